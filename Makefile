@@ -1,0 +1,133 @@
+# TeeTee. `make` alone lists what can be done. Needed beforehand: Python 3.11+, Node 20+, make.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The steps share two cores, one chain port and one compiler cache: faster one after the other.
+.NOTPARALLEL:
+
+# For another interpreter: make setup PYTHON=python3.12
+PYTHON ?= python3
+export PYTHON
+
+# Each machine takes the torch build which fits it, so torch stands in no lock. Linux with a registry that knows no other
+# build gets the CUDA one (gigabytes); pip's own settings or TORCH=<path or name of a wheel> choose another.
+TORCH ?= torch==2.13.0
+
+STAMPS := build/stamps
+PIP := -m pip --disable-pip-version-check --quiet
+LOCKED := --no-deps --require-hashes
+
+# The question travels as environment, verbatim: neither make nor a shell reads what is in it.
+ifneq ($(origin QUESTION),undefined)
+override QUESTION := $(value QUESTION)
+export QUESTION
+endif
+
+.PHONY: help
+help: ## this list
+	@echo 'TeeTee: private LLM inference over several TEEs, paid and audited on Base.'
+	@echo
+	@echo 'Start with   make demo'
+	@echo 'or with      make demo QUESTION="What is a trusted execution environment?"'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r target meaning; do printf '  make %-12s %s\n' "$$target" "$$meaning"; done
+	@echo
+	@echo 'The first call installs what it needs into this folder (some minutes); later ones start at once.'
+
+# ---------------------------------------------------------------- installing
+
+.PHONY: setup venv venv-ape node
+setup: venv venv-ape node ## install everything, here; done again only when a lock file changes
+venv: $(STAMPS)/venv-project ## .venv: runtime, oracle, client, tests
+venv-ape: $(STAMPS)/venv-ape-project ## .venv-ape: ape for contracts, scripts and contract tests
+node: $(STAMPS)/node ## node_modules: solc, Foundry, OpenZeppelin, solady, solhint
+
+%/pyvenv.cfg:
+	@toolchain/check-prerequisites.sh
+	$(PYTHON) -m venv $*
+
+$(STAMPS)/venv: requirements/test.txt .venv/pyvenv.cfg
+	.venv/bin/python $(PIP) install '$(TORCH)'
+	.venv/bin/python $(PIP) install $(LOCKED) -r requirements/test.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/venv-ape: requirements/ape.txt .venv-ape/pyvenv.cfg
+	.venv-ape/bin/python $(PIP) install $(LOCKED) -r requirements/ape.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+# The project itself, editable, in both environments.
+$(STAMPS)/%-project: $(STAMPS)/% pyproject.toml
+	.$*/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# No package's install script is run: the compiler and Foundry's binaries come ready.
+$(STAMPS)/node: package.json package-lock.json toolchain/solc
+	@toolchain/check-prerequisites.sh
+	npm ci --ignore-scripts --loglevel=error
+	@mkdir -p $(STAMPS) build/solcx && ln -sf ../../toolchain/solc build/solcx/solc-v0.8.37
+	@touch $@
+
+# ---------------------------------------------------------------- using
+
+.PHONY: contracts demo bench
+contracts: node ## compile the contracts
+	toolchain/forge build --skip 'tests/**'
+
+demo: setup ## a paid, private, attested question and answer, all on this machine; QUESTION="…" asks your own
+	@.venv/bin/python -m demo
+
+bench: setup ## measure, and write the results into benchmarks/
+	.venv/bin/python -m benchmarks
+
+# ---------------------------------------------------------------- checking
+
+.PHONY: test test-forge test-python test-ape lint types format
+test: setup test-forge test-python test-ape lint ## everything that CI runs
+
+test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
+	toolchain/forge test
+
+test-python: venv node ## tests of the Python packages and of the whole system
+	.venv/bin/python -m pytest tests --ignore=tests/contracts
+
+test-ape: venv-ape node ## contract tests with ape, and whether the committed ABIs are fresh
+	toolchain/ape test tests/contracts
+
+lint: venv node ## ruff and solhint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 'contracts/**/*.sol'
+
+types: venv ## mypy --strict
+	.venv/bin/mypy
+
+format: venv node ## write Python and Solidity as the linters want them
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix-only .
+	toolchain/forge fmt
+
+# ---------------------------------------------------------------- keeping
+
+.PHONY: lock clean distclean
+UV := build/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+      --no-annotate --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock'
+# asyncio: an empty package which dstack-sdk names by mistake.
+LEFT_OUT := --no-emit-package torch --no-emit-package asyncio
+
+lock: ## write requirements/*.txt and package-lock.json anew; LOCK=--upgrade also takes newer versions
+	@toolchain/check-prerequisites.sh
+	$(PYTHON) -m venv build/lock && build/lock/bin/python $(PIP) install uv
+	$(UV) $(LOCK) $(LEFT_OUT) pyproject.toml --output-file requirements/runtime.txt
+	$(UV) $(LOCK) $(LEFT_OUT) pyproject.toml --extra test --constraint requirements/runtime.txt \
+	    --output-file requirements/test.txt
+	$(UV) $(LOCK) requirements/ape.in --output-file requirements/ape.txt
+	npm install --package-lock-only --ignore-scripts --loglevel=error
+
+clean: ## remove what was built, keep the environments
+	rm -rf build .build .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
+
+distclean: clean ## remove the environments too
+	rm -rf .venv .venv-ape node_modules
