@@ -93,7 +93,7 @@ test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 test-python: venv node ## tests of the Python packages and of the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts
 
-test-ape: venv-ape node ## contract tests with ape, and whether the committed ABIs are fresh
+test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
 	toolchain/ape test tests/contracts
 
 lint: venv node ## ruff and solhint
