@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity >=0.8.37;
+
+/// @notice A published model. Counted from 1; zero is no model.
+type ModelId is uint32;
+
+/// @notice One enclave's layer range of one model. Counted from 1; zero is no shard.
+type ShardId is uint32;
+
+/// @notice One question put to the network. Counted from 1; zero is no request.
+type RequestId is uint256;
+
+using {equalModels as ==, differentModels as !=} for ModelId global;
+using {equalShards as ==, differentShards as !=} for ShardId global;
+
+function equalModels(ModelId a, ModelId b) pure returns (bool) {
+    return ModelId.unwrap(a) == ModelId.unwrap(b);
+}
+
+function differentModels(ModelId a, ModelId b) pure returns (bool) {
+    return ModelId.unwrap(a) != ModelId.unwrap(b);
+}
+
+function equalShards(ShardId a, ShardId b) pure returns (bool) {
+    return ShardId.unwrap(a) == ShardId.unwrap(b);
+}
+
+function differentShards(ShardId a, ShardId b) pure returns (bool) {
+    return ShardId.unwrap(a) != ShardId.unwrap(b);
+}
