@@ -96,10 +96,11 @@ test-python: venv node ## tests of the Python packages and of the whole system
 test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
 	toolchain/ape test tests/contracts
 
-lint: venv node ## ruff and solhint
+lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 'contracts/**/*.sol'
+	toolchain/forge fmt --check
 
 types: venv ## mypy --strict
 	.venv/bin/mypy
