@@ -1,0 +1,331 @@
+"""The errors of `shard_runtime`. Messages name files, tensors, hops and numbers; never tokens, text or activations.
+
+    teetee.errors.Retryable
+    ├── PeerUnreachable         no connection to the next stage within the attempts
+    ├── LinkClosed              an established link ended
+    ├── LinkCongested           the next stage does not read as fast as we produce
+    ├── CacheFull               no room for another run's keys and values
+    ├── TooManyRuns             as many runs as are admitted are open
+    ├── StageFailed             a stage of the path gave up the run; may work later or on another path
+    ├── StageSilent             a stage of the path did not answer in time
+    └── EntryClosed             the process is shutting down
+    teetee.errors.Fatal
+    ├── ModelError
+    │   ├── ModelNotFound       no folder, file or hub id of that name
+    │   ├── ModelFileInvalid    a file that is not what its name says, or damaged
+    │   ├── ArchitectureUnsupported
+    │   ├── TensorMissing
+    │   ├── TensorInvalid       a tensor of another shape or type than the architecture has
+    │   ├── DigestMismatch      not the bytes that were published
+    │   ├── TokenizerMissing
+    │   └── TokenizerInvalid
+    ├── PromptError
+    │   ├── PromptEmpty
+    │   ├── ContextOverflow     more tokens than the model's context
+    │   ├── TokenUnknown        a token id outside the vocabulary
+    │   ├── SamplingInvalid
+    │   └── ChatTemplateInvalid none, or it fails on these messages
+    ├── PeerUnknown             not an active shard
+    ├── PathInvalid             gap, overlap, repetition, or not beginning at us
+    ├── FrameInvalid            bytes that are not a frame, or not the one that is due
+    ├── HandshakeFailed         no TLS 1.3, no known purpose, or another key than pinned
+    ├── PortUnavailable         in use, or not ours to bind
+    ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
+    │   ├── CommitmentMismatch  it signed other bytes than it sent or received
+    │   └── ReceiptInvalid
+    ├── RunCancelled            the caller cancelled
+    └── CheckFailed             a process that `check` started gave up
+"""
+
+from shard_runtime.faults import Fault
+from teetee.errors import Fatal, Retryable
+
+
+class PeerUnreachable(Retryable):
+    """No connection to a peer within the attempts."""
+
+    def __init__(self, shard_id: int, host: str, port: int, reason: str) -> None:
+        self.shard_id, self.host, self.port, self.reason = shard_id, host, port, reason
+        super().__init__(
+            f"Shard {shard_id} at {host}:{port} cannot be reached: {reason}. "
+            "Choose a path without it, or try again when its host has brought it back."
+        )
+
+
+class LinkClosed(Retryable):
+    """An established link ended."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The link ended: {reason}. It opens again with the next frame.")
+
+
+class LinkCongested(Retryable):
+    """More bytes wait for a peer than may."""
+
+    def __init__(self, shard_id: int, waiting: int, limit: int) -> None:
+        self.shard_id, self.waiting, self.limit = shard_id, waiting, limit
+        super().__init__(
+            f"{waiting} bytes wait for shard {shard_id}, and at most {limit} may. "
+            "Choose a path without it until it has caught up."
+        )
+
+
+class CacheFull(Retryable):
+    """No room for another run's keys and values."""
+
+    def __init__(self, needed: int, free: int, budget: int) -> None:
+        self.needed, self.free, self.budget = needed, free, budget
+        super().__init__(
+            f"The request needs {needed} bytes of key-value cache, and {free} of {budget} are free. "
+            "Wait for another request to end, ask for fewer tokens, or raise the cache budget."
+        )
+
+
+class TooManyRuns(Retryable):
+    """As many runs as are admitted are open."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} requests are in work, which is the limit. Wait for one to end.")
+
+
+class StageFailed(Retryable):
+    """A stage of the path gave up the run for a passing reason."""
+
+    def __init__(self, hop: int, shard_id: int, fault: Fault) -> None:
+        self.hop, self.shard_id, self.fault = hop, shard_id, fault
+        super().__init__(
+            f"Stage {hop} (shard {shard_id}) gave up the request: {fault.name}. "
+            "Try again later, or on a path without it."
+        )
+
+
+class StageSilent(Retryable):
+    """A stage of the path did not answer in time."""
+
+    def __init__(self, shard_ids: tuple[int, ...], seconds: float) -> None:
+        self.shard_ids, self.seconds = shard_ids, seconds
+        super().__init__(
+            f"Nothing came back from shards {list(shard_ids)} for {seconds:g} seconds. "
+            "Try again on a path without the one that does not answer."
+        )
+
+
+class EntryClosed(Retryable):
+    """The process is shutting down."""
+
+    def __init__(self) -> None:
+        super().__init__("The entry is shutting down. Ask again when it is back, or ask another.")
+
+
+class ModelError(Fatal):
+    """Whatever is wrong with a model's files."""
+
+
+class ModelNotFound(ModelError):
+    """No folder, file or hub id of that name."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model, self.reason = model, reason
+        super().__init__(
+            f"No model at {model}: {reason}. Give a folder with config.json and *.safetensors, a folder with one "
+            "*.gguf, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M-Instruct."
+        )
+
+
+class ModelFileInvalid(ModelError):
+    """A file that is not what its name says, or is damaged."""
+
+    def __init__(self, file: str, rule: str) -> None:
+        self.file, self.rule = file, rule
+        super().__init__(f"{file} is not valid: {rule}. Fetch the model's files anew.")
+
+
+class ArchitectureUnsupported(ModelError):
+    """A model of a kind that this runtime cannot compute."""
+
+    def __init__(self, name: str, feature: str) -> None:
+        self.name, self.feature = name, feature
+        super().__init__(
+            f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, qwen2 and qwen3 "
+            "with rotary scaling default, linear, llama3 or yarn."
+        )
+
+
+class TensorMissing(ModelError):
+    """A tensor that the architecture needs is in none of the files."""
+
+    def __init__(self, tensor: str) -> None:
+        self.tensor = tensor
+        super().__init__(f"The tensor {tensor} is missing. Fetch the model's files anew.")
+
+
+class TensorInvalid(ModelError):
+    """A tensor of another shape or type than the architecture has."""
+
+    def __init__(self, tensor: str, rule: str) -> None:
+        self.tensor, self.rule = tensor, rule
+        super().__init__(f"The tensor {tensor} {rule}. Fetch the model's files anew.")
+
+
+class DigestMismatch(ModelError):
+    """What was loaded is not what was published."""
+
+    def __init__(self, part: str, tensors: tuple[str, ...], expected: bytes, found: bytes) -> None:
+        self.part, self.tensors, self.expected, self.found = part, tensors, expected, found
+        among = f" One of these tensors differs: {', '.join(tensors)}." if tensors else ""
+        super().__init__(
+            f"The {part} was published as 0x{expected.hex()} and is 0x{found.hex()} here.{among} "
+            "Fetch the model's files anew; serve nothing from these."
+        )
+
+
+class TokenizerMissing(ModelError):
+    """The model has no tokenizer, and text was to be read or written."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(
+            f"{model} has no tokenizer.json. Put one beside the weights (`python -m shard_runtime prepare` makes it "
+            "from a GGUF where transformers is installed), or give token ids instead of text."
+        )
+
+
+class TokenizerInvalid(ModelError):
+    """The tokenizer or its configuration cannot be used."""
+
+    def __init__(self, file: str, rule: str) -> None:
+        self.file, self.rule = file, rule
+        super().__init__(f"{file} is not a usable tokenizer: {rule}. Fetch the model's files anew.")
+
+
+class PromptError(Fatal):
+    """Whatever is wrong with what was asked."""
+
+
+class PromptEmpty(PromptError):
+    """Not one token to start from."""
+
+    def __init__(self) -> None:
+        super().__init__("The prompt has no tokens. Ask something.")
+
+
+class ContextOverflow(PromptError):
+    """More tokens than the model's context."""
+
+    def __init__(self, tokens: int, context_length: int) -> None:
+        self.tokens, self.context_length = tokens, context_length
+        super().__init__(
+            f"The prompt has {tokens} tokens and the context holds {context_length}, one of them for the answer. "
+            "Shorten the prompt."
+        )
+
+
+class TokenUnknown(PromptError):
+    """A token id outside the vocabulary."""
+
+    def __init__(self, vocabulary: int) -> None:
+        self.vocabulary = vocabulary
+        super().__init__(
+            f"The prompt has a token id outside [0, {vocabulary}). Use this model's own tokenizer."
+        )
+
+
+class SamplingInvalid(PromptError):
+    """A sampling option outside its bounds."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        self.field, self.rule = field, rule
+        super().__init__(f"The sampling option {field} {rule}. Correct it and ask again.")
+
+
+class ChatTemplateInvalid(PromptError):
+    """No chat template, or it fails on these messages."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(
+            f"The messages cannot be put into the model's chat template: {rule}. "
+            "Use the roles that the model knows, or give plain text or token ids."
+        )
+
+
+class PeerUnknown(Fatal):
+    """Not an active shard of our model."""
+
+    def __init__(self, shard_id: int) -> None:
+        self.shard_id = shard_id
+        super().__init__(f"Shard {shard_id} is not active. Choose a path without it.")
+
+
+class PathInvalid(Fatal):
+    """Shards that are no path."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(
+            f"The path {rule}. Choose shards that tile all layers, each once, beginning here."
+        )
+
+
+class FrameInvalid(Fatal):
+    """Bytes that are not a frame, or not the one that is due."""
+
+    def __init__(self, rule: str, fault: Fault = Fault.FRAME_INVALID) -> None:
+        self.rule, self.fault = rule, fault
+        super().__init__(f"The frame {rule}. The run it names is given up.")
+
+
+class HandshakeFailed(Fatal):
+    """No TLS 1.3, no known purpose, or another key than the pinned one."""
+
+    def __init__(self, peer: str, reason: str) -> None:
+        self.peer, self.reason = peer, reason
+        super().__init__(
+            f"The handshake with {peer} failed: {reason}. Check that both shards are active on chain and that the "
+            "endpoint belongs to the shard."
+        )
+
+
+class PortUnavailable(Fatal):
+    """A port in use, or not ours to bind."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"Cannot listen on {host}:{port}: {reason}. Stop what uses it, or choose another port."
+        )
+
+
+class StageMisbehaved(Fatal):
+    """A stage of the path broke the protocol."""
+
+    def __init__(self, hop: int, shard_id: int, rule: str) -> None:
+        self.hop, self.shard_id, self.rule = hop, shard_id, rule
+        super().__init__(
+            f"Stage {hop} (shard {shard_id}) broke the protocol: {rule}. Choose a path without it."
+        )
+
+
+class CommitmentMismatch(StageMisbehaved):
+    """A stage signed other bytes than it sent, or than it was sent."""
+
+
+class ReceiptInvalid(StageMisbehaved):
+    """A receipt which is not of that stage, request or place."""
+
+
+class RunCancelled(Fatal):
+    """The caller cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("The request was cancelled by its caller. Nothing is owed for it.")
+
+
+class CheckFailed(Fatal):
+    """A process that `check` started gave up."""
+
+    def __init__(self, process: str, reason: str) -> None:
+        self.process, self.reason = process, reason
+        super().__init__(f"{process} gave up: {reason}. Correct that and run the check again.")

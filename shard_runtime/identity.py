@@ -1,0 +1,35 @@
+"""Who this process is: to its neighbours on the link, and to the escrow on a receipt."""
+
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from eth_account.signers.local import LocalAccount
+
+from teetee.enclave_keys import tls_fingerprint
+from teetee.identifiers import ModelId, ShardId
+from teetee.receipts import ReceiptDomain
+
+
+@dataclass(frozen=True, slots=True)
+class LinkIdentity:
+    """The key and the self-signed certificate that this enclave shows on links."""
+
+    private_key: Ed25519PrivateKey = field(repr=False)
+    certificate_der: bytes = field(repr=False)
+
+    @property
+    def tls(self) -> bytes:
+        """SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes: how peers pin us."""
+        return tls_fingerprint(self.private_key.public_key())
+
+
+@dataclass(frozen=True, slots=True)
+class StageIdentity:
+    """What a stage needs to sign receipts. Known once the shard is enrolled."""
+
+    shard_id: ShardId
+    model_id: ModelId
+    identity_digest: bytes
+    """32 bytes, `EnclaveIdentity.identity_digest()`."""
+    account: LocalAccount = field(repr=False)
+    domain: ReceiptDomain
