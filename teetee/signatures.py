@@ -1,0 +1,58 @@
+"""secp256k1 signatures in the compact form of EIP-2098, as the contracts read them."""
+
+from dataclasses import dataclass
+
+from eth_account.signers.local import LocalAccount
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_typing import Hash32
+from eth_utils.exceptions import ValidationError
+
+from teetee.errors import SignatureInvalid
+
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_PARITY_BIT = 1 << 255
+
+
+@dataclass(frozen=True, slots=True)
+class CompactSignature:
+    """`r` and `vs`, 32 bytes each; the top bit of `vs` is the parity of R, the rest is s, which must be low."""
+
+    r: bytes
+    vs: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.r) != 32 or len(self.vs) != 32:
+            raise SignatureInvalid("must have an r and a vs of 32 bytes each")
+
+    def to_bytes(self) -> bytes:
+        """`r ‖ vs`, 64 bytes."""
+        return self.r + self.vs
+
+    @classmethod
+    def from_bytes(cls, signature: bytes) -> "CompactSignature":
+        """From `r ‖ vs`. Raises `SignatureInvalid` for another length than 64."""
+        return cls(signature[:32], signature[32:])
+
+    def recover(self, digest: bytes) -> str:
+        """The checksummed address that signed the 32-byte `digest`.
+
+        A wrong digest gives a wrong address, not an error: compare the result with who should have signed.
+        Raises `SignatureInvalid` when no address can be recovered, or s is high (then a second valid form exists).
+        """
+        r = int.from_bytes(self.r)
+        parity, s = divmod(int.from_bytes(self.vs), _PARITY_BIT)
+        if not 0 < r < _ORDER or not 0 < s <= _ORDER // 2:
+            raise SignatureInvalid("is outside the range of r or of a low s")
+        try:
+            key = Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest)
+        except (BadSignature, ValidationError):
+            raise SignatureInvalid("belongs to no key") from None
+        return str(key.to_checksum_address())
+
+
+def sign_digest(account: LocalAccount, digest: bytes) -> CompactSignature:
+    """Sign a 32-byte digest; deterministic (RFC 6979) and low-s."""
+    signed = account.unsafe_sign_hash(Hash32(digest))
+    parity = signed.v - 27
+    return CompactSignature(signed.r.to_bytes(32), (parity * _PARITY_BIT + signed.s).to_bytes(32))

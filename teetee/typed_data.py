@@ -1,0 +1,83 @@
+"""Typed hashes as Solidity computes them: EIP-712 structs, domains and digests, composed with `eth_abi`.
+
+Only what the protocol uses: flat structs of static types and strings. Arrays and nested structs are not known here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from eth_abi.abi import encode
+from eth_abi.exceptions import EncodingError
+from eth_utils.crypto import keccak
+
+from teetee.errors import FieldInvalid
+
+
+def keccak256(data: bytes) -> bytes:
+    """Ethereum's hash, 32 bytes."""
+    return bytes(keccak(data))
+
+
+@dataclass(frozen=True)
+class StructType:
+    """A struct by its EIP-712 signature, e.g. `Person(string name,address wallet)`."""
+
+    signature: str
+
+    @cached_property
+    def type_hash(self) -> bytes:
+        """32 bytes."""
+        return keccak256(self.signature.encode())
+
+    @cached_property
+    def _fields(self) -> tuple[tuple[str, str], ...]:
+        inside = self.signature[self.signature.index("(") + 1 : -1]
+        pairs = (field.split(" ") for field in inside.split(","))
+        return tuple((kind, name) for kind, name in pairs)
+
+    def hash(self, *values: object) -> bytes:
+        """The struct hash, 32 bytes, of values in the signature's order.
+
+        Raises `FieldInvalid` naming the first field whose value does not fit its type.
+        """
+        encoded = [self.type_hash]
+        for (kind, name), value in zip(self._fields, values, strict=True):
+            encoded.append(_encode_field(kind, name, value))
+        return keccak256(b"".join(encoded))
+
+
+def _encode_field(kind: str, name: str, value: object) -> bytes:
+    if kind == "string":
+        if not isinstance(value, str):
+            raise FieldInvalid(name, "must be a string")
+        return keccak256(value.encode())
+    if kind == "bytes32" and (not isinstance(value, bytes) or len(value) != 32):
+        raise FieldInvalid(name, "must be 32 bytes")  # eth_abi would pad a shorter value
+    try:
+        return bytes(encode([kind], [value]))
+    except (EncodingError, TypeError, ValueError):
+        raise FieldInvalid(name, f"does not fit {kind}") from None
+
+
+_DOMAIN = StructType(
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An EIP-712 domain: who may take a signature for theirs."""
+
+    name: str
+    version: str
+    chain_id: int
+    verifying_contract: str
+
+    @cached_property
+    def separator(self) -> bytes:
+        """32 bytes."""
+        return _DOMAIN.hash(self.name, self.version, self.chain_id, self.verifying_contract)
+
+    def digest(self, struct_hash: bytes) -> bytes:
+        """What is signed: 32 bytes."""
+        return keccak256(b"\x19\x01" + self.separator + struct_hash)
