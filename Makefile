@@ -95,6 +95,7 @@ test-python: venv node ## tests of the Python packages and of the whole system
 
 test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
 	toolchain/ape test tests/contracts
+	if [ -e scripts/export_abi.py ]; then toolchain/ape run export_abi --check; fi
 
 lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)
 	.venv/bin/ruff check .
