@@ -1,0 +1,1 @@
+"""Checks a request again from what the chain holds: `teetee verify`."""

@@ -1,0 +1,35 @@
+"""Where an enclave listens, as the registry spells it: `host:port`, or `[address]:port` for IPv6.
+Knows no socket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from teetee.client.errors import MalformedEndpoint
+
+LARGEST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A name or address and a TCP port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read `host:port`. Raises `MalformedEndpoint`: what stands on chain was written by a
+        stranger.
+        """
+        host, separator, port = text.rpartition(":")
+        host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        if not separator or not host or not port.isascii() or not port.isdigit():
+            raise MalformedEndpoint(text)
+        if not 1 <= int(port) <= LARGEST_PORT:
+            raise MalformedEndpoint(text)
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

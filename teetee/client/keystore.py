@@ -1,0 +1,120 @@
+"""The wallet's key: from an encrypted keystore (version 3) or the environment, never from an
+argument.
+
+Arguments stand in the process list and in the shell's history. The key leaves this module only
+inside an account.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from teetee.client.errors import (
+    KeystoreExists,
+    KeystoreUnreadable,
+    MalformedKey,
+    NoKey,
+    WrongPassphrase,
+)
+from teetee.client.private_files import create_private, user_folder
+
+KEY_VARIABLE = "TEETEE_PRIVATE_KEY"
+PASSPHRASE_VARIABLE = "TEETEE_PASSPHRASE"  # noqa: S105 - a name
+
+SECP256K1_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+
+AskPassphrase = Callable[[str], str]
+
+
+def default_keystore() -> Path:
+    """Where `teetee wallet create` puts the keystore unless told otherwise."""
+    return user_folder("XDG_CONFIG_HOME", ".config") / "keystore.json"
+
+
+def load_account(
+    keystore: Path | None, environment: Mapping[str, str], ask: AskPassphrase
+) -> LocalAccount:
+    """The wallet: a named keystore first, then the environment's key, then the default keystore.
+
+    `ask` is called with the keystore's path when the environment holds no passphrase.
+    Errors: `NoKey`, `MalformedKey`, `KeystoreUnreadable`, `WrongPassphrase`.
+    """
+    if keystore is not None:
+        return open_keystore(keystore, _passphrase(keystore, environment, ask))
+    if key := environment.get(KEY_VARIABLE):
+        return _from_hex(key)
+    if (default := default_keystore()).exists():
+        return open_keystore(default, _passphrase(default, environment, ask))
+    raise NoKey
+
+
+def create_keystore(path: Path, passphrase: str) -> LocalAccount:
+    """Make a key, write it encrypted (scrypt), readable by its owner alone. Raises
+    `KeystoreExists`.
+    """
+    account: LocalAccount = Account.create()
+    text = json.dumps(Account.encrypt(account.key, passphrase), indent=2)
+    try:
+        create_private(path, text.encode())
+    except FileExistsError:
+        raise KeystoreExists(str(path)) from None
+    return account
+
+
+def keystore_address(path: Path) -> str:
+    """The address that a keystore names; opening it alone proves that its key gives it."""
+    address = _read(path).get("address")
+    if not isinstance(address, str):
+        raise KeystoreUnreadable(str(path), "it names no address")
+    return address
+
+
+def open_keystore(path: Path, passphrase: str) -> LocalAccount:
+    """Decrypt a version-3 keystore."""
+    content = _read(path)
+    try:
+        key = Account.decrypt(content, passphrase)
+    except ValueError as error:
+        if "MAC" in str(error):
+            raise WrongPassphrase(str(path)) from None
+        raise KeystoreUnreadable(str(path), "it is not a version 3 keystore") from None
+    except (KeyError, TypeError):
+        raise KeystoreUnreadable(str(path), "it is not a version 3 keystore") from None
+    account: LocalAccount = Account.from_key(key)
+    return account
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise KeystoreUnreadable(str(path), error.strerror or "unreadable") from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise KeystoreUnreadable(str(path), "it is not JSON") from None
+    if not isinstance(content, dict):
+        raise KeystoreUnreadable(str(path), "it is not a JSON object")
+    return content
+
+
+def _passphrase(path: Path, environment: Mapping[str, str], ask: AskPassphrase) -> str:
+    given = environment.get(PASSPHRASE_VARIABLE)
+    return given if given is not None else ask(os.fspath(path))
+
+
+def _from_hex(key: str) -> LocalAccount:
+    # No message of another library may repeat the value.
+    try:
+        raw = bytes.fromhex(key.strip().removeprefix("0x"))
+    except ValueError:
+        raise MalformedKey from None
+    if len(raw) != 32 or not 0 < int.from_bytes(raw) < SECP256K1_ORDER:
+        raise MalformedKey
+    account: LocalAccount = Account.from_key(raw)
+    return account

@@ -1,0 +1,162 @@
+"""Requests whose answer was not read yet: a file each, so that nothing is lost when the client
+dies.
+
+The secret `k` of a request exists nowhere else. Before the transaction is sent, it is sealed
+(AES-256-GCM) under a key which only the wallet's private key gives, and written to a file for its
+owner alone; after the answer was read, the file is removed. Who has the file but not the wallet
+learns what the chain shows anyway.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from eth_account.signers.local import LocalAccount
+
+from teetee.client.errors import PendingRequestUnreadable
+from teetee.client.private_files import create_private, replace_private, user_folder
+
+VERSION = 1
+PURPOSE = b"teetee/resume/v1"
+NONCE_BYTES = 12
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PendingRequest:
+    """One request under way. `sealed_secret` is `nonce 12 ‖ AES-GCM(k)`; ids are known once the
+    chain says them.
+    """
+
+    chain_id: int
+    escrow: str
+    requester: str
+    model_id: int
+    client_nonce: bytes
+    sent_after_block: int
+    sealed_secret: bytes
+    transaction: str | None = None
+    request_id: int | None = None
+
+    def secret(self, account: LocalAccount) -> bytes:
+        """`k`, 32 bytes. Raises `PendingRequestUnreadable` for another wallet or a changed file."""
+        nonce, ciphertext = self.sealed_secret[:NONCE_BYTES], self.sealed_secret[NONCE_BYTES:]
+        cipher = AESGCM(_key(account, self.client_nonce))
+        try:
+            return cipher.decrypt(nonce, ciphertext, self._binding())
+        except (InvalidTag, ValueError):
+            reason = f"it belongs to {self.requester}, or it was changed"
+            raise PendingRequestUnreadable(f"0x{self.client_nonce.hex()}", reason) from None
+
+    def sealed(self, account: LocalAccount, secret: bytes) -> PendingRequest:
+        """The same, holding `secret`."""
+        nonce = os.urandom(NONCE_BYTES)
+        cipher = AESGCM(_key(account, self.client_nonce))
+        return replace(self, sealed_secret=nonce + cipher.encrypt(nonce, secret, self._binding()))
+
+    def _binding(self) -> bytes:
+        """What may not be changed; transaction and request id are found again from the chain."""
+        fields = [
+            VERSION,
+            self.chain_id,
+            self.escrow,
+            self.requester,
+            self.model_id,
+            self.sent_after_block,
+        ]
+        return json.dumps(fields).encode() + self.client_nonce
+
+
+class PendingRequests:
+    """The folder of pending requests of one user."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or user_folder("XDG_STATE_HOME", ".local/state")
+
+    def add(self, pending: PendingRequest) -> None:
+        """Write a new file."""
+        create_private(self._path(pending), _encode(pending))
+
+    def update(self, pending: PendingRequest) -> None:
+        """Write what is known since."""
+        replace_private(self._path(pending), _encode(pending))
+
+    def remove(self, pending: PendingRequest) -> None:
+        """Forget it: the answer was read, or the money is back."""
+        self._path(pending).unlink(missing_ok=True)
+
+    def all(self, chain_id: int, escrow: str, requester: str | None = None) -> list[PendingRequest]:
+        """Those of one escrow (and one wallet), oldest first. Raises `PendingRequestUnreadable`."""
+        found = [_decode(path) for path in sorted(self._folder.glob(f"{chain_id}-{escrow}-*.json"))]
+        mine = [each for each in found if requester is None or each.requester == requester]
+        return sorted(mine, key=lambda each: each.sent_after_block)
+
+    def _path(self, pending: PendingRequest) -> Path:
+        name = f"{pending.chain_id}-{pending.escrow}-{pending.client_nonce.hex()}.json"
+        return self._folder / name
+
+
+def _key(account: LocalAccount, client_nonce: bytes) -> bytes:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE + client_nonce)
+    return derivation.derive(bytes(account.key))
+
+
+def _encode(pending: PendingRequest) -> bytes:
+    return json.dumps(
+        {
+            "version": VERSION,
+            "chainId": pending.chain_id,
+            "escrow": pending.escrow,
+            "requester": pending.requester,
+            "modelId": pending.model_id,
+            "clientNonce": pending.client_nonce.hex(),
+            "sentAfterBlock": pending.sent_after_block,
+            "sealedSecret": pending.sealed_secret.hex(),
+            "transaction": pending.transaction,
+            "requestId": pending.request_id,
+        },
+        indent=2,
+    ).encode()
+
+
+def _decode(path: Path) -> PendingRequest:
+    try:
+        value = json.loads(path.read_bytes())
+        if value["version"] != VERSION:
+            raise PendingRequestUnreadable(str(path), f"it has version {value['version']!r}")
+        return PendingRequest(
+            chain_id=_typed(value, "chainId", int),
+            escrow=_typed(value, "escrow", str),
+            requester=_typed(value, "requester", str),
+            model_id=_typed(value, "modelId", int),
+            client_nonce=bytes.fromhex(_typed(value, "clientNonce", str)),
+            sent_after_block=_typed(value, "sentAfterBlock", int),
+            sealed_secret=bytes.fromhex(_typed(value, "sealedSecret", str)),
+            transaction=_optional(value, "transaction", str),
+            request_id=_optional(value, "requestId", int),
+        )
+    except OSError as error:
+        raise PendingRequestUnreadable(str(path), error.strerror or "unreadable") from None
+    except (ValueError, KeyError, TypeError):
+        raise PendingRequestUnreadable(str(path), "it is damaged") from None
+
+
+def _typed(value: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    field = value[name]
+    if not isinstance(field, kind):
+        raise TypeError(name)
+    return field
+
+
+def _optional(value: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    return None if value[name] is None else _typed(value, name, kind)

@@ -1,0 +1,72 @@
+"""A TLS 1.3 connection to one enclave, known by the hash of its key and by nothing else
+(docs/protocol.md, section 7).
+
+No certificate authority takes part: the registry says which key an attested enclave holds. TLS 1.3
+makes the server sign the handshake with the key of the certificate it shows, also under CERT_NONE;
+so comparing that key's hash with the registry's `tls` is the whole of the authentication.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from teetee.client.endpoint import Endpoint
+from teetee.client.errors import EnclaveUnreachable, PeerKeyMismatch, WrongPeerPurpose
+
+
+def connect(
+    endpoint: Endpoint, *, purpose: str, tls: bytes | None, timeout: float
+) -> ssl.SSLSocket:
+    """Connect, shake hands, compare the key.
+
+    `purpose`: the ALPN name. `tls`: the pin (32 bytes), or None where the peer proves itself by
+    what it says (`teetee-enrol/1`). `timeout`: seconds for each step. Nothing is sent before the
+    pin was compared. Errors: `EnclaveUnreachable` (retryable), `PeerKeyMismatch`,
+    `WrongPeerPurpose`.
+    """
+    connection = _handshake(endpoint, purpose, timeout)
+    try:
+        if connection.selected_alpn_protocol() != purpose:
+            raise WrongPeerPurpose(str(endpoint), purpose, connection.selected_alpn_protocol())
+        found = key_hash(connection)
+        if tls is not None and found != tls:
+            raise PeerKeyMismatch(str(endpoint), expected=tls, found=found)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def key_hash(connection: ssl.SSLSocket) -> bytes:
+    """SHA-256 of the peer's SubjectPublicKeyInfo (DER): what the registry calls `tls`."""
+    certificate = connection.getpeercert(binary_form=True)
+    try:
+        key = x509.load_der_x509_certificate(certificate or b"").public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return b""  # equals no pin
+    return hashlib.sha256(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).digest()
+
+
+def _handshake(endpoint: Endpoint, purpose: str, timeout: float) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([purpose])
+    try:
+        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=timeout)
+    except OSError as error:
+        raise EnclaveUnreachable(str(endpoint), str(error)) from error
+    try:
+        return context.wrap_socket(plain)
+    except (OSError, ValueError) as error:
+        plain.close()
+        raise EnclaveUnreachable(str(endpoint), str(error)) from error

@@ -1,0 +1,48 @@
+"""Who gets how much of a deposit: docs/protocol.md section 6, recomputed from prices, tokens and
+weights.
+
+Whole wei, every division rounds down, and what rounding leaves goes to the fee; nothing is lost and
+nothing made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+BASIS_POINTS = 10_000
+
+
+@dataclass(frozen=True)
+class Split:
+    """All amounts in wei; `hosts` in path order."""
+
+    deposit: int
+    cost: int
+    hosts: tuple[int, ...]
+    fee: int
+    royalty: int
+    refund: int
+
+    @property
+    def sums_up(self) -> bool:
+        """payouts + fee + royalty + refund = deposit, to the last unit."""
+        return sum(self.hosts) + self.fee + self.royalty + self.refund == self.deposit
+
+
+def price_of(input_tokens: int, output_tokens: int, input_price: int, output_price: int) -> int:
+    """What so many tokens cost; with the caps it is the deposit."""
+    return input_tokens * input_price + output_tokens * output_price
+
+
+def split(
+    *, deposit: int, cost: int, fee_bps: int, royalty_bps: int, weights: Sequence[int]
+) -> Split:
+    """Divide. `weights`: layers per stage in path order, the entry's with its layer equivalents."""
+    plain_fee = cost * fee_bps // BASIS_POINTS
+    royalty = cost * royalty_bps // BASIS_POINTS
+    pool = cost - plain_fee - royalty
+    total = sum(weights)
+    hosts = tuple(pool * weight // total for weight in weights)
+    dust = pool - sum(hosts)
+    return Split(deposit, cost, hosts, plain_fee + dust, royalty, deposit - cost)

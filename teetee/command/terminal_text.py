@@ -1,0 +1,28 @@
+"""Text by strangers (answers, model names, endpoints) made harmless for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+KEPT = {"\n", "\t"}
+# Control (Cc) would move the cursor or recolour; format (Cf) holds bidirectional overrides, but
+# also the joiners that emoji and several scripts need.
+JOINERS = {"\u200c", "\u200d"}
+
+
+def harmless(text: str) -> str:
+    """Without control and direction-changing characters; newline and tab stay. Works on pieces of a
+    text alike.
+    """
+    return "".join(character for character in text if _printable(character))
+
+
+def one_line(text: str) -> str:
+    """Harmless, and on one line."""
+    return harmless(text).replace("\n", " ").replace("\t", " ")
+
+
+def _printable(character: str) -> bool:
+    if character in KEPT or character in JOINERS:
+        return True
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
