@@ -17,7 +17,9 @@ from teetee.strict_json import (
 )
 
 FinishReason = Literal["stop", "length"]
-"""`stop`: an end-of-sequence token or a stop string. `length`: the limit of tokens, or the context is full."""
+"""`stop`: an end-of-sequence token or a stop string. `length`: the limit of tokens, or the context
+is full.
+"""
 
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
 
@@ -60,7 +62,9 @@ class Answer:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Answer":
-        """The reverse of `to_json`. Raises `AnswerInvalid` naming the first field that is missing, unknown or wrong."""
+        """The reverse of `to_json`. Raises `AnswerInvalid` naming the first field that is missing,
+        unknown or wrong.
+        """
         value = require_fields(
             parse_object(data, AnswerInvalid), _ANSWER_FIELDS, "answer", AnswerInvalid
         )

@@ -1,6 +1,8 @@
-"""Salted commitments to what travels between stages, growing as it travels. docs/protocol.md section 5.
+"""Salted commitments to what travels between stages, growing as it travels. docs/protocol.md
+section 5.
 
-The salt is one per hop and comes from the request's secret, so that nobody can guess a short prompt from the chain.
+The salt is one per hop and comes from the request's secret, so that nobody can guess a short prompt
+from the chain.
 """
 
 import struct
@@ -11,7 +13,9 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 
 class RunningCommitment:
-    """HMAC-SHA256 over everything so far. How the bytes were cut into updates does not matter, their order does."""
+    """HMAC-SHA256 over everything so far. How the bytes were cut into updates does not matter,
+    their order does.
+    """
 
     def __init__(self, salt: bytes) -> None:
         self._mac = HMAC(salt, SHA256())

@@ -1,7 +1,7 @@
 """An enclave's own keys, made inside from the guest agent's secrets. docs/protocol.md section 3.
 
-They are the same after a restart of the same code on the same machine and never leave the process; only `keyset` and the
-certificate do.
+They are the same after a restart of the same code on the same machine and never leave the process;
+only `keyset` and the certificate do.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,8 @@ KEM_PATH = "teetee/v1/kem/x25519"
 TLS_PATH = "teetee/v1/tls/ed25519"
 
 _CERTIFICATE_NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "TeeTee enclave")])
-# A peer is accepted for its key and for being active on chain: the certificate is only a vessel, the same at every start.
+# A peer is accepted for its key and for being active on chain: the certificate is only a vessel,
+# the same at every start.
 _CERTIFICATE_SERIAL = 1
 _CERTIFICATE_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 _CERTIFICATE_UNTIL = datetime(
@@ -45,7 +46,7 @@ class EnclaveKeys:
 
     @classmethod
     def derive(cls, guest: GuestAgent) -> "EnclaveKeys":
-        """Ask the guest agent for one secret per role. Raises the agent's errors, and `KeyInvalid`."""
+        """Ask the guest agent for one secret per role. Raises its errors, and `KeyInvalid`."""
         signer = _signer(guest.get_key(SIGNER_PATH))
         kem = X25519PrivateKey.from_private_bytes(_seed("x25519", guest.get_key(KEM_PATH)))
         tls = Ed25519PrivateKey.from_private_bytes(_seed("ed25519", guest.get_key(TLS_PATH)))
@@ -68,7 +69,9 @@ def tls_fingerprint(key: Ed25519PublicKey) -> bytes:
 
 
 def certificate_fingerprint(certificate_der: bytes) -> bytes:
-    """`tls` of whoever presents this certificate, 32 bytes. Raises `KeyInvalid` unless it holds an Ed25519 key."""
+    """`tls` of whoever presents this certificate, 32 bytes. Raises `KeyInvalid` unless it holds an
+    Ed25519 key.
+    """
     try:
         key = x509.load_der_x509_certificate(certificate_der).public_key()
     except ValueError:

@@ -1,7 +1,8 @@
 """Sealing a prompt on its way in and an answer on its way out. docs/protocol.md section 4.
 
-Whether the recipients deserve the prompt (attested, active, unexpired) is decided before, by `teetee.client`.
-Plaintext leaves these functions as `Prompt` and `Answer` alone; errors say what is wrong, never what was inside.
+Whether the recipients deserve the prompt (attested, active, unexpired) is decided before, by
+`teetee.client`. Plaintext leaves these functions as `Prompt` and `Answer` alone; errors say what is
+wrong, never what was inside.
 """
 
 from collections.abc import Sequence
@@ -89,7 +90,8 @@ def open_prompt(
 ) -> tuple[RequestSecret, Prompt]:
     """Open as one of the recipients.
 
-    Raises `EnvelopeMalformed`, `NotARecipient`, `EnvelopeUndecryptable`, `PromptInvalid`: none of them passes by waiting.
+    Raises `EnvelopeMalformed`, `NotARecipient`, `EnvelopeUndecryptable`, `PromptInvalid`: none of
+    them passes by waiting.
     """
     recipients, body = _split(envelope)
     sealed = dict(recipients).get(shard_id)
@@ -113,7 +115,8 @@ def seal_answer(
 ) -> bytes:
     """Seal for whoever knows the secret. Raises `EnvelopeTooLarge`.
 
-    One request has one answer: sealing two different ones under the same request would give away both.
+    One request has one answer: sealing two different ones under the same request would give away
+    both.
     """
     key = AESGCM(secret.answer_key(context, request_id))
     return bytes([VERSION]) + key.encrypt(
@@ -187,7 +190,9 @@ def _pad(plaintext: bytes) -> bytes:
 
 
 def _unpad(padded: bytes) -> bytes | None:
-    """The plaintext, or None when length or padding are wrong. `padded` fills a bucket: the caller has looked."""
+    """The plaintext, or None when length or padding are wrong. `padded` fills a bucket: the caller
+    has looked.
+    """
     end = 4 + int.from_bytes(padded[:4])
     if end > len(padded) or any(padded[end:]):
         return None

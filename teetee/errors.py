@@ -17,15 +17,15 @@
         │   ├── NotARecipient         this shard is not among the recipients
         │   └── RecipientInvalid      nobody can be sealed to under that key, or too many, or twice
         ├── PromptInvalid             decrypted, but not a prompt
-        └── AnswerError
-            ├── AnswerUndecryptable   of another request, or not sealed by who knows the secret
-            └── AnswerInvalid         decrypted, but not an answer
+        ├── AnswerError
+        │   ├── AnswerUndecryptable   of another request, or not sealed by who knows the secret
+        │   └── AnswerInvalid         decrypted, but not an answer
         └── PathError
             ├── NoEntryShard          nobody active can read the prompt
             └── PathIncomplete        some layers are served by nobody active
 
-Errors of the chain are in `teetee.chain.errors`. No message, argument or cause carries plaintext or a key: what is
-wrong is named by field and rule. Every message says what to do next.
+Errors of the chain are in `teetee.chain.errors`. No message, argument or cause carries plaintext or
+a key: what is wrong is named by field and rule. Every message says what to do next.
 """
 
 
@@ -57,8 +57,9 @@ class GuestAgentUnreachable(Retryable):
         self.endpoint = endpoint
         self.reason = reason
         super().__init__(
-            f"The guest agent at {endpoint} {reason}. Inside a CVM, mount the dstack socket into this container; on a "
-            "machine without TEE, start tee_simulator and set DSTACK_SIMULATOR_ENDPOINT to its socket."
+            f"The guest agent at {endpoint} {reason}. Inside a CVM, mount the dstack socket into "
+            "this container; on a machine without TEE, start tee_simulator and set "
+            "DSTACK_SIMULATOR_ENDPOINT to its socket."
         )
 
 
@@ -104,7 +105,8 @@ class ManifestInvalid(Fatal):
         self.field = field
         self.rule = rule
         super().__init__(
-            f"The model manifest is not valid: {field} {rule}. Make it again from the model's published files."
+            f"The model manifest is not valid: {field} {rule}. Make it again from the model's "
+            "published files."
         )
 
 
@@ -126,7 +128,8 @@ class EnvelopeMalformed(EnvelopeError):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"The envelope is malformed: {rule}. Decline the request; seal the prompt again to ask again."
+            f"The envelope is malformed: {rule}. Decline the request; seal the prompt again to "
+            "ask again."
         )
 
 
@@ -146,8 +149,9 @@ class EnvelopeUndecryptable(EnvelopeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The envelope does not open: it was sealed for another enclave, requester, model, escrow or chain, or it "
-            "was changed. Decline the request; read the shards from the registry anew and seal again to ask again."
+            "The envelope does not open: it was sealed for another enclave, requester, model, "
+            "escrow or chain, or it was changed. Decline the request; read the shards from the "
+            "registry anew and seal again to ask again."
         )
 
 
@@ -158,7 +162,8 @@ class NotARecipient(EnvelopeError):
         self.shard_id = shard_id
         self.recipients = recipients
         super().__init__(
-            f"The envelope is for shards {list(recipients)}, not for shard {shard_id}. Leave the request to them."
+            f"The envelope is for shards {list(recipients)}, not for shard {shard_id}. Leave the "
+            "request to them."
         )
 
 
@@ -168,7 +173,8 @@ class RecipientInvalid(EnvelopeError):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"The recipients of the envelope are not valid: {rule}. Choose active entry shards anew."
+            f"The recipients of the envelope are not valid: {rule}. Choose active entry shards "
+            "anew."
         )
 
 
@@ -190,8 +196,9 @@ class AnswerUndecryptable(AnswerError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The answer does not open: it belongs to another request, was changed, or was sealed by somebody who does "
-            "not know this request's secret. Use the secret that was kept when asking."
+            "The answer does not open: it belongs to another request, was changed, or was sealed "
+            "by somebody who does not know this request's secret. Use the secret that was kept "
+            "when asking."
         )
 
 
@@ -202,7 +209,8 @@ class AnswerInvalid(AnswerError):
         self.field = field
         self.rule = rule
         super().__init__(
-            f"The answer is not valid: {field} {rule}. Report the entry shard which settled the request."
+            f"The answer is not valid: {field} {rule}. Report the entry shard which settled the "
+            "request."
         )
 
 
@@ -216,7 +224,8 @@ class NoEntryShard(PathError):
     def __init__(self, model_id: int) -> None:
         self.model_id = model_id
         super().__init__(
-            f"Model {model_id} has no active entry shard. Wait for a host to enrol one, or choose another model."
+            f"Model {model_id} has no active entry shard. Wait for a host to enrol one, or choose "
+            "another model."
         )
 
 
@@ -228,6 +237,6 @@ class PathIncomplete(PathError):
         self.first = first
         self.end = end
         super().__init__(
-            f"No active shard of model {model_id} takes over at layer {first} on the way to layer {end}. "
-            "Wait for a host to enrol one that begins there, or choose another model."
+            f"No active shard of model {model_id} takes over at layer {first} on the way to layer "
+            f"{end}. Wait for a host to enrol one that begins there, or choose another model."
         )

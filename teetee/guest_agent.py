@@ -1,6 +1,7 @@
 """The one thing an enclave asks of the machine below it: keys that survive a restart, and quotes.
 
-`GuestAgent` is the seam; `DstackGuestAgent` speaks to dstack's agent (or tee_simulator) over its socket.
+`GuestAgent` is the seam; `DstackGuestAgent` speaks to dstack's agent (or tee_simulator) over its
+socket.
 """
 
 from collections.abc import Callable
@@ -34,8 +35,9 @@ class GuestAgent(Protocol):
 class DstackGuestAgent:
     """dstack's guest agent. Honours `DSTACK_SIMULATOR_ENDPOINT` when no endpoint is given.
 
-    Every call connects anew, so an agent that comes up late is found. Blocks for at most `timeout` seconds a call.
-    Raises `GuestAgentUnreachable` (try again), `GuestAgentRefused`, `GuestAgentAnswerInvalid`.
+    Every call connects anew, so an agent that comes up late is found. Blocks for at most `timeout`
+    seconds a call. Raises `GuestAgentUnreachable` (try again), `GuestAgentRefused`,
+    `GuestAgentAnswerInvalid`.
     """
 
     def __init__(self, endpoint: str | None = None, *, timeout: float = 30.0) -> None:

@@ -13,8 +13,9 @@ from teetee.layers import LayerRange
 from teetee.typed_data import Domain, StructType
 
 _IDENTITY = StructType(
-    "TeeTeeIdentity(uint256 chainId,address registry,address host,uint32 modelId,uint16 firstLayer,uint16 endLayer,"
-    "bool isEntry,bytes32 sliceDigest,address signer,bytes32 kem,bytes32 tls)"
+    "TeeTeeIdentity(uint256 chainId,address registry,address host,uint32 modelId,uint16 "
+    "firstLayer,uint16 endLayer,bool isEntry,bytes32 sliceDigest,address signer,bytes32 "
+    "kem,bytes32 tls)"
 )
 _REPORT = StructType("TeeTeeReport(bytes32 identityDigest,uint256 blockNumber,bytes32 blockHash)")
 _ENROLMENT = StructType(
@@ -77,7 +78,9 @@ class EnclaveIdentity:
 
 
 def report_data(identity_digest: bytes, block_number: int, block_hash: bytes) -> bytes:
-    """The 64 bytes that a quote carries: the identity, and a block that did not exist before the quote was asked for."""
+    """The 64 bytes that a quote carries: the identity, and a block that did not exist before the
+    quote was asked for.
+    """
     return _REPORT.hash(identity_digest, block_number, block_hash) + bytes(32)
 
 
@@ -90,6 +93,8 @@ def enrolment_digest(
     payout: str,
     block_number: int,
 ) -> bytes:
-    """The 32 bytes (EIP-712) that the enclave's signer signs, so that nobody enrols it under another's bond."""
+    """The 32 bytes (EIP-712) that the enclave's signer signs, so that nobody enrols it under
+    another's bond.
+    """
     domain = Domain("TeeTee Registry", "1", chain_id, registry)
     return domain.digest(_ENROLMENT.hash(identity_digest, endpoint, payout, block_number))

@@ -1,6 +1,7 @@
 """A published model's digests, and the digest of any slice of it. docs/protocol.md section 2.
 
-How the digests are made from a model's files is the business of whoever reads those files, not of this module.
+How the digests are made from a model's files is the business of whoever reads those files, not of
+this module.
 """
 
 import json
@@ -26,7 +27,9 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelManifest:
-    """What `publish_model` puts on chain and what an enclave compares its own loading with. Digests are 32 bytes."""
+    """What `publish_model` puts on chain and what an enclave compares its own loading with. Digests
+    are 32 bytes.
+    """
 
     name: str
     layer_count: int
@@ -79,7 +82,7 @@ class ModelManifest:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelManifest":
-        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first thing that is wrong."""
+        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first thing wrong."""
         if len(text) > MAX_MANIFEST_BYTES:
             raise ManifestInvalid("the file", f"must not exceed {MAX_MANIFEST_BYTES} bytes")
         try:

@@ -51,7 +51,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 is greedy; then `top_p`, `top_k` and `seed` play no part."""
+    """How the next token is chosen. `temperature` 0 is greedy; then `top_p`, `top_k` and `seed`
+    play no part.
+    """
 
     max_tokens: int
     temperature: float = 0.0
@@ -115,7 +117,9 @@ class Prompt:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Prompt":
-        """The reverse of `to_json`. Raises `PromptInvalid` naming the first field that is missing, unknown or wrong."""
+        """The reverse of `to_json`. Raises `PromptInvalid` naming the first field that is missing,
+        unknown or wrong.
+        """
         value = require_fields(
             parse_object(data, PromptInvalid), _PROMPT_FIELDS, "prompt", PromptInvalid
         )

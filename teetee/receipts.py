@@ -1,7 +1,8 @@
-"""What stages sign about a request, and what the entry signs at its end. docs/protocol.md section 5.
+"""What stages sign about a request, and what the entry signs at its end. docs/protocol.md section
+5.
 
-A receipt says what its signer claims; whether signer, range and neighbours belong together is checked by the escrow and
-by `teetee verify`, not here.
+A receipt says what its signer claims; whether signer, range and neighbours belong together is
+checked by the escrow and by `teetee verify`, not here.
 """
 
 from collections.abc import Mapping
@@ -17,12 +18,13 @@ from teetee.signatures import CompactSignature, sign_digest
 from teetee.typed_data import Domain, StructType
 
 _RECEIPT = StructType(
-    "StageReceipt(uint256 requestId,uint32 modelId,uint32 shardId,uint16 firstLayer,uint16 endLayer,"
-    "bytes32 identityDigest,uint32 firstPosition,uint32 endPosition,bytes32 inputCommitment,bytes32 outputCommitment,"
-    "bytes32 previousReceipt)"
+    "StageReceipt(uint256 requestId,uint32 modelId,uint32 shardId,uint16 firstLayer,uint16 "
+    "endLayer,bytes32 identityDigest,uint32 firstPosition,uint32 endPosition,bytes32 "
+    "inputCommitment,bytes32 outputCommitment,bytes32 previousReceipt)"
 )
 _SETTLEMENT = StructType(
-    "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,bytes32 lastReceipt)"
+    "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 "
+    "answerHash,bytes32 lastReceipt)"
 )
 
 STAGE_RECEIPT_TYPEHASH = _RECEIPT.type_hash
@@ -113,7 +115,9 @@ class SignedReceipt:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "SignedReceipt":
-        """The reverse of `to_json`. Raises `FieldInvalid` naming the first field that is missing or wrong."""
+        """The reverse of `to_json`. Raises `FieldInvalid` naming the first field that is missing or
+        wrong.
+        """
         receipt = StageReceipt(
             request_id=RequestId(_decimal(value, "requestId")),
             model_id=ModelId(_number(value, "modelId")),
@@ -131,7 +135,9 @@ class SignedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The entry's last word on a request: how much was used, and which answer and receipts it stands for."""
+    """The entry's last word on a request: how much was used, and which answer and receipts it
+    stands for.
+    """
 
     request_id: RequestId
     input_tokens: int

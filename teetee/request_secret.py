@@ -1,6 +1,8 @@
-"""The secret of one request, and everything that is derived from it. docs/protocol.md sections 4, 5 and 7.
+"""The secret of one request, and everything that is derived from it. docs/protocol.md sections 4, 5
+and 7.
 
-Who knows the secret reads prompt and answer: the wallet which made it and the enclaves it was sealed to.
+Who knows the secret reads prompt and answer: the wallet which made it and the enclaves it was
+sealed to.
 """
 
 from dataclasses import dataclass, field
@@ -20,14 +22,17 @@ SEED_BITS = 53
 """Integers up to this size survive JSON in every language."""
 
 _CONTEXT = StructType(
-    "TeeTeeEnvelope(uint256 chainId,address escrow,address requester,uint32 modelId,bytes32 clientNonce)"
+    "TeeTeeEnvelope(uint256 chainId,address escrow,address requester,uint32 modelId,bytes32 "
+    "clientNonce)"
 )
 ENVELOPE_TYPEHASH = _CONTEXT.type_hash
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What an envelope is bound to: copied from the chain and posted by another wallet, it opens for nobody."""
+    """What an envelope is bound to: copied from the chain and posted by another wallet, it opens
+    for nobody.
+    """
 
     chain_id: int
     escrow: str
@@ -45,7 +50,9 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True)
 class RequestSecret:
-    """32 random bytes. Each key below is derived for one purpose and one message; the repr shows none of them."""
+    """32 random bytes. Each key below is derived for one purpose and one message; the repr shows
+    none of them.
+    """
 
     value: bytes = field(repr=False)
 

@@ -16,7 +16,9 @@ _PARITY_BIT = 1 << 255
 
 @dataclass(frozen=True, slots=True)
 class CompactSignature:
-    """`r` and `vs`, 32 bytes each; the top bit of `vs` is the parity of R, the rest is s, which must be low."""
+    """`r` and `vs`, 32 bytes each; the top bit of `vs` is the parity of R, the rest is s, which
+    must be low.
+    """
 
     r: bytes
     vs: bytes
@@ -37,8 +39,9 @@ class CompactSignature:
     def recover(self, digest: bytes) -> str:
         """The checksummed address that signed the 32-byte `digest`.
 
-        A wrong digest gives a wrong address, not an error: compare the result with who should have signed.
-        Raises `SignatureInvalid` when no address can be recovered, or s is high (then a second valid form exists).
+        A wrong digest gives a wrong address, not an error: compare the result with who should have
+        signed. Raises `SignatureInvalid` when no address can be recovered, or s is high (then a
+        second valid form exists).
         """
         r = int.from_bytes(self.r)
         parity, s = divmod(int.from_bytes(self.vs), _PARITY_BIT)

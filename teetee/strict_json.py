@@ -1,6 +1,7 @@
 """JSON from outside, read without mercy and without repeating any of it in an error.
 
-Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting beyond Python's limit.
+Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting beyond
+Python's limit.
 """
 
 import json

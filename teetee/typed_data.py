@@ -1,6 +1,8 @@
-"""Typed hashes as Solidity computes them: EIP-712 structs, domains and digests, composed with `eth_abi`.
+"""Typed hashes as Solidity computes them: EIP-712 structs, domains and digests, composed with
+`eth_abi`.
 
-Only what the protocol uses: flat structs of static types and strings. Arrays and nested structs are not known here.
+Only what the protocol uses: flat structs of static types and strings. Arrays and nested structs are
+not known here.
 """
 
 from dataclasses import dataclass
