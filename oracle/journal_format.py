@@ -1,0 +1,63 @@
+"""How the journal writes values: JSON and nothing else.
+
+DBOS would pickle by default. The disk is the host's: whoever can write there must not be able to
+run code in here, and an exception's text must not reach it. So values are plain JSON, and of an
+exception only its class name is kept.
+"""
+
+import json
+from typing import Any
+
+from dbos import Serializer
+
+from oracle.errors import JournalUnreadable
+
+_FAILURE = "$failure"
+
+
+class JournaledFailure(Exception):
+    """Stands for an exception that a former run of this program wrote down; only its class name is
+    known.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"an earlier run failed with {name}")
+
+
+class JsonSerializer(Serializer):
+    """DBOS's seam for writing values."""
+
+    def name(self) -> str:
+        """What DBOS notes beside each value."""
+        return "teetee_json"
+
+    def serialize(self, data: Any) -> str:
+        """JSON text.
+
+        Raises:
+            TypeError: not plain JSON; the value itself is not shown.
+        """
+        if isinstance(data, BaseException):
+            name = data.name if isinstance(data, JournaledFailure) else type(data).__name__
+            return json.dumps({_FAILURE: name})
+        try:
+            return json.dumps(data, separators=(",", ":"), allow_nan=False)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"the journal takes plain JSON only, not {type(data).__name__}"
+            ) from None
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """The value, or the failure that stands for an exception.
+
+        Raises:
+            JournalUnreadable: not JSON.
+        """
+        try:
+            value = json.loads(serialized_data)
+        except ValueError:
+            raise JournalUnreadable(what="a value that is not JSON") from None
+        if isinstance(value, dict) and set(value) == {_FAILURE}:
+            return JournaledFailure(str(value[_FAILURE]))
+        return value
