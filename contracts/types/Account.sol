@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity >=0.8.37;
+
+/// @notice What the escrow keeps for an address. One slot.
+struct Account {
+    // Token wei that can be withdrawn or spent on the next request. 96 bits hold the token's whole supply.
+    uint96 credit;
+    // Layers × tokens served in paid requests so far: 64 bits hold 10^9 of the largest requests.
+    uint64 servedLayerTokens;
+    // LLM tokens used, or reserved by open requests, on `allowanceDay`.
+    uint64 allowanceUsed;
+    // UTC day: Unix seconds / 86400.
+    uint32 allowanceDay;
+}

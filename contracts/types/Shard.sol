@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity >=0.8.37;
+
+import {ModelId, ShardId} from "./Identifiers.sol";
+import {TcbStatus} from "./VerifiedQuote.sol";
+
+enum ShardStatus {
+    NONE, // no such shard
+    ACTIVE, // enrolled; it serves only while its attestation has not expired and its bond is whole
+    RETIRED, // left by its host's wish
+    EVICTED // put out because it was unfit; a renewal brings it back
+}
+
+enum EvictionReason {
+    ATTESTATION_EXPIRED,
+    MEASUREMENT_WITHDRAWN
+}
+
+/// @notice A shard as it is stored.
+struct Shard {
+    // slot 0: who signs what. 32 bits of Unix seconds last until 2106.
+    address signer;
+    uint32 attestedUntil;
+    uint16 firstLayer;
+    uint16 endLayer;
+    ModelId modelId;
+    // slot 1: who earns and answers for it. 80 bits hold 1.2 million tokens.
+    address host;
+    uint80 bond;
+    ShardStatus status;
+    bool isEntry;
+    // slot 2: binds everything that does not change as long as the shard exists
+    bytes32 identityDigest;
+    // slot 3: the quote which it was attested by last
+    bytes32 quoteHash;
+}
+
+/// @notice What is kept by the address of a shard's signer. One slot.
+struct SignerRecord {
+    ShardId shardId;
+    // Block of the ShardEnrolled event.
+    uint40 enrolledAtBlock;
+    // Block of the last event which carries an Attestation: ShardEnrolled or the newest ShardRenewed.
+    uint40 attestedAtBlock;
+    // When the shard was retired or evicted; zero while it is active.
+    uint40 leftAt;
+    // Which of its model's measurements the last quote showed; see MeasurementRecord.
+    uint32 measurementIndex;
+}
+
+/// @notice What a host says about a shard that is to be enrolled. `endpoint` is `host:port`.
+struct EnrolmentParameters {
+    ModelId modelId;
+    uint16 firstLayer;
+    uint16 endLayer;
+    bool isEntry;
+    address signer;
+    bytes32 kem;
+    bytes32 tls;
+    string endpoint;
+    // Where the host's earnings go. Fixed by the host's first enrolment; must be repeated in later ones.
+    address payout;
+    // The block whose hash is in the quote's report data.
+    uint256 blockNumber;
+}
+
+/// @notice What a host says when its shard shows a fresh quote. The keys must be the enrolled ones; they are given so
+/// that the event can carry them.
+struct RenewalParameters {
+    ShardId shardId;
+    bytes32 kem;
+    bytes32 tls;
+    string endpoint;
+    uint256 blockNumber;
+}
+
+/// @notice What identityDigest binds, besides chain and registry; docs/protocol.md, section 3.
+struct Identity {
+    address host;
+    ModelId modelId;
+    uint16 firstLayer;
+    uint16 endLayer;
+    bool isEntry;
+    bytes32 sliceDigest;
+    address signer;
+    bytes32 kem;
+    bytes32 tls;
+}
+
+/// @notice Everything that a reader needs to check a shard again; only in events, never stored.
+struct Attestation {
+    address signer;
+    bytes32 kem;
+    bytes32 tls;
+    bytes32 sliceDigest;
+    bytes32 identityDigest;
+    bytes32 quoteHash;
+    bytes32 measurement;
+    bytes32 pckId;
+    bytes32 platformId;
+    TcbStatus tcbStatus;
+    uint32 attestedUntil;
+    uint256 blockNumber;
+    bytes32 blockHash;
+    string endpoint;
+}
+
+/// @notice What a settlement needs to know of one shard of its path.
+struct Stage {
+    address signer;
+    address host;
+    ModelId modelId;
+    uint16 firstLayer;
+    uint16 endLayer;
+    bool isEntry;
+    bool isActive;
+    bytes32 identityDigest;
+    bytes32 quoteHash;
+}
