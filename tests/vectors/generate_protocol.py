@@ -1,0 +1,289 @@
+"""Write protocol.json: what Solidity, Python and TypeScript must agree on, from fixed inputs.
+
+    python tests/vectors/generate_protocol.py [--check]
+
+One object per idea, bytes and addresses as hex with 0x, numbers as decimal strings (no language
+rounds those). HPKE draws an ephemeral key, so the sealed envelope is kept as long as it opens to
+the prompt given here, and made anew otherwise; everything else follows from the inputs alone.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from eth_account import Account
+
+from teetee.answer import Answer
+from teetee.commitments import RunningCommitment, encode_token_ids
+from teetee.envelope import open_prompt, seal_answer, seal_prompt
+from teetee.errors import TeeTeeError
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.keyset import (
+    ENROLMENT_TYPEHASH,
+    IDENTITY_TYPEHASH,
+    REPORT_TYPEHASH,
+    EnclaveIdentity,
+    Keyset,
+    enrolment_digest,
+    report_data,
+)
+from teetee.layers import LayerRange
+from teetee.manifest import ModelManifest
+from teetee.prompt import Message, Prompt, Sampling
+from teetee.receipts import (
+    NO_PREVIOUS_RECEIPT,
+    SETTLEMENT_TYPEHASH,
+    STAGE_RECEIPT_TYPEHASH,
+    ReceiptDomain,
+    Settlement,
+    StageReceipt,
+)
+from teetee.request_secret import ENVELOPE_TYPEHASH, RequestContext, RequestSecret
+from teetee.signatures import sign_digest
+from teetee.typed_data import keccak256
+
+FILE = Path(__file__).with_name("protocol.json")
+CHAIN_ID = 84532
+MODEL = ModelId(7)
+REQUEST = RequestId(1234)
+ENTRY_SHARD = ShardId(3)
+Vector = dict[str, object]
+
+
+def _fixed(name: str) -> bytes:
+    """32 bytes that stand for nothing but their name."""
+    return keccak256(b"teetee vector: " + name.encode())
+
+
+SIGNER = Account.from_key(_fixed("entry signer"))
+KEM = X25519PrivateKey.from_private_bytes(_fixed("entry kem"))
+REGISTRY = Account.from_key(_fixed("registry")).address
+ESCROW = Account.from_key(_fixed("escrow")).address
+HOST = Account.from_key(_fixed("host")).address
+PAYOUT = Account.from_key(_fixed("payout")).address
+REQUESTER = Account.from_key(_fixed("requester")).address
+DOMAIN = ReceiptDomain(CHAIN_ID, ESCROW)
+CONTEXT = RequestContext(CHAIN_ID, ESCROW, REQUESTER, MODEL, _fixed("client nonce"))
+SECRET = RequestSecret(_fixed("request secret"))
+PROMPT = Prompt(
+    (Message("system", "Answer briefly."), Message("user", "Was ist ein „Enklave“? 🔒")),
+    Sampling(max_tokens=64, temperature=0.7, top_p=0.9, top_k=40, seed=5, stop=("\n\n",)),
+)
+ANSWER = Answer("A sealed room.", (319, 8457, 2003, 2), "stop", input_tokens=21, output_tokens=4)
+MANIFEST = ModelManifest(
+    name="vector-model",
+    layer_count=6,
+    config_digest=_fixed("config"),
+    layer_digests=tuple(_fixed(f"layer {layer}") for layer in range(6)),
+    embedding_digest=_fixed("embedding"),
+    head_digest=_fixed("head"),
+    context_length=2048,
+)
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+def slice_vector() -> Vector:
+    """Slice digests of one model of six layers."""
+    return {
+        "layerDigests": [_hex(digest) for digest in MANIFEST.layer_digests],
+        "embeddingDigest": _hex(MANIFEST.embedding_digest),
+        "headDigest": _hex(MANIFEST.head_digest),
+        "firstLayer": "2",
+        "endLayer": "5",
+        "middleSliceDigest": _hex(MANIFEST.slice_digest(LayerRange(2, 5), is_entry=False)),
+        "entrySliceDigest": _hex(MANIFEST.slice_digest(LayerRange(2, 5), is_entry=True)),
+        "wholeSliceDigest": _hex(MANIFEST.slice_digest(LayerRange(0, 6), is_entry=True)),
+    }
+
+
+def identity_vectors() -> dict[str, Vector]:
+    """One enclave's identity, report data and enrolment."""
+    keyset = Keyset(SIGNER.address, KEM.public_key().public_bytes_raw(), _fixed("tls"))
+    layers = LayerRange(2, 5)
+    slice_digest = MANIFEST.slice_digest(layers, is_entry=True)
+    identity = EnclaveIdentity(
+        CHAIN_ID, REGISTRY, HOST, MODEL, layers, True, slice_digest, keyset
+    ).identity_digest()
+    block_number, block_hash = 31_337_000, _fixed("block")
+    endpoint = "shard.example.org:8443"
+    enrolment = enrolment_digest(
+        chain_id=CHAIN_ID,
+        registry=REGISTRY,
+        identity_digest=identity,
+        endpoint=endpoint,
+        payout=PAYOUT,
+        block_number=block_number,
+    )
+    signature = sign_digest(SIGNER, enrolment)
+    return {
+        "identity": {
+            "typeHash": _hex(IDENTITY_TYPEHASH),
+            "chainId": str(CHAIN_ID),
+            "registry": REGISTRY,
+            "host": HOST,
+            "modelId": str(MODEL),
+            "firstLayer": str(layers.first),
+            "endLayer": str(layers.end),
+            "isEntry": True,
+            "sliceDigest": _hex(slice_digest),
+            "signer": keyset.signer,
+            "kem": _hex(keyset.kem),
+            "tls": _hex(keyset.tls),
+            "identityDigest": _hex(identity),
+        },
+        "report": {
+            "typeHash": _hex(REPORT_TYPEHASH),
+            "identityDigest": _hex(identity),
+            "blockNumber": str(block_number),
+            "blockHash": _hex(block_hash),
+            "reportData": _hex(report_data(identity, block_number, block_hash)),
+        },
+        "enrolment": {
+            "typeHash": _hex(ENROLMENT_TYPEHASH),
+            "chainId": str(CHAIN_ID),
+            "registry": REGISTRY,
+            "identityDigest": _hex(identity),
+            "endpoint": endpoint,
+            "payout": PAYOUT,
+            "blockNumber": str(block_number),
+            "digest": _hex(enrolment),
+            "signerPrivateKey": _hex(_fixed("entry signer")),
+            "signer": keyset.signer,
+            "r": _hex(signature.r),
+            "vs": _hex(signature.vs),
+        },
+    }
+
+
+def envelope_vectors(sealed: bytes) -> dict[str, Vector]:
+    """The request's context, the keys derived from its secret, the sealed prompt and answer."""
+    return {
+        "context": {
+            "typeHash": _hex(ENVELOPE_TYPEHASH),
+            "chainId": str(CHAIN_ID),
+            "escrow": ESCROW,
+            "requester": REQUESTER,
+            "modelId": str(MODEL),
+            "clientNonce": _hex(CONTEXT.client_nonce),
+            "context": _hex(CONTEXT.digest()),
+        },
+        "derivation": {
+            "secret": _hex(SECRET.value),
+            "context": _hex(CONTEXT.digest()),
+            "requestId": str(REQUEST),
+            "promptKey": _hex(SECRET.prompt_key(CONTEXT)),
+            "answerKey": _hex(SECRET.answer_key(CONTEXT, REQUEST)),
+            "streamProof": _hex(SECRET.stream_proof(CONTEXT, REQUEST)),
+            "seed": str(SECRET.seed(CONTEXT)),
+            "commitmentSalt0": _hex(SECRET.commitment_salt(CONTEXT, 0)),
+            "commitmentSalt1": _hex(SECRET.commitment_salt(CONTEXT, 1)),
+        },
+        "envelope": {
+            "shardId": str(ENTRY_SHARD),
+            "kemPrivateKey": _hex(KEM.private_bytes_raw()),
+            "kem": _hex(KEM.public_key().public_bytes_raw()),
+            "promptJson": PROMPT.to_json().decode(),
+            "envelope": _hex(sealed),
+        },
+        "answer": {
+            "requestId": str(REQUEST),
+            "answerJson": ANSWER.to_json().decode(),
+            "answer": _hex(seal_answer(ANSWER, SECRET, CONTEXT, REQUEST)),
+        },
+    }
+
+
+def receipt_vectors() -> dict[str, Vector]:
+    """The entry's receipt over real commitments, and its settlement."""
+    commitment = RunningCommitment(SECRET.commitment_salt(CONTEXT, 0))
+    token_ids = (1, 319, 2003)
+    commitment.update(encode_token_ids(token_ids))
+    receipt = StageReceipt(
+        request_id=REQUEST,
+        model_id=MODEL,
+        shard_id=ENTRY_SHARD,
+        layers=LayerRange(0, 3),
+        identity_digest=_fixed("identity"),
+        first_position=0,
+        end_position=ANSWER.input_tokens + ANSWER.output_tokens - 1,
+        input_commitment=commitment.digest(),
+        output_commitment=_fixed("output commitment"),
+        previous_receipt=NO_PREVIOUS_RECEIPT,
+    )
+    signed = receipt.sign(SIGNER, DOMAIN)
+    answer_hash = keccak256(seal_answer(ANSWER, SECRET, CONTEXT, REQUEST))
+    settlement = Settlement(
+        REQUEST, ANSWER.input_tokens, ANSWER.output_tokens, answer_hash, receipt.struct_hash()
+    )
+    closing = settlement.sign(SIGNER, DOMAIN)
+    domain: Vector = {"chainId": str(CHAIN_ID), "escrow": ESCROW, "signer": SIGNER.address}
+    positions = {"firstPosition": "0", "endPosition": str(receipt.end_position)}
+    return {
+        "commitment": {
+            "salt": _hex(SECRET.commitment_salt(CONTEXT, 0)),
+            "tokenIds": [str(token_id) for token_id in token_ids],
+            "data": _hex(encode_token_ids(token_ids)),
+            "commitment": _hex(commitment.digest()),
+        },
+        "stageReceipt": domain
+        | signed.to_json()
+        | {"modelId": str(MODEL), "shardId": str(ENTRY_SHARD), "firstLayer": "0", "endLayer": "3"}
+        | positions
+        | {
+            "typeHash": _hex(STAGE_RECEIPT_TYPEHASH),
+            "structHash": _hex(receipt.struct_hash()),
+            "digest": _hex(DOMAIN.digest(receipt.struct_hash())),
+        },
+        "settlement": domain
+        | {
+            "typeHash": _hex(SETTLEMENT_TYPEHASH),
+            "requestId": str(REQUEST),
+            "inputTokens": str(settlement.input_tokens),
+            "outputTokens": str(settlement.output_tokens),
+            "answerHash": _hex(answer_hash),
+            "lastReceipt": _hex(settlement.last_receipt),
+            "structHash": _hex(settlement.struct_hash()),
+            "digest": _hex(DOMAIN.digest(settlement.struct_hash())),
+            "r": _hex(closing.r),
+            "vs": _hex(closing.vs),
+        },
+    }
+
+
+def sealed_envelope() -> bytes:
+    """The envelope of the present file if it still opens to the prompt, else a fresh one."""
+    try:
+        sealed = bytes.fromhex(json.loads(FILE.read_text())["envelope"]["envelope"][2:])
+        if open_prompt(sealed, CONTEXT, ENTRY_SHARD, KEM) == (SECRET, PROMPT):
+            return sealed
+    except (OSError, ValueError, KeyError, TypeError, TeeTeeError):
+        pass  # no file yet, or one of an earlier protocol
+    return seal_prompt(
+        PROMPT, SECRET, CONTEXT, [(ENTRY_SHARD, KEM.public_key().public_bytes_raw())]
+    )
+
+
+def render() -> str:
+    """The whole file."""
+    vectors: dict[str, Vector] = {"slice": slice_vector()}
+    vectors |= identity_vectors() | envelope_vectors(sealed_envelope()) | receipt_vectors()
+    return json.dumps(vectors, indent=2, ensure_ascii=True) + "\n"
+
+
+def main() -> int:
+    """Write the file, or with --check only say whether it is fresh."""
+    if "--check" in sys.argv[1:]:
+        fresh = FILE.is_file() and FILE.read_text() == render()
+        if not fresh:
+            sys.stderr.write(f"{FILE} is stale: run python {Path(__file__).name}\n")
+        return 0 if fresh else 1
+    FILE.write_text(render())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
