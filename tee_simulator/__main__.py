@@ -1,0 +1,7 @@
+"""`python -m tee_simulator`."""
+
+import sys
+
+from tee_simulator.command import main
+
+sys.exit(main())

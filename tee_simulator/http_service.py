@@ -1,0 +1,171 @@
+"""A small HTTP server, on a unix socket or on loopback, for whatever can answer a request."""
+
+import errno
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any, Protocol
+
+from tee_simulator.errors import AddressUnusable, PortInUse, SocketInUse
+
+LOG = logging.getLogger("tee_simulator")
+
+MAX_BODY_BYTES = 1 << 20
+LONGEST_SOCKET_PATH = 107  # sockaddr_un, Linux
+
+
+@dataclass(frozen=True)
+class Response:
+    """What goes back."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Service(Protocol):
+    """Answers a request; never raises for what a caller sent."""
+
+    def respond(self, method: str, target: str, body: bytes) -> Response:
+        """`target` is the path with its query; called from several threads at once."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    service: Service
+
+    def _respond(self) -> None:
+        try:
+            size = int(self.headers.get("Content-Length", 0))
+        except ValueError:
+            size = -1
+        if not 0 <= size <= MAX_BODY_BYTES:
+            self.close_connection = True
+            self._send(
+                Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"error": "body too large"}')
+            )
+            return
+        body = self.rfile.read(size)
+        self._send(self.service.respond(self.command, self.path, body))
+
+    do_GET = do_POST = _respond  # noqa: N815 - the names that http.server looks for
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(response.body)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Which call and how it ended; never what was asked or answered."""
+        status = code.value if isinstance(code, HTTPStatus) else code
+        LOG.info("%s %s", self.path.split("?")[0], status)
+
+    def log_message(self, format: str, *args: object) -> None:
+        LOG.info(format, *args)
+
+    def address_string(self) -> str:
+        return "local"
+
+
+class _UnixServer(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False  # a client that keeps its connection open must not delay the end
+
+
+class _LoopbackServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class Listener:
+    """A running server. As a context it stops at the end, and removes its socket."""
+
+    def __init__(
+        self, server: _UnixServer | _LoopbackServer, socket_path: Path | None = None
+    ) -> None:
+        self._server = server
+        self._socket_path = socket_path
+        self._thread = threading.Thread(target=server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def on_socket(cls, path: Path, service: Service) -> "Listener":
+        """Listens on a unix socket that only this user may open. Raises `SocketInUse`,
+        `AddressUnusable`."""
+        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise AddressUnusable(
+                str(path), f"a socket's path has at most {LONGEST_SOCKET_PATH} bytes"
+            )
+        _remove_stale(path)
+        try:
+            server = _UnixServer(str(path), _handler(service))
+            path.chmod(0o600)
+        except OSError as error:
+            raise AddressUnusable(str(path), (error.strerror or "unknown").lower()) from error
+        return cls(server, path)
+
+    @classmethod
+    def on_loopback(cls, port: int, service: Service) -> "Listener":
+        """Listens on 127.0.0.1; port 0 takes a free one. Raises `PortInUse`, `AddressUnusable`."""
+        try:
+            server = _LoopbackServer(("127.0.0.1", port), _handler(service))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(port) from error
+            raise AddressUnusable(f"port {port}", (error.strerror or "unknown").lower()) from error
+        except OverflowError as error:
+            raise AddressUnusable(f"port {port}", "a port is 0 to 65535") from error
+        return cls(server)
+
+    @property
+    def port(self) -> int:
+        """The port on loopback."""
+        address: Any = self._server.server_address
+        return int(address[1])
+
+    def stop(self) -> None:
+        """Stops listening and removes the socket. Calls in flight are cut."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        if self._socket_path is not None:
+            self._socket_path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _handler(service: Service) -> type[_Handler]:
+    return type("_ServiceHandler", (_Handler,), {"service": service})
+
+
+def _remove_stale(path: Path) -> None:
+    """A socket on which nobody listens is left over from a crash."""
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise AddressUnusable(str(path), "a file that is no socket lies there")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            raise AddressUnusable(str(path), (error.strerror or "unknown").lower()) from error
+    raise SocketInUse(path)

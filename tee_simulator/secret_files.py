@@ -1,0 +1,70 @@
+"""Files that outlive a restart. Secrets get mode 0600 before their first byte is written."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tee_simulator.errors import DirectoryUnusable
+
+
+def make_directory(path: Path) -> None:
+    """Makes the folder and its parents; secrets lie in it, so only the owner may enter."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DirectoryUnusable(path, _reason(error)) from error
+
+
+def read(path: Path) -> bytes | None:
+    """The content, or None when there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DirectoryUnusable(path, _reason(error)) from error
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Writes all or nothing: a crash leaves the old file or none."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DirectoryUnusable(path, _reason(error)) from error
+
+
+def keep_secret(path: Path, size: int) -> bytes:
+    """The secret of `size` random bytes in that file, made at the first call."""
+    kept = read(path)
+    if kept is None:
+        kept = secrets.token_bytes(size)
+        write(path, kept)
+    if len(kept) != size:
+        raise DirectoryUnusable(path, f"it has {len(kept)} bytes instead of {size}")
+    return kept
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """One process at a time: enclaves that start together must not make two roots."""
+    try:
+        descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DirectoryUnusable(directory, _reason(error)) from error
+    with os.fdopen(descriptor) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
