@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from teetee.client.answer_stream import Done, read_stream
 from teetee.client.endpoint import Endpoint
+from teetee.client.errors import StreamRefused
 from teetee.errors import TeeTeeError
 
 RETRY_SECONDS = 0.5
@@ -85,8 +86,10 @@ class LiveAnswer:
         entry = self._entries[index]
         try:
             self._read(index)
+        except StreamRefused:
+            return  # not at work on it yet, or too busy to tell: asked again soon
         except TeeTeeError as error:
-            # Once per entry and kind: an entry that is not yet at work refuses for a while.
+            # Once per entry and kind.
             if (key := f"{entry.endpoint} {type(error).__name__}") not in warned:
                 warned.add(key)
                 self._on_warning(str(error))

@@ -8,16 +8,13 @@ so comparing that key's hash with the registry's `tls` is the whole of the authe
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import ssl
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from teetee.client.endpoint import Endpoint
 from teetee.client.errors import EnclaveUnreachable, PeerKeyMismatch, WrongPeerPurpose
+from teetee.enclave_keys import certificate_fingerprint
+from teetee.errors import KeyInvalid
 
 
 def connect(
@@ -44,15 +41,11 @@ def connect(
 
 
 def key_hash(connection: ssl.SSLSocket) -> bytes:
-    """SHA-256 of the peer's SubjectPublicKeyInfo (DER): what the registry calls `tls`."""
-    certificate = connection.getpeercert(binary_form=True)
+    """What the registry would call this peer's `tls`; empty if it shows no key of the right kind."""
     try:
-        key = x509.load_der_x509_certificate(certificate or b"").public_key()
-    except (ValueError, UnsupportedAlgorithm):
+        return certificate_fingerprint(connection.getpeercert(binary_form=True) or b"")
+    except KeyInvalid:
         return b""  # equals no pin
-    return hashlib.sha256(
-        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).digest()
 
 
 def _handshake(endpoint: Endpoint, purpose: str, timeout: float) -> ssl.SSLSocket:

@@ -62,15 +62,13 @@ class ShareEvidence:
 
     shard_id: int
     host: str
-    payout: str
     amount: int
     quote_hash: bytes
 
 
 @dataclass(frozen=True)
 class SettlementEvidence:
-    """The settling transaction: its calldata (first part) and what its events claim (second part).
-    """
+    """The settling transaction: its calldata (first part) and what its events claim (second part)."""
 
     transaction: str
     block_number: int
@@ -83,7 +81,8 @@ class SettlementEvidence:
     vs: bytes
     stages: tuple[StageEvidence, ...]
 
-    answer_hash: bytes
+    event_answer: bytes
+    last_receipt: bytes
     cost: int
     fee: int
     royalty: int
@@ -111,6 +110,7 @@ class EnrolmentEvidence:
     quote_hash: bytes
     measurement: bytes
     measurement_allowed: bool
+    """By the model's publisher, when the quote was shown."""
     tcb_status: str
     attested_from: int
     """Unix time of the attestation's block."""
@@ -119,7 +119,9 @@ class EnrolmentEvidence:
     """When the shard was retired or evicted; 0 while it serves."""
     block_number: int
     block_hash: bytes
-    """The block bound into the report data."""
+    """The block bound into the report data, as the event says."""
+    chain_block_hash: bytes
+    """That block's hash, as the chain says."""
     endpoint: str
     quote_core: bytes
     pck_id: bytes

@@ -1,0 +1,203 @@
+"""The audit of one request, by how it ended. Pure: evidence in, report out; only the quote checker
+may reach out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from teetee.client.amounts import format_amount
+from teetee.client.audit import money, receipts
+from teetee.client.audit.checklist import Checklist
+from teetee.client.audit.enrolments import (
+    QuoteChecker,
+    check_identity,
+    check_quote,
+    check_time,
+    check_weights,
+)
+from teetee.client.audit.evidence import (
+    DeclineEvidence,
+    EnrolmentEvidence,
+    ModelEvidence,
+    RefundEvidence,
+    RequestEvidence,
+    SettlementEvidence,
+)
+from teetee.client.audit.report import AuditReport, PathStage
+from teetee.receipts import ReceiptDomain
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where all of it happened, and the escrow's fee."""
+
+    chain_id: int
+    escrow: str
+    registry: str
+    fee_bps: int
+
+
+def audit_settled(
+    place: Place,
+    request: RequestEvidence,
+    model: ModelEvidence,
+    settlement: SettlementEvidence,
+    enrolments: Mapping[int, EnrolmentEvidence],
+    quotes: QuoteChecker,
+) -> AuditReport:
+    """Everything that `teetee verify` promises of an answered request."""
+    checks = Checklist()
+    path = [enrolments[stage.shard_id] for stage in settlement.stages]
+    receipts.check_path(checks, len(model.layer_digests), path, request.model_id)
+    if path:
+        _check_signatures(checks, place, request, settlement, enrolments)
+    statuses = _check_stages(checks, place, model, settlement, path, quotes)
+    money.check_deposit(checks, request)
+    if path:
+        expected = money.expected_split(request, settlement, model, path, place.fee_bps)
+        money.check_split(checks, settlement, path, expected)
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        path=_stages(settlement, path, statuses),
+        deposit=request.deposit,
+        cost=settlement.cost,
+        fee=settlement.fee,
+        royalty=settlement.royalty,
+        refund=settlement.refund,
+        transaction=settlement.transaction,
+        gas_used=settlement.gas_used,
+    )
+
+
+def audit_declined(request: RequestEvidence, decline: DeclineEvidence) -> AuditReport:
+    """Everything came back, by a recipient's word, before the deadline."""
+    checks = Checklist()
+    money.check_deposit(checks, request)
+    checks.expect(
+        "declined by a recipient",
+        decline.shard_id in request.recipients,
+        f"shard {decline.shard_id}, reason {decline.reason}",
+        f"shard {decline.shard_id} is not among {list(request.recipients)}",
+    )
+    checks.expect(
+        "deadline",
+        request.opened_at <= decline.block_time <= request.deadline,
+        f"{decline.block_time - request.opened_at} s after it was asked",
+        f"declined at {decline.block_time}, the deadline was {request.deadline}",
+    )
+    checks.equal("refund", decline.amount, request.deposit, format_amount(request.deposit))
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+        refund=decline.amount,
+        transaction=decline.transaction,
+    )
+
+
+def audit_refunded(request: RequestEvidence, refund: RefundEvidence, penalty: int) -> AuditReport:
+    """Everything came back after the deadline, with at most the escrow's `penalty` on top."""
+    checks = Checklist()
+    money.check_deposit(checks, request)
+    checks.expect(
+        "deadline",
+        refund.block_time > request.deadline,
+        f"{refund.block_time - request.deadline} s after the deadline",
+        f"refunded at {refund.block_time}, before the deadline {request.deadline}",
+    )
+    checks.equal("refund", refund.amount, request.deposit, format_amount(request.deposit))
+    # A bond may hold less than the penalty, and a request on an allowance has none.
+    most = penalty if request.deposit else 0
+    checks.expect(
+        "penalty",
+        0 <= refund.penalty <= most,
+        f"{format_amount(refund.penalty)} from the primary's bond, of {format_amount(most)}",
+        f"{refund.penalty} wei were paid, and the most is {most} wei",
+    )
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+        refund=refund.amount,
+        penalty=refund.penalty,
+        transaction=refund.transaction,
+    )
+
+
+def audit_open(request: RequestEvidence, now: int) -> AuditReport:
+    """Nothing has ended yet: there is nothing to verify, and so it is not verified."""
+    checks = Checklist()
+    money.check_deposit(checks, request)
+    left = request.deadline - now
+    waiting = f"still open, {left} s before its deadline"
+    late = f"still open, {-left} s after its deadline: anyone may refund it (`teetee resume`)"
+    checks.expect("ended", False, "", waiting if left >= 0 else late)
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+    )
+
+
+def _check_signatures(
+    checks: Checklist,
+    place: Place,
+    request: RequestEvidence,
+    settlement: SettlementEvidence,
+    enrolments: Mapping[int, EnrolmentEvidence],
+) -> None:
+    domain = ReceiptDomain(place.chain_id, place.escrow)
+    with checks.attempt("receipts"):
+        rebuilt = receipts.rebuild_receipts(request, settlement, enrolments)
+        receipts.check_receipts(checks, domain, rebuilt, enrolments)
+        entry = enrolments[settlement.stages[0].shard_id]
+        receipts.check_settlement(checks, domain, request, settlement, rebuilt, entry)
+
+
+def _check_stages(
+    checks: Checklist,
+    place: Place,
+    model: ModelEvidence,
+    settlement: SettlementEvidence,
+    path: list[EnrolmentEvidence],
+    quotes: QuoteChecker,
+) -> dict[int, str]:
+    settled = {share.shard_id: share.quote_hash for share in settlement.shares}
+    statuses = {}
+    for enrolment in path:
+        check_identity(checks, place.chain_id, place.registry, enrolment)
+        check_time(checks, enrolment, settlement.block_time)
+        check_weights(checks, model, enrolment)
+        statuses[enrolment.shard_id] = check_quote(
+            checks,
+            enrolment,
+            settled.get(enrolment.shard_id, b""),
+            quotes,
+            settlement.block_time,
+        )
+    return statuses
+
+
+def _stages(
+    settlement: SettlementEvidence, path: list[EnrolmentEvidence], statuses: Mapping[int, str]
+) -> tuple[PathStage, ...]:
+    amounts = {share.shard_id: share.amount for share in settlement.shares}
+    return tuple(
+        PathStage(
+            shard_id=each.shard_id,
+            layers=each.layers,
+            host=each.host,
+            signer=each.signer,
+            quote_hash=each.quote_hash,
+            tcb_status=statuses[each.shard_id],
+            payout=amounts.get(each.shard_id, 0),
+        )
+        for each in path
+    )

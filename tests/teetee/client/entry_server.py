@@ -1,0 +1,98 @@
+"""A small TLS server with an enclave's certificate: what the wallet's connections meet in tests.
+
+What it is asked is kept in `heard`; what it answers is the script's business. Loopback only.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from teetee.client.json_frames import FrameDecoder, encode
+from teetee.enclave_keys import EnclaveKeys
+
+Script = Callable[[dict[str, Any], Callable[[bytes], None]], None]
+
+
+class SeededGuest:
+    """A guest agent whose keys follow from a number."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def get_key(self, path: str) -> bytes:
+        return bytes([self._seed, len(path), *path.encode()]).ljust(32, b"\1")[:32]
+
+    def get_quote(self, report_data: bytes) -> bytes:
+        raise NotImplementedError
+
+
+def enclave_keys(seed: int = 1) -> EnclaveKeys:
+    return EnclaveKeys.derive(SeededGuest(seed))
+
+
+class EntryServer:
+    """Use as a context manager; `endpoint` is where it listens."""
+
+    def __init__(self, keys: EnclaveKeys, purpose: str, script: Script) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self._script = script
+        self._context = _server_context(keys, purpose)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> EntryServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                with self._context.wrap_socket(plain, server_side=True) as connection:
+                    self._answer(connection)
+            except (OSError, ssl.SSLError):
+                continue
+
+    def _answer(self, connection: ssl.SSLSocket) -> None:
+        decoder = FrameDecoder()
+        while data := connection.recv(65_536):
+            for message in decoder.feed(data):
+                self.heard.append(message)
+                self._script(message, connection.sendall)
+                return
+
+
+def says(*messages: dict[str, Any]) -> Script:
+    """Answer with these frames, in one go, then close."""
+    return lambda _, send: send(b"".join(encode(message) for message in messages))
+
+
+def _server_context(keys: EnclaveKeys, purpose: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols([purpose])
+    key = keys.tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "identity.pem")
+        path.write_bytes(key + keys.tls_certificate_pem)
+        context.load_cert_chain(path)
+    return context

@@ -1,0 +1,253 @@
+"""A whole, true chain of evidence for one settled request, signed by real keys; tests break one
+thing in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from teetee.client.audit.endings import Place
+from teetee.client.audit.enrolments import identity_of
+from teetee.client.audit.evidence import (
+    EnrolmentEvidence,
+    ModelEvidence,
+    RequestEvidence,
+    SettlementEvidence,
+    ShareEvidence,
+    StageEvidence,
+)
+from teetee.client.audit.money import expected_split
+from teetee.client.audit.receipts import rebuild_receipts
+from teetee.client.errors import QuoteRefused
+from teetee.identifiers import RequestId
+from teetee.keyset import report_data
+from teetee.layers import LayerRange
+from teetee.receipts import ReceiptDomain, Settlement
+from teetee.typed_data import keccak256
+
+PLACE = Place(
+    chain_id=84532,
+    escrow="0x" + "11" * 20,
+    registry="0x" + "22" * 20,
+    fee_bps=250,
+)
+OPENED_AT = 1_800_000_000
+MODEL_ID = 3
+
+
+def address(number: int) -> str:
+    return str(Account.from_key(number.to_bytes(32)).address)
+
+
+def word(text: str) -> bytes:
+    return keccak256(text.encode())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    tcb_status: str
+    report_data: bytes
+    measurement: bytes
+    basis: str = "by the test"
+
+
+class FakeQuotes:
+    """Accepts the quotes it was told of, for the time it was told of."""
+
+    def __init__(self, verdicts: dict[bytes, Verdict]) -> None:
+        self.verdicts = verdicts
+        self.asked: list[int] = []
+
+    def check(self, core: bytes, pck_id: bytes, at: int) -> Verdict:
+        self.asked.append(at)
+        if core not in self.verdicts:
+            raise QuoteRefused(f"PCK {pck_id.hex()[:8]}", "a signature is wrong")
+        return self.verdicts[core]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    place: Place
+    request: RequestEvidence
+    model: ModelEvidence
+    settlement: SettlementEvidence
+    enrolments: dict[int, EnrolmentEvidence]
+    quotes: FakeQuotes
+
+
+def signer_of(shard_id: int) -> LocalAccount:
+    account: LocalAccount = Account.from_key((1000 + shard_id).to_bytes(32))
+    return account
+
+
+def make_evidence(stages: int = 3, layers_per_stage: int = 4) -> Evidence:
+    """A settled request of `stages` stages; the rounding of the payouts leaves dust."""
+    request = make_request()
+    model = make_model(stages * layers_per_stage)
+    enrolments = {
+        10 + index: make_enrolment(10 + index, index * layers_per_stage, layers_per_stage, model)
+        for index in range(stages)
+    }
+    quotes = FakeQuotes(
+        {
+            each.quote_core: Verdict(
+                "UpToDate",
+                report_data(each.identity_digest, each.block_number, each.chain_block_hash),
+                each.measurement,
+            )
+            for each in enrolments.values()
+        }
+    )
+    settlement = make_settlement(request, model, enrolments)
+    return Evidence(PLACE, request, model, settlement, enrolments, quotes)
+
+
+def make_request() -> RequestEvidence:
+    return RequestEvidence(
+        request_id=42,
+        requester=address(7),
+        model_id=MODEL_ID,
+        status="SETTLED",
+        opened_at=OPENED_AT,
+        deadline=OPENED_AT + 120,
+        max_input_tokens=100,
+        max_output_tokens=50,
+        input_price=7,
+        output_price=13,
+        deposit=100 * 7 + 50 * 13,
+        recipients=(10, 99),
+    )
+
+
+def make_model(layer_count: int) -> ModelEvidence:
+    return ModelEvidence(
+        model_id=MODEL_ID,
+        name="Test",
+        layer_digests=tuple(word(f"layer {index}") for index in range(layer_count)),
+        embedding_digest=word("embedding"),
+        head_digest=word("head"),
+        royalty_bps=100,
+        royalty_recipient=address(8),
+        entry_layer_equivalents=2,
+    )
+
+
+def make_enrolment(
+    shard_id: int, first: int, count: int, model: ModelEvidence
+) -> EnrolmentEvidence:
+    is_entry = first == 0
+    digests = list(model.layer_digests[first : first + count])
+    if is_entry:
+        digests += [model.embedding_digest, model.head_digest]
+    core = word(f"quote {shard_id}") * 2
+    block_hash = word(f"block {shard_id}")
+    bare = EnrolmentEvidence(
+        shard_id=shard_id,
+        model_id=MODEL_ID,
+        host=address(500 + shard_id),
+        layers=LayerRange(first, first + count),
+        is_entry=is_entry,
+        signer=str(signer_of(shard_id).address),
+        kem=word(f"kem {shard_id}"),
+        tls=word(f"tls {shard_id}"),
+        slice_digest=keccak256(b"".join(digests)),
+        identity_digest=bytes(32),
+        quote_hash=keccak256(core),
+        measurement=word("image"),
+        measurement_allowed=True,
+        tcb_status="UP_TO_DATE",
+        attested_from=OPENED_AT - 1000,
+        attested_until=OPENED_AT + 100_000,
+        left_at=0,
+        block_number=5000 + shard_id,
+        block_hash=block_hash,
+        chain_block_hash=block_hash,
+        endpoint="127.0.0.1:7443",
+        quote_core=core,
+        pck_id=word("pck"),
+    )
+    digest = identity_of(PLACE.chain_id, PLACE.registry, bare).identity_digest()
+    return replace(bare, identity_digest=digest)
+
+
+def make_settlement(
+    request: RequestEvidence, model: ModelEvidence, enrolments: dict[int, EnrolmentEvidence]
+) -> SettlementEvidence:
+    """Signed by every stage, and by the first of them as the entry."""
+    hops = [word(f"hop {index}") for index in range(len(enrolments) + 1)]
+    unsigned = SettlementEvidence(
+        transaction="0x" + "ab" * 32,
+        block_number=6000,
+        block_time=request.opened_at + 30,
+        gas_used=123_456,
+        input_tokens=31,
+        output_tokens=20,
+        answer=b"sealed answer",
+        r=bytes(32),
+        vs=bytes(32),
+        stages=tuple(
+            StageEvidence(shard_id, hops[index], hops[index + 1], bytes(32), bytes(32))
+            for index, shard_id in enumerate(enrolments)
+        ),
+        event_answer=b"sealed answer",
+        last_receipt=bytes(32),
+        cost=0,
+        fee=0,
+        royalty=0,
+        refund=0,
+        shares=(),
+    )
+    return pay(sign(unsigned, request, enrolments), request, model, enrolments)
+
+
+def sign(
+    settlement: SettlementEvidence,
+    request: RequestEvidence,
+    enrolments: dict[int, EnrolmentEvidence],
+    domain: ReceiptDomain | None = None,
+) -> SettlementEvidence:
+    """The same, with every signature made anew over what it says now."""
+    domain = domain or ReceiptDomain(PLACE.chain_id, PLACE.escrow)
+    receipts = [each.receipt for each in rebuild_receipts(request, settlement, enrolments)]
+    signed = [receipt.sign(signer_of(receipt.shard_id), domain) for receipt in receipts]
+    last_receipt = receipts[-1].struct_hash()
+    statement = Settlement(
+        RequestId(request.request_id),
+        settlement.input_tokens,
+        settlement.output_tokens,
+        keccak256(settlement.answer),
+        last_receipt,
+    ).sign(signer_of(receipts[0].shard_id), domain)
+    stages = tuple(
+        replace(stage, r=each.r, vs=each.vs)
+        for stage, each in zip(settlement.stages, signed, strict=True)
+    )
+    return replace(
+        settlement, stages=stages, r=statement.r, vs=statement.vs, last_receipt=last_receipt
+    )
+
+
+def pay(
+    settlement: SettlementEvidence,
+    request: RequestEvidence,
+    model: ModelEvidence,
+    enrolments: dict[int, EnrolmentEvidence],
+) -> SettlementEvidence:
+    """The same, with the amounts that the rules give."""
+    path = list(enrolments.values())
+    money = expected_split(request, settlement, model, path, PLACE.fee_bps)
+    shares = tuple(
+        ShareEvidence(stage.shard_id, stage.host, amount, stage.quote_hash)
+        for stage, amount in zip(path, money.hosts, strict=True)
+    )
+    return replace(
+        settlement,
+        cost=money.cost,
+        fee=money.fee,
+        royalty=money.royalty,
+        refund=money.refund,
+        shares=shares,
+    )

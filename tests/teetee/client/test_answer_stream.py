@@ -1,0 +1,193 @@
+"""`read_stream` and `LiveAnswer` against a real TLS server.
+
+given an entry which holds the key that the registry shows
+    when it streams
+        it should yield the pieces and the end, having shown the proof
+    when it refuses, breaks off or speaks nonsense
+        it should raise the error of that kind
+given somebody else at that endpoint
+    when the key differs
+        it should refuse before anything is sent
+    when the purpose is not offered
+        it should refuse
+given nobody at that endpoint
+    when it connects
+        it should say that it may pass
+given two entries, of which the first is silent
+    when the second one's time comes
+        it should follow the second, and show no text twice
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from teetee.client.answer_stream import PURPOSE, Done, Piece, read_stream
+from teetee.client.endpoint import Endpoint
+from teetee.client.errors import (
+    EnclaveUnreachable,
+    MalformedFrame,
+    PeerKeyMismatch,
+    StreamBroken,
+    StreamRefused,
+    WrongPeerPurpose,
+)
+from teetee.client.live_answer import LiveAnswer, StreamEntry
+from tests.teetee.client.entry_server import EntryServer, Script, enclave_keys, says
+
+PROOF = bytes(range(32))
+KEYS = enclave_keys(1)
+
+
+def read(server: EntryServer, tls: bytes = KEYS.keyset.tls) -> list[Piece | Done]:
+    endpoint = Endpoint.parse(server.endpoint)
+    return list(read_stream(endpoint, tls=tls, request_id=7, proof=PROOF, stopped=lambda: False))
+
+
+def test_read_stream__entry_streams__yields_pieces_and_end() -> None:
+    script = says({"text": "Ja"}, {"text": "nus 🙂"}, {"done": True, "finishReason": "stop"})
+    with EntryServer(KEYS, PURPOSE, script) as server:
+        events = read(server)
+    assert events == [Piece("Ja"), Piece("nus 🙂"), Done("stop")]
+    assert server.heard == [{"requestId": 7, "proof": PROOF.hex()}]
+
+
+def test_read_stream__entry_refuses__raises_with_the_code() -> None:
+    with (
+        EntryServer(KEYS, PURPOSE, says({"error": "unknown"})) as server,
+        pytest.raises(StreamRefused) as refused,
+    ):
+        read(server)
+    assert refused.value.code == "unknown"
+
+
+def test_read_stream__entry_closes_early__raises_stream_broken() -> None:
+    with (
+        EntryServer(KEYS, PURPOSE, says({"text": "Ja"})) as server,
+        pytest.raises(StreamBroken, match="the answer will come from the chain"),
+    ):
+        read(server)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\0\0\0\5hello", b"\0\0\0\2[]", b"\0\0\0\2{}", b"\xff\xff\xff\xff", b"\0\0\0\1\xff"],
+    ids=["no JSON", "no object", "no known message", "too long", "no UTF-8"],
+)
+def test_read_stream__entry_breaks_the_protocol__raises_malformed_frame(frame: bytes) -> None:
+    with (
+        EntryServer(KEYS, PURPOSE, lambda _, send: send(frame)) as server,
+        pytest.raises(MalformedFrame) as malformed,
+    ):
+        read(server)
+    assert "hello" not in str(malformed.value)
+
+
+def test_read_stream__other_key__refuses_before_anything_is_sent() -> None:
+    with (
+        EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server,
+        pytest.raises(PeerKeyMismatch, match="nothing was sent"),
+    ):
+        read(server)
+        assert server.heard == []
+
+
+def test_read_stream__other_purpose__refuses() -> None:
+    with (
+        EntryServer(KEYS, "teetee-link/1", says({"done": True})) as server,
+        pytest.raises((WrongPeerPurpose, EnclaveUnreachable)),
+    ):
+        read(server)
+        assert server.heard == []
+
+
+def test_read_stream__nobody_there__may_pass() -> None:
+    with EntryServer(KEYS, PURPOSE, says({"done": True})) as server:
+        endpoint = server.endpoint
+    with pytest.raises(EnclaveUnreachable, match=endpoint):
+        list(
+            read_stream(
+                Endpoint.parse(endpoint),
+                tls=KEYS.keyset.tls,
+                request_id=7,
+                proof=PROOF,
+                stopped=lambda: False,
+            )
+        )
+
+
+def follow(*entries: StreamEntry) -> tuple[str, list[str], list[str]]:
+    pieces: list[str] = []
+    warnings: list[str] = []
+    live = LiveAnswer(
+        entries, request_id=7, proof=PROOF, on_text=pieces.append, on_warning=warnings.append
+    )
+    live.start()
+    return live.stop(grace=10), pieces, warnings
+
+
+def test_live_answer__entry_not_at_work_yet__asks_again() -> None:
+    replies = iter([says({"error": "unknown"}), says({"text": "Janus"}, {"done": True})])
+
+    def script(message: dict[str, Any], send: Any) -> None:
+        next(replies)(message, send)
+
+    with EntryServer(KEYS, PURPOSE, script) as server:
+        text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
+    assert (text, pieces, warnings) == ("Janus", ["Janus"], [])
+
+
+def test_live_answer__stream_breaks_and_begins_anew__shows_no_text_twice() -> None:
+    replies = iter([says({"text": "Ja"}), says({"text": "Jan"}, {"text": "us"}, {"done": True})])
+
+    def script(message: dict[str, Any], send: Any) -> None:
+        next(replies)(message, send)
+
+    with EntryServer(KEYS, PURPOSE, script) as server:
+        text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
+    assert (text, pieces) == ("Janus", ["Ja", "n", "us"])
+    assert len(warnings) == 1
+
+
+def silent_until(released: threading.Event) -> Script:
+    return lambda _message, _send: released.wait(30) and None
+
+
+def test_live_answer__primary_silent__follows_the_one_who_takes_over() -> None:
+    released = threading.Event()
+    second = enclave_keys(2)
+    done = says({"text": "Janus"}, {"done": True, "finishReason": "stop"})
+    with (
+        EntryServer(KEYS, PURPOSE, silent_until(released)) as primary,
+        EntryServer(second, PURPOSE, done) as other,
+    ):
+        text, _, _ = follow(
+            StreamEntry(primary.endpoint, KEYS.keyset.tls, 0),
+            StreamEntry(other.endpoint, second.keyset.tls, time.time() + 0.3),
+        )
+        released.set()
+    assert text == "Janus"
+
+
+def test_live_answer__wrong_key__warns_once_and_goes_on_without_text() -> None:
+    warnings: list[str] = []
+    warned = threading.Event()
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        warned.set()
+
+    with EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server:
+        entry = StreamEntry(server.endpoint, KEYS.keyset.tls, 0)
+        live = LiveAnswer(
+            [entry], request_id=7, proof=PROOF, on_text=lambda _: None, on_warning=warn
+        )
+        live.start()
+        assert warned.wait(10)
+        assert live.stop() == ""
+    assert len(warnings) == 1
+    assert "another key" in warnings[0]

@@ -1,0 +1,355 @@
+"""`audit_settled`: every check fails for its own fault, and for no other.
+
+given the evidence of a settled request
+    when all of it is true
+        it should be verified, for paths of 1, 2, 3 and 5 stages
+    when one thing in it is wrong
+        it should fail the check of that name
+    when a quote cannot be judged
+        it should fail that check and still report the others
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from teetee.client.audit.endings import audit_settled
+from teetee.client.audit.report import AuditReport
+from teetee.layers import LayerRange
+from teetee.receipts import ReceiptDomain
+from tests.teetee.client.evidence_factory import (
+    OPENED_AT,
+    PLACE,
+    Evidence,
+    Verdict,
+    address,
+    make_evidence,
+    sign,
+    word,
+)
+
+Breaking = Callable[[Evidence], Evidence]
+
+
+def audit(evidence: Evidence) -> AuditReport:
+    return audit_settled(
+        evidence.place,
+        evidence.request,
+        evidence.model,
+        evidence.settlement,
+        evidence.enrolments,
+        evidence.quotes,
+    )
+
+
+def failed(report: AuditReport) -> set[str]:
+    return {check.name for check in report.failures}
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3, 5], ids=lambda count: f"{count} stages")
+def test_audit_settled__all_true__verifies(stages: int) -> None:
+    evidence = make_evidence(stages)
+    report = audit(evidence)
+    assert failed(report) == set()
+    assert report.verified
+    assert report.sums_up
+    assert [stage.tcb_status for stage in report.path] == ["UpToDate"] * stages
+    assert set(evidence.quotes.asked) == {evidence.settlement.block_time}
+
+
+def with_settlement(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, settlement=replace(evidence.settlement, **changes))
+
+
+def with_stage(evidence: Evidence, index: int, **changes: Any) -> Evidence:
+    stages = list(evidence.settlement.stages)
+    stages[index] = replace(stages[index], **changes)
+    return with_settlement(evidence, stages=tuple(stages))
+
+
+def with_enrolment(evidence: Evidence, shard_id: int, **changes: Any) -> Evidence:
+    changed = replace(evidence.enrolments[shard_id], **changes)
+    return replace(evidence, enrolments=evidence.enrolments | {shard_id: changed})
+
+
+def with_request(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, request=replace(evidence.request, **changes))
+
+
+def signed_anew(evidence: Evidence, domain: ReceiptDomain | None = None) -> Evidence:
+    settlement = sign(evidence.settlement, evidence.request, evidence.enrolments, domain)
+    return replace(evidence, settlement=settlement)
+
+
+def with_share(evidence: Evidence, index: int, **changes: Any) -> Evidence:
+    shares = list(evidence.settlement.shares)
+    shares[index] = replace(shares[index], **changes)
+    return with_settlement(evidence, shares=tuple(shares))
+
+
+def with_verdict(evidence: Evidence, shard_id: int, **changes: Any) -> Evidence:
+    core = evidence.enrolments[shard_id].quote_core
+    evidence.quotes.verdicts[core] = replace(evidence.quotes.verdicts[core], **changes)
+    return evidence
+
+
+def without_verdict(evidence: Evidence, shard_id: int) -> Evidence:
+    del evidence.quotes.verdicts[evidence.enrolments[shard_id].quote_core]
+    return evidence
+
+
+def swapped(evidence: Evidence) -> Evidence:
+    first, second, third = evidence.settlement.stages
+    return signed_anew(with_settlement(evidence, stages=(first, third, second)))
+
+
+def shortened(evidence: Evidence) -> Evidence:
+    """The last stage left out, all else in order: receipts, statement, and nothing paid to it."""
+    left = with_settlement(
+        evidence,
+        stages=evidence.settlement.stages[:-1],
+        shares=evidence.settlement.shares[:-1],
+    )
+    return signed_anew(left)
+
+
+RECEIPTS_FROM_11 = {"receipt of shard 11", "receipt of shard 12", "settlement", "last receipt"}
+ALL_RECEIPTS = RECEIPTS_FROM_11 | {"receipt of shard 10"}
+OTHER_DOMAIN = ALL_RECEIPTS - {"last receipt"}  # a struct hash names no chain and no escrow
+
+ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
+    "receipt signed by a stranger": (
+        lambda e: with_stage(e, 1, r=e.settlement.stages[0].r, vs=e.settlement.stages[0].vs),
+        {"receipt of shard 11"},
+    ),
+    "signature that is none": (
+        lambda e: with_stage(e, 2, r=bytes(32)),
+        {"receipt of shard 12"},
+    ),
+    "commitment changed after signing": (
+        lambda e: with_stage(e, 1, output_commitment=word("other")),
+        RECEIPTS_FROM_11 | {"link 11 → 12"},
+    ),
+    "stage that received something else": (
+        lambda e: signed_anew(with_stage(e, 1, input_commitment=word("other"))),
+        {"link 10 → 11"},
+    ),
+    "receipts of another request": (
+        lambda e: with_request(e, request_id=43),
+        ALL_RECEIPTS,
+    ),
+    "receipts of another escrow": (
+        lambda e: signed_anew(e, ReceiptDomain(PLACE.chain_id, "0x" + "33" * 20)),
+        OTHER_DOMAIN,
+    ),
+    "receipts of another chain": (
+        lambda e: signed_anew(e, ReceiptDomain(1, PLACE.escrow)),
+        OTHER_DOMAIN,
+    ),
+    "answer swapped in the calldata": (
+        lambda e: with_settlement(e, answer=b"another"),
+        {"answer hash", "settlement"},
+    ),
+    "answer swapped in the event": (
+        lambda e: with_settlement(e, event_answer=b"another"),
+        {"answer hash"},
+    ),
+    "last receipt of something else": (
+        lambda e: with_settlement(e, last_receipt=word("other")),
+        {"last receipt"},
+    ),
+    "usage raised after signing": (
+        lambda e: with_settlement(e, input_tokens=32),
+        ALL_RECEIPTS | {"cost", "payouts", "fee", "refund"},
+    ),
+    "usage beyond the caps": (
+        lambda e: with_request(e, max_input_tokens=30, deposit=30 * 7 + 50 * 13),
+        {"usage", "refund", "conservation"},
+    ),
+    "entry which was not asked": (
+        lambda e: with_request(e, recipients=(99,)),
+        {"recipient"},
+    ),
+    "settled after the deadline": (
+        lambda e: with_request(e, deadline=OPENED_AT + 29),
+        {"deadline"},
+    ),
+    "path with two stages swapped": (
+        swapped,
+        {"tiling", "payouts", "link 10 → 12", "link 12 → 11"},
+    ),
+    "path that ends early": (
+        shortened,
+        {"tiling", "payouts", "fee", "conservation"},
+    ),
+    "path with a gap": (
+        lambda e: with_enrolment(e, 11, layers=LayerRange(5, 8)),
+        RECEIPTS_FROM_11
+        | {"tiling", "enrolment of shard 11", "weights of shard 11", "payouts"}
+        | {"fee"},
+    ),
+    "path with an overlap": (
+        lambda e: with_enrolment(e, 11, layers=LayerRange(3, 8)),
+        RECEIPTS_FROM_11
+        | {"tiling", "enrolment of shard 11", "weights of shard 11", "payouts"}
+        | {"fee"},
+    ),
+    "first stage without tokenizer and head": (
+        lambda e: with_enrolment(e, 10, is_entry=False),
+        {"tiling", "enrolment of shard 10", "weights of shard 10"},
+    ),
+    "shard of another model": (
+        lambda e: with_enrolment(e, 12, model_id=4),
+        {"tiling", "enrolment of shard 12"},
+    ),
+    "key that is not the enrolled one": (
+        lambda e: with_enrolment(e, 11, kem=word("other")),
+        {"enrolment of shard 11"},
+    ),
+    "enrolment by another host": (
+        lambda e: with_enrolment(e, 11, host=address(1)),
+        {"enrolment of shard 11", "payouts"},
+    ),
+    "attestation that had expired": (
+        lambda e: with_enrolment(e, 12, attested_until=OPENED_AT + 29),
+        {"attested in time: shard 12"},
+    ),
+    "attestation that came later": (
+        lambda e: with_enrolment(e, 12, attested_from=OPENED_AT + 31),
+        {"attested in time: shard 12"},
+    ),
+    "shard that had left": (
+        lambda e: with_enrolment(e, 10, left_at=OPENED_AT + 10),
+        {"attested in time: shard 10"},
+    ),
+    "weights which were not published": (
+        lambda e: replace(
+            e, model=replace(e.model, layer_digests=(word("other"), *e.model.layer_digests[1:]))
+        ),
+        {"weights of shard 10"},
+    ),
+    "quote which dcap-qvl refuses": (
+        lambda e: without_verdict(e, 11),
+        {"quote of shard 11"},
+    ),
+    "quote other than the settled one": (
+        lambda e: with_share(e, 1, quote_hash=word("other")),
+        {"quote hash of shard 11"},
+    ),
+    "quote other than the enrolled one": (
+        lambda e: with_enrolment(e, 12, quote_hash=word("other")),
+        {"quote hash of shard 12"},
+    ),
+    "quote which binds other keys": (
+        lambda e: with_verdict(e, 10, report_data=word("other") + bytes(32)),
+        {"report data of shard 10"},
+    ),
+    "quote with something in its upper half": (
+        lambda e: with_verdict(
+            e,
+            10,
+            report_data=e.quotes.verdicts[e.enrolments[10].quote_core].report_data[:32]
+            + bytes(31)
+            + b"\1",
+        ),
+        {"report data of shard 10"},
+    ),
+    "block hash which the chain does not have": (
+        lambda e: with_enrolment(e, 10, chain_block_hash=word("other")),
+        {"report data of shard 10"},
+    ),
+    "quote of another image": (
+        lambda e: with_verdict(e, 11, measurement=word("other")),
+        {"image of shard 11"},
+    ),
+    "image which was never allowed": (
+        lambda e: with_enrolment(e, 11, measurement_allowed=False),
+        {"image of shard 11"},
+    ),
+    "deposit above the price": (
+        lambda e: with_request(e, deposit=e.request.deposit + 1),
+        {"deposit", "refund", "conservation"},
+    ),
+    "one wei too much for a host": (
+        lambda e: with_share(e, 0, amount=e.settlement.shares[0].amount + 1),
+        {"payouts", "conservation"},
+    ),
+    "one wei moved from a host to the fee": (
+        lambda e: with_settlement(
+            with_share(e, 0, amount=e.settlement.shares[0].amount - 1), fee=e.settlement.fee + 1
+        ),
+        {"payouts", "fee"},
+    ),
+    "payment to another host": (
+        lambda e: with_share(e, 2, host=address(1)),
+        {"payouts"},
+    ),
+    "cost other than the usage's": (
+        lambda e: with_settlement(e, cost=e.settlement.cost + 1),
+        {"cost"},
+    ),
+    "royalty kept back": (
+        lambda e: with_settlement(e, royalty=0),
+        {"royalty", "conservation"},
+    ),
+    "refund kept back": (
+        lambda e: with_settlement(e, refund=0),
+        {"refund", "conservation"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("breaking", "names"), ONE_THING_WRONG.values(), ids=ONE_THING_WRONG)
+def test_audit_settled__one_thing_wrong__fails_the_check_of_that_name(
+    breaking: Breaking, names: set[str]
+) -> None:
+    report = audit(breaking(make_evidence()))
+    assert failed(report) == names
+    assert not report.verified
+
+
+def test_audit_settled__repeated_signer__fails_tiling() -> None:
+    evidence = make_evidence()
+    same = with_enrolment(evidence, 12, signer=evidence.enrolments[11].signer)
+    assert "tiling" in failed(audit(same))
+
+
+def test_audit_settled__no_stage_at_all__fails_and_reports() -> None:
+    evidence = with_settlement(make_evidence(), stages=(), shares=())
+    report = audit(evidence)
+    assert "path" in failed(report)
+    assert report.path == ()
+
+
+def test_audit_settled__quote_not_accepted__shows_no_tcb_status() -> None:
+    report = audit(without_verdict(make_evidence(), 11))
+    assert [stage.tcb_status for stage in report.path] == ["UpToDate", "", "UpToDate"]
+
+
+def test_to_json__verified__has_the_promised_shape() -> None:
+    value = audit(make_evidence(2)).to_json()
+    assert value["verified"] is True
+    assert value["sumsUp"] is True
+    assert value["requestId"] == 42
+    assert value["status"] == "SETTLED"
+    assert set(value["checks"][0]) == {"name", "ok", "detail"}
+    assert value["path"][0]["layers"] == [0, 4]
+    assert set(value["path"][0]) == {
+        "shardId",
+        "layers",
+        "host",
+        "signer",
+        "quoteHash",
+        "tcbStatus",
+    }
+    total = sum(int(payout["amount"]) for payout in value["payouts"])
+    total += sum(int(value[name]) for name in ("fee", "royalty", "refund"))
+    assert total == int(value["deposit"])
+
+
+def test_verdict__of_the_fake__has_all_that_the_audit_reads() -> None:
+    assert Verdict("UpToDate", bytes(64), bytes(32)).basis
