@@ -1,40 +1,41 @@
-"""The errors of `shard_runtime`. Messages name files, tensors, hops and numbers; never tokens, text or activations.
+"""The errors of `shard_runtime`. Messages name files, tensors, hops and numbers; never tokens, text
+or activations.
 
-    teetee.errors.Retryable
-    ├── PeerUnreachable         no connection to the next stage within the attempts
-    ├── LinkClosed              an established link ended
-    ├── LinkCongested           the next stage does not read as fast as we produce
-    ├── CacheFull               no room for another run's keys and values
-    ├── TooManyRuns             as many runs as are admitted are open
-    ├── StageFailed             a stage of the path gave up the run; may work later or on another path
-    ├── StageSilent             a stage of the path did not answer in time
-    └── EntryClosed             the process is shutting down
-    teetee.errors.Fatal
-    ├── ModelError
-    │   ├── ModelNotFound       no folder, file or hub id of that name
-    │   ├── ModelFileInvalid    a file that is not what its name says, or damaged
-    │   ├── ArchitectureUnsupported
-    │   ├── TensorMissing
-    │   ├── TensorInvalid       a tensor of another shape or type than the architecture has
-    │   ├── DigestMismatch      not the bytes that were published
-    │   ├── TokenizerMissing
-    │   └── TokenizerInvalid
-    ├── PromptError
-    │   ├── PromptEmpty
-    │   ├── ContextOverflow     more tokens than the model's context
-    │   ├── TokenUnknown        a token id outside the vocabulary
-    │   ├── SamplingInvalid
-    │   └── ChatTemplateInvalid none, or it fails on these messages
-    ├── PeerUnknown             not an active shard
-    ├── PathInvalid             gap, overlap, repetition, or not beginning at us
-    ├── FrameInvalid            bytes that are not a frame, or not the one that is due
-    ├── HandshakeFailed         no TLS 1.3, no known purpose, or another key than pinned
-    ├── PortUnavailable         in use, or not ours to bind
-    ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
-    │   ├── CommitmentMismatch  it signed other bytes than it sent or received
-    │   └── ReceiptInvalid
-    ├── RunCancelled            the caller cancelled
-    └── CheckFailed             a process that `check` started gave up
+teetee.errors.Retryable
+├── PeerUnreachable         no connection to the next stage within the attempts
+├── LinkClosed              an established link ended
+├── LinkCongested           the next stage does not read as fast as we produce
+├── CacheFull               no room for another run's keys and values
+├── TooManyRuns             as many runs as are admitted are open
+├── StageFailed             a stage of the path gave up the run; may work later or on another path
+├── StageSilent             a stage of the path did not answer in time
+└── EntryClosed             the process is shutting down
+teetee.errors.Fatal
+├── ModelError
+│   ├── ModelNotFound       no folder, file or hub id of that name
+│   ├── ModelFileInvalid    a file that is not what its name says, or damaged
+│   ├── ArchitectureUnsupported
+│   ├── TensorMissing
+│   ├── TensorInvalid       a tensor of another shape or type than the architecture has
+│   ├── DigestMismatch      not the bytes that were published
+│   ├── TokenizerMissing
+│   └── TokenizerInvalid
+├── PromptError
+│   ├── PromptEmpty
+│   ├── ContextOverflow     more tokens than the model's context
+│   ├── TokenUnknown        a token id outside the vocabulary
+│   ├── SamplingInvalid
+│   └── ChatTemplateInvalid none, or it fails on these messages
+├── PeerUnknown             not an active shard
+├── PathInvalid             gap, overlap, repetition, or not beginning at us
+├── FrameInvalid            bytes that are not a frame, or not the one that is due
+├── HandshakeFailed         no TLS 1.3, no known purpose, or another key than pinned
+├── PortUnavailable         in use, or not ours to bind
+├── StageMisbehaved         a stage of the path broke the protocol: named by hop
+│   ├── CommitmentMismatch  it signed other bytes than it sent or received
+│   └── ReceiptInvalid
+├── RunCancelled            the caller cancelled
+└── CheckFailed             a process that `check` started gave up
 """
 
 from shard_runtime.faults import Fault
@@ -167,6 +168,14 @@ class TensorInvalid(ModelError):
     def __init__(self, tensor: str, rule: str) -> None:
         self.tensor, self.rule = tensor, rule
         super().__init__(f"The tensor {tensor} {rule}. Fetch the model's files anew.")
+
+
+class SplitInvalid(ModelError):
+    """Layers that the model has not, or more stages than layers."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"The model cannot be split so: {rule}. Choose other layer ranges.")
 
 
 class DigestMismatch(ModelError):

@@ -1,6 +1,7 @@
 """Who may be talked to. The runtime asks; whoever watches the chain (or a test) answers.
 
-This module knows no chain: a directory is believed. What it says is a matter of the measured code that fills it.
+This module knows no chain: a directory is believed. What it says is a matter of the measured code
+that fills it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +37,9 @@ class PeerDirectory(Protocol):
         ...
 
     def accepts(self, tls: bytes) -> bool:
-        """Whether some active shard of our model has this TLS key. Asked at every handshake and then every second."""
+        """Whether some active shard of our model has this TLS key. Asked at every handshake and
+        then every second.
+        """
         ...
 
 
@@ -65,7 +68,8 @@ def resolve_path(
 ) -> tuple[Peer, ...]:
     """The peers of `path`, in order.
 
-    Raises `PeerUnknown`, and `PathInvalid` unless they tile `[0, layer_count)` without gap, overlap or repetition.
+    Raises `PeerUnknown`, and `PathInvalid` unless they tile `[0, layer_count)` without gap, overlap
+    or repetition.
     """
     if not path or len(set(path)) != len(path):
         raise PathInvalid("must name at least one shard, and each shard once")

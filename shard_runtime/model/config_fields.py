@@ -1,0 +1,60 @@
+"""Reading numbers out of somebody else's JSON or metadata, with bounds and an error that names the
+field.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shard_runtime.errors import ModelFileInvalid
+
+_MISSING = object()
+
+
+class ConfigFields:
+    """A mapping from a file. Every reader raises `ModelFileInvalid` naming file and field."""
+
+    def __init__(self, values: Mapping[str, Any], file: str, prefix: str = "") -> None:
+        self._values = values
+        self._file = file
+        self._prefix = prefix
+
+    def has(self, field: str) -> bool:
+        return self._values.get(self._prefix + field) is not None
+
+    def raw(self, field: str) -> Any:
+        return self._values.get(self._prefix + field)
+
+    def integer(self, field: str, default: int | None = None, minimum: int = 1) -> int:
+        value = self._get(field, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value < 1 << 31:
+            raise self._invalid(field, f"must be an integer from {minimum}")
+        return value
+
+    def number(self, field: str, default: float | None = None) -> float:
+        value = self._get(field, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+            raise self._invalid(field, "must be a number from 0")
+        return float(value)
+
+    def flag(self, field: str, default: bool) -> bool:
+        value = self._get(field, default)
+        if not isinstance(value, bool):
+            raise self._invalid(field, "must be true or false")
+        return value
+
+    def text(self, field: str, default: str | None = None) -> str:
+        value = self._get(field, default)
+        if not isinstance(value, str):
+            raise self._invalid(field, "must be a string")
+        return value
+
+    def _get(self, field: str, default: object) -> Any:
+        value = self._values.get(self._prefix + field, _MISSING)
+        if value is _MISSING or value is None:
+            if default is None:
+                raise self._invalid(field, "is missing")
+            return default
+        return value
+
+    def _invalid(self, field: str, rule: str) -> ModelFileInvalid:
+        return ModelFileInvalid(self._file, f"{self._prefix}{field} {rule}")

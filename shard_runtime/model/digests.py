@@ -1,0 +1,117 @@
+"""Digests of a model's parts, over the bytes as they stand in the published files. docs/protocol.md
+section 2.
+
+One pass serves two ends: whoever loads a tensor hashes the same bytes that it converts, so a digest
+is always of what was loaded.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from shard_runtime.errors import DigestMismatch
+from shard_runtime.model.architecture import Architecture
+from shard_runtime.model.source import ModelSource
+from shard_runtime.model.tensor_file import StoredTensor, read_pieces
+from shard_runtime.model.tensor_names import embedding_slot, head_slots, layer_slots
+from shard_runtime.model.tokenizer_files import TokenizerFiles, read_tokenizer_files
+from teetee.manifest import ModelManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer, the embedding or the head: what its digest begins with, and its tensors."""
+
+    title: str
+    prefix: bytes
+    names: tuple[str, ...]
+    """Sorted, as they are hashed."""
+
+
+class PartDigest:
+    """Hashes a part while somebody reads it. Tensors have to come in the part's order."""
+
+    def __init__(self, part: Part) -> None:
+        self._hash = sha256(part.prefix + _u32(len(part.names)))
+
+    def pieces(self, tensor: StoredTensor) -> Iterator[tuple[int, bytearray]]:
+        """The tensor's bytes, hashed on the way: (first row, bytes)."""
+        name, dtype = tensor.name.encode(), tensor.dtype.encode()
+        self._hash.update(_u32(len(name)) + name + _u32(len(dtype)) + dtype)
+        rank = len(tensor.dimensions)
+        self._hash.update(struct.pack(f">I{rank}QQ", rank, *tensor.dimensions, tensor.byte_length))
+        for first, piece in read_pieces(tensor):
+            self._hash.update(piece)
+            yield first, piece
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
+def layer_part(source: ModelSource, layer: int) -> Part:
+    slots = layer_slots(source.architecture, layer, source.form).values()
+    prefix = b"teetee/layer/v1" + source.architecture.digest() + _u32(layer)
+    return Part(f"layer {layer}", prefix, _sorted_names(slot.name for slot in slots))
+
+
+def embedding_part(source: ModelSource, tokenizer: TokenizerFiles) -> Part:
+    prefix = b"teetee/embedding/v1" + source.architecture.digest() + tokenizer.digest()
+    name = embedding_slot(source.architecture, source.form).name
+    return Part("embedding", prefix, (name,))
+
+
+def head_part(source: ModelSource) -> Part:
+    slots = head_slots(source.architecture, source.form).values()
+    prefix = b"teetee/head/v1" + source.architecture.digest()
+    return Part("head", prefix, _sorted_names(slot.name for slot in slots))
+
+
+def publish(source: ModelSource) -> ModelManifest:
+    """Read everything once and make the manifest.
+
+    Raises `TensorMissing`, `ModelFileInvalid`, `TokenizerInvalid`, and `TokenizerMissing` for a
+    GGUF whose tokenizer cannot be built here. Shapes and types are a matter of loading, which is
+    not done here.
+    """
+    architecture = source.architecture
+    tokenizer = read_tokenizer_files(source)
+    return ModelManifest(
+        name=source.name,
+        layer_count=architecture.layer_count,
+        config_digest=architecture.digest(),
+        layer_digests=tuple(
+            _digest(source, layer_part(source, layer)) for layer in range(architecture.layer_count)
+        ),
+        embedding_digest=_digest(source, embedding_part(source, tokenizer)),
+        head_digest=_digest(source, head_part(source)),
+        context_length=architecture.context_length,
+    )
+
+
+def check_digest(part: Part, expected: bytes | None, found: bytes) -> None:
+    """Raises `DigestMismatch`, naming the part's tensors: one of them differs."""
+    if expected is not None and expected != found:
+        raise DigestMismatch(part.title, part.names, expected, found)
+
+
+def check_architecture(architecture: Architecture, manifest: ModelManifest | None) -> None:
+    """Raises `DigestMismatch` when this is another model than the manifest's."""
+    if manifest is not None and manifest.config_digest != architecture.digest():
+        raise DigestMismatch("architecture", (), manifest.config_digest, architecture.digest())
+
+
+def _digest(source: ModelSource, part: Part) -> bytes:
+    running = PartDigest(part)
+    for name in part.names:
+        for _ in running.pieces(source.tensors.find(name)):
+            pass
+    return running.digest()
+
+
+def _sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
+def _u32(number: int) -> bytes:
+    return number.to_bytes(4)
