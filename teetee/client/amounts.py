@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 
 from teetee.client.errors import MalformedAmount
 
 DECIMALS = 18
 SYMBOL = "TEE"
-_WEI = Decimal(10) ** DECIMALS
+# Digits, not floating point: every wei counts.
+_AMOUNT = re.compile(
+    rf"(?P<whole>[0-9]{{1,40}})(\.(?P<fraction>[0-9]+))?( *(?P<unit>{SYMBOL}|wei))?", re.IGNORECASE
+)
 _LARGEST = (1 << 128) - 1
 
 
@@ -22,14 +25,14 @@ def format_amount(wei: int, symbol: str = SYMBOL) -> str:
 
 def parse_amount(text: str) -> int:
     """`1.5`, `1.5 TEE` or `1500000000000000000 wei` → wei. Raises `MalformedAmount`."""
-    number, _, unit = text.strip().partition(" ")
-    try:
-        value = Decimal(number)
-    except InvalidOperation:
-        raise MalformedAmount(text) from None
-    if not value.is_finite() or unit.strip().upper() not in {"", SYMBOL, "WEI"}:
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
         raise MalformedAmount(text)
-    wei = value if unit.strip().upper() == "WEI" else value * _WEI
-    if not 0 <= wei <= _LARGEST or wei != wei.to_integral_value():
+    whole, fraction, unit = match["whole"], match["fraction"] or "", (match["unit"] or SYMBOL)
+    if unit.upper() == "WEI":
+        digits = whole if not fraction else ""
+    else:
+        digits = whole + fraction.ljust(DECIMALS, "0") if len(fraction) <= DECIMALS else ""
+    if not digits or int(digits) > _LARGEST:
         raise MalformedAmount(text)
-    return int(wei)
+    return int(digits)

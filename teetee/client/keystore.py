@@ -15,6 +15,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_hex_address, to_checksum_address
 
 from teetee.client.errors import (
     KeystoreExists,
@@ -71,9 +72,9 @@ def create_keystore(path: Path, passphrase: str) -> LocalAccount:
 def keystore_address(path: Path) -> str:
     """The address that a keystore names; opening it alone proves that its key gives it."""
     address = _read(path).get("address")
-    if not isinstance(address, str):
+    if not isinstance(address, str) or not is_hex_address(address):
         raise KeystoreUnreadable(str(path), "it names no address")
-    return address
+    return str(to_checksum_address(address))
 
 
 def open_keystore(path: Path, passphrase: str) -> LocalAccount:

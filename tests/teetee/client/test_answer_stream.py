@@ -43,9 +43,16 @@ PROOF = bytes(range(32))
 KEYS = enclave_keys(1)
 
 
-def read(server: EntryServer, tls: bytes = KEYS.keyset.tls) -> list[Piece | Done]:
-    endpoint = Endpoint.parse(server.endpoint)
-    return list(read_stream(endpoint, tls=tls, request_id=7, proof=PROOF, stopped=lambda: False))
+def read(server: EntryServer, endpoint: str = "") -> list[Piece | Done]:
+    return list(
+        read_stream(
+            Endpoint.parse(endpoint or server.endpoint),
+            tls=KEYS.keyset.tls,
+            request_id=7,
+            proof=PROOF,
+            stopped=lambda: False,
+        )
+    )
 
 
 def test_read_stream__entry_streams__yields_pieces_and_end() -> None:
@@ -88,36 +95,26 @@ def test_read_stream__entry_breaks_the_protocol__raises_malformed_frame(frame: b
 
 
 def test_read_stream__other_key__refuses_before_anything_is_sent() -> None:
-    with (
-        EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server,
-        pytest.raises(PeerKeyMismatch, match="nothing was sent"),
-    ):
-        read(server)
-        assert server.heard == []
+    with EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server:
+        with pytest.raises(PeerKeyMismatch, match="nothing was sent"):
+            read(server)
+        heard = server.heard
+    assert heard == []
 
 
 def test_read_stream__other_purpose__refuses() -> None:
-    with (
-        EntryServer(KEYS, "teetee-link/1", says({"done": True})) as server,
-        pytest.raises((WrongPeerPurpose, EnclaveUnreachable)),
-    ):
-        read(server)
-        assert server.heard == []
+    with EntryServer(KEYS, "teetee-link/1", says({"done": True})) as server:
+        with pytest.raises((WrongPeerPurpose, EnclaveUnreachable)):
+            read(server)
+        heard = server.heard
+    assert heard == []
 
 
 def test_read_stream__nobody_there__may_pass() -> None:
     with EntryServer(KEYS, PURPOSE, says({"done": True})) as server:
         endpoint = server.endpoint
     with pytest.raises(EnclaveUnreachable, match=endpoint):
-        list(
-            read_stream(
-                Endpoint.parse(endpoint),
-                tls=KEYS.keyset.tls,
-                request_id=7,
-                proof=PROOF,
-                stopped=lambda: False,
-            )
-        )
+        read(server, endpoint=endpoint)
 
 
 def follow(*entries: StreamEntry) -> tuple[str, list[str], list[str]]:

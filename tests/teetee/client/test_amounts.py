@@ -1,0 +1,72 @@
+"""Amounts and their division.
+
+given an amount in wei
+    when it is written and read again
+        it should be the same
+given prices, tokens and weights
+    when a deposit is divided
+        it should sum up to the last unit, with hosts' shares rounded down and the dust in the fee
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teetee.client.amounts import format_amount, parse_amount
+from teetee.client.errors import MalformedAmount
+from teetee.client.settlement_split import split
+
+
+@given(st.integers(0, (1 << 96) - 1))
+def test_parse_amount__formatted__is_the_same(wei: int) -> None:
+    assert parse_amount(format_amount(wei)) == wei
+
+
+@pytest.mark.parametrize(
+    ("text", "wei"),
+    [("1", 10**18), ("0.000000000000000001", 1), ("1.5 tee", 15 * 10**17), ("12 wei", 12)],
+)
+def test_parse_amount__as_people_write__is_wei(text: str, wei: int) -> None:
+    assert parse_amount(text) == wei
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1e-19", "0.5 wei", "NaN", "inf", "1 ETH", "1e60"])
+def test_parse_amount__no_amount__says_how_to_write_one(text: str) -> None:
+    with pytest.raises(MalformedAmount, match=r"for example 1\.5"):
+        parse_amount(text)
+
+
+def test_format_amount__one_wei__loses_nothing() -> None:
+    assert format_amount(10**18 + 1) == "1.000000000000000001 TEE"
+    assert format_amount(0) == "0 TEE"
+
+
+def test_split__uneven_pool__gives_the_dust_to_the_fee() -> None:
+    money = split(deposit=2000, cost=1000, fee_bps=250, royalty_bps=100, weights=[5, 4, 4])
+    # fee 25, royalty 10, pool 965: 965 × 5/13 = 371.1…, × 4/13 = 296.9… twice
+    assert money.hosts == (371, 296, 296)
+    assert (money.fee, money.royalty, money.refund) == (25 + 2, 10, 1000)
+    assert money.sums_up
+
+
+@given(
+    cost=st.integers(0, 1 << 96),
+    unused=st.integers(0, 1 << 96),
+    fee_bps=st.integers(0, 2000),
+    royalty_bps=st.integers(0, 2000),
+    weights=st.lists(st.integers(1, 65_535), min_size=1, max_size=20),
+)
+def test_split__any__sums_up_to_the_deposit(
+    cost: int, unused: int, fee_bps: int, royalty_bps: int, weights: list[int]
+) -> None:
+    money = split(
+        deposit=cost + unused,
+        cost=cost,
+        fee_bps=fee_bps,
+        royalty_bps=royalty_bps,
+        weights=weights,
+    )
+    assert money.sums_up
+    assert min(*money.hosts, money.fee, money.royalty, money.refund) >= 0
