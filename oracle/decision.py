@@ -4,7 +4,7 @@ All times are chain time in Unix seconds. Contract state decides which requests 
 ended; the journal only adds what this oracle has already made for them (`Outcome`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 from teetee.identifiers import RequestId, ShardId
@@ -44,9 +44,18 @@ class OpenedRequest:
 
     request_id: RequestId
     status: ChainStatus
+    requester: str
     opened_at: int  # s
     deadline: int  # s; settling is possible up to and including it
+    max_input_tokens: int
+    max_output_tokens: int
     recipients: tuple[ShardId, ...]  # primary first
+
+    def is_same_as(self, other: "OpenedRequest") -> bool:
+        """Whether both are one request at different times: after a reorganisation, a number may
+        name another one.
+        """
+        return replace(self, status=other.status) == other
 
     def takeover_at(self, place: int) -> int:
         """When recipient `place` may start, in s. Source: protocol section 6."""
@@ -60,7 +69,6 @@ class Timing:
 
     decline_margin: int = 15  # before the deadline: time for a transaction to be included
     refund_grace: int = 30  # after the deadline: time for the requester to act first
-    retry_after: int = 2  # between two looks for a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,10 @@ class Facts:
 
     now: int  # s, the newest block's time
     shard_id: ShardId
-    path_exists: bool
     answered: bool = False  # a sealed answer with its settlement is in the journal
+    rejected: bool = False  # and the escrow refused it when it was tried last
     refused: Reason | None = None  # a refusal is in the journal
+    hindrance: Reason = Reason.OVERLOADED  # why the last try to answer failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +135,17 @@ def decide(request: OpenedRequest, facts: Facts, timing: Timing) -> Step:
     place = request.recipients.index(facts.shard_id)
     if facts.now > request.deadline:
         return _after_deadline(request, facts, timing, place)
-    if facts.answered:
-        return Settle()
     give_up_at = request.deadline - timing.decline_margin
+    if facts.answered:
+        # A settlement that the escrow refuses may still become good (a stage is renewed), but not
+        # for ever.
+        return Decline(Reason.NO_PATH) if facts.rejected and facts.now >= give_up_at else Settle()
     if facts.refused is not None:
         return _decline(request, facts, facts.refused, place, give_up_at)
     turn = request.takeover_at(place)
     if facts.now < turn:
         return Wait(until=turn)
-    if facts.now >= give_up_at:
-        return Decline(Reason.OVERLOADED if facts.path_exists else Reason.NO_PATH)
-    if not facts.path_exists:
-        return Wait(until=min(facts.now + timing.retry_after, give_up_at))
-    return Work(give_up_at=give_up_at)
+    return Decline(facts.hindrance) if facts.now >= give_up_at else Work(give_up_at=give_up_at)
 
 
 def _after_deadline(request: OpenedRequest, facts: Facts, timing: Timing, place: int) -> Step:

@@ -8,11 +8,12 @@
     │   │   ├── NoPath                 no active shards tile the model
     │   │   ├── PathBroke              a stage failed while a request ran
     │   │   ├── EtherIsShort           the signer cannot pay for gas
-    │   │   └── SettlementIsPending    sent, but not yet confirmed in time
+    │   │   └── NotConfirmed           sent, but not confirmed in time
     └── Fatal                          a person or another request has to change something
         └── OracleFatal
             ├── SettingsInvalid        every missing or invalid setting, at once
             ├── StartUpRefused         what this process holds is not what the chain published
+            ├── Rejected               the escrow refuses a transaction
             ├── IllegalTransition      a fault in this program
             └── JournalUnreadable      the journal holds something that this program did not write
 
@@ -65,12 +66,13 @@ class NoPath(OracleRetryable):
 
 
 class PathBroke(OracleRetryable):
-    """A stage of the path failed or fell silent."""
+    """Every path that was tried failed."""
 
-    def __init__(self, *, request_id: int, cause: str) -> None:
-        self.request_id, self.cause = request_id, cause
+    def __init__(self, *, request_id: int, attempts: int) -> None:
+        self.request_id, self.attempts = request_id, attempts
         super().__init__(
-            f"the path of request {request_id} broke ({cause}); another path is tried."
+            f"request {request_id} failed on {attempts} path(s) in a row; it is tried again until"
+            " shortly before its deadline. The log names the stages."
         )
 
 
@@ -85,14 +87,14 @@ class EtherIsShort(OracleRetryable):
         )
 
 
-class SettlementIsPending(OracleRetryable):
+class NotConfirmed(OracleRetryable):
     """A transaction was sent and is not confirmed yet."""
 
-    def __init__(self, *, request_id: int) -> None:
-        self.request_id = request_id
+    def __init__(self, *, action: str, transaction: str) -> None:
+        self.action, self.transaction = action, transaction
         super().__init__(
-            f"the transaction for request {request_id} is not confirmed yet;"
-            " its state is asked again."
+            f"the transaction {transaction} ({action}) is not confirmed yet;"
+            " the request's state is asked again before anything else is sent."
         )
 
 
@@ -118,6 +120,17 @@ class StartUpRefused(OracleFatal):
     def __init__(self, *, what: str, remedy: str) -> None:
         self.what, self.remedy = what, remedy
         super().__init__(f"{what}. {remedy}")
+
+
+class Rejected(OracleFatal):
+    """The escrow refuses what was to be sent; found by simulation, so no gas was spent."""
+
+    def __init__(self, *, action: str, reason: str) -> None:
+        self.action, self.reason = action, reason
+        super().__init__(
+            f"the escrow refuses {action}: {reason}. The request's state is asked again; if it"
+            " stays open, it is declined before its deadline."
+        )
 
 
 class IllegalTransition(OracleFatal):

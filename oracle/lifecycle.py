@@ -4,8 +4,8 @@
        │                    └────refusal made───► REFUSED ──┤
        └────────────────────────────────────────────────────┴─seen─► SETTLED, DECLINED, REFUNDED
     any state ─seen vanished─► VANISHED
-    an end, VANISHED ─seen reopened─► WAITING: a reorganisation took the end back
 
+An end is an end: a request that a reorganisation brings back begins a new life in WAITING.
 Which of the ends a request took is the contract's word; this side only believes it.
 """
 
@@ -40,7 +40,6 @@ class Event(Enum):
     SEEN_DECLINED = "seen declined"
     SEEN_REFUNDED = "seen refunded"
     SEEN_VANISHED = "seen vanished"
-    SEEN_REOPENED = "seen reopened"
 
 
 ENDS = frozenset({State.SETTLED, State.DECLINED, State.REFUNDED, State.VANISHED})
@@ -62,8 +61,7 @@ TRANSITIONS: MappingProxyType[State, dict[Event, State]] = MappingProxyType(
         },
         State.ANSWERED: dict(_SEEN),
         State.REFUSED: dict(_SEEN),
-        # An end may be seen twice, and another end may take its place after a reorganisation.
-        **{end: {Event.SEEN_REOPENED: State.WAITING, **_SEEN} for end in ENDS},
+        **{end: {} for end in ENDS},
     }
 )
 

@@ -76,10 +76,8 @@ class LiveText:
         seen = 0
         while not stop.is_set():
             with self._changed:
-                self._changed.wait_for(
-                    lambda at=seen: len(self._text) > at or self._end is not None,  # type: ignore[misc]
-                    timeout=POLL_SECONDS,
-                )
+                if len(self._text) == seen and self._end is None:
+                    self._changed.wait(POLL_SECONDS)
                 fresh, end = self._text[seen:], self._end
             if fresh:
                 seen += len(fresh)

@@ -1,0 +1,255 @@
+"""Opens the envelope, runs the path, seals the answer: the one place of the oracle where plaintext
+is.
+
+Nothing readable leaves `make`: it returns ciphertext or a reason, and its errors name kinds. Python
+cannot wipe strings; what is promised is that they are not kept and never written.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from structlog.typing import FilteringBoundLogger
+
+from oracle.decision import Reason
+from oracle.errors import PathBroke, Stopped
+from oracle.live_text import Finished, Interrupted, LiveTexts
+from oracle.paths import Paths
+from oracle.records import Answered, Made, Opening, Refused
+from shard_runtime.errors import (
+    EntryClosed,
+    PathInvalid,
+    PeerUnknown,
+    PromptError,
+    RunCancelled,
+    StageFailed,
+    StageMisbehaved,
+    StageSilent,
+)
+from teetee.answer import Answer, FinishReason
+from teetee.envelope import open_prompt, seal_answer
+from teetee.errors import EnvelopeError, PromptInvalid, Retryable
+from teetee.identifiers import RequestId, ShardId
+from teetee.prompt import Prompt, Sampling
+from teetee.receipts import ReceiptDomain, Settlement, SignedReceipt
+from teetee.request_secret import RequestSecret
+
+
+class Generation(Protocol):
+    """What a run of the path gives."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def token_ids(self) -> Sequence[int]: ...
+    @property
+    def finish_reason(self) -> FinishReason: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def receipts(self) -> Sequence[SignedReceipt]: ...
+
+
+class EntryRuntime(Protocol):
+    """What is used of `shard_runtime.Entry`; see the package's docstring for the errors."""
+
+    def encode(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
+        """Token ids by the model's chat template."""
+
+    def check(self, token_ids: Sequence[int]) -> None:
+        """Raises `PromptError` for what the model cannot read."""
+
+    def generate(
+        self,
+        token_ids: Sequence[int],
+        *,
+        sampling: Any,
+        path: Sequence[ShardId],
+        request_id: RequestId,
+        salts: Sequence[bytes],
+        on_text: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Generation:
+        """One attempt on one path."""
+
+
+class Answering:
+    """Fulfils `oracle.work.AnswerMaker` for an entry shard."""
+
+    def __init__(
+        self,
+        *,
+        entry: EntryRuntime,
+        paths: Paths,
+        texts: LiveTexts,
+        shard_id: ShardId,
+        kem: X25519PrivateKey,
+        signer: LocalAccount,
+        at_once: int,
+        attempts: int,
+        stop: threading.Event,
+        abandon: threading.Event,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`stop`: take up nothing new; `abandon`: let go of what runs."""
+        self._entry = entry
+        self._paths = paths
+        self._texts = texts
+        self._shard_id = shard_id
+        self._kem = kem
+        self._signer = signer
+        self._room = threading.BoundedSemaphore(at_once)
+        self._attempts = attempts
+        self._stop = stop
+        self._abandon = abandon
+        self._log = log
+
+    def make(self, opening: Opening, *, give_up: Callable[[], bool]) -> Made:
+        """A sealed answer, or a refusal for what is wrong with the request itself.
+
+        Raises:
+            Retryable: no path, or none that held, within the attempts.
+            Stopped: the process stops; the same answer can be made again after its next start.
+        """
+        while not self._room.acquire(timeout=0.2):
+            if self._stop.is_set():
+                raise Stopped
+            if give_up():
+                return Refused(Reason.OVERLOADED)
+        try:
+            if self._stop.is_set():
+                raise Stopped
+            return self._make(opening, give_up)
+        finally:
+            self._room.release()
+
+    def _make(self, opening: Opening, give_up: Callable[[], bool]) -> Made:
+        try:
+            secret, prompt = open_prompt(
+                opening.envelope, opening.context, self._shard_id, self._kem
+            )
+            token_ids = self._tokens(prompt)
+        except EnvelopeError:
+            return Refused(Reason.UNREADABLE)
+        except (PromptInvalid, PromptError):
+            return Refused(Reason.INVALID)
+        if len(token_ids) > opening.request.max_input_tokens:
+            return Refused(Reason.INVALID)
+        sampling = _sampling(prompt.sampling, secret, opening)
+        return self._run(opening, secret, token_ids, sampling, give_up)
+
+    def _tokens(self, prompt: Prompt) -> Sequence[int]:
+        token_ids = self._entry.encode(
+            [{"role": message.role, "content": message.content} for message in prompt.messages]
+        )
+        self._entry.check(token_ids)
+        return token_ids
+
+    def _run(
+        self,
+        opening: Opening,
+        secret: RequestSecret,
+        token_ids: Sequence[int],
+        sampling: Sampling,
+        give_up: Callable[[], bool],
+    ) -> Made:
+        avoided: set[ShardId] = set()
+        for attempt in range(1, self._attempts + 1):
+            path = self._paths.choose(avoiding=frozenset(avoided))
+            try:
+                return self._attempt(opening, secret, token_ids, sampling, path, give_up)
+            except RunCancelled:
+                if self._abandon.is_set():
+                    raise Stopped from None
+                return Refused(Reason.OVERLOADED)
+            except PromptError:
+                return Refused(Reason.INVALID)
+            except EntryClosed:
+                raise Stopped from None
+            except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:
+                avoided |= _blamed(error)
+                failure = error
+            self._log.warning(
+                "path broke",
+                request_id=int(opening.request_id),
+                path=[int(shard_id) for shard_id in path],
+                attempt=attempt,
+                error=failure,
+            )
+        raise PathBroke(request_id=opening.request_id, attempts=self._attempts)
+
+    def _attempt(
+        self,
+        opening: Opening,
+        secret: RequestSecret,
+        token_ids: Sequence[int],
+        sampling: Sampling,
+        path: Sequence[ShardId],
+        give_up: Callable[[], bool],
+    ) -> Answered:
+        number, context = opening.request_id, opening.context
+        text = self._texts.open(number, secret.stream_proof(context, number))
+        outcome: Finished | Interrupted = Interrupted()
+        try:
+            generation = self._entry.generate(
+                token_ids,
+                sampling=sampling,
+                path=path,
+                request_id=number,
+                salts=[secret.commitment_salt(context, hop) for hop in range(len(path) + 1)],
+                on_text=text.append,
+                cancelled=lambda: self._abandon.is_set() or give_up(),
+            )
+            answered = self._seal(opening, secret, generation)
+            outcome = Finished(generation.finish_reason)
+            return answered
+        finally:
+            self._texts.close(number, text, outcome)
+
+    def _seal(self, opening: Opening, secret: RequestSecret, generation: Generation) -> Answered:
+        number, context = opening.request_id, opening.context
+        answer = Answer(
+            text=generation.text,
+            token_ids=tuple(generation.token_ids),
+            finish_reason=generation.finish_reason,
+            input_tokens=generation.input_tokens,
+            output_tokens=generation.output_tokens,
+        )
+        sealed = seal_answer(answer, secret, context, number)
+        settlement = Settlement(
+            request_id=number,
+            input_tokens=generation.input_tokens,
+            output_tokens=generation.output_tokens,
+            answer_hash=keccak(sealed),
+            last_receipt=generation.receipts[-1].receipt.struct_hash(),
+        )
+        domain = ReceiptDomain(context.chain_id, context.escrow)
+        return Answered(
+            signed=settlement.sign(self._signer, domain),
+            receipts=tuple(generation.receipts),
+            answer=sealed,
+        )
+
+
+def _sampling(asked: Sampling, secret: RequestSecret, opening: Opening) -> Sampling:
+    # The seed comes from the request's secret, so that a second run gives the same text.
+    seed = secret.seed(opening.context) if asked.seed is None else asked.seed
+    paid = opening.request.max_output_tokens
+    return replace(asked, seed=seed, max_tokens=min(asked.max_tokens, paid))
+
+
+def _blamed(error: Retryable | Exception) -> set[ShardId]:
+    """The shards to leave out of the next path."""
+    match error:
+        case StageFailed() | StageMisbehaved() | PeerUnknown():
+            return {ShardId(error.shard_id)}
+        case StageSilent():
+            return {ShardId(shard_id) for shard_id in error.shard_ids}
+        case _:
+            return set()
