@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity >=0.8.37;
+
+/// @notice A certificate authority directly below the root, as stored. 5 slots.
+struct Authority {
+    // slot 0, 1: its P-256 key
+    uint256 x;
+    uint256 y;
+    // slot 2: keccak256 of the DER of its name
+    bytes32 subject;
+    // slot 3: keccak256 of its tbsCertificate
+    bytes32 id;
+    // slot 4: serial number below the root; Unix seconds at which it or the root ends, whichever is earlier
+    uint160 serial;
+    uint40 expiresAt;
+}
+
+/// @notice One machine's PCK certificate, as stored. 5 slots.
+struct PckCertificate {
+    // slot 0, 1: its P-256 key
+    uint256 x;
+    uint256 y;
+    // slot 2: keccak256(PPID), the same for all certificates of one machine
+    bytes32 platformId;
+    // slot 3 (32 bytes): what decides about the TCB level
+    bytes16 componentSvns;
+    bytes6 fmspc;
+    bytes2 pceId;
+    uint16 pceSvn;
+    // Unix seconds at which the first of leaf, authority and root ends: 40 bits reach beyond the year 36,000
+    uint40 expiresAt;
+    // bit 2: packages can be added; bit 1: keys are cached by Intel; bit 0: SMT is on
+    uint8 configuration;
+    // slot 4 (25 bytes): which authority signed it, counted from 1, and under which number
+    uint160 serial;
+    uint32 authorityIndex;
+    // 0 standard, 1 scalable, 2 scalable with integrity
+    uint8 sgxType;
+}
+
+/// @title IPckCertificates
+/// @notice Remembers PCK certificates whose chain up to the pinned root has been verified once, so that a quote of a
+/// known machine costs two signature checks and no parsing.
+/// @dev Anyone may add: the signatures are the only authority, and nobody can remove or replace. What this does NOT
+/// check is revocation: a CRL names (authority, serial), and both are kept for the verifier that reads CRLs. Whoever
+/// relies on a certificate compares `expiresAt` with the time of use.
+interface IPckCertificates {
+    /// @notice The root was pinned. Everything that chains to it can be rebuilt from these three events.
+    event RootPinned(bytes32 indexed rootId, bytes der);
+    /// @notice An authority's certificate was verified and stored.
+    event AuthorityAdded(bytes32 indexed authorityId, uint256 indexed authorityIndex, bytes der);
+    /// @notice A machine's PCK certificate was verified and stored.
+    event PckCertificateAdded(
+        bytes32 indexed pckId, bytes32 indexed authorityId, bytes32 indexed platformId, bytes der
+    );
+
+    /// @notice The certificate pinned as the root isn't one: it isn't an authority, or names another issuer.
+    error RootInvalid(bytes32 rootId);
+    /// @notice No authority has that id (keccak256 of its tbsCertificate). Add its certificate first.
+    error AuthorityUnknown(bytes32 authorityId);
+    /// @notice No PCK certificate has that id. Add it first.
+    error PckCertificateUnknown(bytes32 pckId);
+    /// @notice A leaf where an authority is needed, or an authority where a leaf is needed.
+    error CertificateKindWrong(bytes32 id, bool isAuthority);
+    /// @notice The certificate names another issuer than the one it is checked against. Hashes of the names' DER.
+    error IssuerMismatch(bytes32 id, bytes32 issuer, bytes32 expected);
+    /// @notice The issuer's key didn't make that signature.
+    error CertificateSignatureInvalid(bytes32 id);
+    /// @notice Block time is outside the validity of the certificate. Unix seconds, both inclusive.
+    error CertificateNotInForce(bytes32 id, uint256 notBefore, uint256 notAfter);
+    /// @notice The issuer's certificate, or the root's, has ended.
+    error IssuerExpired(bytes32 authorityId, uint256 expiresAt);
+    /// @notice The leaf has no Intel extension, so it names no platform.
+    error PlatformMissing(bytes32 id);
+
+    /// @notice Verifies a Platform CA's certificate against the root and stores it. Does nothing if it is stored.
+    /// @param der The certificate in DER.
+    /// @return authorityId keccak256(tbsCertificate).
+    function addAuthority(bytes calldata der) external returns (bytes32 authorityId);
+
+    /// @notice Verifies a PCK leaf against a stored authority and stores it. Does nothing if it is stored.
+    /// @param der The certificate in DER.
+    /// @param authorityId The authority which signed it.
+    /// @return pckId keccak256(tbsCertificate).
+    function addPckCertificate(bytes calldata der, bytes32 authorityId) external returns (bytes32 pckId);
+
+    /// @notice The stored leaf. Reverts with {PckCertificateUnknown}. It may have ended: see `expiresAt`.
+    function pckCertificate(bytes32 pckId) external view returns (PckCertificate memory);
+
+    /// @notice The stored authority. Reverts with {AuthorityUnknown}. It may have ended: see `expiresAt`.
+    function authority(bytes32 authorityId) external view returns (Authority memory);
+
+    /// @notice The authority with that index, counted from 1; a leaf's `authorityIndex` leads here.
+    function authorityAt(uint256 authorityIndex) external view returns (Authority memory);
+
+    /// @notice Whether a leaf with that id is stored.
+    function hasPckCertificate(bytes32 pckId) external view returns (bool);
+
+    /// @notice Whether an authority with that id is stored.
+    function hasAuthority(bytes32 authorityId) external view returns (bool);
+
+    /// @notice The pinned root: its id, its key and the second at which it ends.
+    function root() external view returns (bytes32 rootId, uint256 x, uint256 y, uint40 expiresAt);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {CertificateTime} from "./CertificateTime.sol";
+import {Der} from "./Der.sol";
+import {P256Key, P256Signature} from "./P256Verification.sol";
+import {X509Extensions} from "./X509Extensions.sol";
+
+/// @notice What a certificate says. Nothing about it has been verified but its form.
+struct Certificate {
+    // keccak256(tbsCertificate), by which it is named; the signature isn't part of it, for signatures are malleable
+    bytes32 id;
+    // SHA-256(tbsCertificate), which the issuer signed
+    bytes32 digest;
+    P256Signature signature;
+    P256Key key;
+    // keccak256 of the DER of the two names
+    bytes32 issuer;
+    bytes32 subject;
+    uint160 serial;
+    // Unix seconds, both inclusive
+    uint40 notBefore;
+    uint40 notAfter;
+    bool isAuthority;
+    // where Intel's extension is in the DER: [sgxStart, sgxEnd), empty when there is none
+    uint256 sgxStart;
+    uint256 sgxEnd;
+}
+
+/// @title X509
+/// @notice Reads X.509 v3 certificates of Intel's profile: ECDSA with SHA-256 over P-256, everywhere.
+/// @dev Source: RFC 5280; Intel SGX PCK Certificate and CRL Profile Specification 1.5. Whatever the profile fixes is
+/// compared byte by byte; whatever doesn't belong is refused.
+library X509 {
+    using Der for bytes;
+
+    /// @notice More than {MAX_BYTES}.
+    error CertificateTooLong(uint256 length);
+    /// @notice The serial number is zero or has more than 160 bits.
+    error CertificateSerialInvalid(uint256 serial);
+
+    /// @dev Intel's have 650 to 1,280 bytes. Offsets fit into 16 bits, which {Der} relies on.
+    uint256 internal constant MAX_BYTES = 4096;
+
+    uint8 private constant EXPLICIT_EXTENSIONS = 0xa3;
+
+    // [0] EXPLICIT INTEGER 2: version 3
+    bytes5 private constant VERSION_3 = hex"a003020102";
+    // SEQUENCE { OID ecdsa-with-SHA256 }
+    bytes12 private constant ECDSA_WITH_SHA256 = hex"300a06082a8648ce3d040302";
+    // SEQUENCE { SEQUENCE { OID id-ecPublicKey, OID prime256v1 }, BIT STRING (no unused bits) { 04 x y } }
+    bytes27 private constant P256_KEY = hex"3059301306072a8648ce3d020106082a8648ce3d03010703420004";
+
+    /// @notice Reads a certificate. Reverts on anything which isn't of the profile to the last byte.
+    function parse(bytes memory der) internal view returns (Certificate memory certificate) {
+        if (der.length > MAX_BYTES) revert CertificateTooLong(der.length);
+        uint256 start = der.openLast({offset: 0, end: der.length, tag: Der.SEQUENCE});
+        (uint256 tbs, uint256 tbsEnd) = der.open({offset: start, end: der.length, tag: Der.SEQUENCE});
+        certificate.id = der.keccak({start: start, end: tbsEnd});
+        certificate.digest = _sha256(der, start, tbsEnd);
+        _readSignature({der: der, offset: tbsEnd, end: der.length, certificate: certificate});
+        tbs = _readSubjects({der: der, offset: tbs, end: tbsEnd, certificate: certificate});
+        tbs = _readKey({der: der, offset: tbs, end: tbsEnd, certificate: certificate});
+        tbs = der.openLast({offset: tbs, end: tbsEnd, tag: EXPLICIT_EXTENSIONS});
+        tbs = der.openLast({offset: tbs, end: tbsEnd, tag: Der.SEQUENCE});
+        X509Extensions.Found memory found = X509Extensions.read({der: der, offset: tbs, end: tbsEnd});
+        certificate.isAuthority = found.isAuthority;
+        (certificate.sgxStart, certificate.sgxEnd) = (found.sgxStart, found.sgxEnd);
+    }
+
+    /// @dev Version, serial number, algorithm, issuer, validity, subject.
+    function _readSubjects(bytes memory der, uint256 offset, uint256 end, Certificate memory certificate)
+        private
+        pure
+        returns (uint256 next)
+    {
+        next = der.skip({offset: offset, end: end, expected: VERSION_3, size: 5});
+        uint256 serial;
+        (serial, next) = der.integer({offset: next, end: end});
+        if (serial == 0 || serial > type(uint160).max) revert CertificateSerialInvalid(serial);
+        certificate.serial = uint160(serial);
+        next = der.skip({offset: next, end: end, expected: ECDSA_WITH_SHA256, size: 12});
+        (certificate.issuer, next) = _readName(der, next, end);
+        next = _readValidity({der: der, offset: next, end: end, certificate: certificate});
+        (certificate.subject, next) = _readName(der, next, end);
+    }
+
+    function _readName(bytes memory der, uint256 offset, uint256 end)
+        private
+        pure
+        returns (bytes32 name, uint256 next)
+    {
+        (, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
+        name = der.keccak({start: offset, end: next});
+    }
+
+    function _readValidity(bytes memory der, uint256 offset, uint256 end, Certificate memory certificate)
+        private
+        pure
+        returns (uint256 next)
+    {
+        (offset, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
+        (certificate.notBefore, offset) = CertificateTime.read({der: der, offset: offset, end: next});
+        (certificate.notAfter, offset) = CertificateTime.read({der: der, offset: offset, end: next});
+        Der.finish(offset, next);
+    }
+
+    function _readKey(bytes memory der, uint256 offset, uint256 end, Certificate memory certificate)
+        private
+        pure
+        returns (uint256 next)
+    {
+        offset = der.skip({offset: offset, end: end, expected: P256_KEY, size: 27});
+        next = offset + 64;
+        if (next > end) revert Der.DerTruncated(offset);
+        certificate.key = P256Key({x: der.word(offset), y: der.word(offset + 32)});
+    }
+
+    /// @dev signatureAlgorithm, then BIT STRING (no unused bits) { SEQUENCE { INTEGER r, INTEGER s } }.
+    function _readSignature(bytes memory der, uint256 offset, uint256 end, Certificate memory certificate)
+        private
+        pure
+    {
+        offset = der.skip({offset: offset, end: end, expected: ECDSA_WITH_SHA256, size: 12});
+        offset = der.openLast({offset: offset, end: end, tag: Der.BIT_STRING});
+        offset = der.skip({offset: offset, end: end, expected: 0, size: 1});
+        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
+        (certificate.signature.r, offset) = der.integer({offset: offset, end: end});
+        (certificate.signature.s, offset) = der.integer({offset: offset, end: end});
+        Der.finish(offset, end);
+    }
+
+    /// @dev The precompile at 0x02 cannot fail but for want of gas, and then this call has none left either.
+    function _sha256(bytes memory der, uint256 start, uint256 end) private view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            if iszero(staticcall(gas(), 2, add(add(der, 0x20), start), sub(end, start), 0, 0x20)) { revert(0, 0) }
+            digest := mload(0)
+        }
+    }
+}

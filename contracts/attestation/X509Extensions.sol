@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {Der} from "./Der.sol";
+
+/// @title X509Extensions
+/// @notice Reads the extensions of a certificate: may it sign others, and where is Intel's own.
+/// @dev Identifiers, CRL address and unknown extensions which aren't critical are stepped over: nothing is decided by
+/// them. An authority's certificate must say so twice (basic constraints and key usage), and a leaf must say twice that
+/// it is none.
+library X509Extensions {
+    using Der for bytes;
+
+    /// @notice The extension at that offset is critical and unknown here.
+    error ExtensionUnknown(uint256 offset);
+    /// @notice The extension at that offset is there a second time.
+    error ExtensionRepeated(uint256 offset);
+    /// @notice Basic constraints or key usage are missing.
+    error ExtensionMissing();
+    /// @notice Basic constraints and key usage (its first octet) don't fit together, or allow too much.
+    error KeyUsageInvalid(bool isAuthority, uint8 keyUsage);
+
+    /// @notice What the extensions say.
+    struct Found {
+        bool isAuthority;
+        uint8 keyUsage;
+        // which have been seen: bit n for 2.5.29.n, bit 0 for Intel's
+        uint256 seen;
+        uint256 sgxStart;
+        uint256 sgxEnd;
+    }
+
+    // 2.5.29.n, without n
+    bytes2 private constant CERTIFICATE_EXTENSION = hex"551d";
+    uint256 private constant KEY_USAGE = 15;
+    uint256 private constant BASIC_CONSTRAINTS = 19;
+    // 1.2.840.113741.1.13.1
+    bytes9 private constant SGX_EXTENSION = hex"2a864886f84d010d01";
+    uint256 private constant SGX = 0;
+
+    uint8 private constant DIGITAL_SIGNATURE = 0x80;
+    uint8 private constant KEY_CERT_SIGN = 0x04;
+
+    /// @notice Reads the extensions, which fill [offset, end).
+    function read(bytes memory der, uint256 offset, uint256 end) internal pure returns (Found memory found) {
+        while (offset < end) {
+            (uint256 content, uint256 next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
+            _readOne({der: der, offset: content, end: next, found: found});
+            offset = next;
+        }
+        uint256 needed = (1 << KEY_USAGE) | (1 << BASIC_CONSTRAINTS);
+        if (found.seen & needed != needed) revert ExtensionMissing();
+        bool maySign = found.keyUsage & KEY_CERT_SIGN != 0;
+        bool fits = found.isAuthority ? maySign : !maySign && found.keyUsage & DIGITAL_SIGNATURE != 0;
+        if (!fits) revert KeyUsageInvalid(found.isAuthority, found.keyUsage);
+    }
+
+    /// @dev OID, BOOLEAN critical if true, OCTET STRING.
+    function _readOne(bytes memory der, uint256 offset, uint256 end, Found memory found) private pure {
+        (uint256 oid, uint256 next) = der.open({offset: offset, end: end, tag: Der.OBJECT_IDENTIFIER});
+        (bool known, uint256 name) = _name(der.word(oid), next - oid);
+        if (known) {
+            if (found.seen & (1 << name) != 0) revert ExtensionRepeated(offset);
+            found.seen |= 1 << name;
+        }
+        if (der.word(next) >> 248 == Der.BOOLEAN) {
+            bool critical;
+            uint256 flag = next;
+            (critical, next) = der.boolean({offset: next, end: end});
+            // false is the default, and DER leaves a default out
+            if (!critical) revert Der.DerValueUnexpected(flag);
+            if (!known) revert ExtensionUnknown(offset);
+        }
+        uint256 content = der.openLast({offset: next, end: end, tag: Der.OCTET_STRING});
+        if (known) _keep({der: der, offset: content, end: end, name: name, found: found});
+    }
+
+    /// @dev The last arc of 2.5.29.n (below 128, so one octet), {SGX} for Intel's.
+    function _name(uint256 oid, uint256 size) private pure returns (bool known, uint256 name) {
+        if (size == 3 && bytes2(bytes32(oid)) == CERTIFICATE_EXTENSION) {
+            name = (oid >> 232) & 0xff;
+            // subject key identifier, key usage, basic constraints, CRL distribution points, authority key identifier
+            known = name == 14 || name == KEY_USAGE || name == BASIC_CONSTRAINTS || name == 31 || name == 35;
+        } else {
+            known = size == 9 && bytes9(bytes32(oid)) == SGX_EXTENSION;
+            name = SGX;
+        }
+    }
+
+    function _keep(bytes memory der, uint256 offset, uint256 end, uint256 name, Found memory found) private pure {
+        if (name == SGX) (found.sgxStart, found.sgxEnd) = (offset, end);
+        if (name == BASIC_CONSTRAINTS) found.isAuthority = _readBasicConstraints(der, offset, end);
+        if (name == KEY_USAGE) found.keyUsage = _readKeyUsage(der, offset, end);
+    }
+
+    /// @dev SEQUENCE {} for a leaf; SEQUENCE { TRUE, INTEGER pathLength (optional) } for an authority.
+    function _readBasicConstraints(bytes memory der, uint256 offset, uint256 end)
+        private
+        pure
+        returns (bool isAuthority)
+    {
+        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
+        if (offset == end) return false;
+        (isAuthority, offset) = der.boolean({offset: offset, end: end});
+        if (!isAuthority) revert Der.DerValueUnexpected(offset);
+        // Every chain here is root, authority, leaf: no path length of an authority rules that out.
+        if (offset < end) (, offset) = der.integer({offset: offset, end: end});
+        Der.finish(offset, end);
+    }
+
+    /// @dev BIT STRING { unused bits, one octet }. A second octet would hold decipherOnly, which nobody here needs.
+    function _readKeyUsage(bytes memory der, uint256 offset, uint256 end) private pure returns (uint8 keyUsage) {
+        uint256 content = der.openLast({offset: offset, end: end, tag: Der.BIT_STRING});
+        uint256 head = der.word(content);
+        uint256 unused = head >> 248;
+        keyUsage = uint8(head >> 240);
+        // DER: the unused bits are zero, and the last used one is not
+        bool canonical = unused < 8 && keyUsage & ((1 << (unused + 1)) - 1) == 1 << unused;
+        if (end - content != 2 || !canonical) revert Der.DerValueUnexpected(offset);
+    }
+}
