@@ -36,6 +36,11 @@ class CompactSignature:
         """From `r ‖ vs`. Raises `SignatureInvalid` for another length than 64."""
         return cls(signature[:32], signature[32:])
 
+    def to_rsv(self) -> bytes:
+        """`r ‖ s ‖ v` with v 27 or 28, 65 bytes: the form which every contract library reads."""
+        parity, s = divmod(int.from_bytes(self.vs), _PARITY_BIT)
+        return self.r + s.to_bytes(32) + bytes([27 + parity])
+
     def recover(self, digest: bytes) -> str:
         """The checksummed address that signed the 32-byte `digest`.
 

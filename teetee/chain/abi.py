@@ -1,0 +1,54 @@
+"""The contracts' ABIs, from generated files which `scripts/export_abi.py` keeps fresh."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selector
+
+Abi = list[dict[str, Any]]
+
+
+@cache
+def abi_names() -> tuple[str, ...]:
+    """The contracts there are ABIs of."""
+    names = (entry.name for entry in files("teetee.abi").iterdir())
+    return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
+
+
+@cache
+def load_abi(name: str) -> Abi:
+    """The ABI of a contract. Raises `FileNotFoundError` for a name that is not in `abi_names()`."""
+    abi: Abi = json.loads(files("teetee.abi").joinpath(f"{name}.json").read_text())
+    return abi
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorType:
+    """A custom error as Solidity declares it."""
+
+    name: str
+    types: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@cache
+def error_types() -> dict[bytes, ErrorType]:
+    """Every custom error of every contract, by its selector.
+
+    All together, because an error passes through the contract that was called from those which it
+    calls.
+    """
+    found = {}
+    for contract in abi_names():
+        for entry in load_abi(contract):
+            if entry["type"] != "error":
+                continue
+            types = tuple(collapse_if_tuple(argument) for argument in entry["inputs"])
+            signature = f"{entry['name']}({','.join(types)})"
+            names = tuple(argument["name"] for argument in entry["inputs"])
+            error = ErrorType(entry["name"], types, names)
+            found[bytes(function_signature_to_4byte_selector(signature))] = error
+    return found

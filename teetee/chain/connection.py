@@ -1,0 +1,210 @@
+"""A node, or several: reads pinned to one block, refusals decoded, everything else a `Retryable` or
+a `Fatal`.
+
+web3 and its exceptions stay behind this module and `transactions`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from web3 import Web3
+from web3.contract import Contract
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    BadResponseFormat,
+    BlockNotFound,
+    ContractCustomError,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3RPCError,
+)
+
+from teetee.chain.abi import load_abi
+from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused, RpcUnavailable
+from teetee.chain.provider import FailoverProvider
+from teetee.chain.rejections import decode_rejection
+
+_UNKNOWN_BLOCK_WORDS = (
+    "header not found",
+    "unknown block",
+    "block not found",
+    "blocknotfound",
+    "outofrange",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block that reads can be pinned to."""
+
+    number: int
+    hash: bytes
+    timestamp: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to be sent or simulated: made by `registry`, `escrow` and `token`, sent by
+    `transactions`.
+    """
+
+    to: str
+    data: bytes
+    what: str
+    """Function name, for logs and reports."""
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A decoded event."""
+
+    event: str
+    arguments: Mapping[str, Any]
+    """Structs are mappings too; bytes are bytes, addresses checksummed."""
+    block_number: int
+    transaction_hash: str
+    index: int
+    """Position in its block."""
+
+
+class Connection:
+    """One chain, through one or more URLs, in order of preference. Use from several threads is
+    safe.
+
+    Every call raises `RpcUnavailable`, `WrongChain`, `RpcRefused` besides what it names.
+    """
+
+    def __init__(self, urls: Sequence[str], *, chain_id: int, timeout: float = 20.0) -> None:
+        self.chain_id = chain_id
+        self.web3 = Web3(FailoverProvider(urls, chain_id=chain_id, timeout=timeout))
+
+    def check(self) -> Block:
+        """Whether somebody answers, from the right chain; the newest block."""
+        return self.head()
+
+    def head(self) -> Block:
+        """The newest block."""
+        return self.block("latest")
+
+    def safe_head(self) -> Block:
+        """The newest block which the chain calls safe: good for the books."""
+        return self.block("safe")
+
+    def block(self, identifier: int | str | bytes) -> Block:
+        """By number, hash or name. Raises `BlockUnknown`."""
+        with translated("eth_getBlock", identifier):
+            found = self.web3.eth.get_block(identifier)  # type: ignore[arg-type]
+        return Block(int(found["number"]), bytes(found["hash"]), int(found["timestamp"]))
+
+    def first_block_at(self, timestamp: int, *, not_before: int = 0) -> Block | None:
+        """The first block whose time is at least `timestamp`, by bisection; None: there is none
+        yet.
+        """
+        newest = self.head()
+        if newest.timestamp < timestamp:
+            return None
+        first, last = not_before, newest.number
+        while first < last:
+            middle = (first + last) // 2
+            if self.block(middle).timestamp < timestamp:
+                first = middle + 1
+            else:
+                last = middle
+        return self.block(first)
+
+    def contract(self, name: str, address: str) -> Contract:
+        """A contract by the name of its ABI."""
+        return self.web3.eth.contract(
+            address=Web3.to_checksum_address(address), abi=load_abi(name), decode_tuples=True
+        )
+
+    def read(
+        self, contract: Contract, function: str, *arguments: Any, at: Block | None = None
+    ) -> Any:
+        """A view, at one block or at the head. Raises `ContractRejected`, `BlockUnknown`,
+        `NoContract`.
+        """
+        bound = contract.get_function_by_name(function)(*arguments)
+        with translated("eth_call", at.hash if at else "latest"):
+            try:
+                return bound.call(block_identifier=at.hash if at else "latest")
+            except BadFunctionCallOutput:
+                raise NoContract(f"contract with {function}", str(contract.address)) from None
+
+    def simulate(self, call: Call, sender: str) -> None:
+        """Run a call at the head without sending it. Raises what it would be refused with."""
+        with translated("eth_call", "latest"):
+            self.web3.eth.call(
+                {
+                    "from": Web3.to_checksum_address(sender),
+                    "to": Web3.to_checksum_address(call.to),
+                    "data": "0x" + call.data.hex(),  # type: ignore[typeddict-item]
+                    "value": Web3.to_wei(call.value, "wei"),
+                }
+            )
+
+    def transaction_input(self, transaction_hash: str) -> tuple[str, bytes]:
+        """Whom a transaction called, and with what. Raises `BlockUnknown` when the node does not
+        have it.
+        """
+        with translated("eth_getTransactionByHash", transaction_hash):
+            found = self.web3.eth.get_transaction(transaction_hash)  # type: ignore[arg-type]
+        return str(found.get("to") or ""), bytes(found["input"])
+
+
+@contextmanager
+def translated(method: str, block: object) -> Iterator[None]:
+    """Our errors for web3's."""
+    try:
+        yield
+    except (BlockNotFound, TransactionNotFound):
+        raise BlockUnknown(_named(block)) from None
+    except (ContractCustomError, ContractLogicError) as error:
+        data = error.data if isinstance(error.data, str) else "0x"
+        raise decode_rejection(_revert_data(data)) from None
+    except BadResponseFormat:
+        raise RpcUnavailable({"the node": f"no valid JSON-RPC answer to {method}"}) from None
+    except Web3RPCError as error:
+        code, message = rpc_error(error)
+        if any(word in message.lower() for word in _UNKNOWN_BLOCK_WORDS):
+            raise BlockUnknown(_named(block)) from None
+        raise RpcRefused(method, code, message) from None
+
+
+def rpc_error(error: Web3RPCError) -> tuple[int, str]:
+    """Code and message of the node's answer."""
+    answer = (error.rpc_response or {}).get("error")
+    if isinstance(answer, dict):
+        return int(answer.get("code", 0)), str(answer.get("message", ""))
+    return 0, str(answer)
+
+
+def encode_call(contract: Contract, function: str, *arguments: Any) -> Call:
+    """A call of a contract's function, to be sent."""
+    data = contract.encode_abi(function, args=list(arguments))
+    return Call(str(contract.address), bytes.fromhex(data[2:]), function)
+
+
+def every_page(read: Callable[[int], tuple[Sequence[int], int]]) -> Iterator[int]:
+    """All ids of a view which gives a page and the next cursor, zero being the last."""
+    cursor = 0
+    while True:
+        ids, cursor = read(cursor)
+        yield from ids
+        if cursor == 0:
+            return
+
+
+def _named(block: object) -> str:
+    return "0x" + block.hex() if isinstance(block, bytes) else str(block)
+
+
+def _revert_data(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        return b""

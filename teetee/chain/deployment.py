@@ -1,0 +1,105 @@
+"""Where the contracts of a network are: one file per network, written by `ape run deploy`.
+
+Networks that others use have their file committed under `deployments/`; the local chain's is built
+and thrown away. Needs no web3, so that the scripts share it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_utils.address import is_checksum_address
+
+from teetee.chain.errors import DeploymentInvalid, NotDeployed
+
+LOCAL_NETWORK = "base-local"
+ROOT = Path(__file__).parents[2]
+_CONTRACTS = {
+    "token": "token",
+    "registry": "registry",
+    "escrow": "escrow",
+    "verifier": "verifier",
+    "certificates": "certificates",
+    "accessManager": "access_manager",
+}
+_FIELDS = {"network", "chainId", "deployedAtBlock", "rootCaFingerprint", "contracts"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The addresses (checksummed) of one network's contracts."""
+
+    network: str
+    chain_id: int
+    token: str
+    registry: str
+    escrow: str
+    verifier: str
+    certificates: str
+    """The contract which keeps the platforms' PCK certificates."""
+    access_manager: str
+    deployed_at_block: int
+    """No event of these contracts is older."""
+    root_ca_fingerprint: bytes
+    """SHA-256 of the DER of the root certificate which the verifier trusts, 32 bytes."""
+
+    @classmethod
+    def load(cls, path: Path) -> "Deployment":
+        """Read a file. Raises `NotDeployed`, `DeploymentInvalid`."""
+        try:
+            value = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise NotDeployed(path.stem, str(path)) from None
+        except (ValueError, OSError):
+            raise DeploymentInvalid(str(path), "the file", "must be readable JSON") from None
+        if not isinstance(value, dict) or not isinstance(value.get("contracts"), dict):
+            raise DeploymentInvalid(str(path), "contracts", "must be an object")
+        if not value["contracts"]:
+            raise NotDeployed(path.stem, str(path))
+        return _parse(path, value)
+
+    def save(self, path: Path) -> None:
+        """Write a file, and the folder it is in."""
+        value = {
+            "network": self.network,
+            "chainId": self.chain_id,
+            "deployedAtBlock": self.deployed_at_block,
+            "rootCaFingerprint": "0x" + self.root_ca_fingerprint.hex(),
+            "contracts": {name: getattr(self, field) for name, field in _CONTRACTS.items()},
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def deployment_path(network: str, root: Path = ROOT) -> Path:
+    """The file of a network, e.g. `base-sepolia`."""
+    folder = root / "build" / "deployments" if network == LOCAL_NETWORK else root / "deployments"
+    return folder / f"{network}.json"
+
+
+def _parse(path: Path, value: dict[str, Any]) -> Deployment:
+    if set(value) != _FIELDS or set(value["contracts"]) != set(_CONTRACTS):
+        raise DeploymentInvalid(
+            str(path), "the file", f"must have exactly {sorted(_FIELDS)} and {sorted(_CONTRACTS)}"
+        )
+    for name, address in value["contracts"].items():
+        if not is_checksum_address(address):
+            raise DeploymentInvalid(str(path), name, "must be a checksummed address")
+    for name in ("chainId", "deployedAtBlock"):
+        if not isinstance(value[name], int) or isinstance(value[name], bool) or value[name] < 0:
+            raise DeploymentInvalid(str(path), name, "must be a whole number")
+    fingerprint = value["rootCaFingerprint"]
+    try:
+        root_ca = bytes.fromhex(fingerprint.removeprefix("0x"))
+    except (AttributeError, TypeError, ValueError):
+        root_ca = b""
+    if len(root_ca) != 32:
+        raise DeploymentInvalid(str(path), "rootCaFingerprint", "must be 32 bytes as hex with 0x")
+    return Deployment(
+        network=str(value["network"]),
+        chain_id=value["chainId"],
+        deployed_at_block=value["deployedAtBlock"],
+        root_ca_fingerprint=root_ca,
+        **{field: value["contracts"][name] for name, field in _CONTRACTS.items()},
+    )

@@ -1,0 +1,100 @@
+"""A web3 provider over several nodes: the first that answers serves, the others stand by."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+from eth_typing import URI
+from web3 import HTTPProvider
+from web3.providers.base import BaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from teetee.chain.errors import RpcUnavailable, WrongChain, public_url
+
+_BUSY = frozenset({-32005, 429})
+_BUSY_WORDS = ("rate limit", "too many requests", "capacity", "compute units")
+
+
+class FailoverProvider(BaseProvider):
+    """Asks the URLs in order until one answers; begins with the one that answered last.
+
+    A node is asked for its chain id before its first answer is believed: a stand-by on another
+    chain is worse than none. Raises `RpcUnavailable` when nobody answers, `WrongChain` when
+    somebody answers from elsewhere.
+    """
+
+    def __init__(self, urls: Sequence[str], *, chain_id: int, timeout: float) -> None:
+        super().__init__()
+        if not urls:
+            raise ValueError("at least one RPC URL is needed")
+        self._chain_id = chain_id
+        self._nodes = [
+            HTTPProvider(URI(url), {"timeout": timeout}, exception_retry_configuration=None)
+            for url in urls
+        ]
+        self._names = [public_url(url) for url in urls]
+        self._checked: set[int] = set()
+        self._preferred = 0
+        self._lock = threading.Lock()
+        # A contract must not be able to make this process fetch URLs.
+        self.global_ccip_read_enabled = False
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """The first answer. An error which the node gives for good reason is an answer too."""
+        reasons: dict[str, str] = {}
+        count = len(self._nodes)
+        for index in [(self._preferred + offset) % count for offset in range(count)]:
+            try:
+                self._check_chain(index)
+                response = self._nodes[index].make_request(method, params)
+            except requests.RequestException as error:
+                reasons[self._names[index]] = _reason(error)
+                continue
+            except ValueError:  # not JSON: a proxy's or a captive portal's page
+                reasons[self._names[index]] = "the answer is not JSON"
+                continue
+            if _is_busy(response):
+                reasons[self._names[index]] = "the node is over its limit of requests"
+                continue
+            self._preferred = index
+            return response
+        raise RpcUnavailable(reasons)
+
+    def is_connected(self, show_traceback: bool = False) -> bool:
+        """Whether any node answers."""
+        try:
+            self.make_request(RPCEndpoint("eth_chainId"), [])
+        except RpcUnavailable:
+            return False
+        return True
+
+    def _check_chain(self, index: int) -> None:
+        with self._lock:
+            if index in self._checked:
+                return
+        response = self._nodes[index].make_request(RPCEndpoint("eth_chainId"), [])
+        actual = int(str(response.get("result", "0x0")), 16)
+        if actual != self._chain_id:
+            raise WrongChain(self._chain_id, actual, self._names[index])
+        with self._lock:
+            self._checked.add(index)
+
+
+def _reason(error: requests.RequestException) -> str:
+    # Never the error's own text: it holds the whole URL, key included.
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
+
+
+def _is_busy(response: RPCResponse) -> bool:
+    error = response.get("error")
+    if not isinstance(error, dict):
+        return False
+    message = str(error.get("message", "")).lower()
+    return error.get("code") in _BUSY or any(word in message for word in _BUSY_WORDS)
