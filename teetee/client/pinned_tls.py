@@ -41,7 +41,7 @@ def connect(
 
 
 def key_hash(connection: ssl.SSLSocket) -> bytes:
-    """What the registry would call this peer's `tls`; empty if it shows no key of the right kind."""
+    """What the registry would call this peer's `tls`; empty if it shows no key of that kind."""
     try:
         return certificate_fingerprint(connection.getpeercert(binary_form=True) or b"")
     except KeyInvalid:

@@ -34,7 +34,7 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         envvar="TEETEE_NETWORK",
-        help="base-local, base-sepolia or base-mainnet. [default: base-local, where deployed]",
+        help="base-local, base-sepolia or base-mainnet. Default: base-local, where deployed.",
         rich_help_panel="Connection",
     ),
 ]
@@ -52,7 +52,7 @@ RpcOption = Annotated[
     typer.Option(
         "--rpc",
         envvar="TEETEE_RPC",
-        help="The chain's JSON-RPC address. [default: the deployment file's]",
+        help="The chain's JSON-RPC address; may be given twice, the second standing by.",
         rich_help_panel="Connection",
     ),
 ]

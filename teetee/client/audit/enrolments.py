@@ -37,7 +37,7 @@ class QuoteChecker(Protocol):
     """The seam to the certificates on chain and to dcap-qvl."""
 
     def check(self, core: bytes, pck_id: bytes, at: int) -> QuoteVerdict:
-        """Rebuild the quote and verify it at Unix time `at`; a `TeeTeeError` means: not accepted."""
+        """Rebuild the quote and verify it at Unix time `at`; raises a `TeeTeeError` if refused."""
 
 
 def identity_of(chain_id: int, registry: str, enrolment: EnrolmentEvidence) -> EnclaveIdentity:

@@ -68,7 +68,7 @@ class ShareEvidence:
 
 @dataclass(frozen=True)
 class SettlementEvidence:
-    """The settling transaction: its calldata (first part) and what its events claim (second part)."""
+    """The settling transaction: its calldata first, then what its events claim."""
 
     transaction: str
     block_number: int
@@ -92,9 +92,7 @@ class SettlementEvidence:
 
 @dataclass(frozen=True)
 class EnrolmentEvidence:
-    """A shard as its newest attestation before the settlement says (ShardEnrolled or ShardRenewed),
-    and its proof.
-    """
+    """A shard by the newest attestation before the settlement, and that attestation's proof."""
 
     shard_id: int
     model_id: int

@@ -1,0 +1,62 @@
+"""The command tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from teetee.command.session import (
+    ConnectionSettings,
+    DeploymentOption,
+    NetworkOption,
+    RpcOption,
+)
+from teetee.command.wallet import wallet
+
+EXAMPLES = """
+[bold]Begin[/bold]
+
+  $ teetee wallet create               a key, in an encrypted file
+
+  $ teetee wallet faucet               some TEE, on test networks
+
+  $ teetee ask "Why is the sky blue?"  pays, waits, decrypts, verifies
+
+[bold]Look[/bold]
+
+  $ teetee shards                      who serves which layers
+
+  $ teetee verify 17                   re-checks request 17 from the chain
+
+[bold]Exit codes[/bold]
+
+  0 done, 1 failed check or fatal error, 2 wrong usage, 75 try again later
+"""
+
+application = typer.Typer(
+    name="teetee",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+application.add_typer(wallet, name="wallet")
+
+
+@application.callback(epilog=EXAMPLES)
+def teetee(
+    context: typer.Context,
+    network: NetworkOption = None,
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+) -> None:
+    """Ask a model that no single machine holds: private, paid and proven on a chain."""
+    context.obj = ConnectionSettings(network, deployment, rpc)
+
+
+def main() -> None:
+    """Entry point of the `teetee` command."""
+    application(prog_name=Path(sys.argv[0]).name)
