@@ -1,0 +1,256 @@
+"""A chain in memory: blocks, requests, shards, reorganisations and faults. Fulfils every seam of `oracle.chain_seam`.
+
+It enforces what the escrow enforces about order and time, so that a test which asks for an impossible ending fails.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from oracle.chain_seam import ActiveShard, Block
+from oracle.decision import ChainStatus, OpenedRequest, Reason
+from oracle.errors import Rejected
+from oracle.records import Answered, Opening
+from teetee.chain.errors import RpcUnavailable
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.request_secret import RequestContext
+
+CHAIN_ID = 31_337
+ESCROW = "0x00000000000000000000000000000000000000E5"
+REQUESTER = "0x0000000000000000000000000000000000001234"
+SHARD = ShardId(1)
+SAFE_DEPTH = 4
+BLOCK_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The whole contract state after one block."""
+
+    block: Block
+    requests: dict[RequestId, OpenedRequest] = field(default_factory=dict)
+    openings: dict[RequestId, Opening] = field(default_factory=dict)
+    shards: dict[ShardId, ActiveShard] = field(default_factory=dict)
+
+
+class FakeChain:
+    """Thread-safe. Every change is a block of its own."""
+
+    def __init__(self) -> None:
+        self._versions = [_Version(_block(0, 1_000, b"genesis"))]
+        self._lock = threading.RLock()
+        self._fork = b"first"
+        self.node_chain_id = CHAIN_ID
+        self.is_down = False
+        self.shows_events = True
+        self.refuses: str | None = None  # name of the custom error that settlements meet
+        self.sent: list[tuple[str, int]] = []  # (what, request id), in order of inclusion
+        self.batches: list[int] = []  # sizes
+
+    # -- what a test does ----------------------------------------------------------------------
+
+    def mine(self, blocks: int = 1, seconds: int = BLOCK_SECONDS) -> None:
+        """Empty blocks."""
+        for _ in range(blocks):
+            self._append(seconds=seconds)
+
+    def open(
+        self,
+        *,
+        envelope: bytes = b"sealed",
+        recipients: Sequence[ShardId] = (SHARD,),
+        window: int = 100,
+        nonce: bytes = bytes(32),
+        max_input_tokens: int = 100,
+        max_output_tokens: int = 100,
+    ) -> RequestId:
+        """A request, in a block of its own."""
+        with self._lock:
+            number = RequestId(len(self._versions[-1].requests) + 1)
+            at = self._versions[-1].block.timestamp + BLOCK_SECONDS
+            request = OpenedRequest(
+                request_id=number,
+                status=ChainStatus.OPEN,
+                requester=REQUESTER,
+                opened_at=at,
+                deadline=at + window,
+                max_input_tokens=max_input_tokens,
+                max_output_tokens=max_output_tokens,
+                recipients=tuple(recipients),
+            )
+            opening = Opening(request, context(nonce), envelope)
+            self._append(requests={number: request}, openings={number: opening})
+            return number
+
+    def enrol(self, shard: ActiveShard) -> None:
+        """A shard, in a block of its own."""
+        self._append(shards={shard.shard_id: shard})
+
+    def evict(self, shard_id: ShardId) -> None:
+        """The shard is gone in the next block."""
+        self._append(without_shard=shard_id)
+
+    def reorganise(self, depth: int) -> None:
+        """Takes the last `depth` blocks back and mines one empty block more in their place."""
+        with self._lock:
+            del self._versions[-depth:]
+            self._fork = sha256(self._fork).digest()
+            self.mine(depth + 1)
+
+    def status(self, number: RequestId) -> ChainStatus:
+        """At the head."""
+        return self._versions[-1].requests[number].status
+
+    # -- Blocks --------------------------------------------------------------------------------
+
+    def chain_id(self) -> int:
+        self._answer()
+        return self.node_chain_id
+
+    def head(self) -> Block:
+        self._answer()
+        return self._versions[-1].block
+
+    def safe(self) -> Block:
+        self._answer()
+        return self._versions[max(0, len(self._versions) - 1 - SAFE_DEPTH)].block
+
+    def at(self, number: int) -> Block | None:
+        self._answer()
+        return self._versions[number].block if number < len(self._versions) else None
+
+    # -- EscrowReader --------------------------------------------------------------------------
+
+    def request_count(self, *, at: Block) -> RequestId:
+        return RequestId(len(self._version(at).requests))
+
+    def open_requests(
+        self, *, after: RequestId, limit: int, at: Block
+    ) -> tuple[Sequence[RequestId], RequestId | None]:
+        requests = self._version(at).requests
+        page = [RequestId(number) for number in range(after + 1, after + limit + 1)]
+        found = [
+            number
+            for number in page
+            if number in requests and requests[number].status is ChainStatus.OPEN
+        ]
+        return found, RequestId(after + limit) if after + limit < len(requests) else None
+
+    def request(self, request_id: RequestId, *, at: Block) -> OpenedRequest | None:
+        return self._version(at).requests.get(request_id)
+
+    def opening(self, request: OpenedRequest, *, at: Block) -> Opening | None:
+        version = self._version(at)
+        return version.openings.get(request.request_id) if self.shows_events else None
+
+    # -- EscrowWriter --------------------------------------------------------------------------
+
+    def settle(self, answers: Sequence[Answered]) -> str:
+        with self._lock:
+            self._answer()
+            if self.refuses is not None:
+                raise Rejected(action="a settlement", reason=self.refuses)
+            self.batches.append(len(answers))
+            for answered in answers:
+                if len(answers) == 1 or self._is_open_in_time(answered.request_id):
+                    self._end(answered.request_id, ChainStatus.SETTLED, "settle")
+            return _hash(self.sent)
+
+    def decline(self, request_id: RequestId, shard_id: ShardId, reason: Reason) -> str:
+        with self._lock:
+            self._answer()
+            request = self._versions[-1].requests[request_id]
+            now = self._versions[-1].block.timestamp
+            if now < request.takeover_at(request.recipients.index(shard_id)):
+                raise Rejected(action="a decline", reason="DeclineTooEarly")
+            self._end(request_id, ChainStatus.DECLINED, f"decline {reason.name}")
+            return _hash(self.sent)
+
+    def refund(self, request_id: RequestId) -> str:
+        with self._lock:
+            self._answer()
+            if self._versions[-1].block.timestamp <= self._versions[-1].requests[request_id].deadline:
+                raise Rejected(action="a refund", reason="RefundTooEarly")
+            self._end(request_id, ChainStatus.REFUNDED, "refund", in_time=False)
+            return _hash(self.sent)
+
+    # -- RegistryReader ------------------------------------------------------------------------
+
+    def active_shards(self, *, at: Block) -> Sequence[ActiveShard]:
+        shards = self._version(at).shards
+        return [shards[shard_id] for shard_id in sorted(shards)]
+
+    def own_shard(self, *, at: Block) -> ShardId | None:
+        return SHARD if SHARD in self._version(at).shards else None
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise RpcUnavailable({"http://node.invalid": "no connection"})
+
+    def _version(self, at: Block) -> _Version:
+        self._answer()
+        with self._lock:
+            version = self._versions[at.number] if at.number < len(self._versions) else None
+        if version is None or version.block != at:
+            raise RpcUnavailable({"http://node.invalid": "block unknown"})
+        return version
+
+    def _is_open_in_time(self, number: RequestId) -> bool:
+        request = self._versions[-1].requests[number]
+        in_time = self._versions[-1].block.timestamp <= request.deadline
+        return request.status is ChainStatus.OPEN and in_time
+
+    def _end(
+        self, number: RequestId, status: ChainStatus, what: str, *, in_time: bool = True
+    ) -> None:
+        request = self._versions[-1].requests[number]
+        if request.status is not ChainStatus.OPEN:
+            raise Rejected(action=what, reason="RequestNotOpen")
+        if in_time and not self._is_open_in_time(number):
+            raise Rejected(action=what, reason="SettlementTooLate")
+        self.sent.append((what, int(number)))
+        self._append(requests={number: replace(request, status=status)})
+
+    def _append(
+        self,
+        *,
+        requests: dict[RequestId, OpenedRequest] | None = None,
+        openings: dict[RequestId, Opening] | None = None,
+        shards: dict[ShardId, ActiveShard] | None = None,
+        without_shard: ShardId | None = None,
+        seconds: int = BLOCK_SECONDS,
+    ) -> None:
+        with self._lock:
+            last = self._versions[-1]
+            number = last.block.number + 1
+            kept = {key: value for key, value in last.shards.items() if key != without_shard}
+            self._versions.append(
+                _Version(
+                    _block(number, last.block.timestamp + seconds, self._fork),
+                    last.requests | (requests or {}),
+                    last.openings | (openings or {}),
+                    kept | (shards or {}),
+                )
+            )
+
+
+def context(nonce: bytes = bytes(32)) -> RequestContext:
+    """Of a request of this chain."""
+    return RequestContext(
+        chain_id=CHAIN_ID,
+        escrow=ESCROW,
+        requester=REQUESTER,
+        model_id=ModelId(1),
+        client_nonce=nonce,
+    )
+
+
+def _block(number: int, timestamp: int, fork: bytes) -> Block:
+    return Block(number, sha256(fork + number.to_bytes(8)).digest(), timestamp)
+
+
+def _hash(sent: list[tuple[str, int]]) -> str:
+    return "0x" + len(sent).to_bytes(32).hex()
