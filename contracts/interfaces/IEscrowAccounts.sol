@@ -2,7 +2,7 @@
 pragma solidity >=0.8.37;
 
 import {Account} from "../types/Account.sol";
-import {ShardId} from "../types/Identifiers.sol";
+import {ModelId, ShardId} from "../types/Identifiers.sol";
 
 /// @title IEscrowAccounts
 /// @notice What everybody has earned or got back, and what hosts may use for free.
@@ -11,6 +11,7 @@ interface IEscrowAccounts {
     error NothingToWithdraw(address account);
     error NotTheShardsHost(ShardId shardId, address host, address caller);
     error AllowanceShardInactive(ShardId shardId);
+    error AllowanceShardOfOtherModel(ShardId shardId, ModelId expected, ModelId actual);
 
     /// @notice The request could use `needed` LLM tokens; `left` remain of today's allowance.
     error HostAllowanceExhausted(address host, uint256 needed, uint256 left);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity >=0.8.37;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import {ModelId, RequestId, ShardId} from "../types/Identifiers.sol";
 import {Authorization, DeclineReason, Permit, Request, RequestParameters, RequestStatus} from "../types/Request.sol";
 import {Settlement, SettlementParameters, StageReceipt} from "../types/Settlement.sol";
 import {IEscrowAccounts} from "./IEscrowAccounts.sol";
+import {IShardRegistry} from "./IShardRegistry.sol";
 
 /// @title IInferenceEscrow
 /// @notice Holds a request's deposit until there is an answer or the deadline has passed.
@@ -199,8 +202,8 @@ interface IInferenceEscrow is IEscrowAccounts {
     /// @notice The EIP-712 digest that the entry's signer signs.
     function settlementDigest(Settlement calldata settlement) external view returns (bytes32);
 
-    function TOKEN() external view returns (address);
-    function REGISTRY() external view returns (address);
+    function TOKEN() external view returns (IERC20);
+    function REGISTRY() external view returns (IShardRegistry);
     function TREASURY() external view returns (address);
     function FEE_BPS() external view returns (uint16);
 

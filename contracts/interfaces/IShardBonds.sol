@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity >=0.8.37;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import {ShardId} from "../types/Identifiers.sol";
+import {ShardStatus} from "../types/Shard.sol";
 
 /// @title IShardBonds
 /// @notice The tokens which hosts leave with the registry, one bond per shard, and where their earnings go.
@@ -9,6 +12,7 @@ import {ShardId} from "../types/Identifiers.sol";
 /// time after the shard has left.
 interface IShardBonds {
     error UnknownShard(ShardId shardId);
+    error ShardNotActive(ShardId shardId, ShardStatus status);
     error ZeroPayout();
     error ZeroAmount();
 
@@ -44,7 +48,7 @@ interface IShardBonds {
     /// stolen host key diverts nothing.
     function setPayout(address host, address payout) external;
 
-    /// @notice Adds to a shard's bond. By anyone.
+    /// @notice Adds to the bond of an active shard, or of one that would be active but for its bond. By anyone.
     function topUpBond(ShardId shardId, uint80 amount) external;
 
     /// @notice Pays the whole bond of a shard that left at least `UNBONDING_PERIOD` ago to its host's payout address.
@@ -62,6 +66,9 @@ interface IShardBonds {
 
     /// @notice The escrow, which alone takes penalties; zero until it is bound.
     function escrow() external view returns (address);
+
+    /// @notice What bonds are posted in.
+    function TOKEN() external view returns (IERC20);
 
     /// @notice Token wei which a shard must have as its bond to be active.
     function BOND() external view returns (uint80);

@@ -23,7 +23,6 @@ import {IShardBonds} from "./IShardBonds.sol";
 /// that it is no longer fit. Withdrawing a measurement doesn't touch the shards which run it: each has to be evicted.
 interface IShardRegistry is IModelRegistry, IShardBonds {
     error NoAttestationPeriod();
-    error ZeroSigner();
 
     /// @notice An endpoint is `host:port`, 1 to `max` bytes.
     error EndpointLengthInvalid(uint256 length, uint256 max);
@@ -53,9 +52,11 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The keys given for a renewal are not the enrolled ones.
     error IdentityMismatch(ShardId shardId, bytes32 enrolled, bytes32 given);
 
-    error ShardNotActive(ShardId shardId, ShardStatus status);
     error ShardNotRenewable(ShardId shardId, ShardStatus status);
     error ShardStillFit(ShardId shardId);
+
+    /// @notice The shard left and its signer enrolled another; what was kept by its signer is gone. Its events remain.
+    error ShardReplaced(ShardId shardId, ShardId by);
 
     event ShardEnrolled(
         ShardId indexed shardId,

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
+import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
+import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
+import {RecentBlocks} from "./libraries/RecentBlocks.sol";
+import {ModelRegistry} from "./registry/ModelRegistry.sol";
+import {ShardBonds} from "./registry/ShardBonds.sol";
+import {ShardViews} from "./registry/ShardViews.sol";
+import {ModelId, ShardId} from "./types/Identifiers.sol";
+import {
+    Attestation,
+    EnrolmentParameters,
+    EvictionReason,
+    Identity,
+    RenewalParameters,
+    Shard,
+    ShardStatus,
+    SignerRecord
+} from "./types/Shard.sol";
+import {TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+
+/// @title ShardRegistry
+/// @notice Who serves which layers of which model in which attested enclave.
+/// @dev Models are in ModelRegistry, bonds in ShardBonds, what others read in ShardViews; here a shard lives.
+contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
+    /// @notice Bytes of the longest endpoint, `host:port`.
+    uint256 public constant MAX_ENDPOINT_BYTES = 255;
+
+    IQuoteVerifier public immutable VERIFIER;
+
+    /// @inheritdoc IShardRegistry
+    uint32 public immutable ATTESTATION_PERIOD;
+
+    /// @param authority The AccessManager which knows who may call the restricted functions.
+    /// @param token Bonds are posted in it.
+    /// @param verifier Judges quotes; for good.
+    /// @param bond Token wei per shard.
+    /// @param attestationPeriod Seconds which one quote keeps a shard attested.
+    /// @param unbondingPeriod Seconds between a shard's leaving and the release of its bond; must exceed the escrow's
+    /// longest window.
+    constructor(
+        address authority,
+        IERC20 token,
+        IQuoteVerifier verifier,
+        uint80 bond,
+        uint32 attestationPeriod,
+        uint32 unbondingPeriod
+    ) AccessManaged(authority) ShardBonds(token, bond, unbondingPeriod) EIP712("TeeTee Registry", "1") {
+        if (attestationPeriod == 0) revert NoAttestationPeriod();
+        VERIFIER = verifier;
+        ATTESTATION_PERIOD = attestationPeriod;
+    }
+
+    /* ENROLMENT */
+
+    /// @inheritdoc IShardRegistry
+    function enrol(
+        EnrolmentParameters calldata parameters,
+        bytes calldata quote,
+        bytes32 pckId,
+        bytes calldata signerSignature
+    ) external nonReentrant returns (ShardId shardId) {
+        // Check:
+        _checkEnrollable(parameters);
+        Attestation memory attestation = _enrolmentAttestation(parameters);
+        _checkEnrolmentSigned(parameters, attestation.identityDigest, signerSignature);
+        uint32 measurementIndex = _attest(attestation, parameters.modelId, quote, pckId);
+        // Effect:
+        shardId = ShardId.wrap(++_shardCount);
+        _store(shardId, parameters, attestation, measurementIndex);
+        _settlePayout(msg.sender, parameters.payout);
+        emit ShardEnrolled({
+            shardId: shardId,
+            modelId: parameters.modelId,
+            host: msg.sender,
+            firstLayer: parameters.firstLayer,
+            endLayer: parameters.endLayer,
+            isEntry: parameters.isEntry,
+            attestation: attestation
+        });
+        // Interaction:
+        _takeBond(msg.sender);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function renew(RenewalParameters calldata parameters, bytes calldata quote, bytes32 pckId) external nonReentrant {
+        // Check:
+        ShardId shardId = parameters.shardId;
+        Shard storage renewed = _ofCaller(shardId);
+        SignerRecord storage record = _signers[renewed.signer];
+        // A signer may have gone on to another shard, which then owns its record.
+        if (renewed.status == ShardStatus.RETIRED || record.shardId != shardId) {
+            revert ShardNotRenewable(shardId, renewed.status);
+        }
+        _checkEndpoint(parameters.endpoint);
+        Attestation memory attestation = _renewalAttestation(renewed, parameters);
+        uint32 measurementIndex = _attest(attestation, renewed.modelId, quote, pckId);
+        // Effect:
+        renewed.status = ShardStatus.ACTIVE;
+        renewed.attestedUntil = attestation.attestedUntil;
+        renewed.quoteHash = attestation.quoteHash;
+        record.attestedAtBlock = uint40(block.number);
+        record.leftAt = 0;
+        record.measurementIndex = measurementIndex;
+        emit ShardRenewed(shardId, renewed.modelId, msg.sender, attestation);
+    }
+
+    /* LEAVING */
+
+    /// @inheritdoc IShardRegistry
+    function retire(ShardId shardId) external {
+        Shard storage retired = _ofCaller(shardId);
+        if (retired.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, retired.status);
+        retired.status = ShardStatus.RETIRED;
+        _signers[retired.signer].leftAt = uint40(block.timestamp);
+        emit ShardRetired(shardId, msg.sender);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function evict(ShardId shardId) external {
+        // Check:
+        Shard storage evicted = _enrolled(shardId);
+        if (evicted.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, evicted.status);
+        EvictionReason reason = EvictionReason.ATTESTATION_EXPIRED;
+        if (block.timestamp <= evicted.attestedUntil) {
+            if (isMeasurementAllowed(evicted.modelId, measurementOf(shardId))) revert ShardStillFit(shardId);
+            reason = EvictionReason.MEASUREMENT_WITHDRAWN;
+        }
+        // Effect:
+        evicted.status = ShardStatus.EVICTED;
+        _signers[evicted.signer].leftAt = uint40(block.timestamp);
+        emit ShardEvicted(shardId, msg.sender, reason);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function enrolmentDigest(bytes32 identityDigest_, string calldata endpoint, address payout, uint256 blockNumber)
+        external
+        view
+        returns (bytes32)
+    {
+        return _enrolmentDigest(identityDigest_, endpoint, payout, blockNumber);
+    }
+
+    /* CHECKS OF A NEW SHARD */
+
+    function _checkEnrollable(EnrolmentParameters calldata parameters) private view {
+        _checkEndpoint(parameters.endpoint);
+        if (parameters.isEntry && parameters.firstLayer != 0) revert EntryMustStartAtLayerZero(parameters.firstLayer);
+        ShardId present = _signers[parameters.signer].shardId;
+        if (ShardId.unwrap(present) == 0) return;
+        Shard storage last = _shards[present];
+        if (last.status == ShardStatus.ACTIVE || last.bond != 0) {
+            revert SignerAlreadyEnrolled(parameters.signer, present);
+        }
+    }
+
+    function _checkEndpoint(string calldata endpoint) private pure {
+        uint256 length = bytes(endpoint).length;
+        if (length == 0 || length > MAX_ENDPOINT_BYTES) revert EndpointLengthInvalid(length, MAX_ENDPOINT_BYTES);
+    }
+
+    /// @dev The enclave's own word, so that nobody enrols another's enclave under his own bond.
+    function _checkEnrolmentSigned(
+        EnrolmentParameters calldata parameters,
+        bytes32 identityDigest_,
+        bytes calldata signature
+    ) private view {
+        bytes32 digest = _enrolmentDigest(
+            identityDigest_, parameters.endpoint, parameters.payout, parameters.blockNumber
+        );
+        (address recovered,,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (recovered == address(0) || recovered != parameters.signer) {
+            revert EnrolmentNotSigned(parameters.signer, recovered);
+        }
+    }
+
+    function _enrolmentDigest(bytes32 identityDigest_, string calldata endpoint, address payout, uint256 blockNumber)
+        private
+        view
+        returns (bytes32)
+    {
+        return _hashTypedDataV4(
+            EnclaveIdentity.enrolmentHash({
+                identityDigest: identityDigest_, endpoint: endpoint, payout: payout, blockNumber: blockNumber
+            })
+        );
+    }
+
+    /* ATTESTATION */
+
+    /// @dev What is to be proven about a new shard. Checks that the model has these layers.
+    function _enrolmentAttestation(EnrolmentParameters calldata parameters)
+        private
+        view
+        returns (Attestation memory attestation)
+    {
+        attestation.signer = parameters.signer;
+        attestation.kem = parameters.kem;
+        attestation.tls = parameters.tls;
+        attestation.endpoint = parameters.endpoint;
+        attestation.blockNumber = parameters.blockNumber;
+        attestation.sliceDigest =
+            sliceDigest(parameters.modelId, parameters.firstLayer, parameters.endLayer, parameters.isEntry);
+        attestation.identityDigest = EnclaveIdentity.digest(
+            Identity({
+                host: msg.sender,
+                modelId: parameters.modelId,
+                firstLayer: parameters.firstLayer,
+                endLayer: parameters.endLayer,
+                isEntry: parameters.isEntry,
+                sliceDigest: attestation.sliceDigest,
+                signer: parameters.signer,
+                kem: parameters.kem,
+                tls: parameters.tls
+            }),
+            address(this)
+        );
+    }
+
+    /// @dev What is to be proven about an enrolled shard. Checks that the keys are the enrolled ones.
+    function _renewalAttestation(Shard storage renewed, RenewalParameters calldata parameters)
+        private
+        view
+        returns (Attestation memory attestation)
+    {
+        Identity memory identity = Identity({
+            host: renewed.host,
+            modelId: renewed.modelId,
+            firstLayer: renewed.firstLayer,
+            endLayer: renewed.endLayer,
+            isEntry: renewed.isEntry,
+            sliceDigest: sliceDigest(renewed.modelId, renewed.firstLayer, renewed.endLayer, renewed.isEntry),
+            signer: renewed.signer,
+            kem: parameters.kem,
+            tls: parameters.tls
+        });
+        attestation.signer = identity.signer;
+        attestation.kem = identity.kem;
+        attestation.tls = identity.tls;
+        attestation.endpoint = parameters.endpoint;
+        attestation.blockNumber = parameters.blockNumber;
+        attestation.sliceDigest = identity.sliceDigest;
+        attestation.identityDigest = EnclaveIdentity.digest(identity, address(this));
+        if (attestation.identityDigest != renewed.identityDigest) {
+            revert IdentityMismatch(parameters.shardId, renewed.identityDigest, attestation.identityDigest);
+        }
+    }
+
+    /// @dev Has the quote verified and compares what it says with what it must say; fills in the rest of `attestation`.
+    function _attest(Attestation memory attestation, ModelId modelId, bytes calldata quote, bytes32 pckId)
+        private
+        returns (uint32 measurementIndex)
+    {
+        attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
+        if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
+        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId);
+        bytes32 expected =
+            EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
+        if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);
+        if (verified.reportDataHigh != bytes32(0)) revert ReportDataUpperHalfNotZero(verified.reportDataHigh);
+        if (verified.tcbStatus == TcbStatus.REVOKED) revert PlatformIsRevoked(verified.platformId);
+        if (isPlatformDenied(verified.platformId)) revert PlatformIsDenied(verified.platformId);
+        measurementIndex = _allowedMeasurementIndex(modelId, verified.measurement);
+        attestation.attestedUntil = _attestedUntil(verified.validUntil);
+        attestation.quoteHash = verified.quoteHash;
+        attestation.measurement = verified.measurement;
+        attestation.pckId = pckId;
+        attestation.platformId = verified.platformId;
+        attestation.tcbStatus = verified.tcbStatus;
+    }
+
+    function _attestedUntil(uint40 validUntil) private view returns (uint32) {
+        uint256 end = block.timestamp + ATTESTATION_PERIOD;
+        if (validUntil != 0) {
+            if (validUntil < block.timestamp) revert QuoteNoLongerValid(validUntil);
+            if (validUntil < end) end = validUntil;
+        }
+        return uint32(end); // until the year 2106
+    }
+
+    /* STORAGE */
+
+    function _store(
+        ShardId shardId,
+        EnrolmentParameters calldata parameters,
+        Attestation memory attestation,
+        uint32 measurementIndex
+    ) private {
+        _shards[shardId] = Shard({
+            signer: parameters.signer,
+            attestedUntil: attestation.attestedUntil,
+            firstLayer: parameters.firstLayer,
+            endLayer: parameters.endLayer,
+            modelId: parameters.modelId,
+            host: msg.sender,
+            bond: BOND,
+            status: ShardStatus.ACTIVE,
+            isEntry: parameters.isEntry,
+            identityDigest: attestation.identityDigest,
+            quoteHash: attestation.quoteHash
+        });
+        _signers[parameters.signer] = SignerRecord({
+            shardId: shardId,
+            enrolledAtBlock: uint40(block.number),
+            attestedAtBlock: uint40(block.number),
+            leftAt: 0,
+            measurementIndex: measurementIndex
+        });
+    }
+
+    function _ofCaller(ShardId shardId) private view returns (Shard storage own) {
+        own = _enrolled(shardId);
+        if (own.host != msg.sender) revert NotTheHost(shardId, own.host, msg.sender);
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
+import {ReceiptHash} from "../libraries/ReceiptHash.sol";
+import {ModelId, RequestId, ShardId} from "../types/Identifiers.sol";
+import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} from "../types/Settlement.sol";
+import {Stage} from "../types/Shard.sol";
+
+/// @title PathVerification
+/// @notice Whether receipts form one whole path of active shards, each linked to the one before.
+abstract contract PathVerification is EIP712, IInferenceEscrow {
+    /// @inheritdoc IInferenceEscrow
+    function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32) {
+        return _hashTypedDataV4(ReceiptHash.hash(receipt));
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function settlementDigest(Settlement calldata settlement) external view returns (bytes32) {
+        return _hashTypedDataV4(ReceiptHash.hash(settlement));
+    }
+
+    /// @dev Whether the stages are known, active, of one model, and tile its layers. The entry was found to be a
+    /// recipient, so it is of the request's model and starts at layer 0.
+    function _checkTiling(SettlementParameters calldata parameters, Stage[] memory stages, uint256 layerCount)
+        internal
+        pure
+    {
+        RequestId requestId = parameters.requestId;
+        ModelId modelId = stages[0].modelId;
+        uint256 expected;
+        for (uint256 i = 0; i < stages.length; ++i) {
+            Stage memory stage = stages[i];
+            if (stage.signer == address(0)) revert StageUnknown(requestId, i, parameters.receipts[i].shardId);
+            if (!stage.isActive) revert StageInactive(requestId, i, parameters.receipts[i].shardId);
+            if (stage.modelId != modelId) {
+                revert WrongModel({requestId: requestId, stage: i, expected: modelId, actual: stage.modelId});
+            }
+            _checkBoundary(requestId, i, expected, stage.firstLayer);
+            expected = stage.endLayer;
+        }
+        if (expected != layerCount) revert PathIncomplete(requestId, expected, layerCount);
+    }
+
+    function _checkBoundary(RequestId requestId, uint256 stage, uint256 expected, uint256 firstLayer) private pure {
+        if (firstLayer > expected) {
+            revert PathGap({requestId: requestId, stage: stage, expectedLayer: expected, firstLayer: firstLayer});
+        }
+        if (firstLayer < expected) {
+            revert PathOverlap({requestId: requestId, stage: stage, expectedLayer: expected, firstLayer: firstLayer});
+        }
+    }
+
+    /// @dev Rebuilds every receipt, each with the hash of the one before, and checks its signature.
+    /// @return lastReceipt The struct hash of the last stage's.
+    function _checkReceipts(SettlementParameters calldata parameters, Stage[] memory stages)
+        internal
+        view
+        returns (bytes32 lastReceipt)
+    {
+        StageReceipt memory receipt;
+        receipt.requestId = parameters.requestId;
+        receipt.modelId = stages[0].modelId;
+        // The last sampled token is never fed back.
+        receipt.endPosition = parameters.inputTokens + parameters.outputTokens - 1;
+        for (uint256 i = 0; i < stages.length; ++i) {
+            StageReceiptParameters calldata given = parameters.receipts[i];
+            if (i != 0 && given.inputCommitment != receipt.outputCommitment) {
+                revert CommitmentMismatch({
+                    requestId: parameters.requestId,
+                    stage: i,
+                    sent: receipt.outputCommitment,
+                    received: given.inputCommitment
+                });
+            }
+            _fill(receipt, given, stages[i]);
+            receipt.previousReceipt = lastReceipt;
+            lastReceipt = ReceiptHash.hash(receipt);
+            address recovered = _recover(lastReceipt, given.r, given.vs);
+            if (recovered != stages[i].signer) {
+                revert WrongSigner({
+                    requestId: parameters.requestId, stage: i, expected: stages[i].signer, recovered: recovered
+                });
+            }
+        }
+    }
+
+    /// @dev The entry signs that these receipts and this answer belong together.
+    function _checkSettlement(SettlementParameters calldata parameters, address entry, bytes32 lastReceipt)
+        internal
+        view
+    {
+        Settlement memory settlement = Settlement({
+            requestId: parameters.requestId,
+            inputTokens: parameters.inputTokens,
+            outputTokens: parameters.outputTokens,
+            answerHash: keccak256(parameters.answer),
+            lastReceipt: lastReceipt
+        });
+        address recovered = _recover(ReceiptHash.hash(settlement), parameters.r, parameters.vs);
+        if (recovered != entry) revert SettlementNotSigned(parameters.requestId, entry, recovered);
+    }
+
+    function _shardIds(StageReceiptParameters[] calldata receipts) internal pure returns (ShardId[] memory shardIds) {
+        shardIds = new ShardId[](receipts.length);
+        for (uint256 i = 0; i < receipts.length; ++i) {
+            shardIds[i] = receipts[i].shardId;
+        }
+    }
+
+    function _fill(StageReceipt memory receipt, StageReceiptParameters calldata given, Stage memory stage)
+        private
+        pure
+    {
+        receipt.shardId = given.shardId;
+        receipt.firstLayer = stage.firstLayer;
+        receipt.endLayer = stage.endLayer;
+        receipt.identityDigest = stage.identityDigest;
+        receipt.inputCommitment = given.inputCommitment;
+        receipt.outputCommitment = given.outputCommitment;
+    }
+
+    /// @dev Zero for a signature that is none.
+    function _recover(bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address recovered) {
+        (recovered,,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), r, vs);
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {ModelTerms} from "../types/Model.sol";
+import {Split} from "../types/Settlement.sol";
+import {Stage} from "../types/Shard.sol";
+
+/// @title CostSplit
+/// @notice Divides a deposit to the last unit; docs/protocol.md, section 6.
+library CostSplit {
+    /// @notice 100 %.
+    uint256 internal constant BPS = 10_000;
+
+    /// @param deposit At least `cost`, below 2^96.
+    /// @param stages Tile the model's layers, the entry first.
+    /// @param feeBps With the model's royalty at most 100 %.
+    /// @return split Its parts and all shares sum up to `deposit`.
+    /// @return shares One for each stage, rounded down; what that leaves over is in the fee.
+    function divide(uint256 deposit, uint256 cost, uint256 feeBps, ModelTerms memory terms, Stage[] memory stages)
+        internal
+        pure
+        returns (Split memory split, uint256[] memory shares)
+    {
+        split.cost = cost;
+        split.refund = deposit - cost;
+        split.royalty = cost * terms.royaltyBps / BPS;
+        uint256 pool = cost - cost * feeBps / BPS - split.royalty;
+        uint256 paid;
+        (shares, paid) = _shareDown(pool, terms, stages);
+        split.fee = cost - split.royalty - paid;
+    }
+
+    /// @dev Weight: layers, with the entry's embedding and head as so many more.
+    function _shareDown(uint256 pool, ModelTerms memory terms, Stage[] memory stages)
+        private
+        pure
+        returns (uint256[] memory shares, uint256 paid)
+    {
+        shares = new uint256[](stages.length);
+        uint256 weights = uint256(terms.layerCount) + terms.entryLayerEquivalents;
+        for (uint256 i = 0; i < stages.length; ++i) {
+            uint256 weight = stages[i].endLayer - stages[i].firstLayer;
+            if (i == 0) weight += terms.entryLayerEquivalents;
+            shares[i] = pool * weight / weights;
+            paid += shares[i];
+        }
+    }
+}

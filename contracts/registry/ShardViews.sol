@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
+import {EnclaveIdentity} from "../libraries/EnclaveIdentity.sol";
+import {ModelId, ShardId} from "../types/Identifiers.sol";
+import {ModelTerms} from "../types/Model.sol";
+import {Identity, Shard, ShardStatus, SignerRecord, Stage} from "../types/Shard.sol";
+import {ModelRegistry} from "./ModelRegistry.sol";
+import {ShardBonds} from "./ShardBonds.sol";
+
+/// @title ShardViews
+/// @notice What the escrow, oracles and wallets read about shards.
+abstract contract ShardViews is ModelRegistry, ShardBonds, IShardRegistry {
+    uint32 internal _shardCount;
+
+    /// @inheritdoc IShardRegistry
+    function shardCount() external view returns (uint256) {
+        return _shardCount;
+    }
+
+    /// @inheritdoc IShardRegistry
+    function shard(ShardId shardId) external view returns (Shard memory) {
+        return _enrolled(shardId);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function isActive(ShardId shardId) external view returns (bool) {
+        return _isActive(_shards[shardId]);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function activeShards(ModelId modelId, ShardId cursor, uint256 limit)
+        external
+        view
+        returns (ShardId[] memory shardIds, ShardId next)
+    {
+        uint256 first = uint256(ShardId.unwrap(cursor)) + 1;
+        uint256 left = first > _shardCount ? 0 : _shardCount - first + 1;
+        uint256 end = first + (limit < left ? limit : left);
+        uint256 found;
+        shardIds = new ShardId[](end - first);
+        for (uint256 id = first; id < end; ++id) {
+            ShardId shardId = ShardId.wrap(uint32(id)); // at most _shardCount
+            Shard storage candidate = _shards[shardId];
+            if (candidate.modelId == modelId && _isActive(candidate)) shardIds[found++] = shardId;
+        }
+        // Shortens the array to what was found.
+        assembly ("memory-safe") {
+            mstore(shardIds, found)
+        }
+        if (limit < left) next = ShardId.wrap(uint32(end - 1));
+    }
+
+    /// @inheritdoc IShardRegistry
+    function shardOf(address signer) external view returns (ShardId) {
+        return _signers[signer].shardId;
+    }
+
+    /// @inheritdoc IShardRegistry
+    function signerRecord(address signer) external view returns (SignerRecord memory) {
+        return _signers[signer];
+    }
+
+    /// @inheritdoc IShardRegistry
+    function measurementOf(ShardId shardId) public view returns (bytes32) {
+        return _measurementAt(_enrolled(shardId).modelId, _recordOf(shardId).measurementIndex);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function enrolmentBlock(ShardId shardId) external view returns (uint256) {
+        return _recordOf(shardId).enrolledAtBlock;
+    }
+
+    /// @inheritdoc IShardRegistry
+    function attestationBlock(ShardId shardId) external view returns (uint256) {
+        return _recordOf(shardId).attestedAtBlock;
+    }
+
+    /// @inheritdoc IShardRegistry
+    function standingOf(ShardId shardId) external view returns (ModelId modelId, bool isEntry, bool active) {
+        Shard storage standing = _shards[shardId];
+        return (standing.modelId, standing.isEntry, _isActive(standing));
+    }
+
+    /// @inheritdoc IShardRegistry
+    function stage(ShardId shardId) external view returns (Stage memory) {
+        return _stage(shardId);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function path(ShardId[] calldata shardIds) external view returns (Stage[] memory stages, ModelTerms memory terms) {
+        stages = new Stage[](shardIds.length);
+        for (uint256 i = 0; i < shardIds.length; ++i) {
+            stages[i] = _stage(shardIds[i]);
+        }
+        if (shardIds.length != 0 && ModelId.unwrap(stages[0].modelId) != 0) terms = termsOf(stages[0].modelId);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function identityDigest(Identity calldata identity) external view returns (bytes32) {
+        return EnclaveIdentity.digest(identity, address(this));
+    }
+
+    /// @dev A signer has one record; a shard that left loses it when its signer enrols another.
+    function _recordOf(ShardId shardId) internal view returns (SignerRecord storage record) {
+        record = _signers[_enrolled(shardId).signer];
+        if (record.shardId != shardId) revert ShardReplaced(shardId, record.shardId);
+    }
+
+    function _stage(ShardId shardId) private view returns (Stage memory) {
+        Shard memory staged = _shards[shardId];
+        return Stage({
+            signer: staged.signer,
+            host: staged.host,
+            modelId: staged.modelId,
+            firstLayer: staged.firstLayer,
+            endLayer: staged.endLayer,
+            isEntry: staged.isEntry,
+            isActive: _serves(staged.status, staged.attestedUntil, staged.bond),
+            identityDigest: staged.identityDigest,
+            quoteHash: staged.quoteHash
+        });
+    }
+
+    function _isActive(Shard storage candidate) private view returns (bool) {
+        return _serves(candidate.status, candidate.attestedUntil, candidate.bond);
+    }
+
+    function _serves(ShardStatus status, uint256 attestedUntil, uint256 bond) private view returns (bool) {
+        return status == ShardStatus.ACTIVE && block.timestamp <= attestedUntil && bond >= BOND;
+    }
+}
