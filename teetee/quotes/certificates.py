@@ -1,0 +1,79 @@
+"""The three certificates of a PCK chain: PEM to DER and back, and the names by which contracts know
+them."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from cryptography import x509
+from cryptography.x509.oid import ObjectIdentifier
+from eth_utils.crypto import keccak
+
+from teetee.quotes.errors import CertificateMalformed
+
+CHAIN_LENGTH: Final = 3
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+_PEM = re.compile(f"{_BEGIN}\\s([A-Za-z0-9+/=\\s]+?){_END}")
+_SGX_EXTENSION = ObjectIdentifier("1.2.840.113741.1.13.1")
+# SEQUENCE header (4 bytes), then SEQUENCE { OID 1.2.840.113741.1.13.1.1, OCTET STRING (16) }
+_PPID_FIELD = bytes.fromhex("301e060a2a864886f84d010d01010410")
+_PPID_OFFSET, _PPID_BYTES = 4, 16
+
+
+def chain_der(pem: bytes) -> tuple[bytes, bytes, bytes]:
+    """Leaf, authority, root in DER. Raises `CertificateMalformed` unless there are exactly
+    three."""
+    try:
+        text = pem.rstrip(b"\x00").decode("ascii")
+        parts = [
+            base64.b64decode("".join(body.split()), validate=True) for body in _PEM.findall(text)
+        ]
+    except (UnicodeDecodeError, binascii.Error) as error:
+        raise CertificateMalformed("is not PEM") from error
+    if len(parts) != CHAIN_LENGTH or _PEM.sub("", text).strip():
+        raise CertificateMalformed(f"chain is not {CHAIN_LENGTH} certificates and nothing else")
+    leaf, authority, root = parts
+    return leaf, authority, root
+
+
+def pem_chain(*ders: bytes) -> bytes:
+    """The certificates as PEM with lines of 64 characters, as Intel writes them."""
+    return "".join(pem(der) for der in ders).encode("ascii")
+
+
+def pem(der: bytes) -> str:
+    """One certificate. Raises `CertificateMalformed` unless `der` is one."""
+    _parsed(der)
+    text = base64.b64encode(der).decode("ascii")
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join((_BEGIN, *lines, _END, ""))
+
+
+def certificate_id(der: bytes) -> bytes:
+    """keccak256(tbsCertificate): the `pckId` of a leaf, the `authorityId` of an authority."""
+    return keccak(_parsed(der).tbs_certificate_bytes)
+
+
+def platform_id(leaf_der: bytes) -> bytes:
+    """keccak256(PPID): how contracts name the machine. Raises `CertificateMalformed` for other
+    leaves."""
+    try:
+        extension = _parsed(leaf_der).extensions.get_extension_for_oid(_SGX_EXTENSION).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
+        raise CertificateMalformed("is not a PCK certificate") from error
+    if not isinstance(extension, x509.UnrecognizedExtension):
+        raise CertificateMalformed("is not a PCK certificate")
+    start = _PPID_OFFSET + len(_PPID_FIELD)
+    ppid = extension.value[start : start + _PPID_BYTES]
+    if extension.value[_PPID_OFFSET:start] != _PPID_FIELD or len(ppid) != _PPID_BYTES:
+        raise CertificateMalformed("does not begin with the machine's PPID")
+    return keccak(ppid)
+
+
+def _parsed(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise CertificateMalformed("is not X.509 in DER") from error

@@ -1,0 +1,77 @@
+"""What a quote is checked against: TCB info, QE identity, CRLs and the chains that signed them."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
+
+import dcap_qvl
+from cryptography import x509
+
+from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
+
+INTEL_PCS_URL: Final = dcap_qvl.INTEL_PCS_URL
+
+
+@dataclass(frozen=True, repr=False)
+class Collateral:
+    """Collateral of one platform. JSON in dcap-qvl's form, so that it can be kept beside a
+    quote."""
+
+    json: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `json`. Raises `CollateralInvalid`."""
+        try:
+            return cls(dcap_qvl.QuoteCollateralV3.from_json(text).to_json())
+        except ValueError as error:
+            raise CollateralInvalid("is not in dcap-qvl's form") from error
+
+    def as_dcap_qvl(self) -> dcap_qvl.QuoteCollateralV3:
+        """For the verifier."""
+        try:
+            return dcap_qvl.QuoteCollateralV3.from_json(self.json)
+        except ValueError as error:
+            raise CollateralInvalid("is not in dcap-qvl's form") from error
+
+    def require_issued(self, at: int) -> None:
+        """Raises `CollateralInvalid` for a CRL of the future, which dcap-qvl would take. Unix
+        seconds."""
+        parts = self.as_dcap_qvl()
+        for name, der in (("root CRL", parts.root_ca_crl), ("PCK CRL", parts.pck_crl)):
+            try:
+                issued = x509.load_der_x509_crl(der).last_update_utc
+            except ValueError as error:
+                raise CollateralInvalid(f"has a {name} that is none") from error
+            if issued > datetime.fromtimestamp(at, UTC):
+                raise CollateralInvalid(f"has a {name} issued only at {issued.isoformat()}")
+
+    @property
+    def fmspc(self) -> str:
+        """Which platforms the TCB info is for: 12 hex digits, upper case."""
+        return str(json.loads(self.as_dcap_qvl().tcb_info)["fmspc"]).upper()
+
+    def __repr__(self) -> str:
+        return f"Collateral(fmspc={self.fmspc})"
+
+
+def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
+    """Collateral for the quote's platform from a PCCS, or from Intel's PCS.
+
+    Blocks, for up to some minutes; from asynchronous code call it in a thread. Raises
+    `CollateralUnavailable`.
+    """
+
+    async def fetch() -> dcap_qvl.QuoteCollateralV3:
+        return await dcap_qvl.get_collateral(pccs_url, quote)
+
+    try:
+        return Collateral(asyncio.run(fetch()).to_json())
+    except (ValueError, OSError) as error:
+        raise CollateralUnavailable(pccs_url, _first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,212 @@
+"""A TDX quote of version 4, taken apart and put together again. Nothing here checks a signature."""
+
+import struct
+from dataclasses import dataclass
+from typing import Self
+
+from eth_utils.crypto import keccak
+
+from teetee.quotes import layout
+from teetee.quotes.certificates import pem_chain
+from teetee.quotes.errors import QuoteMalformed
+
+
+@dataclass(frozen=True)
+class TdReport:
+    """What the TDX module says about the guest. Registers have 48 bytes."""
+
+    tee_tcb_svn: bytes
+    mr_seam: bytes
+    mr_signer_seam: bytes
+    seam_attributes: bytes
+    td_attributes: bytes
+    xfam: bytes
+    mr_td: bytes
+    mr_config_id: bytes
+    mr_owner: bytes
+    mr_owner_config: bytes
+    rtmrs: tuple[bytes, bytes, bytes, bytes]
+    report_data: bytes
+    """64 bytes, the enclave's own."""
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """From the 584 bytes of a TDREPORT 1.0."""
+        reader = _Reader(body)
+        return cls(
+            tee_tcb_svn=reader.take(16),
+            mr_seam=reader.take(48),
+            mr_signer_seam=reader.take(48),
+            seam_attributes=reader.take(8),
+            td_attributes=reader.take(8),
+            xfam=reader.take(8),
+            mr_td=reader.take(48),
+            mr_config_id=reader.take(48),
+            mr_owner=reader.take(48),
+            mr_owner_config=reader.take(48),
+            rtmrs=(reader.take(48), reader.take(48), reader.take(48), reader.take(48)),
+            report_data=reader.take(64),
+        )
+
+    @property
+    def measurement(self) -> bytes:
+        """keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID): what a model's allow-list names."""
+        return keccak(self.mr_td + b"".join(self.rtmrs[:3]) + self.mr_config_id)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A quote's parts. `parse(x).encode()` gives `x` back without the zeros behind it."""
+
+    header: bytes
+    """48 bytes."""
+    td_report: bytes
+    """584 bytes; taken apart by `report`."""
+    signature: bytes
+    attestation_key: bytes
+    """r ‖ s and x ‖ y, 64 bytes each, big-endian."""
+    qe_report: bytes
+    qe_report_signature: bytes
+    qe_auth_data: bytes
+    """32 bytes."""
+    pck_chain: bytes
+    """PEM: leaf, authority, root, and the NUL that Intel's library ends it with."""
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """From what a guest agent hands out. Raises `QuoteMalformed`."""
+        if len(raw) > layout.MAX_QUOTE_BYTES:
+            raise QuoteMalformed(f"has more than {layout.MAX_QUOTE_BYTES} bytes")
+        reader = _Reader(raw)
+        header, td_report = reader.take(layout.HEADER_BYTES), reader.take(layout.TD_REPORT_BYTES)
+        if not header.startswith(layout.TDX_V4_START):
+            raise QuoteMalformed(f"begins with {header[:8].hex()}")
+        auth = _Reader(reader.take_sized("<I"))
+        if any(reader.rest()):
+            raise QuoteMalformed("is followed by bytes that are not zero")
+        signature, key = auth.take(layout.SIGNATURE_BYTES), auth.take(layout.KEY_BYTES)
+        certification = _Reader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
+        auth.finish()
+        qe_report = certification.take(layout.QE_REPORT_BYTES)
+        qe_report_signature = certification.take(layout.SIGNATURE_BYTES)
+        qe_auth_data = certification.take_sized("<H")
+        if len(qe_auth_data) != layout.QE_AUTH_BYTES:
+            raise QuoteMalformed(f"has {len(qe_auth_data)} bytes of QE authentication data")
+        chain = certification.take_typed(layout.CERTIFICATION_PCK_CHAIN)
+        certification.finish()
+        return cls(
+            header, td_report, signature, key, qe_report, qe_report_signature, qe_auth_data, chain
+        )
+
+    @classmethod
+    def from_core(cls, core: bytes, pck_chain: bytes) -> Self:
+        """From the 1,240 bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
+        if len(core) != layout.CORE_BYTES:
+            raise QuoteMalformed(f"has a core of {len(core)} bytes instead of {layout.CORE_BYTES}")
+        reader = _Reader(core)
+        quote = cls(
+            header=reader.take(layout.HEADER_BYTES),
+            td_report=reader.take(layout.TD_REPORT_BYTES),
+            signature=reader.take(layout.SIGNATURE_BYTES),
+            attestation_key=reader.take(layout.KEY_BYTES),
+            qe_report=reader.take(layout.QE_REPORT_BYTES),
+            qe_report_signature=reader.take(layout.SIGNATURE_BYTES),
+            qe_auth_data=reader.take(layout.QE_AUTH_BYTES),
+            pck_chain=pck_chain,
+        )
+        if not quote.header.startswith(layout.TDX_V4_START):
+            raise QuoteMalformed(f"begins with {core[:8].hex()}")
+        return quote
+
+    @property
+    def report(self) -> TdReport:
+        """What the TDX module says about the guest."""
+        return TdReport.parse(self.td_report)
+
+    @property
+    def core(self) -> bytes:
+        """The 1,240 bytes which a contract checks."""
+        return b"".join(
+            (
+                self.header,
+                self.td_report,
+                self.signature,
+                self.attestation_key,
+                self.qe_report,
+                self.qe_report_signature,
+                self.qe_auth_data,
+            )
+        )
+
+    @property
+    def quote_hash(self) -> bytes:
+        """keccak256 of the core: how the chain names this quote."""
+        return keccak(self.core)
+
+    def encode(self) -> bytes:
+        """The quote, without zeros behind it."""
+        certification = b"".join(
+            (
+                self.qe_report,
+                self.qe_report_signature,
+                struct.pack("<H", len(self.qe_auth_data)),
+                self.qe_auth_data,
+                struct.pack("<HI", layout.CERTIFICATION_PCK_CHAIN, len(self.pck_chain)),
+                self.pck_chain,
+            )
+        )
+        auth = b"".join(
+            (
+                self.signature,
+                self.attestation_key,
+                struct.pack("<HI", layout.CERTIFICATION_QE_REPORT, len(certification)),
+                certification,
+            )
+        )
+        return self.header + self.td_report + struct.pack("<I", len(auth)) + auth
+
+
+class _Reader:
+    """Takes bytes from the front; what is missing is an error."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._position = 0
+
+    def take(self, size: int) -> bytes:
+        end = self._position + size
+        if end > len(self._raw):
+            raise QuoteMalformed(f"is cut off: {end - len(self._raw)} bytes are missing")
+        taken = self._raw[self._position : end]
+        self._position = end
+        return taken
+
+    def take_sized(self, form: str) -> bytes:
+        (size,) = struct.unpack(form, self.take(struct.calcsize(form)))
+        return self.take(size)
+
+    def take_typed(self, expected: int) -> bytes:
+        (kind,) = struct.unpack("<H", self.take(2))
+        if kind != expected:
+            raise QuoteMalformed(f"has certification data of type {kind} instead of {expected}")
+        return self.take_sized("<I")
+
+    def rest(self) -> bytes:
+        return self._raw[self._position :]
+
+    def finish(self) -> None:
+        if self.rest():
+            raise QuoteMalformed(f"has {len(self.rest())} bytes where none belong")
+
+
+def rebuild(
+    core: bytes, leaf_der: bytes, authority_der: bytes, root_der: bytes, *, final_nul: bool = True
+) -> bytes:
+    """The full quote from what the chain holds: the same bytes that the enclave got, without zeros
+    behind them.
+
+    Current quoting libraries end the chain with a NUL; for the few quotes of older ones which do
+    not, verifiers take either form. Raises `QuoteMalformed`, `CertificateMalformed`.
+    """
+    chain = pem_chain(leaf_der, authority_der, root_der)
+    return Quote.from_core(core, chain + b"\x00" if final_nul else chain).encode()
