@@ -16,8 +16,8 @@ import {DeclineReason, Recipients, RequestRecord, RequestStatus} from "./types/R
 /// @title InferenceEscrow
 /// @notice Holds a request's deposit until there is an answer or the deadline has passed.
 /// @dev A request begins in RequestAdmission; it ends in RequestSettlement, or here with everything given back.
-/// EscrowAccounts keeps what was earned or came back. What this contract holds is the sum of all open deposits and all
-/// credits.
+/// EscrowAccounts keeps what was earned or came back. What this contract holds is the sum of all open deposits and
+/// all credits.
 contract InferenceEscrow is RequestAdmission, RequestSettlement {
     using RecipientList for Recipients;
 

@@ -11,7 +11,6 @@ import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
 import {RecentBlocks} from "./libraries/RecentBlocks.sol";
-import {ModelRegistry} from "./registry/ModelRegistry.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {ShardViews} from "./registry/ShardViews.sol";
 import {ModelId, ShardId} from "./types/Identifiers.sol";
@@ -254,7 +253,8 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         }
     }
 
-    /// @dev Has the quote verified and compares what it says with what it must say; fills in the rest of `attestation`.
+    /// @dev Has the quote verified and compares what it says with what it must say; fills in the rest of
+    /// `attestation`.
     function _attest(Attestation memory attestation, ModelId modelId, bytes calldata quote, bytes32 pckId)
         private
         returns (uint32 measurementIndex)

@@ -8,7 +8,8 @@ import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3
 import {IUsageToken} from "./interfaces/IUsageToken.sol";
 
 /// @title UsageToken
-/// @notice What requests are paid in. The whole supply is minted at deployment; there is no owner and no further mint.
+/// @notice What requests are paid in. The whole supply is minted at deployment; there is no owner and no further
+/// mint.
 contract UsageToken is ERC20, ERC20Permit, ERC3009, IUsageToken {
     /// @inheritdoc IUsageToken
     uint256 public immutable FAUCET_AMOUNT;

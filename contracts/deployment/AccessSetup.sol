@@ -24,7 +24,8 @@ struct RoleDelays {
 }
 
 /// @title AccessSetup
-/// @notice Makes the AccessManager and sets it up: the one definition of who may do what, for tests and for deployments.
+/// @notice Makes the AccessManager and sets it up: the one definition of who may do what, for tests and for
+/// deployments.
 /// @dev It is the manager's first admin, without delay, and gives that up in `configure`. Registry and escrow are
 /// deployed in between, by others, with `MANAGER` as their authority.
 contract AccessSetup {

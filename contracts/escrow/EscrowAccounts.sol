@@ -26,7 +26,7 @@ abstract contract EscrowAccounts is EscrowTerms, ReentrancyGuardTransient {
     /// @inheritdoc IEscrowAccounts
     uint64 public immutable MAX_DAILY_TOKENS;
 
-    mapping(address holder => Account) private _accounts;
+    mapping(address holder => Account account) private _accounts;
 
     constructor(EscrowParameters memory terms) EscrowTerms(terms) {
         DAILY_TOKENS = terms.dailyTokens;

@@ -72,11 +72,12 @@ abstract contract EscrowTerms is IInferenceEscrow {
         _checkPartners(terms);
     }
 
-    /// @dev Penalties are in the registry's token and still there when the last deadline has passed; no credit overflows.
+    /// @dev Penalties are in the registry's token and still there when the last deadline has passed; no credit
+    /// overflows.
     function _checkPartners(EscrowParameters memory terms) private view {
         IShardRegistry registry = terms.registry;
-        IERC20 registryToken = registry.TOKEN();
-        if (registryToken != terms.token) revert OtherToken(address(terms.token), address(registryToken));
+        address registryToken = address(registry.TOKEN());
+        if (registryToken != address(terms.token)) revert OtherToken(address(terms.token), registryToken);
         uint256 unbondingPeriod = registry.UNBONDING_PERIOD();
         if (unbondingPeriod <= terms.maxWindow) revert UnbondingTooShort(unbondingPeriod, terms.maxWindow);
         uint256 supply = terms.token.totalSupply();

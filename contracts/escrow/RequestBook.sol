@@ -16,7 +16,7 @@ abstract contract RequestBook is EscrowTerms {
     uint128 internal _requestCount;
     bool internal _requestsPaused = true;
 
-    mapping(RequestId requestId => RequestRecord) internal _requests;
+    mapping(RequestId requestId => RequestRecord record) internal _requests;
 
     /// @inheritdoc IInferenceEscrow
     function requestCount() external view returns (uint256) {

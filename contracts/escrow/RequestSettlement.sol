@@ -49,9 +49,10 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         // Effect:
         _requests[parameters.requestId].status = RequestStatus.SETTLED;
         uint256 cost = _price(record, parameters.inputTokens, parameters.outputTokens);
-        (Split memory split, uint256[] memory shares) = CostSplit.divide(_deposit(record), cost, FEE_BPS, terms, stages);
+        (Split memory split, uint256[] memory shares) =
+            CostSplit.divide({deposit: _deposit(record), cost: cost, feeBps: FEE_BPS, terms: terms, stages: stages});
         uint256 tokens = uint256(parameters.inputTokens) + parameters.outputTokens;
-        _creditStages(parameters, stages, shares, cost == 0 ? 0 : tokens);
+        _creditStages({parameters: parameters, stages: stages, shares: shares, paidTokens: cost == 0 ? 0 : tokens});
         _credit(TREASURY, split.fee);
         _credit(terms.royaltyRecipient, split.royalty);
         _credit(record.requester, split.refund);

@@ -26,7 +26,8 @@ interface IEscrowAccounts {
 
     function accountOf(address account) external view returns (Account memory);
 
-    /// @notice LLM tokens which the host of `shardId` may use in this UTC day, and how many of them are used or reserved.
+    /// @notice LLM tokens which the host of `shardId` may use in this UTC day, and how many of them are used or
+    /// reserved.
     /// @dev The quota is one shard's; what is used counts for the host, whichever shard it names.
     function allowanceOf(address host, ShardId shardId) external view returns (uint256 quota, uint256 used);
 

@@ -11,9 +11,9 @@ import {IShardRegistry} from "./IShardRegistry.sol";
 
 /// @title IInferenceEscrow
 /// @notice Holds a request's deposit until there is an answer or the deadline has passed.
-/// @dev The promise: a paid path or a whole refund. A request is settled only by the signatures of a whole path of active
-/// shards; nobody can pause `settle`, `decline`, `refund` or `withdraw`, or take a deposit elsewhere. What the contract
-/// can't see: whether the answer is true to the model. That is what the enclaves are attested for.
+/// @dev The promise: a paid path or a whole refund. A request is settled only by the signatures of a whole path of
+/// active shards; nobody can pause `settle`, `decline`, `refund` or `withdraw`, or take a deposit elsewhere. What the
+/// contract can't see: whether the answer is true to the model. That is what the enclaves are attested for.
 interface IInferenceEscrow is IEscrowAccounts {
     /* CONSTRUCTION */
 
@@ -91,7 +91,8 @@ interface IInferenceEscrow is IEscrowAccounts {
     /// @notice Ends the admission of new requests, and of nothing else. Restricted.
     function pauseRequests() external;
 
-    /// @notice Admits new requests again. Restricted. An escrow begins paused and must be bound by its registry first.
+    /// @notice Admits new requests again. Restricted. An escrow begins paused and must be bound by its registry
+    /// first.
     function unpauseRequests() external;
 
     /* SETTLEMENT */
@@ -148,8 +149,8 @@ interface IInferenceEscrow is IEscrowAccounts {
     /// @notice Pays a whole path for an answer. By anyone: the signatures count, not the sender.
     function settle(SettlementParameters calldata parameters) external;
 
-    /// @notice Settles many. Skips requests that can't be settled any more, because a lost race is not an error; reverts
-    /// on a settlement that is wrong.
+    /// @notice Settles many. Skips requests that can't be settled any more, because a lost race is not an error;
+    /// reverts on a settlement that is wrong.
     function settleBatch(SettlementParameters[] calldata batch) external;
 
     /* REFUND */
@@ -166,8 +167,8 @@ interface IInferenceEscrow is IEscrowAccounts {
     /// until the deadline.
     function decline(RequestId requestId, DeclineReason reason) external;
 
-    /// @notice Gives everything back after the deadline, with a penalty from the primary's bond if it was a paid request.
-    /// By anyone.
+    /// @notice Gives everything back after the deadline, with a penalty from the primary's bond if it was a paid
+    /// request. By anyone.
     function refund(RequestId requestId) external;
 
     /* VIEWS */

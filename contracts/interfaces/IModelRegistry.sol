@@ -45,16 +45,20 @@ interface IModelRegistry {
     /// @notice Lets shards of the model run what has this measurement. Restricted, with notice.
     function allowMeasurement(ModelId modelId, bytes32 measurement) external;
 
-    /// @notice Ends that, at once: no enrolment or renewal shows it any more, and anyone may evict who runs it. Restricted.
+    /// @notice Ends that, at once: no enrolment or renewal shows it any more, and anyone may evict who runs it.
+    /// Restricted.
     function withdrawMeasurement(ModelId modelId, bytes32 measurement) external;
 
-    /// @notice Sets prices of which at least one is higher and none lower. Restricted, with notice. Open requests keep theirs.
+    /// @notice Sets prices of which at least one is higher and none lower. Restricted, with notice. Open requests
+    /// keep theirs.
     function raisePrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external;
 
-    /// @notice Sets prices of which at least one is lower and none higher, at once. Restricted. Open requests keep theirs.
+    /// @notice Sets prices of which at least one is lower and none higher, at once. Restricted. Open requests keep
+    /// theirs.
     function lowerPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external;
 
-    /// @notice Refuses all further quotes of a platform, at once. Restricted. Shards on it run until their attestation ends.
+    /// @notice Refuses all further quotes of a platform, at once. Restricted. Shards on it run until their
+    /// attestation ends.
     function denyPlatform(bytes32 platformId) external;
 
     /// @notice Accepts quotes of the platform again. Restricted, with notice.
@@ -78,7 +82,8 @@ interface IModelRegistry {
     /// @notice The published digest of each layer.
     function layerDigests(ModelId modelId) external view returns (bytes32[] memory);
 
-    /// @notice keccak256 over the digests of the layers in `[firstLayer, endLayer)`, and of embedding and head for an entry.
+    /// @notice keccak256 over the digests of the layers in `[firstLayer, endLayer)`, and of embedding and head for an
+    /// entry.
     function sliceDigest(ModelId modelId, uint16 firstLayer, uint16 endLayer, bool isEntry)
         external
         view

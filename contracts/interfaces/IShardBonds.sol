@@ -44,8 +44,8 @@ interface IShardBonds {
     event PenaltyPaid(ShardId indexed shardId, uint256 amount, uint256 paid);
     event EscrowBound(address indexed escrow);
 
-    /// @notice Names another address for the earnings of `host`. Only the present payout address can do this, so that a
-    /// stolen host key diverts nothing.
+    /// @notice Names another address for the earnings of `host`. Only the present payout address can do this, so that
+    /// a stolen host key diverts nothing.
     function setPayout(address host, address payout) external;
 
     /// @notice Adds to the bond of an active shard, or of one that would be active but for its bond. By anyone.

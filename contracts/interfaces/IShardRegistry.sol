@@ -19,8 +19,9 @@ import {IShardBonds} from "./IShardBonds.sol";
 
 /// @title IShardRegistry
 /// @notice Who serves which layers of which model in which attested enclave.
-/// @dev A shard is in because its quote was verified here; it is out when its host retires it, or when anyone points out
-/// that it is no longer fit. Withdrawing a measurement doesn't touch the shards which run it: each has to be evicted.
+/// @dev A shard is in because its quote was verified here; it is out when its host retires it, or when anyone points
+/// out that it is no longer fit. Withdrawing a measurement doesn't touch the shards which run it: each has to be
+/// evicted.
 interface IShardRegistry is IModelRegistry, IShardBonds {
     error NoAttestationPeriod();
 
@@ -55,7 +56,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     error ShardNotRenewable(ShardId shardId, ShardStatus status);
     error ShardStillFit(ShardId shardId);
 
-    /// @notice The shard left and its signer enrolled another; what was kept by its signer is gone. Its events remain.
+    /// @notice The shard left and its signer enrolled another; what was kept by its signer is gone. Its events
+    /// remain.
     error ShardReplaced(ShardId shardId, ShardId by);
 
     event ShardEnrolled(
@@ -71,9 +73,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     event ShardRetired(ShardId indexed shardId, address indexed host);
     event ShardEvicted(ShardId indexed shardId, address indexed by, EvictionReason reason);
 
-    /// @notice Enrols the caller's shard: the quote must prove an enclave that runs an allowed image, holds these keys,
-    /// has loaded exactly these layers, and was asked for the quote for this host, registry and chain, lately. Takes the
-    /// bond from the caller.
+    /// @notice Enrols the caller's shard: the quote must prove an enclave that runs an allowed image, holds these
+    /// keys, has loaded exactly these layers, and was asked for the quote for this host, registry and chain, lately.
+    /// Takes the bond from the caller.
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.
     /// @param signerSignature 65 bytes, by `parameters.signer` over the Enrolment (EIP-712).
@@ -84,8 +86,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         bytes calldata signerSignature
     ) external returns (ShardId shardId);
 
-    /// @notice Extends the attestation of the caller's shard by a fresh quote of the same enclave, and brings it back if
-    /// it was evicted.
+    /// @notice Extends the attestation of the caller's shard by a fresh quote of the same enclave, and brings it back
+    /// if it was evicted.
     function renew(RenewalParameters calldata parameters, bytes calldata quote, bytes32 pckId) external;
 
     /// @notice Takes the caller's shard out for good; its bond is released after `UNBONDING_PERIOD`.
@@ -123,7 +125,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The block whose ShardEnrolled event introduced the shard.
     function enrolmentBlock(ShardId shardId) external view returns (uint256);
 
-    /// @notice The block whose ShardEnrolled or ShardRenewed event holds the shard's present keys, endpoint and quote.
+    /// @notice The block whose ShardEnrolled or ShardRenewed event holds the shard's present keys, endpoint and
+    /// quote.
     function attestationBlock(ShardId shardId) external view returns (uint256);
 
     /// @notice What a request needs to know of a recipient. All zero for an unknown shard.

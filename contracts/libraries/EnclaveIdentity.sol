@@ -7,14 +7,16 @@ import {Identity} from "../types/Shard.sol";
 /// @notice What an enclave puts into its quote; docs/protocol.md, section 3.
 library EnclaveIdentity {
     bytes32 internal constant IDENTITY_TYPEHASH = keccak256(
-        "TeeTeeIdentity(uint256 chainId,address registry,address host,uint32 modelId,uint16 firstLayer,uint16 endLayer,bool isEntry,bytes32 sliceDigest,address signer,bytes32 kem,bytes32 tls)"
+        "TeeTeeIdentity(uint256 chainId,address registry,address host,uint32 modelId,uint16 firstLayer,"
+        "uint16 endLayer,bool isEntry,bytes32 sliceDigest,address signer,bytes32 kem,bytes32 tls)"
     );
     bytes32 internal constant REPORT_TYPEHASH =
         keccak256("TeeTeeReport(bytes32 identityDigest,uint256 blockNumber,bytes32 blockHash)");
     bytes32 internal constant ENROLMENT_TYPEHASH =
         keccak256("Enrolment(bytes32 identityDigest,string endpoint,address payout,uint256 blockNumber)");
 
-    /// @notice Binds one enclave's keys, weights and place to a host, a registry and a chain. The same for all its quotes.
+    /// @notice Binds one enclave's keys, weights and place to a host, a registry and a chain. The same for all its
+    /// quotes.
     function digest(Identity memory identity, address registry) internal view returns (bytes32) {
         return keccak256(abi.encode(IDENTITY_TYPEHASH, block.chainid, registry, identity));
     }

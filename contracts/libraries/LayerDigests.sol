@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 /// @title LayerDigests
-/// @notice A model's layer digests, kept as the code of a contract: a range of them is read at the price of a code copy.
+/// @notice A model's layer digests, kept as the code of a contract: a range of them is read at the price of a code
+/// copy.
 library LayerDigests {
     /// @notice What fits into the code of one contract: (24,576 - 1) / 32.
     uint256 internal constant MAX_LAYERS = 767;
@@ -34,7 +35,8 @@ library LayerDigests {
     /// @notice All of them.
     function all(address pointer) internal view returns (bytes32[] memory digests) {
         bytes memory layers = SSTORE2.read(pointer);
-        // Bytes and words lie alike behind their length, which counts the one or the other; `layers` is not used again.
+        // Bytes and words lie alike behind their length, which counts the one or the other; `layers` is not used
+        // again.
         assembly ("memory-safe") {
             digests := layers
             mstore(digests, div(mload(layers), 32))

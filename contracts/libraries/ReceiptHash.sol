@@ -9,13 +9,17 @@ import {Settlement, StageReceipt} from "../types/Settlement.sol";
 /// nonce is made of; section 6.
 library ReceiptHash {
     bytes32 internal constant STAGE_RECEIPT_TYPEHASH = keccak256(
-        "StageReceipt(uint256 requestId,uint32 modelId,uint32 shardId,uint16 firstLayer,uint16 endLayer,bytes32 identityDigest,uint32 firstPosition,uint32 endPosition,bytes32 inputCommitment,bytes32 outputCommitment,bytes32 previousReceipt)"
+        "StageReceipt(uint256 requestId,uint32 modelId,uint32 shardId,uint16 firstLayer,uint16 endLayer,"
+        "bytes32 identityDigest,uint32 firstPosition,uint32 endPosition,bytes32 inputCommitment,"
+        "bytes32 outputCommitment,bytes32 previousReceipt)"
     );
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
-        "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,bytes32 lastReceipt)"
+        "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash," "bytes32 lastReceipt)"
     );
     bytes32 internal constant REQUEST_TYPEHASH = keccak256(
-        "TeeTeeRequest(uint256 chainId,address escrow,address requester,uint32 modelId,uint32[] recipients,uint24 maxInputTokens,uint16 maxOutputTokens,uint96 maxDeposit,uint40 deadline,bytes32 clientNonce,bytes envelope)"
+        "TeeTeeRequest(uint256 chainId,address escrow,address requester,uint32 modelId,uint32[] recipients,"
+        "uint24 maxInputTokens,uint16 maxOutputTokens,uint96 maxDeposit,uint40 deadline,bytes32 clientNonce,"
+        "bytes envelope)"
     );
 
     function hash(StageReceipt memory receipt) internal pure returns (bytes32) {

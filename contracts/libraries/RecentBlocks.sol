@@ -11,8 +11,8 @@ library RecentBlocks {
     function hashOf(uint256 blockNumber) internal view returns (bytes32 blockHash) {
         blockHash = blockhash(blockNumber);
         if (blockHash != bytes32(0)) return blockHash;
-        // The history contract speaks bytes, not ABI. It reverts for what it doesn't hold; without it the answer is empty.
-        // solhint-disable-next-line avoid-low-level-calls
+        // The history contract speaks bytes, not ABI. It reverts for what it doesn't hold; without it the answer is
+        // empty. solhint-disable-next-line avoid-low-level-calls
         (bool success, bytes memory answer) = HISTORY.staticcall(abi.encode(blockNumber));
         if (success && answer.length == 32) blockHash = abi.decode(answer, (bytes32));
     }

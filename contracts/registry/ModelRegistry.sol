@@ -15,9 +15,9 @@ abstract contract ModelRegistry is AccessManaged, IModelRegistry {
     uint256 public constant MAX_ROYALTY_BPS = 5000;
 
     uint32 private _modelCount;
-    mapping(ModelId modelId => Model) private _models;
+    mapping(ModelId modelId => Model published) private _models;
     mapping(ModelId modelId => bytes32[] measurements) private _measurements;
-    mapping(ModelId modelId => mapping(bytes32 measurement => MeasurementRecord)) private _measurementRecords;
+    mapping(ModelId modelId => mapping(bytes32 measurement => MeasurementRecord record)) private _measurementRecords;
     mapping(bytes32 platformId => bool isDenied) private _deniedPlatforms;
 
     /* MODELS */

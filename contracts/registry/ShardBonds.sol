@@ -23,8 +23,8 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     /// @inheritdoc IShardBonds
     uint32 public immutable UNBONDING_PERIOD;
 
-    mapping(ShardId shardId => Shard) internal _shards;
-    mapping(address signer => SignerRecord) internal _signers;
+    mapping(ShardId shardId => Shard enrolled) internal _shards;
+    mapping(address signer => SignerRecord latest) internal _signers;
     mapping(address host => address payout) private _payouts;
     address private _escrow;
 

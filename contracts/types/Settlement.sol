@@ -3,7 +3,8 @@ pragma solidity >=0.8.37;
 
 import {ModelId, RequestId, ShardId} from "./Identifiers.sol";
 
-/// @notice What is taken from a receipt into a settlement; the escrow knows the rest itself. The signature is EIP-2098.
+/// @notice What is taken from a receipt into a settlement; the escrow knows the rest itself. The signature is
+/// EIP-2098.
 struct StageReceiptParameters {
     ShardId shardId;
     bytes32 inputCommitment;

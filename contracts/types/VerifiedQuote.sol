@@ -15,7 +15,8 @@ enum TcbStatus {
     REVOKED
 }
 
-/// @notice The facts of a quote whose signatures have been checked up to the trusted root. In memory only, never stored.
+/// @notice The facts of a quote whose signatures have been checked up to the trusted root. In memory only, never
+/// stored.
 struct VerifiedQuote {
     // keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID)
     bytes32 measurement;
