@@ -1,0 +1,68 @@
+"""The local chain's own doors: its JSON-RPC, money out of nothing, mining. For anvil alone."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from demo.errors import ChainRefused
+
+RPC_SECONDS = 30.0
+ETHER = 10**18
+
+
+@dataclass(frozen=True)
+class LocalChain:
+    """An anvil at `url`."""
+
+    url: str
+
+    def call(self, method: str, *parameters: Any) -> Any:
+        """One JSON-RPC call. Raises `ChainRefused`."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+        request = urllib.request.Request(
+            self.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=RPC_SECONDS) as reply:
+                answer = json.load(reply)
+        except (OSError, urllib.error.URLError, ValueError) as error:
+            raise ChainRefused(method, type(error).__name__) from None
+        if "error" in answer:
+            raise ChainRefused(method, str(answer["error"].get("message", "no reason given")))
+        return answer["result"]
+
+    def chain_id(self) -> int:
+        """Which chain it says it is."""
+        return int(self.call("eth_chainId"), 16)
+
+    def set_ether(self, address: str, wei: int) -> None:
+        """Make `address` own exactly that much."""
+        self.call("anvil_setBalance", address, hex(wei))
+
+    def ether_of(self, address: str) -> int:
+        """In wei."""
+        return int(self.call("eth_getBalance", address, "latest"), 16)
+
+    def block_number(self) -> int:
+        """Of the newest block."""
+        return int(self.call("eth_blockNumber"), 16)
+
+    def now(self) -> int:
+        """The newest block's time, in Unix seconds."""
+        return int(self.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def advance(self, seconds: int) -> None:
+        """Let the chain's clock jump, and mine a block there."""
+        self.call("evm_increaseTime", seconds)
+        self.call("evm_mine")
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """All of them, transactions included."""
+        return [
+            self.call("eth_getBlockByNumber", hex(number), True)
+            for number in range(self.block_number() + 1)
+        ]

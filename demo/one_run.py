@@ -1,0 +1,85 @@
+"""A process that ends by itself: fed on stdin, its stdout collected, its stderr logged or shown."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+LAST_LINES = 12
+PIECE_BYTES = 65_536
+
+OnSaid = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How it ended, and what it said."""
+
+    status: int
+    out: bytes
+    last_words: str
+
+
+class OneRun:
+    """Each stream has a thread, so that none of them can fill up and stop the process."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        *,
+        given: bytes,
+        log: Path,
+        on_said: OnSaid | None,
+    ) -> None:
+        """stderr goes into `log`, or to `on_said` alone: then it may hold an answer."""
+        self.out = b""
+        self._process = process
+        self._given = given
+        self._log = log
+        self._on_said = on_said
+        self._said: list[bytes] = []
+        jobs = (self._feed, self._take_out, self._take_err)
+        self._threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether all streams ended in time."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def last_words(self) -> str:
+        """The end of its stderr; nothing when that was the caller's."""
+        said = b"".join(self._said).decode(errors="replace")
+        return "\n".join(said.splitlines()[-LAST_LINES:])
+
+    def _feed(self) -> None:
+        assert self._process.stdin is not None
+        try:
+            with self._process.stdin as into:
+                into.write(self._given)
+        except BrokenPipeError:
+            pass  # it ended without reading; its status tells
+
+    def _take_out(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            self.out = stream.read()
+
+    def _take_err(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            # read1: what is there now, so that an answer can be shown while it is made
+            while piece := stream.read1(PIECE_BYTES):  # type: ignore[attr-defined]
+                if self._on_said is not None:
+                    self._on_said(piece)
+                    continue
+                self._said.append(piece)
+                with self._log.open("ab") as log:
+                    log.write(piece)
