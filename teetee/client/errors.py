@@ -3,22 +3,20 @@
     TeeTeeError
     ├── Retryable
     │   ├── EnclaveUnreachable      no connection to an enclave's endpoint
+    │   ├── EnclaveRefused          the enclave gives no quote now
     │   ├── StreamBroken            the live stream ended early; the chain still brings the answer
     │   ├── StreamRefused           the entry answered with an error code
-    │   ├── CollateralUnavailable   the PCCS gave no collateral: nothing can be said about a quote
-    │   ├── AnswerNotYet            still waiting for a request when asked to stop
-    │   └── TransactionPending      sent, but not included in time
+    │   └── ShardUncheckable        no verdict on a shard of the path, so nothing is sent
     └── Fatal
-        ├── MalformedEndpoint, MalformedFrame
-        ├── PeerKeyMismatch, WrongPeerPurpose
-        ├── EnrolmentMismatch, QuoteRefused, CertificateMissing
-        ├── NoPath, NoEntry, ShardNotUsable
-        ├── PromptTooLong, PriceAboveLimit, DeadlineTooNear, DeadlineTooFar, InvalidQuestion
-        ├── InsufficientTokens, InsufficientEther, AllowanceTooSmall
-        ├── NoKey, WrongPassphrase, KeystoreUnreadable, KeystoreExists
-        ├── PendingRequestUnreadable, NotPending
-        ├── AnswerAltered           what the chain holds is not what was sealed for this request
-        └── VerificationFailed      `ask` got an answer, but the audit found a fault
+        ├── enclaves    MalformedEndpoint, MalformedFrame, PeerKeyMismatch, WrongPeerPurpose,
+        │               StatementRefused
+        ├── trust       CertificateMissing, CollateralMissing, NoCollateralSource, ShardRefused
+        ├── question    NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
+        │               PromptTooLong, MalformedAmount, PriceAboveLimit, InsufficientTokens,
+        │               AllowanceTooSmall
+        ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
+        │               KeystoreExists
+        └── under way   PendingRequestUnreadable, NotPending, AnswerAltered, VerificationFailed
 
 No message ever holds a prompt, an answer or a key.
 """
@@ -110,75 +108,116 @@ class WrongPeerPurpose(Fatal):
 # ---------------------------------------------------------------- trust
 
 
-class EnrolmentMismatch(Fatal):
-    """An enrolment's public data do not give what the registry stored."""
+class EnclaveRefused(Retryable):
+    """The enclave gives no quote now."""
 
-    def __init__(self, shard: str, what: str) -> None:
+    def __init__(self, endpoint: str, code: str) -> None:
+        self.code = code
         super().__init__(
-            f"{shard} is not what its enrolment says: {what}. Nothing was sent to it. "
-            "Check the RPC endpoint (it may lie), or use another shard."
+            f"The enclave at {endpoint} gives no quote (code {code!r}). It may be busy, or its "
+            "node may not know the block yet: try again in a moment, and read its log."
         )
 
 
-class QuoteRefused(Fatal):
-    """dcap-qvl, or the binding of the quote, said no."""
+class StatementRefused(Fatal):
+    """What the enclave says of itself does not fit."""
 
-    def __init__(self, shard: str, reason: str) -> None:
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
         super().__init__(
-            f"The quote of {shard} was refused: {reason}. Nothing was sent to it; use another "
-            "shard, and report this one: anyone may evict a shard that is no longer fit."
+            f"The enclave's statement was refused: {reason}. Nothing was sent to the chain. "
+            "Correct the enclave's settings, or the wallet and network used here."
         )
 
 
 class CertificateMissing(Fatal):
-    """The quote cannot be rebuilt from the chain."""
+    """The quote cannot be put together from the chain."""
 
     def __init__(self, name: str, pck_id: bytes) -> None:
         super().__init__(
-            f"The {name} certificate for PCK 0x{pck_id.hex()} is not on this chain, so the quote "
-            "cannot be rebuilt. Check that the RPC endpoint serves logs and transactions since "
-            "the deployment."
+            f"The chain shows no {name} certificate for the quote's PCK 0x{pck_id.hex()}, or "
+            "another one than it should. Check that the node serves all logs since the "
+            "deployment."
         )
 
 
-class CollateralUnavailable(Retryable):
-    """No collateral, no verdict."""
+class CollateralMissing(Fatal):
+    """The folder has nothing for this platform."""
 
-    def __init__(self, source: str, reason: str) -> None:
+    def __init__(self, folder: str, fmspc: str) -> None:
         super().__init__(
-            f"{source} gave no collateral ({reason}), so no quote can be checked. Try again, name "
-            "another source with --pccs or --collateral, or use --skip-quote-check to trust the "
-            "chain's own check."
+            f"{folder} holds no collateral for platforms {fmspc}. Add it as JSON, or name a PCCS "
+            "with --pccs."
         )
 
 
-class ShardNotUsable(Fatal):
-    """Known, but not fit for this request."""
+class NoCollateralSource(Fatal):
+    """Nobody said where collateral comes from."""
 
-    def __init__(self, shard: str, reason: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"{shard} cannot be used: {reason}. See `teetee shards` for those which can."
+            "No quote can be judged without Intel's collateral. Name a PCCS with --pccs or "
+            "TEETEE_PCCS, or a folder with --collateral; or trust the chain's own check with "
+            "--skip-quote-check."
         )
 
 
-class NoPath(Fatal):
-    """The model's layers are not all served."""
+class ShardRefused(Fatal):
+    """A shard that could take part in the path is not what it should be."""
 
-    def __init__(self, model_id: int, gaps: Sequence[str]) -> None:
+    def __init__(self, shard_id: int, reason: str) -> None:
+        self.shard_id = shard_id
         super().__init__(
-            f"No path through model {model_id}: nobody active serves layers {', '.join(gaps)}. "
-            "Nothing was paid. Try later, or serve them yourself (`teetee host --help`)."
+            f"Shard {shard_id} could serve this request, and it was refused: {reason} Nothing was "
+            "sent or paid."
         )
 
 
-class NoEntry(Fatal):
-    """Nobody can open the envelope."""
+class ShardUncheckable(Retryable):
+    """A shard that could take part in the path cannot be checked now."""
+
+    def __init__(self, shard_id: int, reason: str) -> None:
+        self.shard_id = shard_id
+        super().__init__(
+            f"Shard {shard_id} could serve this request, and it cannot be checked: {reason} "
+            "Nothing was sent or paid."
+        )
+
+
+class TooFewEntries(Fatal):
+    """Fewer entries than recipients."""
 
     def __init__(self, model_id: int, wanted: int, found: int) -> None:
         super().__init__(
-            f"Model {model_id} has {found} active entry shards, and {wanted} were wanted. "
-            "Nothing was paid. Ask with fewer --recipients, or try later."
+            f"Model {model_id} has {found} active entry shards with a whole path, and {wanted} "
+            "were wanted. Nothing was paid. Ask with fewer --recipients, or try later."
         )
+
+
+class NoModel(Fatal):
+    """Nothing published."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No model is published here. Check --network; `teetee models` lists what there is."
+        )
+
+
+class ModelNotChosen(Fatal):
+    """Several models, none named."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"There are {count} models: choose one with --model, by number or name. `teetee "
+            "models` lists them."
+        )
+
+
+class ModelUnknown(Fatal):
+    """No model of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No model is called {name[:80]!r}. `teetee models` lists what there is.")
 
 
 # ---------------------------------------------------------------- the question and its price
@@ -230,16 +269,6 @@ class InsufficientTokens(Fatal):
         super().__init__(
             f"{address} holds {available}, and {needed} are needed. {remedy}, or lower "
             "--max-tokens."
-        )
-
-
-class InsufficientEther(Fatal):
-    """Not enough ETH for gas."""
-
-    def __init__(self, address: str, available: str) -> None:
-        super().__init__(
-            f"{address} has {available} ETH, too little for the gas of this transaction. Send it "
-            "some ETH."
         )
 
 
@@ -333,27 +362,6 @@ class NotPending(Fatal):
         super().__init__(
             f"This machine holds no secret of request {request}. `teetee resume` lists those "
             "which it can continue; `teetee verify` needs no secret."
-        )
-
-
-class TransactionPending(Retryable):
-    """Not included yet."""
-
-    def __init__(self, transaction: str, seconds: float) -> None:
-        super().__init__(
-            f"Transaction {transaction} was not included within {seconds:.0f} s. It may still be: "
-            "`teetee resume` looks for it and goes on."
-        )
-
-
-class TransactionReverted(Fatal):
-    """Included, and refused by the contract."""
-
-    def __init__(self, transaction: str) -> None:
-        super().__init__(
-            f"Transaction {transaction} was included and refused by the contract; only gas was "
-            "spent. Somebody else may have been faster: look at the state with `teetee shards`, "
-            "then try again."
         )
 
 

@@ -21,10 +21,10 @@ from teetee.client.audit.evidence import (
 )
 from teetee.client.audit.money import expected_split
 from teetee.client.audit.receipts import rebuild_receipts
-from teetee.client.errors import QuoteRefused
 from teetee.identifiers import RequestId
 from teetee.keyset import report_data
 from teetee.layers import LayerRange
+from teetee.quotes.errors import QuoteRefused
 from teetee.receipts import ReceiptDomain, Settlement
 from teetee.typed_data import keccak256
 
@@ -64,7 +64,7 @@ class FakeQuotes:
     def check(self, core: bytes, pck_id: bytes, at: int) -> Verdict:
         self.asked.append(at)
         if core not in self.verdicts:
-            raise QuoteRefused(f"PCK {pck_id.hex()[:8]}", "a signature is wrong")
+            raise QuoteRefused("a signature is wrong")
         return self.verdicts[core]
 
 
