@@ -6,39 +6,13 @@ reading names the block that it is pinned to.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from oracle.decision import OpenedRequest, Reason
 from oracle.records import Answered, Opening
+from teetee.chain.connection import Block
+from teetee.chain.shards import Shard
 from teetee.identifiers import RequestId, ShardId
-from teetee.layers import LayerRange
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block that a reading is pinned to."""
-
-    number: int
-    block_hash: bytes  # 32 bytes
-    timestamp: int  # s
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveShard:
-    """A shard that the registry calls active, its announced keys checked against the identity
-    digest on chain.
-    """
-
-    shard_id: ShardId
-    layers: LayerRange
-    is_entry: bool
-    host: str
-    signer: str
-    tls: bytes
-    identity_digest: bytes
-    endpoint: str  # host:port
-    attested_until: int  # s, chain time
 
 
 class Blocks(Protocol):
@@ -98,8 +72,8 @@ class EscrowWriter(Protocol):
 class RegistryReader(Protocol):
     """Contract state of the registry."""
 
-    def active_shards(self, *, at: Block) -> Sequence[ActiveShard]:
+    def active_shards(self, *, at: Block) -> Sequence[Shard]:
         """Of our model, by rising id."""
 
-    def own_shard(self, *, at: Block) -> ShardId | None:
+    def own_shard(self, *, at: Block) -> Shard | None:
         """The latest shard that our signer was enrolled as, active or not."""

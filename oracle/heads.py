@@ -9,8 +9,9 @@ steady clock. A node that invents a whole chain is not detected here: docs/trust
 import threading
 from collections.abc import Callable
 
-from oracle.chain_seam import Block, Blocks
+from oracle.chain_seam import Blocks
 from oracle.errors import HeadIsStale, WrongChainNow
+from teetee.chain.connection import Block
 
 
 class Heads:
@@ -47,7 +48,7 @@ class Heads:
         with self._changed:
             former, self._newest = self._newest, block
             # A shorter chain with other blocks is a reorganisation and counts as progress.
-            if former is None or former.block_hash != block.block_hash or self._stale_after == 0:
+            if former is None or former.hash != block.hash or self._stale_after == 0:
                 self._progress_at = self._clock()
                 self._changed.notify_all()
         return block

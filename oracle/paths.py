@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from oracle.chain_seam import ActiveShard
-from oracle.errors import NoPath
-from teetee.identifiers import ModelId, ShardId
+from teetee.identifiers import ShardId
 
 
 class Paths(Protocol):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from oracle.chain_seam import ActiveShard, RegistryReader
+from oracle.chain_seam import RegistryReader
 from oracle.errors import HeadIsStale
 from oracle.heads import Heads
 from shard_runtime.errors import PeerUnknown
 from shard_runtime.peers import Peer
+from teetee.chain.shards import Shard
 from teetee.client.endpoint import Endpoint
 from teetee.errors import TeeTeeError
 from teetee.identifiers import ShardId
@@ -41,7 +42,7 @@ class ChainPeers:
         self._stale_after = stale_after
         self._clock = clock
         self._log = log
-        self._shards: dict[ShardId, tuple[ActiveShard, Peer]] = {}
+        self._shards: dict[ShardId, tuple[Shard, Peer]] = {}
         self._read_at = clock()
         self._lock = threading.Lock()
 
@@ -63,7 +64,7 @@ class ChainPeers:
         for shard_id in sorted(former.keys() - found.keys()):
             self._log.info("shard is no longer active", shard_id=int(shard_id))
 
-    def active(self) -> Sequence[ActiveShard]:
+    def active(self) -> Sequence[Shard]:
         """All that may serve now, by rising id; empty when the view is stale."""
         return [shard for shard, _ in self._believed().values()]
 
@@ -78,7 +79,7 @@ class ChainPeers:
         """Whether some shard that may serve now has this TLS key."""
         return any(peer.tls == tls for _, peer in self._believed().values())
 
-    def _believed(self) -> dict[ShardId, tuple[ActiveShard, Peer]]:
+    def _believed(self) -> dict[ShardId, tuple[Shard, Peer]]:
         try:
             now = self._heads.current().timestamp
         except HeadIsStale:
@@ -91,7 +92,7 @@ class ChainPeers:
             shard_id: pair for shard_id, pair in shards.items() if pair[0].attested_until >= now
         }
 
-    def _peer(self, shard: ActiveShard) -> Peer | None:
+    def _peer(self, shard: Shard) -> Peer | None:
         try:
             endpoint = Endpoint.parse(shard.endpoint)
         except TeeTeeError:
@@ -102,8 +103,8 @@ class ChainPeers:
             shard_id=shard.shard_id,
             host=endpoint.host,
             port=endpoint.port,
-            tls=shard.tls,
+            tls=shard.keyset.tls,
             layers=shard.layers,
-            signer=shard.signer,
+            signer=shard.keyset.signer,
             identity_digest=shard.identity_digest,
         )

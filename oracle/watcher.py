@@ -11,10 +11,11 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from oracle.chain_seam import Block, Blocks, EscrowReader
+from oracle.chain_seam import Blocks, EscrowReader
 from oracle.decision import ChainStatus, Facts, OpenedRequest, Timing, Wait, decide
 from oracle.heads import Heads
 from oracle.journal import Standing
+from teetee.chain.connection import Block
 from teetee.identifiers import RequestId, ShardId
 
 PAGE = 200

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from oracle.chain_seam import Block, EscrowReader, EscrowWriter
+from oracle.chain_seam import EscrowReader, EscrowWriter
 from oracle.decision import (
     ChainStatus,
     Decline,
@@ -33,6 +33,7 @@ from oracle.journal import Json
 from oracle.lifecycle import Event, State
 from oracle.progress import Progress
 from oracle.records import Answered, Ended, Made, Nothing, Opening, Refused, made_from_json
+from teetee.chain.connection import Block
 from teetee.errors import TeeTeeError
 from teetee.identifiers import RequestId, ShardId
 

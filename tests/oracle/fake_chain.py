@@ -1,6 +1,8 @@
-"""A chain in memory: blocks, requests, shards, reorganisations and faults. Fulfils every seam of `oracle.chain_seam`.
+"""A chain in memory: blocks, requests, shards, reorganisations and faults. Fulfils every seam of
+`oracle.chain_seam`.
 
-It enforces what the escrow enforces about order and time, so that a test which asks for an impossible ending fails.
+It enforces what the escrow enforces about order and time, so that a test which asks for an
+impossible ending fails.
 """
 
 import threading
@@ -8,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from oracle.chain_seam import ActiveShard, Block
 from oracle.decision import ChainStatus, OpenedRequest, Reason
 from oracle.errors import Rejected
 from oracle.records import Answered, Opening
+from teetee.chain.connection import Block
 from teetee.chain.errors import RpcUnavailable
+from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.request_secret import RequestContext
 
@@ -31,7 +34,7 @@ class _Version:
     block: Block
     requests: dict[RequestId, OpenedRequest] = field(default_factory=dict)
     openings: dict[RequestId, Opening] = field(default_factory=dict)
-    shards: dict[ShardId, ActiveShard] = field(default_factory=dict)
+    shards: dict[ShardId, Shard] = field(default_factory=dict)
 
 
 class FakeChain:
@@ -83,7 +86,7 @@ class FakeChain:
             self._append(requests={number: request}, openings={number: opening})
             return number
 
-    def enrol(self, shard: ActiveShard) -> None:
+    def enrol(self, shard: Shard) -> None:
         """A shard, in a block of its own."""
         self._append(shards={shard.shard_id: shard})
 
@@ -170,19 +173,22 @@ class FakeChain:
     def refund(self, request_id: RequestId) -> str:
         with self._lock:
             self._answer()
-            if self._versions[-1].block.timestamp <= self._versions[-1].requests[request_id].deadline:
+            if (
+                self._versions[-1].block.timestamp
+                <= self._versions[-1].requests[request_id].deadline
+            ):
                 raise Rejected(action="a refund", reason="RefundTooEarly")
             self._end(request_id, ChainStatus.REFUNDED, "refund", in_time=False)
             return _hash(self.sent)
 
     # -- RegistryReader ------------------------------------------------------------------------
 
-    def active_shards(self, *, at: Block) -> Sequence[ActiveShard]:
+    def active_shards(self, *, at: Block) -> Sequence[Shard]:
         shards = self._version(at).shards
         return [shards[shard_id] for shard_id in sorted(shards)]
 
-    def own_shard(self, *, at: Block) -> ShardId | None:
-        return SHARD if SHARD in self._version(at).shards else None
+    def own_shard(self, *, at: Block) -> Shard | None:
+        return self._version(at).shards.get(SHARD)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -219,7 +225,7 @@ class FakeChain:
         *,
         requests: dict[RequestId, OpenedRequest] | None = None,
         openings: dict[RequestId, Opening] | None = None,
-        shards: dict[ShardId, ActiveShard] | None = None,
+        shards: dict[ShardId, Shard] | None = None,
         without_shard: ShardId | None = None,
         seconds: int = BLOCK_SECONDS,
     ) -> None:

@@ -155,7 +155,9 @@ def test_decide__whatever_is_known__never_acts_out_of_its_time(
     refused: Reason | None,
     margin: int,
 ) -> None:
-    """The escrow's own bounds: no decline before the turn, none after the deadline, no early refund."""
+    """The escrow's own bounds: no decline before the turn, none after the deadline, no early
+    refund.
+    """
     place %= count
     recipients = tuple(ShardId(number) for number in range(1, count + 1))
     subject = replace(request(recipients=recipients), deadline=1_000 + window)

@@ -91,7 +91,9 @@ def test_read_settings__file_and_environment__environment_wins(
 ) -> None:
     file = tmp_path / f"settings.{suffix}"
     lines = {
-        "toml": [f'{name.removeprefix("TEETEE_").lower()} = "{value}"' for name, value in GOOD.items()],
+        "toml": [
+            f'{name.removeprefix("TEETEE_").lower()} = "{value}"' for name, value in GOOD.items()
+        ],
         "env": [f"{name}={value}" for name, value in GOOD.items()] + ["OTHER_PROGRAM=1"],
     }
     file.write_text("\n".join(lines[suffix]))
