@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from eth_typing import HexStr
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import (
@@ -20,6 +21,7 @@ from web3.exceptions import (
     TransactionNotFound,
     Web3RPCError,
 )
+from web3.types import TxParams, Wei
 
 from teetee.chain.abi import load_abi
 from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused, RpcUnavailable
@@ -135,17 +137,20 @@ class Connection:
             except BadFunctionCallOutput:
                 raise NoContract(f"contract with {function}", str(contract.address)) from None
 
-    def simulate(self, call: Call, sender: str) -> None:
-        """Run a call at the head without sending it. Raises what it would be refused with."""
-        with translated("eth_call", "latest"):
-            self.web3.eth.call(
-                {
-                    "from": Web3.to_checksum_address(sender),
-                    "to": Web3.to_checksum_address(call.to),
-                    "data": "0x" + call.data.hex(),  # type: ignore[typeddict-item]
-                    "value": Web3.to_wei(call.value, "wei"),
-                }
-            )
+    def simulate(self, call: Call, sender: str, at: Block | None = None) -> None:
+        """Run a call without sending it, at the head or on the state after a block.
+
+        Raises what it would be refused with.
+        """
+        transaction: TxParams = {
+            "from": Web3.to_checksum_address(sender),
+            "to": Web3.to_checksum_address(call.to),
+            "data": HexStr("0x" + call.data.hex()),
+            "value": Wei(call.value),
+        }
+        where = at.number if at else "latest"
+        with translated("eth_call", where):
+            self.web3.eth.call(transaction, where)  # type: ignore[arg-type]
 
     def transaction_input(self, transaction_hash: str) -> tuple[str, bytes]:
         """Whom a transaction called, and with what. Raises `BlockUnknown` when the node does not

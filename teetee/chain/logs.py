@@ -13,6 +13,8 @@ from teetee.chain.connection import Connection, Log, translated
 from teetee.chain.errors import RpcRefused
 
 BLOCKS_PER_RANGE = 10_000
+WHOLE_CHAIN = 1 << 40
+"""As a range, for few events anywhere: nodes which refuse it tell so, and it is halved."""
 _TOO_LARGE_WORDS = (
     "range",
     "limit",

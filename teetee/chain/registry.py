@@ -4,13 +4,13 @@ A shard's keys and endpoint are in events alone. They are believed because the i
 computed again from them, is the one in contract state; for what state does not bind, see `Shard`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from teetee.chain.attestations import Attestation, AttestationHistory
 from teetee.chain.connection import Block, Call, Connection, encode_call, every_page
 from teetee.chain.deployment import Deployment
-from teetee.chain.errors import CalldataUnreadable, LogMissing, ShardIdentityMismatch
-from teetee.chain.logs import plain, read_logs
+from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.models import Model
 from teetee.chain.rejections import UnknownShard
 from teetee.chain.shards import Shard, ShardStatus
@@ -45,6 +45,7 @@ class Registry:
         self._connection = connection
         self._deployment = deployment
         self.contract = connection.contract("ShardRegistry", deployment.registry)
+        self.history = AttestationHistory(connection, deployment)
 
     # ------------------------------------------------------------ models
 
@@ -98,29 +99,29 @@ class Registry:
         stored = self._read("shard", shard_id, at=at)
         if ShardStatus(stored.status) is ShardStatus.NONE:
             raise UnknownShard("UnknownShard", {"shardId": shard_id})
-        attestation, transaction, block = self._attestation(shard_id, bytes(stored.quoteHash), at)
+        attestation = self._attestation(shard_id, bytes(stored.quoteHash), at)
         shard = Shard(
             shard_id=shard_id,
             model_id=ModelId(stored.modelId),
             layers=LayerRange(stored.firstLayer, stored.endLayer),
             is_entry=stored.isEntry,
             host=stored.host,
-            keyset=Keyset(stored.signer, attestation["kem"], attestation["tls"]),
-            endpoint=attestation["endpoint"],
-            slice_digest=attestation["sliceDigest"],
+            keyset=replace(attestation.keyset, signer=stored.signer),
+            endpoint=attestation.endpoint,
+            slice_digest=attestation.slice_digest,
             identity_digest=bytes(stored.identityDigest),
             quote_hash=bytes(stored.quoteHash),
-            measurement=attestation["measurement"],
-            pck_id=attestation["pckId"],
-            platform_id=attestation["platformId"],
+            measurement=attestation.measurement,
+            pck_id=attestation.pck_id,
+            platform_id=attestation.platform_id,
             attested_until=stored.attestedUntil,
             status=ShardStatus(stored.status),
             is_active=self.is_active(shard_id, at),
             bond=stored.bond,
-            enrolment_transaction=transaction,
-            enrolment_block=block,
-            quoted_block_number=attestation["blockNumber"],
-            quoted_block_hash=attestation["blockHash"],
+            enrolment_transaction=attestation.transaction_hash,
+            enrolment_block=attestation.block_number,
+            quoted_block_number=attestation.quoted_block_number,
+            quoted_block_hash=attestation.quoted_block_hash,
         )
         self._check_identity(shard)
         return shard
@@ -149,21 +150,8 @@ class Registry:
         )
 
     def quote(self, shard: Shard) -> tuple[bytes, bytes]:
-        """Quote core and pckId, from the calldata of the shard's last attestation.
-
-        Raises `CalldataUnreadable` when that went through another contract. Nothing is checked
-        here: compare keccak256 of the core with `shard.quote_hash`.
-        """
-        to, data = self._connection.transaction_input(shard.enrolment_transaction)
-        for function in ("enrol", "renew"):
-            selector = self.contract.get_function_by_name(function).selector
-            if (
-                to.lower() == self._deployment.registry.lower()
-                and "0x" + data[:4].hex() == selector
-            ):
-                arguments = plain(self.contract.decode_function_input(data)[1])
-                return arguments["quote"], arguments["pckId"]
-        raise CalldataUnreadable(shard.enrolment_transaction)
+        """Quote core and pckId of the present quote. Raises as `AttestationHistory.quote` does."""
+        return self.history.quote(shard.enrolment_transaction)
 
     # ------------------------------------------------------------ hosts
 
@@ -178,6 +166,10 @@ class Registry:
     def attestation_period(self) -> int:
         """Seconds which one quote keeps a shard attested."""
         return int(self._read("ATTESTATION_PERIOD"))
+
+    def left_at(self, signer: str, at: Block | None = None) -> int:
+        """When the signer's latest shard was retired or evicted, Unix seconds; 0: it is enrolled."""
+        return int(self._read("signerRecord", signer, at=at).leftAt)
 
     def payout_of(self, host: str, at: Block | None = None) -> str | None:
         """Where a host's earnings go; None: it never enrolled a shard."""
@@ -246,24 +238,13 @@ class Registry:
     def _read(self, function: str, *arguments: Any, at: Block | None = None) -> Any:
         return self._connection.read(self.contract, function, *arguments, at=at)
 
-    def _attestation(
-        self, shard_id: ShardId, quote_hash: bytes, at: Block
-    ) -> tuple[dict[str, Any], str, int]:
-        """The event data, transaction and block of the present quote."""
+    def _attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
+        """The event of the present quote."""
         block = int(self._read("attestationBlock", shard_id, at=at))
-        for event in ("ShardRenewed", "ShardEnrolled"):
-            logs = read_logs(
-                self._connection,
-                self.contract,
-                event,
-                first_block=block,
-                last_block=block,
-                shardId=shard_id,
-            )
-            for log in reversed(list(logs)):
-                attestation = log.arguments["attestation"]
-                if attestation["quoteHash"] == quote_hash:
-                    return attestation, log.transaction_hash, block
+        found = self.history.of_shard(shard_id, first_block=block, last_block=block)
+        for attestation in found:
+            if attestation.quote_hash == quote_hash:
+                return attestation
         raise LogMissing("ShardEnrolled or ShardRenewed", block)
 
     def _check_identity(self, shard: Shard) -> None:

@@ -1,0 +1,70 @@
+"""The chain's own store of PCK certificates: what a quote needs to be rebuilt, and how to add to
+it.
+
+The contract verified each certificate before it took it in; the DER is in events alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from teetee.chain.connection import Call, Connection, encode_call
+from teetee.chain.deployment import Deployment
+from teetee.chain.errors import LogMissing
+from teetee.chain.logs import WHOLE_CHAIN, read_logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateChain:
+    """DER of the certificates from a platform's leaf up to the pinned root."""
+
+    leaf: bytes
+    authority: bytes
+    root: bytes
+
+
+class Certificates:
+    """Reads and calls of the certificate store."""
+
+    def __init__(self, connection: Connection, deployment: Deployment) -> None:
+        self._connection = connection
+        self._first_block = deployment.deployed_at_block
+        self.contract = connection.contract("PckCertificates", deployment.certificates)
+
+    def has_leaf(self, pck_id: bytes) -> bool:
+        """Whether a PCK certificate is stored, by keccak256 of its tbsCertificate."""
+        return bool(self._connection.read(self.contract, "hasPckCertificate", pck_id))
+
+    def has_authority(self, authority_id: bytes) -> bool:
+        """Whether an authority is stored, by keccak256 of its tbsCertificate."""
+        return bool(self._connection.read(self.contract, "hasAuthority", authority_id))
+
+    def chain(self, pck_id: bytes) -> CertificateChain:
+        """The certificates which prove a platform. Raises `LogMissing`."""
+        leaf = self._event("PckCertificateAdded", pckId=pck_id)
+        authority = self._event("AuthorityAdded", authorityId=leaf["authorityId"])
+        return CertificateChain(
+            leaf=leaf["der"], authority=authority["der"], root=self._event("RootPinned")["der"]
+        )
+
+    def add_authority(self, der: bytes) -> Call:
+        """By anyone; does nothing if it is stored."""
+        return encode_call(self.contract, "addAuthority", der)
+
+    def add_leaf(self, der: bytes, authority_id: bytes) -> Call:
+        """By anyone; does nothing if it is stored."""
+        return encode_call(self.contract, "addPckCertificate", der, authority_id)
+
+    def _event(self, event: str, **indexed: Any) -> dict[str, Any]:
+        head = self._connection.head().number
+        logs = read_logs(
+            self._connection,
+            self.contract,
+            event,
+            first_block=self._first_block,
+            last_block=head,
+            blocks_per_range=WHOLE_CHAIN,
+            **indexed,
+        )
+        for log in logs:
+            return dict(log.arguments)
+        raise LogMissing(event, self._first_block)

@@ -1,0 +1,115 @@
+"""When to wait, send again or give up on a transaction: decided purely, from what is known. No
+clock, no node.
+
+Fees are EIP-1559, in wei per gas. A replacement must offer 10 % more on both fees to be taken by
+nodes; we offer more.
+"""
+
+from dataclasses import dataclass
+
+_BASE_FEE_ROOM = 2
+"""The base fee doubles in six full blocks at the most: so long an offer stays good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What one transaction offers."""
+
+    max_fee: int
+    """All in all."""
+    tip: int
+    """To whoever includes it; part of `max_fee`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingRules:
+    """The sender's patience and purse."""
+
+    resend_after: float = 30.0
+    """Seconds without inclusion after which a higher offer is made."""
+    give_up_after: float = 300.0
+    """Seconds after which the caller gets to decide."""
+    raise_percent: int = 20
+    max_fee_limit: int = 50 * 10**9
+    """No offer goes beyond it."""
+    confirmations: int = 1
+    """Blocks on top and including its own; 1: included is enough."""
+    gas_margin_percent: int = 20
+    """Over the estimate: state may change before inclusion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a transaction that was sent."""
+
+    seconds_since_first: float
+    seconds_since_last: float
+    offered: Fees
+    market: Fees
+    """What a new transaction would offer now."""
+    included_at: int | None
+    """Block number."""
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Offer more for the same nonce."""
+
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Deep enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Out of patience; the transaction may still be included."""
+
+
+Step = Wait | Resend | Confirmed | GiveUp
+
+
+def market_fees(base_fee: int, tip: int) -> Fees:
+    """What a new transaction offers when the next block's base fee is `base_fee`."""
+    return Fees(max_fee=_BASE_FEE_ROOM * base_fee + tip, tip=tip)
+
+
+def capped(fees: Fees, limit: int) -> Fees:
+    """The same offer, not beyond the limit."""
+    max_fee = min(fees.max_fee, limit)
+    return Fees(max_fee=max_fee, tip=min(fees.tip, max_fee))
+
+
+def raised(offered: Fees, market: Fees, rules: SendingRules) -> Fees | None:
+    """A better offer, and at least the market's; None: the limit leaves no room for one that nodes
+    would take.
+    """
+
+    def more(fee: int) -> int:
+        return fee + max(1, -(-fee * rules.raise_percent // 100))
+
+    wanted = Fees(
+        max_fee=max(more(offered.max_fee), market.max_fee), tip=max(more(offered.tip), market.tip)
+    )
+    return wanted if wanted.max_fee <= rules.max_fee_limit else None
+
+
+def decide(facts: Facts, rules: SendingRules) -> Step:
+    """What to do next with a transaction that was sent."""
+    if facts.included_at is not None:
+        depth = facts.head - facts.included_at + 1
+        return Confirmed() if depth >= rules.confirmations else Wait()
+    if facts.seconds_since_first >= rules.give_up_after:
+        return GiveUp()
+    if facts.seconds_since_last < rules.resend_after:
+        return Wait()
+    better = raised(facts.offered, facts.market, rules)
+    return Wait() if better is None else Resend(better)
