@@ -15,7 +15,6 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from structlog.typing import FilteringBoundLogger
 
-from oracle.decision import Reason
 from oracle.errors import PathBroke, Stopped
 from oracle.live_text import Finished, Interrupted, LiveTexts
 from oracle.paths import Paths
@@ -31,6 +30,7 @@ from shard_runtime.errors import (
     StageSilent,
 )
 from teetee.answer import Answer, FinishReason
+from teetee.chain.requests import DeclineReason
 from teetee.envelope import open_prompt, seal_answer
 from teetee.errors import EnvelopeError, PromptInvalid, Retryable
 from teetee.identifiers import RequestId, ShardId
@@ -121,7 +121,7 @@ class Answering:
             if self._stop.is_set():
                 raise Stopped
             if give_up():
-                return Refused(Reason.OVERLOADED)
+                return Refused(DeclineReason.OVERLOADED)
         try:
             if self._stop.is_set():
                 raise Stopped
@@ -136,11 +136,11 @@ class Answering:
             )
             token_ids = self._tokens(prompt)
         except EnvelopeError:
-            return Refused(Reason.UNREADABLE)
+            return Refused(DeclineReason.UNREADABLE)
         except (PromptInvalid, PromptError):
-            return Refused(Reason.INVALID)
+            return Refused(DeclineReason.INVALID)
         if len(token_ids) > opening.request.max_input_tokens:
-            return Refused(Reason.INVALID)
+            return Refused(DeclineReason.INVALID)
         sampling = _sampling(prompt.sampling, secret, opening)
         return self._run(opening, secret, token_ids, sampling, give_up)
 
@@ -167,9 +167,9 @@ class Answering:
             except RunCancelled:
                 if self._abandon.is_set():
                     raise Stopped from None
-                return Refused(Reason.OVERLOADED)
+                return Refused(DeclineReason.OVERLOADED)
             except PromptError:
-                return Refused(Reason.INVALID)
+                return Refused(DeclineReason.INVALID)
             except EntryClosed:
                 raise Stopped from None
             except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:

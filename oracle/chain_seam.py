@@ -8,9 +8,9 @@ reading names the block that it is pinned to.
 from collections.abc import Sequence
 from typing import Protocol
 
-from oracle.decision import OpenedRequest, Reason
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
+from teetee.chain.requests import DeclineReason, Request
 from teetee.chain.shards import Shard
 from teetee.identifiers import RequestId, ShardId
 
@@ -42,10 +42,10 @@ class EscrowReader(Protocol):
     ) -> tuple[Sequence[RequestId], RequestId | None]:
         """The open ones among the `limit` ids beyond `after`, and where the next page begins."""
 
-    def request(self, request_id: RequestId, *, at: Block) -> OpenedRequest | None:
+    def request(self, request_id: RequestId, *, at: Block) -> Request | None:
         """None: there is no such request at that block."""
 
-    def opening(self, request: OpenedRequest, *, at: Block) -> Opening | None:
+    def opening(self, request: Request, *, at: Block) -> Opening | None:
         """What the event RequestOpened says of it; None: this node has no such event up to that
         block.
         """
@@ -62,7 +62,7 @@ class EscrowWriter(Protocol):
     def settle(self, answers: Sequence[Answered]) -> str:
         """One or more; those which ended meanwhile are skipped, where there are several."""
 
-    def decline(self, request_id: RequestId, shard_id: ShardId, reason: Reason) -> str:
+    def decline(self, request_id: RequestId, shard_id: ShardId, reason: DeclineReason) -> str:
         """As that recipient."""
 
     def refund(self, request_id: RequestId) -> str:

@@ -4,63 +4,13 @@ All times are chain time in Unix seconds. Contract state decides which requests 
 ended; the journal only adds what this oracle has already made for them (`Outcome`).
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum, IntEnum
+from dataclasses import dataclass
 
-from teetee.identifiers import RequestId, ShardId
-
-
-class ChainStatus(Enum):
-    """The escrow's word on a request (protocol section 6)."""
-
-    NONE = "none"
-    OPEN = "open"
-    SETTLED = "settled"
-    DECLINED = "declined"
-    REFUNDED = "refunded"
-
-
-class Reason(IntEnum):
-    """Why a request is declined: `DeclineReason` of the escrow, which tells nothing about what was
-    asked.
-    """
-
-    UNREADABLE = 0  # the envelope does not open
-    INVALID = (
-        1  # it opens, but there is no valid prompt in it, or one that is longer than was paid for
-    )
-    NO_PATH = 2  # no whole path of active shards can be reached
-    OVERLOADED = 3  # no room before the deadline
-    STOPPING = 4  # the enclave is about to leave
-
+from teetee.chain.requests import DeclineReason, Request, RequestStatus
+from teetee.identifiers import ShardId
 
 # Another recipient could do better with these: the fault is this enclave's view, not the prompt's.
-OURS = frozenset({Reason.UNREADABLE, Reason.NO_PATH, Reason.OVERLOADED, Reason.STOPPING})
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedRequest:
-    """A request as the escrow's state shows it."""
-
-    request_id: RequestId
-    status: ChainStatus
-    requester: str
-    opened_at: int  # s
-    deadline: int  # s; settling is possible up to and including it
-    max_input_tokens: int
-    max_output_tokens: int
-    recipients: tuple[ShardId, ...]  # primary first
-
-    def is_same_as(self, other: "OpenedRequest") -> bool:
-        """Whether both are one request at different times: after a reorganisation, a number may
-        name another one.
-        """
-        return replace(self, status=other.status) == other
-
-    def takeover_at(self, place: int) -> int:
-        """When recipient `place` may start, in s. Source: protocol section 6."""
-        window = self.deadline - self.opened_at
-        return self.opened_at + place * window // len(self.recipients)
+OURS = frozenset(DeclineReason) - {DeclineReason.INVALID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +29,8 @@ class Facts:
     shard_id: ShardId
     answered: bool = False  # a sealed answer with its settlement is in the journal
     rejected: bool = False  # and the escrow refused it when it was tried last
-    refused: Reason | None = None  # a refusal is in the journal
-    hindrance: Reason = Reason.OVERLOADED  # why the last try to answer failed
+    refused: DeclineReason | None = None  # a refusal is in the journal
+    hindrance: DeclineReason = DeclineReason.OVERLOADED  # why the last try to answer failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +56,7 @@ class Settle:
 class Decline:
     """Give everything back, saying why."""
 
-    reason: Reason
+    reason: DeclineReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +68,19 @@ class Refund:
 class Leave:
     """Nothing is left to do: it ended so, or is not this shard's."""
 
-    status: ChainStatus
+    status: RequestStatus
 
 
 Step = Wait | Work | Settle | Decline | Refund | Leave
 
 
-def decide(request: OpenedRequest, facts: Facts, timing: Timing) -> Step:
+def decide(request: Request, facts: Facts, timing: Timing) -> Step:
     """The next step for `request`.
 
     Does not guarantee that the step succeeds: the contract may have moved on, so each step asks
     again before it acts.
     """
-    if request.status is not ChainStatus.OPEN or facts.shard_id not in request.recipients:
+    if request.status is not RequestStatus.OPEN or facts.shard_id not in request.recipients:
         return Leave(request.status)
     place = request.recipients.index(facts.shard_id)
     if facts.now > request.deadline:
@@ -139,7 +89,9 @@ def decide(request: OpenedRequest, facts: Facts, timing: Timing) -> Step:
     if facts.answered:
         # A settlement that the escrow refuses may still become good (a stage is renewed), but not
         # for ever.
-        return Decline(Reason.NO_PATH) if facts.rejected and facts.now >= give_up_at else Settle()
+        is_late = facts.rejected and facts.now >= give_up_at
+        return Decline(DeclineReason.NO_PATH) if is_late else Settle()
+
     if facts.refused is not None:
         return _decline(request, facts, facts.refused, place, give_up_at)
     turn = request.takeover_at(place)
@@ -148,14 +100,14 @@ def decide(request: OpenedRequest, facts: Facts, timing: Timing) -> Step:
     return Decline(facts.hindrance) if facts.now >= give_up_at else Work(give_up_at=give_up_at)
 
 
-def _after_deadline(request: OpenedRequest, facts: Facts, timing: Timing, place: int) -> Step:
+def _after_deadline(request: Request, facts: Facts, timing: Timing, place: int) -> Step:
     # One after the other, so that the recipients do not all pay gas for the same refund.
     at = request.deadline + 1 + timing.refund_grace * (place + 1)
     return Refund() if facts.now >= at else Wait(until=at)
 
 
 def _decline(
-    request: OpenedRequest, facts: Facts, reason: Reason, place: int, give_up_at: int
+    request: Request, facts: Facts, reason: DeclineReason, place: int, give_up_at: int
 ) -> Step:
     # Declining ends the request for everybody: with others still to come, a fault of ours is no
     # reason to end it early.

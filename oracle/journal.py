@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from oracle.decision import ChainStatus
 from oracle.errors import JournalUnreadable, StartUpRefused
 from oracle.journal_format import JsonSerializer
 from oracle.records import Ended
+from teetee.chain.requests import RequestStatus
 from teetee.identifiers import RequestId
 
 # Part of the journal's format: a process takes up only what the same version has begun.
@@ -117,7 +117,7 @@ class Journal:
         if status.status != "SUCCESS":
             return Standing.FAILED
         ended = self._ended(status.output)
-        return Standing.VANISHED if ended is ChainStatus.NONE else Standing.ENDED
+        return Standing.VANISHED if ended is RequestStatus.NONE else Standing.ENDED
 
     def held(self) -> int:
         """How many requests are in work."""
@@ -147,13 +147,13 @@ class Journal:
         # The order of the steps is the journal's format; CONCLUDE counts them.
         opening = DBOS.run_step({"name": "fetch"}, self._steps.fetch, request_id)
         if opening is None:
-            return Ended(ChainStatus.NONE, None).to_json()
+            return Ended(RequestStatus.NONE, None).to_json()
         made = DBOS.run_step({"name": "answer"}, self._steps.answer, opening)
         ended = DBOS.run_step({"name": "conclude"}, self._steps.conclude, opening, made)
         DBOS.run_step({"name": "credit"}, self._steps.credit, ended)
         return ended
 
-    def _ended(self, output: object) -> ChainStatus:
+    def _ended(self, output: object) -> RequestStatus:
         if not isinstance(output, Mapping):
             raise JournalUnreadable(what="an end that it did not write")
         return Ended.from_json(output).status

@@ -6,11 +6,11 @@ signatures cover.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from oracle.decision import ChainStatus, OpenedRequest, Reason
 from oracle.errors import JournalUnreadable
+from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import TeeTeeError
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.receipts import Settlement, SignedReceipt, SignedSettlement
@@ -21,10 +21,12 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A request as its opening event shows it; enough to open and to answer."""
+    """A request as contract state and its opening event show it; enough to open and to answer."""
 
-    request: OpenedRequest  # as it was when it was fetched
-    context: RequestContext
+    request: Request  # as it was when it was fetched
+    chain_id: int
+    escrow: str
+    client_nonce: bytes  # 32 bytes
     envelope: bytes = field(repr=False)  # ciphertext
 
     @property
@@ -32,22 +34,40 @@ class Opening:
         """Its number; after a reorganisation, that alone does not name it."""
         return self.request.request_id
 
+    @property
+    def context(self) -> RequestContext:
+        """What the envelope is bound to."""
+        return RequestContext(
+            chain_id=self.chain_id,
+            escrow=self.escrow,
+            requester=self.request.requester,
+            model_id=self.request.model_id,
+            client_nonce=self.client_nonce,
+        )
+
+    def is_of(self, request: Request) -> bool:
+        """Whether `request`, read later, is still this one, as far as contract state tells."""
+        return replace(request, status=self.request.status) == self.request
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        context, request = self.context, self.request
+        request = self.request
         return {
             "requestId": str(request.request_id),
+            "requester": request.requester,
+            "modelId": request.model_id,
             "status": request.status.value,
             "openedAt": request.opened_at,
             "deadline": request.deadline,
-            "recipients": list(request.recipients),
-            "chainId": context.chain_id,
-            "escrow": context.escrow,
-            "requester": context.requester,
-            "modelId": context.model_id,
-            "clientNonce": context.client_nonce.hex(),
             "maxInputTokens": request.max_input_tokens,
             "maxOutputTokens": request.max_output_tokens,
+            "inputPrice": str(request.input_price),
+            "outputPrice": str(request.output_price),
+            "deposit": str(request.deposit),
+            "recipients": list(request.recipients),
+            "chainId": self.chain_id,
+            "escrow": self.escrow,
+            "clientNonce": self.client_nonce.hex(),
             "envelope": self.envelope.hex(),
         }
 
@@ -58,13 +78,9 @@ class Opening:
             "an opening",
             lambda: cls(
                 request=_request(value),
-                context=RequestContext(
-                    chain_id=int(value["chainId"]),
-                    escrow=str(value["escrow"]),
-                    requester=str(value["requester"]),
-                    model_id=ModelId(int(value["modelId"])),
-                    client_nonce=bytes.fromhex(value["clientNonce"]),
-                ),
+                chain_id=int(value["chainId"]),
+                escrow=str(value["escrow"]),
+                client_nonce=bytes.fromhex(value["clientNonce"]),
                 envelope=bytes.fromhex(value["envelope"]),
             ),
         )
@@ -126,11 +142,11 @@ class Answered:
 class Refused:
     """This oracle will decline the request."""
 
-    reason: Reason
+    reason: DeclineReason
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {"kind": "refused", "reason": int(self.reason)}
+        return {"kind": "refused", "reason": self.reason.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +167,7 @@ def made_from_json(value: Mapping[str, Any]) -> Made:
         case "answered":
             return Answered.from_json(value)
         case "refused":
-            return _read("a refusal", lambda: Refused(Reason(value["reason"])))
+            return _read("a refusal", lambda: Refused(DeclineReason(value["reason"])))
         case "nothing":
             return Nothing()
         case _:
@@ -162,28 +178,34 @@ def made_from_json(value: Mapping[str, Any]) -> Made:
 class Ended:
     """How the request ended, as the escrow told."""
 
-    status: ChainStatus
+    status: RequestStatus
     transaction: str | None  # ours, if it was ours
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {"status": self.status.value, "transaction": self.transaction}
+        return {"status": self.status.name, "transaction": self.transaction}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Ended":
         """The reverse. Raises `JournalUnreadable`."""
-        return _read("an end", lambda: cls(ChainStatus(value["status"]), value.get("transaction")))
+        return _read(
+            "an end", lambda: cls(RequestStatus[value["status"]], value.get("transaction"))
+        )
 
 
-def _request(value: Mapping[str, Any]) -> OpenedRequest:
-    return OpenedRequest(
+def _request(value: Mapping[str, Any]) -> Request:
+    return Request(
         request_id=RequestId(int(value["requestId"])),
-        status=ChainStatus(value["status"]),
         requester=str(value["requester"]),
+        model_id=ModelId(int(value["modelId"])),
+        status=RequestStatus(value["status"]),
         opened_at=int(value["openedAt"]),
         deadline=int(value["deadline"]),
         max_input_tokens=int(value["maxInputTokens"]),
         max_output_tokens=int(value["maxOutputTokens"]),
+        input_price=int(value["inputPrice"]),
+        output_price=int(value["outputPrice"]),
+        deposit=int(value["deposit"]),
         recipients=tuple(ShardId(int(shard_id)) for shard_id in value["recipients"]),
     )
 

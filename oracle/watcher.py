@@ -12,10 +12,11 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain_seam import Blocks, EscrowReader
-from oracle.decision import ChainStatus, Facts, OpenedRequest, Timing, Wait, decide
+from oracle.decision import Facts, Timing, Wait, decide
 from oracle.heads import Heads
 from oracle.journal import Standing
 from teetee.chain.connection import Block
+from teetee.chain.requests import Request, RequestStatus
 from teetee.identifiers import RequestId, ShardId
 
 PAGE = 200
@@ -81,7 +82,7 @@ class Watcher:
         safe = self._blocks.safe()
         for request_id in self._journal.over():
             request = self._reader.request(request_id, at=safe)
-            if request is not None and request.status not in (ChainStatus.OPEN, ChainStatus.NONE):
+            if request is not None and request.status is not RequestStatus.OPEN:
                 self._journal.forget(request_id)
         first_open = next(self._open(safe), None)
         if first_open is None:
@@ -101,8 +102,8 @@ class Watcher:
             page, cursor = self._reader.open_requests(after=cursor, limit=PAGE, at=at)
             yield from page
 
-    def _is_due(self, request: OpenedRequest, head: Block) -> bool:
-        if self._shard_id not in request.recipients or request.status is not ChainStatus.OPEN:
+    def _is_due(self, request: Request, head: Block) -> bool:
+        if self._shard_id not in request.recipients or request.status is not RequestStatus.OPEN:
             return False
         facts = Facts(now=head.timestamp, shard_id=self._shard_id)
         return not isinstance(decide(request, facts, self._timing), Wait)

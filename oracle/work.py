@@ -12,21 +12,7 @@ from typing import Any, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain_seam import EscrowReader, EscrowWriter
-from oracle.decision import (
-    ChainStatus,
-    Decline,
-    Facts,
-    Leave,
-    OpenedRequest,
-    Reason,
-    Refund,
-    Settle,
-    Step,
-    Timing,
-    Wait,
-    Work,
-    decide,
-)
+from oracle.decision import Decline, Facts, Leave, Refund, Settle, Step, Timing, Wait, Work, decide
 from oracle.errors import HeadIsStale, NoPath, Rejected, Stopped
 from oracle.heads import Heads
 from oracle.journal import Json
@@ -34,14 +20,15 @@ from oracle.lifecycle import Event, State
 from oracle.progress import Progress
 from oracle.records import Answered, Ended, Made, Nothing, Opening, Refused, made_from_json
 from teetee.chain.connection import Block
+from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import TeeTeeError
 from teetee.identifiers import RequestId, ShardId
 
 _SEEN = {
-    ChainStatus.NONE: Event.SEEN_VANISHED,
-    ChainStatus.SETTLED: Event.SEEN_SETTLED,
-    ChainStatus.DECLINED: Event.SEEN_DECLINED,
-    ChainStatus.REFUNDED: Event.SEEN_REFUNDED,
+    RequestStatus.NONE: Event.SEEN_VANISHED,
+    RequestStatus.SETTLED: Event.SEEN_SETTLED,
+    RequestStatus.DECLINED: Event.SEEN_DECLINED,
+    RequestStatus.REFUNDED: Event.SEEN_REFUNDED,
 }
 
 
@@ -123,7 +110,7 @@ class RequestWork:
         """A sealed answer, a refusal, or nothing because it is too late."""
         opening = Opening.from_json(opening_json)
         self._progress.begin(opening.request_id)
-        number, hindrance = opening.request_id, Reason.OVERLOADED
+        number, hindrance = opening.request_id, DeclineReason.OVERLOADED
         while True:
             step = self._next(opening, Nothing(), hindrance=hindrance)
             match step:
@@ -131,7 +118,8 @@ class RequestWork:
                     try:
                         made = self._maker.make(opening, give_up=self._giving_up(give_up_at))
                     except Exception as error:  # noqa: BLE001 - tried until it is time
-                        hindrance = Reason.NO_PATH if isinstance(error, NoPath) else hindrance
+                        if isinstance(error, NoPath):
+                            hindrance = DeclineReason.NO_PATH
                         self._rest("answer could not be made yet", number, error)
                         continue
                     self._note_made(number, made)
@@ -155,12 +143,12 @@ class RequestWork:
                 return self._end(opening.request_id, step.status, transaction)
             if isinstance(step, Work):
                 # It had ended when the answer was due and is open again: to be begun anew.
-                return self._end(opening.request_id, ChainStatus.NONE, transaction)
+                return self._end(opening.request_id, RequestStatus.NONE, transaction)
             try:
                 transaction = self._act(step, opening, made) or transaction
                 rejected = False
             except Replaced:
-                return self._end(opening.request_id, ChainStatus.NONE, transaction)
+                return self._end(opening.request_id, RequestStatus.NONE, transaction)
             except Rejected as error:
                 rejected = True
                 self._rest("the escrow refuses", opening.request_id, error)
@@ -173,7 +161,7 @@ class RequestWork:
 
     # -- looking -------------------------------------------------------------------------------
 
-    def _look(self, number: RequestId) -> tuple[OpenedRequest | None, Block]:
+    def _look(self, number: RequestId) -> tuple[Request | None, Block]:
         at = self._heads.current()
         return self._reader.request(number, at=at), at
 
@@ -183,14 +171,14 @@ class RequestWork:
         made: Made,
         *,
         rejected: bool = False,
-        hindrance: Reason = Reason.OVERLOADED,
+        hindrance: DeclineReason = DeclineReason.OVERLOADED,
     ) -> Step | None:
         """What to do now; None: the chain cannot be asked."""
         number = opening.request_id
         try:
             request, at = self._look(number)
-            if request is None or not request.is_same_as(opening.request):
-                return Leave(ChainStatus.NONE)
+            if request is None or not opening.is_of(request):
+                return Leave(RequestStatus.NONE)
         except TeeTeeError as error:
             self._log.warning("chain cannot be asked", request_id=int(number), error=error)
             return None
@@ -233,11 +221,11 @@ class RequestWork:
             raise Replaced
 
     def _end(
-        self, number: RequestId, status: ChainStatus, transaction: str | None
+        self, number: RequestId, status: RequestStatus, transaction: str | None
     ) -> dict[str, Any]:
         self._progress.note(number, _SEEN.get(status, Event.SEEN_VANISHED))
         facts = {} if transaction is None else {"transaction": transaction}
-        self._log.info("request ended", request_id=int(number), state=status.value, **facts)
+        self._log.info("request ended", request_id=int(number), state=status.name.lower(), **facts)
         return Ended(status, transaction).to_json()
 
     def _note_made(self, number: RequestId, made: Made) -> None:

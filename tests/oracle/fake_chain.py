@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from oracle.decision import ChainStatus, OpenedRequest, Reason
 from oracle.errors import Rejected
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
 from teetee.chain.errors import RpcUnavailable
+from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.request_secret import RequestContext
@@ -32,7 +32,7 @@ class _Version:
     """The whole contract state after one block."""
 
     block: Block
-    requests: dict[RequestId, OpenedRequest] = field(default_factory=dict)
+    requests: dict[RequestId, Request] = field(default_factory=dict)
     openings: dict[RequestId, Opening] = field(default_factory=dict)
     shards: dict[ShardId, Shard] = field(default_factory=dict)
 
@@ -72,17 +72,21 @@ class FakeChain:
         with self._lock:
             number = RequestId(len(self._versions[-1].requests) + 1)
             at = self._versions[-1].block.timestamp + BLOCK_SECONDS
-            request = OpenedRequest(
+            request = Request(
                 request_id=number,
-                status=ChainStatus.OPEN,
+                status=RequestStatus.OPEN,
                 requester=REQUESTER,
+                model_id=ModelId(1),
                 opened_at=at,
                 deadline=at + window,
                 max_input_tokens=max_input_tokens,
                 max_output_tokens=max_output_tokens,
+                input_price=1,
+                output_price=2,
+                deposit=max_input_tokens + 2 * max_output_tokens,
                 recipients=tuple(recipients),
             )
-            opening = Opening(request, context(nonce), envelope)
+            opening = Opening(request, CHAIN_ID, ESCROW, nonce, envelope)
             self._append(requests={number: request}, openings={number: opening})
             return number
 
@@ -101,7 +105,7 @@ class FakeChain:
             self._fork = sha256(self._fork).digest()
             self.mine(depth + 1)
 
-    def status(self, number: RequestId) -> ChainStatus:
+    def status(self, number: RequestId) -> RequestStatus:
         """At the head."""
         return self._versions[-1].requests[number].status
 
@@ -136,14 +140,14 @@ class FakeChain:
         found = [
             number
             for number in page
-            if number in requests and requests[number].status is ChainStatus.OPEN
+            if number in requests and requests[number].status is RequestStatus.OPEN
         ]
         return found, RequestId(after + limit) if after + limit < len(requests) else None
 
-    def request(self, request_id: RequestId, *, at: Block) -> OpenedRequest | None:
+    def request(self, request_id: RequestId, *, at: Block) -> Request | None:
         return self._version(at).requests.get(request_id)
 
-    def opening(self, request: OpenedRequest, *, at: Block) -> Opening | None:
+    def opening(self, request: Request, *, at: Block) -> Opening | None:
         version = self._version(at)
         return version.openings.get(request.request_id) if self.shows_events else None
 
@@ -157,17 +161,17 @@ class FakeChain:
             self.batches.append(len(answers))
             for answered in answers:
                 if len(answers) == 1 or self._is_open_in_time(answered.request_id):
-                    self._end(answered.request_id, ChainStatus.SETTLED, "settle")
+                    self._end(answered.request_id, RequestStatus.SETTLED, "settle")
             return _hash(self.sent)
 
-    def decline(self, request_id: RequestId, shard_id: ShardId, reason: Reason) -> str:
+    def decline(self, request_id: RequestId, shard_id: ShardId, reason: DeclineReason) -> str:
         with self._lock:
             self._answer()
             request = self._versions[-1].requests[request_id]
             now = self._versions[-1].block.timestamp
             if now < request.takeover_at(request.recipients.index(shard_id)):
                 raise Rejected(action="a decline", reason="DeclineTooEarly")
-            self._end(request_id, ChainStatus.DECLINED, f"decline {reason.name}")
+            self._end(request_id, RequestStatus.DECLINED, f"decline {reason.name}")
             return _hash(self.sent)
 
     def refund(self, request_id: RequestId) -> str:
@@ -178,7 +182,7 @@ class FakeChain:
                 <= self._versions[-1].requests[request_id].deadline
             ):
                 raise Rejected(action="a refund", reason="RefundTooEarly")
-            self._end(request_id, ChainStatus.REFUNDED, "refund", in_time=False)
+            self._end(request_id, RequestStatus.REFUNDED, "refund", in_time=False)
             return _hash(self.sent)
 
     # -- RegistryReader ------------------------------------------------------------------------
@@ -207,13 +211,13 @@ class FakeChain:
     def _is_open_in_time(self, number: RequestId) -> bool:
         request = self._versions[-1].requests[number]
         in_time = self._versions[-1].block.timestamp <= request.deadline
-        return request.status is ChainStatus.OPEN and in_time
+        return request.status is RequestStatus.OPEN and in_time
 
     def _end(
-        self, number: RequestId, status: ChainStatus, what: str, *, in_time: bool = True
+        self, number: RequestId, status: RequestStatus, what: str, *, in_time: bool = True
     ) -> None:
         request = self._versions[-1].requests[number]
-        if request.status is not ChainStatus.OPEN:
+        if request.status is not RequestStatus.OPEN:
             raise Rejected(action=what, reason="RequestNotOpen")
         if in_time and not self._is_open_in_time(number):
             raise Rejected(action=what, reason="SettlementTooLate")
@@ -223,7 +227,7 @@ class FakeChain:
     def _append(
         self,
         *,
-        requests: dict[RequestId, OpenedRequest] | None = None,
+        requests: dict[RequestId, Request] | None = None,
         openings: dict[RequestId, Opening] | None = None,
         shards: dict[ShardId, Shard] | None = None,
         without_shard: ShardId | None = None,

@@ -12,6 +12,7 @@ given a record that was changed on disk
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +20,10 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.decision import ChainStatus, OpenedRequest, Reason
 from oracle.errors import JournalUnreadable
 from oracle.journal_format import JournaledFailure, JsonSerializer
 from oracle.records import Answered, Ended, Nothing, Opening, Refused, made_from_json
+from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.layers import LayerRange
 from teetee.receipts import ReceiptDomain, Settlement, StageReceipt
@@ -60,17 +61,21 @@ def answered() -> Answered:
 
 
 def opening() -> Opening:
-    request = OpenedRequest(
+    request = Request(
         request_id=RequestId(3),
-        status=ChainStatus.OPEN,
+        status=RequestStatus.OPEN,
         requester=context().requester,
+        model_id=ModelId(1),
         opened_at=1,
         deadline=100,
         max_input_tokens=10,
         max_output_tokens=20,
+        input_price=1,
+        output_price=2,
+        deposit=50,
         recipients=(ShardId(1), ShardId(2)),
     )
-    return Opening(request, context(), b"envelope")
+    return Opening(request, 31_337, ESCROW, b"n" * 32, b"envelope")
 
 
 def through_disk(value: Any) -> Any:
@@ -81,15 +86,23 @@ def test_opening__through_the_journal__comes_back_equal() -> None:
     assert Opening.from_json(through_disk(opening().to_json())) == opening()
 
 
+def test_is_of__number_names_another_request__tells_them_apart() -> None:
+    ended = replace(opening().request, status=RequestStatus.SETTLED)
+    assert opening().is_of(ended)
+    assert not opening().is_of(replace(ended, opened_at=2))
+
+
 @pytest.mark.parametrize(
-    "made", [answered(), Refused(Reason.NO_PATH), Nothing()], ids=lambda made: type(made).__name__
+    "made",
+    [answered(), Refused(DeclineReason.NO_PATH), Nothing()],
+    ids=lambda made: type(made).__name__,
 )
 def test_made__through_the_journal__comes_back_equal(made: Any) -> None:
     assert made_from_json(through_disk(made.to_json())) == made
 
 
-@pytest.mark.parametrize("status", ChainStatus, ids=lambda status: status.value)
-def test_ended__through_the_journal__comes_back_equal(status: ChainStatus) -> None:
+@pytest.mark.parametrize("status", RequestStatus, ids=lambda status: status.name)
+def test_ended__through_the_journal__comes_back_equal(status: RequestStatus) -> None:
     for ended in (Ended(status, None), Ended(status, "0x" + "1" * 64)):
         assert Ended.from_json(through_disk(ended.to_json())) == ended
 
