@@ -35,7 +35,7 @@ class KvCache:
 
 
 class CachePool:
-    """Hands out caches up to a budget of bytes. Used by the thread that computes, and by no other."""
+    """Hands out caches up to a budget of bytes. Used by the thread that computes, and no other."""
 
     def __init__(
         self, architecture: Architecture, layers: int, dtype: torch.dtype, budget: int

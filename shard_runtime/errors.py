@@ -78,8 +78,8 @@ class CacheFull(Retryable):
     def __init__(self, needed: int, free: int, budget: int) -> None:
         self.needed, self.free, self.budget = needed, free, budget
         super().__init__(
-            f"The request needs {needed} bytes of key-value cache, and {free} of {budget} are free. "
-            "Wait for another request to end, ask for fewer tokens, or raise the cache budget."
+            f"The request needs {needed} bytes of key-value cache, and {free} of {budget} are "
+            "free. Wait for another request to end, ask for fewer tokens, or raise the cache budget."
         )
 
 
@@ -130,8 +130,8 @@ class ModelNotFound(ModelError):
     def __init__(self, model: str, reason: str) -> None:
         self.model, self.reason = model, reason
         super().__init__(
-            f"No model at {model}: {reason}. Give a folder with config.json and *.safetensors, a folder with one "
-            "*.gguf, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M-Instruct."
+            f"No model at {model}: {reason}. Give a folder with config.json and *.safetensors, "
+            "a folder with one *.gguf, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M-Instruct."
         )
 
 
@@ -149,8 +149,8 @@ class ArchitectureUnsupported(ModelError):
     def __init__(self, name: str, feature: str) -> None:
         self.name, self.feature = name, feature
         super().__init__(
-            f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, qwen2 and qwen3 "
-            "with rotary scaling default, linear, llama3 or yarn."
+            f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, "
+            "qwen2 and qwen3 with rotary scaling default, linear, llama3 or yarn."
         )
 
 
@@ -196,8 +196,8 @@ class TokenizerMissing(ModelError):
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"{model} has no tokenizer.json. Put one beside the weights (`python -m shard_runtime prepare` makes it "
-            "from a GGUF where transformers is installed), or give token ids instead of text."
+            f"{model} has no tokenizer.json. Put one beside the weights (`python -m "
+            "shard_runtime prepare` makes it from a GGUF where transformers is installed), or give token ids instead of text."
         )
 
 
@@ -226,8 +226,8 @@ class ContextOverflow(PromptError):
     def __init__(self, tokens: int, context_length: int) -> None:
         self.tokens, self.context_length = tokens, context_length
         super().__init__(
-            f"The prompt has {tokens} tokens and the context holds {context_length}, one of them for the answer. "
-            "Shorten the prompt."
+            f"The prompt has {tokens} tokens and the context holds {context_length}, one of "
+            "them for the answer. Shorten the prompt."
         )
 
 
@@ -239,14 +239,6 @@ class TokenUnknown(PromptError):
         super().__init__(
             f"The prompt has a token id outside [0, {vocabulary}). Use this model's own tokenizer."
         )
-
-
-class SamplingInvalid(PromptError):
-    """A sampling option outside its bounds."""
-
-    def __init__(self, field: str, rule: str) -> None:
-        self.field, self.rule = field, rule
-        super().__init__(f"The sampling option {field} {rule}. Correct it and ask again.")
 
 
 class ChatTemplateInvalid(PromptError):
@@ -292,8 +284,8 @@ class HandshakeFailed(Fatal):
     def __init__(self, peer: str, reason: str) -> None:
         self.peer, self.reason = peer, reason
         super().__init__(
-            f"The handshake with {peer} failed: {reason}. Check that both shards are active on chain and that the "
-            "endpoint belongs to the shard."
+            f"The handshake with {peer} failed: {reason}. Check that both shards are "
+            "active on chain and that the endpoint belongs to the shard."
         )
 
 

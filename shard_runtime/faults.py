@@ -38,6 +38,7 @@ class Fault(IntEnum):
 _PASSING = frozenset(
     {
         Fault.CANCELLED,
+        Fault.PATH_INVALID,  # its directory may be a few blocks behind ours
         Fault.CACHE_FULL,
         Fault.TOO_MANY_RUNS,
         Fault.LINK_LOST,

@@ -33,7 +33,7 @@ class PeerDirectory(Protocol):
     """Called from several threads, often, and expected to answer from memory."""
 
     def find(self, shard_id: ShardId) -> Peer:
-        """The active shard of that number. Raises `PeerUnknown` when it is not active (any more)."""
+        """The shard of that number. Raises `PeerUnknown` when it is not active (any more)."""
         ...
 
     def accepts(self, tls: bytes) -> bool:
@@ -44,7 +44,7 @@ class PeerDirectory(Protocol):
 
 
 class FixedDirectory:
-    """Peers that were told once; `remove` makes one inactive. For tests and `shard_runtime check`."""
+    """Peers told once; `remove` makes one inactive. For tests and `shard_runtime check`."""
 
     def __init__(self, peers: Iterable[Peer]) -> None:
         self._peers = {peer.shard_id: peer for peer in peers}
@@ -78,7 +78,7 @@ def resolve_path(
     for peer in peers:
         if peer.layers.first != covered:
             raise PathInvalid(
-                f"continues at layer {peer.layers.first} (shard {peer.shard_id}) after layer {covered}"
+                f"reaches layer {covered}, and shard {peer.shard_id} begins at {peer.layers.first}"
             )
         covered = peer.layers.end
     if covered != layer_count:

@@ -39,7 +39,7 @@ class RotaryTable:
 
 
 def rotate(x: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
-    """Rotate the first half of each head against its second: x (T, heads, D), tables (T, 1, D/2)."""
+    """Rotate each head's first half against its second: x (T, heads, D), tables (T, 1, D/2)."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1)
 

@@ -15,7 +15,7 @@ from shard_runtime.model.tokenizer_files import TokenizerFiles, read_tokenizer_f
 
 
 class ModelTokenizer:
-    """A model's tokenizer, or what is left of one when it has none: the tokens that end an answer."""
+    """A model's tokenizer; of a model without one, only the tokens that end an answer."""
 
     def __init__(self, files: TokenizerFiles, model: str) -> None:
         self._files = files

@@ -1,0 +1,1 @@
+"""Links between enclaves: mutual TLS 1.3, pinned to keys, and an in-memory twin."""

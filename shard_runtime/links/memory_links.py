@@ -1,0 +1,76 @@
+"""The in-memory twin of the TLS links: the same seam without sockets, for tests and single
+processes.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+
+from shard_runtime.errors import PeerUnknown
+from shard_runtime.links.seam import Lost, Receive
+from shard_runtime.peers import PeerDirectory
+from teetee.identifiers import ShardId
+
+Tamper = Callable[[ShardId, bytes], bytes | None]
+"""(receiver, body) → what arrives instead, or None for nothing: how tests damage what travels."""
+
+
+class MemoryNetwork:
+    """Where in-memory links meet. Frames arrive in a thread per receiver, as they do on sockets."""
+
+    def __init__(self, directory: PeerDirectory, tamper: Tamper | None = None) -> None:
+        self.directory = directory
+        self.tamper: Tamper = tamper or (lambda _, body: body)
+        self._places: dict[bytes, MemoryLinks] = {}
+
+    def links(self, tls: bytes) -> "MemoryLinks":
+        """The links of the shard with that key."""
+        self._places[tls] = MemoryLinks(self, tls)
+        return self._places[tls]
+
+    def place(self, tls: bytes) -> "MemoryLinks | None":
+        """The started links of the shard with that key, or None."""
+        links = self._places.get(tls)
+        return links if links is not None and links.started else None
+
+
+class MemoryLinks:
+    """One shard's end."""
+
+    def __init__(self, network: MemoryNetwork, tls: bytes) -> None:
+        self._network = network
+        self._tls = tls
+        self._arrived: queue.SimpleQueue[tuple[bytes, bytes] | None] = queue.SimpleQueue()
+        self._receive: Receive | None = None
+        self._lost: Lost | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._receive is not None
+
+    def start(self, receive: Receive, lost: Lost) -> None:
+        self._receive = receive
+        self._lost = lost
+        threading.Thread(target=self._deliver, name="memory-links", daemon=True).start()
+
+    def send(self, shard_id: ShardId, body: bytes) -> None:
+        try:
+            there = self._network.place(self._network.directory.find(shard_id).tls)
+        except PeerUnknown:
+            there = None
+        if there is None or not self._network.directory.accepts(self._tls):
+            assert self._lost is not None
+            self._lost(shard_id)
+            return
+        altered = self._network.tamper(shard_id, body)
+        if altered is not None:
+            there._arrived.put((self._tls, altered))
+
+    def close(self) -> None:
+        self._receive = None
+        self._arrived.put(None)
+
+    def _deliver(self) -> None:
+        while (arrived := self._arrived.get()) is not None:
+            if self._receive is not None:
+                self._receive(*arrived)

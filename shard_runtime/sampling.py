@@ -1,0 +1,41 @@
+"""Which token comes next. The same logits, options and index give the same token, alone or in any
+batch.
+"""
+
+import secrets
+from hashlib import sha256
+
+import torch
+
+from teetee.prompt import Sampling
+
+
+class Sampler:
+    """Chooses one run's tokens.
+
+    Randomness is a hash of seed and index, not a generator's state: a run that is replayed from its
+    history goes on with the same tokens.
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._seed = secrets.randbits(128) if sampling.seed is None else sampling.seed
+
+    def choose(self, logits: torch.Tensor, index: int) -> int:
+        """The token for answer position `index` out of (V,) logits."""
+        if self._sampling.temperature == 0:
+            return int(logits.argmax())
+        scores, tokens = torch.sort(logits.double(), descending=True, stable=True)
+        if self._sampling.top_k:
+            scores = scores[: self._sampling.top_k]
+        shares = torch.softmax(scores / self._sampling.temperature, dim=-1)
+        before = shares.cumsum(-1) - shares  # probability of everything likelier
+        shares = shares[before < self._sampling.top_p]
+        threshold = self._uniform(index) * float(shares.sum())
+        place = int(torch.searchsorted(shares.cumsum(-1), threshold, right=True))
+        return int(tokens[min(place, len(shares) - 1)])
+
+    def _uniform(self, index: int) -> float:
+        """In [0, 1), 53 bits."""
+        digest = sha256(f"teetee/sampling/v1/{self._seed}/{index}".encode()).digest()
+        return (int.from_bytes(digest[:8]) >> 11) / (1 << 53)
