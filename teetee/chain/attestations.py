@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from teetee.chain.calldata import decode_call
 from teetee.chain.connection import Connection, Log
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable
-from teetee.chain.logs import WHOLE_CHAIN, plain, read_logs
+from teetee.chain.logs import WHOLE_CHAIN, read_logs
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
 
@@ -118,15 +119,9 @@ class AttestationHistory:
         Raises `CalldataUnreadable` when that went through another contract. Nothing is checked
         here: compare keccak256 of the core with `quote_hash`.
         """
-        to, data = self._connection.transaction_input(transaction_hash)
-        for function in ("enrol", "renew"):
-            selector = self._contract.get_function_by_name(function).selector
-            if (
-                to.lower() == self._deployment.registry.lower()
-                and "0x" + data[:4].hex() == selector
-            ):
-                arguments = plain(self._contract.decode_function_input(data)[1])
-                return arguments["quote"], arguments["pckId"]
+        called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
+        if called is not None and called[0] in ("enrol", "renew"):
+            return called[1]["quote"], called[1]["pckId"]
         raise CalldataUnreadable(transaction_hash)
 
     def _logs(self, event: str, first: int | None, last: int | None, **indexed: Any) -> list[Log]:

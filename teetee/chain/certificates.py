@@ -7,7 +7,8 @@ The contract verified each certificate before it took it in; the DER is in event
 from dataclasses import dataclass
 from typing import Any
 
-from teetee.chain.connection import Call, Connection, encode_call
+from teetee.chain.calldata import Call, encode_call
+from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing
 from teetee.chain.logs import WHOLE_CHAIN, read_logs

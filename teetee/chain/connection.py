@@ -24,6 +24,7 @@ from web3.exceptions import (
 from web3.types import TxParams, Wei
 
 from teetee.chain.abi import load_abi
+from teetee.chain.calldata import Call
 from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused, RpcUnavailable
 from teetee.chain.provider import FailoverProvider
 from teetee.chain.rejections import decode_rejection
@@ -45,19 +46,6 @@ class Block:
     hash: bytes
     timestamp: int
     """Unix seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call to be sent or simulated: made by `registry`, `escrow` and `token`, sent by
-    `transactions`.
-    """
-
-    to: str
-    data: bytes
-    what: str
-    """Function name, for logs and reports."""
-    value: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +118,7 @@ class Connection:
         """A view, at one block or at the head. Raises `ContractRejected`, `BlockUnknown`,
         `NoContract`.
         """
-        bound = contract.get_function_by_name(function)(*arguments)
+        bound = contract.functions[function](*arguments)
         with translated("eth_call", at.hash if at else "latest"):
             try:
                 return bound.call(block_identifier=at.hash if at else "latest")
@@ -186,12 +174,6 @@ def rpc_error(error: Web3RPCError) -> tuple[int, str]:
     if isinstance(answer, dict):
         return int(answer.get("code", 0)), str(answer.get("message", ""))
     return 0, str(answer)
-
-
-def encode_call(contract: Contract, function: str, *arguments: Any) -> Call:
-    """A call of a contract's function, to be sent."""
-    data = contract.encode_abi(function, args=list(arguments))
-    return Call(str(contract.address), bytes.fromhex(data[2:]), function)
 
 
 def every_page(read: Callable[[int], tuple[Sequence[int], int]]) -> Iterator[int]:

@@ -4,7 +4,7 @@
     TeeTeeError
     ├── Retryable
     │   ├── RpcUnavailable          no node answers
-    │   ├── BlockUnknown            the node has not, or no longer, the block that a read is pinned to
+    │   ├── BlockUnknown            the node has not, or no longer, the block of a read
     │   ├── LogMissing              contract state promises an event which the node does not show
     │   ├── FeeAboveLimit           the network asks for more than the sender may pay
     │   └── TransactionUnconfirmed  sent, and not included in time
@@ -83,7 +83,7 @@ class FeeAboveLimit(Retryable):
 
 
 class TransactionUnconfirmed(Retryable):
-    """Sent, and not included in time. It may still be: ask by hash before sending the like again."""
+    """Sent, and not included in time. It may still be: ask by hash before sending again."""
 
     def __init__(self, transaction_hash: str, nonce: int, seconds: float) -> None:
         self.transaction_hash = transaction_hash

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teetee.chain.connection import Block, Call, Connection, encode_call, every_page
+from teetee.chain.calldata import Call, encode_call
+from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.deployment import Deployment
 from teetee.chain.rejections import UnknownRequest
 from teetee.chain.requests import (

@@ -9,11 +9,12 @@ from typing import Any
 
 from web3.types import LogReceipt
 
+from teetee.chain.calldata import decode_call
 from teetee.chain.connection import Connection, Log
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable, LogMissing
 from teetee.chain.escrow import Escrow
-from teetee.chain.logs import logs_of_receipt, plain, read_logs
+from teetee.chain.logs import logs_of_receipt, read_logs
 from teetee.chain.requests import (
     Declined,
     DeclineReason,
@@ -69,20 +70,18 @@ class EscrowHistory:
         raise LogMissing(f"end of request {request_id}", first)
 
     def settlement(self, settled: Settled) -> SettlementParameters:
-        """What was signed, from the settling transaction's calldata. Raises `CalldataUnreadable`."""
-        to, data = self._connection.transaction_input(settled.transaction_hash)
-        contract = self._escrow.contract
-        if to.lower() == self._deployment.escrow.lower():
-            selectors = {
-                contract.get_function_by_name(name).selector: name
-                for name in ("settle", "settleBatch")
-            }
-            name = selectors.get("0x" + data[:4].hex())
-            arguments = plain(contract.decode_function_input(data)[1]) if name else {}
-            batch = arguments.get("batch", (arguments["parameters"],) if name == "settle" else ())
-            for value in batch:
-                if value["requestId"] == settled.request_id:
-                    return SettlementParameters.from_abi(value)
+        """What was signed, from the transaction's calldata. Raises `CalldataUnreadable`."""
+        sent = self._connection.transaction_input(settled.transaction_hash)
+        match decode_call(self._escrow.contract, *sent):
+            case ("settle", {"parameters": parameters}):
+                batch = (parameters,)
+            case ("settleBatch", {"batch": several}):
+                batch = several
+            case _:
+                batch = ()
+        for value in batch:
+            if value["requestId"] == settled.request_id:
+                return SettlementParameters.from_abi(value)
         raise CalldataUnreadable(settled.transaction_hash)
 
     # ------------------------------------------------------------ many

@@ -5,10 +5,10 @@ from typing import Any
 
 from eth_typing import HexStr
 from web3.contract import Contract
-from web3.datastructures import AttributeDict
 from web3.exceptions import LogTopicError, MismatchedABI
 from web3.types import EventData, LogReceipt
 
+from teetee.chain.calldata import plain
 from teetee.chain.connection import Connection, Log, translated
 from teetee.chain.errors import RpcRefused
 
@@ -96,17 +96,6 @@ def _decoded(entry: EventData) -> Log:
         transaction_hash=HexStr("0x" + bytes(entry["transactionHash"]).hex()),
         index=int(entry["logIndex"]),
     )
-
-
-def plain(value: Any) -> Any:
-    """web3's attribute dictionaries and named tuples as dictionaries, all the way down."""
-    if isinstance(value, AttributeDict | dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {key: plain(item) for key, item in value._asdict().items()}
-    if isinstance(value, list | tuple):
-        return tuple(plain(item) for item in value)
-    return bytes(value) if isinstance(value, bytes) else value
 
 
 def _is_too_large(error: RpcRefused) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from teetee.chain.attestations import Attestation, AttestationHistory
-from teetee.chain.connection import Block, Call, Connection, encode_call, every_page
+from teetee.chain.calldata import Call, encode_call
+from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.models import Model
@@ -168,7 +169,7 @@ class Registry:
         return int(self._read("ATTESTATION_PERIOD"))
 
     def left_at(self, signer: str, at: Block | None = None) -> int:
-        """When the signer's latest shard was retired or evicted, Unix seconds; 0: it is enrolled."""
+        """When the signer's latest shard left, Unix seconds; 0: it is enrolled."""
         return int(self._read("signerRecord", signer, at=at).leftAt)
 
     def payout_of(self, host: str, at: Block | None = None) -> str | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.connection import Block, Call, Connection, encode_call
+from teetee.chain.calldata import Call, encode_call
+from teetee.chain.connection import Block, Connection
 from teetee.chain.deployment import Deployment
 from teetee.signatures import sign_digest
 from teetee.typed_data import Domain, StructType
@@ -70,7 +71,7 @@ class Authorization:
 
 
 class Token:
-    """Reads, signatures and calls of the usage token. Reads without `at` are of the newest block."""
+    """Reads, signatures and calls of the usage token. Without `at`: of the newest block."""
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection

@@ -15,7 +15,8 @@ from web3 import Web3
 from web3.exceptions import Web3RPCError
 from web3.types import LogReceipt, Nonce, TxParams, TxReceipt, Wei
 
-from teetee.chain.connection import Call, Connection, rpc_error, translated
+from teetee.chain.calldata import Call
+from teetee.chain.connection import Connection, rpc_error, translated
 from teetee.chain.errors import (
     BlockUnknown,
     FeeAboveLimit,

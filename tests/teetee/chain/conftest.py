@@ -1,0 +1,48 @@
+"""One anvil with deployed contracts for all chain tests of a process: each test makes its own
+accounts and requests.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from teetee.identifiers import ModelId
+from tests.teetee.chain.local_chain import LocalChain, compile_contracts, running_anvil
+from tests.teetee.chain.world import Enclave, World
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model that two enclaves serve: [0, 4) with the entry, [4, 6) without."""
+
+    model_id: ModelId
+    entry: Enclave
+    tail: Enclave
+
+
+@pytest.fixture(scope="session")
+def chain() -> Iterator[LocalChain]:
+    compile_contracts()
+    with running_anvil() as url:
+        yield LocalChain(url)
+
+
+@pytest.fixture(scope="session")
+def world(chain: LocalChain) -> World:
+    return World(chain)
+
+
+@pytest.fixture(scope="session")
+def _first_network(world: World) -> Network:
+    model_id = world.publish_model()
+    entry = world.enrol(model_id, 0, 4, is_entry=True)
+    return Network(model_id, entry, world.enrol(model_id, 4, 6))
+
+
+@pytest.fixture
+def network(world: World, _first_network: Network) -> Iterator[Network]:
+    """Tests may pass time, retire and refund: afterwards the chain is as before."""
+    snapshot = world.chain.rpc("evm_snapshot")
+    yield _first_network
+    world.chain.rpc("evm_revert", snapshot)

@@ -1,0 +1,203 @@
+"""What the chain tests play with: a published model, shards with keys in hand, and the bindings
+under test.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from eth_abi.abi import encode
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from teetee.chain.connection import Block, Connection
+from teetee.chain.escrow import Escrow
+from teetee.chain.escrow_history import EscrowHistory
+from teetee.chain.registry import Enrolment, Registry
+from teetee.chain.requests import RequestParameters
+from teetee.chain.sending import SendingRules
+from teetee.chain.settlements import SettlementParameters
+from teetee.chain.token import Token
+from teetee.chain.transactions import Sender
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
+from teetee.layers import LayerRange
+from teetee.manifest import ModelManifest
+from teetee.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
+from teetee.signatures import sign_digest
+from teetee.typed_data import keccak256
+from tests.teetee.chain.local_chain import BOND, TEE, LocalChain, role
+
+MEASUREMENT = keccak256(b"an allowed image")
+PCK_ID = keccak256(b"a platform's certificate")
+PLATFORM = keccak256(b"a platform")
+INPUT_PRICE, OUTPUT_PRICE = TEE // 1000, TEE // 500
+MANIFEST = ModelManifest(
+    name="test-model",
+    layer_count=6,
+    config_digest=bytes(32),
+    layer_digests=tuple(keccak256(b"layer %d" % layer) for layer in range(6)),
+    embedding_digest=keccak256(b"embedding"),
+    head_digest=keccak256(b"head"),
+    context_length=2048,
+)
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Enclave:
+    """An enrolled shard with the keys that a real one would keep to itself."""
+
+    shard_id: ShardId
+    identity: EnclaveIdentity
+    signer: LocalAccount
+    kem: X25519PrivateKey
+    host: LocalAccount
+    quote_core: bytes
+
+
+class World:
+    """Bindings over one local chain, and actions with good defaults."""
+
+    def __init__(self, chain: LocalChain) -> None:
+        self.chain = chain
+        self.deployment = chain.deployment
+        self.connection = Connection([chain.url], chain_id=chain.deployment.chain_id)
+        self.registry = Registry(self.connection, self.deployment)
+        self.escrow = Escrow(self.connection, self.deployment)
+        self.history = EscrowHistory(self.connection, self.deployment, self.escrow)
+        self.token = Token(self.connection, self.deployment)
+
+    def account(self, name: str, *, tokens: int = 0) -> LocalAccount:
+        """A fresh role with ETH, and with tokens if wanted."""
+        account = role(f"{name} {next(_numbers)}")
+        self.chain.fund(account.address)
+        if tokens:
+            self.chain.give_tokens(account.address, tokens)
+        return account
+
+    def sender(self, account: LocalAccount, rules: SendingRules | None = None) -> Sender:
+        """Looks often: anvil includes at once."""
+        return Sender(self.connection, account, rules=rules, poll_seconds=0.02)
+
+    def publish_model(self) -> ModelId:
+        """A model of six layers, with one allowed measurement."""
+        registry = self.chain.contract("ShardRegistry", self.deployment.registry)
+        parameters = (
+            MANIFEST.name,
+            list(MANIFEST.layer_digests),
+            MANIFEST.embedding_digest,
+            MANIFEST.head_digest,
+            MANIFEST.context_length,
+            2,  # layers which embedding and head count for
+            INPUT_PRICE,
+            OUTPUT_PRICE,
+            300,  # royalty, in 1/10000
+            self.chain.treasury.address,
+            "ipfs://test-model",
+        )
+        publish = registry.functions.publishModel(parameters, [MEASUREMENT])
+        self.chain.act(self.chain.deployer, publish)
+        return ModelId(self.registry.model_count())
+
+    def quote_of(self, identity: EnclaveIdentity, block: Block) -> bytes:
+        """What AcceptingVerifier takes for a quote."""
+        data = report_data(identity.identity_digest(), block.number, block.hash)
+        kinds = "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint40,bytes16,bytes8,bytes8)"
+        quote_hash = keccak256(data)
+        halves = (data[:32], data[32:])
+        rest = (0, 0, bytes(16), bytes(8), bytes(8))
+        return encode([kinds], [(MEASUREMENT, *halves, PLATFORM, quote_hash, *rest)])
+
+    def enrol(self, model_id: ModelId, first: int, end: int, *, is_entry: bool = False) -> Enclave:
+        """A host with a bond and an enclave of its own."""
+        host = self.account("shard host", tokens=BOND)
+        seed = keccak256(b"enclave %d" % next(_numbers))
+        signer: LocalAccount = Account.from_key(keccak256(seed + b"signer"))
+        self.chain.fund(signer.address)
+        kem = X25519PrivateKey.from_private_bytes(keccak256(seed + b"kem"))
+        keyset = Keyset(
+            str(signer.address), kem.public_key().public_bytes_raw(), keccak256(seed + b"tls")
+        )
+        layers = LayerRange(first, end)
+        identity = EnclaveIdentity(
+            chain_id=self.deployment.chain_id,
+            registry=self.deployment.registry,
+            host=str(host.address),
+            model_id=model_id,
+            layers=layers,
+            is_entry=is_entry,
+            slice_digest=MANIFEST.slice_digest(layers, is_entry),
+            keyset=keyset,
+        )
+        block = self.connection.head()
+        enrolment = Enrolment(
+            model_id=model_id,
+            layers=layers,
+            is_entry=is_entry,
+            keyset=keyset,
+            endpoint="127.0.0.1:7700",
+            payout=str(host.address),
+            block_number=block.number,
+        )
+        digest = enrolment_digest(
+            chain_id=self.deployment.chain_id,
+            registry=self.deployment.registry,
+            identity_digest=identity.identity_digest(),
+            endpoint=enrolment.endpoint,
+            payout=enrolment.payout,
+            block_number=block.number,
+        )
+        quote = self.quote_of(identity, block)
+        sender = self.sender(host)
+        sender.send(self.token.approve(self.deployment.registry, BOND))
+        sender.send(self.registry.enrol(enrolment, quote, PCK_ID, sign_digest(signer, digest)))
+        shard_id = self.registry.shard_of(keyset.signer)
+        assert shard_id is not None
+        return Enclave(shard_id, identity, signer, kem, host, quote)
+
+    def parameters(
+        self, model_id: ModelId, *recipients: Enclave, **changes: object
+    ) -> RequestParameters:
+        """A question within all limits."""
+        values: dict[str, object] = {
+            "model_id": model_id,
+            "recipients": tuple(enclave.shard_id for enclave in recipients),
+            "max_input_tokens": 100,
+            "max_output_tokens": 50,
+            "max_deposit": TEE,
+            "deadline": self.chain.now() + 600,
+            "client_nonce": keccak256(b"nonce %d" % next(_numbers)),
+            "envelope": b"sealed" * 100,
+        }
+        return RequestParameters(**(values | changes))  # type: ignore[arg-type]
+
+    def settlement(
+        self,
+        request_id: RequestId,
+        *path: Enclave,
+        input_tokens: int = 20,
+        output_tokens: int = 10,
+        answer: bytes = b"sealed answer",
+    ) -> SettlementParameters:
+        """What an honest path would sign."""
+        receipts: list[SignedReceipt] = []
+        previous = NO_PREVIOUS_RECEIPT
+        for stage, enclave in enumerate(path):
+            receipt = StageReceipt(
+                request_id=request_id,
+                model_id=enclave.identity.model_id,
+                shard_id=enclave.shard_id,
+                layers=enclave.identity.layers,
+                identity_digest=enclave.identity.identity_digest(),
+                first_position=0,
+                end_position=input_tokens + output_tokens - 1,
+                input_commitment=keccak256(b"hop %d" % stage),
+                output_commitment=keccak256(b"hop %d" % (stage + 1)),
+                previous_receipt=previous,
+            )
+            receipts.append(receipt.sign(enclave.signer, self.escrow.receipt_domain))
+            previous = receipt.struct_hash()
+        closing = Settlement(request_id, input_tokens, output_tokens, keccak256(answer), previous)
+        signed = closing.sign(path[0].signer, self.escrow.receipt_domain)
+        return SettlementParameters.of(signed, tuple(receipts), answer)
