@@ -1,0 +1,163 @@
+"""Who owns the processes.
+
+given a supervisor with services
+    when all are stopped
+        it should leave no process of their groups, the stubborn and their children included
+        it should have everything they said in their logs
+given a process that ends too early
+    when its readiness is awaited
+        it should say how it ended and what it said last
+given a process that says nothing
+    when its readiness is awaited
+        it should name what was awaited
+given a run
+    when it fails
+        it should raise, unless it may fail
+    when its stderr is the caller's
+        it should reach the caller and no log
+given a process whose starter is killed with -9
+    when the kernel notices
+        it should end as well
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.environment import environment
+from demo.errors import ProcessEnded, ProcessSilent
+from demo.supervisor import Supervisor
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="pidfd, and processes tied to their starter"
+    ),
+]
+
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print("child", child.pid, flush=True)
+time.sleep(60)
+"""
+
+POLITE = """
+import signal, sys, threading
+stopped = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+print("ready", flush=True)
+stopped.wait()
+print("goodbye", flush=True)
+"""
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def ends_within(seconds: float, descriptor: int) -> bool:
+    """A pidfd becomes readable when its process ends: no polling, and no number used again."""
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    owner = Supervisor(tmp_path)
+    yield owner
+    owner.stop_all()
+
+
+def test_stop_all__polite_service__ends_with_its_last_words_in_the_log(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    service = supervisor.start("polite", python(POLITE), environment())
+    service.wait_for(lambda line: line == "ready", 20, "readiness")
+    supervisor.stop_all()
+    assert not service.is_running
+    assert (tmp_path / "polite.log").read_text() == "ready\ngoodbye\n"
+
+
+def test_stop_all__stubborn_service_with_a_child__leaves_neither(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.supervisor.STOP_SECONDS", 0.3)
+    service = supervisor.start("stubborn", python(STUBBORN), environment())
+    line = service.wait_for(lambda said: said.startswith("child"), 20, "its child")
+    child = os.pidfd_open(int(line.split()[1]))
+    supervisor.stop_all()
+    assert not service.is_running
+    assert ends_within(5, child)
+
+
+def test_wait_for__process_that_ended__says_how_and_what_it_said(supervisor: Supervisor) -> None:
+    service = supervisor.start("short", python("print('no luck'); exit(3)"), environment())
+    with pytest.raises(ProcessEnded) as refused:
+        service.wait_for(lambda line: line == "ready", 20, "readiness")
+    assert refused.value.status == 3
+    assert refused.value.said == "no luck"
+    assert "short.log" in str(refused.value)
+
+
+def test_wait_for__silent_process__names_what_was_awaited(supervisor: Supervisor) -> None:
+    service = supervisor.start("silent", python("import time; time.sleep(60)"), environment())
+    with pytest.raises(ProcessSilent, match=r"silent did not come to readiness within 0\.2 s"):
+        service.wait_for(lambda line: line == "ready", 0.2, "readiness")
+
+
+def test_run__failure__raises_unless_it_may_fail(supervisor: Supervisor) -> None:
+    failing = python("import sys; sys.exit('broken')")
+    with pytest.raises(ProcessEnded) as refused:
+        supervisor.run("failing", failing, environment(), seconds=20)
+    assert (refused.value.status, refused.value.said) == (1, "broken")
+    finished = supervisor.run("failing", failing, environment(), seconds=20, may_fail=True)
+    assert (finished.status, finished.last_words) == (1, "broken")
+
+
+def test_run__stdin_and_stdout__are_pipes_that_no_log_sees(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    echo = python("import sys; d = sys.stdin.read(); print(d); print(d, file=sys.stderr)")
+    heard: list[bytes] = []
+    finished = supervisor.run(
+        "echo", echo, environment(), seconds=20, given=b"heron", on_said=heard.append
+    )
+    assert finished.out == b"heron\n"
+    assert b"".join(heard) == b"heron\n"
+    assert finished.last_words == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_run__too_slow__is_ended(supervisor: Supervisor) -> None:
+    with pytest.raises(ProcessSilent, match=r"slow did not come to its end within 0\.2 s"):
+        supervisor.run("slow", python("import time; time.sleep(60)"), environment(), seconds=0.2)
+
+
+def test_start__starter_killed_with_9__kernel_ends_the_process(tmp_path: Path) -> None:
+    starter = f"""
+import sys, time
+from pathlib import Path
+from demo.environment import environment
+from demo.supervisor import Supervisor
+service = Supervisor(Path({str(tmp_path)!r})).start(
+    "tethered", [sys.executable, "-c", "import time; time.sleep(60)"], environment()
+)
+print(service.process.pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen(python(starter), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        tethered = os.pidfd_open(int(process.stdout.readline()))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert ends_within(10, tethered)
