@@ -1,0 +1,35 @@
+"""Tiny models, made once per test process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from shard_runtime import ModelSource, open_model
+from tests.shard_runtime.tiny_models import save
+
+torch.set_num_threads(1)
+
+Tiny = tuple[ModelSource, PreTrainedModel]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
+    """By name: the model's files, opened, and transformers' own model."""
+    made: dict[str, Tiny] = {}
+
+    def make(name: str) -> Tiny:
+        if name not in made:
+            folder: Path = tmp_path_factory.mktemp("model") / name.replace(" ", "-")
+            reference = save(name, folder)
+            made[name] = (open_model(folder), reference)
+        return made[name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def llama(tiny: Callable[[str], Tiny]) -> ModelSource:
+    return tiny("llama")[0]

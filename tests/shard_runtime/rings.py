@@ -1,0 +1,186 @@
+"""Rings of real stages in this process: in-memory links or TLS on loopback."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from shard_runtime import (
+    Entry,
+    EntrySettings,
+    FixedDirectory,
+    Generation,
+    LinkIdentity,
+    LinkLimits,
+    Listener,
+    ModelSource,
+    Peer,
+    Shard,
+    Stage,
+    StageIdentity,
+    StageSettings,
+    TlsLinks,
+    load_shard,
+    load_tokenizer,
+)
+from shard_runtime.links.memory_links import MemoryNetwork, Tamper
+from shard_runtime.links.seam import Links
+from teetee.enclave_keys import EnclaveKeys
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.layers import LayerRange
+from teetee.prompt import Sampling
+from teetee.receipts import ReceiptDomain
+
+DOMAIN = ReceiptDomain(31337, "0x00000000000000000000000000000000000e5C20")
+MODEL_ID = ModelId(3)
+REQUEST_ID = RequestId(41)
+# Nothing in these tests should wait for a whole second.
+QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
+QUICK_STAGE = StageSettings(watch_seconds=0.05)
+QUICK_ENTRY = EntrySettings(watch_seconds=0.05, chunk=8, window=32)
+
+
+class SecretsOf:
+    """A guest agent whose secrets follow from a name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def get_key(self, path: str) -> bytes:
+        return sha256(f"{self._name}/{path}".encode()).digest()
+
+    def get_quote(self, report_data: bytes) -> bytes:
+        raise NotImplementedError
+
+
+def keys_of(name: str) -> EnclaveKeys:
+    return EnclaveKeys.derive(SecretsOf(name))
+
+
+def link_identity(keys: EnclaveKeys) -> LinkIdentity:
+    return LinkIdentity(keys.tls, keys.tls_certificate_der)
+
+
+def identity_digest(shard_id: int) -> bytes:
+    return sha256(f"identity {shard_id}".encode()).digest()
+
+
+def salts_for(stages: int) -> list[bytes]:
+    return [sha256(f"salt {hop}".encode()).digest() for hop in range(stages + 1)]
+
+
+@dataclass
+class Ring:
+    """A path of shards 1 … n, running."""
+
+    entry: Entry
+    stages: list[Stage]
+    directory: FixedDirectory
+    shards: list[Shard]
+    network: MemoryNetwork | None
+    listeners: list[Listener]
+
+    @property
+    def path(self) -> list[ShardId]:
+        return [ShardId(number) for number in range(1, len(self.shards) + 1)]
+
+    def ask(
+        self, prompt: Sequence[int], max_tokens: int = 12, **options: Any
+    ) -> Generation:
+        sampling = options.pop("sampling", None) or Sampling(max_tokens=max_tokens)
+        path = options.pop("path", self.path)
+        return self.entry.generate(
+            prompt,
+            sampling=sampling,
+            path=path,
+            request_id=REQUEST_ID,
+            salts=options.pop("salts", salts_for(len(path))),
+            **options,
+        )
+
+    @property
+    def cache_bytes_used(self) -> list[int]:
+        return [self.entry.cache_bytes_used, *(stage.cache_bytes_used for stage in self.stages)]
+
+
+def even_split(layers: int, stages: int) -> list[LayerRange]:
+    bounds = [layers * stage // stages for stage in range(stages + 1)]
+    return [LayerRange(first, end) for first, end in zip(bounds, bounds[1:], strict=False)]
+
+
+@contextmanager
+def running(
+    source: ModelSource,
+    stages: int,
+    *,
+    tls: bool = False,
+    tamper: Tamper | None = None,
+    entry_settings: EntrySettings = QUICK_ENTRY,
+    stage_settings: StageSettings = QUICK_STAGE,
+    limits: LinkLimits = QUICK_LIMITS,
+    splits: Sequence[LayerRange] | None = None,
+    alter_peer: Callable[[Peer], Peer] = lambda peer: peer,
+) -> Iterator[Ring]:
+    """Load `stages` shards and start them. Everything ends with the block."""
+    ranges = splits or even_split(source.architecture.layer_count, stages)
+    shards = [
+        load_shard(source, layers, is_entry=number == 0) for number, layers in enumerate(ranges)
+    ]
+    keys = [keys_of(f"shard {number}") for number in range(1, stages + 1)]
+    with ExitStack() as stack:
+        listeners = []
+        for each in keys if tls else []:
+            listener = Listener(identity=link_identity(each), host="127.0.0.1", port=0, limits=limits)
+            listener.start()
+            stack.callback(listener.close)
+            listeners.append(listener)
+        directory = FixedDirectory(
+            alter_peer(
+                Peer(
+                    shard_id=ShardId(number),
+                    host="127.0.0.1",
+                    port=listeners[number - 1].port if tls else 0,
+                    tls=keys[number - 1].keyset.tls,
+                    layers=ranges[number - 1],
+                    signer=keys[number - 1].keyset.signer,
+                    identity_digest=identity_digest(number),
+                )
+            )
+            for number in range(1, stages + 1)
+        )
+        network = None if tls else MemoryNetwork(directory, tamper)
+        parts: list[Entry | Stage] = []
+        for index, (shard, each) in enumerate(zip(shards, keys, strict=True)):
+            links: Links
+            if network is None:
+                links = TlsLinks(
+                    identity=link_identity(each),
+                    directory=directory,
+                    listener=listeners[index],
+                    limits=limits,
+                )
+            else:
+                links = network.links(each.keyset.tls)
+            identity = StageIdentity(
+                ShardId(index + 1), MODEL_ID, identity_digest(index + 1), each.signer, DOMAIN
+            )
+            wiring = {"shard": shard, "identity": identity, "links": links, "directory": directory}
+            part = (
+                Stage(**wiring, settings=stage_settings)  # type: ignore[arg-type]
+                if index
+                else Entry(**wiring, tokenizer=load_tokenizer(source), settings=entry_settings)  # type: ignore[arg-type]
+            )
+            part.start()
+            stack.callback(part.close)
+            parts.append(part)
+        entry, *others = parts
+        assert isinstance(entry, Entry)
+        yield Ring(
+            entry,
+            [stage for stage in others if isinstance(stage, Stage)],
+            directory,
+            shards,
+            network,
+            listeners,
+        )
