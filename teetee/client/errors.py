@@ -6,17 +6,19 @@
     │   ├── EnclaveRefused          the enclave gives no quote now
     │   ├── StreamBroken            the live stream ended early; the chain still brings the answer
     │   ├── StreamRefused           the entry answered with an error code
+    │   ├── NotIncluded             a request was sent, or was about to be
     │   └── ShardUncheckable        no verdict on a shard of the path, so nothing is sent
     └── Fatal
         ├── enclaves    MalformedEndpoint, MalformedFrame, PeerKeyMismatch, WrongPeerPurpose,
         │               StatementRefused
-        ├── trust       CertificateMissing, CollateralMissing, NoCollateralSource, ShardRefused
+        ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
+        │               NoCollateralSource, ShardRefused
         ├── question    NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
         │               PromptTooLong, MalformedAmount, PriceAboveLimit, InsufficientTokens,
         │               AllowanceTooSmall
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreExists
-        └── under way   PendingRequestUnreadable, NotPending, AnswerAltered, VerificationFailed
+        └── under way   PendingRequestUnreadable, NotPending, NotOpened, VerificationFailed
 
 No message ever holds a prompt, an answer or a key.
 """
@@ -138,6 +140,16 @@ class CertificateMissing(Fatal):
             f"The chain shows no {name} certificate for the quote's PCK 0x{pck_id.hex()}, or "
             "another one than it should. Check that the node serves all logs since the "
             "deployment."
+        )
+
+
+class AttestationMissing(Fatal):
+    """No event with that quote."""
+
+    def __init__(self, shard_id: int, quote_hash: bytes) -> None:
+        super().__init__(
+            f"The chain shows no attestation of shard {shard_id} with quote 0x{quote_hash.hex()}. "
+            "Check that the node serves all logs since the deployment."
         )
 
 
@@ -365,13 +377,23 @@ class NotPending(Fatal):
         )
 
 
-class AnswerAltered(Fatal):
-    """The chain's answer does not open, or differs from what was streamed."""
+class NotOpened(Fatal):
+    """Included, but no request came of it."""
 
-    def __init__(self, request_id: int, reason: str) -> None:
+    def __init__(self, transaction: str) -> None:
         super().__init__(
-            f"The answer of request {request_id} is not as it should be: {reason}. "
-            f"Do not rely on it; `teetee verify {request_id}` shows who signed what."
+            f"Transaction {transaction} was included, but opened no request. Check that the "
+            "deployment file belongs to this chain."
+        )
+
+
+class NotIncluded(Retryable):
+    """Sent or not: the chain does not show it yet."""
+
+    def __init__(self, nonce: str, deadline: int) -> None:
+        super().__init__(
+            f"Request {nonce} is not on the chain yet. It can still come until Unix time "
+            f"{deadline}: try again then; if it does not, nothing was paid."
         )
 
 

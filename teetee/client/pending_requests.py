@@ -44,6 +44,8 @@ class PendingRequest:
     model_id: int
     client_nonce: bytes
     sent_after_block: int
+    deadline: int
+    """Unix seconds; the escrow opens no request later."""
     sealed_secret: bytes
     transaction: str | None = None
     request_id: int | None = None
@@ -73,6 +75,7 @@ class PendingRequest:
             self.requester,
             self.model_id,
             self.sent_after_block,
+            self.deadline,
         ]
         return json.dumps(fields).encode() + self.client_nonce
 
@@ -121,6 +124,7 @@ def _encode(pending: PendingRequest) -> bytes:
             "modelId": pending.model_id,
             "clientNonce": pending.client_nonce.hex(),
             "sentAfterBlock": pending.sent_after_block,
+            "deadline": pending.deadline,
             "sealedSecret": pending.sealed_secret.hex(),
             "transaction": pending.transaction,
             "requestId": pending.request_id,
@@ -141,6 +145,7 @@ def _decode(path: Path) -> PendingRequest:
             model_id=_typed(value, "modelId", int),
             client_nonce=bytes.fromhex(_typed(value, "clientNonce", str)),
             sent_after_block=_typed(value, "sentAfterBlock", int),
+            deadline=_typed(value, "deadline", int),
             sealed_secret=bytes.fromhex(_typed(value, "sealedSecret", str)),
             transaction=_optional(value, "transaction", str),
             request_id=_optional(value, "requestId", int),

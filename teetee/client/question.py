@@ -31,7 +31,8 @@ class Question:
 
     prompt: str = field(repr=False)
     system: str | None = field(default=None, repr=False)
-    model_id: int | None = None
+    model: str | None = None
+    """By number or name; None: the only one."""
     max_tokens: int = DEFAULT_MAX_TOKENS
     max_input_tokens: int | None = None
     temperature: float = 0.0
@@ -45,9 +46,7 @@ class Question:
     allowance_shard: int | None = None
 
     def to_prompt(self) -> Prompt:
-        """What is sealed. Raises `InvalidQuestion` when there is no prompt, `PromptInvalid` for
-        other faults.
-        """
+        """What is sealed. Raises `InvalidQuestion` when it is empty, else `PromptInvalid`."""
         if not self.prompt.strip():
             raise InvalidQuestion("it is empty", "Write it as the argument, or pipe it in with -.")
         system = () if self.system is None else (Message("system", self.system),)
@@ -72,7 +71,7 @@ class Caps:
 
 
 def choose_caps(question: Question, prompt: Prompt, context_length: int) -> Caps:
-    """Input tokens enough for the prompt, or as many as the context leaves. Raises `PromptTooLong`."""
+    """Input tokens enough for the prompt, else all that there is room for; or `PromptTooLong`."""
     room = context_length - question.max_tokens
     size = sum(len(message.content.encode()) for message in prompt.messages)
     bound = size + TEMPLATE_TOKENS + TEMPLATE_TOKENS_PER_MESSAGE * len(prompt.messages)

@@ -18,6 +18,7 @@ from typing import Protocol
 import dcap_qvl
 from cryptography import x509
 
+from teetee.chain.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.quotes import Collateral, certificate_id, fetch_collateral, rebuild, verify
 from teetee.quotes.errors import CollateralInvalid
@@ -28,8 +29,8 @@ from teetee.quotes.verification import ONLY_UP_TO_DATE
 class CertificateStore(Protocol):
     """The PCK certificates that a chain keeps."""
 
-    def chain(self, pck_id: bytes) -> tuple[bytes, bytes, bytes]:
-        """Leaf, authority and root, DER. Raises a `TeeTeeError` if they are not to be had."""
+    def chain(self, pck_id: bytes) -> CertificateChain:
+        """From the leaf to the root. Raises a `TeeTeeError` if they are not to be had."""
 
 
 class CollateralSource(Protocol):
@@ -92,7 +93,7 @@ class NoCollateral:
 
 
 class QuoteCheck:
-    """Judges quotes. `root_fingerprint`: SHA-256 of the root certificate which the deployment pins."""
+    """Judges quotes, up to the root that the deployment pins (`root_fingerprint`: SHA-256)."""
 
     def __init__(
         self,
@@ -114,12 +115,13 @@ class QuoteCheck:
 
         Raises what `teetee.quotes` raises, `CertificateMissing`, and the chain's errors.
         """
-        leaf, authority, root = self._certificates.chain(pck_id)
-        if certificate_id(leaf) != pck_id:
+        chain = self._certificates.chain(pck_id)
+        if certificate_id(chain.leaf) != pck_id:
             raise CertificateMissing("PCK", pck_id)
-        if hashlib.sha256(root).digest() != self._root_fingerprint:
+        if hashlib.sha256(chain.root).digest() != self._root_fingerprint:
             raise CertificateMissing("pinned root", pck_id)
-        return self.judge(rebuild(core, leaf, authority, root), root, at)
+        quote = rebuild(core, chain.leaf, chain.authority, chain.root)
+        return self.judge(quote, chain.root, at)
 
     def judge(self, quote: bytes, root: bytes, at: int) -> AcceptedQuote:
         """The same for a whole quote and a root which the caller has checked."""
@@ -140,9 +142,7 @@ class QuoteCheck:
 
 
 def issued_at(collateral: Collateral) -> int:
-    """When the youngest part of the collateral was signed, Unix seconds. Raises
-    `CollateralInvalid`.
-    """
+    """When its youngest part was signed, Unix seconds. Raises `CollateralInvalid`."""
     parts = collateral.as_dcap_qvl()
     try:
         dates = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from teetee.errors import TeeTeeError
+from teetee.errors import Retryable, TeeTeeError
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Checklist:
     """Checks in the order in which they were made."""
 
     checks: list[Check] = field(default_factory=list)
+    may_pass: bool = False
+    """Whether some check failed only because something could not be asked."""
 
     @property
     def passed(self) -> bool:
@@ -53,6 +55,7 @@ class Checklist:
         try:
             yield
         except TeeTeeError as error:
+            self.may_pass = self.may_pass or isinstance(error, Retryable)
             self.expect(name, False, "", str(error))
 
 

@@ -47,8 +47,12 @@ def audit_settled(
     enrolments: Mapping[int, EnrolmentEvidence],
     quotes: QuoteChecker,
 ) -> AuditReport:
-    """Everything that `teetee verify` promises of an answered request."""
+    """Everything that `teetee verify` promises of an answered request.
+
+    `enrolments` has every shard of the settlement's stages; see `audit_unattested` for when not.
+    """
     checks = Checklist()
+    check_announcement(checks, request)
     path = [enrolments[stage.shard_id] for stage in settlement.stages]
     receipts.check_path(checks, len(model.layer_digests), path, request.model_id)
     if path:
@@ -69,13 +73,34 @@ def audit_settled(
         royalty=settlement.royalty,
         refund=settlement.refund,
         transaction=settlement.transaction,
-        gas_used=settlement.gas_used,
+    )
+
+
+def audit_unattested(
+    request: RequestEvidence, settlement: SettlementEvidence, missing: Mapping[int, str]
+) -> AuditReport:
+    """A settled request of which some stage's attestation is not to be had: nothing else counts."""
+    checks = Checklist()
+    check_announcement(checks, request)
+    for shard_id, reason in missing.items():
+        checks.expect(f"enrolment of shard {shard_id}", False, "", reason)
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+        cost=settlement.cost,
+        fee=settlement.fee,
+        royalty=settlement.royalty,
+        refund=settlement.refund,
+        transaction=settlement.transaction,
     )
 
 
 def audit_declined(request: RequestEvidence, decline: DeclineEvidence) -> AuditReport:
     """Everything came back, by a recipient's word, before the deadline."""
     checks = Checklist()
+    check_announcement(checks, request)
     money.check_deposit(checks, request)
     checks.expect(
         "declined by a recipient",
@@ -103,6 +128,7 @@ def audit_declined(request: RequestEvidence, decline: DeclineEvidence) -> AuditR
 def audit_refunded(request: RequestEvidence, refund: RefundEvidence, penalty: int) -> AuditReport:
     """Everything came back after the deadline, with at most the escrow's `penalty` on top."""
     checks = Checklist()
+    check_announcement(checks, request)
     money.check_deposit(checks, request)
     checks.expect(
         "deadline",
@@ -133,6 +159,7 @@ def audit_refunded(request: RequestEvidence, refund: RefundEvidence, penalty: in
 def audit_open(request: RequestEvidence, now: int) -> AuditReport:
     """Nothing has ended yet: there is nothing to verify, and so it is not verified."""
     checks = Checklist()
+    check_announcement(checks, request)
     money.check_deposit(checks, request)
     left = request.deadline - now
     waiting = f"still open, {left} s before its deadline"
@@ -143,6 +170,16 @@ def audit_open(request: RequestEvidence, now: int) -> AuditReport:
         status=request.status,
         checks=tuple(checks.checks),
         deposit=request.deposit,
+    )
+
+
+def check_announcement(checks: Checklist, request: RequestEvidence) -> None:
+    """The event says what the contract stored."""
+    checks.expect(
+        "request",
+        not request.announced_otherwise,
+        f"asked by {request.requester} of model {request.model_id}",
+        f"its event and contract state differ in {', '.join(request.announced_otherwise)}",
     )
 
 

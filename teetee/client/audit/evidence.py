@@ -27,8 +27,8 @@ class RequestEvidence:
     output_price: int
     deposit: int
     recipients: tuple[int, ...]
-    shard_on_allowance: int = 0
-    """The shard whose allowance pays; 0 for a paid request."""
+    announced_otherwise: tuple[str, ...] = ()
+    """The fields in which the event differs from contract state."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,6 @@ class SettlementEvidence:
     transaction: str
     block_number: int
     block_time: int
-    gas_used: int
     input_tokens: int
     output_tokens: int
     answer: bytes
@@ -81,6 +80,7 @@ class SettlementEvidence:
     vs: bytes
     stages: tuple[StageEvidence, ...]
 
+    event_tokens: tuple[int, int]
     event_answer: bytes
     last_receipt: bytes
     cost: int
@@ -109,7 +109,6 @@ class EnrolmentEvidence:
     measurement: bytes
     measurement_allowed: bool
     """By the model's publisher, when the quote was shown."""
-    tcb_status: str
     attested_from: int
     """Unix time of the attestation's block."""
     attested_until: int

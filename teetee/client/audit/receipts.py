@@ -130,6 +130,8 @@ def check_settlement(
         f"0x{answer_hash.hex()}, of {len(settlement.answer)} bytes",
         "the answer in the event is not the one in the settlement's calldata",
     )
+    tokens = (settlement.input_tokens, settlement.output_tokens)
+    checks.equal("tokens", settlement.event_tokens, tokens, f"{tokens[0]} in, {tokens[1]} out")
     last_receipt = receipts[-1].receipt.struct_hash()
     checks.equal("last receipt", settlement.last_receipt, last_receipt, f"0x{last_receipt.hex()}")
     statement = Settlement(

@@ -48,7 +48,6 @@ class AuditReport:
     refund: int = 0
     penalty: int = 0
     transaction: str | None = None
-    gas_used: int | None = None
 
     @property
     def verified(self) -> bool:
@@ -91,5 +90,4 @@ class AuditReport:
             "penalty": str(self.penalty),
             "sumsUp": self.sums_up,
             "transaction": self.transaction,
-            "gasUsed": self.gas_used,
         }

@@ -158,7 +158,6 @@ def make_enrolment(
         quote_hash=keccak256(core),
         measurement=word("image"),
         measurement_allowed=True,
-        tcb_status="UP_TO_DATE",
         attested_from=OPENED_AT - 1000,
         attested_until=OPENED_AT + 100_000,
         left_at=0,
@@ -182,7 +181,6 @@ def make_settlement(
         transaction="0x" + "ab" * 32,
         block_number=6000,
         block_time=request.opened_at + 30,
-        gas_used=123_456,
         input_tokens=31,
         output_tokens=20,
         answer=b"sealed answer",
@@ -192,6 +190,7 @@ def make_settlement(
             StageEvidence(shard_id, hops[index], hops[index + 1], bytes(32), bytes(32))
             for index, shard_id in enumerate(enrolments)
         ),
+        event_tokens=(31, 20),
         event_answer=b"sealed answer",
         last_receipt=bytes(32),
         cost=0,

@@ -158,13 +158,21 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         lambda e: with_settlement(e, event_answer=b"another"),
         {"answer hash"},
     ),
+    "event which differs from contract state": (
+        lambda e: with_request(e, announced_otherwise=("deposit",)),
+        {"request"},
+    ),
+    "usage in the event other than the signed one": (
+        lambda e: with_settlement(e, event_tokens=(31, 21)),
+        {"tokens"},
+    ),
     "last receipt of something else": (
         lambda e: with_settlement(e, last_receipt=word("other")),
         {"last receipt"},
     ),
     "usage raised after signing": (
         lambda e: with_settlement(e, input_tokens=32),
-        ALL_RECEIPTS | {"cost", "payouts", "fee", "refund"},
+        ALL_RECEIPTS | {"tokens", "cost", "payouts", "fee", "refund"},
     ),
     "usage beyond the caps": (
         lambda e: with_request(e, max_input_tokens=30, deposit=30 * 7 + 50 * 13),

@@ -39,6 +39,7 @@ def make_pending(number: int = 1, requester: LocalAccount = REQUESTER) -> Pendin
         model_id=3,
         client_nonce=number.to_bytes(32),
         sent_after_block=100 + number,
+        deadline=1_800_000_000,
         sealed_secret=b"",
     )
     return bare.sealed(requester, SECRET)
@@ -64,6 +65,7 @@ def test_secret__other_wallet__is_refused() -> None:
         {"model_id": 4},
         {"client_nonce": bytes(32)},
         {"sent_after_block": 0},
+        {"deadline": 0},
         {"sealed_secret": bytes(60)},
         {"sealed_secret": b""},
     ],

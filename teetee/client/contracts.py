@@ -1,0 +1,43 @@
+"""One network's contracts and the way to them, as the client uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from teetee.chain.certificates import Certificates
+from teetee.chain.connection import Connection
+from teetee.chain.deployment import Deployment
+from teetee.chain.escrow import Escrow
+from teetee.chain.escrow_history import EscrowHistory
+from teetee.chain.registry import Registry
+from teetee.chain.token import Token
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """All of them, over one connection."""
+
+    deployment: Deployment
+    connection: Connection
+    registry: Registry
+    escrow: Escrow
+    history: EscrowHistory
+    token: Token
+    certificates: Certificates
+
+    @classmethod
+    def open(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
+        """Connect to the right chain, or raise `RpcUnavailable`, `WrongChain`."""
+        connection = Connection(urls, chain_id=deployment.chain_id)
+        connection.check()
+        escrow = Escrow(connection, deployment)
+        return cls(
+            deployment=deployment,
+            connection=connection,
+            registry=Registry(connection, deployment),
+            escrow=escrow,
+            history=EscrowHistory(connection, deployment, escrow),
+            token=Token(connection, deployment),
+            certificates=Certificates(connection, deployment),
+        )
