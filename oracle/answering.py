@@ -32,7 +32,7 @@ from shard_runtime.errors import (
 from teetee.answer import Answer, FinishReason
 from teetee.chain.requests import DeclineReason
 from teetee.envelope import open_prompt, seal_answer
-from teetee.errors import EnvelopeError, PromptInvalid, Retryable
+from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid, Retryable
 from teetee.identifiers import RequestId, ShardId
 from teetee.prompt import Prompt, Sampling
 from teetee.receipts import ReceiptDomain, Settlement, SignedReceipt
@@ -168,12 +168,13 @@ class Answering:
                 if self._abandon.is_set():
                     raise Stopped from None
                 return Refused(DeclineReason.OVERLOADED)
-            except PromptError:
+            except (PromptError, EnvelopeTooLarge):
                 return Refused(DeclineReason.INVALID)
             except EntryClosed:
                 raise Stopped from None
             except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:
                 avoided |= _blamed(error)
+                self._paths.blame(_blamed(error))
                 failure = error
             self._log.warning(
                 "path broke",

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
-from teetee.chain.requests import DeclineReason, Request
+from teetee.chain.requests import DeclineReason, Request, Settled
 from teetee.chain.shards import Shard
-from teetee.identifiers import RequestId, ShardId
+from teetee.identifiers import RequestId
 
 
 class Blocks(Protocol):
@@ -50,6 +50,9 @@ class EscrowReader(Protocol):
         block.
         """
 
+    def settled(self, request: Request) -> Settled:
+        """What the event RequestSettled says of a settled request. Raises `LogMissing`."""
+
 
 class EscrowWriter(Protocol):
     """What this enclave's signer sends. Each call simulates, sends and waits until it is confirmed.
@@ -62,8 +65,8 @@ class EscrowWriter(Protocol):
     def settle(self, answers: Sequence[Answered]) -> str:
         """One or more; those which ended meanwhile are skipped, where there are several."""
 
-    def decline(self, request_id: RequestId, shard_id: ShardId, reason: DeclineReason) -> str:
-        """As that recipient."""
+    def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
+        """As a recipient."""
 
     def refund(self, request_id: RequestId) -> str:
         """As anybody."""

@@ -43,7 +43,7 @@ class Steps(Protocol):
     def conclude(self, opening: Json, made: Json) -> Json:
         """How it ended on chain."""
 
-    def credit(self, ended: Json) -> Json:
+    def credit(self, opening: Json, ended: Json) -> Json:
         """What everybody was credited."""
 
 
@@ -150,7 +150,7 @@ class Journal:
             return Ended(RequestStatus.NONE, None).to_json()
         made = DBOS.run_step({"name": "answer"}, self._steps.answer, opening)
         ended = DBOS.run_step({"name": "conclude"}, self._steps.conclude, opening, made)
-        DBOS.run_step({"name": "credit"}, self._steps.credit, ended)
+        DBOS.run_step({"name": "credit"}, self._steps.credit, opening, ended)
         return ended
 
     def _ended(self, output: object) -> RequestStatus:

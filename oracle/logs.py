@@ -25,6 +25,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _ERROR_CHARACTERS = 600
 
 WITHHELD = "withheld"
+_OUR_PACKAGES = frozenset({"shard_runtime", "teetee"})
 
 
 def _number(value: object) -> bool:
@@ -110,8 +111,13 @@ class _LibraryRecords(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        facts = {} if error is None else {"error": error}
-        self._log.warning("library message", logger=record.name, **facts)
+        facts: dict[str, object] = {} if error is None else {"error": error}
+        # Our own packages log fixed texts with a kind; whatever has arguments may hold anything.
+        ours = record.name.partition(".")[0] in _OUR_PACKAGES and not record.args
+        event = str(record.msg) if ours else "library message"
+        if ours and hasattr(record, "kind"):
+            facts["kind"] = record.kind
+        self._log.warning(event, logger=record.name, **facts)
 
 
 def open_log(stream: TextIO | None = None) -> FilteringBoundLogger:

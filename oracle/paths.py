@@ -1,13 +1,78 @@
-"""Which shards run a request: active ones that tile the model, beginning at this entry."""
+"""Which shards run a request: active ones that tile the model, beginning at this entry.
 
-from collections.abc import Sequence
+The shortest path; a shard that failed lately comes last. Latency and load are not measured yet.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from teetee.identifiers import ShardId
+from oracle.errors import NoPath
+from oracle.peers import ChainPeers
+from teetee.errors import PathError
+from teetee.identifiers import ModelId, ShardId
+from teetee.path import choose_path
+
+# A failed shard is tried again after this long, in s, even when there is a replica.
+REST_SECONDS = 15.0
 
 
 class Paths(Protocol):
-    """Chooses."""
+    """Chooses, and learns what failed."""
 
     def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
         """A path whose first shard is this entry. Raises `NoPath`."""
+
+    def blame(self, shards: Iterable[ShardId]) -> None:
+        """These have failed a request."""
+
+
+class RegistryPaths:
+    """Over the shards that the peer directory believes. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        peers: ChainPeers,
+        model_id: ModelId,
+        layer_count: int,
+        entry: ShardId,
+        clock: Callable[[], float],
+    ) -> None:
+        self._peers = peers
+        self._model_id = model_id
+        self._layer_count = layer_count
+        self._entry = entry
+        self._clock = clock
+        self._resting: dict[ShardId, float] = {}
+        self._lock = threading.Lock()
+
+    def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+        """A path without `avoiding`; also without what failed lately, where there is one."""
+        for without in (avoiding | self._failed_lately(), avoiding):
+            try:
+                path = choose_path(
+                    self._peers.active(),
+                    self._layer_count,
+                    self._model_id,
+                    entry=self._entry,
+                    without=without - {self._entry},
+                )
+            except PathError:
+                continue
+            return [shard.shard_id for shard in path]
+        raise NoPath(model_id=self._model_id, layers=self._layer_count)
+
+    def blame(self, shards: Iterable[ShardId]) -> None:
+        """These come last for a while; our own shard has no replica to be preferred."""
+        until = self._clock() + REST_SECONDS
+        with self._lock:
+            self._resting |= {shard_id: until for shard_id in shards if shard_id != self._entry}
+
+    def _failed_lately(self) -> frozenset[ShardId]:
+        with self._lock:
+            now = self._clock()
+            self._resting = {
+                shard_id: until for shard_id, until in self._resting.items() if until > now
+            }
+            return frozenset(self._resting)

@@ -8,7 +8,7 @@ hold a password.
 import tomllib
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from eth_utils.address import is_checksum_address
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
 
     # where the truth is
-    rpc_url: SecretStr = Field(description="address of the chain's RPC node; never shown")
+    rpc_url: SecretStr = Field(description="RPC node, or several with commas between; never shown")
     chain_id: int = Field(ge=1, description="the chain that the deployment is on")
     deployment: Path = Field(description="JSON file with the deployed addresses")
 
@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     model_id: int = Field(ge=1, lt=1 << 32, description="published model")
     model: str = Field(min_length=1, description="GGUF file, local folder or hub id of its weights")
     layers: Layers = Field(description="FIRST-END, half-open, like 0-15")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="precision that the weights are computed in"
+    )
     is_entry: bool = Field(
         False, description="also holds tokenizer, embedding and head, and runs requests"
     )
@@ -127,6 +130,9 @@ class Settings(BaseSettings):
     enrolments_per_minute: Seconds = Field(6.0, description="quotes given out, on average")
 
     # its own upkeep
+    stop_grace_seconds: float = Field(
+        20.0, ge=0, le=3600, description="running requests may finish after SIGTERM"
+    )
     renewal_warning_seconds: WholeSeconds = Field(
         86_400, description="warn this long before the quote expires"
     )

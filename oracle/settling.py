@@ -32,13 +32,13 @@ class Settler:
         *,
         writer: EscrowWriter,
         window: float,
-        stop: threading.Event,
+        abandon: threading.Event,
         log: FilteringBoundLogger,
     ) -> None:
         """`window` in s: how long a first settlement waits for others."""
         self._writer = writer
         self._window = window
-        self._stop = stop
+        self._abandon = abandon
         self._log = log
         self._ready: queue.Queue[_Waiting] = queue.Queue()
         self._left_over: list[_Waiting] = []
@@ -58,7 +58,7 @@ class Settler:
                 return waiting.posted.result(timeout=0.5)
             except TimeoutError:
                 # What is being posted is waited for; what has not been begun can be left.
-                if self._stop.is_set() and waiting.posted.cancel():
+                if self._abandon.is_set() and waiting.posted.cancel():
                     raise Stopped from None
 
     def run_once(self) -> None:
@@ -71,8 +71,7 @@ class Settler:
         batch, self._left_over = self._left_over, []
         try:
             batch = batch or [self._ready.get(timeout=0.2)]
-            # The window closes after the first; `stop` does not shorten it by more than it is long.
-            self._stop.wait(self._window)
+            self._abandon.wait(self._window)
             while len(batch) < MOST:
                 batch.append(self._ready.get_nowait())
         except queue.Empty:

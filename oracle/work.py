@@ -7,6 +7,7 @@ crash of this process included. A lost race is information, not an error.
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
@@ -15,6 +16,7 @@ from oracle.chain_seam import EscrowReader, EscrowWriter
 from oracle.decision import Decline, Facts, Leave, Refund, Settle, Step, Timing, Wait, Work, decide
 from oracle.errors import HeadIsStale, NoPath, Rejected, Stopped
 from oracle.heads import Heads
+from oracle.in_flight import InFlight
 from oracle.journal import Json
 from oracle.lifecycle import Event, State
 from oracle.progress import Progress
@@ -68,6 +70,7 @@ class RequestWork:
         shard_id: ShardId,
         timing: Timing,
         progress: Progress,
+        in_flight: InFlight,
         pause: float,
         stop: threading.Event,
         log: FilteringBoundLogger,
@@ -81,6 +84,7 @@ class RequestWork:
         self._shard_id = shard_id
         self._timing = timing
         self._progress = progress
+        self._in_flight = in_flight
         self._pause = pause
         self._stop = stop
         self._log = log
@@ -89,79 +93,101 @@ class RequestWork:
 
     def fetch(self, request_id: int) -> dict[str, Any] | None:
         """The opening event, checked against contract state; None when there is no such request."""
-        number = RequestId(request_id)
-        self._progress.begin(number)
-        while True:
-            try:
-                request, at = self._look(number)
-                opening = None if request is None else self._reader.opening(request, at=at)
-            except TeeTeeError as error:
-                self._rest("request cannot be fetched", number, error)
-                continue
-            if request is None:
-                self._progress.note(number, Event.SEEN_VANISHED)
-                return None
-            if opening is not None:
-                return opening.to_json()
-            # A node can know the state before it knows the log.
-            self._rest("opening event is not there yet", number)
+        with self._in_flight.one():
+            opening = self._fetch(RequestId(request_id))
+        return None if opening is None else opening.to_json()
 
     def answer(self, opening_json: Json) -> dict[str, Any]:
         """A sealed answer, a refusal, or nothing because it is too late."""
         opening = Opening.from_json(opening_json)
         self._progress.begin(opening.request_id)
-        number, hindrance = opening.request_id, DeclineReason.OVERLOADED
-        while True:
-            step = self._next(opening, Nothing(), hindrance=hindrance)
-            match step:
-                case Work(give_up_at):
-                    try:
-                        made = self._maker.make(opening, give_up=self._giving_up(give_up_at))
-                    except Exception as error:  # noqa: BLE001 - tried until it is time
-                        if isinstance(error, NoPath):
-                            hindrance = DeclineReason.NO_PATH
-                        self._rest("answer could not be made yet", number, error)
-                        continue
-                    self._note_made(number, made)
-                    return made.to_json()
-                case Decline(reason):
-                    self._note_made(number, Refused(reason))
-                    return Refused(reason).to_json()
-                case Wait() | None:
-                    self._rest()
-                case Settle() | Refund() | Leave():
-                    return Nothing().to_json()
+        with self._in_flight.one():
+            made = self._answer(opening)
+        self._note_made(opening.request_id, made)
+        return made.to_json()
 
     def conclude(self, opening_json: Json, made_json: Json) -> dict[str, Any]:
         """Sees the request to its end on chain and says which it was."""
         opening, made = Opening.from_json(opening_json), made_from_json(made_json)
         self._progress.begin(opening.request_id)
-        transaction, rejected = None, False
+        with self._in_flight.one():
+            ended = self._conclude(opening, made)
+        self._progress.note(opening.request_id, _SEEN.get(ended.status, Event.SEEN_VANISHED))
+        return ended.to_json()
+
+    def credit(self, opening_json: Json, ended_json: Json) -> dict[str, Any]:
+        """Who was credited what, for this oracle's own books; the escrow has paid it already."""
+        opening, ended = Opening.from_json(opening_json), Ended.from_json(ended_json)
+        if ended.status is not RequestStatus.SETTLED:
+            return {}
+        request = replace(opening.request, status=ended.status)
+        try:
+            settled = self._reader.settled(request)
+        except TeeTeeError as error:
+            self._log.warning("credits not seen", request_id=int(request.request_id), error=error)
+            return {}
+        stages = [[int(stage.shard_id), str(stage.amount)] for stage in settled.stages]
+        return {"transaction": settled.transaction_hash, "stages": stages}
+
+    def _fetch(self, number: RequestId) -> Opening | None:
+        self._progress.begin(number)
+        while True:
+            try:
+                request, at = self._look(number)
+                if request is None:
+                    self._progress.note(number, Event.SEEN_VANISHED)
+                    return None
+                opening = self._reader.opening(request, at=at)
+            except TeeTeeError as error:
+                self._rest("request cannot be fetched", number, error)
+                continue
+            if opening is not None:
+                return opening
+            # A node can know the state before it knows the log.
+            self._rest("opening event is not there yet", number)
+
+    def _answer(self, opening: Opening) -> Made:
+        hindrance = DeclineReason.OVERLOADED
+        while True:
+            match self._next(opening, Nothing(), hindrance=hindrance):
+                case Work(give_up_at):
+                    try:
+                        return self._maker.make(opening, give_up=self._giving_up(give_up_at))
+                    except Exception as error:  # noqa: BLE001 - tried until it is time
+                        if isinstance(error, NoPath):
+                            hindrance = DeclineReason.NO_PATH
+                        self._rest("answer could not be made yet", opening.request_id, error)
+                case Decline(reason):
+                    return Refused(reason)
+                case Wait() | None:
+                    self._rest()
+                case Settle() | Refund() | Leave():
+                    return Nothing()
+
+    def _conclude(self, opening: Opening, made: Made) -> Ended:
+        number, transaction, rejected = opening.request_id, None, False
         while True:
             step = self._next(opening, made, rejected=rejected)
-            if isinstance(step, Leave):
-                return self._end(opening.request_id, step.status, transaction)
-            if isinstance(step, Work):
-                # It had ended when the answer was due and is open again: to be begun anew.
-                return self._end(opening.request_id, RequestStatus.NONE, transaction)
+            match step:
+                case Leave(status):
+                    return self._ended(number, Ended(status, transaction))
+                case Work():
+                    # It had ended when the answer was due and is open again: to be begun anew.
+                    return self._ended(number, Ended(RequestStatus.NONE, transaction))
             try:
                 transaction = self._act(step, opening, made) or transaction
                 rejected = False
             except Replaced:
-                return self._end(opening.request_id, RequestStatus.NONE, transaction)
-            except Rejected as error:
-                rejected = True
-                self._rest("the escrow refuses", opening.request_id, error)
+                return self._ended(number, Ended(RequestStatus.NONE, transaction))
             except Exception as error:  # noqa: BLE001 - the state is asked again
-                self._rest("request cannot be ended yet", opening.request_id, error)
-
-    def credit(self, ended_json: Json) -> dict[str, Any]:
-        """Notes the end; what was credited to whom is the chain's to say."""
-        return dict(Ended.from_json(ended_json).to_json())
+                rejected = isinstance(error, Rejected)
+                self._rest("request cannot be ended yet", number, error)
 
     # -- looking -------------------------------------------------------------------------------
 
     def _look(self, number: RequestId) -> tuple[Request | None, Block]:
+        # Asked anew, so that what this process has just sent is seen.
+        self._heads.poll()
         at = self._heads.current()
         return self._reader.request(number, at=at), at
 
@@ -205,7 +231,7 @@ class RequestWork:
                 return self._settling.settle(made)
             case Decline(reason):
                 self._log.info("declining", request_id=int(number), reason=reason.name)
-                return self._writer.decline(number, self._shard_id, reason)
+                return self._writer.decline(number, reason)
             case Refund():
                 self._log.info("refunding", request_id=int(number))
                 return self._writer.refund(number)
@@ -220,13 +246,11 @@ class RequestWork:
         if present is not None and present.context != opening.context:
             raise Replaced
 
-    def _end(
-        self, number: RequestId, status: RequestStatus, transaction: str | None
-    ) -> dict[str, Any]:
-        self._progress.note(number, _SEEN.get(status, Event.SEEN_VANISHED))
-        facts = {} if transaction is None else {"transaction": transaction}
-        self._log.info("request ended", request_id=int(number), state=status.name.lower(), **facts)
-        return Ended(status, transaction).to_json()
+    def _ended(self, number: RequestId, ended: Ended) -> Ended:
+        facts = {} if ended.transaction is None else {"transaction": ended.transaction}
+        state = ended.status.name.lower()
+        self._log.info("request ended", request_id=int(number), state=state, **facts)
+        return ended
 
     def _note_made(self, number: RequestId, made: Made) -> None:
         if isinstance(made, Answered):

@@ -14,7 +14,7 @@ from oracle.errors import Rejected
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
 from teetee.chain.errors import RpcUnavailable
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
+from teetee.chain.requests import DeclineReason, Request, RequestStatus, Settled, StageSettled
 from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.request_secret import RequestContext
@@ -151,6 +151,29 @@ class FakeChain:
         version = self._version(at)
         return version.openings.get(request.request_id) if self.shows_events else None
 
+    def settled(self, request: Request) -> Settled:
+        self._answer()
+        stages = [
+            StageSettled(
+                shard_id=SHARD, host=REQUESTER, quote_hash=bytes(32), amount=request.deposit
+            )
+        ]
+        return Settled(
+            request_id=request.request_id,
+            requester=request.requester,
+            input_tokens=1,
+            output_tokens=1,
+            cost=request.deposit,
+            fee=0,
+            royalty=0,
+            refund=0,
+            last_receipt=bytes(32),
+            answer=b"",
+            stages=tuple(stages),
+            block_number=1,
+            transaction_hash="0x" + "1" * 64,
+        )
+
     # -- EscrowWriter --------------------------------------------------------------------------
 
     def settle(self, answers: Sequence[Answered]) -> str:
@@ -164,12 +187,12 @@ class FakeChain:
                     self._end(answered.request_id, RequestStatus.SETTLED, "settle")
             return _hash(self.sent)
 
-    def decline(self, request_id: RequestId, shard_id: ShardId, reason: DeclineReason) -> str:
+    def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
         with self._lock:
             self._answer()
             request = self._versions[-1].requests[request_id]
             now = self._versions[-1].block.timestamp
-            if now < request.takeover_at(request.recipients.index(shard_id)):
+            if now < request.takeover_at(request.recipients.index(SHARD)):
                 raise Rejected(action="a decline", reason="DeclineTooEarly")
             self._end(request_id, RequestStatus.DECLINED, f"decline {reason.name}")
             return _hash(self.sent)

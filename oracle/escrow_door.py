@@ -1,0 +1,158 @@
+"""The escrow as `teetee.chain` shows it, in the oracle's words. Fulfils `EscrowReader`,
+`EscrowWriter`, `Blocks`.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from eth_account.signers.local import LocalAccount
+
+from oracle.errors import EtherIsShort, NotConfirmed, Rejected, Stopped
+from oracle.records import Answered, Opening
+from teetee.chain.calldata import Call
+from teetee.chain.connection import Block, Connection
+from teetee.chain.deployment import Deployment
+from teetee.chain.errors import BlockUnknown, InsufficientFunds, LogMissing, TransactionUnconfirmed
+from teetee.chain.escrow import Escrow
+from teetee.chain.escrow_history import EscrowHistory
+from teetee.chain.rejections import ContractRejected, UnknownRequest
+from teetee.chain.requests import DeclineReason, Request, Settled
+from teetee.chain.sending import SendingRules
+from teetee.chain.settlements import SettlementParameters
+from teetee.chain.transactions import Sender
+from teetee.identifiers import RequestId
+
+
+class ChainBlocks:
+    """The blocks of a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def chain_id(self) -> int:
+        """Asked anew each time: behind one address, the node can change."""
+        return int(self._connection.web3.eth.chain_id)
+
+    def head(self) -> Block:
+        """The newest."""
+        return self._connection.head()
+
+    def safe(self) -> Block:
+        """The newest that the chain calls safe."""
+        return self._connection.safe_head()
+
+    def at(self, number: int) -> Block | None:
+        """None: this node knows no such block."""
+        try:
+            return self._connection.block(number)
+        except BlockUnknown:
+            return None
+
+    def block_hash(self, number: int) -> bytes | None:
+        """For the enrolment."""
+        block = self.at(number)
+        return None if block is None else block.hash
+
+
+class EscrowDoor:
+    """Reads requests."""
+
+    def __init__(self, connection: Connection, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._escrow = Escrow(connection, deployment)
+        self._history = EscrowHistory(connection, deployment, self._escrow)
+
+    def request_count(self, *, at: Block) -> RequestId:
+        """The highest id; 0: there is none."""
+        return RequestId(self._escrow.request_count(at))
+
+    def open_requests(
+        self, *, after: RequestId, limit: int, at: Block
+    ) -> tuple[Sequence[RequestId], RequestId | None]:
+        """The open ones among the `limit` ids beyond `after`, and where the next page begins."""
+        found, following = self._escrow.open_page(after, limit, at)
+        return found, RequestId(following) if following else None
+
+    def request(self, request_id: RequestId, *, at: Block) -> Request | None:
+        """None: there is no such request at that block."""
+        try:
+            return self._escrow.request_of(request_id, at)
+        except UnknownRequest:
+            return None
+
+    def opening(self, request: Request, *, at: Block) -> Opening | None:
+        """What the event RequestOpened says of it."""
+        opened = self._history.opened(request)
+        if opened.block_number > at.number:
+            return None
+        return Opening(
+            request=request,
+            chain_id=self._deployment.chain_id,
+            escrow=self._deployment.escrow,
+            client_nonce=opened.client_nonce,
+            envelope=opened.envelope,
+        )
+
+    def settled(self, request: Request) -> Settled:
+        """What the event RequestSettled says of a settled request. Raises `LogMissing`."""
+        ended = self._history.ended(request)
+        if not isinstance(ended, Settled):
+            raise LogMissing("RequestSettled", self._deployment.deployed_at_block)
+        return ended
+
+
+class EscrowPen:
+    """Sends as this enclave's signer, one account for all kinds of calls."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        deployment: Deployment,
+        signer: LocalAccount,
+        *,
+        give_up_after: float,
+        poll_seconds: float,
+        abandon: threading.Event,
+    ) -> None:
+        """`give_up_after` in s: then the state is looked at again. `abandon` ends waiting."""
+        self._escrow = Escrow(connection, deployment)
+
+        def wait(seconds: float) -> None:
+            if abandon.wait(seconds):
+                raise Stopped
+
+        self._sender = Sender(
+            connection,
+            signer,
+            rules=SendingRules(give_up_after=give_up_after),
+            poll_seconds=poll_seconds,
+            wait=wait,
+        )
+
+    def settle(self, answers: Sequence[Answered]) -> str:
+        """One or more; those which ended meanwhile are skipped, where there are several."""
+        ready = [SettlementParameters.of(one.signed, one.receipts, one.answer) for one in answers]
+        if len(ready) == 1:
+            return self._send(self._escrow.settle(ready[0]))
+        return self._send(self._escrow.settle_batch(ready))
+
+    def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
+        """As a recipient."""
+        return self._send(self._escrow.decline(request_id, reason))
+
+    def refund(self, request_id: RequestId) -> str:
+        """As anybody."""
+        return self._send(self._escrow.refund(request_id))
+
+    def _send(self, call: Call) -> str:
+        """Raises `Rejected`, `EtherIsShort`, `NotConfirmed` and what the connection raises."""
+        try:
+            return self._sender.send(call).transaction_hash
+        except ContractRejected as error:
+            raise Rejected(action=call.what, reason=error.name) from None
+        except InsufficientFunds as error:
+            raise EtherIsShort(
+                address=error.address, balance=error.have, needed=error.needed
+            ) from None
+        except TransactionUnconfirmed as error:
+            raise NotConfirmed(action=call.what, transaction=error.transaction_hash) from None

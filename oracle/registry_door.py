@@ -1,0 +1,26 @@
+"""The registry as `teetee.chain` shows it, in the oracle's words. Fulfils `RegistryReader`."""
+
+from collections.abc import Sequence
+
+from teetee.chain.connection import Block
+from teetee.chain.registry import Registry
+from teetee.chain.shards import Shard
+from teetee.identifiers import ModelId
+
+
+class RegistryDoor:
+    """Reads the shards of one model, each checked by `teetee.chain` against its identity digest."""
+
+    def __init__(self, registry: Registry, *, model_id: ModelId, signer: str) -> None:
+        self._registry = registry
+        self._model_id = model_id
+        self._signer = signer
+
+    def active_shards(self, *, at: Block) -> Sequence[Shard]:
+        """Of our model, by rising id."""
+        return self._registry.active_shards(self._model_id, at)
+
+    def own_shard(self, *, at: Block) -> Shard | None:
+        """The latest shard that our signer was enrolled as, active or not."""
+        shard_id = self._registry.shard_of(self._signer)
+        return None if shard_id is None else self._registry.shard(shard_id, at)
