@@ -13,9 +13,10 @@
         │               StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
         │               NoCollateralSource, ShardRefused
-        ├── question    NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
+        ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
         │               PromptTooLong, MalformedAmount, PriceAboveLimit, InsufficientTokens,
         │               AllowanceTooSmall
+        ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreExists
         └── under way   PendingRequestUnreadable, NotPending, NotOpened, VerificationFailed
@@ -206,6 +207,16 @@ class TooFewEntries(Fatal):
         )
 
 
+class NoNetwork(Fatal):
+    """No network named, and none on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No network: there is no local deployment (`make demo` makes one). Name one with "
+            "--network base-sepolia or base-mainnet, or a file with --deployment."
+        )
+
+
 class NoModel(Fatal):
     """Nothing published."""
 
@@ -292,6 +303,40 @@ class AllowanceTooSmall(Fatal):
             f"The allowance of shard {shard_id} is {available} tokens, and up to {needed} are "
             "needed. It grows with what the shard serves. Ask for less with --max-tokens, or pay "
             "by leaving --allowance out."
+        )
+
+
+# ---------------------------------------------------------------- hosting
+
+
+class BondNotCovered(Fatal):
+    """Too few tokens for the bond."""
+
+    def __init__(self, address: str, needed: str, available: str) -> None:
+        super().__init__(
+            f"The bond is {needed}, and {address} holds {available}. Get tokens first "
+            "(on test networks `teetee wallet faucet`), then try again."
+        )
+
+
+class OtherEnclave(Fatal):
+    """Not the enclave that was enrolled."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(
+            f"The enclave there has other keys than shard {shard_id}: it is another enclave, or "
+            "another image. Name the right one with --connect, or retire the shard and enrol "
+            "this one."
+        )
+
+
+class ShardOfAnother(Fatal):
+    """Only its host may do this."""
+
+    def __init__(self, shard_id: int, host: str, address: str) -> None:
+        super().__init__(
+            f"Shard {shard_id} belongs to {host}, and this wallet is {address}. Use the host's "
+            "wallet."
         )
 
 

@@ -114,7 +114,9 @@ class Offers:
         if not active:
             raise NoEntryShard(model.model_id)
         on_paths = shards_on_paths(active, model.layer_count)
-        statuses = {shard.shard_id: self._check.require_fit(shard, model, at) for shard in on_paths}
+        statuses = {
+            int(shard.shard_id): self._check.require_fit(shard, model, at) for shard in on_paths
+        }
         recipients = choose_recipients(
             on_paths, question.recipients, lasting_until=deadline, chance=self._chance
         )

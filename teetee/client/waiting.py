@@ -143,10 +143,11 @@ class Waiter:
         ]
 
     def _until_ended(self, request: Request, listener: Listener) -> Request:
+        request_id = request.request_id
         while request.status is RequestStatus.OPEN:
             if not (self._is_late(request) and self._refunded(request, listener)):
                 self._sleep(self._poll_seconds)
-            request = self._patiently(lambda: self._read(request.request_id), listener)
+            request = self._patiently(lambda: self._read(request_id), listener)
         return request
 
     def _is_late(self, request: Request) -> bool:

@@ -8,10 +8,10 @@ from pathlib import Path
 import typer
 
 from teetee.command.session import (
-    ConnectionSettings,
     DeploymentOption,
     NetworkOption,
     RpcOption,
+    connection_settings,
 )
 from teetee.command.wallet import wallet
 
@@ -54,7 +54,7 @@ def teetee(
     rpc: RpcOption = None,
 ) -> None:
     """Ask a model that no single machine holds: private, paid and proven on a chain."""
-    context.obj = ConnectionSettings(network, deployment, rpc)
+    context.obj = connection_settings(network, deployment, rpc)
 
 
 def main() -> None:

@@ -15,19 +15,25 @@ import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.deployment import LOCAL_NETWORK
+from teetee.chain.transactions import Sender
 from teetee.client import keystore
+from teetee.client.contracts import Contracts
 from teetee.client.errors import NoPassphrase
+from teetee.command.network import ConnectionSettings
 from teetee.command.printer import Printer
 from teetee.errors import Retryable, TeeTeeError
 
 FAILED, TEMPORARY, INTERRUPTED = 1, 75, 130
 DEBUG_VARIABLE = "TEETEE_DEBUG"
+POLL_SECONDS, LOCAL_POLL_SECONDS = 1.0, 0.2
 
 NetworkOption = Annotated[
     str | None,
@@ -48,7 +54,7 @@ DeploymentOption = Annotated[
     ),
 ]
 RpcOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--rpc",
         envvar="TEETEE_RPC",
@@ -70,24 +76,7 @@ KeystoreOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class ConnectionSettings:
-    """How the chain was named. What is None was left to the defaults."""
-
-    network: str | None = None
-    deployment: Path | None = None
-    rpc: str | None = None
-
-    def or_else(self, fallback: ConnectionSettings) -> ConnectionSettings:
-        """Options of the command win over those before it."""
-        return ConnectionSettings(
-            self.network or fallback.network,
-            self.deployment or fallback.deployment,
-            self.rpc or fallback.rpc,
-        )
-
-
-@dataclass(frozen=True)
+@dataclass
 class Session:
     """One run of one command."""
 
@@ -98,11 +87,34 @@ class Session:
         """The wallet, from keystore or environment."""
         return keystore.load_account(path, os.environ, self._ask_passphrase)
 
+    @cached_property
+    def contracts(self) -> Contracts:
+        """The network's, connected on first use."""
+        with self.printer.waiting("Connecting…"):
+            return self.connection.open()
+
+    def sender(self, account: LocalAccount) -> Sender:
+        """Sends that wallet's transactions."""
+        return Sender(self.contracts.connection, account, poll_seconds=self.poll_seconds)
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often to look: a local chain has no block time."""
+        local = self.contracts.deployment.network == LOCAL_NETWORK
+        return LOCAL_POLL_SECONDS if local else POLL_SECONDS
+
     def _ask_passphrase(self, path: str) -> str:
         if self.printer.as_json or not os.isatty(0):
             raise NoPassphrase(path)
         answer: str = typer.prompt(f"Passphrase of {path}", hide_input=True, err=True)
         return answer
+
+
+def connection_settings(
+    network: str | None, deployment: Path | None, rpc: list[str] | None
+) -> ConnectionSettings:
+    """From the options as typer gives them."""
+    return ConnectionSettings(network, deployment, tuple(rpc or ()))
 
 
 def with_session(function: Callable[..., None]) -> Callable[..., None]:
@@ -124,7 +136,7 @@ def with_session(function: Callable[..., None]) -> Callable[..., None]:
 
     def command(**options: Any) -> None:
         context: typer.Context = options.pop("context")
-        named = ConnectionSettings(
+        named = connection_settings(
             *(options.pop(name) for name in ("network", "deployment", "rpc"))
         )
         before = context.find_object(ConnectionSettings) or ConnectionSettings()

@@ -1,4 +1,4 @@
-"""Finds a shard's attestation at the time of a settlement, also if the shard has renewed or left since."""
+"""Finds a shard's attestation at the time of a settlement, also if it has renewed or left since."""
 
 from __future__ import annotations
 
