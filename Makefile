@@ -125,7 +125,7 @@ lock: ## write requirements/*.txt and package-lock.json anew; LOCK=--upgrade als
 	$(UV) $(LOCK) $(LEFT_OUT) pyproject.toml --output-file requirements/runtime.txt
 	$(UV) $(LOCK) $(LEFT_OUT) pyproject.toml --extra test --constraint requirements/runtime.txt \
 	    --output-file requirements/test.txt
-	$(UV) $(LOCK) requirements/ape.in --output-file requirements/ape.txt
+	$(UV) $(LOCK) --no-emit-package asyncio requirements/ape.in --output-file requirements/ape.txt
 	npm install --package-lock-only --ignore-scripts --loglevel=error
 
 clean: ## remove what was built, keep the environments

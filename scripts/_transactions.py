@@ -1,0 +1,52 @@
+"""Sends what ape has signed, after the chain was asked whether it would accept it.
+
+The simulation is asked for over JSON-RPC, because there the revert data come back whole: so a
+refusal is told with the contract's own error and its values.
+"""
+
+from typing import Any
+
+from ape.api import AccountAPI, ReceiptAPI
+from ape.contracts import ContractContainer, ContractInstance
+from ape.utils import ManagerAccessMixin
+from eth_utils.conversions import to_hex
+from hexbytes import HexBytes
+
+from teetee.chain.errors import RpcRefused
+from teetee.chain.rejections import decode_rejection
+
+
+def simulate(sender: str, to: str | None, data: bytes) -> bytes:
+    """What a call would return now. Raises `ContractRejected`, `RpcRefused`."""
+    call = {"from": sender, "data": to_hex(data)} | ({"to": to} if to else {})
+    # pending: what was announced becomes due by time, and the next block has a later one
+    reply = ManagerAccessMixin.provider.web3.provider.make_request("eth_call", [call, "pending"])
+    if "error" not in reply:
+        return bytes(HexBytes(reply["result"]))
+    error = reply["error"]
+    revert = error.get("data")
+    if isinstance(revert, str) and revert.startswith("0x"):
+        raise decode_rejection(bytes(HexBytes(revert)))
+    raise RpcRefused("eth_call", int(error.get("code", 0)), str(error.get("message", "")))
+
+
+def call_data(contract: ContractInstance, function: str, *arguments: Any) -> bytes:
+    """The calldata of one call."""
+    return bytes(getattr(contract, function).encode_input(*arguments))
+
+
+def send(
+    account: AccountAPI, contract: ContractInstance, function: str, *arguments: Any
+) -> ReceiptAPI:
+    """Simulate, send, wait for the network's confirmations. Raises `ContractRejected`."""
+    simulate(str(account.address), contract.address, call_data(contract, function, *arguments))
+    receipt: ReceiptAPI = getattr(contract, function)(*arguments, sender=account)
+    return receipt
+
+
+def deploy(account: AccountAPI, container: ContractContainer, *arguments: Any) -> ContractInstance:
+    """Simulate the constructor, then deploy. Raises `ContractRejected`."""
+    creation = bytes(container.constructor.serialize_transaction(*arguments).data)
+    simulate(str(account.address), None, creation)
+    instance: ContractInstance = account.deploy(container, *arguments)
+    return instance
