@@ -14,42 +14,44 @@ library CertificateTime {
 
     uint256 private constant SIZE = 13;
 
+    // Twelve octets each: "0"; 118, which takes 10 and more to 128 and more, and 9 only to 127; the highest bit.
+    uint256 private constant ASCII_ZEROS = 0x303030303030303030303030;
+    uint256 private constant ABOVE_NINE = 0x767676767676767676767676;
+    uint256 private constant HIGH_BITS = 0x808080808080808080808080;
+
     /// @notice Reads the UTCTime at `offset` as Unix seconds.
     function read(bytes memory der, uint256 offset, uint256 end) internal pure returns (uint40 time, uint256 next) {
         uint256 content;
         (content, next) = Der.open({der: der, offset: offset, end: end, tag: Der.UTC_TIME});
         uint256 text = Der.word(der, content);
-        if (next - content != SIZE || (text >> 152) & 0xff != 0x5a) revert CertificateTimeInvalid(offset);
-        uint256 year = _pair(text, 0, offset);
+        // twelve digits, then "Z"
+        uint256 digits = (text >> 160) ^ ASCII_ZEROS;
+        bool allDigits = (digits | (digits + ABOVE_NINE)) & HIGH_BITS == 0;
+        if (next - content != SIZE || (text >> 152) & 0xff != 0x5a || !allDigits) {
+            revert CertificateTimeInvalid(offset);
+        }
+        time = _timestamp(digits, offset);
+    }
+
+    function _timestamp(uint256 digits, uint256 offset) private pure returns (uint40) {
+        uint256 year = _pair(digits, 80);
         // RFC 5280 section 4.1.2.5.1
         year += year < 50 ? 2000 : 1900;
-        time = _timestamp(text, year, offset);
-    }
-
-    function _timestamp(uint256 text, uint256 year, uint256 offset) private pure returns (uint40) {
-        uint256 month = _pair(text, 1, offset);
-        uint256 day = _pair(text, 2, offset);
-        uint256 hour = _pair(text, 3, offset);
-        uint256 minute = _pair(text, 4, offset);
-        uint256 second = _pair(text, 5, offset);
-        bool exists = DateTimeLib.isSupportedDateTime({
-            year: year, month: month, day: day, hour: hour, minute: minute, second: second
-        });
+        (uint256 month, uint256 day) = (_pair(digits, 64), _pair(digits, 48));
+        (uint256 hour, uint256 minute, uint256 second) = (_pair(digits, 32), _pair(digits, 16), _pair(digits, 0));
+        bool exists = DateTimeLib.isSupportedDate({year: year, month: month, day: day});
         // years before 1970 aren't supported, so the result is never negative; 2049 fits into 40 bits
-        if (!exists) revert CertificateTimeInvalid(offset);
-        return uint40(
-            DateTimeLib.dateTimeToTimestamp({
-                year: year, month: month, day: day, hour: hour, minute: minute, second: second
-            })
-        );
+        if (!exists || hour > 23 || minute > 59 || second > 59) revert CertificateTimeInvalid(offset);
+        uint256 daysSinceEpoch = DateTimeLib.dateToEpochDay({year: year, month: month, day: day});
+        return uint40(daysSinceEpoch * 1 days + hour * 1 hours + minute * 1 minutes + second);
     }
 
-    /// @dev Two ASCII digits, counted in pairs from the left of the word.
-    function _pair(uint256 text, uint256 index, uint256 offset) private pure returns (uint256) {
-        uint256 pair = (text >> (240 - 16 * index)) & 0xffff;
-        uint256 tens = (pair >> 8) ^ 0x30;
-        uint256 ones = (pair & 0xff) ^ 0x30;
-        if (tens > 9 || ones > 9) revert CertificateTimeInvalid(offset);
-        return 10 * tens + ones;
+    /// @dev Two decimal digits, one per octet, above `shift` bits.
+    function _pair(uint256 digits, uint256 shift) private pure returns (uint256) {
+        // both octets are at most 9
+        unchecked {
+            uint256 pair = digits >> shift;
+            return 10 * ((pair >> 8) & 0xff) + (pair & 0xff);
+        }
     }
 }

@@ -54,7 +54,7 @@ contract DcapVerifier is IDcapVerifier {
             measurement: quote.measurement(),
             reportDataLow: low,
             reportDataHigh: high,
-            platformId: pck.platformId,
+            platformId: keccak256(abi.encodePacked(pck.ppid)),
             quoteHash: keccak256(quote),
             tcbStatus: TcbStatus.UNCHECKED,
             validUntil: pck.expiresAt,

@@ -12,7 +12,6 @@ library Der {
     uint8 internal constant BIT_STRING = 0x03;
     uint8 internal constant OCTET_STRING = 0x04;
     uint8 internal constant OBJECT_IDENTIFIER = 0x06;
-    uint8 internal constant ENUMERATED = 0x0a;
     uint8 internal constant UTC_TIME = 0x17;
     uint8 internal constant SEQUENCE = 0x30;
 
@@ -35,20 +34,22 @@ library Der {
         pure
         returns (uint256 content, uint256 next)
     {
-        if (offset + 2 > end) revert DerTruncated(offset);
-        uint256 head = word(der, offset);
-        if (head >> 248 != tag) revert DerTagUnexpected(offset, tag, uint8(head >> 248));
-        uint256 size = (head >> 240) & 0xff;
-        content = offset + 2;
-        if (size >= 0x80) {
-            uint256 lengthBytes = size - 0x80;
-            if (lengthBytes != 1 && lengthBytes != 2) revert DerLengthInvalid(offset);
-            size = lengthBytes == 1 ? (head >> 232) & 0xff : (head >> 224) & 0xffff;
-            if (size < (lengthBytes == 1 ? 0x80 : 0x100)) revert DerLengthInvalid(offset);
-            content += lengthBytes;
+        unchecked {
+            if (offset + 2 > end) revert DerTruncated(offset);
+            uint256 head = word(der, offset);
+            if (head >> 248 != tag) revert DerTagUnexpected(offset, tag, uint8(head >> 248));
+            uint256 size = (head >> 240) & 0xff;
+            content = offset + 2;
+            if (size >= 0x80) {
+                uint256 lengthBytes = size - 0x80;
+                if (lengthBytes != 1 && lengthBytes != 2) revert DerLengthInvalid(offset);
+                size = lengthBytes == 1 ? (head >> 232) & 0xff : (head >> 224) & 0xffff;
+                if (size < (lengthBytes == 1 ? 0x80 : 0x100)) revert DerLengthInvalid(offset);
+                content += lengthBytes;
+            }
+            next = content + size;
+            if (next > end) revert DerTruncated(offset);
         }
-        next = content + size;
-        if (next > end) revert DerTruncated(offset);
     }
 
     /// @notice Enters the element at `offset`, which must fill what encloses it.
@@ -68,9 +69,11 @@ library Der {
         pure
         returns (uint256 next)
     {
-        next = offset + size;
-        if (next > end) revert DerTruncated(offset);
-        if ((word(der, offset) ^ uint256(expected)) >> (256 - 8 * size) != 0) revert DerValueUnexpected(offset);
+        unchecked {
+            next = offset + size;
+            if (next > end) revert DerTruncated(offset);
+            if ((word(der, offset) ^ uint256(expected)) >> (256 - 8 * size) != 0) revert DerValueUnexpected(offset);
+        }
     }
 
     /// @notice Reads a non-negative INTEGER of at most 32 bytes.
@@ -79,29 +82,19 @@ library Der {
         pure
         returns (uint256 value, uint256 next)
     {
-        uint256 content;
-        (content, next) = open({der: der, offset: offset, end: end, tag: INTEGER});
-        uint256 size = next - content;
-        uint256 head = word(der, content);
-        bool leadsWithZero = head >> 248 == 0;
-        // a leading zero only where the next bit would make the number negative
-        bool minimal = !leadsWithZero || size == 1 || (head >> 247) & 1 == 1;
-        if (size == 0 || size > (leadsWithZero ? 33 : 32) || head >> 255 == 1 || !minimal) {
-            revert DerIntegerInvalid(offset);
+        unchecked {
+            uint256 content;
+            (content, next) = open({der: der, offset: offset, end: end, tag: INTEGER});
+            uint256 size = next - content;
+            uint256 head = word(der, content);
+            bool leadsWithZero = head >> 248 == 0;
+            // a leading zero only where the next bit would make the number negative
+            bool minimal = !leadsWithZero || size == 1 || (head >> 247) & 1 == 1;
+            if (size == 0 || size > (leadsWithZero ? 33 : 32) || head >> 255 == 1 || !minimal) {
+                revert DerIntegerInvalid(offset);
+            }
+            value = size == 33 ? word(der, content + 1) : head >> (256 - 8 * size);
         }
-        value = size == 33 ? word(der, content + 1) : head >> (256 - 8 * size);
-    }
-
-    /// @notice Reads an OCTET STRING of exactly `size` bytes (1 to 32), left-aligned.
-    function octets(bytes memory der, uint256 offset, uint256 end, uint256 size)
-        internal
-        pure
-        returns (bytes32 value, uint256 next)
-    {
-        uint256 content;
-        (content, next) = open({der: der, offset: offset, end: end, tag: OCTET_STRING});
-        if (next - content != size) revert DerValueUnexpected(offset);
-        value = bytes32((word(der, content) >> (256 - 8 * size)) << (256 - 8 * size));
     }
 
     /// @notice Reads a BOOLEAN: DER knows 00 and ff only.

@@ -1,55 +1,58 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity >=0.8.37;
 
-/// @notice A certificate authority directly below the root, as stored. 5 slots.
+/// @notice A certificate authority directly below the root, as stored. 4 slots.
 struct Authority {
     // slot 0, 1: its P-256 key
     uint256 x;
     uint256 y;
     // slot 2: keccak256 of the DER of its name
     bytes32 subject;
-    // slot 3: keccak256 of its tbsCertificate
-    bytes32 id;
-    // slot 4: serial number below the root; Unix seconds at which it or the root ends, whichever is earlier
+    // slot 3 (29 bytes): its serial number below the root
     uint160 serial;
+    // Unix seconds at which it or the root ends, whichever is earlier: 40 bits reach beyond the year 36,000
     uint40 expiresAt;
+    // counted from 1; zero is none
+    uint32 index;
 }
 
-/// @notice One machine's PCK certificate, as stored. 5 slots.
+/// @notice One machine's PCK certificate, as stored. 4 slots.
 struct PckCertificate {
     // slot 0, 1: its P-256 key
     uint256 x;
     uint256 y;
-    // slot 2: keccak256(PPID), the same for all certificates of one machine
-    bytes32 platformId;
-    // slot 3 (32 bytes): what decides about the TCB level
+    // slot 2 (32 bytes): the machine, the same in all certificates of its life; 16 components' security versions
+    bytes16 ppid;
     bytes16 componentSvns;
+    // slot 3 (32 bytes): which TCB info applies, and the PCE's security version
     bytes6 fmspc;
     bytes2 pceId;
     uint16 pceSvn;
-    // Unix seconds at which the first of leaf, authority and root ends: 40 bits reach beyond the year 36,000
+    // Unix seconds at which the first of leaf, authority and root ends
     uint40 expiresAt;
     // bit 2: packages can be added; bit 1: keys are cached by Intel; bit 0: SMT is on
     uint8 configuration;
-    // slot 4 (25 bytes): which authority signed it, counted from 1, and under which number
-    uint160 serial;
-    uint32 authorityIndex;
     // 0 standard, 1 scalable, 2 scalable with integrity
     uint8 sgxType;
+    // which authority signed it, counted from 1; zero is no certificate
+    uint32 authorityIndex;
+    // The last 88 of the serial number's 160 bits. They save a slot, and a CRL that is searched by them can only find too
+    // much: serial numbers are as good as random, so one in 2^88 machines would share a revoked one's.
+    uint88 serialTail;
 }
 
 /// @title IPckCertificates
 /// @notice Remembers PCK certificates whose chain up to the pinned root has been verified once, so that a quote of a
 /// known machine costs two signature checks and no parsing.
 /// @dev Anyone may add: the signatures are the only authority, and nobody can remove or replace. What this does NOT
-/// check is revocation: a CRL names (authority, serial), and both are kept for the verifier that reads CRLs. Whoever
+/// check is revocation: a CRL names authority and serial number, which are kept for the verifier that reads CRLs. Whoever
 /// relies on a certificate compares `expiresAt` with the time of use.
 interface IPckCertificates {
     /// @notice The root was pinned. Everything that chains to it can be rebuilt from these three events.
     event RootPinned(bytes32 indexed rootId, bytes der);
     /// @notice An authority's certificate was verified and stored.
-    event AuthorityAdded(bytes32 indexed authorityId, uint256 indexed authorityIndex, bytes der);
-    /// @notice A machine's PCK certificate was verified and stored.
+    event AuthorityAdded(bytes32 indexed authorityId, uint256 indexed index, bytes der);
+    /// @notice A machine's PCK certificate was verified and stored. `platformId` is keccak256(PPID).
     event PckCertificateAdded(
         bytes32 indexed pckId, bytes32 indexed authorityId, bytes32 indexed platformId, bytes der
     );
@@ -90,8 +93,8 @@ interface IPckCertificates {
     /// @notice The stored authority. Reverts with {AuthorityUnknown}. It may have ended: see `expiresAt`.
     function authority(bytes32 authorityId) external view returns (Authority memory);
 
-    /// @notice The authority with that index, counted from 1; a leaf's `authorityIndex` leads here.
-    function authorityAt(uint256 authorityIndex) external view returns (Authority memory);
+    /// @notice The id of the authority with that index, counted from 1; zero beyond the last.
+    function authorityIdAt(uint256 index) external view returns (bytes32 authorityId);
 
     /// @notice Whether a leaf with that id is stored.
     function hasPckCertificate(bytes32 pckId) external view returns (bool);

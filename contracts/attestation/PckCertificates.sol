@@ -17,8 +17,9 @@ contract PckCertificates is IPckCertificates {
     uint40 private immutable _ROOT_EXPIRES_AT;
     bool private immutable _NATIVE_P256;
 
-    Authority[] private _authorities;
-    mapping(bytes32 authorityId => uint32 indexFromOne) private _authorityIndex;
+    uint32 private _authorityCount;
+    mapping(uint256 index => bytes32 authorityId) private _authorityIds;
+    mapping(bytes32 authorityId => Authority authority) private _authorities;
     mapping(bytes32 pckId => PckCertificate certificate) private _pckCertificates;
 
     /// @notice Pins the root for ever. Reverts unless it is a self-signed authority in force.
@@ -45,7 +46,7 @@ contract PckCertificates is IPckCertificates {
         Certificate memory certificate = X509.parse(der);
         authorityId = certificate.id;
         // whoever was first has had it verified; a lost race is no error
-        if (_authorityIndex[authorityId] != 0) return authorityId;
+        if (hasAuthority(authorityId)) return authorityId;
 
         if (!certificate.isAuthority) revert CertificateKindWrong({id: authorityId, isAuthority: false});
         if (block.timestamp > _ROOT_EXPIRES_AT) {
@@ -53,19 +54,18 @@ contract PckCertificates is IPckCertificates {
         }
         _requireIssued({certificate: certificate, issuer: _ROOT_SUBJECT, key: P256Key({x: _ROOT_X, y: _ROOT_Y})});
 
-        _authorities.push(
-            Authority({
-                x: certificate.key.x,
-                y: certificate.key.y,
-                subject: certificate.subject,
-                id: authorityId,
-                serial: certificate.serial,
-                expiresAt: _earlier(certificate.notAfter, _ROOT_EXPIRES_AT)
-            })
-        );
-        // one entry costs the sender 130,000 gas: 2^32 of them are out of reach
-        _authorityIndex[authorityId] = uint32(_authorities.length);
-        emit AuthorityAdded({authorityId: authorityId, authorityIndex: _authorities.length, der: der});
+        // one authority costs its sender 150,000 gas: 2^32 of them are out of reach
+        uint32 index = ++_authorityCount;
+        _authorityIds[index] = authorityId;
+        _authorities[authorityId] = Authority({
+            x: certificate.key.x,
+            y: certificate.key.y,
+            subject: certificate.subject,
+            serial: certificate.serial,
+            expiresAt: _earlier(certificate.notAfter, _ROOT_EXPIRES_AT),
+            index: index
+        });
+        emit AuthorityAdded({authorityId: authorityId, index: index, der: der});
     }
 
     /// @inheritdoc IPckCertificates
@@ -75,57 +75,46 @@ contract PckCertificates is IPckCertificates {
         if (hasPckCertificate(pckId)) return pckId;
 
         if (certificate.isAuthority) revert CertificateKindWrong({id: pckId, isAuthority: true});
-        uint32 index = _authorityIndex[authorityId];
-        if (index == 0) revert AuthorityUnknown(authorityId);
-        Authority storage issuer = _authorities[index - 1];
-        uint40 issuerExpiresAt = issuer.expiresAt;
-        if (block.timestamp > issuerExpiresAt) revert IssuerExpired(authorityId, issuerExpiresAt);
+        Authority memory issuer = authority(authorityId);
+        if (block.timestamp > issuer.expiresAt) revert IssuerExpired(authorityId, issuer.expiresAt);
         _requireIssued({certificate: certificate, issuer: issuer.subject, key: P256Key({x: issuer.x, y: issuer.y})});
 
         if (certificate.sgxStart == certificate.sgxEnd) revert PlatformMissing(pckId);
         PckPlatform memory platform =
             PckExtension.parse({der: der, offset: certificate.sgxStart, end: certificate.sgxEnd});
-        bytes32 platformId = keccak256(abi.encodePacked(platform.ppid));
-
-        _store({
-            certificate: certificate,
-            platform: platform,
-            platformId: platformId,
-            expiresAt: _earlier(certificate.notAfter, issuerExpiresAt),
-            authorityIndex: index
+        _store({certificate: certificate, platform: platform, issuer: issuer});
+        emit PckCertificateAdded({
+            pckId: pckId, authorityId: authorityId, platformId: keccak256(abi.encodePacked(platform.ppid)), der: der
         });
-        emit PckCertificateAdded({pckId: pckId, authorityId: authorityId, platformId: platformId, der: der});
     }
 
     /* READING */
 
     /// @inheritdoc IPckCertificates
-    function pckCertificate(bytes32 pckId) external view returns (PckCertificate memory) {
-        if (!hasPckCertificate(pckId)) revert PckCertificateUnknown(pckId);
-        return _pckCertificates[pckId];
+    function pckCertificate(bytes32 pckId) external view returns (PckCertificate memory stored) {
+        stored = _pckCertificates[pckId];
+        if (stored.authorityIndex == 0) revert PckCertificateUnknown(pckId);
     }
 
     /// @inheritdoc IPckCertificates
-    function authority(bytes32 authorityId) external view returns (Authority memory) {
-        uint256 index = _authorityIndex[authorityId];
-        if (index == 0) revert AuthorityUnknown(authorityId);
-        return _authorities[index - 1];
+    function authority(bytes32 authorityId) public view returns (Authority memory stored) {
+        stored = _authorities[authorityId];
+        if (stored.index == 0) revert AuthorityUnknown(authorityId);
     }
 
     /// @inheritdoc IPckCertificates
-    function authorityAt(uint256 authorityIndex) external view returns (Authority memory) {
-        return _authorities[authorityIndex - 1];
+    function authorityIdAt(uint256 index) external view returns (bytes32 authorityId) {
+        return _authorityIds[index];
     }
 
     /// @inheritdoc IPckCertificates
     function hasPckCertificate(bytes32 pckId) public view returns (bool) {
-        // a stored certificate has an authority, counted from 1
         return _pckCertificates[pckId].authorityIndex != 0;
     }
 
     /// @inheritdoc IPckCertificates
-    function hasAuthority(bytes32 authorityId) external view returns (bool) {
-        return _authorityIndex[authorityId] != 0;
+    function hasAuthority(bytes32 authorityId) public view returns (bool) {
+        return _authorities[authorityId].index != 0;
     }
 
     /// @inheritdoc IPckCertificates
@@ -155,26 +144,21 @@ contract PckCertificates is IPckCertificates {
         }
     }
 
-    function _store(
-        Certificate memory certificate,
-        PckPlatform memory platform,
-        bytes32 platformId,
-        uint40 expiresAt,
-        uint32 authorityIndex
-    ) private {
+    function _store(Certificate memory certificate, PckPlatform memory platform, Authority memory issuer) private {
         _pckCertificates[certificate.id] = PckCertificate({
             x: certificate.key.x,
             y: certificate.key.y,
-            platformId: platformId,
+            ppid: platform.ppid,
             componentSvns: platform.componentSvns,
             fmspc: platform.fmspc,
             pceId: platform.pceId,
             pceSvn: platform.pceSvn,
-            expiresAt: expiresAt,
+            expiresAt: _earlier(certificate.notAfter, issuer.expiresAt),
             configuration: platform.configuration,
-            serial: certificate.serial,
-            authorityIndex: authorityIndex,
-            sgxType: platform.sgxType
+            sgxType: platform.sgxType,
+            authorityIndex: issuer.index,
+            // the last 88 bits are meant
+            serialTail: uint88(certificate.serial)
         });
     }
 

@@ -22,127 +22,120 @@ struct PckPlatform {
 /// @title PckExtension
 /// @notice Reads Intel's extension of a PCK leaf, 1.2.840.113741.1.13.1.
 /// @dev All seven fields, in Intel's order, and nothing else. The last two are only in leaves of the Platform CA, the
-/// one that TDX machines have; leaves of the Processor CA are therefore refused.
+/// one that TDX machines have; leaves of the Processor CA are therefore refused. Everything but the values is fixed, the
+/// lengths of almost all values too, so each field is compared with its template: SEQUENCE { OID, value }.
 /// Source: Intel SGX PCK Certificate and CRL Profile Specification 1.5, section 1.3.5.
 library PckExtension {
     using Der for bytes;
 
-    /// @notice The version number at that offset is above 255, or above 65,535 for the PCE.
-    error SecurityVersionInvalid(uint256 offset, uint256 version);
+    /// @notice The security version of that number (17 is the PCE's) isn't a minimal INTEGER in its range.
+    error SecurityVersionInvalid(uint256 number);
 
-    // OID 1.2.840.113741.1.13.1.n, without n: 12 bytes with it
-    bytes11 private constant FIELD = hex"060a2a864886f84d010d01";
-    // OID 1.2.840.113741.1.13.1.2.n, and 1.2.840.113741.1.13.1.7.n, without n: 13 bytes with it
-    bytes12 private constant TCB_FIELD = hex"060b2a864886f84d010d0102";
-    bytes12 private constant CONFIGURATION_FIELD = hex"060b2a864886f84d010d0107";
+    // SEQUENCE { OID 1.2.840.113741.1.13.1.n, tag and length of the value }
+    bytes16 private constant PPID = hex"301e060a2a864886f84d010d01010410";
+    bytes12 private constant TCB_OID = hex"060a2a864886f84d010d0102";
+    bytes16 private constant PCE_ID = hex"3010060a2a864886f84d010d01030402";
+    bytes16 private constant FMSPC = hex"3014060a2a864886f84d010d01040406";
+    bytes16 private constant SGX_TYPE = hex"300f060a2a864886f84d010d01050a01";
+    bytes16 private constant INSTANCE_ID = hex"301e060a2a864886f84d010d01060410";
+    bytes16 private constant CONFIGURATION = hex"3044060a2a864886f84d010d01073036";
+
+    // SEQUENCE { OID …1.2.n, INTEGER }, n being 15th: with one byte of value, with two, and OCTET STRING (16) for n = 18
+    bytes17 private constant VERSION_SHORT = hex"3010060b2a864886f84d010d0102000201";
+    bytes17 private constant VERSION_LONG = hex"3011060b2a864886f84d010d0102000202";
+    bytes17 private constant CPU_SVN = hex"301f060b2a864886f84d010d0102120410";
+    // SEQUENCE { OID …1.7.n, BOOLEAN }, n being 15th
+    bytes17 private constant FLAG = hex"3010060b2a864886f84d010d0107000101";
 
     uint256 private constant COMPONENTS = 16;
+    // n in the templates above: the 15th of 32 bytes
+    uint256 private constant NUMBER_SHIFT = 8 * (32 - 15);
 
     /// @notice Reads the extension's content, [offset, end).
     function parse(bytes memory der, uint256 offset, uint256 end) internal pure returns (PckPlatform memory platform) {
-        uint256 value;
-        uint256 next;
         offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
 
-        (value, next) = _open({der: der, offset: offset, end: end, n: 1});
-        platform.ppid = bytes16(_octets({der: der, offset: value, end: next, size: 16}));
+        offset = der.skip({offset: offset, end: end, expected: PPID, size: 16});
+        platform.ppid = bytes16(bytes32(der.word(offset)));
+        offset = _readTcb({der: der, offset: offset + 16, end: end, platform: platform});
 
-        (value, next) = _open({der: der, offset: next, end: end, n: 2});
-        _readTcb({der: der, offset: value, end: next, platform: platform});
-
-        (value, next) = _open({der: der, offset: next, end: end, n: 3});
-        platform.pceId = bytes2(_octets({der: der, offset: value, end: next, size: 2}));
-
-        (value, next) = _open({der: der, offset: next, end: end, n: 4});
-        platform.fmspc = bytes6(_octets({der: der, offset: value, end: next, size: 6}));
-
-        (value, next) = _open({der: der, offset: next, end: end, n: 5});
-        platform.sgxType = _enumerated(der, value, next);
-
-        // the platform instance's id: registered anew, a machine gets another, and the PPID stays
-        (value, next) = _open({der: der, offset: next, end: end, n: 6});
-        _octets({der: der, offset: value, end: next, size: 16});
-
-        (value, next) = _open({der: der, offset: next, end: end, n: 7});
-        platform.configuration = _readConfiguration(der, value, next);
-        Der.finish(next, end);
+        offset = der.skip({offset: offset, end: end, expected: PCE_ID, size: 16});
+        platform.pceId = bytes2(bytes32(der.word(offset)));
+        offset = der.skip({offset: offset + 2, end: end, expected: FMSPC, size: 16});
+        platform.fmspc = bytes6(bytes32(der.word(offset)));
+        offset = der.skip({offset: offset + 6, end: end, expected: SGX_TYPE, size: 16});
+        platform.sgxType = uint8(der.word(offset) >> 248);
+        if (platform.sgxType > 2) revert Der.DerValueUnexpected(offset);
+        // the instance's id is stepped over: registered anew, a machine gets another, while the PPID stays
+        offset = der.skip({offset: offset + 1, end: end, expected: INSTANCE_ID, size: 16}) + 16;
+        offset = _readConfiguration({der: der, offset: offset, end: end, platform: platform});
+        Der.finish(offset, end);
     }
 
     /// @dev 16 component versions, the PCE's version, the CPUSVN. What decides is the components: Intel's own library
     /// doesn't look at the CPUSVN either.
-    function _readTcb(bytes memory der, uint256 offset, uint256 end, PckPlatform memory platform) private pure {
-        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
-        uint256 value;
+    function _readTcb(bytes memory der, uint256 offset, uint256 end, PckPlatform memory platform)
+        private
+        pure
+        returns (uint256 next)
+    {
+        (offset, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
+        offset = der.skip({offset: offset, end: next, expected: TCB_OID, size: 12});
+        offset = der.openLast({offset: offset, end: next, tag: Der.SEQUENCE});
         uint256 version;
         uint256 versions;
         for (uint256 n = 1; n <= COMPONENTS; ++n) {
-            (value, offset) = _openIn({der: der, offset: offset, end: end, field: TCB_FIELD, n: n});
-            version = _version({der: der, offset: value, end: offset, limit: type(uint8).max});
+            (version, offset) = _readVersion({der: der, offset: offset, end: next, n: n});
+            if (version > type(uint8).max) revert SecurityVersionInvalid(n);
             versions = (versions << 8) | version;
         }
         platform.componentSvns = bytes16(uint128(versions));
-        (value, offset) = _openIn({der: der, offset: offset, end: end, field: TCB_FIELD, n: 17});
-        platform.pceSvn = uint16(_version({der: der, offset: value, end: offset, limit: type(uint16).max}));
-        (value, offset) = _openIn({der: der, offset: offset, end: end, field: TCB_FIELD, n: 18});
-        _octets({der: der, offset: value, end: offset, size: 16});
-        Der.finish(offset, end);
+        (version, offset) = _readVersion({der: der, offset: offset, end: next, n: 17});
+        platform.pceSvn = uint16(version);
+        offset = der.skip({offset: offset, end: next, expected: CPU_SVN, size: 17}) + 16;
+        Der.finish(offset, next);
     }
 
-    function _readConfiguration(bytes memory der, uint256 offset, uint256 end) private pure returns (uint8 flags) {
-        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
-        uint256 value;
-        bool flag;
-        for (uint256 n = 1; n <= 3; ++n) {
-            (value, offset) = _openIn({der: der, offset: offset, end: end, field: CONFIGURATION_FIELD, n: n});
-            (flag, value) = der.boolean({offset: value, end: offset});
-            Der.finish(value, offset);
-            flags = (flags << 1) | (flag ? 1 : 0);
+    /// @dev An INTEGER of one or two bytes: 0 to 32,767.
+    function _readVersion(bytes memory der, uint256 offset, uint256 end, uint256 n)
+        private
+        pure
+        returns (uint256 version, uint256 next)
+    {
+        // Sums stay below 2^17, see {Der}; 17 bytes of template leave 120 bits of the word.
+        unchecked {
+            uint256 head = der.word(offset);
+            if ((head ^ _numbered(VERSION_SHORT, n)) >> 120 == 0) {
+                (version, next) = ((head >> 112) & 0xff, offset + 18);
+                if (version > 0x7f) revert SecurityVersionInvalid(n);
+            } else if ((head ^ _numbered(VERSION_LONG, n)) >> 120 == 0) {
+                (version, next) = ((head >> 104) & 0xffff, offset + 19);
+                if (version < 0x80 || version > 0x7fff) revert SecurityVersionInvalid(n);
+            } else {
+                revert Der.DerValueUnexpected(offset);
+            }
+            if (next > end) revert Der.DerTruncated(offset);
         }
-        Der.finish(offset, end);
     }
 
-    /// @dev Enters SEQUENCE { OID …13.1.n, value }: the value is [value, next).
-    function _open(bytes memory der, uint256 offset, uint256 end, uint256 n)
+    function _readConfiguration(bytes memory der, uint256 offset, uint256 end, PckPlatform memory platform)
         private
         pure
-        returns (uint256 value, uint256 next)
+        returns (uint256 next)
     {
-        (value, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
-        bytes32 oid = bytes32(FIELD) | bytes32(n << (256 - 8 * 12));
-        value = der.skip({offset: value, end: next, expected: oid, size: 12});
+        next = der.skip({offset: offset, end: end, expected: CONFIGURATION, size: 16});
+        uint8 flags = 0;
+        for (uint256 n = 1; n <= 3; ++n) {
+            next = der.skip({offset: next, end: end, expected: bytes32(_numbered(FLAG, n)), size: 17});
+            uint256 octet = der.word(next) >> 248;
+            if (octet != 0 && octet != 0xff) revert Der.DerValueUnexpected(next);
+            flags = (flags << 1) | uint8(octet & 1);
+            ++next;
+        }
+        platform.configuration = flags;
     }
 
-    /// @dev The same one level deeper: `field` says in which.
-    function _openIn(bytes memory der, uint256 offset, uint256 end, bytes12 field, uint256 n)
-        private
-        pure
-        returns (uint256 value, uint256 next)
-    {
-        (value, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
-        bytes32 oid = bytes32(field) | bytes32(n << (256 - 8 * 13));
-        value = der.skip({offset: value, end: next, expected: oid, size: 13});
-    }
-
-    function _octets(bytes memory der, uint256 offset, uint256 end, uint256 size) private pure returns (bytes32 value) {
-        (value, offset) = der.octets({offset: offset, end: end, size: size});
-        Der.finish(offset, end);
-    }
-
-    function _version(bytes memory der, uint256 offset, uint256 end, uint256 limit)
-        private
-        pure
-        returns (uint256 version)
-    {
-        uint256 next;
-        (version, next) = der.integer({offset: offset, end: end});
-        Der.finish(next, end);
-        if (version > limit) revert SecurityVersionInvalid(offset, version);
-    }
-
-    function _enumerated(bytes memory der, uint256 offset, uint256 end) private pure returns (uint8) {
-        uint256 content = der.openLast({offset: offset, end: end, tag: Der.ENUMERATED});
-        uint256 value = der.word(content) >> 248;
-        if (end - content != 1 || value > 2) revert Der.DerValueUnexpected(offset);
-        return uint8(value);
+    function _numbered(bytes17 template, uint256 n) private pure returns (uint256) {
+        return uint256(bytes32(template)) | (n << NUMBER_SHIFT);
     }
 }

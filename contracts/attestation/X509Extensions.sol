@@ -44,9 +44,9 @@ library X509Extensions {
     /// @notice Reads the extensions, which fill [offset, end).
     function read(bytes memory der, uint256 offset, uint256 end) internal pure returns (Found memory found) {
         while (offset < end) {
-            (uint256 content, uint256 next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
-            _readOne({der: der, offset: content, end: next, found: found});
-            offset = next;
+            uint256 content;
+            (content, offset) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
+            _readOne({der: der, offset: content, end: offset, found: found});
         }
         uint256 needed = (1 << KEY_USAGE) | (1 << BASIC_CONSTRAINTS);
         if (found.seen & needed != needed) revert ExtensionMissing();

@@ -20,6 +20,7 @@ __all__ = [
     "TdReport",
     "certificate_chain_der",
     "certificate_id",
+    "chain_der",
     "fetch_collateral",
     "measurement",
     "parse",

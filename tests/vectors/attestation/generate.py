@@ -1,0 +1,127 @@
+"""Writes vectors.json beside itself: `python tests/vectors/attestation/generate.py`. The same bytes
+every time.
+
+Contracts and Python read it, so that both agree on ids, hashes and measurements of the same quotes.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tee_simulator.machine import Machine
+from tee_simulator.measurements import Measurements
+from tee_simulator.pki import TestPki
+from teetee import quotes
+
+HERE = Path(__file__).parent
+
+# quote → Unix second at which its chain and a collateral set of Intel's were in force
+RECORDED = {
+    "tdx_v4_b0c06f_near_mpc": 1786704338,
+    "tdx_v4_b0c06f_phala": 1750415547,
+    "tdx_v4_90c06f_dstack_verifier": 1771498731,
+    "tdx_v4_00806f_automata": 1749117098,
+    "tdx_v4_50806f_google_spr_e4": 1687164178,
+}
+SGX_QUOTE, SGX_CHAIN_OFFSET = "sgx_v3_00a067_phala", 1052
+
+SIMULATED_AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+SEED = b"teetee test vectors, public keys "[:32]
+
+
+def vectors() -> dict[str, Any]:
+    """Everything in the file, ready for JSON."""
+    pki, stranger = TestPki.from_seed(SEED), TestPki.from_seed(bytes(reversed(SEED)))
+    return {
+        "comment": "Made by generate.py. The simulated keys are public: they protect nothing.",
+        "intel": {
+            "root": _file("certs/intel_sgx_root_ca.der"),
+            "authority": _file("certs/intel_sgx_pck_platform_ca.der"),
+            "processorAuthority": _file("certs/intel_sgx_pck_processor_ca.der"),
+            "processorLeaf": _hex(_processor_leaf()),
+            "tcbSigning": _file("certs/intel_sgx_tcb_signing_2025.der"),
+            "quotes": {name: _recorded(name, at) for name, at in RECORDED.items()},
+        },
+        "simulated": {
+            "at": int(SIMULATED_AT.timestamp()),
+            **_pki(pki),
+            "first": _machine(pki, b"\x01" * 32, b"\xaa" * 64),
+            "second": _machine(pki, b"\x02" * 32, b"\xbb" * 64),
+        },
+        "stranger": {
+            **_pki(stranger),
+            "first": _machine(stranger, b"\x03" * 32, b"\xaa" * 64),
+        },
+    }
+
+
+def _recorded(name: str, at: int) -> dict[str, Any]:
+    return {"at": at, **_contents((HERE / "quotes" / f"{name}.bin").read_bytes())}
+
+
+def _machine(pki: TestPki, seed: bytes, report_data: bytes) -> dict[str, Any]:
+    machine = Machine.from_seed(seed, pki, SIMULATED_AT)
+    measured = Measurements.of(
+        compose_hash=b"\xcc" * 32, app_id=b"\xdd" * 20, instance_id=b"\xee" * 20
+    )
+    return {
+        **_contents(machine.quote(measured, report_data)),
+        "pckKey": _scalar(machine.pck_key),
+        "attestationKey": _scalar(machine.attestation_key),
+    }
+
+
+def _pki(pki: TestPki) -> dict[str, Any]:
+    return {
+        "root": _hex(pki.root.der),
+        "rootKey": _scalar(pki.root.key),
+        "authority": _hex(pki.platform_ca.der),
+        "authorityKey": _scalar(pki.platform_ca.key),
+        "tcbSigning": _hex(pki.tcb_signing.certificate.public_bytes(Encoding.DER)),
+    }
+
+
+def _contents(quote: bytes) -> dict[str, Any]:
+    parsed = quotes.parse(quote)
+    leaf, authority, _ = quotes.certificate_chain_der(quote)
+    return {
+        "core": _hex(parsed.core),
+        "quoteHash": _hex(parsed.quote_hash),
+        "measurement": _hex(parsed.report.measurement),
+        "reportData": _hex(parsed.report.report_data),
+        "leaf": _hex(leaf),
+        "pckId": _hex(quotes.certificate_id(leaf)),
+        "authorityId": _hex(quotes.certificate_id(authority)),
+        "platformId": _hex(quotes.platform_id(leaf)),
+    }
+
+
+def _processor_leaf() -> bytes:
+    raw = (HERE / "quotes" / f"{SGX_QUOTE}.bin").read_bytes()
+    size = int.from_bytes(raw[SGX_CHAIN_OFFSET - 4 : SGX_CHAIN_OFFSET], "little")
+    return quotes.chain_der(raw[SGX_CHAIN_OFFSET : SGX_CHAIN_OFFSET + size])[0]
+
+
+def _scalar(key: ec.EllipticCurvePrivateKey) -> str:
+    return _hex(key.private_numbers().private_value.to_bytes(32, "big"))
+
+
+def _file(path: str) -> str:
+    return _hex((HERE / path).read_bytes())
+
+
+def _hex(content: bytes) -> str:
+    return "0x" + content.hex()
+
+
+def rendered() -> str:
+    """The file's text."""
+    return json.dumps(vectors(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    (HERE / "vectors.json").write_text(rendered(), encoding="utf-8")
