@@ -36,8 +36,8 @@ struct PckCertificate {
     uint8 sgxType;
     // which authority signed it, counted from 1; zero is no certificate
     uint32 authorityIndex;
-    // The last 88 of the serial number's 160 bits. They save a slot, and a CRL that is searched by them can only find too
-    // much: serial numbers are as good as random, so one in 2^88 machines would share a revoked one's.
+    // The last 88 of the serial number's 160 bits. They save a slot, and a CRL that is searched by them can only find
+    // too much: serial numbers are as good as random, so one in 2^88 machines would share a revoked one's.
     uint88 serialTail;
 }
 
@@ -45,8 +45,8 @@ struct PckCertificate {
 /// @notice Remembers PCK certificates whose chain up to the pinned root has been verified once, so that a quote of a
 /// known machine costs two signature checks and no parsing.
 /// @dev Anyone may add: the signatures are the only authority, and nobody can remove or replace. What this does NOT
-/// check is revocation: a CRL names authority and serial number, which are kept for the verifier that reads CRLs. Whoever
-/// relies on a certificate compares `expiresAt` with the time of use.
+/// check is revocation: a CRL names authority and serial number, which are kept for the verifier that reads CRLs.
+/// Whoever relies on a certificate compares `expiresAt` with the time of use.
 interface IPckCertificates {
     /// @notice The root was pinned. Everything that chains to it can be rebuilt from these three events.
     event RootPinned(bytes32 indexed rootId, bytes der);

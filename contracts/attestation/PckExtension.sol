@@ -22,8 +22,8 @@ struct PckPlatform {
 /// @title PckExtension
 /// @notice Reads Intel's extension of a PCK leaf, 1.2.840.113741.1.13.1.
 /// @dev All seven fields, in Intel's order, and nothing else. The last two are only in leaves of the Platform CA, the
-/// one that TDX machines have; leaves of the Processor CA are therefore refused. Everything but the values is fixed, the
-/// lengths of almost all values too, so each field is compared with its template: SEQUENCE { OID, value }.
+/// one that TDX machines have; leaves of the Processor CA are therefore refused. Everything but the values is fixed,
+/// the lengths of almost all values too, so each field is compared with its template: SEQUENCE { OID, value }.
 /// Source: Intel SGX PCK Certificate and CRL Profile Specification 1.5, section 1.3.5.
 library PckExtension {
     using Der for bytes;
@@ -40,7 +40,7 @@ library PckExtension {
     bytes16 private constant INSTANCE_ID = hex"301e060a2a864886f84d010d01060410";
     bytes16 private constant CONFIGURATION = hex"3044060a2a864886f84d010d01073036";
 
-    // SEQUENCE { OID …1.2.n, INTEGER }, n being 15th: with one byte of value, with two, and OCTET STRING (16) for n = 18
+    // SEQUENCE { OID …1.2.n, INTEGER }, n being 15th: with one byte of value, with two; OCTET STRING (16) for n = 18
     bytes17 private constant VERSION_SHORT = hex"3010060b2a864886f84d010d0102000201";
     bytes17 private constant VERSION_LONG = hex"3011060b2a864886f84d010d0102000202";
     bytes17 private constant CPU_SVN = hex"301f060b2a864886f84d010d0102120410";
