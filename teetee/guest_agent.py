@@ -72,7 +72,8 @@ class DstackGuestAgent:
 
     def _call(self, method: str, ask: Callable[[DstackClient], _Answer]) -> _Answer:
         try:
-            with DstackClient(self.endpoint, timeout=self._timeout) as client:
+            client = DstackClient(self.endpoint, timeout=self._timeout)
+            with client:  # `as` would bind the SDK's asynchronous twin
                 return ask(client)
         except FileNotFoundError:
             raise GuestAgentUnreachable(self.endpoint, "is not there") from None

@@ -1,4 +1,4 @@
-"""Choosing a path: active shards which tile all layers of a model, beginning with an entry. Pure."""
+"""Choosing a path: active shards which tile a model's layers, beginning with an entry. Pure."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar

@@ -4,7 +4,6 @@ Plaintext: the reprs here show sizes only, and errors name fields and rules, nev
 """
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -146,6 +145,7 @@ def _sampling(value: object) -> Sampling:
 
 
 def _number(value: object, name: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    # Infinities and NaN fail the comparison of whoever asks.
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise PromptInvalid(name, "must be a number")
     return value

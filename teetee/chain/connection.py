@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from eth_typing import HexStr
+from eth_typing import Hash32, HexStr
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import (
@@ -119,9 +119,10 @@ class Connection:
         `NoContract`.
         """
         bound = contract.functions[function](*arguments)
+        block = Hash32(at.hash) if at else None
         with translated("eth_call", at.hash if at else "latest"):
             try:
-                return bound.call(block_identifier=at.hash if at else "latest")
+                return bound.call(block_identifier=block or "latest")
             except BadFunctionCallOutput:
                 raise NoContract(f"contract with {function}", str(contract.address)) from None
 

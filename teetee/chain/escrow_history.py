@@ -72,13 +72,12 @@ class EscrowHistory:
     def settlement(self, settled: Settled) -> SettlementParameters:
         """What was signed, from the transaction's calldata. Raises `CalldataUnreadable`."""
         sent = self._connection.transaction_input(settled.transaction_hash)
+        batch: tuple[dict[str, Any], ...] = ()
         match decode_call(self._escrow.contract, *sent):
             case ("settle", {"parameters": parameters}):
                 batch = (parameters,)
             case ("settleBatch", {"batch": several}):
                 batch = several
-            case _:
-                batch = ()
         for value in batch:
             if value["requestId"] == settled.request_id:
                 return SettlementParameters.from_abi(value)

@@ -1,0 +1,45 @@
+"""Requests with good defaults for the tests of what is sealed and signed."""
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.prompt import Message, Prompt, Sampling
+from teetee.request_secret import RequestContext, RequestSecret
+
+ESCROW = "0x" + "11" * 20
+REQUESTER = "0x" + "22" * 20
+ENTRY = ShardId(3)
+REQUEST = RequestId(77)
+CANARY = "canary-8f1c"
+
+
+def context(**changes: object) -> RequestContext:
+    """What an envelope is bound to."""
+    values: dict[str, object] = {
+        "chain_id": 8453,
+        "escrow": ESCROW,
+        "requester": REQUESTER,
+        "model_id": ModelId(1),
+        "client_nonce": bytes(range(32)),
+    }
+    return RequestContext(**(values | changes))  # type: ignore[arg-type]
+
+
+def secret(fill: int = 7) -> RequestSecret:
+    """A fixed one."""
+    return RequestSecret(bytes([fill]) * 32)
+
+
+def prompt(content: str = CANARY) -> Prompt:
+    """A short question."""
+    return Prompt((Message("user", content),), Sampling(max_tokens=16))
+
+
+def kem(fill: int = 1) -> X25519PrivateKey:
+    """An enclave's fixed key."""
+    return X25519PrivateKey.from_private_bytes(bytes([fill]) * 32)
+
+
+def public(key: X25519PrivateKey) -> bytes:
+    """Its public half."""
+    return key.public_key().public_bytes_raw()

@@ -1,0 +1,284 @@
+"""Envelopes and sealed answers.
+
+given a prompt
+    when it is sealed to one to four shards
+        it should open for each of them to the same secret and prompt
+        it should have a length that only its bucket decides
+    when it is too long, or a recipient is not usable
+        it should not be sealed
+given a sealed prompt
+    when another requester, model, escrow, chain or nonce is claimed, or another key is used
+        it should not open
+    when any byte is changed, or it is cut or lengthened
+        it should not open
+    when this shard is no recipient
+        it should say whom it is for
+given an answer
+    when it is sealed for a request
+        it should open for whoever knows the secret, for this request alone
+given any error
+    it should tell nothing of what was inside
+"""
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teetee.envelope import (
+    BUCKETS,
+    MAX_ENVELOPE_BYTES,
+    Answer,
+    Message,
+    Prompt,
+    RequestSecret,
+    Sampling,
+    open_answer,
+    open_prompt,
+    recipients_of,
+    seal_answer,
+    seal_prompt,
+)
+from teetee.errors import (
+    AnswerInvalid,
+    AnswerUndecryptable,
+    EnvelopeError,
+    EnvelopeMalformed,
+    EnvelopeTooLarge,
+    EnvelopeUndecryptable,
+    NotARecipient,
+    PromptInvalid,
+    RecipientInvalid,
+    TeeTeeError,
+)
+from teetee.identifiers import ModelId, RequestId, ShardId
+from tests.teetee.requests import CANARY, ENTRY, REQUEST, context, kem, prompt, public, secret
+
+ANSWER = Answer(CANARY, (1, 2, 3), "stop", input_tokens=9, output_tokens=3)
+RECIPIENT_BYTES = 4 + 32 + 32 + 16
+
+
+def seal(content: str = CANARY) -> bytes:
+    return seal_prompt(prompt(content), secret(), context(), [(ENTRY, public(kem()))])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4], ids=lambda count: f"{count} recipients")
+def test_seal_prompt__to_several_shards__opens_for_each(count: int) -> None:
+    keys = {ShardId(10 + place): kem(10 + place) for place in range(count)}
+    sealed = seal_prompt(
+        prompt(), secret(), context(), [(shard_id, public(key)) for shard_id, key in keys.items()]
+    )
+    assert recipients_of(sealed) == tuple(keys)
+    for shard_id, key in keys.items():
+        assert open_prompt(sealed, context(), shard_id, key) == (secret(), prompt())
+
+
+@given(
+    contents=st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=5),
+    temperature=st.floats(0, 2),
+    top_p=st.floats(0.01, 1),
+    stop=st.lists(st.text(min_size=1, max_size=20), max_size=4),
+    max_tokens=st.integers(1, 2**32 - 1),
+    seed=st.none() | st.integers(0, 2**53 - 1),
+)
+def test_open_prompt__any_prompt__is_what_was_sealed(
+    contents: list[str],
+    temperature: float,
+    top_p: float,
+    stop: list[str],
+    max_tokens: int,
+    seed: int | None,
+) -> None:
+    sampling = Sampling(
+        max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop=tuple(stop), seed=seed
+    )
+    asked = Prompt(tuple(Message("user", content) for content in contents), sampling)
+    sealed = seal_prompt(asked, secret(), context(), [(ENTRY, public(kem()))])
+    assert open_prompt(sealed, context(), ENTRY, kem()) == (secret(), asked)
+
+
+@given(length=st.integers(1, 65_000))
+def test_seal_prompt__any_length__shows_only_its_bucket(length: int) -> None:
+    body = len(seal("x" * length)) - 2 - RECIPIENT_BYTES - 16
+    assert body in BUCKETS
+    smaller = [bucket for bucket in BUCKETS if bucket < body]
+    assert len(prompt("x" * length).to_json()) + 4 > max(smaller, default=0)
+
+
+def test_seal_prompt__largest__fits_the_declared_limit() -> None:
+    room = BUCKETS[-1] - 4 - len(prompt("x").to_json()) + 1
+    recipients = [(ShardId(place), public(kem(place))) for place in range(1, 5)]
+    sealed = seal_prompt(prompt("x" * room), secret(), context(), recipients)
+    assert len(sealed) == MAX_ENVELOPE_BYTES
+
+
+def test_seal_prompt__one_byte_too_long__is_refused_with_both_numbers() -> None:
+    room = BUCKETS[-1] - 4 - len(prompt("x").to_json()) + 1
+    with pytest.raises(EnvelopeTooLarge) as refused:
+        seal("x" * (room + 1))
+    assert (refused.value.size, refused.value.limit) == (BUCKETS[-1] - 3, BUCKETS[-1] - 4)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "rule"),
+    [
+        pytest.param([], "there must be 1 to 4, not 0", id="nobody"),
+        pytest.param(
+            [(ShardId(place), public(kem(place))) for place in range(1, 6)],
+            "there must be 1 to 4, not 5",
+            id="five",
+        ),
+        pytest.param([(ENTRY, public(kem()))] * 2, "a shard appears twice", id="twice"),
+        pytest.param([(ENTRY, bytes(32))], "shard 3 has no usable X25519 key", id="low order"),
+        pytest.param([(ENTRY, bytes(31))], "shard 3 has no usable X25519 key", id="short"),
+        pytest.param(
+            [(ShardId(0), public(kem()))],
+            "a shard id must be from 1 to 4294967295",
+            id="shard zero",
+        ),
+    ],
+)
+def test_seal_prompt__recipients_not_usable__is_refused(
+    recipients: list[tuple[ShardId, bytes]], rule: str
+) -> None:
+    with pytest.raises(RecipientInvalid) as refused:
+        seal_prompt(prompt(), secret(), context(), recipients)
+    assert refused.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"requester": "0x" + "33" * 20}, id="requester"),
+        pytest.param({"model_id": ModelId(2)}, id="model"),
+        pytest.param({"chain_id": 84532}, id="chain"),
+        pytest.param({"escrow": "0x" + "44" * 20}, id="escrow"),
+        pytest.param({"client_nonce": bytes(32)}, id="nonce"),
+    ],
+)
+def test_open_prompt__another_context__does_not_open(changes: dict[str, object]) -> None:
+    with pytest.raises(EnvelopeUndecryptable):
+        open_prompt(seal(), context(**changes), ENTRY, kem())
+
+
+def test_open_prompt__another_key__does_not_open() -> None:
+    with pytest.raises(EnvelopeUndecryptable):
+        open_prompt(seal(), context(), ENTRY, kem(2))
+
+
+def test_open_prompt__no_recipient__names_the_recipients() -> None:
+    with pytest.raises(NotARecipient) as refused:
+        open_prompt(seal(), context(), ShardId(9), kem())
+    assert (refused.value.shard_id, refused.value.recipients) == (9, (ENTRY,))
+
+
+def test_open_prompt__anothers_sealed_secret_under_our_number__does_not_open() -> None:
+    sealed = bytearray(seal())
+    sealed[2:6] = (9).to_bytes(4)
+    with pytest.raises(EnvelopeUndecryptable):
+        open_prompt(bytes(sealed), context(), ShardId(9), kem())
+
+
+@given(position=st.integers(0, len(seal()) - 1), change=st.integers(1, 255))
+def test_open_prompt__any_byte_changed__does_not_open(position: int, change: int) -> None:
+    sealed = bytearray(seal())
+    sealed[position] ^= change
+    with pytest.raises(EnvelopeError):
+        open_prompt(bytes(sealed), context(), ENTRY, kem())
+
+
+@pytest.mark.parametrize(
+    ("sealed", "rule"),
+    [
+        pytest.param(b"", "it must be of version 1", id="empty"),
+        pytest.param(b"\x02" + seal()[1:], "it must be of version 1", id="version"),
+        pytest.param(
+            b"\x01\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="nobody"
+        ),
+        pytest.param(b"\x01\x05" + seal()[2:], "it must have 1 to 4 recipients, not 5", id="five"),
+        pytest.param(seal()[:-1], "its 613 bytes do not fill a bucket", id="cut"),
+        pytest.param(seal() + b"\0", "its 615 bytes do not fill a bucket", id="lengthened"),
+        pytest.param(
+            b"\x01\x02" + seal()[2 : 2 + RECIPIENT_BYTES] * 2 + seal()[2 + RECIPIENT_BYTES :],
+            "a recipient appears twice",
+            id="twice",
+        ),
+    ],
+)
+def test_open_prompt__malformed__names_the_rule(sealed: bytes, rule: str) -> None:
+    with pytest.raises(EnvelopeMalformed) as refused:
+        open_prompt(sealed, context(), ENTRY, kem())
+    assert refused.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    "padded",
+    [
+        pytest.param((600).to_bytes(4) + bytes(508), id="length beyond the bucket"),
+        pytest.param((2).to_bytes(4) + b"{}" + bytes(505) + b"\x01", id="padding not zero"),
+    ],
+)
+def test_open_prompt__sealed_by_a_careless_wallet__is_an_invalid_prompt(padded: bytes) -> None:
+    head = seal()[: 2 + RECIPIENT_BYTES]
+    body = AESGCM(secret().prompt_key(context())).encrypt(bytes(12), padded, context().digest())
+    with pytest.raises(PromptInvalid) as refused:
+        open_prompt(head + body, context(), ENTRY, kem())
+    assert refused.value.field == "padding"
+
+
+def test_open_answer__by_the_requester__is_what_was_sealed() -> None:
+    sealed = seal_answer(ANSWER, secret(), context(), REQUEST)
+    assert len(sealed) == 1 + 512 + 16
+    assert open_answer(sealed, secret(), context(), REQUEST) == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("reader", "claimed", "number"),
+    [
+        pytest.param(secret(8), context(), REQUEST, id="another secret"),
+        pytest.param(secret(), context(chain_id=1), REQUEST, id="another chain"),
+        pytest.param(secret(), context(), RequestId(78), id="another request"),
+    ],
+)
+def test_open_answer__of_another_request__does_not_open(
+    reader: RequestSecret, claimed: object, number: RequestId
+) -> None:
+    sealed = seal_answer(ANSWER, secret(), context(), REQUEST)
+    with pytest.raises(AnswerUndecryptable):
+        open_answer(sealed, reader, claimed, number)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "sealed", [b"", b"\x02" + bytes(528), b"\x01" + bytes(100)], ids=["empty", "version", "size"]
+)
+def test_open_answer__malformed__is_invalid(sealed: bytes) -> None:
+    with pytest.raises(AnswerInvalid) as refused:
+        open_answer(sealed, secret(), context(), REQUEST)
+    assert refused.value.field == "the ciphertext"
+
+
+def test_seal_answer__too_long__is_refused() -> None:
+    long = Answer("x" * 70_000, (1,), "length", input_tokens=1, output_tokens=1)
+    with pytest.raises(EnvelopeTooLarge):
+        seal_answer(long, secret(), context(), REQUEST)
+
+
+def test_seal_prompt__twice__looks_different_and_holds_no_plaintext() -> None:
+    first, second = seal(), seal()
+    head = 2 + RECIPIENT_BYTES
+    assert first[:head] != second[:head]
+    assert CANARY.encode() not in first
+
+
+def test_reprs__of_all_that_is_secret__show_nothing() -> None:
+    shown = repr((prompt(), ANSWER, secret(), prompt().sampling, prompt().messages[0]))
+    assert CANARY not in shown
+    assert secret().value.hex() not in shown
+
+
+def test_errors__of_a_prompt_that_is_not_valid__say_nothing_of_it() -> None:
+    bad = b'{"messages":[{"role":"user","content":"%s","%s":1}],"sampling":{}}'
+    with pytest.raises(TeeTeeError) as refused:
+        Prompt.from_json(bad % (CANARY.encode(), CANARY.encode()))
+    assert CANARY not in str(refused.value)
+    assert refused.value.__cause__ is None

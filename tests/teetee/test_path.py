@@ -1,0 +1,126 @@
+"""Choosing a path.
+
+given active shards
+    when several paths tile the layers
+        it should take the one with the fewest stages, then with the lowest ids
+    when no entry is there, or none but the unwanted
+        it should say so
+    when nobody goes on at some layer
+        it should name that layer
+"""
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teetee.errors import NoEntryShard, PathIncomplete
+from teetee.identifiers import ModelId, ShardId
+from teetee.layers import LayerRange
+from teetee.path import choose_path
+
+MODEL = ModelId(1)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    shard_id: ShardId
+    layers: LayerRange
+    is_entry: bool
+
+
+def entry(number: int, end: int) -> Candidate:
+    return Candidate(ShardId(number), LayerRange(0, end), True)
+
+
+def middle(number: int, first: int, end: int) -> Candidate:
+    return Candidate(ShardId(number), LayerRange(first, end), False)
+
+
+def ids(path: tuple[Candidate, ...]) -> list[int]:
+    return [shard.shard_id for shard in path]
+
+
+def test_choose_path__several__takes_the_fewest_stages() -> None:
+    shards = [entry(1, 2), middle(2, 2, 4), middle(3, 4, 6), middle(9, 2, 6)]
+    assert ids(choose_path(shards, 6, MODEL)) == [1, 9]
+
+
+def test_choose_path__equally_short__takes_the_lowest_ids_in_any_order() -> None:
+    shards = [entry(5, 3), entry(4, 2), middle(7, 2, 6), middle(6, 3, 6), middle(8, 2, 6)]
+    found = {tuple(ids(choose_path(order, 6, MODEL))) for order in permutations(shards)}
+    assert found == {(4, 7)}
+
+
+def test_choose_path__whole_model_in_one_entry__is_one_stage() -> None:
+    assert ids(choose_path([entry(1, 6), middle(2, 3, 6)], 6, MODEL)) == [1]
+
+
+def test_choose_path__with_a_given_entry_and_exclusions__obeys() -> None:
+    shards = [entry(1, 3), entry(2, 3), middle(3, 3, 6), middle(4, 3, 6)]
+    chosen = choose_path(shards, 6, MODEL, entry=ShardId(2), without=frozenset({ShardId(3)}))
+    assert ids(chosen) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "shards",
+    [[], [middle(1, 0, 6)], [entry(2, 6)]],
+    ids=["nobody", "no entry", "another entry"],
+)
+def test_choose_path__no_entry__is_refused(shards: list[Candidate]) -> None:
+    with pytest.raises(NoEntryShard) as refused:
+        choose_path(shards, 6, MODEL, entry=ShardId(1))
+    assert refused.value.model_id == MODEL
+
+
+@pytest.mark.parametrize(
+    ("shards", "gap"),
+    [
+        pytest.param([entry(1, 2), middle(2, 3, 6)], 2, id="gap"),
+        pytest.param([entry(1, 3), middle(2, 2, 6)], 3, id="overlap"),
+        pytest.param([entry(1, 2), middle(2, 2, 4)], 4, id="no end"),
+        pytest.param([entry(1, 2), middle(2, 2, 4), middle(3, 4, 8)], 8, id="beyond the end"),
+    ],
+)
+def test_choose_path__incomplete__names_where_nobody_goes_on(
+    shards: list[Candidate], gap: int
+) -> None:
+    with pytest.raises(PathIncomplete) as refused:
+        choose_path(shards, 6, MODEL)
+    assert (refused.value.first, refused.value.end) == (gap, 6)
+
+
+@st.composite
+def candidates(draw: st.DrawFn) -> list[Candidate]:
+    found = []
+    for number in range(1, draw(st.integers(1, 12)) + 1):
+        first = draw(st.integers(0, 5))
+        end = draw(st.integers(first + 1, 6))
+        is_entry = first == 0 and draw(st.booleans())
+        found.append(Candidate(ShardId(number), LayerRange(first, end), is_entry))
+    return found
+
+
+def all_paths(shards: list[Candidate], reached: int = 0) -> list[tuple[Candidate, ...]]:
+    """By trying everything."""
+    if reached == 6:
+        return [()]
+    return [
+        (shard, *rest)
+        for shard in shards
+        if shard.layers.first == reached and shard.is_entry == (reached == 0)
+        for rest in all_paths(shards, shard.layers.end)
+    ]
+
+
+@given(shards=candidates())
+def test_choose_path__any_shards__is_the_best_of_all_paths(shards: list[Candidate]) -> None:
+    paths = all_paths(shards)
+    if paths:
+        best = min(paths, key=lambda path: (len(path), ids(path)))
+        assert choose_path(shards, 6, MODEL) == best
+    else:
+        with pytest.raises((NoEntryShard, PathIncomplete)):
+            choose_path(shards, 6, MODEL)
