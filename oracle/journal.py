@@ -84,7 +84,13 @@ class Journal:
             "log_level": "WARNING",
         }
         DBOS(config=config)
-        self._workflow = DBOS.workflow(name=WORKFLOW)(self._serve)
+
+        def serve(
+            request_id: int,
+        ) -> Json:  # DBOS marks what it is given, and a method takes no mark
+            return self._serve(request_id)
+
+        self._workflow = DBOS.workflow(name=WORKFLOW)(serve)
         DBOS.launch()
 
     def close(self) -> None:
