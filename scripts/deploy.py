@@ -94,8 +94,11 @@ def cli(
     deployed = run.run()
     facts = check_wiring(deployed, terms, holders, root_ca, deployer)
     console.print(f"Read back {facts} facts: all as meant.")
-    deployed.as_deployment(network, root_ca).save(path)
-    _report(console, deployed, root_ca, path, provider)
+    # A chain that ends with the command leaves no file behind, unless one was asked for.
+    lasts = getattr(provider, "process", None) is None or deployment_path is not None
+    if lasts:
+        deployed.as_deployment(network, root_ca).save(path)
+    _report(console, deployed, root_ca, path if lasts else None)
     if verify:
         _publish(deployed, provider)
 
@@ -110,22 +113,19 @@ def _refuse_overwriting(network: Network, path: Path, replace: bool) -> None:
     raise AlreadyDeployed(network.name, str(path))
 
 
-def _report(
-    console: Console, deployed: Deployed, root_ca: RootCa, path: Path, provider: ProviderAPI
-) -> None:
-    for name, contract in {
-        **deployed.publishable,
-        "AccessManager": deployed.access_manager,
-    }.items():
+def _report(console: Console, deployed: Deployed, root_ca: RootCa, path: Path | None) -> None:
+    shown = {**deployed.publishable, "AccessManager": deployed.access_manager}
+    for name, contract in shown.items():
         console.print(f"{name:<16} {contract.address}", highlight=False)
-    console.print(f"Written to {path}", soft_wrap=True, highlight=False)
+    if path is not None:
+        console.print(f"Written to {path}", soft_wrap=True, highlight=False)
+    else:
+        console.print(
+            "[yellow]This chain ends with the command, so nothing was written down. Start anvil "
+            "and name it in APE_FOUNDRY_HOST to keep one.[/]"
+        )
     if not root_ca.is_intel:
         console.print("[yellow]SIMULATED: quotes chain to a test root. Trust no answer with it.[/]")
-    if getattr(provider, "process", None) is not None:
-        console.print(
-            "[yellow]This chain ends with the command. Start anvil and name it in APE_FOUNDRY_HOST "
-            "to keep one.[/]"
-        )
 
 
 def _publish(deployed: Deployed, provider: ProviderAPI) -> None:

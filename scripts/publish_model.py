@@ -1,0 +1,104 @@
+"""`ape run publish_model`: a manifest's digests, prices and allowed images, onto the chain."""
+
+from pathlib import Path
+
+import click
+from ape.api import ProviderAPI
+from ape.cli import ConnectedProviderCommand
+
+from scripts._contracts import deployment_option, open_contracts
+from scripts._errors import plainly
+from scripts._json_output import json_option, tell
+from scripts._networks import connected_network
+from scripts._option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
+from scripts._sender import account_option, sender
+from scripts._transactions import send
+from teetee.manifest import ModelManifest
+
+HELP = """Publish a model: its digests, its prices, and which images may run it.
+
+The manifest is what `python -m shard_runtime digest MODEL` writes. Prices are tokens per LLM token.
+
+\b
+    ape run publish_model --manifest manifest.json --input-price 0.0001 --output-price 0.0003 \\
+        --royalty-bps 500 --royalty-recipient 0x… --entry-layer-equivalents 8 --measurement 0x…
+
+By who holds the role PUBLISHER. Only prices and measurements can be changed later: `ape run admin`.
+"""
+
+
+@click.command(cls=ConnectedProviderCommand, help=HELP)
+@account_option
+@deployment_option
+@json_option
+@click.option(
+    "--manifest",
+    "manifest_path",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The model's digests, as JSON.",
+)
+@click.option("--manifest-uri", default="", help="Where everybody can read that file.")
+@click.option("--input-price", required=True, type=AMOUNT, help="Per token of a prompt.")
+@click.option("--output-price", required=True, type=AMOUNT, help="Per token of an answer.")
+@click.option(
+    "--entry-layer-equivalents",
+    required=True,
+    type=click.IntRange(0, 0xFFFF),
+    help="What embedding and head count for, in whole layers, when an entry's share is weighed.",
+)
+@click.option("--royalty-bps", type=BASIS_POINTS, default=0, show_default=True, help="In 1/10000.")
+@click.option("--royalty-recipient", type=ADDRESS, help="Who gets it.  [default: the sender]")
+@click.option(
+    "--measurement",
+    "measurements",
+    type=BYTES32,
+    multiple=True,
+    help="Of an image that may run the model. Can be repeated; without any, nobody can enrol yet.",
+)
+@plainly
+def cli(
+    provider: ProviderAPI,
+    account_name: str | None,
+    deployment_path: Path | None,
+    as_json: bool,
+    manifest_path: Path,
+    manifest_uri: str,
+    input_price: int,
+    output_price: int,
+    entry_layer_equivalents: int,
+    royalty_bps: int,
+    royalty_recipient: str | None,
+    measurements: tuple[bytes, ...],
+) -> None:
+    """See HELP."""
+    manifest = ModelManifest.from_json(manifest_path.read_text())
+    network = connected_network(provider)
+    contracts = open_contracts(network, deployment_path)
+    account = sender(account_name, network)
+    parameters = {
+        "name": manifest.name,
+        "layerDigests": list(manifest.layer_digests),
+        "embeddingDigest": manifest.embedding_digest,
+        "headDigest": manifest.head_digest,
+        "contextLength": manifest.context_length,
+        "entryLayerEquivalents": entry_layer_equivalents,
+        "inputPrice": input_price,
+        "outputPrice": output_price,
+        "royaltyBps": royalty_bps,
+        "royaltyRecipient": royalty_recipient or account.address,
+        "manifestURI": manifest_uri,
+    }
+    receipt = send(account, contracts.registry, "publishModel", parameters, list(measurements))
+    (published,) = receipt.decode_logs(contracts.registry.ModelPublished)
+    tell(
+        {
+            "modelId": int(published.modelId),
+            "name": manifest.name,
+            "layerCount": manifest.layer_count,
+            "measurements": ["0x" + measurement.hex() for measurement in measurements],
+            "transaction": receipt.txn_hash,
+            "gasUsed": int(receipt.gas_used),
+        },
+        as_json,
+    )
