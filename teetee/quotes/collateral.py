@@ -16,29 +16,40 @@ INTEL_PCS_URL: Final = dcap_qvl.INTEL_PCS_URL
 
 @dataclass(frozen=True, repr=False)
 class Collateral:
-    """Collateral of one platform. JSON in dcap-qvl's form, so that it can be kept beside a
-    quote."""
+    """Collateral of one kind of platform: for all machines with the same FMSPC."""
 
     json: str
+    """In dcap-qvl's form, so that it can be kept beside a quote."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """From `json`. Raises `CollateralInvalid`."""
-        try:
-            return cls(dcap_qvl.QuoteCollateralV3.from_json(text).to_json())
-        except ValueError as error:
-            raise CollateralInvalid("is not in dcap-qvl's form") from error
+        return cls(cls(text).as_dcap_qvl().to_json())
 
     def as_dcap_qvl(self) -> dcap_qvl.QuoteCollateralV3:
-        """For the verifier."""
+        """For the verifier, without a PCK chain: one in the collateral would go before the quote's.
+
+        dcap-qvl puts the chain of the quote it fetched for into what it fetches, and that would
+        refuse the quotes of all other machines of the kind. Raises `CollateralInvalid`.
+        """
         try:
-            return dcap_qvl.QuoteCollateralV3.from_json(self.json)
+            parts = dcap_qvl.QuoteCollateralV3.from_json(self.json)
         except ValueError as error:
             raise CollateralInvalid("is not in dcap-qvl's form") from error
+        return dcap_qvl.QuoteCollateralV3(
+            parts.pck_crl_issuer_chain,
+            parts.root_ca_crl,
+            parts.pck_crl,
+            parts.tcb_info_issuer_chain,
+            parts.tcb_info,
+            parts.tcb_info_signature,
+            parts.qe_identity_issuer_chain,
+            parts.qe_identity,
+            parts.qe_identity_signature,
+        )
 
     def require_issued(self, at: int) -> None:
-        """Raises `CollateralInvalid` for a CRL of the future, which dcap-qvl would take. Unix
-        seconds."""
+        """Raises `CollateralInvalid` for a CRL of the future, which dcap-qvl takes. Unix time."""
         parts = self.as_dcap_qvl()
         for name, der in (("root CRL", parts.root_ca_crl), ("PCK CRL", parts.pck_crl)):
             try:
@@ -50,8 +61,11 @@ class Collateral:
 
     @property
     def fmspc(self) -> str:
-        """Which platforms the TCB info is for: 12 hex digits, upper case."""
-        return str(json.loads(self.as_dcap_qvl().tcb_info)["fmspc"]).upper()
+        """Which platforms it is for: 12 hex digits, upper case. Raises `CollateralInvalid`."""
+        try:
+            return str(json.loads(self.as_dcap_qvl().tcb_info)["fmspc"]).upper()
+        except (ValueError, KeyError, TypeError) as error:
+            raise CollateralInvalid("has TCB info without FMSPC") from error
 
     def __repr__(self) -> str:
         return f"Collateral(fmspc={self.fmspc})"
@@ -68,7 +82,7 @@ def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
         return await dcap_qvl.get_collateral(pccs_url, quote)
 
     try:
-        return Collateral(asyncio.run(fetch()).to_json())
+        return Collateral.parse(asyncio.run(fetch()).to_json())
     except (ValueError, OSError) as error:
         raise CollateralUnavailable(pccs_url, _first_line(error)) from error
 
