@@ -7,6 +7,8 @@ from web3.contract import Contract
 from web3.datastructures import AttributeDict
 from web3.exceptions import Web3Exception
 
+from teetee.errors import FieldInvalid
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -21,8 +23,11 @@ class Call:
 
 
 def encode_call(contract: Contract, function: str, *arguments: Any) -> Call:
-    """A call of a contract's function."""
-    data = contract.encode_abi(function, args=list(arguments))
+    """A call of a contract's function. Raises `FieldInvalid` for arguments of the wrong type."""
+    try:
+        data = contract.encode_abi(function, args=list(arguments))
+    except (Web3Exception, TypeError, ValueError):
+        raise FieldInvalid(f"arguments of {function}", "must fit the contract's types") from None
     return Call(str(contract.address), bytes.fromhex(data[2:]), function)
 
 

@@ -5,7 +5,18 @@ seconds.
 from dataclasses import dataclass
 from enum import Enum
 
+from teetee.envelope import MAX_RECIPIENTS
+from teetee.errors import FieldInvalid
 from teetee.identifiers import ModelId, RequestId, ShardId
+
+_WIDTHS = {
+    "model_id": 32,
+    "max_input_tokens": 24,
+    "max_output_tokens": 16,
+    "max_deposit": 96,
+    "deadline": 40,
+}
+"""Bits in contracts/types/Request.sol."""
 
 
 class RequestStatus(Enum):
@@ -35,7 +46,7 @@ class DeclineReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestParameters:
-    """What a requester asks for."""
+    """What a requester asks for. Raises `FieldInvalid` for what no contract call can carry."""
 
     model_id: ModelId
     recipients: tuple[ShardId, ...]
@@ -47,7 +58,17 @@ class RequestParameters:
     deadline: int
     """The last second in which a settlement can pay."""
     client_nonce: bytes
+    """32 bytes."""
     envelope: bytes
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.recipients) <= MAX_RECIPIENTS:
+            raise FieldInvalid("recipients", f"must be 1 to {MAX_RECIPIENTS} shards")
+        if len(self.client_nonce) != 32:
+            raise FieldInvalid("client_nonce", "must be 32 bytes")
+        for field, bits in _WIDTHS.items():
+            if not 0 <= getattr(self, field) < 1 << bits:
+                raise FieldInvalid(field, f"must be from 0 to {(1 << bits) - 1}")
 
     def to_abi(self) -> dict[str, object]:
         """As the contract wants it."""

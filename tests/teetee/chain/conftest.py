@@ -3,22 +3,11 @@ accounts and requests.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-from teetee.identifiers import ModelId
 from tests.teetee.chain.local_chain import LocalChain, compile_contracts, running_anvil
-from tests.teetee.chain.world import Enclave, World
-
-
-@dataclass(frozen=True)
-class Network:
-    """A model that two enclaves serve: [0, 4) with the entry, [4, 6) without."""
-
-    model_id: ModelId
-    entry: Enclave
-    tail: Enclave
+from tests.teetee.chain.world import Network, World
 
 
 @pytest.fixture(scope="session")

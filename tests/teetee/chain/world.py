@@ -56,6 +56,15 @@ class Enclave:
     quote_core: bytes
 
 
+@dataclass(frozen=True)
+class Network:
+    """A model that two enclaves serve: [0, 4) with the entry, [4, 6) without."""
+
+    model_id: ModelId
+    entry: Enclave
+    tail: Enclave
+
+
 class World:
     """Bindings over one local chain, and actions with good defaults."""
 

@@ -1,0 +1,86 @@
+"""A node that misbehaves on purpose: forwards JSON-RPC to a real one, but for what a test wants otherwise."""
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+FORWARD = object()
+"""What a test's answer returns for calls which it leaves alone."""
+
+Answer = Callable[[str, list[Any]], Any]
+
+
+class RpcError(Exception):
+    """A JSON-RPC error."""
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code, self.text = code, message
+        super().__init__(message)
+
+
+class HttpAnswer(Exception):
+    """Something else than JSON-RPC."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status, self.body = status, body
+        super().__init__(str(status))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: "_Server"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, answer = self.server.reply(body)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, upstream: str | None, answer: Answer) -> None:
+        self.upstream, self.answer = upstream, answer
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def reply(self, body: bytes) -> tuple[int, bytes]:
+        call = json.loads(body)
+        envelope = {"jsonrpc": "2.0", "id": call["id"]}
+        try:
+            result = self.answer(call["method"], call["params"])
+        except RpcError as error:
+            error_part = {"error": {"code": error.code, "message": error.text}}
+            return 200, json.dumps(envelope | error_part).encode()
+        except HttpAnswer as other:
+            return other.status, other.body
+        if result is FORWARD:
+            assert self.upstream is not None
+            with urllib.request.urlopen(self._request(body), timeout=30) as upstream:
+                return 200, upstream.read()
+        return 200, json.dumps(envelope | {"result": result}).encode()
+
+    def _request(self, body: bytes) -> urllib.request.Request:
+        headers = {"Content-Type": "application/json"}
+        return urllib.request.Request(str(self.upstream), body, headers)
+
+
+@contextmanager
+def node(answer: Answer, upstream: str | None = None) -> Iterator[str]:
+    """A node on a port of its own; yields its URL."""
+    with _Server(upstream, answer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
