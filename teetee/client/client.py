@@ -16,6 +16,7 @@ from collections.abc import Callable
 from eth_account.signers.local import LocalAccount
 
 from teetee.chain.logs import read_logs
+from teetee.chain.requests import Request
 from teetee.chain.transactions import Sender
 from teetee.client.audit.auditor import Auditor
 from teetee.client.audit.enrolments import QuoteChecker
@@ -139,6 +140,10 @@ class Client:
             raise NotIncluded(f"0x{pending.client_nonce.hex()}", pending.deadline)
         self._pending.remove(pending)
         return None
+
+    def request(self, request_id: int) -> Request:
+        """Any request, by contract state. Raises `UnknownRequest`."""
+        return self._contracts.escrow.request_of(RequestId(request_id))
 
     def verify(self, request_id: int) -> AuditReport:
         """Audit any request, whoever asked it."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from web3 import Web3
+
 from teetee.chain.certificates import Certificates
-from teetee.chain.connection import Connection
+from teetee.chain.connection import Connection, translated
 from teetee.chain.deployment import Deployment
 from teetee.chain.escrow import Escrow
 from teetee.chain.escrow_history import EscrowHistory
@@ -41,3 +43,8 @@ class Contracts:
             token=Token(connection, deployment),
             certificates=Certificates(connection, deployment),
         )
+
+    def ether_of(self, address: str) -> int:
+        """Wei of ETH."""
+        with translated("eth_getBalance", "latest"):
+            return int(self.connection.web3.eth.get_balance(Web3.to_checksum_address(address)))

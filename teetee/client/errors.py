@@ -13,9 +13,9 @@
         │               StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
         │               NoCollateralSource, ShardRefused
-        ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
-        │               PromptTooLong, MalformedAmount, PriceAboveLimit, InsufficientTokens,
-        │               AllowanceTooSmall
+        ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries,
+        │               InvalidQuestion, PromptTooLong, MalformedAmount, PriceAboveLimit,
+        │               InsufficientTokens, AllowanceTooSmall
         ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreExists

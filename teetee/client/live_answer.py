@@ -18,6 +18,7 @@ from teetee.client.errors import StreamRefused
 from teetee.errors import TeeTeeError
 
 RETRY_SECONDS = 0.5
+STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class LiveAnswer:
         """End, after up to `grace` seconds for the last pieces; returns the text shown."""
         self._finished.wait(grace)
         self._stop.set()
-        self._thread.join()
+        # A connection that is just being made may hold it longer; it does no harm any more.
+        self._thread.join(STOP_SECONDS)
         return self._shown
 
     def _follow(self) -> None:

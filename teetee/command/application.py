@@ -7,12 +7,13 @@ from pathlib import Path
 
 import typer
 
-from teetee.command.session import (
-    DeploymentOption,
-    NetworkOption,
-    RpcOption,
-    connection_settings,
-)
+from teetee.command.ask import ASK_EPILOG, RESUME_EPILOG, ask, resume
+from teetee.command.host import host
+from teetee.command.options import DeploymentOption, NetworkOption, RpcOption
+from teetee.command.session import connection_settings
+from teetee.command.shards import MODELS_EPILOG, SHARDS_EPILOG, models, shards
+from teetee.command.verify import EPILOG as VERIFY_EPILOG
+from teetee.command.verify import verify
 from teetee.command.wallet import wallet
 
 EXAMPLES = """
@@ -43,7 +44,13 @@ application = typer.Typer(
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+application.command(epilog=ASK_EPILOG)(ask)
+application.command(epilog=RESUME_EPILOG)(resume)
+application.command(epilog=VERIFY_EPILOG)(verify)
+application.command(epilog=MODELS_EPILOG)(models)
+application.command(epilog=SHARDS_EPILOG)(shards)
 application.add_typer(wallet, name="wallet")
+application.add_typer(host, name="host")
 
 
 @application.callback(epilog=EXAMPLES)

@@ -1,6 +1,4 @@
 """From the connection's options to contracts, and to somebody who judges quotes."""
-quotes.
-"""
 
 from __future__ import annotations
 
@@ -45,22 +43,30 @@ class ConnectionSettings:
             self.rpc or fallback.rpc,
         )
 
-    def load(self) -> Deployment:
-        """Raises `NoNetwork`, `NotDeployed`, `DeploymentInvalid`."""
+    @property
+    def path(self) -> Path:
+        """The deployment file. Raises `NoNetwork`."""
         if self.deployment is not None:
-            return Deployment.load(self.deployment)
+            return self.deployment
         if self.network is not None:
-            return Deployment.load(deployment_path(self.network))
+            return deployment_path(self.network)
         local = deployment_path(LOCAL_NETWORK)
         if not local.exists():
             raise NoNetwork
-        return Deployment.load(local)
+        return local
+
+    def load(self) -> Deployment:
+        """Raises `NoNetwork`, `NotDeployed`, `DeploymentInvalid`."""
+        return Deployment.load(self.path)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The nodes to ask, in order. Raises as `load` does."""
+        return self.rpc or (PUBLIC_NODES.get(self.load().network, PUBLIC_NODES[LOCAL_NETWORK]),)
 
     def open(self) -> Contracts:
         """Connect. Raises the same, `RpcUnavailable` and `WrongChain`."""
-        deployment = self.load()
-        urls = self.rpc or (PUBLIC_NODES.get(deployment.network, PUBLIC_NODES[LOCAL_NETWORK]),)
-        return Contracts.open(deployment, urls)
+        return Contracts.open(self.load(), self.urls)
 
 
 @dataclass(frozen=True)

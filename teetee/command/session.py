@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from eth_account.signers.local import LocalAccount
@@ -28,52 +28,13 @@ from teetee.client import keystore
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NoPassphrase
 from teetee.command.network import ConnectionSettings
+from teetee.command.options import DeploymentOption, JsonOption, NetworkOption, RpcOption
 from teetee.command.printer import Printer
 from teetee.errors import Retryable, TeeTeeError
 
 FAILED, TEMPORARY, INTERRUPTED = 1, 75, 130
 DEBUG_VARIABLE = "TEETEE_DEBUG"
 POLL_SECONDS, LOCAL_POLL_SECONDS = 1.0, 0.2
-
-NetworkOption = Annotated[
-    str | None,
-    typer.Option(
-        "--network",
-        envvar="TEETEE_NETWORK",
-        help="base-local, base-sepolia or base-mainnet. Default: base-local, where deployed.",
-        rich_help_panel="Connection",
-    ),
-]
-DeploymentOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--deployment",
-        envvar="TEETEE_DEPLOYMENT",
-        help="A deployment file, instead of a network's.",
-        rich_help_panel="Connection",
-    ),
-]
-RpcOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rpc",
-        envvar="TEETEE_RPC",
-        help="The chain's JSON-RPC address; may be given twice, the second standing by.",
-        rich_help_panel="Connection",
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON value to stdout.", rich_help_panel="Output")
-]
-KeystoreOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--keystore",
-        envvar="TEETEE_KEYSTORE",
-        help="The wallet's encrypted keystore. Passphrase: TEETEE_PASSPHRASE, or a hidden prompt.",
-        rich_help_panel="Wallet",
-    ),
-]
 
 
 @dataclass

@@ -8,8 +8,10 @@ from pathlib import Path
 import typer
 
 from teetee.client import keystore as keys
+from teetee.client.amounts import format_amount
 from teetee.client.errors import NoPassphrase
-from teetee.command.session import KeystoreOption, Session, with_session
+from teetee.command.options import KeystoreOption
+from teetee.command.session import Session, with_session
 
 wallet = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +59,77 @@ def show(session: Session, keystore: KeystoreOption = None) -> None:
     session.printer.result({"address": address, "source": source})
     if not session.printer.as_json:
         session.printer.line(address)
+
+
+@wallet.command()
+@with_session
+def balance(session: Session, keystore: KeystoreOption = None) -> None:
+    """Print what the wallet has: ETH for gas, tokens, and credit with the escrow."""
+    address = str(session.account(keystore).address)
+    contracts = session.contracts
+    ether = contracts.ether_of(address)
+    tokens = contracts.token.balance_of(address)
+    credit = contracts.escrow.account_of(address).credit
+    session.printer.result(
+        {"address": address, "ether": str(ether), "tokens": str(tokens), "credit": str(credit)}
+    )
+    if not session.printer.as_json:
+        session.printer.table(
+            ("what", "how much"),
+            [
+                ("ETH, for gas", format_amount(ether, "ETH")),
+                ("tokens", format_amount(tokens)),
+                ("credit with the escrow", format_amount(credit)),
+            ],
+            title=address,
+        )
+
+
+@wallet.command()
+@with_session
+def faucet(session: Session, keystore: KeystoreOption = None) -> None:
+    """Claim some tokens, on test networks."""
+    account = session.account(keystore)
+    token = session.contracts.token
+    with session.printer.waiting("Claiming…"):
+        sent = session.sender(account).send(token.claim())
+    tokens = token.balance_of(str(account.address))
+    session.printer.result(
+        {
+            "address": account.address,
+            "tokens": str(tokens),
+            "transaction": sent.transaction_hash,
+            "gasUsed": sent.gas_used,
+        }
+    )
+    session.printer.say(f"{account.address} now has {format_amount(tokens)}.")
+
+
+@wallet.command(
+    epilog="""
+  $ teetee wallet withdraw
+
+Refunds and earnings wait as credit with the escrow, and pay for the next question first.
+A host's credit goes to its payout address, anybody else's to the wallet.
+"""
+)
+@with_session
+def withdraw(session: Session, keystore: KeystoreOption = None) -> None:
+    """Take the whole credit out of the escrow."""
+    account = session.account(keystore)
+    escrow, address = session.contracts.escrow, str(account.address)
+    credit = escrow.account_of(address).credit
+    with session.printer.waiting("Withdrawing…"):
+        sent = session.sender(account).send(escrow.withdraw(address))
+    session.printer.result(
+        {
+            "address": address,
+            "amount": str(credit),
+            "transaction": sent.transaction_hash,
+            "gasUsed": sent.gas_used,
+        }
+    )
+    session.printer.say(f"{format_amount(credit)} withdrawn.")
 
 
 def _new_passphrase(session: Session, path: Path) -> str:

@@ -1,0 +1,17 @@
+"""Spans of time as people read them."""
+
+from __future__ import annotations
+
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def format_seconds(seconds: int) -> str:
+    """The two largest units: `6 d 23 h`, `4 min 10 s`, `0 s`."""
+    parts: list[str] = []
+    for size, name in UNITS:
+        if seconds >= size or (name == "s" and not parts):
+            parts.append(f"{seconds // size} {name}")
+            seconds %= size
+        if len(parts) == 2:
+            break
+    return " ".join(parts)
