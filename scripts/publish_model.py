@@ -39,11 +39,16 @@ By who holds the role PUBLISHER. Only prices and measurements can be changed lat
     help="The model's digests, as JSON.",
 )
 @click.option("--manifest-uri", default="", help="Where everybody can read that file.")
-@click.option("--input-price", required=True, type=AMOUNT, help="Per token of a prompt.")
-@click.option("--output-price", required=True, type=AMOUNT, help="Per token of an answer.")
+@click.option(
+    "--input-price", default="0.0001", show_default=True, type=AMOUNT, help="Per prompt token."
+)
+@click.option(
+    "--output-price", default="0.0003", show_default=True, type=AMOUNT, help="Per answer token."
+)
 @click.option(
     "--entry-layer-equivalents",
-    required=True,
+    default=2,
+    show_default=True,
     type=click.IntRange(0, 0xFFFF),
     help="What embedding and head count for, in whole layers, when an entry's share is weighed.",
 )
