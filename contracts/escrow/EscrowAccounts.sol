@@ -84,7 +84,7 @@ abstract contract EscrowAccounts is EscrowTerms, ReentrancyGuardTransient {
     /// @inheritdoc IEscrowAccounts
     function allowanceOf(address host, ShardId shardId) external view returns (uint256 quota, uint256 used) {
         Stage memory served = REGISTRY.stage(shardId);
-        if (served.isActive && served.host == host) quota = _quotaDown(host, served);
+        if (served.host == host && REGISTRY.isActive(shardId)) quota = _quotaDown(host, served);
         used = _usedToday(_accounts[host]);
     }
 
@@ -92,7 +92,7 @@ abstract contract EscrowAccounts is EscrowTerms, ReentrancyGuardTransient {
     function _reserveAllowance(address host, ShardId shardId, ModelId modelId, uint256 tokens) internal {
         Stage memory served = REGISTRY.stage(shardId);
         if (served.host != host) revert NotTheShardsHost(shardId, served.host, host);
-        if (!served.isActive) revert AllowanceShardInactive(shardId);
+        if (!REGISTRY.isActive(shardId)) revert AllowanceShardInactive(shardId);
         if (served.modelId != modelId) revert AllowanceShardOfOtherModel(shardId, modelId, served.modelId);
         uint256 quota = _quotaDown(host, served);
         Account storage account = _accounts[host];

@@ -11,7 +11,7 @@ import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} 
 import {Stage} from "../types/Shard.sol";
 
 /// @title PathVerification
-/// @notice Whether receipts form one whole path of active shards, each linked to the one before.
+/// @notice Whether receipts form one whole path of attested shards, each linked to the one before.
 abstract contract PathVerification is EIP712, IInferenceEscrow {
     /// @inheritdoc IInferenceEscrow
     function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32) {
@@ -23,7 +23,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         return _hashTypedDataV4(ReceiptHash.hash(settlement));
     }
 
-    /// @dev Whether the stages are known, active, of one model, and tile its layers. The entry was found to be a
+    /// @dev Whether the stages are known, attested, of one model, and tile its layers. The entry was found to be a
     /// recipient, so it is of the request's model and starts at layer 0.
     function _checkTiling(SettlementParameters calldata parameters, Stage[] memory stages, uint256 layerCount)
         internal
@@ -35,7 +35,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         for (uint256 i = 0; i < stages.length; ++i) {
             Stage memory stage = stages[i];
             if (stage.signer == address(0)) revert StageUnknown(requestId, i, parameters.receipts[i].shardId);
-            if (!stage.isActive) revert StageInactive(requestId, i, parameters.receipts[i].shardId);
+            if (!stage.isAttested) revert StageInactive(requestId, i, parameters.receipts[i].shardId);
             if (stage.modelId != modelId) {
                 revert WrongModel({requestId: requestId, stage: i, expected: modelId, actual: stage.modelId});
             }

@@ -109,6 +109,8 @@ interface IInferenceEscrow is IEscrowAccounts {
     /// @notice The first receipt's shard was not asked.
     error EntryNotRecipient(RequestId requestId, ShardId shardId);
     error StageUnknown(RequestId requestId, uint256 stage, ShardId shardId);
+
+    /// @notice The stage's shard has left, or its attestation has expired.
     error StageInactive(RequestId requestId, uint256 stage, ShardId shardId);
     error WrongModel(RequestId requestId, uint256 stage, ModelId expected, ModelId actual);
     error PathGap(RequestId requestId, uint256 stage, uint256 expectedLayer, uint256 firstLayer);

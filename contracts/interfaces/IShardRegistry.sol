@@ -102,7 +102,7 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The whole shard, as it is stored.
     function shard(ShardId shardId) external view returns (Shard memory);
 
-    /// @notice Whether the shard may serve now: enrolled, attested, with a whole bond.
+    /// @notice Whether the shard may be asked now: enrolled, attested, with a whole bond.
     function isActive(ShardId shardId) external view returns (bool);
 
     /// @notice The active shards of a model among the `limit` ids after `cursor`. Begin with cursor 0.

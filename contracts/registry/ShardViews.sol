@@ -117,17 +117,17 @@ abstract contract ShardViews is ModelRegistry, ShardBonds, IShardRegistry {
             firstLayer: staged.firstLayer,
             endLayer: staged.endLayer,
             isEntry: staged.isEntry,
-            isActive: _serves(staged.status, staged.attestedUntil, staged.bond),
+            isAttested: _isAttested(staged.status, staged.attestedUntil),
             identityDigest: staged.identityDigest,
             quoteHash: staged.quoteHash
         });
     }
 
     function _isActive(Shard storage candidate) private view returns (bool) {
-        return _serves(candidate.status, candidate.attestedUntil, candidate.bond);
+        return _isAttested(candidate.status, candidate.attestedUntil) && candidate.bond >= BOND;
     }
 
-    function _serves(ShardStatus status, uint256 attestedUntil, uint256 bond) private view returns (bool) {
-        return status == ShardStatus.ACTIVE && block.timestamp <= attestedUntil && bond >= BOND;
+    function _isAttested(ShardStatus status, uint256 attestedUntil) private view returns (bool) {
+        return status == ShardStatus.ACTIVE && block.timestamp <= attestedUntil;
     }
 }

@@ -113,7 +113,9 @@ struct Stage {
     uint16 firstLayer;
     uint16 endLayer;
     bool isEntry;
-    bool isActive;
+    // ACTIVE and not expired. Whether its bond is whole counts when it is asked, not when it is paid for an answer:
+    // otherwise one penalty would turn all other answers which are under way into penalties.
+    bool isAttested;
     bytes32 identityDigest;
     bytes32 quoteHash;
 }

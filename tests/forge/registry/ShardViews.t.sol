@@ -69,7 +69,7 @@ contract ShardViewsTest is ShardFixture {
             vm.assertEq(stages[i].firstLayer, _enclaves[i].firstLayer);
             vm.assertEq(stages[i].endLayer, _enclaves[i].endLayer);
             vm.assertEq(stages[i].isEntry, i == 0);
-            vm.assertTrue(stages[i].isActive);
+            vm.assertTrue(stages[i].isAttested);
             vm.assertTrue(stages[i].modelId == modelId);
         }
     }
@@ -77,7 +77,7 @@ contract ShardViewsTest is ShardFixture {
     function test_path__unknown_shard__is_all_zero() external view {
         (Stage[] memory stages, ModelTerms memory terms) = registry.path(new ShardId[](1));
         vm.assertEq(stages[0].signer, address(0));
-        vm.assertFalse(stages[0].isActive);
+        vm.assertFalse(stages[0].isAttested);
         vm.assertEq(terms.layerCount, 0);
     }
 
@@ -87,7 +87,7 @@ contract ShardViewsTest is ShardFixture {
     }
 
     function test_stage__retired__is_inactive() external view {
-        vm.assertFalse(registry.stage(_enclaves[2].shardId).isActive);
+        vm.assertFalse(registry.stage(_enclaves[2].shardId).isAttested);
         (ModelId served, bool isEntry, bool isActive) = registry.standingOf(_enclaves[2].shardId);
         vm.assertTrue(served == modelId && isEntry && !isActive);
     }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {RecipientList} from "../../../contracts/libraries/RecipientList.sol";
+import {ShardId} from "../../../contracts/types/Identifiers.sol";
+import {Recipients} from "../../../contracts/types/Request.sol";
+import {ForgeTest} from "../fixtures/ForgeTest.sol";
+
+/// Given one to four different shard ids
+///   when they are packed: each should be found where it was put, and nothing else
+contract RecipientListTest is ForgeTest {
+    using RecipientList for Recipients;
+
+    function test_with__any_ids__are_found_where_they_were_put(uint32[4] memory ids, uint256 count) external pure {
+        count = bounded(count, 0, 4);
+        Recipients recipients;
+        for (uint256 i = 0; i < count; ++i) {
+            ids[i] = uint32(bounded(ids[i], 1 + i * (1 << 30), (i + 1) * (1 << 30) - 1));
+            recipients = recipients.with(i, ShardId.wrap(ids[i]));
+        }
+        vm.assertEq(recipients.count(), count);
+        ShardId[] memory unpacked = recipients.toArray();
+        vm.assertEq(unpacked.length, count);
+        for (uint256 i = 0; i < count; ++i) {
+            vm.assertEq(ShardId.unwrap(unpacked[i]), ids[i]);
+            vm.assertEq(ShardId.unwrap(recipients.get(i)), ids[i]);
+            vm.assertEq(recipients.indexOf(ShardId.wrap(ids[i])), i);
+        }
+    }
+
+    function test_indexOf__zero__is_nowhere() external pure {
+        Recipients recipients;
+        recipients = recipients.with(0, ShardId.wrap(7));
+        vm.assertEq(recipients.indexOf(ShardId.wrap(0)), RecipientList.MAX_RECIPIENTS);
+        vm.assertEq(recipients.indexOf(ShardId.wrap(8)), RecipientList.MAX_RECIPIENTS);
+    }
+}
