@@ -54,7 +54,8 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
 * Retryable: StageFailed, StageSilent, CacheFull, TooManyRuns, EntryClosed, LinkCongested. Fatal:
   PromptError and what derives from it, PathInvalid, PeerUnknown, StageMisbehaved (names hop and
   shard), RunCancelled.
-* A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`, and
+* A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`,
+and
   is asked from several threads. `seed=None` draws one: give the one derived from the request.
 * `split_layers(source.architecture, stages)` proposes ranges of about equal bytes;
   `publish(source)` makes the `ModelManifest`.

@@ -79,7 +79,8 @@ class CacheFull(Retryable):
         self.needed, self.free, self.budget = needed, free, budget
         super().__init__(
             f"The request needs {needed} bytes of key-value cache, and {free} of {budget} are "
-            "free. Wait for another request to end, ask for fewer tokens, or raise the cache budget."
+            "free. Wait for another request to end, ask for fewer tokens, or raise the "
+            "cache budget."
         )
 
 
@@ -131,7 +132,8 @@ class ModelNotFound(ModelError):
         self.model, self.reason = model, reason
         super().__init__(
             f"No model at {model}: {reason}. Give a folder with config.json and *.safetensors, "
-            "a folder with one *.gguf, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M-Instruct."
+            "a folder with one *.gguf, a .gguf file, or a hub id such as "
+            "HuggingFaceTB/SmolLM2-135M-Instruct."
         )
 
 
@@ -197,7 +199,8 @@ class TokenizerMissing(ModelError):
         self.model = model
         super().__init__(
             f"{model} has no tokenizer.json. Put one beside the weights (`python -m "
-            "shard_runtime prepare` makes it from a GGUF where transformers is installed), or give token ids instead of text."
+            "shard_runtime prepare` makes it from a GGUF where transformers is "
+            "installed), or give token ids instead of text."
         )
 
 

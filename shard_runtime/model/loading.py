@@ -53,9 +53,11 @@ def load_shard(
     if layers.end > source.architecture.layer_count:
         raise SplitInvalid(f"{layers} reaches beyond {source.architecture.layer_count} layers")
     check_architecture(source.architecture, manifest)
+    # First, because it takes memory for a moment, and the weights are not there yet.
+    embedding = embedding_part(source, read_tokenizer_files(source)) if is_entry else None
     loader = _Loader(source, manifest, _DTYPES[dtype])
     modules = tuple(loader.layer(layers, layer) for layer in layers.indices)
-    entry = loader.entry() if is_entry else None
+    entry = loader.entry(embedding) if embedding else None
     _return_freed_memory()
     return Shard(
         architecture=source.architecture,
@@ -107,11 +109,10 @@ class _Loader:
             architecture, layer - layers.first, architecture.windows[layer], weights
         )
 
-    def entry(self) -> EntryWeights:
+    def entry(self, part: Part) -> EntryWeights:
         source, manifest = self._source, self._manifest
         slot = embedding_slot(source.architecture, source.form)
         embedding = self._empty(slot.shape)
-        part = embedding_part(source, read_tokenizer_files(source))
         expected = manifest.embedding_digest if manifest else None
         self._fill(part, {"embedding": slot}, {"embedding": embedding}, expected)
         slots = head_slots(source.architecture, source.form)

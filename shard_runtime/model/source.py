@@ -38,6 +38,11 @@ class ModelSource:
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """GGUF's, without its long lists; empty for safetensors."""
 
+    @property
+    def path(self) -> Path:
+        """What `open_model` opens again."""
+        return self.gguf or self.folder
+
 
 def open_model(model: str | Path) -> ModelSource:
     """Open a folder, a .gguf file, or a hub id (downloaded, if huggingface_hub is installed).

@@ -8,6 +8,7 @@ to the one who asks.
 import json
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,7 @@ def read_tokenizer_files(source: ModelSource) -> TokenizerFiles:
     configuration = _optional(folder / "tokenizer_config.json")
     generation = _optional(folder / "generation_config.json")
     model = _optional(folder / "config.json")
-    text = _canonical_json(source)
-    added = _added_tokens(text)
+    text, added = _tokenizer_json(source.folder / "tokenizer.json", _convertible(source))
 
     bos = [
         *_ids(generation.get("bos_token_id")),
@@ -69,23 +69,24 @@ def read_tokenizer_files(source: ModelSource) -> TokenizerFiles:
     return TokenizerFiles(text, template, bos[0] if bos else None, tuple(sorted(eos)))
 
 
-def _canonical_json(source: ModelSource) -> str | None:
-    path = source.folder / "tokenizer.json"
+@lru_cache(maxsize=1)
+def _tokenizer_json(path: Path, gguf: Path | None) -> tuple[str | None, dict[str, int]]:
+    """The canonical JSON and the added tokens. Kept, because parsing it takes ten times its size."""
     if path.is_file():
         value = read_json_object(path)
-    elif source.gguf is not None and "tokenizer.ggml.model" in source.metadata:
-        value = json.loads(tokenizer_json_of(source.gguf))
+    elif gguf is not None:
+        value = json.loads(tokenizer_json_of(gguf))
     else:
-        return None
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _added_tokens(text: str | None) -> dict[str, int]:
-    tokens = json.loads(text).get("added_tokens", []) if text else []
+        return None, {}
     try:
-        return {str(token["content"]): int(token["id"]) for token in tokens}
+        added = {str(token["content"]): int(token["id"]) for token in value["added_tokens"]}
     except (TypeError, KeyError, ValueError):
-        raise TokenizerInvalid("tokenizer.json", "its added_tokens are malformed") from None
+        raise TokenizerInvalid(str(path), "its added_tokens are missing or malformed") from None
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False), added
+
+
+def _convertible(source: ModelSource) -> Path | None:
+    return source.gguf if "tokenizer.ggml.model" in source.metadata else None
 
 
 def _chat_template(folder: Path, configuration: dict[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 from shard_runtime import (
@@ -85,9 +86,7 @@ class Ring:
     def path(self) -> list[ShardId]:
         return [ShardId(number) for number in range(1, len(self.shards) + 1)]
 
-    def ask(
-        self, prompt: Sequence[int], max_tokens: int = 12, **options: Any
-    ) -> Generation:
+    def ask(self, prompt: Sequence[int], max_tokens: int = 12, **options: Any) -> Generation:
         sampling = options.pop("sampling", None) or Sampling(max_tokens=max_tokens)
         path = options.pop("path", self.path)
         return self.entry.generate(
@@ -106,7 +105,7 @@ class Ring:
 
 def even_split(layers: int, stages: int) -> list[LayerRange]:
     bounds = [layers * stage // stages for stage in range(stages + 1)]
-    return [LayerRange(first, end) for first, end in zip(bounds, bounds[1:], strict=False)]
+    return [LayerRange(first, end) for first, end in pairwise(bounds)]
 
 
 @contextmanager
@@ -131,7 +130,9 @@ def running(
     with ExitStack() as stack:
         listeners = []
         for each in keys if tls else []:
-            listener = Listener(identity=link_identity(each), host="127.0.0.1", port=0, limits=limits)
+            listener = Listener(
+                identity=link_identity(each), host="127.0.0.1", port=0, limits=limits
+            )
             listener.start()
             stack.callback(listener.close)
             listeners.append(listener)

@@ -1,4 +1,4 @@
-"""Small models with random weights, saved as transformers saves them, and what transformers makes of a prompt."""
+"""Small models with random weights, and what transformers makes of a prompt."""
 
 from pathlib import Path
 from typing import Any

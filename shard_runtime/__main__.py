@@ -1,0 +1,183 @@
+"""`python -m shard_runtime`: a model's digests, where to cut it, and the check that split equals
+whole.
+
+Serving is not started here: `python -m oracle run` joins this runtime with the chain.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shard_runtime.check.comparison import run_check
+from shard_runtime.check.prompts import Form
+from shard_runtime.check.unsplit import answer_unsplit
+from shard_runtime.model.digests import publish
+from shard_runtime.model.prepared import prepare as prepare_gguf
+from shard_runtime.model.source import open_model
+from shard_runtime.model.split import split_layers
+from teetee.errors import TeeTeeError
+
+DIFFERENT, FAILED = 1, 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=(
+        "A model's digests, where to cut it, and the check that a split model says what the whole "
+        "one says.\n\nA MODEL is a folder with config.json and *.safetensors, a folder with one "
+        "*.gguf, a .gguf file, or a hub id.\n\nExit status: 0 all is well, 1 answers differ, 2 error."
+    ),
+)
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="folder, .gguf file or hub id")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="of each answer")]
+Chat = Annotated[
+    bool | None,
+    typer.Option(
+        "--chat/--raw",
+        help="each line as a user's message, or as it stands; by default as the model has a "
+        "chat template or not",
+    ),
+]
+_PROMPTS_HELP = "one prompt a line; a line of numbers is token ids; - for standard input"
+
+
+@app.command()
+def digest(model: Model, as_json: Json = False) -> None:
+    """Hash a model's parts (docs/protocol.md section 2); --json is the manifest to publish."""
+    with _errors_told(as_json):
+        manifest = publish(open_model(model))
+        if as_json:
+            sys.stdout.write(manifest.to_json())
+            return
+        table = Table("part", "digest", title=f"{manifest.name}, {manifest.layer_count} layers")
+        table.add_row("config", manifest.config_digest.hex())
+        table.add_row("embedding", manifest.embedding_digest.hex())
+        table.add_row("head", manifest.head_digest.hex())
+        for layer, each in enumerate(manifest.layer_digests):
+            table.add_row(f"layer {layer}", each.hex())
+        Console().print(table)
+
+
+@app.command()
+def split(
+    model: Model,
+    stages: Annotated[int, typer.Option(min=1, help="how many shards")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Propose layer ranges of about equal bytes; the first is the entry's."""
+    with _errors_told(as_json):
+        ranges = split_layers(open_model(model).architecture, stages)
+        if as_json:
+            _write({"layers": [[each.first, each.end] for each in ranges]})
+        else:
+            Console().print("  ".join(str(each) for each in ranges), markup=False)
+
+
+@app.command()
+def prepare(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(help="where to put the GGUF and its tokenizer.json")],
+    as_json: Json = False,
+) -> None:
+    """Give a bare GGUF its tokenizer.json (by transformers): serving then needs no conversion."""
+    with _errors_told(as_json):
+        source = prepare_gguf(open_model(model), folder)
+        if as_json:
+            _write({"model": str(source.folder)})
+        else:
+            Console().print(f"Ready to serve: {source.folder}", markup=False)
+
+
+@app.command()
+def check(
+    model: Model,
+    prompts: Annotated[Path, typer.Option(allow_dash=True, help=_PROMPTS_HELP)],
+    stages: Annotated[int, typer.Option(min=1, help="how many stage processes")] = 2,
+    max_tokens: MaxTokens = 32,
+    chat: Chat = None,
+    as_json: Json = False,
+) -> None:
+    """Run N stage processes and the unsplit model; compare greedy tokens and peak memory."""
+    with _errors_told(as_json):
+        report = run_check(
+            model,
+            stages=stages,
+            prompts=_read(prompts),
+            max_tokens=max_tokens,
+            form=_form(chat),
+        )
+        if as_json:
+            _write(report.to_json())
+        else:
+            report.print(Console())
+        if not report.equal:
+            raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def unsplit(
+    model: Model,
+    prompt_file: Annotated[Path, typer.Option(allow_dash=True, help=_PROMPTS_HELP)],
+    max_tokens: MaxTokens = 32,
+    chat: Chat = None,
+    as_json: Json = False,
+) -> None:
+    """Answer greedily with the whole model by transformers, as a witness for split answers."""
+    with _errors_told(as_json):
+        report = answer_unsplit(model, _read(prompt_file), _form(chat), max_tokens)
+        if as_json:
+            _write(report.to_json())
+            return
+        for answer in report.answers:
+            shown = answer.text or " ".join(str(token) for token in answer.token_ids)
+            Console().print(shown, markup=False)
+
+
+def main() -> None:
+    """The command."""
+    app()
+
+
+def _form(chat: bool | None) -> Form:
+    if chat is None:
+        return Form.AUTOMATIC
+    return Form.CHAT if chat else Form.RAW
+
+
+def _read(path: Path) -> str:
+    if str(path) == "-":
+        return sys.stdin.read()
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise typer.BadParameter(f"{path} cannot be read as UTF-8 text") from None
+
+
+def _write(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _errors_told(as_json: bool) -> Iterator[None]:
+    """Errors of the project's own tree end the command with a sentence, not with a traceback."""
+    try:
+        yield
+    except TeeTeeError as error:
+        if as_json:
+            _write({"error": {"kind": type(error).__name__, "message": str(error)}})
+        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+
+
+if __name__ == "__main__":
+    main()

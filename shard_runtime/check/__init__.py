@@ -1,0 +1,3 @@
+"""`python -m shard_runtime check`: real stage processes and the unsplit model, compared token by
+token.
+"""

@@ -1,0 +1,158 @@
+"""A process that `check` starts: one stage of a ring, or the unsplit model. Commands and replies
+are lines of JSON.
+
+Keys are made here and stay here. Standard output belongs to the replies alone.
+"""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from shard_runtime.check import reference
+from shard_runtime.check.memory import peak_bytes
+from shard_runtime.check.peers_json import peer_from_json
+from shard_runtime.entry import Entry
+from shard_runtime.identity import LinkIdentity, StageIdentity
+from shard_runtime.links.listener import Listener
+from shard_runtime.links.tls_links import TlsLinks
+from shard_runtime.model.loading import load_shard
+from shard_runtime.model.shard import Shard
+from shard_runtime.model.source import ModelSource, open_model
+from shard_runtime.model.tokenizer import load_tokenizer
+from shard_runtime.peers import FixedDirectory
+from shard_runtime.stage import Stage
+from teetee.enclave_keys import EnclaveKeys
+from teetee.errors import TeeTeeError
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.layers import LayerRange
+from teetee.prompt import Sampling
+from teetee.receipts import ReceiptDomain
+
+MODEL_ID = ModelId(1)
+DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")
+
+Command = dict[str, Any]
+
+
+class _FreshSecrets:
+    """A guest agent for one process: its keys are random and end with it."""
+
+    def get_key(self, path: str) -> bytes:
+        return secrets.token_bytes(32)
+
+    def get_quote(self, report_data: bytes) -> bytes:
+        raise NotImplementedError
+
+
+class StageWorker:
+    """One stage. `load`, then `join`, then (for an entry) `ask`."""
+
+    def __init__(self) -> None:
+        self._keys = EnclaveKeys.derive(_FreshSecrets())
+        self._identity_digest = secrets.token_bytes(32)
+        self._link_identity = LinkIdentity(self._keys.tls, self._keys.tls_certificate_der)
+        self._listener = Listener(identity=self._link_identity, host="127.0.0.1", port=0)
+        self._source: ModelSource | None = None
+        self._shard: Shard | None = None
+        self._part: Entry | Stage | None = None
+
+    def load(self, command: Command) -> Command:
+        self._source = open_model(command["model"])
+        self._shard = load_shard(
+            self._source, LayerRange(*command["layers"]), is_entry=command["isEntry"]
+        )
+        self._listener.start()
+        return {
+            "port": self._listener.port,
+            "tls": self._keys.keyset.tls.hex(),
+            "signer": self._keys.keyset.signer,
+            "identityDigest": self._identity_digest.hex(),
+        }
+
+    def join(self, command: Command) -> Command:
+        assert self._shard is not None
+        assert self._source is not None
+        directory = FixedDirectory(peer_from_json(peer) for peer in command["peers"])
+        links = TlsLinks(identity=self._link_identity, directory=directory, listener=self._listener)
+        identity = StageIdentity(
+            ShardId(command["shardId"]), MODEL_ID, self._identity_digest, self._keys.signer, DOMAIN
+        )
+        if self._shard.is_entry:
+            self._part = Entry(
+                shard=self._shard,
+                tokenizer=load_tokenizer(self._source),
+                identity=identity,
+                links=links,
+                directory=directory,
+            )
+        else:
+            self._part = Stage(
+                shard=self._shard, identity=identity, links=links, directory=directory
+            )
+        self._part.start()
+        return {}
+
+    def ask(self, command: Command) -> Command:
+        assert isinstance(self._part, Entry)
+        generation = self._part.generate(
+            command["tokenIds"],
+            sampling=Sampling(max_tokens=command["maxTokens"]),
+            path=command["path"],
+            request_id=RequestId(command["requestId"]),
+            salts=[secrets.token_bytes(32) for _ in range(len(command["path"]) + 1)],
+        )
+        return {
+            "tokenIds": generation.token_ids,
+            "finishReason": generation.finish_reason,
+            "receipts": [receipt.to_json() for receipt in generation.receipts],
+        }
+
+    def rest(self, _command: Command) -> Command:
+        """Nothing but the peak memory that every reply tells."""
+        return {}
+
+
+class ReferenceWorker:
+    """The unsplit model by transformers. `load`, then `ask`."""
+
+    def __init__(self) -> None:
+        self._model: Any = None
+
+    def load(self, command: Command) -> Command:
+        self._model = reference.load_reference(open_model(command["model"]))
+        return {}
+
+    def ask(self, command: Command) -> Command:
+        token_ids = reference.greedy(
+            self._model, command["tokenIds"], command["maxTokens"], command["ends"]
+        )
+        return {"tokenIds": token_ids}
+
+
+def serve(worker: StageWorker | ReferenceWorker, commands: TextIO, replies: TextIO) -> None:
+    """Until the commands end; the last reply tells the peak memory."""
+    for line in commands:
+        command = json.loads(line)
+        do: Callable[[Command], Command] = getattr(worker, command["do"])
+        try:
+            reply = do(command)
+        except TeeTeeError as error:
+            reply = {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - a process's boundary; the message may hold content
+            reply = {"error": f"an unexpected {type(error).__name__}"}
+        replies.write(json.dumps({**reply, "peakBytes": peak_bytes()}) + "\n")
+        replies.flush()
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
+    worker = ReferenceWorker() if sys.argv[1:] == ["reference"] else StageWorker()
+    serve(worker, sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()
