@@ -82,6 +82,8 @@ class Journal:
             "executor_id": "oracle",
             "enable_otlp": False,
             "log_level": "WARNING",
+            # Nothing here waits for DBOS's messages; a short turn only lets the process end soon.
+            "notification_listener_polling_interval_sec": 0.1,
         }
         DBOS(config=config)
 

@@ -14,8 +14,8 @@ from structlog.typing import FilteringBoundLogger
 from oracle.chain_seam import RegistryReader
 from oracle.errors import HeadIsStale
 from oracle.heads import Heads
+from shard_runtime import Peer
 from shard_runtime.errors import PeerUnknown
-from shard_runtime.peers import Peer
 from teetee.chain.shards import Shard
 from teetee.client.endpoint import Endpoint
 from teetee.errors import TeeTeeError

@@ -20,7 +20,7 @@ from oracle.renewal import RenewalWatch
 from oracle.service import EntryService, Service, StageService, link_identity
 from oracle.settings import Settings
 from oracle.startup import Enclave, prepare
-from shard_runtime.links.listener import Listener
+from shard_runtime import Listener
 from teetee.chain.shards import Shard, ShardStatus
 from teetee.identifiers import ShardId
 

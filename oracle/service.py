@@ -29,12 +29,16 @@ from oracle.stream import PURPOSE as STREAM
 from oracle.stream import StreamEndpoint
 from oracle.watcher import Watcher
 from oracle.work import RequestWork
-from shard_runtime.entry import Entry, EntrySettings
-from shard_runtime.identity import LinkIdentity, StageIdentity
-from shard_runtime.links.listener import Listener
-from shard_runtime.links.tls_links import TlsLinks
-from shard_runtime.model.tokenizer import load_tokenizer
-from shard_runtime.stage import Stage
+from shard_runtime import (
+    Entry,
+    EntrySettings,
+    LinkIdentity,
+    Listener,
+    Stage,
+    StageIdentity,
+    TlsLinks,
+    load_tokenizer,
+)
 from teetee.identifiers import ShardId
 from teetee.receipts import ReceiptDomain
 

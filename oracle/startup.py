@@ -18,9 +18,8 @@ from oracle.escrow_door import ChainBlocks
 from oracle.heads import Heads
 from oracle.registry_door import RegistryDoor
 from oracle.settings import Settings
-from shard_runtime.model.loading import load_shard
-from shard_runtime.model.shard import Shard as LoadedShard
-from shard_runtime.model.source import ModelSource, open_model
+from shard_runtime import ModelSource, load_shard, open_model
+from shard_runtime import Shard as LoadedShard
 from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
 from teetee.chain.models import Model

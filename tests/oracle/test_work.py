@@ -74,6 +74,7 @@ def test_work__no_path_until_time_runs_out__is_declined_with_that_reason(
     bench.maker.has_path = False
     number = chain.open(window=100)
     bench.look()
+    bench.until(lambda: bench.maker.pathless > 0, "a look for a path")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
@@ -83,6 +84,7 @@ def test_work__path_comes_back_in_time__is_settled(bench: Bench, chain: FakeChai
     bench.maker.has_path = False
     number = chain.open()
     bench.look()
+    bench.until(lambda: bench.maker.pathless > 0, "a look for a path")
     bench.maker.has_path = True
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED

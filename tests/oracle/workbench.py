@@ -58,6 +58,7 @@ class FakeMaker:
 
     def __init__(self) -> None:
         self.made: list[int] = []
+        self.pathless = 0  # how often there was no path
         self.result: Callable[[Opening], Made] = lambda opening: answered(opening.request_id)
         self.has_path = True
         self.hold = threading.Event()
@@ -65,6 +66,7 @@ class FakeMaker:
 
     def make(self, opening: Opening, *, give_up: Callable[[], bool]) -> Made:
         if not self.has_path:
+            self.pathless += 1
             raise NoPath(model_id=1, layers=4)
         self.made.append(int(opening.request_id))
         if not self.hold.wait(SECONDS):

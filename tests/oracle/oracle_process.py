@@ -1,0 +1,167 @@
+"""The oracle in a process of its own, which can be made to kill itself at a named point.
+
+Nothing of this is in production code: the child wraps a method before it runs the server as
+`__main__` would.
+"""
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import encode
+
+# A server process which has imported everything once; its children start in milliseconds.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["oracle.server", "tests.oracle.oracle_process"])
+
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class CrashPoint:
+    """Where the process dies, as by kill -9: before or after a method's `count`-th call."""
+
+    method: str  # module:Class.method
+    when: str = "before"
+    count: int = 1
+
+    def __str__(self) -> str:
+        place = f"{self.when} {self.method.rpartition('.')[2].strip('_')}"
+        return place if self.count == 1 else f"{place} {self.count}"
+
+
+class FakeGuest:
+    """Keys from a seed, and "quotes" that AcceptingVerifier believes."""
+
+    def __init__(self, seed: bytes, measurement: bytes) -> None:
+        self._seed = seed
+        self._measurement = measurement
+
+    def get_key(self, path: str) -> bytes:
+        """32 bytes."""
+        from eth_utils.crypto import keccak
+
+        return keccak(self._seed + path.encode())
+
+    def get_quote(self, report_data: bytes) -> bytes:
+        """An ABI-encoded VerifiedQuote."""
+        from eth_utils.crypto import keccak
+
+        kinds = "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint40,bytes16,bytes8,bytes8)"
+        halves = (report_data[:32], report_data[32:])
+        rest = (bytes(32), keccak(report_data), 0, 0, bytes(16), bytes(8), bytes(8))
+        return encode([kinds], [(self._measurement, *halves, *rest)])
+
+
+class OracleProcess:
+    """`start`, then `terminate` or a crash."""
+
+    def __init__(
+        self,
+        settings: dict[str, str],
+        *,
+        seed: bytes,
+        measurement: bytes,
+        log: Path,
+        crash: CrashPoint | None = None,
+        slow: float = 0.0,
+    ) -> None:
+        """`slow`: s that each piece of text takes, so that a listener can come in between."""
+        ours, childs = _CONTEXT.Pipe(duplex=False)
+        self._ready = ours
+        self._process = _CONTEXT.Process(
+            target=_run,
+            args=(settings, seed, measurement, str(log), crash, slow, childs),
+            daemon=True,
+        )
+        self._process.start()
+        childs.close()
+
+    def ready(self) -> dict[str, Any]:
+        """What the process says when it takes enrolments."""
+        assert self._ready.poll(START_SECONDS), "the oracle does not say that it is ready"
+        line: dict[str, Any] = self._ready.recv()
+        return line
+
+    def exit_code(self, seconds: float) -> int | None:
+        """Waits for the end; negative: the signal which ended it."""
+        self._process.join(seconds)
+        return self._process.exitcode
+
+    def terminate(self) -> int | None:
+        """SIGTERM, and the exit code."""
+        self._process.terminate()
+        return self.exit_code(30.0)
+
+    def kill(self) -> None:
+        """Whatever it does."""
+        self._process.kill()
+        self._process.join()
+
+
+def _run(
+    settings: dict[str, str],
+    seed: bytes,
+    measurement: bytes,
+    log: str,
+    crash: CrashPoint | None,
+    slow: float,
+    pipe: "Pipe[Any, Any]",
+) -> None:
+    import torch
+
+    from oracle import __main__ as program
+    from oracle import server, startup
+    from oracle.live_text import LiveText
+
+    torch.set_num_threads(1)
+    os.environ.update(settings)
+    sys.stderr = Path(log).open("a", encoding="utf-8")  # noqa: SIM115 - open until the end
+    sys.stdout = sys.stderr
+    guest = FakeGuest(seed, measurement)
+    setattr(startup, "DstackGuestAgent", lambda: guest)  # noqa: B010 - imported there for its own use
+    if slow:
+        _after(LiveText, "append", lambda *_: time.sleep(slow))
+    _after(server, "_say_ready", lambda *given: pipe.send({"port": given[1]}))
+    if crash is not None:
+        _arm(crash)
+    sys.exit(program.main(["run"]))
+
+
+def _after(owner: Any, name: str, then: Callable[..., object]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        result = original(*arguments, **named)
+        then(*arguments)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _arm(crash: CrashPoint) -> None:
+    module_name, _, path = crash.method.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *owners, name = path.split(".")
+    for part in owners:
+        owner = getattr(owner, part)
+    original, calls = getattr(owner, name), [0]
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == crash.count and crash.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*arguments, **named)
+        if calls[0] == crash.count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, wrapped)
