@@ -34,9 +34,13 @@ class OneRun:
         given: bytes,
         log: Path,
         on_said: OnSaid | None,
+        log_out: bool,
     ) -> None:
-        """stderr goes into `log`, or to `on_said` alone: then it may hold an answer."""
+        """stderr goes into `log`, or to `on_said` alone: then it may hold an answer. stdout goes
+        into the log only with `log_out`.
+        """
         self.out = b""
+        self._log_out = log_out
         self._process = process
         self._given = given
         self._log = log
@@ -55,7 +59,7 @@ class OneRun:
         return not any(thread.is_alive() for thread in self._threads)
 
     def last_words(self) -> str:
-        """The end of its stderr; nothing when that was the caller's."""
+        """The end of what went into the log."""
         said = b"".join(self._said).decode(errors="replace")
         return "\n".join(said.splitlines()[-LAST_LINES:])
 
@@ -71,6 +75,8 @@ class OneRun:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             self.out = stream.read()
+        if self._log_out:
+            self._write(self.out)
 
     def _take_err(self) -> None:
         assert self._process.stderr is not None
@@ -80,6 +86,9 @@ class OneRun:
                 if self._on_said is not None:
                     self._on_said(piece)
                     continue
-                self._said.append(piece)
-                with self._log.open("ab") as log:
-                    log.write(piece)
+                self._write(piece)
+
+    def _write(self, piece: bytes) -> None:
+        self._said.append(piece)
+        with self._log.open("ab") as log:
+            log.write(piece)

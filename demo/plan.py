@@ -1,7 +1,8 @@
-"""What a world is made of, before anything runs: which shards, which ports, which limits."""
+"""What a world is made of, before anything runs: which shards, which ports, which settings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,18 +21,20 @@ class ShardPlan:
     layers: LayerRange
     is_entry: bool = False
 
-    @property
-    def host_role(self) -> str:
-        """The wallet that owns it: each shard has a host of its own."""
-        return f"host-{self.name}"
 
+def three_shards(layer_count: int) -> tuple[ShardPlan, ...]:
+    """An entry and two more; fewer for a model of less than three layers.
 
-# SmolLM2-135M has 30 layers; its embedding and head cost the entry about as much as eight of them.
-THREE_SHARDS = (
-    ShardPlan("entry", LayerRange(0, 8), is_entry=True),
-    ShardPlan("middle", LayerRange(8, 19)),
-    ShardPlan("last", LayerRange(19, 30)),
-)
+    The entry gets fewer layers: in SmolLM2-135M, embedding and head cost about as much as eight.
+    """
+    first = max(1, layer_count * 8 // 30)
+    second = first + max(1, (layer_count - first) // 2)
+    bounds = sorted({0, min(first, layer_count), min(second, layer_count), layer_count})
+    names = ("entry", "middle", "last")
+    return tuple(
+        ShardPlan(name, LayerRange(start, end), is_entry=start == 0)
+        for name, start, end in zip(names, bounds, bounds[1:], strict=False)
+    )
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Plan:
     directory: Path = BUILD / "demo"
     model: Path | None = None
     port: int | None = None
-    shards: tuple[ShardPlan, ...] = THREE_SHARDS
+    # The shards, for a model of so many layers.
+    shards: Callable[[int], tuple[ShardPlan, ...]] = three_shards
     # More settings of the oracles, by name without TEETEE_.
     oracle_settings: dict[str, str] = field(default_factory=dict)

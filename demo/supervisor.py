@@ -46,10 +46,12 @@ class Supervisor:
         seconds: float,
         given: bytes = b"",
         on_said: OnSaid | None = None,
+        log_out: bool = False,
         may_fail: bool = False,
     ) -> Finished:
-        """A process that ends. Its stdout is the caller's alone; its stderr goes to `name`.log, or,
-        piece by piece, to `on_said`. `given` is its stdin.
+        """A process that ends. Its stdout is the caller's alone, unless it may go into `name`.log
+        with `log_out`; its stderr goes there, or, piece by piece, to `on_said`. `given` is its
+        stdin.
 
         Raises `ProcessSilent`, and `ProcessEnded` when it fails, unless it `may_fail`.
         """
@@ -58,7 +60,7 @@ class Supervisor:
             process = start_group(argv, environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
             self._runs.append(process)
         try:
-            run = OneRun(process, given=given, log=log, on_said=on_said)
+            run = OneRun(process, given=given, log=log, on_said=on_said, log_out=log_out)
             if not run.wait(seconds):
                 raise ProcessSilent(name, seconds, "its end", log)
             status = process.wait()

@@ -3,8 +3,9 @@ equal.
 
     python -m demo.unsplit < {"model", "messages", "maxTokens"}     → {"tokenIds", "text"}
 
-A process of its own that shares no code with the split model: if both were wrong in the same way,
-equality would prove nothing. Input and output are pipes, since they hold question and answer.
+A process of its own that shares no code with the split model, from tokenizer to text: if both were
+wrong in the same way, equality would prove nothing. Any question will do, also one of several lines
+or of numbers alone. Input and output are pipes, since they hold question and answer.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ def answer(model: Path, messages: list[dict[str, str]], max_tokens: int) -> dict
     """Greedy, float32. `model` is a folder with safetensors or with one GGUF."""
     torch, transformers = import_module("torch"), import_module("transformers")
     ggufs = sorted(model.glob("*.gguf"))
-    from_gguf = ggufs and not (model / "tokenizer.json").is_file()
-    source = {"gguf_file": ggufs[0].name} if from_gguf else {}
+    source = {"gguf_file": ggufs[0].name} if ggufs else {}
     tokenizer = transformers.AutoTokenizer.from_pretrained(model, **source)
     unsplit = _from_gguf(ggufs[0]) if ggufs else _from_folder(model)
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

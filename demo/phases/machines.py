@@ -14,6 +14,8 @@ from demo.plan import ShardPlan
 from demo.process_group import Argument
 from demo.service import Service
 from demo.supervisor import Supervisor
+from teetee import quotes
+from teetee.guest_agent import REPORT_DATA_BYTES, DstackGuestAgent
 
 READY_SECONDS = 60.0
 
@@ -65,3 +67,9 @@ def _ready(service: Service) -> dict[str, object]:
     line = service.wait_for(lambda said: said.startswith('{"ready"'), READY_SECONDS, "readiness")
     ready: dict[str, object] = json.loads(line)["ready"]
     return ready
+
+
+def measurement_of(machine: Machine) -> bytes:
+    """What its image measures, from a quote about nothing. 32 bytes; raises `teetee`'s errors."""
+    quote = DstackGuestAgent(str(machine.socket)).get_quote(bytes(REPORT_DATA_BYTES))
+    return quotes.measurement(quote)
