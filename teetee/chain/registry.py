@@ -36,7 +36,9 @@ class Enrolment:
     endpoint: str
     payout: str
     block_number: int
-    """The block whose hash is in the quote's report data."""
+    """The block whose hash is in the quote's report data: not the head, which no simulation knows
+    the hash of, but an older one, up to 8191 blocks back.
+    """
 
 
 class Registry:

@@ -150,12 +150,12 @@ class LocalChain:
 
     def _deploy(self) -> Deployment:
         first_block = self.web3.eth.block_number
-        setup = self._create("AccessSetup")
+        setup = self.create("AccessSetup")
         manager = setup.functions.MANAGER().call()
         faucet = (1_000_000 * TEE, 100 * TEE, 3600)
-        token = self._create("UsageToken", self.treasury.address, 10**9 * TEE, *faucet)
-        verifier = self._create("AcceptingVerifier")
-        registry = self._create(
+        token = self.create("UsageToken", self.treasury.address, 10**9 * TEE, *faucet)
+        verifier = self.create("AcceptingVerifier")
+        registry = self.create(
             "ShardRegistry",
             manager,
             token.address,
@@ -167,7 +167,7 @@ class LocalChain:
         windows = (FEE_BPS, PENALTY, MIN_WINDOW, MAX_WINDOW, MAX_ENVELOPE_BYTES)
         allowance = (100_000, 100, 1_000_000)
         partners = (token.address, registry.address, self.treasury.address)
-        escrow = self._create("InferenceEscrow", manager, (*partners, *windows, *allowance))
+        escrow = self.create("InferenceEscrow", manager, (*partners, *windows, *allowance))
         holders = (self.deployer.address,) * 4
         configure = setup.functions.configure(registry.address, escrow.address, holders, (0, 0))
         self.act(self.deployer, configure)
@@ -184,7 +184,8 @@ class LocalChain:
             root_ca_fingerprint=bytes(32),
         )
 
-    def _create(self, name: str, *arguments: Any) -> Contract:
+    def create(self, name: str, *arguments: Any) -> Contract:
+        """Deploy one contract from forge's artefact."""
         compiled = artefact(name)
         factory = self.web3.eth.contract(
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]

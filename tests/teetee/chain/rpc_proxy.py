@@ -1,4 +1,6 @@
-"""A node that misbehaves on purpose: forwards JSON-RPC to a real one, but for what a test wants otherwise."""
+"""A node that misbehaves on purpose: forwards JSON-RPC to a real one, but for what a test wants
+otherwise.
+"""
 
 import json
 import threading

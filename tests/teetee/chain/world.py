@@ -10,6 +10,7 @@ from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.escrow import Escrow
 from teetee.chain.escrow_history import EscrowHistory
@@ -85,6 +86,13 @@ class World:
             self.chain.give_tokens(account.address, tokens)
         return account
 
+    def account_without_mining(self, name: str, *, tokens: int) -> LocalAccount:
+        """The same while blocks are made on demand: makes some."""
+        self.chain.rpc("evm_setAutomine", True)
+        account = self.account(name, tokens=tokens)
+        self.chain.rpc("evm_setAutomine", False)
+        return account
+
     def sender(self, account: LocalAccount, rules: SendingRules | None = None) -> Sender:
         """Looks often: anvil includes at once."""
         return Sender(self.connection, account, rules=rules, poll_seconds=0.02)
@@ -118,7 +126,15 @@ class World:
         rest = (0, 0, bytes(16), bytes(8), bytes(8))
         return encode([kinds], [(MEASUREMENT, *halves, PLATFORM, quote_hash, *rest)])
 
-    def enrol(self, model_id: ModelId, first: int, end: int, *, is_entry: bool = False) -> Enclave:
+    def enrol(
+        self,
+        model_id: ModelId,
+        first: int,
+        end: int,
+        *,
+        is_entry: bool = False,
+        signed_by: LocalAccount | None = None,
+    ) -> Enclave:
         """A host with a bond and an enclave of its own."""
         host = self.account("shard host", tokens=BOND)
         seed = keccak256(b"enclave %d" % next(_numbers))
@@ -140,13 +156,22 @@ class World:
             keyset=keyset,
         )
         block = self.connection.head()
+        sender = self.sender(host)
+        sender.send(self.token.approve(self.deployment.registry, BOND))
+        sender.send(self._enrolment(identity, block, signed_by or signer))
+        shard_id = self.registry.shard_of(keyset.signer)
+        assert shard_id is not None
+        quote = self.quote_of(identity, block)
+        return Enclave(shard_id, identity, signer, kem, host, quote)
+
+    def _enrolment(self, identity: EnclaveIdentity, block: Block, signer: LocalAccount) -> Call:
         enrolment = Enrolment(
-            model_id=model_id,
-            layers=layers,
-            is_entry=is_entry,
-            keyset=keyset,
+            model_id=identity.model_id,
+            layers=identity.layers,
+            is_entry=identity.is_entry,
+            keyset=identity.keyset,
             endpoint="127.0.0.1:7700",
-            payout=str(host.address),
+            payout=identity.host,
             block_number=block.number,
         )
         digest = enrolment_digest(
@@ -158,12 +183,27 @@ class World:
             block_number=block.number,
         )
         quote = self.quote_of(identity, block)
-        sender = self.sender(host)
+        return self.registry.enrol(enrolment, quote, PCK_ID, sign_digest(signer, digest))
+
+    def enrol_again(self, enclave: Enclave) -> None:
+        """The same enclave a second time, in good form."""
+        identity = enclave.identity
+        block = self.connection.head()
+        self.chain.give_tokens(identity.host, BOND)
+        sender = self.sender(enclave.host)
         sender.send(self.token.approve(self.deployment.registry, BOND))
-        sender.send(self.registry.enrol(enrolment, quote, PCK_ID, sign_digest(signer, digest)))
-        shard_id = self.registry.shard_of(keyset.signer)
-        assert shard_id is not None
-        return Enclave(shard_id, identity, signer, kem, host, quote)
+        sender.send(self._enrolment(identity, block, enclave.signer))
+
+    def open_request(
+        self, network: Network, requester: LocalAccount, **changes: object
+    ) -> RequestId:
+        """A paid question to the network's entry."""
+        sender = self.sender(requester)
+        sender.send(self.token.approve(self.deployment.escrow, TEE))
+        parameters = self.parameters(network.model_id, network.entry, **changes)
+        opened = self.history.opened_in(sender.send(self.escrow.request(parameters)).logs)
+        assert opened is not None
+        return opened.request_id
 
     def parameters(
         self, model_id: ModelId, *recipients: Enclave, **changes: object
