@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -50,8 +51,13 @@ RESUME_EPILOG = """
   $ teetee resume 17            waits for request 17 and prints its answer
 """
 
-NoStreamOption = Annotated[
-    bool, typer.Option("--no-stream", help="Wait for the chain's answer; open no stream.")
+StreamOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help='Show the answer while it is made, with --json as lines {"text": …} before the '
+        "result; or open no stream. Default: show it on a terminal.",
+    ),
 ]
 VerifyOption = Annotated[
     bool | None,
@@ -69,7 +75,7 @@ class Asking:
     session: Session
     client: Client
     quotes_judged: bool
-    stream: bool
+    stream: bool | None
     verify: bool | None
 
 
@@ -118,7 +124,7 @@ def ask(
         int | None,
         typer.Option(min=1, metavar="SHARD", help="Ask for free, as the host of this shard."),
     ] = None,
-    no_stream: NoStreamOption = False,
+    stream: StreamOption = None,
     verify: VerifyOption = None,
     keystore: KeystoreOption = None,
     pccs: PccsOption = None,
@@ -145,7 +151,7 @@ def ask(
     )
     question.to_prompt()  # a fault in the question needs no wallet and no chain to be told
     settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
-    asking = _asking(session, keystore, settings, skip_quote_check, not no_stream, verify)
+    asking = _asking(session, keystore, settings, skip_quote_check, stream, verify)
     _ask(asking, question)
 
 
@@ -155,7 +161,7 @@ def resume(
     request: Annotated[
         int | None, typer.Argument(min=1, help="The request's number.", metavar="[REQUEST]")
     ] = None,
-    no_stream: NoStreamOption = False,
+    stream: StreamOption = None,
     verify: VerifyOption = None,
     keystore: KeystoreOption = None,
     pccs: PccsOption = None,
@@ -165,7 +171,7 @@ def resume(
 ) -> None:
     """Go on with a request whose answer was not read yet; without a number, list them."""
     settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
-    asking = _asking(session, keystore, settings, skip_quote_check, not no_stream, verify)
+    asking = _asking(session, keystore, settings, skip_quote_check, stream, verify)
     if request is None:
         _list_unfinished(asking)
     else:
@@ -177,7 +183,7 @@ def _asking(
     keystore: Any,
     settings: QuoteSettings,
     skip_quote_check: bool,
-    stream: bool,
+    stream: bool | None,
     verify: bool | None,
 ) -> Asking:
     account = session.account(keystore)
@@ -214,14 +220,10 @@ def _ask(asking: Asking, question: Question) -> None:
 def _follow(asking: Asking, opened: OpenRequest, gas_used: int | None) -> None:
     printer = asking.session.printer
     shown: list[str] = []
-
-    def show(text: str) -> None:
-        shown.append(text)
-        printer.piece(text)
-
-    on_text = (show if printer.live else lambda _: None) if asking.stream else None
     try:
-        outcome = asking.client.wait(opened, on_text=on_text, on_warning=printer.warn)
+        outcome = asking.client.wait(
+            opened, on_text=_on_text(asking, shown), on_warning=printer.warn
+        )
     except (KeyboardInterrupt, Retryable):
         printer.say(
             f"Request {opened.request_id} goes on without you. "
@@ -235,6 +237,23 @@ def _follow(asking: Asking, opened: OpenRequest, gas_used: int | None) -> None:
     asking.client.finish(opened)
     outcome_view.print_money(printer, outcome)
     _finish(asking, outcome, audit)
+
+
+def _on_text(asking: Asking, shown: list[str]) -> Callable[[str], None] | None:
+    """What is done with the answer's pieces; `shown` collects those which went to the person."""
+    printer = asking.session.printer
+    if asking.stream is False:
+        return None
+    if printer.as_json and asking.stream:
+        return lambda text: printer.event({"text": text})
+    if not printer.live and not asking.stream:
+        return lambda _: None  # compared with the chain's answer all the same
+
+    def show(text: str) -> None:
+        shown.append(text)
+        printer.piece(text)
+
+    return show
 
 
 def _print_answer(asking: Asking, answer: str, shown: str) -> None:

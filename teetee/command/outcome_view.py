@@ -81,6 +81,7 @@ def outcome_json(
         answer, settled = outcome.answer, outcome.settled
         value |= {
             "answer": answer.text,
+            "tokenIds": list(answer.token_ids),
             "finishReason": answer.finish_reason,
             "inputTokens": answer.input_tokens,
             "outputTokens": answer.output_tokens,

@@ -31,6 +31,7 @@ class Printer:
         self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._mid_line = False
+        self._as_lines = False
 
     @property
     def live(self) -> bool:
@@ -63,11 +64,15 @@ class Printer:
         self._end_line()
         self._out.print(Text(harmless(text)))
 
+    def event(self, value: Any) -> None:
+        """Something on the way, as one line of JSON; the result then is one line as well."""
+        self._as_lines = True
+        self._write_json(value)
+
     def result(self, value: Any) -> None:
         """The machine's result; only with `--json`."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            self._write_json(value)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         """Rows of a result; a cell that begins with ✓ or ✗ gets its colour."""
@@ -91,6 +96,11 @@ class Printer:
             return
         with self._err.status(Text(text)):
             yield
+
+    def _write_json(self, value: Any) -> None:
+        indent = None if self._as_lines else 2
+        sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
 
     def _end_line(self) -> None:
         if self._mid_line:
