@@ -97,7 +97,8 @@ class Listener:
     ) -> None:
         self._server = server
         self._socket_path = socket_path
-        self._thread = threading.Thread(target=server.serve_forever, daemon=True)
+        # looks twenty times a second whether it is to stop
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @classmethod

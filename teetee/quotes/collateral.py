@@ -10,6 +10,7 @@ import dcap_qvl
 from cryptography import x509
 
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
+from teetee.quotes.quote import Quote
 
 INTEL_PCS_URL: Final = dcap_qvl.INTEL_PCS_URL
 
@@ -68,15 +69,16 @@ class Collateral:
             raise CollateralInvalid("has TCB info without FMSPC") from error
 
     def __repr__(self) -> str:
-        return f"Collateral(fmspc={self.fmspc})"
+        return f"Collateral({len(self.json)} characters)"
 
 
 def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
     """Collateral for the quote's platform from a PCCS, or from Intel's PCS.
 
     Blocks, for up to some minutes; from asynchronous code call it in a thread. Raises
-    `CollateralUnavailable`.
+    `QuoteMalformed`, `CollateralUnavailable`.
     """
+    Quote.parse(quote)
 
     async def fetch() -> dcap_qvl.QuoteCollateralV3:
         return await dcap_qvl.get_collateral(pccs_url, quote)

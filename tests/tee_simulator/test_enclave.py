@@ -1,0 +1,165 @@
+"""One simulated enclave.
+
+given a folder and a name
+    when it is opened again
+        it should have the same keys and the same platform
+    when another is opened
+        it should have other keys and another platform, and the same measurement
+given its quote
+    it should be laid out as a recorded one, byte for byte where nothing differs
+    it should carry the report data, the compose document's hash and no debug bit
+    its event log should replay to RTMR3
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tee_simulator import SimulatedEnclave, TestPki
+from tee_simulator.compose import Compose
+from tee_simulator.errors import ComposeInvalid, IdentityDamaged, NameInvalid
+from teetee import quotes
+
+QUOTES = Path(__file__).parents[1] / "vectors" / "attestation" / "quotes"
+RECORDED = "tdx_v4_b0c06f_near_mpc.bin"
+
+COMPOSE = b'{"manifest_version": 2, "name": "app", "runner": "docker-compose"}'
+
+
+def test_open__again__same_keys_and_platform(tmp_path: Path, pki: TestPki) -> None:
+    first = SimulatedEnclave.open(tmp_path, "entry", pki)
+    again = SimulatedEnclave.open(tmp_path, "entry", pki)
+    assert again.get_key("teetee/v1/signer") == first.get_key("teetee/v1/signer")
+    assert again.get_quote(b"r" * 64) == first.get_quote(b"r" * 64)
+    assert again.app_keys == first.app_keys
+
+
+def test_open__two_names__two_machines_with_one_measurement(tmp_path: Path, pki: TestPki) -> None:
+    entry = SimulatedEnclave.open(tmp_path, "entry", pki)
+    middle = SimulatedEnclave.open(tmp_path, "middle", pki)
+    assert entry.get_key("path") != middle.get_key("path")
+    assert entry.instance_id != middle.instance_id
+    one, other = entry.get_quote(bytes(64)), middle.get_quote(bytes(64))
+    assert quotes.platform_id(quotes.pck_leaf_der(one)) != quotes.platform_id(
+        quotes.pck_leaf_der(other)
+    )
+    assert quotes.parse(one).attestation_key != quotes.parse(other).attestation_key
+    assert quotes.measurement(one) == quotes.measurement(other)
+
+
+def test_open__its_secrets__are_closed_to_others(tmp_path: Path, pki: TestPki) -> None:
+    SimulatedEnclave.open(tmp_path, "entry", pki)
+    for name in ("machine.seed", "kms.key"):
+        assert (tmp_path / "entry" / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 65, "a b"])
+def test_open__unfit_name__is_refused(tmp_path: Path, pki: TestPki, name: str) -> None:
+    with pytest.raises(NameInvalid):
+        SimulatedEnclave.open(tmp_path, name, pki)
+
+
+def test_open__under_another_root__is_refused(tmp_path: Path, pki: TestPki) -> None:
+    SimulatedEnclave.open(tmp_path, "entry", pki)
+    with pytest.raises(IdentityDamaged, match=r"pck\.der was not issued to this machine"):
+        SimulatedEnclave.open(tmp_path, "entry", TestPki.from_seed(b"q" * 32))
+
+
+def test_get_quote__beside_a_recorded_one__equal_wherever_nothing_differs(
+    enclave: SimulatedEnclave,
+) -> None:
+    recorded = (QUOTES / RECORDED).read_bytes()
+    simulated = enclave.get_quote(bytes(64))
+    assert len(simulated) == len(recorded) == 5006
+    ours, theirs = quotes.parse(simulated), quotes.parse(recorded)
+    # version to vendor; what stays of the user data is an identifier of the QE
+    assert ours.header[:28] == theirs.header[:28]
+    assert ours.header[44:] == theirs.header[44:] == bytes(4)
+    mine, real = ours.report, theirs.report
+    for same in ("mr_signer_seam", "seam_attributes", "td_attributes", "xfam", "mr_owner"):
+        assert getattr(mine, same) == getattr(real, same)
+    assert mine.mr_config_id[:1] == real.mr_config_id[:1] == b"\x01"
+    assert mine.mr_config_id[33:] == real.mr_config_id[33:] == bytes(15)
+    # the QE's report: all but its security versions, its measurement and what it reports
+    for first, end in ((16, 64), (96, 258), (260, 320), (352, 384)):
+        assert ours.qe_report[first:end] == theirs.qe_report[first:end]
+    assert ours.qe_auth_data == theirs.qe_auth_data
+    assert ours.pck_chain[-2:] == theirs.pck_chain[-2:] == b"\n\x00"
+
+
+def test_get_quote__its_report__is_of_the_compose_document(tmp_path: Path, pki: TestPki) -> None:
+    compose = Compose.parse(COMPOSE, "a test")
+    enclave = SimulatedEnclave.open(tmp_path, "entry", pki, compose)
+    report = quotes.parse(enclave.get_quote(b"r" * 64)).report
+    assert report.report_data == b"r" * 64
+    assert report.mr_config_id == b"\x01" + hashlib.sha256(COMPOSE).digest() + bytes(15)
+    assert report.td_attributes == bytes.fromhex("0000001000000000")
+
+
+def test_get_quote__another_compose_document__another_measurement(
+    tmp_path: Path, pki: TestPki
+) -> None:
+    default = SimulatedEnclave.open(tmp_path, "entry", pki)
+    other = SimulatedEnclave.open(tmp_path, "entry", pki, Compose.parse(COMPOSE, "a test"))
+    assert quotes.measurement(default.get_quote(bytes(64))) != quotes.measurement(
+        other.get_quote(bytes(64))
+    )
+
+
+@pytest.mark.parametrize("size", [0, 63, 65])
+def test_get_quote__report_data_of_another_size__is_refused(
+    enclave: SimulatedEnclave, size: int
+) -> None:
+    with pytest.raises(ValueError, match=f"report data has 64 bytes, not {size}"):
+        enclave.get_quote(bytes(size))
+
+
+def test_event_log__replayed_by_hand__gives_the_registers(enclave: SimulatedEnclave) -> None:
+    registers = [bytes(48)] * 4
+    for event in json.loads(enclave.measurements.event_log):
+        digest = bytes.fromhex(event["digest"])
+        parts = (
+            event["event_type"].to_bytes(4, "little"),
+            event["event"].encode(),
+            bytes.fromhex(event["event_payload"]),
+        )
+        assert digest == hashlib.sha384(b":".join(parts)).digest()
+        register = registers[event["imr"]]
+        registers[event["imr"]] = hashlib.sha384(register + digest).digest()
+    assert tuple(registers) == quotes.parse(enclave.get_quote(bytes(64))).report.rtmrs
+
+
+def test_event_log__recorded_compose_event__hashed_the_same_way(enclave: SimulatedEnclave) -> None:
+    """`system-ready` has no payload, so its digest is the same in every dstack guest."""
+    (ready,) = [event for event in enclave.measurements.events if event.name == "system-ready"]
+    assert ready.digest.hex().startswith("1a76b2a80a0be71eae59f80945d876351a7a3fb8")
+
+
+@pytest.mark.parametrize(
+    ("document", "rule"),
+    [
+        pytest.param(b"\xff", "is not JSON in UTF-8", id="not text"),
+        pytest.param(b"services: {}", "is not JSON in UTF-8", id="yaml"),
+        pytest.param(b"[]", "is not a JSON object", id="a list"),
+        pytest.param(b'{"runner": "bash"}', "has no manifest_version", id="no version"),
+        pytest.param(b'{"manifest_version": 2}', "has no runner", id="no runner"),
+        pytest.param(
+            b'{"manifest_version": 2, "runner": "bash", "name": 3}',
+            "has a name that is no text",
+            id="numbered",
+        ),
+        pytest.param(b" " * 300_000, "has more than 262144 bytes", id="too long"),
+    ],
+)
+def test_compose__not_one_that_dstack_boots__is_refused(document: bytes, rule: str) -> None:
+    with pytest.raises(ComposeInvalid) as caught:
+        Compose.parse(document, "app-compose.json")
+    assert caught.value.rule == rule
+    assert "app-compose.json" in str(caught.value)
+
+
+def test_compose__file_missing__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ComposeInvalid, match="cannot be read"):
+        Compose.read(tmp_path / "missing.json")

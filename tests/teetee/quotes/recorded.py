@@ -1,0 +1,70 @@
+"""Recorded quotes of real machines with Intel's collateral of the time:
+tests/vectors/attestation."""
+
+import json
+from pathlib import Path
+
+import dcap_qvl
+
+from teetee.quotes import Collateral
+from teetee.quotes.certificates import pem
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "attestation"
+
+NEAR_MPC, PHALA, AUTOMATA, GOOGLE, DSTACK = (
+    "tdx_v4_b0c06f_near_mpc",
+    "tdx_v4_b0c06f_phala",
+    "tdx_v4_00806f_automata",
+    "tdx_v4_50806f_google_spr_e4",
+    "tdx_v4_90c06f_dstack_verifier",
+)
+TDX_V4 = (NEAR_MPC, PHALA, AUTOMATA, GOOGLE, DSTACK)
+
+JUNE_2025, AUGUST_2026 = "tdx_b0c06f_2025-06", "tdx_b0c06f_2026-08"
+IN_JUNE_2025, IN_AUGUST_2026 = 1750415547, 1786704338
+
+
+def quote(name: str) -> bytes:
+    """As a guest agent handed it out."""
+    return (VECTORS / "quotes" / f"{name}.bin").read_bytes()
+
+
+def certificate(name: str) -> bytes:
+    """One of Intel's, in DER."""
+    return (VECTORS / "certs" / f"{name}.der").read_bytes()
+
+
+def vectors() -> dict:
+    """What contracts and Python agree on."""
+    return json.loads((VECTORS / "vectors.json").read_text())
+
+
+INTEL_ROOT = certificate("intel_sgx_root_ca")
+
+
+def collateral(name: str) -> Collateral:
+    """One of the recorded sets."""
+    folder = VECTORS / "collateral" / name
+    root = pem(INTEL_ROOT)
+    signing = pem(certificate("intel_sgx_tcb_signing_2025")) + root
+    tcb_info, tcb_signature = _signed(folder / "tcb_info.json", "tcbInfo")
+    qe_identity, qe_signature = _signed(folder / "qe_identity.json", "enclaveIdentity")
+    parts = dcap_qvl.QuoteCollateralV3(
+        pem(certificate("intel_sgx_pck_platform_ca")) + root,
+        (folder / "root_ca_crl.der").read_bytes(),
+        (folder / "pck_crl.der").read_bytes(),
+        signing,
+        tcb_info,
+        tcb_signature,
+        signing,
+        qe_identity,
+        qe_signature,
+    )
+    return Collateral.parse(parts.to_json())
+
+
+def _signed(path: Path, key: str) -> tuple[str, bytes]:
+    """The inner object's text, exactly as signed, and the signature."""
+    text = path.read_text()
+    start = text.index("{", text.index(f'"{key}"'))
+    return text[start : text.rindex(',"signature"')], bytes.fromhex(json.loads(text)["signature"])

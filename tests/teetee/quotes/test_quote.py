@@ -1,0 +1,149 @@
+"""Quotes taken apart and put together.
+
+given a recorded quote of a TDX machine
+    it should be trimmed to its core, and rebuilt to the same bytes
+    its measurement, hash and ids should be those which contracts compute
+given a quote of another kind, cut off, followed by foreign bytes, or of other lengths
+    it should be refused, and say what is wrong
+given certificates which are none
+    it should refuse to rebuild
+"""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teetee import quotes
+from teetee.quotes.errors import CertificateMalformed, QuoteMalformed
+from teetee.quotes.quote import Quote
+from tests.teetee.quotes import recorded
+from tests.vectors.attestation.generate import rendered
+
+WITHOUT_FINAL_NUL = {recorded.AUTOMATA, recorded.GOOGLE}
+
+
+@pytest.mark.parametrize("name", recorded.TDX_V4)
+def test_rebuild__from_core_and_certificates__gives_the_same_bytes(name: str) -> None:
+    raw = recorded.quote(name)
+    core = quotes.trim_to_core(raw)
+    assert len(core) == quotes.CORE_BYTES == 1240
+    rebuilt = quotes.rebuild(
+        core, *quotes.certificate_chain_der(raw), final_nul=name not in WITHOUT_FINAL_NUL
+    )
+    assert raw[: len(rebuilt)] == rebuilt
+    assert not any(raw[len(rebuilt) :])
+    assert quotes.parse(raw).encode() == rebuilt
+
+
+@pytest.mark.parametrize("name", recorded.TDX_V4)
+def test_parse__recorded_quote__agrees_with_the_contracts_vectors(name: str) -> None:
+    expected = recorded.vectors()["intel"]["quotes"][name]
+    raw = recorded.quote(name)
+    parsed, leaf = quotes.parse(raw), quotes.pck_leaf_der(raw)
+    assert "0x" + parsed.quote_hash.hex() == expected["quoteHash"]
+    assert "0x" + quotes.measurement(raw).hex() == expected["measurement"]
+    assert "0x" + quotes.certificate_id(leaf).hex() == expected["pckId"]
+    assert "0x" + quotes.platform_id(leaf).hex() == expected["platformId"]
+
+
+def test_parse__recorded_quote__reads_the_report() -> None:
+    report = quotes.parse(recorded.quote(recorded.NEAR_MPC)).report
+    assert report.mr_td.hex().startswith("f06dfda6dce1cf904d4e2bab1dc37063")
+    assert report.rtmrs[3].hex().startswith("86f1808cffc050f3c0c09d29da2bfcec")
+    # dstack's version 1 of MRCONFIGID: 01, then the hash of the compose document
+    assert report.mr_config_id.hex() == (
+        "012911e1f733466216dedb862d6d669e11256ee7a34ce4dbc66c4b807ba7a9c895" + "00" * 15
+    )
+    assert report.td_attributes == bytes.fromhex("0000001000000000")
+
+
+@pytest.mark.parametrize("name", ["tdx_v5_90c06f_outdated", "sgx_v3_00a067_phala"])
+def test_parse__another_kind_of_quote__refused(name: str) -> None:
+    with pytest.raises(QuoteMalformed, match=r"it begins with 0[35]00"):
+        quotes.parse(recorded.quote(name))
+
+
+@given(length=st.integers(0, 4935))
+def test_parse__cut_off_anywhere__refused(length: int) -> None:
+    with pytest.raises(QuoteMalformed):
+        quotes.parse(recorded.quote(recorded.NEAR_MPC)[:length])
+
+
+def test_parse__followed_by_foreign_bytes__refused() -> None:
+    with pytest.raises(QuoteMalformed) as caught:
+        quotes.parse(recorded.quote(recorded.NEAR_MPC) + b"\x01")
+    assert caught.value.rule == "is followed by bytes that are not zero"
+
+
+def test_parse__too_long__refused() -> None:
+    with pytest.raises(QuoteMalformed, match="more than 16384 bytes"):
+        quotes.parse(recorded.quote(recorded.NEAR_MPC).ljust(16385, b"\x00"))
+
+
+@pytest.mark.parametrize(
+    ("offset", "form", "value", "rule"),
+    [
+        pytest.param(
+            764, "<H", 5, "has certification data of type 5 instead of 6", id="outer type"
+        ),
+        pytest.param(1252, "<H", 3, "has certification data of type 3 instead of 5", id="PPID"),
+        pytest.param(
+            1218, "<H", 31, "has 31 bytes of QE authentication data", id="short auth data"
+        ),
+        pytest.param(632, "<I", 4301, "has 1 bytes where none belong", id="too much in it"),
+        pytest.param(766, "<I", 4165, "", id="certification cut off"),
+    ],
+)
+def test_parse__a_length_or_type_changed__refused(
+    offset: int, form: str, value: int, rule: str
+) -> None:
+    changed = bytearray(recorded.quote(recorded.NEAR_MPC))
+    struct.pack_into(form, changed, offset, value)
+    with pytest.raises(QuoteMalformed) as caught:
+        quotes.parse(bytes(changed))
+    assert rule in caught.value.rule
+
+
+@given(st.binary(max_size=2000))
+def test_parse__any_bytes__refused_and_nothing_else(raw: bytes) -> None:
+    with pytest.raises(QuoteMalformed):
+        quotes.parse(b"\x04\x00\x02\x00\x81\x00\x00\x00" + raw)
+
+
+@pytest.mark.parametrize("size", [0, 1239, 1241])
+def test_rebuild__core_of_another_size__refused(size: int) -> None:
+    chain = quotes.certificate_chain_der(recorded.quote(recorded.NEAR_MPC))
+    with pytest.raises(QuoteMalformed, match=f"has a core of {size} bytes instead of 1240"):
+        quotes.rebuild(bytes(size), *chain)
+
+
+def test_rebuild__core_of_another_kind__refused() -> None:
+    chain = quotes.certificate_chain_der(recorded.quote(recorded.NEAR_MPC))
+    with pytest.raises(QuoteMalformed, match="it begins with 0000000000000000"):
+        quotes.rebuild(bytes(1240), *chain)
+
+
+def test_rebuild__a_certificate_that_is_none__refused() -> None:
+    raw = recorded.quote(recorded.NEAR_MPC)
+    leaf, authority, root = quotes.certificate_chain_der(raw)
+    with pytest.raises(CertificateMalformed, match=r"is not X\.509 in DER"):
+        quotes.rebuild(quotes.trim_to_core(raw), leaf[:-1], authority, root)
+
+
+def test_chain_der__not_three_certificates__refused() -> None:
+    chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
+    end = b"-----END CERTIFICATE-----\n"
+    for wrong in (chain.split(end)[0] + end, chain + chain, chain.rstrip(b"\x00") + b"more"):
+        with pytest.raises(CertificateMalformed, match="chain is not 3 certificates"):
+            quotes.chain_der(wrong)
+
+
+def test_platform_id__of_an_authority__refused() -> None:
+    with pytest.raises(CertificateMalformed, match="is not a PCK certificate"):
+        quotes.platform_id(recorded.certificate("intel_sgx_pck_platform_ca"))
+
+
+def test_vectors__made_again__are_the_committed_ones() -> None:
+    assert (recorded.VECTORS / "vectors.json").read_text() == rendered()
