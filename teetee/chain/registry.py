@@ -13,7 +13,7 @@ from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.models import Model
-from teetee.chain.rejections import UnknownShard
+from teetee.chain.rejections import ShardReplaced, UnknownShard
 from teetee.chain.shards import Shard, ShardStatus
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset
@@ -243,9 +243,13 @@ class Registry:
 
     def _attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
         """The event of the present quote."""
-        block = int(self._read("attestationBlock", shard_id, at=at))
-        found = self.history.of_shard(shard_id, first_block=block, last_block=block)
-        for attestation in found:
+        try:
+            block = int(self._read("attestationBlock", shard_id, at=at))
+            found = self.history.of_shard(shard_id, first_block=block, last_block=block)
+        except ShardReplaced:  # the contract forgot the block when the enclave was enrolled anew
+            block = self._deployment.deployed_at_block
+            found = self.history.of_shard(shard_id, last_block=at.number)
+        for attestation in reversed(found):
             if attestation.quote_hash == quote_hash:
                 return attestation
         raise LogMissing("ShardEnrolled or ShardRenewed", block)

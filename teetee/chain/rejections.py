@@ -224,6 +224,12 @@ class ShardNotActive(ContractRejected):
     next_step = "Renew it if it was evicted; enrol anew if it was retired."
 
 
+class ShardReplaced(ContractRejected):
+    """The shard left and its enclave was enrolled anew; what was kept by its signer is gone."""
+
+    next_step = "Read the shard that took its place, or its events."
+
+
 class ShardStillFit(ContractRejected):
     """There is no reason for an eviction."""
 

@@ -188,6 +188,10 @@ class Sender:
             self._connection.web3.eth.send_raw_transaction(signed.raw_transaction)
         except Web3RPCError as error:
             return self._is_known(under_way, error)
+        except RpcUnavailable:
+            # The node may have taken it and the answer been lost: only following it is safe, since
+            # sending the call anew could pay twice.
+            return True
         return True
 
     def _is_known(self, under_way: _UnderWay, error: Web3RPCError) -> bool:
@@ -197,7 +201,8 @@ class Sender:
         if any(word in words for word in _KNOWN_WORDS):
             return True
         if any(word in words for word in _TAKEN_WORDS):
-            return False
+            # By us, if the answer to an earlier try was lost and another node was asked.
+            return self._receipt(under_way.hashes) is not None
         if any(word in words for word in _POOR_WORDS):
             self._require_funds(under_way.call, under_way.gas, under_way.fees)
         raise RpcRefused("eth_sendRawTransaction", code, message) from None
@@ -225,7 +230,7 @@ class Sender:
     def _resend(self, under_way: _UnderWay, fees: Fees) -> None:
         under_way.fees = fees
         under_way.last_sent = self._clock()
-        # A taken nonce means that one of our versions was included: the next look shows it.
+        # If its nonce is taken, one of our versions was included: the next look shows it.
         self._broadcast(under_way)
 
     def _facts(self, under_way: _UnderWay, receipt: TxReceipt | None) -> Facts:

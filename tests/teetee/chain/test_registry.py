@@ -32,7 +32,7 @@ from teetee.chain.rejections import (
 from teetee.chain.shards import ShardStatus
 from teetee.identifiers import ModelId, ShardId
 from teetee.path import choose_path
-from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, CHAIN_ID
+from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, CHAIN_ID, UNBONDING_PERIOD
 from tests.teetee.chain.rpc_proxy import FORWARD, node
 from tests.teetee.chain.world import (
     INPUT_PRICE,
@@ -165,6 +165,22 @@ def test_active_shards__attestation_expired__are_none_and_can_be_evicted(
     assert world.registry.shard(network.tail.shard_id).status is ShardStatus.EVICTED
     departures = world.registry.history.departures(network.tail.shard_id)
     assert [departure.is_eviction for departure in departures] == [True]
+
+
+def test_shard__replaced_by_its_enclaves_next_one__is_still_read_from_history(
+    world: World, network: Network
+) -> None:
+    before = world.registry.shard(network.tail.shard_id)
+    world.sender(network.tail.host).send(world.registry.retire(network.tail.shard_id))
+    world.chain.pass_time(UNBONDING_PERIOD + 1)
+    world.sender(network.tail.host).send(world.registry.withdraw_bond(network.tail.shard_id))
+    world.enrol_again(network.tail)
+    after = world.registry.shard(network.tail.shard_id)
+    assert (after.status, after.is_active, after.bond) == (ShardStatus.RETIRED, False, 0)
+    assert after.keyset == before.keyset
+    assert after.quote_hash == before.quote_hash
+    signer = network.tail.identity.keyset.signer
+    assert world.registry.shard_of(signer) == world.registry.shard_count()
 
 
 def test_was_measurement_allowed__withdrawn_later__depends_on_the_block(

@@ -13,7 +13,7 @@ given a call
         it should say which transaction to look for
     when somebody else was faster
         it should raise what it was refused with
-    when the node goes away after it was sent
+    when the node goes away after it was sent, or its answer is lost
         it should be waited for, not sent twice
     when several are sent at once
         each should have a nonce of its own
@@ -214,6 +214,29 @@ def test_send__node_goes_away_afterwards__waits_and_does_not_send_twice(
         sender.send(world.token.transfer(world.deployment.escrow, 5))
     assert calls.count("eth_sendRawTransaction") == 1
     assert time.waits == 3
+    assert world.token.balance_of(str(holder.address)) == TEE - 5
+
+
+@pytest.mark.parametrize("nodes", [1, 2], ids=["one node", "a second node that has it mined"])
+def test_send__answer_lost_after_the_node_took_it__is_followed_and_not_sent_twice(
+    world: World, network: Network, nodes: int
+) -> None:
+    holder = world.account("holder", tokens=TEE)
+
+    def losing(method: str, parameters: list[Any]) -> Any:
+        if method == "eth_sendRawTransaction":
+            world.chain.rpc(method, *parameters)
+            raise HttpAnswer(504, b"")
+        return FORWARD
+
+    time = Time(lambda _: None)
+    with node(losing, world.chain.url) as url:
+        urls = [url, world.chain.url][:nodes]
+        connection = Connection(urls, chain_id=CHAIN_ID)
+        sender = Sender(connection, holder, clock=time.clock, wait=time.wait)
+        sent = sender.send(world.token.transfer(world.deployment.escrow, 5))
+    assert receipt_of(world, sent.transaction_hash)["status"] == 1
+    assert world.chain.web3.eth.get_transaction_count(holder.address) == 1
     assert world.token.balance_of(str(holder.address)) == TEE - 5
 
 
