@@ -5,7 +5,7 @@ import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
 import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
 import {ShardId} from "../../../contracts/types/Identifiers.sol";
-import {Attestation, RenewalParameters, Shard, ShardStatus, SignerRecord} from "../../../contracts/types/Shard.sol";
+import {Attestation, RenewalParameters, Shard, ShardStatus} from "../../../contracts/types/Shard.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
+import {VerifiedQuote} from "../types/VerifiedQuote.sol";
+
+/// @title ReenteringVerifier
+/// @notice For tests: believes an ABI-encoded VerifiedQuote, but makes a call first, and fails as that call fails.
+contract ReenteringVerifier is IQuoteVerifier {
+    address private _target;
+    bytes private _call;
+
+    function arm(address target, bytes calldata call) external {
+        _target = target;
+        _call = call;
+    }
+
+    /// @inheritdoc IQuoteVerifier
+    function verifyQuote(bytes calldata quote, bytes32) external returns (VerifiedQuote memory) {
+        // solhint-disable-next-line avoid-low-level-calls
+        (bool success, bytes memory answer) = _target.call(_call);
+        if (!success) {
+            assembly ("memory-safe") {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
+        return abi.decode(quote, (VerifiedQuote));
+    }
+}
