@@ -240,6 +240,24 @@ def test_send__answer_lost_after_the_node_took_it__is_followed_and_not_sent_twic
     assert world.token.balance_of(str(holder.address)) == TEE - 5
 
 
+@pytest.mark.usefixtures("no_mining")
+def test_send__a_second_node_has_it_waiting__is_followed(world: World) -> None:
+    holder = world.account_without_mining("holder", tokens=TEE)
+
+    def losing(method: str, parameters: list[Any]) -> Any:
+        if method == "eth_sendRawTransaction":
+            world.chain.rpc(method, *parameters)
+            raise HttpAnswer(504, b"")
+        return FORWARD
+
+    time = Time(lambda _: world.chain.rpc("evm_mine"))
+    with node(losing, world.chain.url) as url:
+        connection = Connection([url, world.chain.url], chain_id=CHAIN_ID)
+        sender = Sender(connection, holder, clock=time.clock, wait=time.wait)
+        sender.send(world.token.transfer(world.deployment.escrow, 5))
+    assert world.chain.web3.eth.get_transaction_count(holder.address) == 1
+
+
 def test_send__several_at_once__gives_each_a_nonce_of_its_own(
     world: World, network: Network
 ) -> None:
