@@ -71,6 +71,14 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
     loaded = load_shard(source, settings.layers, is_entry=settings.is_entry, dtype=settings.dtype)
     identity = _identity(settings, deployment, keys, loaded, model)
     blocks = ChainBlocks(connection)
+    heads = Heads(
+        blocks=blocks,
+        chain_id=settings.chain_id,
+        stale_after=settings.stale_head_seconds,
+        clock=time.monotonic,
+    )
+    # After the loading, which can take long: whoever asks next should find a fresh head.
+    patiently("chain", heads.poll)
     return Enclave(
         settings=settings,
         guest=guest,
@@ -82,12 +90,7 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
         loaded=loaded,
         identity=identity,
         blocks=blocks,
-        heads=Heads(
-            blocks=blocks,
-            chain_id=settings.chain_id,
-            stale_after=settings.stale_head_seconds,
-            clock=time.monotonic,
-        ),
+        heads=heads,
         registry=RegistryDoor(
             registry, model_id=ModelId(settings.model_id), signer=keys.keyset.signer
         ),

@@ -44,17 +44,21 @@ class Watcher:
         heads: Heads,
         journal: Held,
         shard_id: ShardId,
+        first_block: int,
         confirmations: int,
         most: int,
         timing: Timing,
         log: FilteringBoundLogger,
     ) -> None:
-        """`confirmations`: blocks on top of a request before it is taken; `most`: requests held."""
+        """`first_block`: none of the contracts is older. `confirmations`: blocks on top of a
+        request before it is taken; `most`: requests held.
+        """
         self._blocks = blocks
         self._reader = reader
         self._heads = heads
         self._journal = journal
         self._shard_id = shard_id
+        self._first_block = first_block
         self._confirmations = confirmations
         self._most = most
         self._timing = timing
@@ -80,6 +84,8 @@ class Watcher:
     def close_books(self) -> None:
         """Forgets what ended for good at the safe block. Raises `Retryable`."""
         safe = self._blocks.safe()
+        if safe.number < self._first_block:
+            return
         for request_id in self._journal.over():
             request = self._reader.request(request_id, at=safe)
             if request is not None and request.status is not RequestStatus.OPEN:

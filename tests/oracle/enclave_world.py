@@ -201,7 +201,7 @@ class EntryEnclave:
 
     @contextmanager
     def running(
-        self, *, crash: CrashPoint | None = None, **settings: str
+        self, *, crash: CrashPoint | None = None, slow: float = 0.0, **settings: str
     ) -> Iterator[OracleProcess]:
         """A process, stopped at the end of the block if it is there still."""
         process = OracleProcess(
@@ -210,6 +210,7 @@ class EntryEnclave:
             measurement=MEASUREMENT,
             log=self.log,
             crash=crash,
+            slow=slow,
         )
         try:
             yield process

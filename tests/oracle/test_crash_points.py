@@ -4,20 +4,24 @@ A real oracle process (kill -9 is real too), a real chain with the real contract
 Llama whose answers are sampled. Only the quote verifier believes what it is told.
 
 given a request and a process that dies at a point of its work
-    when it starts again: it should settle the request once, and the answer should be the one that a
-    process without a crash gives
+    when it starts again: it should settle the request once
+    when text was streamed before: the answer should begin with that text
 given an envelope that does not open, or a deadline that has passed
     when the process dies while it declines or refunds: it should end once as well
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from teetee.chain.requests import Declined, DeclineReason, Refunded, RequestStatus
+from teetee.chain.requests import Declined, DeclineReason, Refunded, Request, RequestStatus
+from teetee.client.answer_stream import Piece, read_stream
+from teetee.client.endpoint import Endpoint
+from teetee.errors import Retryable
 from teetee.identifiers import ShardId
-from tests.oracle.enclave_world import EnclaveWorld, EntryEnclave
+from tests.oracle.enclave_world import Asked, EnclaveWorld, EntryEnclave
 from tests.oracle.oracle_process import CrashPoint
 from tests.teetee.chain.local_chain import LocalChain, compile_contracts, running_anvil
 
@@ -75,15 +79,22 @@ def crash_at(enclave: EntryEnclave, point: CrashPoint) -> None:
         assert process.exit_code(CRASH_SECONDS) == SIGKILL, f"it did not come to {point}"
 
 
+def finish(world: EnclaveWorld, enclave: EntryEnclave, asked: Asked) -> Request:
+    """A process without a crash; it ends the request, and itself when it is asked to."""
+    with enclave.running() as process:
+        process.ready()
+        request = world.await_end(asked)
+        assert process.terminate() == 0
+    return request
+
+
 @pytest.mark.parametrize("point", SETTLING, ids=str)
 def test_restart__killed_while_answering__settles_once(
     world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, point: CrashPoint
 ) -> None:
     asked = world.ask(shard_id)
     crash_at(enclave, point)
-    with enclave.running() as process:
-        request = world.await_end(asked)
-        assert process.terminate() == 0
+    request = finish(world, enclave, asked)
     assert request.status is RequestStatus.SETTLED
     assert world.ends(asked) == 1
     settled, answer = world.read_answer(asked)
@@ -97,9 +108,7 @@ def test_restart__killed_while_declining__declines_once(
 ) -> None:
     asked = world.ask(shard_id, kem=b"\x09" + bytes(31))
     crash_at(enclave, point)
-    with enclave.running() as process:
-        request = world.await_end(asked)
-        assert process.terminate() == 0
+    request = finish(world, enclave, asked)
     assert world.ends(asked) == 1
     declined = world.history.ended(request)
     assert isinstance(declined, Declined)
@@ -113,23 +122,75 @@ def test_restart__killed_while_refunding__refunds_once(
     asked = world.ask(shard_id, window=60)
     world.chain.pass_time(100)
     crash_at(enclave, point)
-    with enclave.running() as process:
-        request = world.await_end(asked)
-        assert process.terminate() == 0
+    request = finish(world, enclave, asked)
     assert world.ends(asked) == 1
-    assert isinstance(world.history.ended(request), Refunded)
+    refunded = world.history.ended(request)
+    assert isinstance(refunded, Refunded)
+    # The penalty came out of the bond, and a shard without a whole bond is not active.
+    sender = world.sender(enclave.host)
+    world.chain.give_tokens(enclave.host.address, refunded.penalty)
+    sender.send(world.token.approve(world.chain.deployment.registry, refunded.penalty))
+    sender.send(world.registry.top_up_bond(shard_id, refunded.penalty))
 
 
-def test_answer__made_again_after_a_crash__is_the_same_text(
-    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, tmp_path: Path
+def test_restart__killed_while_its_transaction_waits__settles_once(
+    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId
 ) -> None:
-    """The sampled seed comes from the request's secret; the run that was lost had streamed a part."""
+    """The transaction is in the pool, its sender is gone, and blocks take their time."""
     asked = world.ask(shard_id)
-    crash_at(enclave, CrashPoint("oracle.work:RequestWork.answer", "after"))
-    lost = [line for line in enclave.log.read_text().splitlines() if "answer" in line]
+    world.chain.rpc("evm_setAutomine", False)
+    crash_at(enclave, CrashPoint("teetee.chain.transactions:Sender._submit", "after"))
+    assert world.ends(asked) == 0
     with enclave.running() as process:
+        process.ready()
+        world.chain.rpc("evm_setIntervalMining", 1)
         world.await_end(asked)
         assert process.terminate() == 0
+    world.chain.rpc("evm_setIntervalMining", 0)
+    world.chain.rpc("evm_setAutomine", True)
+    assert world.ends(asked) == 1
+
+
+def test_restart__killed_while_it_streams__gives_the_same_text_again(
+    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId
+) -> None:
+    """The sampling seed comes from the request's secret, so what a listener saw stays true."""
+    asked = world.ask(shard_id)
+    crash = CrashPoint("oracle.live_text:LiveText.append", "after", 8)
+    with enclave.running(crash=crash, slow=0.2) as process:
+        process.ready()
+        seen = listen(world, enclave, shard_id, asked)
+        assert process.exit_code(CRASH_SECONDS) == SIGKILL
+    assert seen
+    finish(world, enclave, asked)
     _, answer = world.read_answer(asked)
-    assert answer.text not in enclave.log.read_text()
-    assert not any(answer.text in line for line in lost)
+    assert answer.text.startswith(seen)
+    assert not any(answer.text.encode() in file.read_bytes() for file in files_of(enclave))
+
+
+def listen(world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, asked: Asked) -> str:
+    """All text until the connection breaks."""
+    seen = ""
+    proof = asked.secret.stream_proof(asked.context, asked.request_id)
+    tls = world.registry.shard(shard_id).keyset.tls
+    deadline = time.monotonic() + CRASH_SECONDS
+    while not seen:
+        assert time.monotonic() < deadline, "nothing is streamed"
+        try:
+            for event in read_stream(
+                Endpoint("127.0.0.1", enclave.port),
+                tls=tls,
+                request_id=asked.request_id,
+                proof=proof,
+                stopped=lambda: False,
+            ):
+                assert isinstance(event, Piece)
+                seen += event.text
+        except Retryable:
+            time.sleep(0.05)  # it does not run yet, or the process is gone
+    return seen
+
+
+def files_of(enclave: EntryEnclave) -> list[Path]:
+    """Its log, its journal, and whatever else it has written."""
+    return [file for file in enclave.folder.rglob("*") if file.is_file()]
