@@ -57,7 +57,8 @@ interface IPckCertificates {
         bytes32 indexed pckId, bytes32 indexed authorityId, bytes32 indexed platformId, bytes der
     );
 
-    /// @notice The certificate pinned as the root isn't one: it isn't an authority, or names another issuer.
+    /// @notice The certificate to pin as the root isn't one: it isn't an authority, or names another issuer. Or one of
+    /// the root's name stands where an authority below it is needed.
     error RootInvalid(bytes32 rootId);
     /// @notice No authority has that id (keccak256 of its tbsCertificate). Add its certificate first.
     error AuthorityUnknown(bytes32 authorityId);

@@ -49,6 +49,8 @@ contract PckCertificates is IPckCertificates {
         if (hasAuthority(authorityId)) return authorityId;
 
         if (!certificate.isAuthority) revert CertificateKindWrong({id: authorityId, isAuthority: false});
+        // or what the root signs beside its authorities could pass for leaves
+        if (certificate.subject == _ROOT_SUBJECT) revert RootInvalid(authorityId);
         if (block.timestamp > _ROOT_EXPIRES_AT) {
             revert IssuerExpired({authorityId: _ROOT_ID, expiresAt: _ROOT_EXPIRES_AT});
         }

@@ -123,6 +123,12 @@ contract PckCertificatesTest is AttestationVectors {
         _intel.addAuthority(der);
     }
 
+    function test_addAuthority__the_root_itself__reverts() external {
+        bytes memory der = _bytes(INTEL, "root");
+        vm.expectRevert(abi.encodeWithSelector(IPckCertificates.RootInvalid.selector, keccak256(_tbs(der))));
+        _intel.addAuthority(der);
+    }
+
     function test_addAuthority__that_has_ended__reverts() external {
         bytes memory der = _bytes(INTEL, "authority");
         vm.warp(INTEL_AUTHORITY_ENDS);
