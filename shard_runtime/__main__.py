@@ -33,7 +33,7 @@ app = typer.Typer(
     help=(
         "A model's digests, where to cut it, and the check that a split model says what the whole "
         "one says.\n\nA MODEL is a folder with config.json and *.safetensors, a folder with one "
-        "*.gguf, a .gguf file, or a hub id.\n\nExit status: 0 all is well, 1 answers differ, 2 error."
+        "*.gguf, a .gguf file, or a hub id.\n\nExit status: 0 equal, 1 different, 2 error."
     ),
 )
 

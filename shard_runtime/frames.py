@@ -190,7 +190,7 @@ def _decode_open(place: Place, payload: memoryview) -> Open:
 def _decode_hidden(place: Place, payload: memoryview) -> Hidden:
     rows, width = _HIDDEN.unpack_from(payload)
     data = payload[_HIDDEN.size :]
-    if not 1 <= rows <= MAX_ROWS or len(data) != rows * width * _FLOAT_BYTES:
+    if not 1 <= rows <= MAX_ROWS or width < 1 or len(data) != rows * width * _FLOAT_BYTES:
         raise FrameInvalid(f"has {len(data)} bytes for {rows} rows of {width} numbers")
     return Hidden(place, rows, width, data)
 

@@ -71,7 +71,7 @@ def read_tokenizer_files(source: ModelSource) -> TokenizerFiles:
 
 @lru_cache(maxsize=1)
 def _tokenizer_json(path: Path, gguf: Path | None) -> tuple[str | None, dict[str, int]]:
-    """The canonical JSON and the added tokens. Kept, because parsing it takes ten times its size."""
+    """The canonical JSON and the added tokens. Kept: parsing takes ten times the size."""
     if path.is_file():
         value = read_json_object(path)
     elif gguf is not None:
@@ -81,7 +81,7 @@ def _tokenizer_json(path: Path, gguf: Path | None) -> tuple[str | None, dict[str
     try:
         added = {str(token["content"]): int(token["id"]) for token in value["added_tokens"]}
     except (TypeError, KeyError, ValueError):
-        raise TokenizerInvalid(str(path), "its added_tokens are missing or malformed") from None
+        raise TokenizerInvalid(str(path), "its added_tokens are malformed") from None
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False), added
 
 
