@@ -1,4 +1,4 @@
-"""A process that ends by itself: fed on stdin, its stdout collected, its stderr logged or shown."""
+"""A process that ends by itself: fed on stdin, its stdout collected, its stderr logged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LAST_LINES = 12
-PIECE_BYTES = 65_536
 
-OnSaid = Callable[[bytes], None]
+OnLine = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,16 @@ class OneRun:
         *,
         given: bytes,
         log: Path,
-        on_said: OnSaid | None,
+        on_out: OnLine | None,
         log_out: bool,
     ) -> None:
-        """stderr goes into `log`, or to `on_said` alone: then it may hold an answer. stdout goes
-        into the log only with `log_out`.
-        """
+        """stderr goes into `log`, stdout only with `log_out`; `on_out` hears of it line by line."""
         self.out = b""
         self._log_out = log_out
         self._process = process
         self._given = given
         self._log = log
-        self._on_said = on_said
+        self._on_out = on_out
         self._said: list[bytes] = []
         jobs = (self._feed, self._take_out, self._take_err)
         self._threads = [threading.Thread(target=job, daemon=True) for job in jobs]
@@ -74,19 +71,18 @@ class OneRun:
     def _take_out(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
-            self.out = stream.read()
+            for line in stream:
+                self.out += line
+                if self._on_out is not None:
+                    self._on_out(line)
         if self._log_out:
             self._write(self.out)
 
     def _take_err(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as stream:
-            # read1: what is there now, so that an answer can be shown while it is made
-            while piece := stream.read1(PIECE_BYTES):  # type: ignore[attr-defined]
-                if self._on_said is not None:
-                    self._on_said(piece)
-                    continue
-                self._write(piece)
+            for line in stream:
+                self._write(line)
 
     def _write(self, piece: bytes) -> None:
         self._said.append(piece)

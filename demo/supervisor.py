@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from demo.errors import ProcessEnded, ProcessSilent
-from demo.one_run import Finished, OneRun, OnSaid
+from demo.one_run import Finished, OneRun, OnLine
 from demo.process_group import Argument, end_group, signal_group, signals_held, start_group
 from demo.service import Service
 
@@ -45,13 +45,12 @@ class Supervisor:
         *,
         seconds: float,
         given: bytes = b"",
-        on_said: OnSaid | None = None,
+        on_out: OnLine | None = None,
         log_out: bool = False,
         may_fail: bool = False,
     ) -> Finished:
-        """A process that ends. Its stdout is the caller's alone, unless it may go into `name`.log
-        with `log_out`; its stderr goes there, or, piece by piece, to `on_said`. `given` is its
-        stdin.
+        """A process that ends. Its stderr goes to `name`.log; its stdout is the caller's alone,
+        line by line to `on_out`, unless it may go into the log with `log_out`. `given` is stdin.
 
         Raises `ProcessSilent`, and `ProcessEnded` when it fails, unless it `may_fail`.
         """
@@ -60,7 +59,7 @@ class Supervisor:
             process = start_group(argv, environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
             self._runs.append(process)
         try:
-            run = OneRun(process, given=given, log=log, on_said=on_said, log_out=log_out)
+            run = OneRun(process, given=given, log=log, on_out=on_out, log_out=log_out)
             if not run.wait(seconds):
                 raise ProcessSilent(name, seconds, "its end", log)
             status = process.wait()

@@ -13,7 +13,7 @@ from demo.environment import environment
 from demo.errors import OutputUnreadable, ProcessEnded
 from demo.folders import Folders
 from demo.local_chain import LocalChain
-from demo.one_run import OnSaid
+from demo.one_run import OnLine
 from demo.process_group import Argument
 from demo.supervisor import Supervisor
 from demo.wallets import Wallet
@@ -62,11 +62,11 @@ class TeeTeeCommand:
         *arguments: Argument,
         wallet: Wallet | None = None,
         given: bytes = b"",
-        on_said: OnSaid | None = None,
+        on_out: OnLine | None = None,
         more: Mapping[str, str] | None = None,
     ) -> Any:
         """What it said as JSON. Raises `ProcessEnded`, `ProcessSilent`, `OutputUnreadable`."""
-        said = self.attempt(log, *arguments, wallet=wallet, given=given, on_said=on_said, more=more)
+        said = self.attempt(log, *arguments, wallet=wallet, given=given, on_out=on_out, more=more)
         if said.status:
             path = self.folders.logs / f"{log}.log"
             raise ProcessEnded(f"teetee {arguments[0]}", said.status, path, said.error)
@@ -78,7 +78,7 @@ class TeeTeeCommand:
         *arguments: Argument,
         wallet: Wallet | None = None,
         given: bytes = b"",
-        on_said: OnSaid | None = None,
+        on_out: OnLine | None = None,
         more: Mapping[str, str] | None = None,
     ) -> Said:
         """The same, but a failure is an outcome. Raises `ProcessSilent`, `OutputUnreadable`."""
@@ -88,10 +88,17 @@ class TeeTeeCommand:
             environment({**self.variables(wallet), **(more or {})}),
             seconds=SECONDS,
             given=given,
-            on_said=on_said,
+            on_out=on_out,
             may_fail=True,
         )
         try:
-            return Said(finished.status, json.loads(finished.out))
+            # With --stream, lines of the answer come first.
+            return Said(finished.status, json.loads(_last_value(finished.out)))
         except ValueError:
             raise OutputUnreadable(f"teetee {arguments[0]}", "is not JSON") from None
+
+
+def _last_value(out: bytes) -> bytes:
+    """A single value may take many lines; of several, each takes one."""
+    lines = out.splitlines()
+    return lines[-1] if lines and lines[-1].startswith(b"{") else out

@@ -14,15 +14,15 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 
 def answer(model: Path, messages: list[dict[str, str]], max_tokens: int) -> dict[str, Any]:
     """Greedy, float32. `model` is a folder with safetensors or with one GGUF."""
-    torch, transformers = import_module("torch"), import_module("transformers")
+    torch = import_module("torch")
     ggufs = sorted(model.glob("*.gguf"))
-    source = {"gguf_file": ggufs[0].name} if ggufs else {}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model, **source)
+    tokenizer = _gguf_tokenizer(ggufs[0]) if ggufs else _tokenizer(model)
     unsplit = _from_gguf(ggufs[0]) if ggufs else _from_folder(model)
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     prompt = tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids  # (1, T)
@@ -35,6 +35,18 @@ def answer(model: Path, messages: list[dict[str, str]], max_tokens: int) -> dict
         )
     token_ids = whole[0, prompt.shape[1] :].tolist()
     return {"tokenIds": token_ids, "text": tokenizer.decode(token_ids, skip_special_tokens=True)}
+
+
+def _tokenizer(folder: Path, **source: str) -> Any:
+    return import_module("transformers").AutoTokenizer.from_pretrained(folder, **source)
+
+
+def _gguf_tokenizer(path: Path) -> Any:
+    # Alone in a folder: beside a tokenizer.json, transformers would not look for the chat template
+    # in the GGUF.
+    with TemporaryDirectory() as folder:
+        Path(folder, path.name).symlink_to(path.resolve())
+        return _tokenizer(Path(folder), gguf_file=path.name)
 
 
 def _from_folder(folder: Path) -> Any:

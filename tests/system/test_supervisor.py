@@ -13,8 +13,8 @@ given a process that says nothing
 given a run
     when it fails
         it should raise, unless it may fail
-    when its stderr is the caller's
-        it should reach the caller and no log
+    when its stdout is the caller's
+        it should reach the caller line by line, and no log
 given a process whose starter is killed with -9
     when the kernel notices
         it should end as well
@@ -127,15 +127,14 @@ def test_run__failure__raises_unless_it_may_fail(supervisor: Supervisor) -> None
 def test_run__stdin_and_stdout__are_pipes_that_no_log_sees(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    echo = python("import sys; d = sys.stdin.read(); print(d); print(d, file=sys.stderr)")
+    echo = python("import sys; d = sys.stdin.read(); print(d); print('done', file=sys.stderr)")
     heard: list[bytes] = []
     finished = supervisor.run(
-        "echo", echo, environment(), seconds=20, given=b"heron", on_said=heard.append
+        "echo", echo, environment(), seconds=20, given=b"grey\nheron", on_out=heard.append
     )
-    assert finished.out == b"heron\n"
-    assert b"".join(heard) == b"heron\n"
-    assert finished.last_words == ""
-    assert not list(tmp_path.iterdir())
+    assert finished.out == b"grey\nheron\n"
+    assert heard == [b"grey\n", b"heron\n"]
+    assert (tmp_path / "echo.log").read_text() == "done\n"
 
 
 def test_run__too_slow__is_ended(supervisor: Supervisor) -> None:

@@ -1,0 +1,7 @@
+"""`python -m demo`, which is what `make demo` runs."""
+
+import sys
+
+from demo.command import main
+
+sys.exit(main())
