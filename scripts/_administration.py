@@ -11,6 +11,7 @@ from ape.contracts import ContractInstance
 
 from scripts._contracts import Contracts
 from scripts._errors import NoticeNotOver, RoleMissing
+from scripts._networks import Network
 from scripts._roles import ROLE_NAMES
 from scripts._transactions import call_data, send
 
@@ -46,6 +47,7 @@ class Administration:
     contracts: Contracts
     account: AccountAPI
     provider: ProviderAPI
+    network: Network
 
     @property
     def registry(self) -> ContractInstance:

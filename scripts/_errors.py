@@ -78,10 +78,10 @@ class HolderNotNamed(Fatal):
 
 
 class TermsInvalid(Fatal):
-    """Terms of a deployment which the contracts would refuse, or which defeat their purpose."""
+    """Terms which the contracts would refuse, or which break a promise to users."""
 
     def __init__(self, term: str, rule: str) -> None:
-        super().__init__(f"--{term.replace('_', '-')} {rule}. Nothing was deployed.")
+        super().__init__(f"--{term.replace('_', '-')} {rule}. Nothing was sent.")
 
 
 class AlreadyDeployed(Fatal):

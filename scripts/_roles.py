@@ -13,6 +13,7 @@ import click
 from scripts._errors import HolderNotNamed
 from scripts._networks import Network
 from scripts._option_types import ADDRESS
+from scripts._terms import DEFAULTS, require_promised_notice
 
 ADMIN, PUBLISHER, NOTICE_GIVER, GUARDIAN = range(4)
 ROLE_NAMES = {
@@ -71,3 +72,14 @@ def holders_for(network: Network, deployer: str, given: dict[str, str | None]) -
     if network.terms_of == ALL_NAMED and missing:
         raise HolderNotNamed(network.name, missing)
     return Holders(**{name: address or deployer for name, address in given.items()})
+
+
+def notice_for(role: int, given: int | None, network: str) -> int:
+    """Seconds of notice which a new holder of the role has to give. Raises `TermsInvalid` for less
+    than users are promised.
+    """
+    promised = {ADMIN: DEFAULTS[network].admin_delay, NOTICE_GIVER: DEFAULTS[network].notice_delay}
+    notice = promised.get(role, 0) if given is None else given
+    if role in promised:
+        require_promised_notice("notice", notice, network)
+    return notice

@@ -107,9 +107,14 @@ def terms_for(network: str, given: dict[str, int | None]) -> Terms:
     if terms.penalty > terms.bond:
         raise TermsInvalid("penalty", "is more than the bond it is taken from")
     for name in ("admin_delay", "notice_delay"):
-        if network != "base-local" and getattr(terms, name) < LEAST_LIVE_DELAY:
-            raise TermsInvalid(name, "is shorter than the 2 days which users are promised")
+        require_promised_notice(name, getattr(terms, name), network)
     return terms
+
+
+def require_promised_notice(term: str, seconds: int, network: str) -> None:
+    """Raises `TermsInvalid` for less than 2 days, but on a local chain."""
+    if network != "base-local" and seconds < LEAST_LIVE_DELAY:
+        raise TermsInvalid(term, "is shorter than the 2 days which users are promised")
 
 
 def _shown(kind: ParamType, value: int) -> str:

@@ -15,7 +15,7 @@ from scripts._errors import plainly
 from scripts._history import announcement, announcements, members
 from scripts._networks import connected_network
 from scripts._option_types import ADDRESS, AMOUNT, BYTES32, DURATION
-from scripts._roles import ROLE_NAMES
+from scripts._roles import ROLE_NAMES, notice_for
 from scripts._sender import account_option, sender
 from scripts._tables import show_announcements, show_roles, show_status, time_text
 from scripts._transactions import send
@@ -56,7 +56,7 @@ def act(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], None]:
             network = connected_network(provider)
             contracts = open_contracts(network, deployment_path)
             account = sender(account_name, network)
-            outcome = function(Administration(contracts, account, provider), **given)
+            outcome = function(Administration(contracts, account, provider, network), **given)
             if isinstance(outcome, Outcome):
                 _tell(name, outcome)
 
@@ -121,9 +121,12 @@ def allow_measurement(
     administration: Administration, model_id: int, measurement: bytes, wait: bool
 ) -> Outcome:
     """Let an image run a model. With notice (NOTICE_GIVER)."""
-    return administration.perform(
-        Act(administration.registry, "allowMeasurement", (model_id, measurement)), wait
-    )
+    if administration.registry.isMeasurementAllowed(model_id, measurement):
+        # announced now, it would fail when its time comes
+        given = {"modelId": model_id, "measurement": measurement}
+        raise ContractRejected("MeasurementAlreadyAllowed", given)
+    allowed = (model_id, measurement)
+    return administration.perform(Act(administration.registry, "allowMeasurement", allowed), wait)
 
 
 @act(model_option, measurement_option)
@@ -208,18 +211,20 @@ def cancel(administration: Administration, operation: bytes) -> Outcome:
 @act(
     role_argument,
     account_argument,
-    click.option("--notice", type=DURATION, default=0, show_default=True, help="It has to give."),
+    click.option("--notice", type=DURATION, help="It has to give.  [default: as at deployment]"),
     wait_option,
 )
 def grant_role(
-    administration: Administration, role: str, holder: str, notice: int, wait: bool
+    administration: Administration, role: str, holder: str, notice: int | None, wait: bool
 ) -> Outcome:
     """Give an account a role, or another notice. With notice (ADMIN).
 
     A shorter notice than before takes effect only after the difference has passed, five days at
     least.
     """
-    granted = (_role_id(role), holder, notice)
+    role_id = _role_id(role)
+    delay = notice_for(role_id, notice, administration.network.terms_of)
+    granted = (role_id, holder, delay)
     return administration.perform(Act(administration.manager, "grantRole", granted), wait)
 
 
