@@ -60,15 +60,13 @@ abstract contract EscrowAccounts is EscrowTerms, ReentrancyGuardTransient {
         if (amount != 0) _accounts[account].credit += uint96(amount);
     }
 
-    function _creditOf(address account) internal view returns (uint256) {
-        return _accounts[account].credit;
-    }
-
-    /// @dev Spends credit first; returns what is still to be paid.
+    /// @dev Spends credit first; returns what is still to be paid. One wei stays: a slot that isn't emptied needn't be
+    /// made anew by the refund of the request which is being paid, and that saves 17,100 gas.
     function _spendCredit(address account, uint256 amount) internal returns (uint256 missing) {
         uint256 credit = _accounts[account].credit;
-        uint256 spent = amount < credit ? amount : credit;
-        if (spent != 0) _accounts[account].credit = uint96(credit - spent);
+        if (credit < 2) return amount;
+        uint256 spent = amount < credit ? amount : credit - 1;
+        _accounts[account].credit = uint96(credit - spent);
         return amount - spent;
     }
 

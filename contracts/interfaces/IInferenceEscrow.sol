@@ -68,8 +68,8 @@ interface IInferenceEscrow is IEscrowAccounts {
     event RequestsPausedBy(address indexed by);
     event RequestsResumedBy(address indexed by);
 
-    /// @notice Opens a request of the caller. The caller's credit pays first, then a token transfer. Reverts with
-    /// IModelRegistry.UnknownModel for a model which the registry doesn't know.
+    /// @notice Opens a request of the caller. The caller's credit, but for one wei, pays first, then a token
+    /// transfer. Reverts with IModelRegistry.UnknownModel for a model which the registry doesn't know.
     function request(RequestParameters calldata parameters) external returns (RequestId requestId);
 
     /// @notice The same with an ERC-2612 permit. A permit which somebody else has sent already does no harm.

@@ -104,9 +104,9 @@ contract RequestPaymentTest is RequestFixture {
         RequestParameters memory parameters = _parameters();
         escrow.requestWithAuthorization(parameters, _authorization(parameters, DEPOSIT + 7));
         parameters.clientNonce = keccak256("next");
-        escrow.requestWithAuthorization(parameters, _authorization(parameters, DEPOSIT - 7));
-        vm.assertEq(_creditOf(requester), 0);
-        vm.assertEq(token.balanceOf(address(escrow)), 2 * uint256(DEPOSIT));
+        escrow.requestWithAuthorization(parameters, _authorization(parameters, DEPOSIT - 6));
+        vm.assertEq(_creditOf(requester), 1); // one wei keeps the slot
+        vm.assertEq(token.balanceOf(address(escrow)), 2 * uint256(DEPOSIT) + 1);
     }
 
     function test_requestWithAuthorization__of_another_request__reverts() external {
