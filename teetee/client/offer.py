@@ -44,7 +44,7 @@ class Offer:
     caps: Caps
     deposit: int
     credit: int
-    """What the requester has in the escrow already; it pays first."""
+    """What of the requester's credit with the escrow can pay; it pays first."""
     at: Block
     """The block of all reads."""
     deadline: int
@@ -132,7 +132,8 @@ class Offers:
             if needed > left:
                 raise AllowanceTooSmall(shard_id, needed, left)
             return 0
-        credit = contracts.escrow.account_of(address, at).credit
+        # The escrow never empties a credit: one wei stays.
+        credit = max(0, contracts.escrow.account_of(address, at).credit - 1)
         balance = contracts.token.balance_of(address, at)
         if balance + credit < deposit:
             raise InsufficientTokens(
@@ -141,4 +142,4 @@ class Offers:
                 format_amount(balance + credit),
                 faucet=contracts.token.faucet_amount() > 0,
             )
-        return int(credit)
+        return credit

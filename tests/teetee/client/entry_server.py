@@ -9,7 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from teetee.client.json_frames import FrameDecoder, encode
 from teetee.enclave_keys import EnclaveKeys
 
-Script = Callable[[dict[str, Any], Callable[[bytes], None]], None]
+Send = Callable[[bytes], None]
+Script = Callable[[dict[str, Any], Send], None]
 
 
 class SeededGuest:
@@ -41,10 +42,16 @@ def enclave_keys(seed: int = 1) -> EnclaveKeys:
 class EntryServer:
     """Use as a context manager; `endpoint` is where it listens."""
 
-    def __init__(self, keys: EnclaveKeys, purpose: str, script: Script) -> None:
+    def __init__(
+        self,
+        keys: EnclaveKeys,
+        purpose: str,
+        script: Script,
+        more: Mapping[str, Script] | None = None,
+    ) -> None:
         self.heard: list[dict[str, Any]] = []
-        self._script = script
-        self._context = _server_context(keys, purpose)
+        self._scripts = {purpose: script, **(more or {})}
+        self._context = _server_context(keys, list(self._scripts))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -66,18 +73,22 @@ class EntryServer:
                 plain, _ = self._listener.accept()
             except OSError:
                 return
-            try:
-                with self._context.wrap_socket(plain, server_side=True) as connection:
-                    self._answer(connection)
-            except (OSError, ssl.SSLError):
-                continue
+            threading.Thread(target=self._handle, args=(plain,), daemon=True).start()
+
+    def _handle(self, plain: socket.socket) -> None:
+        try:
+            with self._context.wrap_socket(plain, server_side=True) as connection:
+                self._answer(connection)
+        except (OSError, ssl.SSLError):
+            return
 
     def _answer(self, connection: ssl.SSLSocket) -> None:
         decoder = FrameDecoder()
         while data := connection.recv(65_536):
             for message in decoder.feed(data):
                 self.heard.append(message)
-                self._script(message, connection.sendall)
+                script = self._scripts[connection.selected_alpn_protocol() or ""]
+                script(message, connection.sendall)
                 return
 
 
@@ -86,10 +97,10 @@ def says(*messages: dict[str, Any]) -> Script:
     return lambda _, send: send(b"".join(encode(message) for message in messages))
 
 
-def _server_context(keys: EnclaveKeys, purpose: str) -> ssl.SSLContext:
+def _server_context(keys: EnclaveKeys, purposes: list[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.set_alpn_protocols([purpose])
+    context.set_alpn_protocols(purposes)
     key = keys.tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "identity.pem")

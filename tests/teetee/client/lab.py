@@ -1,0 +1,333 @@
+"""A local chain with the real verifier, and simulated enclaves which really answer: all that a
+wallet meets.
+
+The enclaves are threads with the simulator's quotes; what they answer is the script's business,
+because no model is needed to try a wallet. Everything they sign and send is as the protocol says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from web3.contract import Contract
+
+from tee_simulator.enclave import SimulatedEnclave
+from tee_simulator.http_service import Listener
+from tee_simulator.pccs import Pccs
+from tee_simulator.pki import TestPki
+from teetee.answer import Answer
+from teetee.chain.connection import Connection
+from teetee.chain.deployment import Deployment
+from teetee.chain.requests import DeclineReason, Opened
+from teetee.chain.settlements import SettlementParameters
+from teetee.client import answer_stream, enclave_statement, json_frames
+from teetee.client.contracts import Contracts
+from teetee.client.quote_check import PccsCollateral, QuoteCheck
+from teetee.enclave_keys import EnclaveKeys
+from teetee.envelope import (
+    Prompt,
+    RequestContext,
+    RequestSecret,
+    open_prompt,
+    seal_answer,
+)
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.layers import LayerRange
+from teetee.quotes import measurement
+from teetee.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
+from teetee.signatures import sign_digest
+from teetee.typed_data import keccak256
+from tests.teetee.chain.local_chain import TEE, LocalChain
+from tests.teetee.chain.world import MANIFEST, World
+from tests.teetee.client.entry_server import EntryServer, Send
+
+INPUT_PRICE, OUTPUT_PRICE = TEE // 1000, TEE // 500
+ANSWER = "Janus, the god of doors. 🚪"
+
+
+class AttestedChain(LocalChain):
+    """Quotes have to be real ones, up to the given root."""
+
+    def __init__(self, url: str, root_der: bytes) -> None:
+        self._root_der = root_der
+        self._certificates = ""
+        super().__init__(url)
+
+    def create(self, name: str, *arguments: Any) -> Contract:
+        if name != "AcceptingVerifier":
+            return super().create(name, *arguments)
+        certificates = super().create("PckCertificates", self._root_der)
+        self._certificates = str(certificates.address)
+        return super().create("DcapVerifier", certificates.address)
+
+    def _deploy(self) -> Deployment:
+        plain = super()._deploy()
+        fields = {name: getattr(plain, name) for name in Deployment.__slots__}
+        fields["certificates"] = self._certificates
+        fields["root_ca_fingerprint"] = hashlib.sha256(self._root_der).digest()
+        return Deployment(**fields)
+
+
+@dataclass
+class LabEnclave:
+    """One enclave: a simulated machine, its keys, and its open port."""
+
+    guest: SimulatedEnclave
+    keys: EnclaveKeys
+    identity: EnclaveIdentity
+    host: LocalAccount
+    server: EntryServer
+    shard_id: ShardId | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
+
+
+@dataclass
+class Lab:
+    """The chain, its contracts, and collateral; makes enclaves."""
+
+    chain: AttestedChain
+    pki: TestPki
+    folder: Path
+    world: World = field(init=False)
+    pccs: Listener = field(init=False)
+    model_id: ModelId = field(init=False)
+    enclaves: list[LabEnclave] = field(default_factory=list)
+    texts: dict[int, list[str]] = field(default_factory=dict)
+    """What is streamed, by request."""
+
+    def __post_init__(self) -> None:
+        self.world = World(self.chain)
+        # Collateral that is older than anything that happens here.
+        clock = lambda: datetime.now(UTC) - timedelta(hours=1)  # noqa: E731
+        self.pccs = Listener.on_loopback(0, Pccs(self.pki, clock))
+        self.deployment_file = self.folder / "deployment.json"
+        self.chain.deployment.save(self.deployment_file)
+        self.model_id = self._publish()
+
+    @property
+    def pccs_url(self) -> str:
+        return f"http://127.0.0.1:{self.pccs.port}"
+
+    def contracts(self) -> Contracts:
+        return Contracts.open(self.chain.deployment, [self.chain.url])
+
+    def quote_check(self) -> QuoteCheck:
+        return QuoteCheck(
+            self.contracts().certificates,
+            PccsCollateral(self.pccs_url),
+            root_fingerprint=self.chain.deployment.root_ca_fingerprint,
+        )
+
+    def close(self) -> None:
+        self.pccs.stop()
+        for enclave in self.enclaves:
+            enclave.server.__exit__()
+
+    # ------------------------------------------------------------ enclaves
+
+    def enclave(self, first: int, end: int, *, is_entry: bool = False) -> LabEnclave:
+        """Started, not enrolled; its host has tokens for the bond."""
+        number = len(self.enclaves)
+        guest = self._guest(f"enclave-{number}")
+        keys = EnclaveKeys.derive(guest)
+        host = self.world.account("shard host", tokens=1000 * TEE)
+        self.chain.fund(keys.keyset.signer)
+        layers = LayerRange(first, end)
+        identity = EnclaveIdentity(
+            chain_id=self.chain.deployment.chain_id,
+            registry=self.chain.deployment.registry,
+            host=str(host.address),
+            model_id=self.model_id,
+            layers=layers,
+            is_entry=is_entry,
+            slice_digest=MANIFEST.slice_digest(layers, is_entry),
+            keyset=keys.keyset,
+        )
+        server = EntryServer(
+            keys,
+            answer_stream.PURPOSE,
+            self._stream,
+            {enclave_statement.PURPOSE: lambda asked, send: self._state(number, asked, send)},
+        )
+        enclave = LabEnclave(guest, keys, identity, host, server)
+        server.__enter__()
+        self.enclaves.append(enclave)
+        return enclave
+
+    def _guest(self, name: str) -> SimulatedEnclave:
+        return SimulatedEnclave.open(self.folder / "enclaves", name, self.pki)
+
+    def _publish(self) -> ModelId:
+        image = measurement(self._guest("image").get_quote(bytes(64)))
+        registry = self.chain.contract("ShardRegistry", self.chain.deployment.registry)
+        parameters = (
+            MANIFEST.name,
+            list(MANIFEST.layer_digests),
+            MANIFEST.embedding_digest,
+            MANIFEST.head_digest,
+            MANIFEST.context_length,
+            2,
+            INPUT_PRICE,
+            OUTPUT_PRICE,
+            300,
+            self.chain.treasury.address,
+            "ipfs://test-model",
+        )
+        publish = registry.functions.publishModel(parameters, [image])
+        self.chain.act(self.chain.deployer, publish)
+        return ModelId(self.world.registry.model_count())
+
+    # ------------------------------------------------------------ what enclaves say
+
+    def _state(self, number: int, asked: dict[str, Any], send: Send) -> None:
+        """`teetee-enrol/1`."""
+        enclave = self.enclaves[number]
+        identity = enclave.identity
+        digest = identity.identity_digest()
+        block, block_hash = asked["blockNumber"], bytes.fromhex(asked["blockHash"][2:])
+        signature = sign_digest(
+            enclave.keys.signer,
+            enrolment_digest(
+                chain_id=identity.chain_id,
+                registry=identity.registry,
+                identity_digest=digest,
+                endpoint=asked["endpoint"],
+                payout=asked["payout"],
+                block_number=block,
+            ),
+        )
+        reply = {
+            "chainId": identity.chain_id,
+            "registry": identity.registry,
+            "host": identity.host,
+            "modelId": identity.model_id,
+            "firstLayer": identity.layers.first,
+            "endLayer": identity.layers.end,
+            "isEntry": identity.is_entry,
+            "sliceDigest": "0x" + identity.slice_digest.hex(),
+            "signer": identity.keyset.signer,
+            "kem": "0x" + identity.keyset.kem.hex(),
+            "tls": "0x" + identity.keyset.tls.hex(),
+            "quote": "0x" + enclave.guest.get_quote(report_data(digest, block, block_hash)).hex(),
+            "signature": "0x" + signature.to_bytes().hex(),
+        }
+        send(json_frames.encode(reply))
+
+    def _stream(self, asked: dict[str, Any], send: Send) -> None:
+        """`teetee-stream/1`."""
+        pieces = self.texts.get(asked["requestId"])
+        if pieces is None:
+            send(json_frames.encode({"error": "unknown"}))
+            return
+        for piece in pieces:
+            send(json_frames.encode({"text": piece}))
+        send(json_frames.encode({"done": True, "finishReason": "stop"}))
+
+    # ------------------------------------------------------------ what enclaves do
+
+    def open_envelope(self, opened: Opened) -> tuple[RequestSecret, RequestContext, Prompt]:
+        """As the primary recipient."""
+        context = RequestContext(
+            chain_id=self.chain.deployment.chain_id,
+            escrow=self.chain.deployment.escrow,
+            requester=opened.requester,
+            model_id=opened.model_id,
+            client_nonce=opened.client_nonce,
+        )
+        primary = opened.recipients[0]
+        entry = next(each for each in self.enclaves if each.shard_id == primary)
+        secret, prompt = open_prompt(opened.envelope, context, primary, entry.keys.kem)
+        return secret, context, prompt
+
+    def settle(
+        self, opened: Opened, path: list[LabEnclave], text: str = ANSWER, *, in_batch: bool = False
+    ) -> None:
+        """What an honest path does."""
+        secret, context, _ = self.open_envelope(opened)
+        answer = Answer(text, tuple(range(5)), "stop", 20, 5)
+        sealed = seal_answer(answer, secret, context, opened.request_id)
+        settlement = self._signed(opened.request_id, path, sealed)
+        escrow = self.world.escrow
+        call = escrow.settle_batch([settlement]) if in_batch else escrow.settle(settlement)
+        self.world.sender(path[0].keys.signer).send(call)
+
+    def decline(self, opened: Opened, entry: LabEnclave, reason: DeclineReason) -> None:
+        """As the entry's signer."""
+        call = self.world.escrow.decline(opened.request_id, reason)
+        self.world.sender(entry.keys.signer).send(call)
+
+    def _signed(
+        self, request_id: RequestId, path: list[LabEnclave], sealed: bytes
+    ) -> SettlementParameters:
+        domain = self.world.escrow.receipt_domain
+        receipts: list[SignedReceipt] = []
+        previous = NO_PREVIOUS_RECEIPT
+        for hop, enclave in enumerate(path):
+            assert enclave.shard_id is not None
+            receipt = StageReceipt(
+                request_id=request_id,
+                model_id=self.model_id,
+                shard_id=enclave.shard_id,
+                layers=enclave.identity.layers,
+                identity_digest=enclave.identity.identity_digest(),
+                first_position=0,
+                end_position=24,
+                input_commitment=keccak256(b"hop %d" % hop),
+                output_commitment=keccak256(b"hop %d" % (hop + 1)),
+                previous_receipt=previous,
+            )
+            receipts.append(receipt.sign(enclave.keys.signer, domain))
+            previous = receipt.struct_hash()
+        closing = Settlement(request_id, 20, 5, keccak256(sealed), previous)
+        signed = closing.sign(path[0].keys.signer, domain)
+        return SettlementParameters.of(signed, tuple(receipts), sealed)
+
+
+class AtWork:
+    """An entry's oracle in a thread: does `work` with each request opened while it is entered."""
+
+    def __init__(self, lab: Lab, work: Callable[[Opened], None]) -> None:
+        self._lab = lab
+        self._work = work
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.failure: BaseException | None = None
+
+    def __enter__(self) -> AtWork:
+        self._first = self._lab.world.connection.head().number + 1
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        # Its own connection: the other thread's must not be shared in a test.
+        connection = Connection([self._lab.chain.url], chain_id=self._lab.chain.deployment.chain_id)
+        done: set[int] = set()
+        while not self._stop.wait(0.05):
+            try:
+                head = connection.head().number
+                if head < self._first:
+                    continue
+                for opened in self._lab.world.history.opened_between(self._first, head):
+                    if opened.request_id not in done:
+                        done.add(opened.request_id)
+                        self._work(opened)
+            except Exception as error:  # noqa: BLE001 - handed to the test's thread
+                self.failure = error
+                return
