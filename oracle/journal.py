@@ -5,8 +5,6 @@ because the escrow ends each request once, and because the same request gives th
 state stays the truth: the journal only spares work, and losing it loses no request.
 """
 
-import fcntl
-import os
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from oracle.errors import JournalUnreadable, StartUpRefused
+from oracle.errors import JournalUnreadable
 from oracle.journal_format import JsonSerializer
 from oracle.records import Ended
 from teetee.chain.requests import RequestStatus
@@ -64,16 +62,10 @@ class Journal:
         self._directory = data_directory
         self._prefix = f"{chain_id}-{escrow}-"
         self._steps = steps
-        self._lock: int | None = None
         self._workflow: Any = None
 
     def open(self) -> None:
-        """Takes the data directory and starts.
-
-        Raises:
-            StartUpRefused: the directory cannot be written, or another process has it.
-        """
-        self._take_directory()
+        """Starts; `data_directory` is there and nobody else's."""
         config: DBOSConfig = {
             "name": "teetee-oracle",
             "system_database_url": f"sqlite:///{self._directory / 'journal.sqlite'}",
@@ -98,9 +90,6 @@ class Journal:
     def close(self) -> None:
         """Ends the journal's threads; work that has not ended stays in it."""
         DBOS.destroy(destroy_registry=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def start(self, request_id: RequestId) -> None:
         """Begins the work on a request; nothing happens if it has begun before."""
@@ -165,22 +154,3 @@ class Journal:
         if not isinstance(output, Mapping):
             raise JournalUnreadable(what="an end that it did not write")
         return Ended.from_json(output).status
-
-    def _take_directory(self) -> None:
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            raise StartUpRefused(
-                what=f"the data directory {self._directory} cannot be written",
-                remedy="Choose another with TEETEE_DATA_DIRECTORY, or correct its owner.",
-            ) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            self._lock = None
-            raise StartUpRefused(
-                what=f"another process uses the data directory {self._directory}",
-                remedy="Stop it, or give each process its own TEETEE_DATA_DIRECTORY.",
-            ) from None

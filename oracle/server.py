@@ -10,6 +10,7 @@ from types import FrameType
 from structlog.typing import FilteringBoundLogger
 
 from oracle.admission import RateLimit
+from oracle.data_directory import DataDirectory
 from oracle.enrol import PURPOSE as ENROL
 from oracle.enrol import EnrolEndpoint
 from oracle.errors import Stopped
@@ -37,6 +38,7 @@ class Server:
         self._end = threading.Event()  # set last: heads and peers are needed until then
         self._progress = Progress()
         self._service: Service | None = None
+        self._data_directory = DataDirectory(settings.data_directory)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. Raises `Fatal` when the process must not serve."""
@@ -55,6 +57,7 @@ class Server:
         self._stop.set()
 
     def _startup(self) -> None:
+        self._data_directory.take()
         self._enclave = prepare(self._settings, stop=self._stop, log=self._log)
         enclave, settings = self._enclave, self._settings
         self._peers = ChainPeers(
@@ -96,6 +99,7 @@ class Server:
         self._listener.close()
         for loop in self._loops:
             loop.join(5.0)
+        self._data_directory.release()
         self._log.info("stopped")
 
     def _make_loops(self) -> list[Loop]:

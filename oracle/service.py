@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from oracle.admission import CountLimit, RateLimit
 from oracle.answering import Answering
 from oracle.decision import Timing
+from oracle.errors import StartUpRefused
 from oracle.escrow_door import EscrowDoor, EscrowPen
 from oracle.in_flight import InFlight
 from oracle.journal import Journal
@@ -34,10 +35,10 @@ from shard_runtime import (
     EntrySettings,
     LinkIdentity,
     Listener,
+    ModelTokenizer,
     Stage,
     StageIdentity,
     TlsLinks,
-    load_tokenizer,
 )
 from teetee.identifiers import ShardId
 from teetee.receipts import ReceiptDomain
@@ -104,7 +105,7 @@ class EntryService:
         settings = enclave.settings
         self._entry = Entry(
             shard=enclave.loaded,
-            tokenizer=load_tokenizer(enclave.source),
+            tokenizer=_tokenizer(enclave),
             identity=_stage_identity(enclave, shard_id),
             links=_links(enclave, listener, peers),
             directory=peers,
@@ -242,6 +243,15 @@ def _stage_identity(enclave: Enclave, shard_id: ShardId) -> StageIdentity:
         account=enclave.keys.signer,
         domain=ReceiptDomain(enclave.settings.chain_id, enclave.deployment.escrow),
     )
+
+
+def _tokenizer(enclave: Enclave) -> ModelTokenizer:
+    if enclave.tokenizer is None:
+        raise StartUpRefused(
+            what="an entry was started without a tokenizer",
+            remedy="Restart the process with TEETEE_IS_ENTRY=true.",
+        )
+    return enclave.tokenizer
 
 
 def _links(enclave: Enclave, listener: Listener, peers: ChainPeers) -> TlsLinks:

@@ -18,7 +18,7 @@ from oracle.escrow_door import ChainBlocks
 from oracle.heads import Heads
 from oracle.registry_door import RegistryDoor
 from oracle.settings import Settings
-from shard_runtime import ModelSource, load_shard, open_model
+from shard_runtime import ModelSource, ModelTokenizer, load_shard, load_tokenizer, open_model
 from shard_runtime import Shard as LoadedShard
 from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
@@ -47,7 +47,7 @@ class Enclave:
     connection: Connection
     deployment: Deployment
     model: Model
-    source: ModelSource
+    tokenizer: ModelTokenizer | None  # an entry's
     loaded: LoadedShard
     identity: EnclaveIdentity
     blocks: ChainBlocks
@@ -67,6 +67,7 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
     registry = Registry(connection, deployment)
     model = patiently("chain", lambda: _model(registry, settings))
     source = open_model(settings.model)
+    tokenizer = _tokenizer(source) if settings.is_entry else None
     log.info("loading the slice", first=settings.layers.first, end=settings.layers.end)
     loaded = load_shard(source, settings.layers, is_entry=settings.is_entry, dtype=settings.dtype)
     identity = _identity(settings, deployment, keys, loaded, model)
@@ -86,7 +87,7 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
         connection=connection,
         deployment=deployment,
         model=model,
-        source=source,
+        tokenizer=tokenizer,
         loaded=loaded,
         identity=identity,
         blocks=blocks,
@@ -128,6 +129,16 @@ def _model(registry: Registry, settings: Settings) -> Model:
             remedy="Begin with 0, or set TEETEE_IS_ENTRY=false.",
         )
     return model
+
+
+def _tokenizer(source: ModelSource) -> ModelTokenizer:
+    tokenizer = load_tokenizer(source)
+    if not (tokenizer.reads_text and tokenizer.has_chat_template):
+        raise StartUpRefused(
+            what=f"the model {source.name} has no tokenizer or no chat template",
+            remedy="Put tokenizer.json and the template beside its weights, or do not be an entry.",
+        )
+    return tokenizer
 
 
 def _identity(

@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.chain_seam import EscrowReader, EscrowWriter
 from oracle.decision import Decline, Facts, Leave, Refund, Settle, Step, Timing, Wait, Work, decide
-from oracle.errors import HeadIsStale, NoPath, Rejected, Stopped
+from oracle.errors import EtherIsShort, HeadIsStale, NoPath, Rejected, Stopped
 from oracle.heads import Heads
 from oracle.in_flight import InFlight
 from oracle.journal import Json
@@ -270,7 +270,9 @@ class RequestWork:
         """
         if event is not None and number is not None:
             facts = {} if error is None else {"error": error}
-            self._log.warning(event, request_id=int(number), **facts)
+            # Without ether nothing moves until a person acts; everything else may pass by itself.
+            say = self._log.error if isinstance(error, EtherIsShort) else self._log.warning
+            say(event, request_id=int(number), **facts)
         if self._stop.is_set():
             raise Stopped
         self._heads.wait_for_change(self._pause)

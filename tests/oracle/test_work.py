@@ -319,8 +319,8 @@ def test_reorganisation__another_request_takes_the_number__old_answer_is_never_p
     chain.reorganise(1)
     del chain._versions[-2:]
     assert chain.open(nonce=b"new".ljust(32, b"\0")) == number
-    chain.refuses = None
     bench.until_over(number)
+    chain.refuses = None
     assert chain.sent == []
     assert bench.journal.standing(number) is Standing.VANISHED
     bench.look()

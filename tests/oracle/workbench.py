@@ -107,6 +107,7 @@ class Bench:
             stop=self.stop,
             log=self.log,
         )
+        self.directory.mkdir(exist_ok=True)
         self.journal = Journal(
             data_directory=self.directory, chain_id=CHAIN_ID, escrow=ESCROW, steps=self.work
         )
