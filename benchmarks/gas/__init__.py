@@ -1,0 +1,1 @@
+"""Gas of whole transactions, on a local chain with the rules of Base."""

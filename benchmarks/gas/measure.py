@@ -1,0 +1,134 @@
+"""The figures: whole transactions (21,000, calldata and execution, refunds taken off) in the steady
+state, which is that everybody concerned has done the same before.
+
+Payload bytes (envelope, answer) are left out: each transaction is measured with two payload sizes,
+and the straight line through both is read at zero bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from eth_account.signers.local import LocalAccount
+
+from benchmarks.gas.chain import compile_contracts, running_chain
+from benchmarks.gas.requests import Path
+from benchmarks.gas.world import LAYERS, SPLIT, World
+from teetee.layers import LayerRange
+
+SMALL, LARGE = 512, 2048
+"""Payload sizes, bytes; two of the buckets which prompts and answers are padded to."""
+BATCH = 20
+
+
+@dataclass(frozen=True)
+class GasFigures:
+    """Names as in `results/gas.json`, in its spelling."""
+
+    enrol: int
+    enrolFirstOfHost: int  # noqa: N815
+    publishModel: int  # noqa: N815
+    addPckCertificate: int  # noqa: N815
+    request: int
+    requestPerPayloadByte: float  # noqa: N815
+    settleTwoStages: int  # noqa: N815
+    settlePerPayloadByte: float  # noqa: N815
+    settleBatchMarginal: int  # noqa: N815
+    refund: int
+    withdraw: int
+
+    def as_json(self) -> dict[str, float]:
+        """In the order of this class."""
+        return asdict(self)
+
+
+def measure() -> GasFigures:
+    """All of it on one fresh chain; a few seconds. Raises `BenchmarkError`."""
+    compile_contracts()
+    with running_chain() as chain:
+        world = World(chain)
+        host, other = world.funded("host"), world.funded("other host")
+        entry, first = world.enrol(host, "entry", LayerRange(0, SPLIT))
+        last, _ = world.enrol(other, "last", LayerRange(SPLIT, LAYERS))
+        _, enrol = world.enrol(host, "replica", LayerRange(SPLIT, LAYERS))
+        path = Path(world, [entry, last])
+        requester = world.funded("requester")
+        _play(world, path, requester)
+        request, per_envelope_byte = _without_payload(
+            lambda size: _request(world, path, requester, size)
+        )
+        settle, per_answer_byte = _without_payload(
+            lambda size: _settle(world, path, requester, size)
+        )
+        return GasFigures(
+            enrol=enrol,
+            enrolFirstOfHost=first,
+            publishModel=world.publication_gas,
+            addPckCertificate=world.certificate_gas,
+            request=request,
+            requestPerPayloadByte=per_envelope_byte,
+            settleTwoStages=settle,
+            settlePerPayloadByte=per_answer_byte,
+            settleBatchMarginal=_batch_marginal(world, path),
+            refund=_refund(world, path, requester),
+            withdraw=_withdraw(world, host),
+        )
+
+
+def _without_payload(gas_with: Callable[[int], int]) -> tuple[int, float]:
+    """Gas at zero bytes, and gas per byte."""
+    small, large = gas_with(SMALL), gas_with(LARGE)
+    per_byte = (large - small) / (LARGE - SMALL)
+    return round(small - per_byte * SMALL), round(per_byte, 2)
+
+
+def _request(world: World, path: Path, requester: LocalAccount, size: int) -> int:
+    """Of a requester who has got something back from an earlier request, as all have but the
+    first time."""
+    gas = world.chain.gas(requester, "requesting", path.request(size))
+    newest = int(world.escrow.functions.requestCount().call())
+    _settle_opened(world, path, newest, SMALL)
+    return gas
+
+
+def _settle(world: World, path: Path, requester: LocalAccount, size: int) -> int:
+    return _settle_opened(world, path, path.opened(requester), size)
+
+
+def _settle_opened(world: World, path: Path, request_id: int, size: int) -> int:
+    settlement = path.settlement(request_id, size)  # type: ignore[arg-type]
+    settle = world.escrow.functions.settle(settlement)
+    return world.chain.gas(world.deployer, "settling", settle)
+
+
+def _play(world: World, path: Path, requester: LocalAccount) -> None:
+    """One whole round, so that nobody's account is new any more."""
+    _settle(world, path, requester, SMALL)
+
+
+def _batch_marginal(world: World, path: Path) -> int:
+    """What each of 20 adds to one transaction, every one for another requester."""
+    requesters = [world.funded(f"requester {index}") for index in range(BATCH)]
+    for requester in requesters:
+        _play(world, path, requester)
+
+    def batch_gas(size: int, members: list[LocalAccount]) -> int:
+        opened = [path.opened(requester) for requester in members]
+        batch = [path.settlement(request_id, size) for request_id in opened]
+        settle = world.escrow.functions.settleBatch(batch)
+        return world.chain.gas(world.deployer, "settling a batch", settle)
+
+    one, _ = _without_payload(lambda size: batch_gas(size, requesters[:1]))
+    all_of_them, _ = _without_payload(lambda size: batch_gas(size, requesters))
+    return round((all_of_them - one) / (BATCH - 1))
+
+
+def _refund(world: World, path: Path, requester: LocalAccount) -> int:
+    request_id = path.opened(requester)
+    world.chain.pass_time(3601)
+    refund = world.escrow.functions.refund(request_id)
+    return world.chain.gas(world.deployer, "refunding", refund)
+
+
+def _withdraw(world: World, host: LocalAccount) -> int:
+    withdraw = world.escrow.functions.withdraw(host.address)
+    return world.chain.gas(world.deployer, "withdrawing", withdraw)

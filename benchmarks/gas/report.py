@@ -1,0 +1,71 @@
+"""Writes the gas figures down: `gas.json` and `gas.md`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.gas.measure import GasFigures, measure
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    key: str
+    meaning: str
+    target: int | None = None
+
+
+INTRODUCTION = """\
+Whole transactions on a local chain with Base's rules (osaka, P256VERIFY at 6,900, at most 2^24
+gas): 21,000, calldata and execution, refunds taken off. Steady state: everybody concerned has done
+the same before, unless said otherwise. Payload bytes (envelope, answer) are left out: each
+transaction is measured with payloads of 512 and 2,048 bytes, and the straight line through both is
+read at zero. The quotes are simulated, their verification is not: `DcapVerifier` checks the
+attestation key's signature, the quoting enclave's report and its binding in full; the platform's
+certificate was verified before (`addPckCertificate`).
+"""
+
+ROWS = (
+    Row("enrol", "enrol one more shard of a host, on a known platform, quote verified in full"),
+    Row("enrolFirstOfHost", "the same for the first shard of a host"),
+    Row("request", "open a paid request", 130_000),
+    Row("settleTwoStages", "settle a path of two stages", 150_000),
+    Row("settleBatchMarginal", "each further settlement in a batch of 20", 70_000),
+    Row("refund", "refund after the deadline, with penalty"),
+    Row("withdraw", "withdraw a host's credit for the first time"),
+    Row("publishModel", "publish a model of 30 layers"),
+    Row("addPckCertificate", "verify and store a platform's PCK certificate"),
+)
+
+
+def run(results: Path) -> str:
+    """Measure, write both files into `results`, and return the table."""
+    figures = measure()
+    (results / "gas.json").write_text(json.dumps(figures.as_json(), indent=2) + "\n")
+    table = render(figures)
+    (results / "gas.md").write_text(table)
+    return table
+
+
+def render(figures: GasFigures) -> str:
+    """The table in Markdown."""
+    values = figures.as_json()
+    lines = [
+        "# Gas",
+        "",
+        INTRODUCTION,
+        "| what | gas | at most |",
+        "|---|--:|--:|",
+    ]
+    for row in ROWS:
+        target = f"{row.target:,}" if row.target else ""
+        lines.append(f"| {row.meaning} (`{row.key}`) | {values[row.key]:,} | {target} |")
+    request_byte, settle_byte = values["requestPerPayloadByte"], values["settlePerPayloadByte"]
+    lines += [
+        "",
+        f"A payload byte costs {request_byte} gas in a request and {settle_byte} in a settlement.",
+        "",
+        "`python -m benchmarks gas` measures it again.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,75 @@
+"""Requests and settlements over a path of two shards, with payloads of any size."""
+
+import secrets
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+
+from benchmarks.gas.chain import CHAIN_ID
+from benchmarks.gas.world import EnrolledShard, World
+from teetee.identifiers import RequestId
+from teetee.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
+
+MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS = 1024, 512
+INPUT_TOKENS, OUTPUT_TOKENS = 700, 300
+WINDOW = 1800
+
+
+class Path:
+    """A path whose shards sign whatever they are asked to."""
+
+    def __init__(self, world: World, shards: list[EnrolledShard]) -> None:
+        self._world = world
+        self._shards = shards
+        self._domain = ReceiptDomain(CHAIN_ID, world.escrow.address)
+
+    def request(self, envelope_bytes: int) -> Any:
+        """A request to the entry with an envelope of that size, none of its bytes zero."""
+        parameters = (
+            self._world.model_id,
+            [self._shards[0].shard_id],
+            MAX_INPUT_TOKENS,
+            MAX_OUTPUT_TOKENS,
+            10 * 10**18,
+            self._world.chain.now() + WINDOW,
+            secrets.token_bytes(32),
+            _payload(envelope_bytes),
+        )
+        return self._world.escrow.functions.request(parameters)
+
+    def opened(self, requester: LocalAccount) -> RequestId:
+        """A request that is open now."""
+        self._world.chain.send(requester, "requesting", self.request(32))
+        return RequestId(int(self._world.escrow.functions.requestCount().call()))
+
+    def settlement(self, request_id: RequestId, answer_bytes: int) -> tuple[Any, ...]:
+        """What the entry posts for it, with an answer of that size, none of its bytes zero."""
+        commitments = [secrets.token_bytes(32) for _ in range(len(self._shards) + 1)]
+        previous, receipts = NO_PREVIOUS_RECEIPT, []
+        for hop, shard in enumerate(self._shards):
+            receipt = StageReceipt(
+                request_id=request_id,
+                model_id=self._world.model_id,
+                shard_id=shard.shard_id,
+                layers=shard.layers,
+                identity_digest=shard.identity_digest,
+                first_position=0,
+                end_position=INPUT_TOKENS + OUTPUT_TOKENS - 1,
+                input_commitment=commitments[hop],
+                output_commitment=commitments[hop + 1],
+                previous_receipt=previous,
+            )
+            previous = receipt.struct_hash()
+            signed = receipt.sign(shard.signer, self._domain)
+            pair = (commitments[hop], commitments[hop + 1])
+            receipts.append((shard.shard_id, *pair, signed.r, signed.vs))
+        answer = _payload(answer_bytes)
+        settlement = Settlement(request_id, INPUT_TOKENS, OUTPUT_TOKENS, keccak(answer), previous)
+        entry = settlement.sign(self._shards[0].signer, self._domain)
+        return (request_id, INPUT_TOKENS, OUTPUT_TOKENS, receipts, answer, entry.r, entry.vs)
+
+
+def _payload(size: int) -> bytes:
+    """A ciphertext of which no byte is zero: the dearest."""
+    return bytes(1 + value % 255 for value in secrets.token_bytes(size))

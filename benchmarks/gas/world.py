@@ -1,0 +1,182 @@
+"""The contracts deployed for real, quote verifier included, and simulated enclaves that enrol."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+
+from benchmarks.gas.chain import CHAIN_ID, Chain, account
+from tee_simulator.machine import Machine
+from tee_simulator.measurements import Measurements
+from tee_simulator.pki import TestPki
+from teetee.identifiers import ModelId, ShardId
+from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
+from teetee.layers import LayerRange
+from teetee.quotes import certificate_chain_der, certificate_id, measurement, trim_to_core
+from teetee.signatures import sign_digest
+
+TEE = 10**18
+LAYERS = 30
+"""As many as SmolLM2-135M has; a settlement's gas doesn't depend on it, an enrolment's a little."""
+SPLIT = 15
+BOND, PENALTY = 1000 * TEE, 50 * TEE
+INPUT_PRICE, OUTPUT_PRICE = 10**15, 3 * 10**15
+DAY = 86_400
+ENDPOINT = "shard-00.teetee.example:8443"
+
+
+@dataclass(frozen=True)
+class EnrolledShard:
+    """A shard, and the key of the enclave behind it."""
+
+    shard_id: ShardId
+    layers: LayerRange
+    signer: LocalAccount
+    identity_digest: bytes
+
+
+class World:
+    """Everything that a request needs. Who deploys has all the roles."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.deployer = account("deployer")
+        self.treasury = account("treasury")
+        for payer in (self.deployer, self.treasury):
+            chain.fund(payer.address)
+        self._pki = TestPki.from_seed(bytes(32))
+        moment = datetime.fromtimestamp(chain.now(), UTC)
+        self._machine = Machine.from_seed(bytes(32), self._pki, moment)
+        self._guest = Measurements.of(
+            compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20)
+        )
+        probe = self._machine.quote(self._guest, bytes(64))
+        self._leaf, self._authority, self._root = certificate_chain_der(probe)
+        self._measurement = measurement(probe)
+        self.publication_gas, self.certificate_gas = 0, 0
+        self._deploy()
+        self.model_id = self._publish()
+
+    # ------------------------------------------------------------ deployment
+
+    def _deploy(self) -> None:
+        create = self.chain.create
+        setup = create(self.deployer, "AccessSetup")
+        manager = setup.functions.MANAGER().call()
+        supply = (10**9 * TEE, 0, 0, 0)
+        self.token = create(self.deployer, "UsageToken", self.treasury.address, *supply)
+        certificates = create(self.deployer, "PckCertificates", self._root)
+        verifier = create(self.deployer, "DcapVerifier", certificates.address)
+        partners = (manager, self.token.address, verifier.address)
+        terms = (BOND, 30 * DAY, 2 * DAY)
+        self.registry = create(self.deployer, "ShardRegistry", *partners, *terms)
+        accounts = (self.token.address, self.registry.address, self.treasury.address)
+        limits = (250, PENALTY, 60, 3600, 70_000, 100_000, 100, 1_000_000)
+        self.escrow = create(self.deployer, "InferenceEscrow", manager, (*accounts, *limits))
+        holders = (self.deployer.address,) * 4
+        configure = setup.functions.configure(
+            self.registry.address, self.escrow.address, holders, (0, 0)
+        )
+        self.chain.send(self.deployer, "configuring", configure)
+        self.chain.send(
+            self.deployer,
+            "adding the authority",
+            certificates.functions.addAuthority(self._authority),
+        )
+        add = certificates.functions.addPckCertificate(self._leaf, certificate_id(self._authority))
+        self.certificate_gas = self.chain.gas(self.deployer, "adding the PCK certificate", add)
+
+    def _publish(self) -> ModelId:
+        digests = [keccak(text=f"layer {index}") for index in range(LAYERS)]
+        parameters = (
+            "SmolLM2-135M-Instruct",
+            digests,
+            keccak(text="embedding"),
+            keccak(text="head"),
+            8192,
+            4,
+            INPUT_PRICE,
+            OUTPUT_PRICE,
+            500,
+            account("royalty recipient").address,
+            "ipfs://manifest",
+        )
+        publish = self.registry.functions.publishModel(parameters, [self._measurement])
+        self.publication_gas = self.chain.gas(self.deployer, "publishing", publish)
+        return ModelId(1)
+
+    # ------------------------------------------------------------ people and shards
+
+    def funded(self, name: str) -> LocalAccount:
+        """Somebody with ETH, tokens, and token allowances for registry and escrow."""
+        made = account(name)
+        self.chain.fund(made.address)
+        give = self.token.functions.transfer(made.address, 100_000 * TEE)
+        self.chain.send(self.treasury, "funding", give)
+        for spender in (self.registry.address, self.escrow.address):
+            approve = self.token.functions.approve(spender, 2**256 - 1)
+            self.chain.send(made, "approving", approve)
+        return made
+
+    def enrol(self, host: LocalAccount, name: str, layers: LayerRange) -> tuple[EnrolledShard, int]:
+        """Enrol an enclave whose quote the verifier checks in full; the shard, and the gas."""
+        signer = account(f"enclave {name}")
+        keyset = Keyset(signer.address, secrets.token_bytes(32), secrets.token_bytes(32))
+        is_entry = layers.first == 0
+        digest = self._slice_digest(layers, is_entry)
+        identity = EnclaveIdentity(
+            chain_id=CHAIN_ID,
+            registry=self.registry.address,
+            host=host.address,
+            model_id=self.model_id,
+            layers=layers,
+            is_entry=is_entry,
+            slice_digest=digest,
+            keyset=keyset,
+        )
+        enrolment = self._enrolment(identity, signer)
+        gas = self.chain.gas(host, "enrolling", enrolment)
+        shard_id = ShardId(int(self.registry.functions.shardOf(signer.address).call()))
+        return EnrolledShard(shard_id, layers, signer, identity.identity_digest()), gas
+
+    def _slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
+        arguments = (self.model_id, layers.first, layers.end, is_entry)
+        return bytes(self.registry.functions.sliceDigest(*arguments).call())
+
+    def _enrolment(self, identity: EnclaveIdentity, signer: LocalAccount) -> Any:
+        # The one before the newest: an estimate doesn't know the hash of the block it builds on.
+        quoted = self.chain.web3.eth.get_block(self.chain.web3.eth.block_number - 1)
+        number, block_hash = int(quoted["number"]), bytes(quoted["hash"])
+        quote = self._machine.quote(
+            self._guest, report_data(identity.identity_digest(), number, block_hash)
+        )
+        payout = account(f"payout of {identity.host}").address
+        digest = enrolment_digest(
+            chain_id=CHAIN_ID,
+            registry=self.registry.address,
+            identity_digest=identity.identity_digest(),
+            endpoint=ENDPOINT,
+            payout=payout,
+            block_number=number,
+        )
+        parameters = (
+            identity.model_id,
+            identity.layers.first,
+            identity.layers.end,
+            identity.is_entry,
+            identity.keyset.signer,
+            identity.keyset.kem,
+            identity.keyset.tls,
+            ENDPOINT,
+            payout,
+            number,
+        )
+        return self.registry.functions.enrol(
+            parameters,
+            trim_to_core(quote),
+            certificate_id(self._leaf),
+            sign_digest(signer, digest).to_rsv(),
+        )
