@@ -30,7 +30,8 @@ class Console:
     def __init__(self, *, words_to_stderr: bool = False) -> None:
         # Made now, not at import: a test or a pipe may have replaced the streams.
         stream = sys.stderr if words_to_stderr else sys.stdout
-        self._rich = Rich(file=stream, highlight=False, soft_wrap=True)
+        width = None if stream.isatty() else PIPE_WIDTH
+        self._rich = Rich(file=stream, highlight=False, soft_wrap=True, width=width)
         self._mid_line = False
         self.seconds: dict[str, float] = {}
 
@@ -74,26 +75,30 @@ class Console:
             self._mid_line = not shown.endswith("\n")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Rows under a title. A column whose name begins with # is right-aligned."""
+        """Rows under a title. A column whose name begins with # is right-aligned; one whose name
+        ends with … is cut where the line ends.
+        """
         table = Table(
             title=Text(title, style="bold") if title else None,
             title_justify="left",
             box=None,
             pad_edge=False,
+            expand=any(column.endswith("…") for column in columns),
         )
         for column in columns:
-            right = column.startswith("#")
+            cut = column.endswith("…")
             table.add_column(
-                escape(column.removeprefix("#")),
-                justify="right" if right else "left",
-                overflow="fold",
+                escape(column.removeprefix("#").removesuffix("…")),
+                justify="right" if column.startswith("#") else "left",
+                overflow="ellipsis" if cut else "fold",
+                no_wrap=cut or table.expand,
+                ratio=1 if cut else None,
                 header_style="dim",
             )
         for row in rows:
             table.add_row(*(Text(harmless(cell)) for cell in row))
         self.say()
-        width = None if self._rich.is_terminal else PIPE_WIDTH
-        self._rich.print(table, soft_wrap=False, width=width)
+        self._rich.print(table, soft_wrap=False)
 
     def _status(self, title: str) -> Status:
         return self._rich.status(escape(title), spinner="dots")

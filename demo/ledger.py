@@ -21,7 +21,7 @@ SEND = "sendEther"
 
 @dataclass(frozen=True)
 class Entry:
-    """One transaction. `to` is a contract's name, or empty."""
+    """One transaction. `to` is the name of one of the deployed contracts, or empty."""
 
     name: str
     to: str
@@ -85,9 +85,10 @@ def _entry(
         name, to = DEPLOY, contracts.get(created, "")
     elif (data := transaction["input"]) in ("", "0x"):
         name, to = SEND, ""
+    elif (to := contracts.get(to_checksum_address(target), "")) == "":
+        name = DEPLOY  # the helper that sets roles up, and is nobody's afterwards
     else:
         name = functions.get(data[:10], data[:10])
-        to = contracts.get(to_checksum_address(target), to_checksum_address(target))
     return Entry(
         name=name,
         to=to,

@@ -66,7 +66,7 @@ def tell_audit(console: Console, audit: Audit, wallets: Mapping[str, Wallet]) ->
         "The path that answered",
     )
     console.table(
-        ("", "check", "what was found"),
+        ("", "check", "what was found…"),
         [
             ("✓" if check["ok"] else "✗", check["name"], check["detail"])
             for check in audit.verification["checks"]

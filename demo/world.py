@@ -56,6 +56,7 @@ class World:
         self.console = console
         self.folders = Folders.open(plan.directory)
         self.supervisor = Supervisor(self.folders.logs)
+        self.enclaves = []
         self.wallets = {}
 
     def __enter__(self) -> Self:
@@ -88,6 +89,9 @@ class World:
 
     def close(self) -> None:
         """Stop everything. Can be called twice."""
+        # The oracles first: without a chain they would complain.
+        services = [enclave.service for enclave in self.enclaves if enclave.service is not None]
+        self.supervisor.stop(*services)
         self.supervisor.stop_all()
         self.folders.close()
 
@@ -112,7 +116,6 @@ class World:
         scripts = Scripts(self.supervisor, self.folders, self.chain, self.wallet("publisher"))
         self.deployment = scripts.deploy(self.root_ca, self.wallet("treasury"))
         scripts.publish({measurement_of(machine) for machine in self.machines})
-        begin_block_time(self.chain)
         self.model_id = ModelId(Registry(self.connection(), self.deployment).model_count())
 
     def _enclave(self, machine: Machine) -> Enclave:
@@ -132,5 +135,6 @@ class World:
     def _enrol(self) -> None:
         for enclave in self.enclaves:
             enrol(self.command, enclave)
+        begin_block_time(self.chain)
         for enclave in self.enclaves:
             enclave.await_serving()

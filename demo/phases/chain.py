@@ -1,7 +1,7 @@
 """A Base-like chain on this machine: anvil with Base's rules for gas and its precompiles.
 
-While the contracts are put there, a block comes with each transaction: ape takes an anvil with a
-block time for one whose blocks are mined by hand. Afterwards blocks come every second.
+While it is furnished, a block comes with each transaction: that is quicker, and ape takes an anvil
+with a block time for one whose blocks are mined by hand. Afterwards blocks come every second.
 """
 
 from __future__ import annotations
