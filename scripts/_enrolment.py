@@ -57,6 +57,7 @@ class Enrolling:
         self._approve_bond()
         receipt = self._enrol(occasion, statement, pck_id)
         (enrolled,) = receipt.decode_logs(self.contracts.registry.ShardEnrolled)
+        stored = self.contracts.registry.shard(enrolled.shardId)
         return {
             "shardId": int(enrolled.shardId),
             "modelId": int(enrolled.modelId),
@@ -65,7 +66,7 @@ class Enrolling:
             "host": self.host,
             "signer": statement.identity.keyset.signer,
             "payout": occasion.payout,
-            "attestedUntil": int(enrolled.attestation.attestedUntil),
+            "attestedUntil": int(stored.attestedUntil),
             "transaction": receipt.txn_hash,
             "gasUsed": int(receipt.gas_used),
         }

@@ -219,8 +219,7 @@ def grant_role(
 ) -> Outcome:
     """Give an account a role, or another notice. With notice (ADMIN).
 
-    A shorter notice than before takes effect only after the difference has passed, five days at
-    least.
+    A shorter notice than before takes effect only after the difference has passed.
     """
     role_id = _role_id(role)
     delay = notice_for(role_id, notice, administration.network.terms_of)

@@ -1,0 +1,106 @@
+"""Simulated enclaves of a four-layer model, and the documents by which their hosts enrol them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tee_simulator import SimulatedEnclave, TestPki
+from teetee.enclave_keys import EnclaveKeys
+from teetee.identifiers import ModelId
+from teetee.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.layers import LayerRange
+from teetee.manifest import ModelManifest
+from teetee.quotes import measurement
+from teetee.signatures import sign_digest
+
+LAYERS = 4
+MANIFEST = ModelManifest(
+    name="four layers",
+    layer_count=LAYERS,
+    config_digest=b"c" * 32,
+    layer_digests=tuple(bytes([layer]) * 32 for layer in range(1, LAYERS + 1)),
+    embedding_digest=b"e" * 32,
+    head_digest=b"h" * 32,
+    context_length=2048,
+)
+
+
+@dataclass(frozen=True)
+class Enclave:
+    """One simulated enclave, its keys, and what it serves."""
+
+    guest: SimulatedEnclave
+    keys: EnclaveKeys
+    layers: LayerRange
+    is_entry: bool
+
+    @classmethod
+    def start(cls, directory: Path, name: str, pki: TestPki, layers: LayerRange) -> Self:
+        """The enclave of that name; it is an entry when it begins at layer 0."""
+        guest = SimulatedEnclave.open(directory, name, pki)
+        return cls(guest, EnclaveKeys.derive(guest), layers, layers.first == 0)
+
+    @property
+    def measurement(self) -> bytes:
+        """What a model has to allow."""
+        return measurement(self.guest.get_quote(bytes(64)))
+
+    def identity(
+        self, *, chain_id: int, registry: str, host: str, model_id: int
+    ) -> EnclaveIdentity:
+        """Who it is for one host at one registry."""
+        return EnclaveIdentity(
+            chain_id=chain_id,
+            registry=registry,
+            host=host,
+            model_id=ModelId(model_id),
+            layers=self.layers,
+            is_entry=self.is_entry,
+            slice_digest=MANIFEST.slice_digest(self.layers, self.is_entry),
+            keyset=self.keys.keyset,
+        )
+
+    def document(
+        self, identity: EnclaveIdentity, *, block_number: int, block_hash: bytes, payout: str
+    ) -> dict[str, Any]:
+        """Question and answer of `teetee-enrol/1`, as `enroll_shard --document` reads them."""
+        digest = identity.identity_digest()
+        endpoint = "shard.example:7443"
+        signature = sign_digest(
+            self.keys.signer,
+            enrolment_digest(
+                chain_id=identity.chain_id,
+                registry=identity.registry,
+                identity_digest=digest,
+                endpoint=endpoint,
+                payout=payout,
+                block_number=block_number,
+            ),
+        )
+        quote = self.guest.get_quote(report_data(digest, block_number, block_hash))
+        return {
+            "blockNumber": block_number,
+            "blockHash": "0x" + block_hash.hex(),
+            "endpoint": endpoint,
+            "payout": payout,
+            "chainId": identity.chain_id,
+            "registry": identity.registry,
+            "host": identity.host,
+            "modelId": identity.model_id,
+            "firstLayer": identity.layers.first,
+            "endLayer": identity.layers.end,
+            "isEntry": identity.is_entry,
+            "sliceDigest": "0x" + identity.slice_digest.hex(),
+            "signer": identity.keyset.signer,
+            "kem": "0x" + identity.keyset.kem.hex(),
+            "tls": "0x" + identity.keyset.tls.hex(),
+            "quote": "0x" + quote.hex(),
+            "signature": "0x" + signature.to_bytes().hex(),
+        }
+
+
+def write_json(path: Path, value: dict[str, Any]) -> Path:
+    """The file that was written."""
+    path.write_text(json.dumps(value))
+    return path
