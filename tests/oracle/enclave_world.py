@@ -2,11 +2,13 @@
 requester.
 """
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
@@ -19,9 +21,11 @@ from teetee.chain.registry import Enrolment, Registry
 from teetee.chain.requests import Request, RequestParameters, RequestStatus, Settled
 from teetee.chain.token import Token
 from teetee.chain.transactions import Sender
+from teetee.client.answer_stream import Piece, read_stream
 from teetee.client.enclave_statement import Occasion, ask_enclave, check_statement
 from teetee.client.endpoint import Endpoint
 from teetee.envelope import open_answer, seal_prompt
+from teetee.errors import Retryable
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.keyset import EnclaveIdentity
 from teetee.prompt import Message, Prompt, Sampling
@@ -149,6 +153,30 @@ class EnclaveWorld:
             assert time.monotonic() < deadline, f"request {asked.request_id} stays open"
             time.sleep(0.05)  # another process ends it: there is no event to await
 
+    def listen(self, port: int, shard_id: ShardId, asked: Asked) -> Iterator[str]:
+        """Pieces of text as they come, until the answer is whole. Raises `Retryable` when the
+        request does not run (yet), or the connection breaks.
+        """
+        for event in read_stream(
+            Endpoint("127.0.0.1", port),
+            tls=self.registry.shard(shard_id).keyset.tls,
+            request_id=asked.request_id,
+            proof=asked.secret.stream_proof(asked.context, asked.request_id),
+            stopped=lambda: False,
+        ):
+            if isinstance(event, Piece):
+                yield event.text
+
+    def await_stream(self, port: int, shard_id: ShardId, asked: Asked) -> str:
+        """The first text that comes."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                return next(self.listen(port, shard_id, asked))
+            except Retryable:
+                assert time.monotonic() < deadline, f"request {asked.request_id} does not run"
+                time.sleep(0.02)  # it does not run yet: there is no event to await
+
     def ends(self, asked: Asked) -> int:
         """How many times it ended, by all events of the chain."""
         names = ("RequestSettled", "RequestDeclined", "RequestRefunded")
@@ -169,10 +197,12 @@ class EnclaveWorld:
         return settled, answer
 
 
-class EntryEnclave:
-    """An entry shard over the whole model: its process can be started again and again."""
+class LocalEnclave:
+    """An entry over the whole model, unless told otherwise: its process can be started again and
+    again.
+    """
 
-    def __init__(self, world: EnclaveWorld, name: str) -> None:
+    def __init__(self, world: EnclaveWorld, name: str, **settings: str) -> None:
         self.world = world
         self.host = world.account(f"host of {name}", tokens=BOND)
         self.folder = world.folder / name
@@ -197,15 +227,19 @@ class EntryEnclave:
             "TEETEE_PEER_POLL_SECONDS": "0.1",
             "TEETEE_BATCH_WINDOW_SECONDS": "0.05",
             "TEETEE_STALE_HEAD_SECONDS": "0",
-        }
+        } | settings
 
     @contextmanager
     def running(
-        self, *, crash: CrashPoint | None = None, slow: float = 0.0, **settings: str
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        crash: CrashPoint | None = None,
+        slow: float = 0.0,
     ) -> Iterator[OracleProcess]:
         """A process, stopped at the end of the block if it is there still."""
         process = OracleProcess(
-            self.settings | settings,
+            self.settings | dict(settings or {}),
             seed=self.seed,
             measurement=MEASUREMENT,
             log=self.log,
@@ -216,6 +250,17 @@ class EntryEnclave:
             yield process
         finally:
             process.kill()
+
+    def await_event(self, event: str) -> dict[str, Any]:
+        """The first line of the log that says so."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            for line in self.log.read_text().splitlines():
+                if line.startswith('{"event"') and json.loads(line)["event"] == event:
+                    said: dict[str, Any] = json.loads(line)
+                    return said
+            assert time.monotonic() < deadline, f"the log never says: {event}"
+            time.sleep(0.05)  # another process writes it
 
     def enrol(self) -> ShardId:
         """Through the running process's own endpoint, as `teetee host enrol` does it."""

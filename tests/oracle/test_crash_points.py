@@ -11,19 +11,15 @@ given an envelope that does not open, or a deadline that has passed
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from teetee.chain.requests import Declined, DeclineReason, Refunded, Request, RequestStatus
-from teetee.client.answer_stream import Piece, read_stream
-from teetee.client.endpoint import Endpoint
 from teetee.errors import Retryable
 from teetee.identifiers import ShardId
-from tests.oracle.enclave_world import Asked, EnclaveWorld, EntryEnclave
+from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
 from tests.oracle.oracle_process import CrashPoint
-from tests.teetee.chain.local_chain import LocalChain, compile_contracts, running_anvil
 
 SIGKILL = -9
 CRASH_SECONDS = 40.0
@@ -53,19 +49,12 @@ ENDING = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnclaveWorld]:
-    compile_contracts()
-    with running_anvil() as url:
-        yield EnclaveWorld(LocalChain(url), tmp_path_factory.mktemp("oracle"))
+def enclave(world: EnclaveWorld) -> LocalEnclave:
+    return LocalEnclave(world, "entry")
 
 
 @pytest.fixture(scope="module")
-def enclave(world: EnclaveWorld) -> EntryEnclave:
-    return EntryEnclave(world, "entry")
-
-
-@pytest.fixture(scope="module")
-def shard_id(enclave: EntryEnclave) -> ShardId:
+def shard_id(enclave: LocalEnclave) -> ShardId:
     """Enrolled once; its processes come and go."""
     with enclave.running() as process:
         process.ready()
@@ -74,12 +63,12 @@ def shard_id(enclave: EntryEnclave) -> ShardId:
     return number
 
 
-def crash_at(enclave: EntryEnclave, point: CrashPoint) -> None:
+def crash_at(enclave: LocalEnclave, point: CrashPoint) -> None:
     with enclave.running(crash=point) as process:
         assert process.exit_code(CRASH_SECONDS) == SIGKILL, f"it did not come to {point}"
 
 
-def finish(world: EnclaveWorld, enclave: EntryEnclave, asked: Asked) -> Request:
+def finish(world: EnclaveWorld, enclave: LocalEnclave, asked: Asked) -> Request:
     """A process without a crash; it ends the request, and itself when it is asked to."""
     with enclave.running() as process:
         process.ready()
@@ -90,7 +79,7 @@ def finish(world: EnclaveWorld, enclave: EntryEnclave, asked: Asked) -> Request:
 
 @pytest.mark.parametrize("point", SETTLING, ids=str)
 def test_restart__killed_while_answering__settles_once(
-    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, point: CrashPoint
+    world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId, point: CrashPoint
 ) -> None:
     asked = world.ask(shard_id)
     crash_at(enclave, point)
@@ -104,7 +93,7 @@ def test_restart__killed_while_answering__settles_once(
 
 @pytest.mark.parametrize("point", ENDING, ids=str)
 def test_restart__killed_while_declining__declines_once(
-    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, point: CrashPoint
+    world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId, point: CrashPoint
 ) -> None:
     asked = world.ask(shard_id, kem=b"\x09" + bytes(31))
     crash_at(enclave, point)
@@ -117,7 +106,7 @@ def test_restart__killed_while_declining__declines_once(
 
 @pytest.mark.parametrize("point", ENDING, ids=str)
 def test_restart__killed_while_refunding__refunds_once(
-    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, point: CrashPoint
+    world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId, point: CrashPoint
 ) -> None:
     asked = world.ask(shard_id, window=60)
     world.chain.pass_time(100)
@@ -134,7 +123,7 @@ def test_restart__killed_while_refunding__refunds_once(
 
 
 def test_restart__killed_while_its_transaction_waits__settles_once(
-    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId
+    world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId
 ) -> None:
     """The transaction is in the pool, its sender is gone, and blocks take their time."""
     asked = world.ask(shard_id)
@@ -152,7 +141,7 @@ def test_restart__killed_while_its_transaction_waits__settles_once(
 
 
 def test_restart__killed_while_it_streams__gives_the_same_text_again(
-    world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId
+    world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId
 ) -> None:
     """The sampling seed comes from the request's secret, so what a listener saw stays true."""
     asked = world.ask(shard_id)
@@ -168,29 +157,20 @@ def test_restart__killed_while_it_streams__gives_the_same_text_again(
     assert not any(answer.text.encode() in file.read_bytes() for file in files_of(enclave))
 
 
-def listen(world: EnclaveWorld, enclave: EntryEnclave, shard_id: ShardId, asked: Asked) -> str:
+def listen(world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId, asked: Asked) -> str:
     """All text until the connection breaks."""
     seen = ""
-    proof = asked.secret.stream_proof(asked.context, asked.request_id)
-    tls = world.registry.shard(shard_id).keyset.tls
     deadline = time.monotonic() + CRASH_SECONDS
     while not seen:
         assert time.monotonic() < deadline, "nothing is streamed"
         try:
-            for event in read_stream(
-                Endpoint("127.0.0.1", enclave.port),
-                tls=tls,
-                request_id=asked.request_id,
-                proof=proof,
-                stopped=lambda: False,
-            ):
-                assert isinstance(event, Piece)
-                seen += event.text
+            for piece in world.listen(enclave.port, shard_id, asked):
+                seen += piece
         except Retryable:
             time.sleep(0.05)  # it does not run yet, or the process is gone
     return seen
 
 
-def files_of(enclave: EntryEnclave) -> list[Path]:
+def files_of(enclave: LocalEnclave) -> list[Path]:
     """Its log, its journal, and whatever else it has written."""
     return [file for file in enclave.folder.rglob("*") if file.is_file()]
