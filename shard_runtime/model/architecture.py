@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from shard_runtime.errors import ModelFileInvalid
-from teetee.layers import MAX_LAYERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,6 @@ class Architecture:
         rules = {
             "the heads cannot be shared evenly": self.head_count % self.kv_head_count == 0,
             "the head size must be even": self.head_size % 2 == 0,
-            f"it has more than {MAX_LAYERS} layers": self.layer_count <= MAX_LAYERS,
             "rope_theta must be above 1": self.rope_theta > 1,
             "its rotary scaling must not shrink": self.rope_scaling.factor >= 1,
         }

@@ -7,6 +7,8 @@ from typing import Any
 
 from shard_runtime.errors import ModelFileInvalid
 
+MAX_NUMBER = (1 << 31) - 1
+
 _MISSING = object()
 
 
@@ -24,10 +26,12 @@ class ConfigFields:
     def raw(self, field: str) -> Any:
         return self._values.get(self._prefix + field)
 
-    def integer(self, field: str, default: int | None = None, minimum: int = 1) -> int:
+    def integer(
+        self, field: str, default: int | None = None, *, minimum: int = 1, maximum: int = MAX_NUMBER
+    ) -> int:
         value = self._get(field, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value < 1 << 31:
-            raise self._invalid(field, f"must be an integer from {minimum}")
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise self._invalid(field, f"must be an integer from {minimum} to {maximum}")
         return value
 
     def number(self, field: str, default: float | None = None) -> float:

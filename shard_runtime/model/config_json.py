@@ -9,6 +9,7 @@ from typing import Any
 from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
 from shard_runtime.model.architecture import Architecture, RopeScaling
 from shard_runtime.model.config_fields import ConfigFields
+from teetee.layers import MAX_LAYERS
 
 _SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
 
@@ -24,7 +25,7 @@ def read_config_json(path: Path) -> Architecture:
     if activation not in ("silu", "swish"):
         raise ArchitectureUnsupported(name, f"its activation is {activation}, and silu is known")
     hidden_size, head_count = fields.integer("hidden_size"), fields.integer("num_attention_heads")
-    layer_count = fields.integer("num_hidden_layers")
+    layer_count = fields.integer("num_hidden_layers", maximum=MAX_LAYERS)
     all_bias = name in ("llama", "qwen3") and fields.flag("attention_bias", default=False)
     theta, scaling = _rope(name, fields, str(path))
     architecture = Architecture(

@@ -11,6 +11,7 @@ from shard_runtime.model.config_json import yarn_attention_factor
 from shard_runtime.model.decode import decoder
 from shard_runtime.model.gguf_file import GgufFile
 from shard_runtime.model.tensor_file import StoredTensor, read_pieces
+from teetee.layers import MAX_LAYERS
 
 _SUPPORTED = ("llama", "qwen2", "qwen3")
 _ROPE_DIVISORS = "rope_freqs.weight"
@@ -37,7 +38,7 @@ def read_gguf_metadata(gguf: GgufFile) -> Architecture:
         raise ArchitectureUnsupported(name, "its keys and values differ in size")
     if fields.integer("rope.dimension_count", head_size) != head_size:
         raise ArchitectureUnsupported(name, "it rotates only a part of each head")
-    layer_count = fields.integer("block_count")
+    layer_count = fields.integer("block_count", maximum=MAX_LAYERS)
     window = fields.integer("attention.sliding_window", 0, minimum=0)
     embedding = gguf.tensors.find("token_embd.weight")
     architecture = Architecture(

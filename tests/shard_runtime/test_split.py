@@ -1,0 +1,53 @@
+"""Where a model is cut.
+
+given any number of layers and stages
+    ranges should tile all layers, none empty
+    the entry should have fewer layers, the more its embedding weighs
+given more stages than layers
+    it should raise SplitInvalid
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shard_runtime import split_layers
+from shard_runtime.errors import SplitInvalid
+from tests.shard_runtime.conftest import Tiny
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), layers=st.integers(1, 80), vocabulary=st.integers(1, 10**6))
+def test_split_layers__any_model__tiles_all_layers(
+    tiny: Callable[[str], Tiny], data: st.DataObject, layers: int, vocabulary: int
+) -> None:
+    architecture = replace(
+        tiny("llama")[0].architecture, layer_count=layers, vocabulary_size=vocabulary
+    )
+    stages = data.draw(st.integers(1, layers))
+    ranges = split_layers(architecture, stages)
+    assert len(ranges) == stages
+    assert [layer for each in ranges for layer in each.indices] == list(range(layers))
+    others = [len(each) for each in ranges[1:]]
+    assert not others or max(others) - min(others) <= 1
+
+
+def test_split_layers__heavy_embedding__leaves_the_entry_few_layers(
+    tiny: Callable[[str], Tiny],
+) -> None:
+    architecture = replace(tiny("llama")[0].architecture, layer_count=30)
+    light = split_layers(replace(architecture, vocabulary_size=10), 2)
+    heavy = split_layers(replace(architecture, vocabulary_size=5000), 2)
+    assert [len(each) for each in light] == [15, 15]
+    assert len(heavy[0]) < 5
+
+
+@pytest.mark.parametrize("stages", [0, 7])
+def test_split_layers__more_stages_than_layers__raises(
+    tiny: Callable[[str], Tiny], stages: int
+) -> None:
+    with pytest.raises(SplitInvalid, match=f"6 layers make 1 to 6 stages, not {stages}"):
+        split_layers(tiny("llama")[0].architecture, stages)
