@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,8 @@ from teetee.chain.requests import DeclineReason, Opened
 from teetee.chain.settlements import SettlementParameters
 from teetee.client import answer_stream, enclave_statement, json_frames
 from teetee.client.contracts import Contracts
+from teetee.client.endpoint import Endpoint
+from teetee.client.hosting import Hosting
 from teetee.client.quote_check import PccsCollateral, QuoteCheck
 from teetee.enclave_keys import EnclaveKeys
 from teetee.envelope import (
@@ -45,7 +48,7 @@ from teetee.quotes import measurement
 from teetee.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
 from teetee.signatures import sign_digest
 from teetee.typed_data import keccak256
-from tests.teetee.chain.local_chain import TEE, LocalChain
+from tests.teetee.chain.local_chain import TEE, LocalChain, compile_contracts, running_anvil
 from tests.teetee.chain.world import MANIFEST, World
 from tests.teetee.client.entry_server import EntryServer, Send
 
@@ -331,3 +334,43 @@ class AtWork:
             except Exception as error:  # noqa: BLE001 - handed to the test's thread
                 self.failure = error
                 return
+
+
+def enrol(lab: Lab, enclave: LabEnclave) -> None:
+    """By its host, as `teetee host enrol` does."""
+    hosting = Hosting(
+        lab.contracts(),
+        enclave.host,
+        lab.world.sender(enclave.host),
+        quotes=lab.quote_check(),
+        notify=lambda _: None,
+    )
+    listening_at = Endpoint.parse(enclave.endpoint)
+    proven = hosting.prove(listening_at, enclave.endpoint, str(enclave.host.address))
+    enclave.shard_id = hosting.enrol(proven).shard_id
+
+
+@contextmanager
+def running_lab(folder: Path) -> Iterator[Lab]:
+    """A fresh chain with an entry and two more enclaves, enrolled."""
+    compile_contracts()
+    pki = TestPki.from_seed(b"the wallet's tests" + bytes(14))
+    with running_anvil() as url:
+        lab = Lab(AttestedChain(url, pki.root.der), pki, folder)
+        for first, end, is_entry in ((0, 2, True), (2, 4, False), (4, 6, False)):
+            enrol(lab, lab.enclave(first, end, is_entry=is_entry))
+        yield lab
+        lab.close()
+
+
+@contextmanager
+def borrowed(lab: Lab) -> Iterator[None]:
+    """Afterwards, chain and enclaves are as before."""
+    snapshot = lab.chain.rpc("evm_snapshot")
+    enclaves = list(lab.enclaves)
+    yield
+    lab.chain.rpc("evm_revert", snapshot)
+    for enclave in lab.enclaves[len(enclaves) :]:
+        enclave.server.__exit__()
+    lab.enclaves[:] = enclaves
+    lab.texts.clear()

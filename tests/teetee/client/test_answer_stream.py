@@ -37,7 +37,7 @@ from teetee.client.errors import (
     WrongPeerPurpose,
 )
 from teetee.client.live_answer import LiveAnswer, StreamEntry
-from tests.teetee.client.entry_server import EntryServer, Script, enclave_keys, says
+from tests.teetee.client.entry_server import EntryServer, Script, Send, enclave_keys, says
 
 PROOF = bytes(range(32))
 KEYS = enclave_keys(1)
@@ -151,7 +151,10 @@ def test_live_answer__stream_breaks_and_begins_anew__shows_no_text_twice() -> No
 
 
 def silent_until(released: threading.Event) -> Script:
-    return lambda _message, _send: released.wait(30) and None
+    def script(_message: dict[str, Any], _send: Send) -> None:
+        released.wait(30)
+
+    return script
 
 
 def test_live_answer__primary_silent__follows_the_one_who_takes_over() -> None:

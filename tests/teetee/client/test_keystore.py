@@ -45,7 +45,9 @@ def light_keystore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A keystore of KEY with few rounds: decrypting the real ones takes a second."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     path = tmp_path / "light.json"
-    path.write_text(json.dumps(Account.encrypt(KEY, "right", kdf="pbkdf2", iterations=2)))
+    path.write_text(
+        json.dumps(Account.encrypt(bytes.fromhex(KEY[2:]), "right", kdf="pbkdf2", iterations=2))
+    )
     return path
 
 
