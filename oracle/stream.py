@@ -18,9 +18,12 @@ PURPOSE = "teetee-stream/1"
 PROOF_BYTES = 32
 HELLO_BYTES = 1024
 HELLO_SECONDS = 5.0
-# A listener that does not read what it asked for is dropped: memory and threads are for those who
-# do.
+# A listener that does not read what it asked for is dropped: threads are for those who do.
 SEND_SECONDS = 10.0
+# From sizes and times of encrypted pieces, topics can be told (arXiv 2511.03675): so a piece goes
+# out on a beat and fills a bucket. That hides single tokens, not the length of the answer.
+BEAT_SECONDS = 0.1
+PADDED_TO = 512
 
 
 class Stream(Protocol):
@@ -74,7 +77,9 @@ class StreamEndpoint:
     def _serve(self, stream: Stream) -> None:
         text = self._admit(receive_json(stream, limit=HELLO_BYTES, seconds=HELLO_SECONDS))
         for event in text.follow(self._stop):
-            send_json(stream, _message(event), seconds=SEND_SECONDS)
+            send_json(stream, _message(event), seconds=SEND_SECONDS, multiple=PADDED_TO)
+            # What has come meanwhile goes out as one piece with the next beat.
+            self._stop.wait(BEAT_SECONDS)
 
     def _admit(self, hello: dict[str, Any]) -> LiveText:
         request_id, proof = _read_hello(hello)
@@ -98,10 +103,13 @@ def receive_json(stream: Stream, *, limit: int, seconds: float) -> dict[str, Any
     return value if isinstance(value, dict) else {}
 
 
-def send_json(stream: Stream, message: Mapping[str, Any], *, seconds: float) -> None:
-    """One object. Raises `LinkClosed`."""
+def send_json(
+    stream: Stream, message: Mapping[str, Any], *, seconds: float, multiple: int = 1
+) -> None:
+    """One object, filled up with blanks to a `multiple` of bytes. Raises `LinkClosed`."""
+    body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
     stream.set_timeout(seconds)
-    stream.send(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode())
+    stream.send(body.ljust(-(-len(body) // multiple) * multiple))
 
 
 def _read_hello(hello: dict[str, Any]) -> tuple[RequestId, bytes]:

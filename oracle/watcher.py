@@ -77,7 +77,8 @@ class Watcher:
                 # Oldest first; the rest is found again at the next look.
                 self._log.warning("no room for more requests", count=self._most)
                 return
-            request = self._reader.request(request_id, at=at)
+            # As it is now: what has ended since is not open again.
+            request = self._reader.request(request_id, at=head)
             if request is not None and self._is_due(request, head):
                 room -= self._take(request_id)
 

@@ -17,6 +17,7 @@ class FakeStream:
         self._to_client: queue.Queue[bytes] = queue.Queue()
         self._timeout = 1.0
         self.client_left = False
+        self.sizes: list[int] = []  # of all that the server sent
 
     def receive(self, limit: int) -> bytes:
         try:
@@ -32,6 +33,7 @@ class FakeStream:
     def send(self, body: bytes) -> None:
         if self.client_left:
             raise LinkClosed("the peer closed it")
+        self.sizes.append(len(body))
         self._to_client.put(body)
 
     def set_timeout(self, seconds: float) -> None:

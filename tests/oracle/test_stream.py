@@ -20,7 +20,7 @@ import pytest
 
 from oracle.admission import CountLimit, RateLimit
 from oracle.live_text import Finished, Interrupted, LiveTexts, Piece
-from oracle.stream import StreamEndpoint
+from oracle.stream import PADDED_TO, StreamEndpoint
 from teetee.identifiers import RequestId
 from teetee.request_secret import RequestSecret
 from tests.oracle.fake_chain import context
@@ -191,6 +191,25 @@ def test_serve__process_stops__ends_without_waiting_for_the_answer(texts: LiveTe
     thread.join(5)
     assert not thread.is_alive()
     assert stream.messages() == []
+
+
+def test_serve__pieces_of_all_lengths__fill_buckets_and_share_beats(texts: LiveTexts) -> None:
+    """THREATS row 22."""
+    text = texts.open(NUMBER, PROOF)
+    stream = FakeStream()
+    stream.ask(HELLO)
+    thread = in_thread(lambda: endpoint(texts).serve(stream))
+    text.append("first")
+    assert stream.next_message() == {"text": "first"}
+    for _ in range(40):
+        text.append("word ")
+    texts.close(NUMBER, text, Finished("stop"))
+    thread.join(5)
+    assert not thread.is_alive()
+    pieces = [message["text"] for message in stream.messages() if "text" in message]
+    assert "".join(pieces) == "word " * 40
+    assert len(pieces) < 40
+    assert {size % PADDED_TO for size in stream.sizes} == {0}
 
 
 def test_repr__of_what_holds_text__shows_none(texts: LiveTexts) -> None:
