@@ -129,6 +129,16 @@ def test_look__for_others_or_ended_or_not_due__leaves_them() -> None:
     assert watching.look() == [("start", 3)]
 
 
+def test_look__ended_after_the_confirmed_block__is_not_taken_for_reopened() -> None:
+    watching = Watching(confirmations=1)
+    request_id = watching.chain.open()
+    watching.chain.mine(1)
+    assert watching.look() == [("start", 1)]
+    watching.chain.decline(request_id, DeclineReason.NO_PATH)
+    watching.journal.knows[request_id] = Standing.ENDED
+    assert watching.look() == []
+
+
 def test_look__more_than_there_is_room_for__takes_the_oldest_and_comes_back() -> None:
     watching = Watching(most=2)
     for _ in range(3):
