@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from demo.errors import ChainRefused
+from demo.ports import LOOPBACK
 
 RPC_SECONDS = 30.0
 ETHER = 10**18
@@ -16,9 +17,14 @@ ETHER = 10**18
 
 @dataclass(frozen=True)
 class LocalChain:
-    """An anvil at `url`."""
+    """An anvil on this machine."""
 
-    url: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Of its JSON-RPC."""
+        return f"http://{LOOPBACK}:{self.port}"
 
     def call(self, method: str, *parameters: Any) -> Any:
         """One JSON-RPC call. Raises `ChainRefused`."""

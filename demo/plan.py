@@ -48,3 +48,5 @@ class Plan:
     shards: Callable[[int], tuple[ShardPlan, ...]] = three_shards
     # More settings of the oracles, by name without TEETEE_.
     oracle_settings: dict[str, str] = field(default_factory=dict)
+    # The port under which others find what listens on a port: a proxy can stand in front of it.
+    front: Callable[[int], int] = lambda port: port

@@ -26,7 +26,7 @@ from demo.phases.machines import (
 )
 from demo.phases.model import Model, prepare_model
 from demo.plan import Plan
-from demo.ports import free_port
+from demo.ports import LOOPBACK, free_port
 from demo.supervisor import Supervisor
 from demo.teetee_command import TeeTeeCommand
 from demo.wallets import Wallet
@@ -44,6 +44,7 @@ class World:
 
     model: Model
     chain: LocalChain
+    enclaves_rpc: str
     machines: list[Machine]
     command: TeeTeeCommand
     deployment: Deployment
@@ -76,7 +77,8 @@ class World:
         with phase("model", "the model: found, prepared, its tensors hashed"):
             self.model = prepare_model(self.supervisor, self.folders, self.plan.model)
         with phase("chain", "the chain: anvil with Base's rules"):
-            self.chain, _ = start_chain(self.supervisor, self.plan.port)
+            self.chain = start_chain(self.supervisor, self.plan.port)
+            self.enclaves_rpc = f"http://{LOOPBACK}:{self.plan.front(self.chain.port)}"
         with phase("machines", "the machines: a test root, simulated TDX guests"):
             self._start_machines()
         with phase("contracts", "the contracts deployed, the model published"):
@@ -121,7 +123,7 @@ class World:
     def _enclave(self, machine: Machine) -> Enclave:
         host, port = self.wallet(f"host of {machine.plan.name}"), free_port()
         settings = oracle_settings(
-            chain=self.chain,
+            rpc_url=self.enclaves_rpc,
             folders=self.folders,
             model=self.model.folder,
             model_id=self.model_id,
@@ -130,7 +132,9 @@ class World:
             port=port,
         )
         chosen = {f"TEETEE_{name}": value for name, value in self.plan.oracle_settings.items()}
-        return Enclave(machine.plan, host, machine, port, {**settings, **chosen})
+        return Enclave(
+            machine.plan, host, machine, port, self.plan.front(port), {**settings, **chosen}
+        )
 
     def _enrol(self) -> None:
         for enclave in self.enclaves:

@@ -14,7 +14,6 @@ from demo.local_chain import LocalChain
 from demo.plan import CHAIN_ID, ROOT
 from demo.ports import LOOPBACK, claimed_port
 from demo.process_group import Argument
-from demo.service import Service
 from demo.supervisor import Supervisor
 
 START_SECONDS = 60.0
@@ -24,7 +23,7 @@ LISTENS = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
 ANVIL = ROOT / "toolchain" / "anvil"
 
 
-def start_chain(supervisor: Supervisor, port: int | None) -> tuple[LocalChain, Service]:
+def start_chain(supervisor: Supervisor, port: int | None) -> LocalChain:
     """Raises `PortInUse`, `ProcessEnded`, `ProcessSilent`, `Unprepared`."""
     if not (ROOT / "node_modules").is_dir():
         raise Unprepared("anvil is not installed (node_modules is missing)")
@@ -38,10 +37,10 @@ def start_chain(supervisor: Supervisor, port: int | None) -> tuple[LocalChain, S
     ]
     service = supervisor.start("chain", argv, environment())
     service.wait_for(lambda line: LISTENS.search(line) is not None, START_SECONDS, "listening")
-    chain = LocalChain(f"http://{LOOPBACK}:{chosen}")
+    chain = LocalChain(chosen)
     if chain.chain_id() != CHAIN_ID:
         raise ChainRefused("eth_chainId", f"it is chain {chain.chain_id()}, not {CHAIN_ID}")
-    return chain, service
+    return chain
 
 
 def begin_block_time(chain: LocalChain) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from demo.environment import environment
 from demo.folders import Folders
-from demo.local_chain import ETHER, LocalChain
+from demo.local_chain import ETHER
 from demo.phases.machines import Machine
 from demo.plan import CHAIN_ID, ShardPlan
 from demo.ports import LOOPBACK
@@ -42,6 +42,7 @@ class Enclave:
     host: Wallet
     machine: Machine
     port: int
+    public_port: int
     settings: Mapping[str, str] = field(repr=False)
     service: Service | None = None
     keyset: Mapping[str, Any] = field(default_factory=dict)
@@ -54,8 +55,8 @@ class Enclave:
 
     @property
     def endpoint(self) -> str:
-        """Where it listens, as the registry says it."""
-        return f"{LOOPBACK}:{self.port}"
+        """Where others find it, as the registry says it."""
+        return f"{LOOPBACK}:{self.public_port}"
 
     @property
     def signer(self) -> str:
@@ -91,7 +92,7 @@ def start_oracles(supervisor: Supervisor, enclaves: Sequence[Enclave]) -> None:
 
 def oracle_settings(
     *,
-    chain: LocalChain,
+    rpc_url: str,
     folders: Folders,
     model: Path,
     model_id: ModelId,
@@ -102,7 +103,7 @@ def oracle_settings(
     """The environment of one oracle, as an operator would set it."""
     plan = machine.plan
     settings = {
-        "RPC_URL": chain.url,
+        "RPC_URL": rpc_url,
         "CHAIN_ID": str(CHAIN_ID),
         "DEPLOYMENT": str(folders.deployment),
         "HOST": host.address,
