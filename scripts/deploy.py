@@ -19,6 +19,7 @@ from scripts._networks import Network, connected_network
 from scripts._roles import holder_options, holders_for
 from scripts._root_ca import RootCa, root_ca_for
 from scripts._sender import account_option, require_funds, sender
+from scripts._sources import compile_afresh
 from scripts._terms import terms_for, terms_options
 from scripts._wiring import check_wiring
 from teetee.chain.deployment import Deployment
@@ -89,6 +90,7 @@ def cli(
     deployer = str(account.address)
     holders = holders_for(network, deployer, {name: given[name] for name in HOLDERS})
     require_funds(account, provider, GAS)
+    compile_afresh(project)
 
     run = Deployer(project, account, terms, holders, root_ca, console.print)
     deployed = run.run()
