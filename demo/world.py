@@ -103,6 +103,10 @@ class World:
             self.wallets[role] = Wallet.fresh(role, self.chain)
         return self.wallets[role]
 
+    def enclave(self, name: str) -> Enclave:
+        """By its name in the plan."""
+        return next(enclave for enclave in self.enclaves if enclave.plan.name == name)
+
     def connection(self) -> Connection:
         """A reader of the chain."""
         return Connection([self.chain.url], chain_id=self.deployment.chain_id)

@@ -63,6 +63,11 @@ class Enclave:
         """The address that signs its receipts and pays its gas. Known once it was ready."""
         return str(self.keyset["signer"])
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self.service is not None and self.service.is_running
+
     def start(self, supervisor: Supervisor) -> None:
         """Begin to load; `await_ready` waits for it. Also after a stop or a kill."""
         argv = [sys.executable, "-m", "oracle", "run"]
@@ -76,6 +81,17 @@ class Enclave:
     def await_serving(self) -> None:
         """Until it has seen its enrolment on chain. Raises `ProcessEnded`, `ProcessSilent`."""
         self._wait(lambda said: _event(said) == "serving", SERVE_SECONDS, "serving")
+
+    def stop(self, supervisor: Supervisor) -> None:
+        """As its host would stop it."""
+        assert self.service is not None
+        supervisor.stop(self.service)
+
+    def kill(self, supervisor: Supervisor) -> None:
+        """kill -9, as a machine that loses power would do it."""
+        assert self.service is not None
+        self.service.kill()
+        supervisor.stop(self.service)
 
     def _wait(self, matches: Any, seconds: float, awaited: str) -> str:
         assert self.service is not None
