@@ -116,7 +116,7 @@ class Chain:
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]
         )
         receipt = self.send(deployer, f"deploying {name}", factory.constructor(*arguments))
-        address = Web3.to_checksum_address(receipt["contractAddress"])
+        address = Web3.to_checksum_address(str(receipt["contractAddress"]))
         return self.web3.eth.contract(address=address, abi=compiled["abi"])
 
 
