@@ -74,11 +74,11 @@ class World:
     def start(self) -> None:
         """All phases up to enclaves that wait for questions."""
         phase = self.console.phase
-        with phase("model", "the model: found, prepared, its tensors hashed"):
-            self.model = prepare_model(self.supervisor, self.folders, self.plan.model)
         with phase("chain", "the chain: anvil with Base's rules"):
             self.chain = start_chain(self.supervisor, self.plan.port)
             self.enclaves_rpc = f"http://{LOOPBACK}:{self.plan.front(self.chain.port)}"
+        with phase("model", "the model: found, prepared, its tensors hashed"):
+            self.model = prepare_model(self.supervisor, self.folders, self.plan.model)
         with phase("machines", "the machines: a test root, simulated TDX guests"):
             self._start_machines()
         with phase("contracts", "the contracts deployed, the model published"):

@@ -80,7 +80,21 @@ class Enclave:
 
     def await_serving(self) -> None:
         """Until it has seen its enrolment on chain. Raises `ProcessEnded`, `ProcessSilent`."""
-        self._wait(lambda said: _event(said) == "serving", SERVE_SECONDS, "serving")
+        self.await_event("serving")
+
+    @property
+    def said(self) -> int:
+        """How many lines its process has logged."""
+        return self.service.said if self.service is not None else 0
+
+    def await_event(self, event: str, *, since: int = 0) -> dict[str, Any]:
+        """The first such event of its log after that many lines. Raises as the others do."""
+        assert self.service is not None
+        line = self.service.wait_for(
+            lambda said: _event(said) == event, SERVE_SECONDS, f'"{event}"', since=since
+        )
+        logged: dict[str, Any] = json.loads(line)
+        return logged
 
     def stop(self, supervisor: Supervisor) -> None:
         """As its host would stop it."""

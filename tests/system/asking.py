@@ -18,11 +18,12 @@ from teetee.chain.transactions import Sender, Sent
 from teetee.client.client import Client
 from teetee.client.contracts import Contracts
 from teetee.client.opening import OpenRequest
-from teetee.client.pending_requests import PendingRequests
+from teetee.client.pending_requests import PendingRequest, PendingRequests
 from teetee.client.question import Question
 from teetee.client.waiting import Outcome
 from teetee.command.network import QuoteSettings
-from teetee.identifiers import RequestId, ShardId
+from teetee.envelope import RequestContext, RequestSecret
+from teetee.identifiers import ShardId
 
 POLL_SECONDS = 0.2
 
@@ -68,13 +69,38 @@ class Asking:
         """Until it has ended one way or the other."""
         return self.client.wait(opened, on_text=on_text)
 
-    def open_bare(self, **changes: Any) -> RequestId:
-        """A request made by hand: `changes` of its parameters. Raises the contracts' refusals."""
-        parameters = self.parameters(**changes)
+    def open_bare(self, envelope: bytes | None = None, **changes: Any) -> OpenRequest:
+        """A request made by hand, of noise unless an envelope is given.
+
+        Its secret is kept nowhere: there will be no answer. Raises the contracts' refusals.
+        """
+        given = {} if envelope is None else {"envelope": envelope}
+        parameters = self.parameters(**given, **changes)
         sent = self.send(self.permitted(parameters))
         opened = self.contracts.history.opened_in(sent.logs)
         assert opened is not None
-        return opened.request_id
+        context = self.context(parameters)
+        pending = PendingRequest(
+            chain_id=context.chain_id,
+            escrow=context.escrow,
+            requester=context.requester,
+            model_id=context.model_id,
+            client_nonce=context.client_nonce,
+            sent_after_block=0,
+            deadline=parameters.deadline,
+            sealed_secret=b"",
+        )
+        return OpenRequest(opened.request_id, context, RequestSecret.fresh(), pending, sent)
+
+    def context(self, parameters: RequestParameters, requester: str = "") -> RequestContext:
+        """What an envelope for this request is bound to."""
+        return RequestContext(
+            chain_id=self.world.deployment.chain_id,
+            escrow=self.world.deployment.escrow,
+            requester=requester or self.wallet.address,
+            model_id=parameters.model_id,
+            client_nonce=parameters.client_nonce,
+        )
 
     def parameters(self, **changes: Any) -> RequestParameters:
         """Of a request that the escrow would take, but for the changes. Its envelope is noise."""
@@ -89,6 +115,11 @@ class Asking:
             envelope=os.urandom(700),
         )
         return replace(usual, **changes)
+
+    def kem_of(self, name: str) -> bytes:
+        """The key that prompts for this entry are sealed to."""
+        shard_id = ShardId(self.world.enclave(name).shard_id)
+        return self.contracts.registry.shard(shard_id).keyset.kem
 
     def permitted(self, parameters: RequestParameters) -> Call:
         """The call which pays by a permit."""

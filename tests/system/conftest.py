@@ -10,7 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from demo.console import Console
+from demo.environment import environment
+from demo.phases.chain import ANVIL, LISTENS, START_SECONDS
 from demo.plan import BUILD, Plan, ShardPlan
+from demo.ports import LOOPBACK, free_port
 from demo.world import World
 from teetee.layers import LayerRange
 from tests.system.asking import Asking
@@ -66,3 +69,13 @@ def world(running_world: World) -> Iterator[World]:
 def asking(world: World) -> Asking:
     """A funded requester's wallet."""
     return Asking.of(world, "requester")
+
+
+@pytest.fixture(scope="session")
+def another_chain(running_world: World) -> str:
+    """A node's address, of a chain that is not the world's."""
+    port = free_port()
+    argv = (ANVIL, "--port", str(port), "--chain-id", "4242", "--accounts", "0")
+    service = running_world.supervisor.start("another-chain", argv, environment())
+    service.wait_for(lambda line: LISTENS.search(line) is not None, START_SECONDS, "listening")
+    return f"http://{LOOPBACK}:{port}"
