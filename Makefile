@@ -77,7 +77,7 @@ contracts: node ## compile the contracts
 	toolchain/forge build --skip 'tests/**'
 
 demo: setup ## a paid, private, attested question and answer, all on this machine; QUESTION="…" asks your own
-	@.venv/bin/python -m demo
+	@.venv/bin/python -m demo $(DEMO_ARGS)
 
 bench: setup ## measure, and write the results into benchmarks/
 	.venv/bin/python -m benchmarks
