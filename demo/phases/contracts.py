@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from teetee.chain.deployment import Deployment
 
 APE = ROOT / "toolchain" / "ape"
 NETWORK = "base:local:foundry"
-COMPILED = ROOT / ".build" / "__local__.json"
 # The first call compiles the contracts.
 SECONDS = 600.0
 
@@ -44,8 +43,6 @@ class Scripts:
         """The contracts; quotes have to chain to `root_ca`. Raises `ProcessEnded`, `Unprepared`."""
         if not (ROOT / ".venv-ape").is_dir():
             raise Unprepared("ape is not installed (.venv-ape is missing)")
-        if _compiled_before_a_change():
-            self._ape("compile", "compile", "--force")
         self._run("deploy", "--root-ca", root_ca, "--treasury", treasury.address)
         return Deployment.load(self.folders.deployment)
 
@@ -62,18 +59,6 @@ class Scripts:
             "TEETEE_DEPLOYMENT": str(self.folders.deployment),
             **self.publisher.environment,
         }
-        self._ape(script, "run", script, "--network", NETWORK, *arguments, more=more)
-
-    def _ape(self, log: str, *arguments: Argument, more: Mapping[str, str] | None = None) -> None:
-        argv: list[Argument] = [APE, *arguments]
-        self.supervisor.run(f"ape-{log}", argv, environment(more), seconds=SECONDS, log_out=True)
-
-
-def _compiled_before_a_change() -> bool:
-    """Whether ape has compiled what has changed since: it does not notice a change in what a
-    contract imports, and would deploy contracts which do not fit together.
-    """
-    if not COMPILED.exists():
-        return False
-    sources = (ROOT / "contracts").rglob("*.sol")
-    return any(source.stat().st_mtime > COMPILED.stat().st_mtime for source in sources)
+        argv: list[Argument] = [APE, "run", script, "--network", NETWORK, *arguments]
+        name = f"ape-{script}"
+        self.supervisor.run(name, argv, environment(more), seconds=SECONDS, log_out=True)
