@@ -85,7 +85,7 @@ bench: setup ## measure, and write the results into benchmarks/
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape lint types format
-test: setup test-forge test-python test-ape lint ## everything that CI runs
+test: setup lint types test-forge test-python test-ape ## everything that CI runs
 
 test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 	toolchain/forge test

@@ -27,6 +27,7 @@ from threading import Thread
 import pytest
 from ape.managers.project import ProjectManager
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 from web3 import HTTPProvider, Web3
 
 from teetee.chain.deployment import Deployment
@@ -183,12 +184,12 @@ def test_deploy__funded_key__uses_intels_root_and_two_days_of_notice(
 
     chain = Web3(HTTPProvider(anvils["BASE_SEPOLIA_RPC"]))
     abi = (ROOT / "teetee" / "abi" / "AccessManager.json").read_text()
-    manager = chain.eth.contract(deployment.access_manager, abi=abi)
+    manager = chain.eth.contract(to_checksum_address(deployment.access_manager), abi=abi)
     holder = Account.from_key(funded_key).address
     for role in (ADMIN, NOTICE_GIVER):
         assert manager.functions.hasRole(role, holder).call() == [True, TWO_DAYS]
     abi = (ROOT / "teetee" / "abi" / "PckCertificates.json").read_text()
-    certificates = chain.eth.contract(deployment.certificates, abi=abi)
+    certificates = chain.eth.contract(to_checksum_address(deployment.certificates), abi=abi)
     (pinned,) = certificates.events.RootPinned.get_logs(from_block=deployment.deployed_at_block)
     assert pinned.args.der == INTEL_ROOT.read_bytes()
 
