@@ -93,10 +93,8 @@ test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 test-python: venv node ## tests of the Python packages and of the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts
 
-# By force: ape does not notice a change in what a contract imports.
 test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
 	toolchain/ape run export_abi --check
-	toolchain/ape compile --force
 	toolchain/ape test tests/contracts
 
 lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)
