@@ -86,7 +86,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
             attestation: attestation
         });
         // Interaction:
-        _takeBond(msg.sender);
+        _takeBond();
     }
 
     /// @inheritdoc IShardRegistry

@@ -9,6 +9,7 @@ from ape import project
 from ape.api import ProviderAPI
 from ape.cli import ConnectedProviderCommand
 from ape.exceptions import ApeException
+from ape_sourcify.client import SourcifyClient
 from ape_sourcify.explorer import Sourcify
 from rich.console import Console
 
@@ -19,11 +20,13 @@ from scripts._networks import Network, connected_network
 from scripts._roles import holder_options, holders_for
 from scripts._root_ca import RootCa, root_ca_for
 from scripts._sender import account_option, require_funds, sender
+from scripts._sources import compile_afresh
 from scripts._terms import terms_for, terms_options
 from scripts._wiring import check_wiring
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import NotDeployed
 
+SOURCIFY = "https://sourcify.dev/server"
 HOLDERS = ("admin", "publisher", "notice_giver", "guardian", "treasury")
 
 HELP = """Deploy the contracts, set the roles, read all of it back, and write the deployment file.
@@ -89,6 +92,7 @@ def cli(
     deployer = str(account.address)
     holders = holders_for(network, deployer, {name: given[name] for name in HOLDERS})
     require_funds(account, provider, GAS)
+    compile_afresh(project)
 
     run = Deployer(project, account, terms, holders, root_ca, console.print)
     deployed = run.run()
@@ -130,6 +134,7 @@ def _report(console: Console, deployed: Deployed, root_ca: RootCa, path: Path | 
 
 def _publish(deployed: Deployed, provider: ProviderAPI) -> None:
     explorer = Sourcify(name="sourcify", network=provider.network)
+    explorer.client = SourcifyClient(SOURCIFY)
     failed = []
     for name, contract in deployed.publishable.items():
         try:

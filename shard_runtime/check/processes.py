@@ -73,7 +73,7 @@ def started(name: str, role: str, *, threads: int | None = None) -> Iterator[Wor
     torch.
     """
     # Few malloc arenas: freed memory of many threads would otherwise stay resident in each of them.
-    environment = {"MALLOC_ARENA_MAX": "2", **os.environ}
+    environment = {"MALLOC_ARENA_MAX": "2", "TQDM_DISABLE": "1", **os.environ}
     if threads is not None:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     worker = WorkerProcess(name, role, environment)

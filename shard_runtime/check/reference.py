@@ -4,7 +4,6 @@ Runs in a process of its own. Greedy in a plain loop, so that no generation sett
 files has a say.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -30,7 +29,6 @@ def load_reference(source: ModelSource) -> Any:
     """The whole model in float32. Raises `CheckFailed` without transformers."""
     if not is_installed():
         raise CheckFailed("the unsplit model", "transformers is not installed")
-    os.environ.setdefault("TQDM_DISABLE", "1")
     transformers: Any = import_module("transformers")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -43,7 +41,9 @@ def load_reference(source: ModelSource) -> Any:
 def load_reference_tokenizer(source: ModelSource) -> Any:
     """transformers' own tokenizer and chat template for the model."""
     transformers: Any = import_module("transformers")
-    gguf = {"gguf_file": source.gguf.name} if source.gguf is not None else {}
+    # Beside a tokenizer.json, transformers would take half of the tokenizer from the GGUF.
+    beside = (source.folder / "tokenizer.json").is_file()
+    gguf = {"gguf_file": source.gguf.name} if source.gguf is not None and not beside else {}
     return transformers.AutoTokenizer.from_pretrained(str(source.folder), **gguf)
 
 

@@ -5,10 +5,12 @@ sends nothing.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from teetee.chain.connection import Block
+from teetee.chain.deployment import LOCAL_NETWORK
 from teetee.chain.models import Model
 from teetee.chain.shards import Shard
 from teetee.client import question as questions
@@ -71,12 +73,18 @@ class Offers:
     """Makes offers for one wallet."""
 
     def __init__(
-        self, contracts: Contracts, check: ShardCheck, requester: str, chance: random.Random
+        self,
+        contracts: Contracts,
+        check: ShardCheck,
+        requester: str,
+        chance: random.Random,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._contracts = contracts
         self._check = check
         self._requester = requester
         self._chance = chance
+        self._clock = clock
 
     def make(self, question: Question, notify: Notify) -> Offer:
         """Raises what is said at the parts below, `ShardRefused`, `ShardUncheckable`, and the
@@ -92,7 +100,7 @@ class Offers:
         window = questions.choose_window(question, terms.min_window, terms.max_window)
         deposit = questions.choose_deposit(question, caps, model.input_price, model.output_price)
         credit = self._require_means(question, caps, deposit, at)
-        deadline = at.timestamp + window
+        deadline = self._now(at) + window
         recipients, statuses = self._recipients(question, model, at, deadline)
         return Offer(
             question=question,
@@ -106,6 +114,12 @@ class Offers:
             at=at,
             deadline=deadline,
         )
+
+    def _now(self, at: Block) -> int:
+        """Chain time; a local chain may stand still, and its next block is of this machine's."""
+        if self._contracts.deployment.network != LOCAL_NETWORK:
+            return at.timestamp
+        return max(at.timestamp, int(self._clock()))
 
     def _recipients(
         self, question: Question, model: Model, at: Block, deadline: int

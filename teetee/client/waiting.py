@@ -44,6 +44,12 @@ class Answered:
     stream_complete: bool
 
     @property
+    def usage_agrees(self) -> bool:
+        """Whether the answer names the token counts that were paid for."""
+        paid = (self.settled.input_tokens, self.settled.output_tokens)
+        return (self.answer.input_tokens, self.answer.output_tokens) == paid
+
+    @property
     def stream_agrees(self) -> bool | None:
         """Whether the stream brought the chain's answer, as far as it came; None: it brought
         nothing.

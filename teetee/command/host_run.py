@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from teetee.command.session import Session, with_session
 # The enclave makes its own keys: the host's are none of its business.
 WITHHELD = (keys.KEY_VARIABLE, keys.PASSPHRASE_VARIABLE, "TEETEE_KEYSTORE")
 
-Execute = Callable[[str, list[str], Mapping[str, str]], None]
+HOST_VARIABLE = "TEETEE_HOST"
 
 
 @with_session
@@ -63,7 +63,7 @@ def run(
         "TEETEE_DATA_DIRECTORY": data,
     }
     environment = enclave_environment(
-        os.environ, {**_chain(session), "TEETEE_HOST": _host(keystore)}, given
+        os.environ, {**_chain(session), HOST_VARIABLE: _host(keystore)}, given
     )
     arguments = [sys.executable, "-m", "oracle", "run"]
     if settings is not None:
@@ -94,6 +94,8 @@ def _chain(session: Session) -> dict[str, str]:
 
 def _host(path: Path | None) -> str:
     """The wallet's address: public, so no passphrase is asked for."""
+    if path is None and (named := os.environ.get(HOST_VARIABLE)):
+        return named
     if path is None and (key := os.environ.get(keys.KEY_VARIABLE)):
         return str(keys.load_account(None, {keys.KEY_VARIABLE: key}, lambda _: "").address)
     path = path or keys.default_keystore()

@@ -42,6 +42,8 @@ def print_money(printer: Printer, outcome: Outcome) -> None:
             "came back",
             "dim",
         )
+        if not outcome.usage_agrees:
+            printer.warn("The answer names other token counts than those that were paid for.")
         if outcome.stream_agrees is False:
             printer.warn("What was streamed is not what the chain holds; the chain counts.")
         return
@@ -88,6 +90,7 @@ def outcome_json(
             "cost": str(settled.cost),
             "refund": str(settled.refund),
             "penalty": "0",
+            "usageAgrees": outcome.usage_agrees,
             "streamAgrees": outcome.stream_agrees,
             "settlementTransaction": settled.transaction_hash,
         }

@@ -118,10 +118,13 @@ def test_generate__cancelled_midway__frees_all_stages_and_serves_the_next(
         assert ring.ask(PROMPT).token_ids == expected
 
 
-def test_generate__on_text_raises__frees_all_stages(llama: ModelSource) -> None:
+def test_generate__callers_function_raises__frees_all_stages(llama: ModelSource) -> None:
+    def nobody_listens() -> bool:
+        raise KeyError
+
     with running(llama, 2) as ring:
         with pytest.raises(KeyError):
-            ring.ask(PROMPT, 90, cancelled=lambda: {}["nobody listens"])
+            ring.ask(PROMPT, 90, cancelled=nobody_listens)
         assert eventually(lambda: is_empty(ring))
 
 
@@ -283,12 +286,16 @@ def test_close__while_a_caller_waits__raises_entry_closed(llama: ModelSource) ->
         waiting.wait(PATIENCE)
         ring.entry.close()
 
+    def go_on() -> bool:
+        waiting.set()
+        return False
+
     deaf: Tamper = lambda shard_id, body: None if shard_id == 2 else body  # noqa: E731
     with running(llama, 2, tamper=deaf) as ring:
         closer = threading.Thread(target=close)
         closer.start()
         with pytest.raises(EntryClosed):
-            ring.ask(PROMPT, cancelled=lambda: waiting.set() is not None)
+            ring.ask(PROMPT, cancelled=go_on)
         closer.join()
         with pytest.raises(EntryClosed):
             ring.ask(PROMPT)

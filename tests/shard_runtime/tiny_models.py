@@ -1,5 +1,6 @@
 """Small models with random weights, and what transformers makes of a prompt."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ YARN_ROPE = {
     "original_max_position_embeddings": 32,
 }
 
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE)),
     "llama tied": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, tie_word_embeddings=True)),
     "llama with biases and head size 16": lambda: LlamaForCausalLM(
@@ -82,7 +83,8 @@ MODELS = {
 def build(name: str) -> PreTrainedModel:
     """The same random weights every time; biases and norms are not left at their zeros and ones."""
     torch.manual_seed(20261122)
-    model = MODELS[name]().eval()
+    model: PreTrainedModel = MODELS[name]()
+    model.train(False)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:

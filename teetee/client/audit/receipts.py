@@ -149,6 +149,16 @@ def check_settlement(
             f"signed by the entry {entry.signer}",
             f"no signature of the entry {entry.signer} over usage, answer and receipts",
         )
+    _check_limits(checks, request, settlement, entry)
+
+
+def _check_limits(
+    checks: Checklist,
+    request: RequestEvidence,
+    settlement: SettlementEvidence,
+    entry: EnrolmentEvidence,
+) -> None:
+    """Who answered, how much was used, and when."""
     checks.expect(
         "recipient",
         entry.shard_id in request.recipients,

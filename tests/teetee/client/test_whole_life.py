@@ -113,8 +113,8 @@ def test_ask__silence_until_the_deadline__is_refunded_with_penalty(
 ) -> None:
     client = make_client(lab, tmp_path)
     opened = client.open(client.prepare(QUESTION))
-    lab.chain.pass_time(QUESTION.deadline_seconds or 0)
-    lab.chain.pass_time(1)
+    deadline = client.request(int(opened.request_id)).deadline
+    lab.chain.pass_time(deadline - lab.chain.now() + 1)
     warnings: list[str] = []
     outcome = client.wait(opened, on_warning=warnings.append)
     assert isinstance(outcome, GivenBack)

@@ -1,0 +1,158 @@
+"""`ape run admin …`
+
+given an act that needs notice
+    when it is called first
+        it should be announced for everybody to see, and change nothing
+    when it is called again too early
+        it should say from when on it can be done
+    when it is called after the notice
+        it should be done
+    when the guardian has cancelled it
+        it should not be possible at its time
+given an act that needs none
+    it should be done
+given an account without the role
+    it should be told which role it lacks
+given anybody
+    it should show status, roles and announcements
+"""
+
+import re
+
+import pytest
+from ape.managers.chain import ChainManager
+
+from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE, Cast, EnrolledShard, House
+from tests.contracts.scripts import Scripts
+
+OTHER = "0x" + "22" * 32
+GIVER, GUARDIAN, PUBLISHER = (Cast.named(r) for r in ("notice_giver", "guardian", "publisher"))
+
+
+@pytest.fixture
+def allow(model_id: int) -> list[str]:
+    return ["admin", "allow-measurement", "--model", str(model_id), "--measurement", OTHER]
+
+
+def wait_for_notice(chain: ChainManager) -> None:
+    chain.mine(timestamp=chain.pending_timestamp + DELAY)
+
+
+def test_allow_measurement__after_the_notice__is_done(
+    scripts: Scripts, house: House, chain: ChainManager, allow: list[str], model_id: int
+) -> None:
+    assert "Announced: allow-measurement" in scripts.succeed(*allow, account=GIVER)
+    assert not house.registry.isMeasurementAllowed(model_id, OTHER)
+    assert "can be done from" in scripts.fail(*allow, account=GIVER)
+    wait_for_notice(chain)
+    assert "Done: allow-measurement" in scripts.succeed(*allow, account=GIVER)
+    assert house.registry.isMeasurementAllowed(model_id, OTHER)
+    assert "MeasurementAlreadyAllowed" in scripts.fail(*allow, account=GIVER)
+
+
+def test_allow_measurement__cancelled_by_the_guardian__is_not_possible_at_its_time(
+    scripts: Scripts, house: House, chain: ChainManager, allow: list[str], model_id: int
+) -> None:
+    scripts.succeed(*allow, account=GIVER)
+    announced = scripts.succeed("admin", "pending")
+    assert f"allowMeasurement(modelId={model_id}, measurement={OTHER})" in announced
+    operation = re.findall(r"operation +(0x[0-9a-f]{64})", announced)
+    assert len(operation) == 1
+    scripts.succeed("admin", "cancel", operation[0], account=GUARDIAN)
+    assert "Nothing is announced." in scripts.succeed("admin", "pending")
+    wait_for_notice(chain)
+    scripts.succeed(*allow, account=GIVER)  # announces it anew, and no more
+    assert not house.registry.isMeasurementAllowed(model_id, OTHER)
+    unknown = scripts.fail("admin", "cancel", "0x" + "00" * 32, account=GUARDIAN)
+    assert "is waiting" in unknown
+
+
+def test_raise_prices__after_the_notice__is_done(
+    scripts: Scripts, house: House, chain: ChainManager, model_id: int
+) -> None:
+    higher = ["--input-price", "0.0002", "--output-price", "0.0003"]
+    act = ["admin", "raise-prices", "--model", str(model_id), *higher]
+    scripts.succeed(*act, account=GIVER)
+    assert house.registry.priceOf(model_id).inputPrice == INPUT_PRICE
+    wait_for_notice(chain)
+    scripts.succeed(*act, account=GIVER)
+    assert tuple(house.registry.priceOf(model_id))[:2] == (2 * INPUT_PRICE, OUTPUT_PRICE)
+
+
+def test_lower_prices__by_the_publisher__is_done_at_once(
+    scripts: Scripts, house: House, model_id: int
+) -> None:
+    lower = ["--input-price", "1 wei", "--output-price", "2 wei"]
+    scripts.succeed("admin", "lower-prices", "--model", str(model_id), *lower, account=PUBLISHER)
+    assert tuple(house.registry.priceOf(model_id))[:2] == (1, 2)
+
+
+def test_withdraw_measurement__by_the_guardian__lets_anybody_evict(
+    scripts: Scripts,
+    house: House,
+    cast: Cast,
+    model_id: int,
+    path: tuple[EnrolledShard, EnrolledShard],
+) -> None:
+    measurement = "0x" + path[0].enclave.measurement.hex()
+    act = ["admin", "withdraw-measurement", "--model", str(model_id), "--measurement", measurement]
+    assert "Done: withdraw-measurement" in scripts.succeed(*act, account=GUARDIAN)
+    house.registry.evict(path[0].shard_id, sender=cast.stranger)
+    assert not house.registry.isActive(path[0].shard_id)
+
+
+def test_platform__denied_and_readmitted__takes_notice_one_way_only(
+    scripts: Scripts, house: House, chain: ChainManager
+) -> None:
+    platform = "0x" + "55" * 32
+    scripts.succeed("admin", "deny-platform", platform, account=GUARDIAN)
+    assert house.registry.isPlatformDenied(platform)
+    scripts.succeed("admin", "readmit-platform", platform, account=GIVER)
+    assert house.registry.isPlatformDenied(platform)
+    wait_for_notice(chain)
+    scripts.succeed("admin", "readmit-platform", platform, account=GIVER)
+    assert not house.registry.isPlatformDenied(platform)
+
+
+def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
+    scripts: Scripts, house: House, cast: Cast, chain: ChainManager
+) -> None:
+    act = ["admin", "grant-role", "guardian", cast.stranger.address]
+    scripts.succeed(*act, account=Cast.named("admin"))
+    assert not house.manager.hasRole(3, cast.stranger)[0]
+    wait_for_notice(chain)
+    scripts.succeed(*act, account=Cast.named("admin"))
+    assert tuple(house.manager.hasRole(3, cast.stranger)) == (True, 0)
+    assert cast.stranger.address in scripts.succeed("admin", "roles")
+
+
+@pytest.mark.parametrize(
+    ("act", "role"),
+    [("pause", "GUARDIAN"), ("unpause", "PUBLISHER")],
+)
+def test_act__account_without_the_role__is_told_which(
+    scripts: Scripts, house: House, act: str, role: str
+) -> None:
+    complaint = scripts.fail("admin", act, account=Cast.named("stranger"))
+    assert f"does not hold the role {role}" in complaint
+
+
+def test_status__of_everything__shows_models_shards_and_money(
+    scripts: Scripts, house: House, path: tuple[EnrolledShard, EnrolledShard]
+) -> None:
+    shown = scripts.succeed("admin", "status")
+    for fact in ("four layers", "[0, 2) entry", "[2, 4)", "admitted", path[0].host.address):
+        assert fact in shown
+
+
+def test_roles__after_deployment__are_four_with_their_notice(
+    scripts: Scripts, house: House, cast: Cast
+) -> None:
+    shown = scripts.succeed("admin", "roles")
+    rows = re.findall(r"(\w+) +│ (0x\w{40}) │ ([\w: ]*\w)", shown)
+    assert rows == [
+        ("ADMIN", cast.admin.address, "1:00:00"),
+        ("PUBLISHER", cast.publisher.address, "at once"),
+        ("NOTICE_GIVER", cast.notice_giver.address, "1:00:00"),
+        ("GUARDIAN", cast.guardian.address, "at once"),
+    ]

@@ -1,0 +1,104 @@
+"""What a pause stops, and what nothing stops.
+
+given a paused escrow
+    it should admit no request
+    it should refund an open one after its deadline, with the penalty from the primary's bond
+    it should pay withdrawals
+    when the publisher resumes it
+        it should admit requests again
+given an open request
+    when its deadline has not passed
+        it should not be refunded
+    when an entry declines it
+        it should give everything back, without penalty
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import ape
+import pytest
+from ape.managers.chain import ChainManager
+from ape.managers.project import ProjectManager
+
+from tests.contracts.conftest import BOND, INPUT_PRICE, OUTPUT_PRICE, Cast, EnrolledShard, House
+from tests.contracts.paid_requests import INPUT_CAP, OUTPUT_CAP, WINDOW, ask, parameters_of
+from tests.contracts.scripts import Scripts
+
+Path = tuple[EnrolledShard, EnrolledShard]
+
+DEPOSIT = INPUT_CAP * INPUT_PRICE + OUTPUT_CAP * OUTPUT_PRICE
+PENALTY = 10**18
+INVALID = 1
+REFUNDED, DECLINED = 3, 4
+
+
+@pytest.fixture
+def open_request(house: House, cast: Cast, model_id: int, path: Path) -> Callable[[], int]:
+    house.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
+
+    def open_request() -> int:
+        parameters = parameters_of(house, model_id, path[0])
+        return ask(house, cast.requester, parameters, DEPOSIT)[0]
+
+    return open_request
+
+
+def test_pause__by_the_guardian__admits_no_request(
+    scripts: Scripts,
+    house: House,
+    cast: Cast,
+    open_request: Callable[[], int],
+    project: ProjectManager,
+) -> None:
+    scripts.succeed("admin", "pause", account=Cast.named("guardian"))
+    with ape.reverts(project.InferenceEscrow.RequestsPaused):
+        open_request()
+    scripts.succeed("admin", "unpause", account=Cast.named("publisher"))
+    assert open_request() == house.escrow.requestCount()
+
+
+def test_refund__paused_and_deadline_passed__gives_back_with_the_penalty(
+    house: House,
+    cast: Cast,
+    path: Path,
+    open_request: Callable[[], int],
+    chain: ChainManager,
+) -> None:
+    request_id = open_request()
+    house.escrow.pauseRequests(sender=cast.guardian)
+    before = house.token.balanceOf(cast.requester)
+    chain.mine(timestamp=chain.pending_timestamp + WINDOW + 1)
+    house.escrow.refund(request_id, sender=cast.stranger)
+    assert house.escrow.requestOf(request_id).status == REFUNDED
+    assert house.registry.shard(path[0].shard_id).bond == BOND - PENALTY
+    assert not house.registry.isActive(path[0].shard_id)
+    house.escrow.withdraw(cast.requester, sender=cast.stranger)
+    assert house.token.balanceOf(cast.requester) == before + DEPOSIT + PENALTY
+
+
+def test_refund__before_the_deadline__is_refused(
+    house: House, cast: Cast, open_request: Callable[[], int], project: ProjectManager
+) -> None:
+    request_id = open_request()
+    deadline = house.escrow.requestOf(request_id).deadline
+    error = project.InferenceEscrow.RefundTooEarly
+    with ape.reverts(error, requestId=request_id, deadline=deadline):
+        house.escrow.refund(request_id, sender=cast.requester)
+
+
+def test_decline__by_the_entry__gives_everything_back_without_penalty(
+    house: House,
+    cast: Cast,
+    path: Path,
+    open_request: Callable[[], int],
+    accounts: Any,
+    chain: ChainManager,
+) -> None:
+    request_id = open_request()
+    signer = accounts[path[0].enclave.keys.signer.address]  # impersonated: ape has no such key
+    chain.provider.set_balance(signer.address, 10**18)
+    house.escrow.decline(request_id, INVALID, sender=signer)
+    assert house.escrow.requestOf(request_id).status == DECLINED
+    assert house.escrow.accountOf(cast.requester).credit == DEPOSIT
+    assert house.registry.shard(path[0].shard_id).bond == BOND

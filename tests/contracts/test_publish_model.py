@@ -1,0 +1,76 @@
+"""`ape run publish_model`
+
+given a manifest and prices, by the publisher
+    it should put the digests, the prices and the measurement on chain, and say the model's number
+given somebody else
+    it should be refused
+given a price of zero, or a file that is no manifest
+    it should say so
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from teetee.layers import LayerRange
+from tests.contracts.conftest import (
+    ENTRY_LAYER_EQUIVALENTS,
+    INPUT_PRICE,
+    OUTPUT_PRICE,
+    ROYALTY_BPS,
+    Cast,
+    House,
+)
+from tests.contracts.enclaves import LAYERS, MANIFEST, Enclave
+from tests.contracts.scripts import Scripts
+
+
+def test_publish_model__by_the_publisher__is_on_chain(
+    publish: Callable[..., dict[str, Any]], house: House, cast: Cast, entry: Enclave
+) -> None:
+    said = publish("--manifest-uri", "https://models.example/four.json")
+    assert said["modelId"] == house.registry.modelCount()
+    model = house.registry.model(said["modelId"])
+    assert (model.name, model.layerCount, model.contextLength) == ("four layers", LAYERS, 2048)
+    assert (model.inputPrice, model.outputPrice) == (INPUT_PRICE, OUTPUT_PRICE)
+    assert (model.royaltyBps, model.royaltyRecipient) == (ROYALTY_BPS, cast.publisher.address)
+    assert model.entryLayerEquivalents == ENTRY_LAYER_EQUIVALENTS
+    assert model.manifestURI == "https://models.example/four.json"
+    assert house.registry.isMeasurementAllowed(said["modelId"], entry.measurement)
+
+
+def test_publish_model__slices__have_the_digests_of_the_manifest(
+    house: House, model_id: int
+) -> None:
+    for first, end, is_entry in ((0, 4, True), (0, 2, True), (2, 4, False), (3, 4, False)):
+        on_chain = house.registry.sliceDigest(model_id, first, end, is_entry)
+        assert bytes(on_chain) == MANIFEST.slice_digest(LayerRange(first, end), is_entry)
+
+
+def test_publish_model__by_a_stranger__is_refused(
+    scripts: Scripts, house: House, cast: Cast, folder: Path, model_id: int
+) -> None:
+    complaint = scripts.fail(
+        *("publish_model", "--manifest", str(folder / "manifest.json")),
+        account=Cast.named("stranger"),
+    )
+    assert f"AccessManagedUnauthorized(caller={cast.stranger.address})" in complaint
+
+
+def test_publish_model__price_of_zero__is_refused(
+    scripts: Scripts, folder: Path, model_id: int
+) -> None:
+    complaint = scripts.fail(
+        *("publish_model", "--manifest", str(folder / "manifest.json"), "--input-price", "0"),
+        account=Cast.named("publisher"),
+    )
+    assert "ZeroPrice()" in complaint
+
+
+def test_publish_model__file_that_is_no_manifest__is_named(
+    scripts: Scripts, house: House, tmp_path: Path
+) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_text("{}")
+    complaint = scripts.fail("publish_model", "--manifest", str(file))
+    assert "The model manifest is not valid" in complaint

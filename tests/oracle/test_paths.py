@@ -1,0 +1,89 @@
+"""Which path a request takes.
+
+given active shards that tile the model
+    it should begin with this entry and be the shortest
+given a shard that failed lately
+    it should come last: another path first, but the same when there is no other
+given a gap, or a shard to be avoided without a replica
+    it should say that there is no path
+"""
+
+import pytest
+
+from oracle.errors import NoPath
+from oracle.heads import Heads
+from oracle.logs import open_log
+from oracle.paths import REST_SECONDS, RegistryPaths
+from oracle.peers import ChainPeers
+from teetee.identifiers import ModelId, ShardId
+from tests.oracle.fake_chain import CHAIN_ID, SHARD, FakeChain
+from tests.oracle.shards import shard
+
+LAYERS = 8
+NOBODY: frozenset[ShardId] = frozenset()
+
+
+class Choice:
+    """Paths over a registry in memory."""
+
+    def __init__(self, *ranges: tuple[int, int]) -> None:
+        self.now = 0.0
+        chain = FakeChain()
+        for number, (first, end) in enumerate(ranges, start=1):
+            chain.enrol(shard(number, first, end))
+        heads = Heads(blocks=chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
+        peers = ChainPeers(
+            registry=chain, heads=heads, stale_after=0, clock=lambda: 0.0, log=open_log()
+        )
+        heads.poll()
+        peers.poll()
+        self.paths = RegistryPaths(
+            peers=peers,
+            model_id=ModelId(1),
+            layer_count=LAYERS,
+            entry=SHARD,
+            clock=lambda: self.now,
+        )
+
+    def choose(self, avoiding: frozenset[ShardId] = NOBODY) -> list[int]:
+        return [int(shard_id) for shard_id in self.paths.choose(avoiding=avoiding)]
+
+
+def test_choose__several_tile_the_model__takes_the_shortest_from_this_entry() -> None:
+    assert Choice((0, 4), (4, 6), (6, 8), (4, 8)).choose() == [1, 4]
+
+
+def test_choose__entry_holds_everything__goes_alone() -> None:
+    assert Choice((0, 8), (4, 8)).choose() == [1]
+
+
+def test_choose__a_gap__says_that_there_is_no_path() -> None:
+    with pytest.raises(NoPath) as caught:
+        Choice((0, 4), (5, 8)).choose()
+    assert (caught.value.model_id, caught.value.layers) == (1, LAYERS)
+
+
+def test_choose__one_failed_lately__prefers_its_replica_for_a_while() -> None:
+    choice = Choice((0, 4), (4, 8), (4, 8))
+    assert choice.choose() == [1, 2]
+    choice.paths.blame([ShardId(2)])
+    assert choice.choose() == [1, 3]
+    choice.now = REST_SECONDS
+    assert choice.choose() == [1, 2]
+
+
+def test_choose__one_failed_lately_and_has_no_replica__takes_it_again() -> None:
+    choice = Choice((0, 4), (4, 8))
+    choice.paths.blame([ShardId(2)])
+    assert choice.choose() == [1, 2]
+
+
+def test_choose__one_is_avoided_and_has_no_replica__says_that_there_is_no_path() -> None:
+    with pytest.raises(NoPath):
+        Choice((0, 4), (4, 8)).choose(frozenset({ShardId(2)}))
+
+
+def test_blame__our_own_shard__stays_the_entry() -> None:
+    choice = Choice((0, 4), (4, 8))
+    choice.paths.blame([SHARD])
+    assert choice.choose(frozenset({SHARD})) == [1, 2]

