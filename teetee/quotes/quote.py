@@ -1,4 +1,4 @@
-"""A TDX quote of version 4, taken apart and put together again. Nothing here checks a signature."""
+"""A TDX quote of version 4 or 5, taken apart and put together again. Nothing here checks a signature."""
 
 import struct
 from dataclasses import dataclass
@@ -28,11 +28,14 @@ class TdReport:
     rtmrs: tuple[bytes, bytes, bytes, bytes]
     report_data: bytes
     """64 bytes, the enclave's own."""
+    tee_tcb_svn_2: bytes
+    mr_service_td: bytes
+    """Of a TDREPORT 1.5; zero in others."""
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """From the 584 bytes of a TDREPORT 1.0."""
-        reader = _Reader(body)
+        """From the 584 bytes of a TDREPORT 1.0, or the 648 of a TDREPORT 1.5."""
+        reader = _Reader(body.ljust(layout.TD_REPORT_15_BYTES, b"\x00"))
         return cls(
             tee_tcb_svn=reader.take(16),
             mr_seam=reader.take(48),
@@ -46,6 +49,8 @@ class TdReport:
             mr_owner_config=reader.take(48),
             rtmrs=(reader.take(48), reader.take(48), reader.take(48), reader.take(48)),
             report_data=reader.take(64),
+            tee_tcb_svn_2=reader.take(16),
+            mr_service_td=reader.take(48),
         )
 
     @property
@@ -60,8 +65,10 @@ class Quote:
 
     header: bytes
     """48 bytes."""
+    body_head: bytes
+    """Type and size of the body in version 5, 6 bytes; empty in version 4."""
     td_report: bytes
-    """584 bytes; taken apart by `report`."""
+    """584 or 648 bytes; taken apart by `report`."""
     signature: bytes
     attestation_key: bytes
     """r ‖ s and x ‖ y, 64 bytes each, big-endian."""
@@ -78,9 +85,7 @@ class Quote:
         if len(raw) > layout.MAX_QUOTE_BYTES:
             raise QuoteMalformed(f"has more than {layout.MAX_QUOTE_BYTES} bytes")
         reader = _Reader(raw)
-        header, td_report = reader.take(layout.HEADER_BYTES), reader.take(layout.TD_REPORT_BYTES)
-        if not header.startswith(layout.TDX_V4_START):
-            raise QuoteMalformed(f"begins with {header[:8].hex()}")
+        header, body_head, td_report = _take_signed(reader)
         auth = _Reader(reader.take_sized("<I"))
         if any(reader.rest()):
             raise QuoteMalformed("is followed by bytes that are not zero")
@@ -95,18 +100,26 @@ class Quote:
         chain = certification.take_typed(layout.CERTIFICATION_PCK_CHAIN)
         certification.finish()
         return cls(
-            header, td_report, signature, key, qe_report, qe_report_signature, qe_auth_data, chain
+            header,
+            body_head,
+            td_report,
+            signature,
+            key,
+            qe_report,
+            qe_report_signature,
+            qe_auth_data,
+            chain,
         )
 
     @classmethod
     def from_core(cls, core: bytes, pck_chain: bytes) -> Self:
-        """From the 1,240 bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
-        if len(core) != layout.CORE_BYTES:
-            raise QuoteMalformed(f"has a core of {len(core)} bytes instead of {layout.CORE_BYTES}")
+        """From the bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
         reader = _Reader(core)
+        header, body_head, td_report = _take_signed(reader)
         quote = cls(
-            header=reader.take(layout.HEADER_BYTES),
-            td_report=reader.take(layout.TD_REPORT_BYTES),
+            header=header,
+            body_head=body_head,
+            td_report=td_report,
             signature=reader.take(layout.SIGNATURE_BYTES),
             attestation_key=reader.take(layout.KEY_BYTES),
             qe_report=reader.take(layout.QE_REPORT_BYTES),
@@ -114,8 +127,7 @@ class Quote:
             qe_auth_data=reader.take(layout.QE_AUTH_BYTES),
             pck_chain=pck_chain,
         )
-        if not quote.header.startswith(layout.TDX_V4_START):
-            raise QuoteMalformed(f"begins with {core[:8].hex()}")
+        reader.finish()
         return quote
 
     @property
@@ -125,10 +137,11 @@ class Quote:
 
     @property
     def core(self) -> bytes:
-        """The 1,240 bytes which a contract checks."""
+        """The bytes which a contract checks: 1,240 of version 4, 1,246 or 1,310 of version 5."""
         return b"".join(
             (
                 self.header,
+                self.body_head,
                 self.td_report,
                 self.signature,
                 self.attestation_key,
@@ -137,11 +150,6 @@ class Quote:
                 self.qe_auth_data,
             )
         )
-
-    @property
-    def quote_hash(self) -> bytes:
-        """keccak256 of the core: how the chain names this quote."""
-        return keccak(self.core)
 
     def encode(self) -> bytes:
         """The quote, without zeros behind it."""
@@ -163,7 +171,8 @@ class Quote:
                 certification,
             )
         )
-        return self.header + self.td_report + struct.pack("<I", len(auth)) + auth
+        signed = self.header + self.body_head + self.td_report
+        return signed + struct.pack("<I", len(auth)) + auth
 
 
 class _Reader:
@@ -197,6 +206,19 @@ class _Reader:
     def finish(self) -> None:
         if self.rest():
             raise QuoteMalformed(f"has {len(self.rest())} bytes where none belong")
+
+
+def _take_signed(reader: _Reader) -> tuple[bytes, bytes, bytes]:
+    """Header, type and size of the body (version 5 alone), TD report."""
+    header = reader.take(layout.HEADER_BYTES)
+    if header.startswith(layout.TDX_V4_START):
+        return header, b"", reader.take(layout.TD_REPORT_BYTES)
+    if not header.startswith(layout.TDX_V5_START):
+        raise QuoteMalformed(f"begins with {header[:8].hex()}")
+    body_head = reader.take(layout.BODY_HEAD_BYTES)
+    if body_head not in layout.V5_BODIES:
+        raise QuoteMalformed(f"has a body of type and size {body_head.hex()}")
+    return header, body_head, reader.take(layout.V5_BODIES[body_head])
 
 
 def rebuild(
