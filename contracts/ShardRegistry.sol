@@ -10,6 +10,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
+import {QuoteAssessments} from "./libraries/QuoteAssessments.sol";
 import {RecentBlocks} from "./libraries/RecentBlocks.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {ShardViews} from "./registry/ShardViews.sol";
@@ -149,7 +150,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status) {
         Shard storage rechecked = _enlisted(shardId);
         status = rechecked.status;
-        bytes32 claimed = keccak256(abi.encode(claims));
+        bytes32 claimed = QuoteAssessments.hash(claims);
         if (claimed != rechecked.quoteHash) revert ClaimsMismatch(shardId, rechecked.quoteHash, claimed);
         (Fitness fitness, EvictionReason reason) = _fitness(rechecked, claims);
         if (fitness == Fitness.UNFIT) {
@@ -182,7 +183,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         if (!_areAllowed(policy, claims.tdAttributes, claims.xfam)) {
             return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
         }
-        QuoteAssessment memory assessed = VERIFIER.assessQuote(claims, _tcbPolicy(policy));
+        QuoteAssessment memory assessed = QuoteAssessments.assess(VERIFIER, claims, _tcbPolicy(policy));
         if (!_isPlatformWanted(policy, modelId, assessed.platformId)) {
             return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);
         }

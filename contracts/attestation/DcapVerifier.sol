@@ -3,13 +3,14 @@ pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
-import {Collateral, Revocation, Selected} from "./Collateral.sol";
+import {Collateral} from "./Collateral.sol";
 import {CollateralReader} from "./CollateralReader.sol";
 import {CrlReader} from "./CrlReader.sol";
 import {IDcapVerifier} from "./IDcapVerifier.sol";
 import {IPckCertificates, PckCertificate} from "./IPckCertificates.sol";
 import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
 import {PckRecord} from "./PckRecord.sol";
+import {QeIdentityItem} from "./QeIdentityItem.sol";
 import {TcbEvaluation} from "./TcbEvaluation.sol";
 import {TdxQuote} from "./TdxQuote.sol";
 
@@ -66,9 +67,17 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         view
         returns (QuoteAssessment memory assessment)
     {
-        PckCertificate memory pck = PckRecord.read(address(_CERTIFICATES), claims.pckId);
-        if (pck.authorityIndex == 0) revert IPckCertificates.PckCertificateUnknown(claims.pckId);
-        (assessment,) = _assess({claims: claims, pck: pck, policy: policy});
+        QuoteClaims memory copy;
+        // one clean word for each member, in memory as in calldata; dirty ones give another hash than any caller knows
+        assembly ("memory-safe") {
+            calldatacopy(copy, claims, 0x180)
+        }
+        PckCertificate memory pck = PckRecord.read(address(_CERTIFICATES), copy.pckId);
+        if (pck.authorityIndex == 0) revert IPckCertificates.PckCertificateUnknown(copy.pckId);
+        (assessment,) = _assess({claims: copy, pck: pck, policy: policy});
+        assembly ("memory-safe") {
+            return(assessment, 0xe0)
+        }
     }
 
     /// @inheritdoc IDcapVerifier
@@ -160,26 +169,40 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     {
         assessment.platformId = _platformId(pck.ppid);
         assessment.certifiedUntil = pck.expiresAt;
-        Revocation memory revocation = _revocation({
+        uint256 until;
+        uint256 revokedSigners;
+        (assessment.isRevoked, until, revokedSigners) = _revocation({
             authorityIndex: pck.authorityIndex, serial: pck.serial, maxAge: policy.maxCollateralAge
         });
-        assessment.isRevoked = revocation.isRevoked;
-        if (!revocation.isInForce) return (assessment, findings);
-
-        Selected memory info = _select(_subject(pck.fmspc, pck.pceId), policy, revocation.revokedSigners);
-        Selected memory identity = _select(_QE_IDENTITIES, policy, revocation.revokedSigners);
-        if (info.content.length == 0 || identity.content.length == 0) return (assessment, findings);
-        assessment.evaluationNumber = uint16(info.evaluationNumber);
-        assessment.isConclusive = info.isLowest && identity.isLowest;
+        if (until == 0) return (assessment, findings);
         // a revocation list ends before its next update, everything else with it
-        assessment.validUntil = uint40(
-            _first(
-                _first(pck.expiresAt, revocation.usableUntil - 1), _first(info.usableUntil, identity.usableUntil)
-            )
-        );
-        findings.quotingEnclave = TcbEvaluation.findQuotingEnclave(identity.content, claims);
-        findings.findPlatform({tcbInfo: info.content, pck: pck, teeTcbSvn: claims.teeTcbSvn});
-        assessment.tcbStatus = findings.merged({tcbInfo: info.content, teeTcbSvn2: claims.teeTcbSvn2});
+        assessment.validUntil = uint40(_first(pck.expiresAt, until - 1));
+        uint256 info = _selectInto(assessment, _subject(pck.fmspc, pck.pceId), policy, revokedSigners);
+        if (info == 0) return (assessment, findings);
+        (uint256 identity,, bool isLowest) = _select(_QE_IDENTITIES, policy, revokedSigners);
+        if (identity == 0) return (assessment, findings);
+        assessment.isConclusive = assessment.isConclusive && isLowest;
+        assessment.validUntil = uint40(_first(assessment.validUntil, _endOf(identity)));
+
+        findings.quotingEnclave = _isCompact(identity)
+            ? QeIdentityItem.statusOf(identity, claims)
+            : TcbEvaluation.findQuotingEnclave(_contentOf(identity), claims);
+        bytes memory levels = _contentOf(info);
+        findings.findPlatform({tcbInfo: levels, pck: pck, teeTcbSvn: claims.teeTcbSvn});
+        assessment.tcbStatus = findings.merged({tcbInfo: levels, teeTcbSvn2: claims.teeTcbSvn2});
+    }
+
+    /// @dev The TCB info to judge by; zero: none is in force.
+    function _selectInto(
+        QuoteAssessment memory assessment,
+        bytes32 subject,
+        TcbPolicy memory policy,
+        uint256 revokedSigners
+    ) private view returns (uint256 item) {
+        uint256 number;
+        (item, number, assessment.isConclusive) = _select(subject, policy, revokedSigners);
+        assessment.evaluationNumber = uint16(number);
+        if (item != 0) assessment.validUntil = uint40(_first(assessment.validUntil, _endOf(item)));
     }
 
     function _platformId(bytes16 ppid) private pure returns (bytes32 platformId) {
