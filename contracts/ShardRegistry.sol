@@ -180,7 +180,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         if (!isMeasurementAllowed(modelId, claims.measurement)) {
             return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
         }
-        if (!_areAllowed(policy, claims.tdAttributes, claims.xfam)) {
+        if (!_areAllowed(policy, bytes8(claims.td << 128), bytes8(claims.td << 192))) {
             return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
         }
         QuoteAssessment memory assessed = QuoteAssessments.assess(VERIFIER, claims, _tcbPolicy(policy));
@@ -335,7 +335,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
         if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
         AttestationPolicy memory policy = policyOf(modelId);
-        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId, _tcbPolicy(policy));
+        VerifiedQuote memory verified = QuoteAssessments.verify(VERIFIER, quote, pckId, _tcbPolicy(policy));
         bytes32 expected =
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);

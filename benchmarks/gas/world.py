@@ -18,6 +18,7 @@ from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.layers import LayerRange
 from teetee.quotes import (
+    PckFacts,
     QuoteClaims,
     certificate_chain_der,
     certificate_id,
@@ -78,6 +79,7 @@ class World:
         supply = (10**9 * TEE, 0, 0, 0)
         self.token = create(self.deployer, "UsageToken", self.treasury.address, *supply)
         certificates = create(self.deployer, "PckCertificates", self._root)
+        self._certificates = certificates
         verifier = create(self.deployer, "DcapVerifier", certificates.address)
         moment = datetime.fromtimestamp(self.chain.now(), UTC)
         partners = (manager, self.token.address, verifier.address)
@@ -168,7 +170,18 @@ class World:
 
     def recheck(self, shard: EnrolledShard) -> Any:
         """The call, by anyone."""
-        claims = QuoteClaims.of(shard.quote_core, certificate_id(self._leaf))
+        stored = self._certificates.functions.pckCertificate(certificate_id(self._leaf)).call()
+        facts = PckFacts(
+            platform_id=keccak(stored[2]),
+            component_svns=stored[3],
+            serial=stored[4],
+            fmspc=stored[5],
+            pce_id=stored[6],
+            pce_svn=stored[7],
+            authority_index=stored[8],
+            ends_at=stored[9],
+        )
+        claims = QuoteClaims.of(shard.quote_core, facts)
         return self.registry.functions.recheck(shard.shard_id, claims.as_solidity())
 
     def _slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:

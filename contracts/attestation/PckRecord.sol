@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {QuoteClaims} from "../types/VerifiedQuote.sol";
 import {PckCertificate} from "./IPckCertificates.sol";
+import {P256Key} from "./P256Verification.sol";
 
 /// @title PckRecord
 /// @notice Keeps a PCK certificate as the code of a contract whose address follows from the store and the certificate's
@@ -90,5 +92,35 @@ library PckRecord {
         certificate.expiresAt = uint40(validity >> 216);
         certificate.configuration = uint8(validity >> 208);
         certificate.sgxType = uint8(validity >> 200);
+    }
+
+    /// @notice Writes what the record with that id says into claims, which hold what the quote says already.
+    /// @return key The certificate's. Without a record, {authorityOf} the claims is zero.
+    function claim(address store, bytes32 pckId, QuoteClaims memory claims)
+        internal
+        view
+        returns (P256Key memory key)
+    {
+        address record = addressOf(store, pckId);
+        uint256 components;
+        bytes32 pck;
+        uint256 end;
+        bytes32 platformId;
+        assembly ("memory-safe") {
+            // past the free memory pointer, which stays: nothing of this is kept
+            let copy := mload(0x40)
+            mstore(add(copy, 0x60), 0)
+            extcodecopy(record, copy, 1, 135)
+            mstore(key, mload(copy))
+            mstore(add(key, 0x20), mload(add(copy, 0x20)))
+            platformId := keccak256(add(copy, 0x40), 16)
+            components := shl(128, mload(add(copy, 0x40)))
+            pck := mload(add(copy, 0x60))
+            end := shr(216, mload(add(copy, 0x80)))
+        }
+        claims.platformId = platformId;
+        claims.svns |= bytes32(components);
+        claims.pck = pck;
+        claims.qeAndEnd |= bytes32(end);
     }
 }

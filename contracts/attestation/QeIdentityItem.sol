@@ -20,6 +20,10 @@ library QeIdentityItem {
     bytes32 private constant SIGNER = hex"dc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5";
     uint16 private constant PRODUCT = 2;
 
+    // the same where claims have it: ATTRIBUTES 16 ‖ MISCSELECT 4 ‖ ISVPRODID 2
+    uint256 private constant QE = (0x11 << 248) | (2 << 80);
+    uint256 private constant QE_MASK = (0xfbffffffffffffff << 192) | (0xffffffffffff << 80);
+
     /// @notice The levels in one word; zero: it can't be put so.
     function compact(bytes memory packed) internal pure returns (uint256 levels) {
         bytes32 head;
@@ -53,10 +57,9 @@ library QeIdentityItem {
 
     /// @notice Whether the claims are of that enclave, and which level it is at.
     function statusOf(uint256 levels, QuoteClaims memory claims) internal pure returns (TcbStatus) {
-        bool isMeant = claims.qeSigner == SIGNER && claims.qeAttributes & ATTRIBUTES_MASK == ATTRIBUTES
-            && claims.qeMiscSelect == 0 && claims.qeProduct == PRODUCT;
-        if (isMeant) {
-            uint256 svn = claims.qeSvn;
+        uint256 qe = uint256(claims.qeAndEnd);
+        if (claims.qeSigner == SIGNER && qe & QE_MASK == QE) {
+            uint256 svn = (qe >> 64) & 0xffff;
             for (levels = uint160(levels); levels != 0; levels >>= LEVEL_BITS) {
                 if (svn >= (levels >> 4) & 0xffff) return TcbStatus(levels & 0x0f);
             }
