@@ -92,7 +92,7 @@ class World:
             self._enrol()
 
     def close(self) -> None:
-        """Stop everything. Can be called twice."""
+        """Stop everything. Once; `with` does it."""
         # The oracles first: without a chain they would complain.
         services = [enclave.service for enclave in self.enclaves if enclave.service is not None]
         self.supervisor.stop(*services)

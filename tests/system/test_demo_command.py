@@ -116,6 +116,8 @@ def test_demo__left_alone__proves_its_answer_and_leaves_a_report(tmp_path: Path)
     parts = [report["fee"], report["royalty"], report["refund"]]
     assert sum(payout["amount"] for payout in report["payouts"]) + sum(parts) == report["deposit"]
     assert {"deploy", "publishModel", "enrol", "request", "settle"} <= set(report["gas"])
+    assert all(gas > 21_000 for gas in report["gas"].values())
+    assert all(transaction["succeeded"] for transaction in report["transactions"])
     assert {"contracts", "enclaves", "ask", "unsplit", "audit"} <= set(report["seconds"])
     assert any("TEE" in each for each in report["simulated"])
     assert "error" not in report
@@ -195,11 +197,13 @@ def test_demo__called_wrongly__ends_with_a_sentence(
     assert "Traceback" not in said
 
 
-def test_demo__port_in_use__names_it(tmp_path: Path) -> None:
+def test_demo__port_in_use__names_it_in_words_and_in_json(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with demo(tmp_path / "demo", "--port", str(port)) as process:
+        with demo(tmp_path / "demo", "--json", "--port", str(port)) as process:
             said, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == FAILED
     assert f"Port {port} on 127.0.0.1 is in use" in said
-    assert json.loads((tmp_path / "demo.json").read_text())["error"]["name"] == "PortInUse"
+    written = (tmp_path / "demo.json").read_text()
+    assert said.endswith(written)
+    assert json.loads(written)["error"]["name"] == "PortInUse"
