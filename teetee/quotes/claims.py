@@ -1,4 +1,5 @@
-"""How the chain names a quote: by the hash of everything about it that time can turn from good to bad.
+"""How the chain names a quote: by the hash of everything about it that time can turn from good to
+bad.
 
 docs/protocol.md section 3. With the claims at hand anyone has a contract assess the quote anew,
 without its signatures.

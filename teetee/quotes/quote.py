@@ -1,4 +1,5 @@
-"""A TDX quote of version 4 or 5, taken apart and put together again. Nothing here checks a signature."""
+"""A TDX quote of version 4 or 5, taken apart and put together again. Nothing here checks a
+signature."""
 
 import struct
 from dataclasses import dataclass
