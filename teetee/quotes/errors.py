@@ -1,7 +1,7 @@
 """What can be wrong with a quote or with what it is checked against.
 
 QuoteError (Fatal)
-├── QuoteMalformed            not a TDX quote of version 4 with its PCK chain
+├── QuoteMalformed            not a TDX quote of version 4 or 5 with its PCK chain
 ├── CertificateMalformed      not a certificate, or not the one expected there
 ├── CollateralInvalid         not collateral, or not in force at that time
 ├── QuoteRefused              a signature, a chain or a platform's state does not hold
@@ -17,12 +17,12 @@ class QuoteError(Fatal):
 
 
 class QuoteMalformed(QuoteError):
-    """Not a TDX quote of version 4 with its PCK chain."""
+    """Not a TDX quote of version 4 or 5 with its PCK chain."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"Not a TDX quote of version 4: it {rule}. Ask the guest agent for a fresh quote."
+            f"Not a TDX quote of version 4 or 5: it {rule}. Ask the guest agent for a fresh quote."
         )
 
 

@@ -1,7 +1,8 @@
-"""A TDX quote of version 4, taken apart and put together again. Nothing here checks a signature."""
+"""A TDX quote of version 4 or 5, taken apart and put together again. Nothing here checks a
+signature."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from eth_utils.crypto import keccak
@@ -28,12 +29,16 @@ class TdReport:
     rtmrs: tuple[bytes, bytes, bytes, bytes]
     report_data: bytes
     """64 bytes, the enclave's own."""
+    tee_tcb_svn_2: bytes = b""
+    """16 bytes in a TDREPORT 1.5: the TDX module now loaded, which may be newer than the TD."""
+    mr_service_td: bytes = b""
+    """48 bytes in a TDREPORT 1.5."""
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """From the 584 bytes of a TDREPORT 1.0."""
+        """From the 584 bytes of a TDREPORT 1.0, or the 648 of a TDREPORT 1.5."""
         reader = _Reader(body)
-        return cls(
+        report = cls(
             tee_tcb_svn=reader.take(16),
             mr_seam=reader.take(48),
             mr_signer_seam=reader.take(48),
@@ -47,6 +52,9 @@ class TdReport:
             rtmrs=(reader.take(48), reader.take(48), reader.take(48), reader.take(48)),
             report_data=reader.take(64),
         )
+        if len(body) == layout.TD_REPORT_15_BYTES:
+            return replace(report, tee_tcb_svn_2=reader.take(16), mr_service_td=reader.take(48))
+        return report
 
     @property
     def measurement(self) -> bytes:
@@ -60,8 +68,10 @@ class Quote:
 
     header: bytes
     """48 bytes."""
+    descriptor: bytes
+    """Version 5: type and length of the body, 6 bytes. Version 4: nothing."""
     td_report: bytes
-    """584 bytes; taken apart by `report`."""
+    """584 or 648 bytes; taken apart by `report`."""
     signature: bytes
     attestation_key: bytes
     """r ‖ s and x ‖ y, 64 bytes each, big-endian."""
@@ -78,9 +88,7 @@ class Quote:
         if len(raw) > layout.MAX_QUOTE_BYTES:
             raise QuoteMalformed(f"has more than {layout.MAX_QUOTE_BYTES} bytes")
         reader = _Reader(raw)
-        header, td_report = reader.take(layout.HEADER_BYTES), reader.take(layout.TD_REPORT_BYTES)
-        if not header.startswith(layout.TDX_V4_START):
-            raise QuoteMalformed(f"begins with {header[:8].hex()}")
+        header, descriptor, td_report = _take_signed(reader)
         auth = _Reader(reader.take_sized("<I"))
         if any(reader.rest()):
             raise QuoteMalformed("is followed by bytes that are not zero")
@@ -95,18 +103,29 @@ class Quote:
         chain = certification.take_typed(layout.CERTIFICATION_PCK_CHAIN)
         certification.finish()
         return cls(
-            header, td_report, signature, key, qe_report, qe_report_signature, qe_auth_data, chain
+            header=header,
+            descriptor=descriptor,
+            td_report=td_report,
+            signature=signature,
+            attestation_key=key,
+            qe_report=qe_report,
+            qe_report_signature=qe_report_signature,
+            qe_auth_data=qe_auth_data,
+            pck_chain=chain,
         )
 
     @classmethod
     def from_core(cls, core: bytes, pck_chain: bytes) -> Self:
-        """From the 1,240 bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
-        if len(core) != layout.CORE_BYTES:
-            raise QuoteMalformed(f"has a core of {len(core)} bytes instead of {layout.CORE_BYTES}")
+        """From the bytes which a contract has seen (1,240 of version 4), and a chain.
+
+        Raises `QuoteMalformed`.
+        """
         reader = _Reader(core)
+        header, descriptor, td_report = _take_signed(reader)
         quote = cls(
-            header=reader.take(layout.HEADER_BYTES),
-            td_report=reader.take(layout.TD_REPORT_BYTES),
+            header=header,
+            descriptor=descriptor,
+            td_report=td_report,
             signature=reader.take(layout.SIGNATURE_BYTES),
             attestation_key=reader.take(layout.KEY_BYTES),
             qe_report=reader.take(layout.QE_REPORT_BYTES),
@@ -114,9 +133,13 @@ class Quote:
             qe_auth_data=reader.take(layout.QE_AUTH_BYTES),
             pck_chain=pck_chain,
         )
-        if not quote.header.startswith(layout.TDX_V4_START):
-            raise QuoteMalformed(f"begins with {core[:8].hex()}")
+        reader.finish()
         return quote
+
+    @property
+    def signed(self) -> bytes:
+        """What the attestation key signed: all that stands before the signature."""
+        return self.header + self.descriptor + self.td_report
 
     @property
     def report(self) -> TdReport:
@@ -125,11 +148,10 @@ class Quote:
 
     @property
     def core(self) -> bytes:
-        """The 1,240 bytes which a contract checks."""
+        """What a contract checks: 1,240 bytes of version 4; 1,246 or 1,310 of version 5."""
         return b"".join(
             (
-                self.header,
-                self.td_report,
+                self.signed,
                 self.signature,
                 self.attestation_key,
                 self.qe_report,
@@ -163,7 +185,7 @@ class Quote:
                 certification,
             )
         )
-        return self.header + self.td_report + struct.pack("<I", len(auth)) + auth
+        return self.signed + struct.pack("<I", len(auth)) + auth
 
 
 class _Reader:
@@ -197,6 +219,20 @@ class _Reader:
     def finish(self) -> None:
         if self.rest():
             raise QuoteMalformed(f"has {len(self.rest())} bytes where none belong")
+
+
+def _take_signed(reader: _Reader) -> tuple[bytes, bytes, bytes]:
+    """Header, descriptor, report."""
+    header = reader.take(layout.HEADER_BYTES)
+    if header.startswith(layout.TDX_V4_START):
+        return header, b"", reader.take(layout.TD_REPORT_BYTES)
+    if not header.startswith(layout.TDX_V5_START):
+        raise QuoteMalformed(f"begins with {header[:8].hex()}")
+    descriptor = reader.take(layout.BODY_DESCRIPTOR_BYTES)
+    kind, length = struct.unpack(layout.BODY_DESCRIPTOR, descriptor)
+    if layout.BODY_BYTES.get(kind) != length:
+        raise QuoteMalformed(f"has a body of type {kind} and {length} bytes")
+    return header, descriptor, reader.take(length)
 
 
 def rebuild(
