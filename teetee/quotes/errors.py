@@ -1,6 +1,7 @@
 """What can be wrong with a quote or with what it is checked against.
 
 QuoteError (Fatal)
+├── QuoteUnreadable           no file with a quote in it
 ├── QuoteMalformed            not a TDX quote of version 4 or 5 with its PCK chain
 ├── CertificateMalformed      not a certificate, or not the one expected there
 ├── CollateralInvalid         not collateral, or not in force at that time
@@ -16,13 +17,24 @@ class QuoteError(Fatal):
     """Whatever is wrong with a quote: it will be wrong again."""
 
 
+class QuoteUnreadable(QuoteError):
+    """No file with a quote in it."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        super().__init__(
+            f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, raw "
+            "or in hexadecimal."
+        )
+
+
 class QuoteMalformed(QuoteError):
     """Not a TDX quote of version 4 or 5 with its PCK chain."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"Not a TDX quote of version 4 or 5: it {rule}. Ask the guest agent for a fresh quote."
+            f"Not a quote that TeeTee can read: it {rule}. Ask the guest agent for a fresh quote."
         )
 
 

@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 from teetee.quotes import layout
 from teetee.quotes.certificates import pem_chain
 from teetee.quotes.errors import QuoteMalformed
+from teetee.quotes.reading import ByteReader
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class TdReport:
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """From the 584 bytes of a TDREPORT 1.0, or the 648 of a TDREPORT 1.5."""
-        reader = _Reader(body)
+        reader = ByteReader(body)
         report = cls(
             tee_tcb_svn=reader.take(16),
             mr_seam=reader.take(48),
@@ -87,13 +88,13 @@ class Quote:
         """From what a guest agent hands out. Raises `QuoteMalformed`."""
         if len(raw) > layout.MAX_QUOTE_BYTES:
             raise QuoteMalformed(f"has more than {layout.MAX_QUOTE_BYTES} bytes")
-        reader = _Reader(raw)
+        reader = ByteReader(raw)
         header, descriptor, td_report = _take_signed(reader)
-        auth = _Reader(reader.take_sized("<I"))
+        auth = ByteReader(reader.take_sized("<I"))
         if any(reader.rest()):
             raise QuoteMalformed("is followed by bytes that are not zero")
         signature, key = auth.take(layout.SIGNATURE_BYTES), auth.take(layout.KEY_BYTES)
-        certification = _Reader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
+        certification = ByteReader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
         auth.finish()
         qe_report = certification.take(layout.QE_REPORT_BYTES)
         qe_report_signature = certification.take(layout.SIGNATURE_BYTES)
@@ -120,7 +121,7 @@ class Quote:
 
         Raises `QuoteMalformed`.
         """
-        reader = _Reader(core)
+        reader = ByteReader(core)
         header, descriptor, td_report = _take_signed(reader)
         quote = cls(
             header=header,
@@ -188,40 +189,7 @@ class Quote:
         return self.signed + struct.pack("<I", len(auth)) + auth
 
 
-class _Reader:
-    """Takes bytes from the front; what is missing is an error."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._position = 0
-
-    def take(self, size: int) -> bytes:
-        end = self._position + size
-        if end > len(self._raw):
-            raise QuoteMalformed(f"is cut off: {end - len(self._raw)} bytes are missing")
-        taken = self._raw[self._position : end]
-        self._position = end
-        return taken
-
-    def take_sized(self, form: str) -> bytes:
-        (size,) = struct.unpack(form, self.take(struct.calcsize(form)))
-        return self.take(size)
-
-    def take_typed(self, expected: int) -> bytes:
-        (kind,) = struct.unpack("<H", self.take(2))
-        if kind != expected:
-            raise QuoteMalformed(f"has certification data of type {kind} instead of {expected}")
-        return self.take_sized("<I")
-
-    def rest(self) -> bytes:
-        return self._raw[self._position :]
-
-    def finish(self) -> None:
-        if self.rest():
-            raise QuoteMalformed(f"has {len(self.rest())} bytes where none belong")
-
-
-def _take_signed(reader: _Reader) -> tuple[bytes, bytes, bytes]:
+def _take_signed(reader: ByteReader) -> tuple[bytes, bytes, bytes]:
     """Header, descriptor, report."""
     header = reader.take(layout.HEADER_BYTES)
     if header.startswith(layout.TDX_V4_START):
