@@ -10,6 +10,7 @@ import typer
 from teetee.command.ask import ASK_EPILOG, RESUME_EPILOG, ask, resume
 from teetee.command.host import host
 from teetee.command.options import DeploymentOption, NetworkOption, RpcOption
+from teetee.command.quote import quote
 from teetee.command.session import connection_settings
 from teetee.command.shards import MODELS_EPILOG, SHARDS_EPILOG, models, shards
 from teetee.command.verify import EPILOG as VERIFY_EPILOG
@@ -51,6 +52,7 @@ application.command(epilog=MODELS_EPILOG)(models)
 application.command(epilog=SHARDS_EPILOG)(shards)
 application.add_typer(wallet, name="wallet")
 application.add_typer(host, name="host")
+application.add_typer(quote, name="quote")
 
 
 @application.callback(epilog=EXAMPLES)
