@@ -9,6 +9,7 @@ import typer
 
 from teetee.command.ask import ASK_EPILOG, RESUME_EPILOG, ask, resume
 from teetee.command.host import host
+from teetee.command.image import image
 from teetee.command.options import DeploymentOption, NetworkOption, RpcOption
 from teetee.command.quote import quote
 from teetee.command.session import connection_settings
@@ -53,6 +54,7 @@ application.command(epilog=SHARDS_EPILOG)(shards)
 application.add_typer(wallet, name="wallet")
 application.add_typer(host, name="host")
 application.add_typer(quote, name="quote")
+application.add_typer(image, name="image")
 
 
 @application.callback(epilog=EXAMPLES)

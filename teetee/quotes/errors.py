@@ -4,6 +4,7 @@ QuoteError (Fatal)
 ├── QuoteUnreadable           no file with a quote in it
 ├── QuoteMalformed            not a TDX quote of version 4 or 5 with its PCK chain
 ├── CertificateMalformed      not a certificate, or not the one expected there
+├── ComposeInvalid            not an app-compose document
 ├── CollateralInvalid         not collateral, or not in force at that time
 ├── QuoteRefused              a signature, a chain or a platform's state does not hold
 └── TcbStatusRefused          all signatures hold, and the platform is behind
@@ -45,6 +46,17 @@ class CertificateMalformed(QuoteError):
         self.rule = rule
         super().__init__(
             f"The certificate {rule}. Take the chain from the quote that it belongs to."
+        )
+
+
+class ComposeInvalid(QuoteError):
+    """Not an app-compose document."""
+
+    def __init__(self, source: str, rule: str) -> None:
+        self.rule = rule
+        super().__init__(
+            f"{source} is not an app-compose document: it {rule}. Give dstack's app-compose.json, "
+            "which holds the docker-compose file as text."
         )
 
 

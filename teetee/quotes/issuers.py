@@ -11,9 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 
-def signer_of(
-    text: bytes, signature: bytes, candidates: Iterable[bytes], at: int
-) -> bytes | None:
+def signer_of(text: bytes, signature: bytes, candidates: Iterable[bytes], at: int) -> bytes | None:
     """DER of a certificate whose key made the P-256 signature (r ‖ s) over `text`.
 
     Of several with the same key (Intel renews certificates) one that is in force at `at`.
@@ -22,7 +20,9 @@ def signer_of(
         return None
     r, s = (int.from_bytes(signature[start : start + 32], "big") for start in (0, 32))
     found = [
-        der for der in _distinct(candidates) if _made(_loaded(der), encode_dss_signature(r, s), text)
+        der
+        for der in _distinct(candidates)
+        if _made(_loaded(der), encode_dss_signature(r, s), text)
     ]
     return _preferred(found, at)
 
@@ -33,9 +33,7 @@ def issuer_of_crl(crl_der: bytes, candidates: Iterable[bytes], at: int) -> bytes
         crl = x509.load_der_x509_crl(crl_der)
         named = [der for der in _distinct(candidates) if _subject(der) == crl.issuer]
         signed = [
-            der
-            for der in named
-            if _made(_loaded(der), crl.signature, crl.tbs_certlist_bytes)
+            der for der in named if _made(_loaded(der), crl.signature, crl.tbs_certlist_bytes)
         ]
     except ValueError:
         return None

@@ -1,5 +1,6 @@
-"""Intel's signed JSON: `{"tcbInfo": {…}, "signature": "…"}` and the like, with the text of the inner
-object kept exactly as it was signed."""
+"""Intel's signed JSON: `{"tcbInfo": {…}, "signature": "…"}` and the like.
+
+The text of the inner object is kept exactly as it was signed."""
 
 import json
 from dataclasses import dataclass
