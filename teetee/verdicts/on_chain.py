@@ -1,0 +1,146 @@
+"""Our contracts' verdict: deployed anew, given certificates and collateral, asked about the quote.
+
+Everything happens in blocks of the same second, as if somebody had brought it all at once. Nothing
+is checked here that the contracts check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from web3 import Web3
+from web3.contract import Contract
+
+from teetee.errors import TeeTeeError
+from teetee.quotes.certificates import certificate_id, chain_der
+from teetee.quotes.collateral_folder import CollateralSet
+from teetee.quotes.quote import Quote
+from teetee.quotes.tcb_status import TcbStatus
+from teetee.verdicts.artefacts import artefact, error_signatures
+from teetee.verdicts.private_chain import LAST_SECOND, PrivateChain, Reverted
+from teetee.verdicts.verdict import OnChainVerdict
+
+CERTIFICATES: Final = "PckCertificates"
+VERIFIER: Final = "DcapVerifier"
+ANY_COLLATERAL: Final = (0, 0)
+"""A TcbPolicy: every evaluation number, every age up to Intel's own end."""
+_ERROR_STRING: Final = bytes.fromhex("08c379a0")
+
+
+@dataclass(frozen=True)
+class _Deployed:
+    chain: PrivateChain
+    certificates: Contract
+    verifier: Contract
+
+    def send(self, contract: Contract, function: str, *arguments: Any) -> int:
+        """Gas used. Raises `Reverted`."""
+        data = _encoded(contract, function, *arguments)
+        return self.chain.send(str(contract.address), data).gas_used
+
+
+def judge(chain: PrivateChain, raw: bytes, collateral: CollateralSet, at: int) -> OnChainVerdict:
+    """At that Unix second, with the collateral's root pinned. Raises `VerdictError`s alone."""
+    if not 0 <= at <= LAST_SECOND:
+        return OnChainVerdict.refused(f"no time of a block: {at}")
+    try:
+        quote = Quote.parse(raw)
+        leaf, authority, _ = chain_der(quote.pck_chain)
+        pck_id = certificate_id(leaf)
+        certificate_id(authority)
+    except TeeTeeError as error:
+        return OnChainVerdict.refused(str(error))
+    chain.begin(at)
+    try:
+        deployed = _deploy(chain, collateral.root)
+        _bring(deployed, leaf, authority, collateral)
+        return _verified(deployed, quote, pck_id)
+    except Reverted as reverted:
+        return OnChainVerdict.refused(explained(reverted.data), reverted.gas_used)
+
+
+def _deploy(chain: PrivateChain, root: bytes) -> _Deployed:
+    certificates = _created(chain, CERTIFICATES, root)
+    return _Deployed(chain, certificates, _created(chain, VERIFIER, certificates.address))
+
+
+def _bring(deployed: _Deployed, leaf: bytes, authority: bytes, collateral: CollateralSet) -> None:
+    """Certificates first, the CRLs before what they may forbid."""
+    certificates, verifier = deployed.certificates, deployed.verifier
+    of_crl = collateral.pck_authority
+    for der in dict.fromkeys((authority, of_crl)):
+        deployed.send(certificates, "addAuthority", der)
+    for der in dict.fromkeys((collateral.tcb_signer, collateral.qe_signer)):
+        deployed.send(certificates, "addCollateralSigner", der)
+    deployed.send(certificates, "addPckCertificate", leaf, certificate_id(authority))
+    deployed.send(verifier, "updateRootCrl", collateral.root_crl)
+    deployed.send(verifier, "updatePckCrl", collateral.pck_crl, certificate_id(of_crl))
+    for function, signed, signer in (
+        ("updateTcbInfo", collateral.tcb_info, collateral.tcb_signer),
+        ("updateQeIdentity", collateral.qe_identity, collateral.qe_signer),
+    ):
+        arguments = (signed.text.encode(), signed.signature, certificate_id(signer))
+        deployed.send(verifier, function, *arguments)
+
+
+def _verified(deployed: _Deployed, quote: Quote, pck_id: bytes) -> OnChainVerdict:
+    arguments = (quote.core, pck_id, ANY_COLLATERAL)
+    gas = deployed.send(deployed.verifier, "verifyQuote", *arguments)
+    data = _encoded(deployed.verifier, "verifyQuote", *arguments)
+    answer = deployed.chain.read(str(deployed.verifier.address), data)
+    status = TcbStatus(_field(deployed.verifier, "verifyQuote", "tcbStatus", answer))
+    if not status.is_known:
+        return OnChainVerdict.refused(f"TCB status {status.intel_name}", gas)
+    return OnChainVerdict(ok=True, status=status.intel_name, gas=gas)
+
+
+def explained(data: bytes) -> str:
+    """A refusal as `Name(argument=value, …)`."""
+    if not data:
+        return "refused without a reason"
+    if data[:4] == _ERROR_STRING:
+        return _safely(lambda: str(decode(["string"], data[4:])[0])) or "refused"
+    found = error_signatures().get(data[:4])
+    if found is None:
+        return f"refused with 0x{data[:4].hex()}"
+    name, names, types = found
+    values = _safely(lambda: decode(types, data[4:])) or ()
+    shown = (f"{key}={_shown(value)}" for key, value in zip(names, values, strict=False))
+    return f"{name}({', '.join(shown)})"
+
+
+def _safely(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except (DecodingError, ValueError):
+        return None
+
+
+def _shown(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _created(chain: PrivateChain, name: str, *arguments: Any) -> Contract:
+    compiled = artefact(name)
+    factory = Web3().eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
+    code = str(factory.constructor(*arguments).data_in_transaction)
+    address = chain.create(bytes.fromhex(code.removeprefix("0x")))
+    return Web3().eth.contract(address=Web3.to_checksum_address(address), abi=compiled.abi)
+
+
+def _encoded(contract: Contract, function: str, *arguments: Any) -> bytes:
+    return bytes.fromhex(contract.encode_abi(function, args=list(arguments)).removeprefix("0x"))
+
+
+def _field(contract: Contract, function: str, field: str, answer: bytes) -> Any:
+    """One field of the struct that a function returns."""
+    abi = contract.get_function_by_name(function).abi
+    (output,) = abi["outputs"]
+    components = output["components"]  # type: ignore[typeddict-item]
+    types = [component["type"] for component in components]
+    (values,) = decode([f"({','.join(types)})"], answer)
+    return values[[component["name"] for component in components].index(field)]
