@@ -24,7 +24,7 @@ import {
     ShardStatus,
     SignerRecord
 } from "./types/Shard.sol";
-import {TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+import {TcbPolicy, TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
 
 /// @title ShardRegistry
 /// @notice Who serves which layers of which model in which attested enclave.
@@ -86,7 +86,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
             attestation: attestation
         });
         // Interaction:
-        _takeBond(msg.sender);
+        _takeBond();
     }
 
     /// @inheritdoc IShardRegistry
@@ -261,7 +261,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     {
         attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
         if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
-        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId);
+        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId, TcbPolicy({minimumEvaluationNumber: 0, maxCollateralAge: 0}));
         bytes32 expected =
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);

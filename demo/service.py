@@ -33,11 +33,19 @@ class Service:
         """Whether it still is there."""
         return self.process.poll() is None
 
-    def wait_for(self, matches: Callable[[str], bool], seconds: float, awaited: str) -> str:
-        """The first line which matches, also one said before. Raises `ProcessEnded`,
-        `ProcessSilent`.
+    @property
+    def said(self) -> int:
+        """How many lines so far."""
+        return len(self._lines)
+
+    def wait_for(
+        self, matches: Callable[[str], bool], seconds: float, awaited: str, *, since: int = 0
+    ) -> str:
+        """The first line which matches, also one said before, but for the first `since` lines.
+
+        Raises `ProcessEnded`, `ProcessSilent`.
         """
-        until, seen = time.monotonic() + seconds, 0
+        until, seen = time.monotonic() + seconds, since
         with self._heard:
             while True:
                 for line in self._lines[seen:]:

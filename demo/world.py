@@ -74,11 +74,11 @@ class World:
     def start(self) -> None:
         """All phases up to enclaves that wait for questions."""
         phase = self.console.phase
-        with phase("model", "the model: found, prepared, its tensors hashed"):
-            self.model = prepare_model(self.supervisor, self.folders, self.plan.model)
         with phase("chain", "the chain: anvil with Base's rules"):
             self.chain = start_chain(self.supervisor, self.plan.port)
             self.enclaves_rpc = f"http://{LOOPBACK}:{self.plan.front(self.chain.port)}"
+        with phase("model", "the model: found, prepared, its tensors hashed"):
+            self.model = prepare_model(self.supervisor, self.folders, self.plan.model)
         with phase("machines", "the machines: a test root, simulated TDX guests"):
             self._start_machines()
         with phase("contracts", "the contracts deployed, the model published"):
@@ -102,6 +102,10 @@ class World:
         if role not in self.wallets:
             self.wallets[role] = Wallet.fresh(role, self.chain)
         return self.wallets[role]
+
+    def enclave(self, name: str) -> Enclave:
+        """By its name in the plan."""
+        return next(enclave for enclave in self.enclaves if enclave.plan.name == name)
 
     def connection(self) -> Connection:
         """A reader of the chain."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from teetee.chain.connection import Block
 from teetee.chain.registry import Registry
+from teetee.chain.rejections import UnknownShard
 from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId
 
@@ -23,4 +24,8 @@ class RegistryDoor:
     def own_shard(self, *, at: Block) -> Shard | None:
         """The latest shard that our signer was enrolled as, active or not."""
         shard_id = self._registry.shard_of(self._signer)
-        return None if shard_id is None else self._registry.shard(shard_id, at)
+        try:
+            return None if shard_id is None else self._registry.shard(shard_id, at)
+        except UnknownShard:
+            # `shard_of` speaks of the newest block, which may be younger than `at`.
+            return None

@@ -221,7 +221,6 @@ class EntryService:
             heads=self._enclave.heads,
             journal=self._journal,
             shard_id=self.shard_id,
-            first_block=self._enclave.deployment.deployed_at_block,
             confirmations=settings.confirmations,
             most=settings.requests_held,
             timing=self._timing,

@@ -16,6 +16,7 @@ from oracle.decision import Facts, Timing, Wait, decide
 from oracle.heads import Heads
 from oracle.journal import Standing
 from teetee.chain.connection import Block
+from teetee.chain.errors import NoContract
 from teetee.chain.requests import Request, RequestStatus
 from teetee.identifiers import RequestId, ShardId
 
@@ -44,21 +45,17 @@ class Watcher:
         heads: Heads,
         journal: Held,
         shard_id: ShardId,
-        first_block: int,
         confirmations: int,
         most: int,
         timing: Timing,
         log: FilteringBoundLogger,
     ) -> None:
-        """`first_block`: none of the contracts is older. `confirmations`: blocks on top of a
-        request before it is taken; `most`: requests held.
-        """
+        """`confirmations`: blocks on top of a request before it is taken; `most`: requests held."""
         self._blocks = blocks
         self._reader = reader
         self._heads = heads
         self._journal = journal
         self._shard_id = shard_id
-        self._first_block = first_block
         self._confirmations = confirmations
         self._most = most
         self._timing = timing
@@ -85,8 +82,14 @@ class Watcher:
     def close_books(self) -> None:
         """Forgets what ended for good at the safe block. Raises `Retryable`."""
         safe = self._blocks.safe()
-        if safe.number < self._first_block:
+        try:
+            self._close_until(safe)
+        except NoContract:
+            # A young chain's safe block is older than the contracts. At a wrong address, `look`
+            # says so.
             return
+
+    def _close_until(self, safe: Block) -> None:
         for request_id in self._journal.over():
             request = self._reader.request(request_id, at=safe)
             if request is not None and request.status is not RequestStatus.OPEN:

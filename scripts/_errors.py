@@ -131,7 +131,7 @@ class NotPublished(Fatal):
     def __init__(self, names: list[str]) -> None:
         super().__init__(
             f"Deployed and written down, but the sources of {', '.join(names)} are not published. "
-            "Repeat with `ape etherscan verify` or at sourcify.dev; do not deploy again."
+            "Verify them at sourcify.dev by hand; do not deploy again."
         )
 
 

@@ -9,6 +9,7 @@ from ape import project
 from ape.api import ProviderAPI
 from ape.cli import ConnectedProviderCommand
 from ape.exceptions import ApeException
+from ape_sourcify.client import SourcifyClient
 from ape_sourcify.explorer import Sourcify
 from rich.console import Console
 
@@ -25,6 +26,7 @@ from scripts._wiring import check_wiring
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import NotDeployed
 
+SOURCIFY = "https://sourcify.dev/server"
 HOLDERS = ("admin", "publisher", "notice_giver", "guardian", "treasury")
 
 HELP = """Deploy the contracts, set the roles, read all of it back, and write the deployment file.
@@ -132,6 +134,7 @@ def _report(console: Console, deployed: Deployed, root_ca: RootCa, path: Path | 
 
 def _publish(deployed: Deployed, provider: ProviderAPI) -> None:
     explorer = Sourcify(name="sourcify", network=provider.network)
+    explorer.client = SourcifyClient(SOURCIFY)
     failed = []
     for name, contract in deployed.publishable.items():
         try:

@@ -65,7 +65,8 @@ states, which count as plaintext too, in the stages and inside TLS. None of them
 part of an error or a repr.
 """
 
-from shard_runtime.entry import Entry, EntrySettings
+from shard_runtime.entry import Entry
+from shard_runtime.entry_engine import EntrySettings
 from shard_runtime.generation import Generation
 from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits

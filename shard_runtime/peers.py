@@ -44,7 +44,7 @@ class PeerDirectory(Protocol):
 
 
 class FixedDirectory:
-    """Peers told once; `remove` makes one inactive. For tests and `shard_runtime check`."""
+    """Peers told once; `add` and `remove` tell more. For tests and `shard_runtime check`."""
 
     def __init__(self, peers: Iterable[Peer]) -> None:
         self._peers = {peer.shard_id: peer for peer in peers}
@@ -57,6 +57,10 @@ class FixedDirectory:
 
     def accepts(self, tls: bytes) -> bool:
         return any(peer.tls == tls for peer in list(self._peers.values()))
+
+    def add(self, peer: Peer) -> None:
+        """From now on the shard is known."""
+        self._peers = {**self._peers, peer.shard_id: peer}
 
     def remove(self, shard_id: ShardId) -> None:
         """From now on the shard is unknown and its key refused."""

@@ -5,6 +5,7 @@ Whether the recipients deserve the prompt (attested, active, unexpired) is decid
 wrong, never what was inside.
 """
 
+import os
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
@@ -55,7 +56,8 @@ _RECIPIENT_BYTES = 4 + _SEALED_BYTES
 MAX_ENVELOPE_BYTES = 2 + MAX_RECIPIENTS * _RECIPIENT_BYTES + BUCKETS[-1] + _TAG_BYTES
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-_NONCE = bytes(12)  # each key seals one message
+_NONCE = bytes(12)  # for prompts: each prompt key seals one message
+_NONCE_BYTES = 12
 
 
 def seal_prompt(
@@ -115,24 +117,24 @@ def seal_answer(
 ) -> bytes:
     """Seal for whoever knows the secret. Raises `EnvelopeTooLarge`.
 
-    One request has one answer: sealing two different ones under the same request would give away
-    both.
+    The nonce is random: two recipients, or one that lost its journal, may seal different answers
+    under the same key, and both can become public.
     """
-    key = AESGCM(secret.answer_key(context, request_id))
-    return bytes([VERSION]) + key.encrypt(
-        _NONCE, _pad(answer.to_json()), _answer_data(context, request_id)
-    )
+    key, nonce = AESGCM(secret.answer_key(context, request_id)), os.urandom(_NONCE_BYTES)
+    sealed = key.encrypt(nonce, _pad(answer.to_json()), _answer_data(context, request_id))
+    return bytes([VERSION]) + nonce + sealed
 
 
 def open_answer(
     sealed: bytes, secret: RequestSecret, context: RequestContext, request_id: RequestId
 ) -> Answer:
     """Open as the requester. Raises `AnswerUndecryptable`, `AnswerInvalid`."""
-    if sealed[:1] != bytes([VERSION]) or len(sealed) - 1 - _TAG_BYTES not in BUCKETS:
+    body = 1 + _NONCE_BYTES
+    if sealed[:1] != bytes([VERSION]) or len(sealed) - body - _TAG_BYTES not in BUCKETS:
         raise AnswerInvalid("the ciphertext", f"must be of version {VERSION} and fill a bucket")
     key = AESGCM(secret.answer_key(context, request_id))
     try:
-        padded = key.decrypt(_NONCE, sealed[1:], _answer_data(context, request_id))
+        padded = key.decrypt(sealed[1:body], sealed[body:], _answer_data(context, request_id))
     except InvalidTag:
         raise AnswerUndecryptable from None
     plaintext = _unpad(padded)

@@ -116,7 +116,8 @@ class Chain:
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]
         )
         receipt = self.send(deployer, f"deploying {name}", factory.constructor(*arguments))
-        return self.web3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"])
+        address = Web3.to_checksum_address(str(receipt["contractAddress"]))
+        return self.web3.eth.contract(address=address, abi=compiled["abi"])
 
 
 def _artefact(name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "../libraries/ReceiptHash.sol";
-import {ModelId, RequestId, ShardId} from "../types/Identifiers.sol";
+import {ModelId, RequestId} from "../types/Identifiers.sol";
 import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} from "../types/Settlement.sol";
 import {Stage} from "../types/Shard.sol";
 
@@ -25,17 +25,13 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
 
     /// @dev Whether the stages are known, attested, of one model, and tile its layers. The entry was found to be a
     /// recipient, so it is of the request's model and starts at layer 0.
-    function _checkTiling(SettlementParameters calldata parameters, Stage[] memory stages, uint256 layerCount)
-        internal
-        pure
-    {
-        RequestId requestId = parameters.requestId;
+    function _checkTiling(RequestId requestId, Stage[] memory stages, uint256 layerCount) internal pure {
         ModelId modelId = stages[0].modelId;
         uint256 expected;
         for (uint256 i = 0; i < stages.length; ++i) {
             Stage memory stage = stages[i];
-            if (stage.signer == address(0)) revert StageUnknown(requestId, i, parameters.receipts[i].shardId);
-            if (!stage.isAttested) revert StageInactive(requestId, i, parameters.receipts[i].shardId);
+            if (stage.signer == address(0)) revert StageUnknown(requestId, i, stage.shardId);
+            if (!stage.isAttested) revert StageInactive(requestId, i, stage.shardId);
             if (stage.modelId != modelId) {
                 revert WrongModel({requestId: requestId, stage: i, expected: modelId, actual: stage.modelId});
             }
@@ -66,8 +62,9 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         receipt.modelId = stages[0].modelId;
         // The last sampled token is never fed back.
         receipt.endPosition = parameters.inputTokens + parameters.outputTokens - 1;
+        StageReceiptParameters[] calldata receipts = parameters.receipts;
         for (uint256 i = 0; i < stages.length; ++i) {
-            StageReceiptParameters calldata given = parameters.receipts[i];
+            StageReceiptParameters calldata given = receipts[i];
             if (i != 0 && given.inputCommitment != receipt.outputCommitment) {
                 revert CommitmentMismatch({
                     requestId: parameters.requestId,
@@ -104,18 +101,11 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         if (recovered != entry) revert SettlementNotSigned(parameters.requestId, entry, recovered);
     }
 
-    function _shardIds(StageReceiptParameters[] calldata receipts) internal pure returns (ShardId[] memory shardIds) {
-        shardIds = new ShardId[](receipts.length);
-        for (uint256 i = 0; i < receipts.length; ++i) {
-            shardIds[i] = receipts[i].shardId;
-        }
-    }
-
     function _fill(StageReceipt memory receipt, StageReceiptParameters calldata given, Stage memory stage)
         private
         pure
     {
-        receipt.shardId = given.shardId;
+        receipt.shardId = stage.shardId;
         receipt.firstLayer = stage.firstLayer;
         receipt.endLayer = stage.endLayer;
         receipt.identityDigest = stage.identityDigest;

@@ -25,7 +25,7 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
     function request(RequestParameters calldata parameters) external nonReentrant returns (RequestId requestId) {
         uint256 deposit;
         (requestId, deposit) = _admit(msg.sender, parameters, true);
-        _collect(msg.sender, deposit);
+        _collect(deposit);
     }
 
     /// @inheritdoc IInferenceEscrow
@@ -48,7 +48,7 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
             s: permit.s
         }) {}
             catch {}
-        _collect(msg.sender, deposit);
+        _collect(deposit);
     }
 
     /// @inheritdoc IInferenceEscrow
@@ -164,13 +164,13 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
         });
     }
 
-    /// @dev Credit first, then the requester's tokens.
-    function _collect(address requester, uint256 deposit) private {
-        uint256 missing = _spendCredit(requester, deposit);
+    /// @dev From the caller: credit first, then tokens.
+    function _collect(uint256 deposit) private {
+        uint256 missing = _spendCredit(msg.sender, deposit);
         if (missing == 0) return;
-        uint256 allowed = TOKEN.allowance(requester, address(this));
-        if (allowed < missing) revert TokenAllowanceTooLow(requester, allowed, missing);
-        TOKEN.safeTransferFrom(requester, address(this), missing);
+        uint256 allowed = TOKEN.allowance(msg.sender, address(this));
+        if (allowed < missing) revert TokenAllowanceTooLow(msg.sender, allowed, missing);
+        TOKEN.safeTransferFrom(msg.sender, address(this), missing);
     }
 
     function _checkEnvelope(uint256 length) private view {

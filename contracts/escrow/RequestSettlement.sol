@@ -4,10 +4,11 @@ pragma solidity 0.8.37;
 import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {CostSplit} from "../libraries/CostSplit.sol";
 import {RecipientList} from "../libraries/RecipientList.sol";
+import {ShardSlots} from "../libraries/ShardSlots.sol";
 import {RequestId, ShardId} from "../types/Identifiers.sol";
 import {ModelTerms} from "../types/Model.sol";
 import {Recipients, RequestRecord, RequestStatus} from "../types/Request.sol";
-import {SettlementParameters, Split} from "../types/Settlement.sol";
+import {SettlementParameters, Split, StageReceiptParameters} from "../types/Settlement.sol";
 import {Stage} from "../types/Shard.sol";
 import {EscrowAccounts} from "./EscrowAccounts.sol";
 import {PathVerification} from "./PathVerification.sol";
@@ -29,12 +30,24 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
     /// @inheritdoc IInferenceEscrow
     function settleBatch(SettlementParameters[] calldata batch) external nonReentrant {
         for (uint256 i = 0; i < batch.length; ++i) {
-            RequestRecord memory record = _known(batch[i].requestId);
-            if (record.status != RequestStatus.OPEN || block.timestamp > _deadline(record)) {
-                emit SettlementSkipped(batch[i].requestId, record.status);
-            } else {
-                _settle(batch[i], record);
+            uint256 free;
+            assembly ("memory-safe") {
+                free := mload(0x40)
             }
+            _settleOrSkip(batch[i]);
+            // Nothing that this settlement kept in memory is needed any more, and memory grows dearer with its size.
+            assembly ("memory-safe") {
+                mstore(0x40, free)
+            }
+        }
+    }
+
+    function _settleOrSkip(SettlementParameters calldata parameters) private {
+        RequestRecord memory record = _known(parameters.requestId);
+        if (record.status != RequestStatus.OPEN || block.timestamp > _deadline(record)) {
+            emit SettlementSkipped(parameters.requestId, record.status);
+        } else {
+            _settle(parameters, record);
         }
     }
 
@@ -42,8 +55,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
     function _settle(SettlementParameters calldata parameters, RequestRecord memory record) private {
         // Check:
         _checkUsage(parameters, record);
-        (Stage[] memory stages, ModelTerms memory terms) = REGISTRY.path(_shardIds(parameters.receipts));
-        _checkTiling(parameters, stages, terms.layerCount);
+        (Stage[] memory stages, ModelTerms memory terms) = _path(parameters.receipts);
+        _checkTiling(parameters.requestId, stages, terms.layerCount);
         bytes32 lastReceipt = _checkReceipts(parameters, stages);
         _checkSettlement(parameters, stages[0].signer, lastReceipt);
         // Effect:
@@ -52,12 +65,32 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         (Split memory split, uint256[] memory shares) =
             CostSplit.divide({deposit: _deposit(record), cost: cost, feeBps: FEE_BPS, terms: terms, stages: stages});
         uint256 tokens = uint256(parameters.inputTokens) + parameters.outputTokens;
-        _creditStages({parameters: parameters, stages: stages, shares: shares, paidTokens: cost == 0 ? 0 : tokens});
+        _creditStages({
+            requestId: parameters.requestId, stages: stages, shares: shares, paidTokens: cost == 0 ? 0 : tokens
+        });
         _credit(TREASURY, split.fee);
         _credit(terms.royaltyRecipient, split.royalty);
         _credit(record.requester, split.refund);
         if (!_isPaid(record)) _returnAllowance(record.requester, _reservedTokens(record) - tokens, record.openedAt);
         _announce(parameters, record.requester, split, lastReceipt);
+    }
+
+    /// @dev What the registry knows of the shards, and of the model of the first.
+    function _path(StageReceiptParameters[] calldata receipts)
+        private
+        view
+        returns (Stage[] memory stages, ModelTerms memory terms)
+    {
+        ShardId[] memory shardIds = new ShardId[](receipts.length);
+        for (uint256 i = 0; i < shardIds.length; ++i) {
+            shardIds[i] = receipts[i].shardId;
+        }
+        bytes32[] memory words = REGISTRY.pathSlots(shardIds);
+        terms = ShardSlots.termsIn(words[0]);
+        stages = new Stage[](shardIds.length);
+        for (uint256 i = 0; i < stages.length; ++i) {
+            stages[i] = ShardSlots.stageAt(words, 1 + ShardSlots.WORDS * i, shardIds[i]);
+        }
     }
 
     /// @dev What doesn't need the registry: tokens within what was paid for, an answer, an entry that was asked.
@@ -80,18 +113,15 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
     }
 
     /// @dev `paidTokens` is zero for a request on a host's allowance: it earns nothing, no allowance either.
-    function _creditStages(
-        SettlementParameters calldata parameters,
-        Stage[] memory stages,
-        uint256[] memory shares,
-        uint256 paidTokens
-    ) private {
+    function _creditStages(RequestId requestId, Stage[] memory stages, uint256[] memory shares, uint256 paidTokens)
+        private
+    {
         for (uint256 i = 0; i < stages.length; ++i) {
             Stage memory stage = stages[i];
             if (paidTokens != 0) _creditStage(stage.host, shares[i], (stage.endLayer - stage.firstLayer) * paidTokens);
             emit StageSettled({
-                requestId: parameters.requestId,
-                shardId: parameters.receipts[i].shardId,
+                requestId: requestId,
+                shardId: stage.shardId,
                 host: stage.host,
                 quoteHash: stage.quoteHash,
                 amount: shares[i]

@@ -2,7 +2,6 @@
 pragma solidity >=0.8.37;
 
 import {ModelId, ShardId} from "../types/Identifiers.sol";
-import {ModelTerms} from "../types/Model.sol";
 import {
     Attestation,
     EnrolmentParameters,
@@ -135,8 +134,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice What a settlement needs to know of a shard. All zero for an unknown shard.
     function stage(ShardId shardId) external view returns (Stage memory);
 
-    /// @notice The same for a whole path, with the terms of the first shard's model.
-    function path(ShardId[] calldata shardIds) external view returns (Stage[] memory stages, ModelTerms memory terms);
+    /// @notice The same for a whole path, as it is stored: one word with the terms of the first shard's model, then
+    /// four words for each shard. ShardSlots reads them.
+    function pathSlots(ShardId[] calldata shardIds) external view returns (bytes32[] memory words);
 
     /// @notice docs/protocol.md, section 3.
     function identityDigest(Identity calldata identity) external view returns (bytes32);

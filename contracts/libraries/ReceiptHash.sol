@@ -23,11 +23,32 @@ library ReceiptHash {
     );
 
     function hash(StageReceipt memory receipt) internal pure returns (bytes32) {
-        return keccak256(abi.encode(STAGE_RECEIPT_TYPEHASH, receipt));
+        uint256 place;
+        assembly {
+            place := receipt
+        }
+        return _hashInPlace(place, 11, STAGE_RECEIPT_TYPEHASH);
     }
 
     function hash(Settlement memory settlement) internal pure returns (bytes32) {
-        return keccak256(abi.encode(SETTLEMENT_TYPEHASH, settlement));
+        uint256 place;
+        assembly {
+            place := settlement
+        }
+        return _hashInPlace(place, 5, SETTLEMENT_TYPEHASH);
+    }
+
+    /// @dev keccak256(abi.encode(typeHash, members)), without the copy: in memory a struct of value types is laid out
+    /// as abi.encode does it, one clean word for each member. The type hash goes into the word before, which is put
+    /// back; there is one, because nothing is allocated below 0x80.
+    function _hashInPlace(uint256 place, uint256 members, bytes32 typeHash) private pure returns (bytes32 structHash) {
+        assembly ("memory-safe") {
+            let before := sub(place, 0x20)
+            let kept := mload(before)
+            mstore(before, typeHash)
+            structHash := keccak256(before, mul(add(members, 1), 0x20))
+            mstore(before, kept)
+        }
     }
 
     /// @notice Binds a request as it is asked to who asks, the escrow and the chain.

@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {LayerDigests} from "../libraries/LayerDigests.sol";
+import {ShardSlots} from "../libraries/ShardSlots.sol";
 import {ModelId} from "../types/Identifiers.sol";
 import {MeasurementRecord, Model, ModelParameters, ModelTerms} from "../types/Model.sol";
 
@@ -129,15 +130,10 @@ abstract contract ModelRegistry is AccessManaged, IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function termsOf(ModelId modelId) public view returns (ModelTerms memory) {
-        Model storage known = _models[modelId];
-        if (known.layerCount == 0) revert UnknownModel(modelId);
-        return ModelTerms({
-            royaltyRecipient: known.royaltyRecipient,
-            royaltyBps: known.royaltyBps,
-            layerCount: known.layerCount,
-            entryLayerEquivalents: known.entryLayerEquivalents
-        });
+    function termsOf(ModelId modelId) external view returns (ModelTerms memory) {
+        bytes32 word = _termsWord(modelId);
+        if (word == bytes32(0)) revert UnknownModel(modelId);
+        return ShardSlots.termsIn(word);
     }
 
     /// @inheritdoc IModelRegistry
@@ -184,6 +180,11 @@ abstract contract ModelRegistry is AccessManaged, IModelRegistry {
         MeasurementRecord memory record = _measurementRecords[modelId][measurement];
         if (!record.isAllowed) revert MeasurementNotAllowed(modelId, measurement);
         return record.index;
+    }
+
+    /// @dev Zero for an unknown model: a known one has layers.
+    function _termsWord(ModelId modelId) internal view returns (bytes32) {
+        return ShardSlots.termsWord(_models[modelId]);
     }
 
     /// @dev `index` is one that `_allowedMeasurementIndex` gave.

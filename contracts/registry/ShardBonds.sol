@@ -66,9 +66,9 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
 
     /* BONDS */
 
-    /// @dev The last step of an enrolment: the shard is stored with its bond already.
-    function _takeBond(address host) internal {
-        TOKEN.safeTransferFrom(host, address(this), BOND);
+    /// @dev The last step of an enrolment, by the host: the shard is stored with its bond already.
+    function _takeBond() internal {
+        TOKEN.safeTransferFrom(msg.sender, address(this), BOND);
     }
 
     /// @inheritdoc IShardBonds

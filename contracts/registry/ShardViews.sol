@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "../libraries/EnclaveIdentity.sol";
+import {ShardSlots} from "../libraries/ShardSlots.sol";
 import {ModelId, ShardId} from "../types/Identifiers.sol";
-import {ModelTerms} from "../types/Model.sol";
 import {Identity, Shard, ShardStatus, SignerRecord, Stage} from "../types/Shard.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
 import {ShardBonds} from "./ShardBonds.sol";
@@ -85,16 +85,18 @@ abstract contract ShardViews is ModelRegistry, ShardBonds, IShardRegistry {
 
     /// @inheritdoc IShardRegistry
     function stage(ShardId shardId) external view returns (Stage memory) {
-        return _stage(shardId);
+        bytes32[] memory words = new bytes32[](ShardSlots.WORDS);
+        ShardSlots.copy({shard: _shards[shardId], words: words, position: 0});
+        return ShardSlots.stageAt(words, 0, shardId);
     }
 
     /// @inheritdoc IShardRegistry
-    function path(ShardId[] calldata shardIds) external view returns (Stage[] memory stages, ModelTerms memory terms) {
-        stages = new Stage[](shardIds.length);
+    function pathSlots(ShardId[] calldata shardIds) external view returns (bytes32[] memory words) {
+        words = new bytes32[](1 + ShardSlots.WORDS * shardIds.length);
         for (uint256 i = 0; i < shardIds.length; ++i) {
-            stages[i] = _stage(shardIds[i]);
+            ShardSlots.copy({shard: _shards[shardIds[i]], words: words, position: 1 + ShardSlots.WORDS * i});
         }
-        if (shardIds.length != 0 && ModelId.unwrap(stages[0].modelId) != 0) terms = termsOf(stages[0].modelId);
+        if (shardIds.length != 0) words[0] = _termsWord(ShardSlots.modelIdOf(words[1]));
     }
 
     /// @inheritdoc IShardRegistry
@@ -108,26 +110,8 @@ abstract contract ShardViews is ModelRegistry, ShardBonds, IShardRegistry {
         if (record.shardId != shardId) revert ShardReplaced(shardId, record.shardId);
     }
 
-    function _stage(ShardId shardId) private view returns (Stage memory) {
-        Shard memory staged = _shards[shardId];
-        return Stage({
-            signer: staged.signer,
-            host: staged.host,
-            modelId: staged.modelId,
-            firstLayer: staged.firstLayer,
-            endLayer: staged.endLayer,
-            isEntry: staged.isEntry,
-            isAttested: _isAttested(staged.status, staged.attestedUntil),
-            identityDigest: staged.identityDigest,
-            quoteHash: staged.quoteHash
-        });
-    }
-
     function _isActive(Shard storage candidate) private view returns (bool) {
-        return _isAttested(candidate.status, candidate.attestedUntil) && candidate.bond >= BOND;
-    }
-
-    function _isAttested(ShardStatus status, uint256 attestedUntil) private view returns (bool) {
-        return status == ShardStatus.ACTIVE && block.timestamp <= attestedUntil;
+        bool isAttested = candidate.status == ShardStatus.ACTIVE && block.timestamp <= candidate.attestedUntil;
+        return isAttested && candidate.bond >= BOND;
     }
 }

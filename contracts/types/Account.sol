@@ -5,7 +5,7 @@ pragma solidity >=0.8.37;
 struct Account {
     // Token wei that can be withdrawn or spent on the next request. 96 bits hold the token's whole supply.
     uint96 credit;
-    // Layers × tokens served in paid requests so far: 64 bits hold 10^9 of the largest requests.
+    // Layers × tokens served in paid requests so far: 64 bits hold 2^29 of the largest requests.
     uint64 servedLayerTokens;
     // LLM tokens used, or reserved by open requests, on `allowanceDay`.
     uint64 allowanceUsed;

@@ -107,6 +107,7 @@ struct Attestation {
 
 /// @notice What a settlement needs to know of one shard of its path.
 struct Stage {
+    ShardId shardId;
     address signer;
     address host;
     ModelId modelId;

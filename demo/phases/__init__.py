@@ -1,1 +1,1 @@
-"""The parts of a demo in their order: model, chain, contracts, enclaves, ask, unsplit, audit."""
+"""The parts of a demo in their order: chain, model, machines, contracts, enclaves, ask, unsplit, audit."""

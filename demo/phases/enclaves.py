@@ -63,6 +63,11 @@ class Enclave:
         """The address that signs its receipts and pays its gas. Known once it was ready."""
         return str(self.keyset["signer"])
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self.service is not None and self.service.is_running
+
     def start(self, supervisor: Supervisor) -> None:
         """Begin to load; `await_ready` waits for it. Also after a stop or a kill."""
         argv = [sys.executable, "-m", "oracle", "run"]
@@ -75,7 +80,32 @@ class Enclave:
 
     def await_serving(self) -> None:
         """Until it has seen its enrolment on chain. Raises `ProcessEnded`, `ProcessSilent`."""
-        self._wait(lambda said: _event(said) == "serving", SERVE_SECONDS, "serving")
+        self.await_event("serving")
+
+    @property
+    def said(self) -> int:
+        """How many lines its process has logged."""
+        return self.service.said if self.service is not None else 0
+
+    def await_event(self, event: str, *, since: int = 0) -> dict[str, Any]:
+        """The first such event of its log after that many lines. Raises as the others do."""
+        assert self.service is not None
+        line = self.service.wait_for(
+            lambda said: _event(said) == event, SERVE_SECONDS, f'"{event}"', since=since
+        )
+        logged: dict[str, Any] = json.loads(line)
+        return logged
+
+    def stop(self, supervisor: Supervisor) -> None:
+        """As its host would stop it."""
+        assert self.service is not None
+        supervisor.stop(self.service)
+
+    def kill(self, supervisor: Supervisor) -> None:
+        """kill -9, as a machine that loses power would do it."""
+        assert self.service is not None
+        self.service.kill()
+        supervisor.stop(self.service)
 
     def _wait(self, matches: Any, seconds: float, awaited: str) -> str:
         assert self.service is not None

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from teetee.client import shallow_json
 from teetee.client.errors import MalformedFrame
 
 LENGTH_BYTES = 4
@@ -53,8 +54,8 @@ class FrameDecoder:
 def _json_object(body: bytes) -> dict[str, Any]:
     # The body may hold an answer: no part of it goes into the error.
     try:
-        message = json.loads(body)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        message = shallow_json.load(body)
+    except ValueError:
         raise MalformedFrame("it is not JSON") from None
     if not isinstance(message, dict):
         raise MalformedFrame("it is not a JSON object")

@@ -7,7 +7,6 @@ revocation) is checked here. Without collateral there is no verdict, and no verd
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import dcap_qvl
 from cryptography import x509
 
 from teetee.chain.certificates import CertificateChain
+from teetee.client import shallow_json
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.quotes import Collateral, certificate_id, fetch_collateral, rebuild, verify
 from teetee.quotes.errors import CollateralInvalid
@@ -146,7 +146,7 @@ def issued_at(collateral: Collateral) -> int:
     parts = collateral.as_dcap_qvl()
     try:
         dates = [
-            datetime.fromisoformat(json.loads(text)["issueDate"])
+            datetime.fromisoformat(shallow_json.load(text.encode())["issueDate"])
             for text in (parts.tcb_info, parts.qe_identity)
         ]
         dates += [

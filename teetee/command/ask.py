@@ -34,7 +34,7 @@ from teetee.errors import Retryable
 ASK_EPILOG = """
   $ teetee ask "Why is the sky blue?"
 
-  $ cat letter.txt | teetee ask - --system "Translate into French." --max-tokens 500
+  $ cat letter.txt | teetee ask - --system "Translate into French."
 
   $ teetee ask "Name a colour." --temperature 1 --max-price 0.01 --json
 
@@ -42,8 +42,8 @@ ASK_EPILOG = """
 
   $ teetee ask "Why?" --allowance 4           free, for the host of shard 4
 
-The answer goes to stdout, everything else to stderr. Interrupted? The request goes on:
-see `teetee resume`.
+The answer goes to stdout, everything else to stderr.
+Interrupted? The request goes on: see `teetee resume`.
 """
 RESUME_EPILOG = """
   $ teetee resume               lists what was not read yet

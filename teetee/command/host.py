@@ -30,7 +30,7 @@ host = typer.Typer(
     no_args_is_help=True,
     help="Run an enclave, enrol it, earn.",
     epilog="""
-  $ teetee host run --model smollm2.gguf --layers 0-10 --entry --model-id 1 --port 7443
+  $ teetee host run --model smollm2.gguf --model-id 1 --layers 0-10 --entry
 
   $ teetee host enrol 203.0.113.7:7443
 
@@ -84,10 +84,10 @@ def keys(
     epilog="""
   $ teetee host enrol 203.0.113.7:7443
 
-  $ teetee host enrol enclave.example:7443 --connect 127.0.0.1:7443 --payout 0x…
+  $ teetee host enrol enclave.example:7443 --connect 127.0.0.1:7443
 
-Asks the enclave for a fresh quote, checks it, adds the machine's certificates if the chain lacks
-them, approves the bond, and enrols the shard.
+Asks the enclave for a fresh quote, checks it, adds the machine's certificates
+if the chain lacks them, approves the bond, and enrols the shard.
 """
 )
 @with_session

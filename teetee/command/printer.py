@@ -19,6 +19,8 @@ from rich.text import Text
 
 from teetee.command.terminal_text import harmless, one_line
 
+# A pipe gets a line for each row: its reader may cut columns, but not join lines.
+PIPE_COLUMNS = 400
 STYLES = {"good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "": ""}
 
 
@@ -29,6 +31,8 @@ class Printer:
         self.as_json = as_json
         # Made now, not at import: a test or a pipe may have replaced the streams.
         self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        if not self._out.is_terminal:
+            self._out.width = PIPE_COLUMNS
         self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._mid_line = False
         self._as_lines = False
@@ -84,9 +88,8 @@ class Printer:
         for row in rows:
             table.add_row(*(_cell(cell) for cell in row))
         self._end_line()
-        # soft_wrap would let the table run out of the terminal; a pipe gets room enough for one
-        # line per row.
-        self._out.print(table, soft_wrap=False, width=None if self._out.is_terminal else 240)
+        # With soft_wrap, a table would run out of the terminal.
+        self._out.print(table, soft_wrap=False)
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:

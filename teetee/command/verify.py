@@ -20,8 +20,8 @@ EPILOG = """
 
   $ teetee verify 17 --collateral ./collateral-of-that-day
 
-No key is needed. Every receipt, link, enrolment, quote, digest and payment is checked again;
-what cannot be checked has failed. Exit code 1 if anything fails.
+No key is needed. Every receipt, link, enrolment, quote, digest and payment
+is checked again; what cannot be checked has failed, and exits with 1.
 """
 
 

@@ -17,10 +17,10 @@ wallet = typer.Typer(
     no_args_is_help=True,
     help="The wallet that asks, pays and earns.",
     epilog="""
-The key is read from --keystore (or TEETEE_KEYSTORE), else from TEETEE_PRIVATE_KEY,
-else from the default keystore.
+The key is read from --keystore (or TEETEE_KEYSTORE), else from
+TEETEE_PRIVATE_KEY, else from the default keystore.
 
-It is never an argument: those stand in the process list and in the shell's history.
+It is never an argument: those stand in the process list and in histories.
 """,
 )
 
@@ -109,8 +109,8 @@ def faucet(session: Session, keystore: KeystoreOption = None) -> None:
     epilog="""
   $ teetee wallet withdraw
 
-Refunds and earnings wait as credit with the escrow, and pay for the next question first.
-A host's credit goes to its payout address, anybody else's to the wallet.
+Refunds and earnings wait as credit with the escrow, and pay for the next
+question first. A host's credit goes to its payout address.
 """
 )
 @with_session

@@ -13,7 +13,7 @@ from hashlib import sha256
 from oracle.errors import Rejected
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
-from teetee.chain.errors import RpcUnavailable
+from teetee.chain.errors import NoContract, RpcUnavailable
 from teetee.chain.requests import DeclineReason, Request, RequestStatus, Settled, StageSettled
 from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId, RequestId, ShardId
@@ -47,6 +47,7 @@ class FakeChain:
         self.node_chain_id = CHAIN_ID
         self.is_down = False
         self.shows_events = True
+        self.deployed_at = 0  # block of the contracts
         self.refuses: str | None = None  # name of the custom error that settlements meet
         self.sent: list[tuple[str, int]] = []  # (what, request id), in order of inclusion
         self.batches: list[int] = []  # sizes
@@ -225,6 +226,8 @@ class FakeChain:
 
     def _version(self, at: Block) -> _Version:
         self._answer()
+        if at.number < self.deployed_at:
+            raise NoContract("escrow", ESCROW)
         with self._lock:
             version = self._versions[at.number] if at.number < len(self._versions) else None
         if version is None or version.block != at:

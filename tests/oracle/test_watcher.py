@@ -63,7 +63,7 @@ class FakeJournal:
 class Watching:
     """A watcher with its fakes."""
 
-    def __init__(self, *, confirmations: int = 0, most: int = 8, first_block: int = 0) -> None:
+    def __init__(self, *, confirmations: int = 0, most: int = 8) -> None:
         self.chain = FakeChain()
         self.journal = FakeJournal()
         self.heads = Heads(blocks=self.chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
@@ -73,7 +73,6 @@ class Watching:
             heads=self.heads,
             journal=self.journal,
             shard_id=SHARD,
-            first_block=first_block,
             confirmations=confirmations,
             most=most,
             timing=Timing(),
@@ -224,7 +223,8 @@ def test_close_books__ended_for_good__forgets_it_and_begins_behind_it() -> None:
 
 
 def test_close_books__safe_block_is_older_than_the_contracts__asks_them_nothing() -> None:
-    watching = Watching(first_block=10)
+    watching = Watching()
+    watching.chain.deployed_at = 10
     number = watching.chain.open()
     watching.journal.knows[number] = Standing.ENDED
     assert watching.close_books() == []

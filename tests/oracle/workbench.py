@@ -117,7 +117,6 @@ class Bench:
             heads=self.heads,
             journal=self.journal,
             shard_id=SHARD,
-            first_block=0,
             confirmations=0,
             most=8,
             timing=self.timing,

@@ -38,7 +38,7 @@ def item(path: Path, name: str) -> bytes:
     """`tensorItem` of docs/protocol.md section 2, by way of the safetensors package."""
     with safe_open(path, framework="pt") as file:
         tensor = file.get_tensor(name)
-    raw = tensor.contiguous().numpy().tobytes()
+    raw: bytes = tensor.contiguous().numpy().tobytes()
     shape = struct.pack(f">I{tensor.dim()}Q", tensor.dim(), *tensor.shape)
     return length(name.encode()) + length(b"F32") + shape + struct.pack(">Q", len(raw)) + raw
 

@@ -49,7 +49,7 @@ def test_generate__quantized_gguf__equals_transformers_on_the_same_numbers(
 ) -> None:
     torch.manual_seed(7)
     sizes = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4}
-    model = LlamaForCausalLM(LlamaConfig(**(SHAPE | sizes))).eval()
+    model = LlamaForCausalLM(LlamaConfig(**(SHAPE | sizes)))
     quantization = GGMLQuantizationType[kind]
     quantized_in_place(model, quantization)
     write_gguf(model, tmp_path / "model.gguf", kind=quantization)
@@ -65,7 +65,7 @@ def test_generate__gguf_with_a_window__equals_transformers(tmp_path: Path) -> No
 
 
 def test_generate__gguf_with_frequency_divisors__equals_transformers(tmp_path: Path) -> None:
-    scaled = LlamaForCausalLM(LlamaConfig(**SHAPE, rope_parameters=LLAMA3_ROPE)).eval()
+    scaled = LlamaForCausalLM(LlamaConfig(**SHAPE, rope_parameters=LLAMA3_ROPE))
     plain = LlamaConfig(**SHAPE, rope_parameters={**LLAMA3_ROPE, "rope_type": "default"})
     plain_frequencies = LlamaForCausalLM(plain).model.rotary_emb.inv_freq
     divisors = plain_frequencies / scaled.model.rotary_emb.inv_freq

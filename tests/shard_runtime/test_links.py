@@ -25,7 +25,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 
@@ -77,15 +76,11 @@ class Pair:
         self.directory = FixedDirectory(self.peers())
         self._ends: list[End] = []
 
-    def listen(self, keys: EnclaveKeys, port: int = 0, **options: Any) -> Listener:
-        listener = Listener(
-            identity=link_identity(keys),
-            host="127.0.0.1",
-            port=port,
-            limits=self.limits,
-            **options,
-        )
-        listener.start()
+    def listen(self, keys: EnclaveKeys, port: int = 0, *, start: bool = True) -> Listener:
+        identity = link_identity(keys)
+        listener = Listener(identity=identity, host="127.0.0.1", port=port, limits=self.limits)
+        if start:
+            listener.start()
         return listener
 
     def peers(self) -> list[Peer]:
@@ -208,6 +203,19 @@ def test_send__peer_ended_and_came_back__tells_the_loss_and_connects_anew(pair: 
     again = pair.end(2)
     sender.links.send(SECOND, b"after")
     assert again.arrived.get(timeout=PATIENCE)[1] == b"after"
+
+
+def test_send__peer_not_there_yet__tries_again_until_it_is(pair: Pair) -> None:
+    port = pair.listeners[1].port
+    pair.listeners[1].close()
+    pair.limits = replace(QUICK_LIMITS, connect_attempts=9, first_delay_seconds=0.02)
+    sender = pair.end(1)
+    sender.links.send(SECOND, b"early")
+    pair.listeners[1] = pair.listen(pair.keys[1], port, start=False)
+    receiver = pair.end(2)
+    receiver.listener.start()
+    assert receiver.arrived.get(timeout=PATIENCE)[1] == b"early"
+    assert sender.lost.empty()
 
 
 def test_send__peer_idle_for_long__connects_anew_without_loss() -> None:

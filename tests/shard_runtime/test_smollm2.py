@@ -12,8 +12,10 @@ given the bare GGUF
 import json
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,15 +128,14 @@ def test_prepare__gguf__changes_no_digest(prepared: ModelSource, manifest: Model
 def test_encode_messages__chat__are_the_tokens_that_transformers_makes(
     prepared: ModelSource,
 ) -> None:
-    from transformers import AutoTokenizer
-
+    loading: Any = import_module("transformers").AutoTokenizer
     bare = packaged()
-    reference = AutoTokenizer.from_pretrained(bare.parent, gguf_file=bare.name)
+    reference = loading.from_pretrained(bare.parent, gguf_file=bare.name)
     messages = [{"role": "user", "content": "Où est la gare ? 🦆 2024\n\n<b>x</b>"}]
     expected = reference.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
     tokenizer = load_tokenizer(prepared)
     assert tokenizer.encode_messages(messages) == tuple(expected["input_ids"])
-    folder = AutoTokenizer.from_pretrained(prepared.folder)
+    folder = loading.from_pretrained(prepared.folder)
     assert folder.apply_chat_template(
         messages, add_generation_prompt=True, return_dict=True
     ) == dict(expected)

@@ -228,8 +228,13 @@ def test_open_prompt__sealed_by_a_careless_wallet__is_an_invalid_prompt(padded: 
 
 def test_open_answer__by_the_requester__is_what_was_sealed() -> None:
     sealed = seal_answer(ANSWER, secret(), context(), REQUEST)
-    assert len(sealed) == 1 + 512 + 16
+    assert len(sealed) == 1 + 12 + 512 + 16
     assert open_answer(sealed, secret(), context(), REQUEST) == ANSWER
+
+
+def test_seal_answer__twice_under_one_key__never_repeats_a_nonce() -> None:
+    sealed = [seal_answer(ANSWER, secret(), context(), REQUEST) for _ in range(8)]
+    assert len({one[1:13] for one in sealed}) == len(sealed)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +254,7 @@ def test_open_answer__of_another_request__does_not_open(
 
 
 @pytest.mark.parametrize(
-    "sealed", [b"", b"\x02" + bytes(528), b"\x01" + bytes(100)], ids=["empty", "version", "size"]
+    "sealed", [b"", b"\x02" + bytes(540), b"\x01" + bytes(100)], ids=["empty", "version", "size"]
 )
 def test_open_answer__malformed__is_invalid(sealed: bytes) -> None:
     with pytest.raises(AnswerInvalid) as refused:

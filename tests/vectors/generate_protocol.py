@@ -3,8 +3,9 @@
     python tests/vectors/generate_protocol.py [--check]
 
 One object per idea, bytes and addresses as hex with 0x, numbers as decimal strings (no language
-rounds those). HPKE draws an ephemeral key, so the sealed envelope is kept as long as it opens to
-the prompt given here, and made anew otherwise; everything else follows from the inputs alone.
+rounds those). HPKE draws an ephemeral key and an answer a nonce, so the sealed envelope and answer
+are kept as long as they open to what is given here, and made anew otherwise; everything else
+follows from the inputs alone.
 """
 
 import json
@@ -16,7 +17,7 @@ from eth_account import Account
 
 from teetee.answer import Answer
 from teetee.commitments import RunningCommitment, encode_token_ids
-from teetee.envelope import open_prompt, seal_answer, seal_prompt
+from teetee.envelope import open_answer, open_prompt, seal_answer, seal_prompt
 from teetee.errors import TeeTeeError
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.keyset import (
@@ -159,7 +160,7 @@ def identity_vectors() -> dict[str, Vector]:
     }
 
 
-def envelope_vectors(sealed: bytes) -> dict[str, Vector]:
+def envelope_vectors(sealed: bytes, answer: bytes) -> dict[str, Vector]:
     """The request's context, the keys derived from its secret, the sealed prompt and answer."""
     return {
         "context": {
@@ -192,12 +193,12 @@ def envelope_vectors(sealed: bytes) -> dict[str, Vector]:
         "answer": {
             "requestId": str(REQUEST),
             "answerJson": ANSWER.to_json().decode(),
-            "answer": _hex(seal_answer(ANSWER, SECRET, CONTEXT, REQUEST)),
+            "answer": _hex(answer),
         },
     }
 
 
-def receipt_vectors() -> dict[str, Vector]:
+def receipt_vectors(answer: bytes) -> dict[str, Vector]:
     """The entry's receipt over real commitments, and its settlement."""
     commitment = RunningCommitment(SECRET.commitment_salt(CONTEXT, 0))
     token_ids = (1, 319, 2003)
@@ -215,7 +216,7 @@ def receipt_vectors() -> dict[str, Vector]:
         previous_receipt=NO_PREVIOUS_RECEIPT,
     )
     signed = receipt.sign(SIGNER, DOMAIN)
-    answer_hash = keccak256(seal_answer(ANSWER, SECRET, CONTEXT, REQUEST))
+    answer_hash = keccak256(answer)
     settlement = Settlement(
         REQUEST, ANSWER.input_tokens, ANSWER.output_tokens, answer_hash, receipt.struct_hash()
     )
@@ -254,23 +255,44 @@ def receipt_vectors() -> dict[str, Vector]:
     }
 
 
+def _present(part: str) -> bytes:
+    """What the present file holds under `part`, and nothing when there is no such file."""
+    try:
+        return bytes.fromhex(json.loads(FILE.read_text())[part][part][2:])
+    except (OSError, ValueError, KeyError, TypeError):
+        return b""
+
+
 def sealed_envelope() -> bytes:
     """The envelope of the present file if it still opens to the prompt, else a fresh one."""
+    present = _present("envelope")
     try:
-        sealed = bytes.fromhex(json.loads(FILE.read_text())["envelope"]["envelope"][2:])
-        if open_prompt(sealed, CONTEXT, ENTRY_SHARD, KEM) == (SECRET, PROMPT):
-            return sealed
-    except (OSError, ValueError, KeyError, TypeError, TeeTeeError):
-        pass  # no file yet, or one of an earlier protocol
+        if open_prompt(present, CONTEXT, ENTRY_SHARD, KEM) == (SECRET, PROMPT):
+            return present
+    except TeeTeeError:
+        pass  # of an earlier protocol
     return seal_prompt(
         PROMPT, SECRET, CONTEXT, [(ENTRY_SHARD, KEM.public_key().public_bytes_raw())]
     )
 
 
+def sealed_answer() -> bytes:
+    """The answer of the present file if it still opens to the answer, else a fresh one."""
+    present = _present("answer")
+    try:
+        if open_answer(present, SECRET, CONTEXT, REQUEST) == ANSWER:
+            return present
+    except TeeTeeError:
+        pass  # of an earlier protocol
+    return seal_answer(ANSWER, SECRET, CONTEXT, REQUEST)
+
+
 def render() -> str:
     """The whole file."""
     vectors: dict[str, Vector] = {"slice": slice_vector()}
-    vectors |= identity_vectors() | envelope_vectors(sealed_envelope()) | receipt_vectors()
+    answer = sealed_answer()
+    vectors |= identity_vectors() | envelope_vectors(sealed_envelope(), answer)
+    vectors |= receipt_vectors(answer)
     return json.dumps(vectors, indent=2, ensure_ascii=True) + "\n"
 
 

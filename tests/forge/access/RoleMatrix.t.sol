@@ -50,6 +50,14 @@ contract RoleMatrixTest is RequestFixture {
         }
     }
 
+    function test_matrix__compared_with_the_setup__has_all_its_functions() external view {
+        uint256 count;
+        for (uint64 role = manager.ADMIN_ROLE(); role <= AccessRoles.GUARDIAN; ++role) {
+            count += setup.registrySelectors(role).length + setup.escrowSelectors(role).length;
+        }
+        vm.assertEq(_matrix().length, count);
+    }
+
     function _assertRow(Row memory row, address caller) private view {
         (bool isImmediate, uint32 delay) = manager.canCall(caller, row.target, row.selector);
         bool isHolder = caller == _holderOf(row.role);

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
+import {ShardSlots} from "../../../contracts/libraries/ShardSlots.sol";
 import {ModelId, ShardId} from "../../../contracts/types/Identifiers.sol";
-import {ModelTerms} from "../../../contracts/types/Model.sol";
-import {Stage} from "../../../contracts/types/Shard.sol";
+import {Shard, Stage} from "../../../contracts/types/Shard.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given five shards of two models, one of them retired
@@ -58,32 +58,46 @@ contract ShardViewsTest is ShardFixture {
         vm.assertEq(ShardId.unwrap(next), 0);
     }
 
-    function test_path__two_shards__returns_their_stages_and_the_terms() external view {
+    function test_pathSlots__two_shards__hold_what_the_other_views_say() external view {
         ShardId[] memory shardIds = new ShardId[](2);
         (shardIds[0], shardIds[1]) = (_enclaves[0].shardId, _enclaves[1].shardId);
-        (Stage[] memory stages, ModelTerms memory terms) = registry.path(shardIds);
-        vm.assertEq(terms.layerCount, LAYERS);
+        bytes32[] memory words = registry.pathSlots(shardIds);
+        vm.assertEq(words.length, 9);
+        vm.assertEq(abi.encode(ShardSlots.termsIn(words[0])), abi.encode(registry.termsOf(modelId)));
         for (uint256 i = 0; i < 2; ++i) {
-            vm.assertEq(stages[i].signer, _enclaves[i].signer);
-            vm.assertEq(stages[i].host, _enclaves[i].host);
-            vm.assertEq(stages[i].firstLayer, _enclaves[i].firstLayer);
-            vm.assertEq(stages[i].endLayer, _enclaves[i].endLayer);
-            vm.assertEq(stages[i].isEntry, i == 0);
-            vm.assertTrue(stages[i].isAttested);
-            vm.assertTrue(stages[i].modelId == modelId);
+            Stage memory stage = ShardSlots.stageAt(words, 1 + 4 * i, shardIds[i]);
+            vm.assertEq(abi.encode(stage), abi.encode(registry.stage(shardIds[i])));
+            _assertStage(stage, registry.shard(shardIds[i]));
+            vm.assertEq(stage.signer, _enclaves[i].signer);
+            vm.assertTrue(stage.isAttested);
         }
     }
 
-    function test_path__unknown_shard__is_all_zero() external view {
-        (Stage[] memory stages, ModelTerms memory terms) = registry.path(new ShardId[](1));
-        vm.assertEq(stages[0].signer, address(0));
-        vm.assertFalse(stages[0].isAttested);
-        vm.assertEq(terms.layerCount, 0);
+    function _assertStage(Stage memory stage, Shard memory stored) private pure {
+        vm.assertEq(stage.signer, stored.signer);
+        vm.assertEq(stage.host, stored.host);
+        vm.assertTrue(stage.modelId == stored.modelId);
+        vm.assertEq(stage.firstLayer, stored.firstLayer);
+        vm.assertEq(stage.endLayer, stored.endLayer);
+        vm.assertEq(stage.isEntry, stored.isEntry);
+        vm.assertEq(stage.identityDigest, stored.identityDigest);
+        vm.assertEq(stage.quoteHash, stored.quoteHash);
     }
 
-    function test_path__nothing__returns_nothing() external view {
-        (Stage[] memory stages,) = registry.path(new ShardId[](0));
-        vm.assertEq(stages.length, 0);
+    function test_pathSlots__unknown_shard__are_all_zero() external view {
+        bytes32[] memory words = registry.pathSlots(new ShardId[](1));
+        vm.assertEq(abi.encodePacked(words), new bytes(5 * 32));
+    }
+
+    function test_pathSlots__nothing__is_one_empty_word() external view {
+        vm.assertEq(abi.encodePacked(registry.pathSlots(new ShardId[](0))), new bytes(32));
+    }
+
+    function test_stage__last_second_of_its_attestation__is_attested() external {
+        vm.warp(block.timestamp + ATTESTATION_PERIOD);
+        vm.assertTrue(registry.stage(_enclaves[0].shardId).isAttested);
+        vm.warp(block.timestamp + 1);
+        vm.assertFalse(registry.stage(_enclaves[0].shardId).isAttested);
     }
 
     function test_stage__retired__is_inactive() external view {

@@ -12,14 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
-from tee_simulator.enclave import SimulatedEnclave
+from tee_simulator.enclave import SimulatedEnclave, utc_now
 from tee_simulator.http_service import Listener
 from tee_simulator.pccs import Pccs
 from tee_simulator.pki import TestPki
@@ -111,9 +110,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.world = World(self.chain)
-        # Collateral that is older than anything that happens here.
-        clock = lambda: datetime.now(UTC) - timedelta(hours=1)  # noqa: E731
-        self.pccs = Listener.on_loopback(0, Pccs(self.pki, clock))
+        self.pccs = Listener.on_loopback(0, Pccs(self.pki, utc_now))
         self.deployment_file = self.folder / "deployment.json"
         self.chain.deployment.save(self.deployment_file)
         self.model_id = self._publish()

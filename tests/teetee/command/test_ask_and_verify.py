@@ -22,8 +22,14 @@ import json
 from pathlib import Path
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from teetee.chain.requests import DeclineReason, Opened
+from teetee.client.client import Client
+from teetee.client.pending_requests import PendingRequests
+from teetee.client.question import Question
+from teetee.client.waiting import Waiter
+from teetee.identifiers import RequestId
 from tests.teetee.chain.local_chain import TEE, free_port
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
 from tests.teetee.command.terminal import at_lab, teetee
@@ -181,20 +187,36 @@ def test_resume__after_a_dead_run__lists_and_answers(lab: Lab, tmp_path: Path) -
     assert teetee("resume", "--json", env=env).json == []
 
 
-def opened_by_hand(lab: Lab, folder: Path, requester: object) -> None:
-    from teetee.client.client import Client
-    from teetee.client.pending_requests import PendingRequests
-    from teetee.client.question import Question
-
+def opened_by_hand(lab: Lab, folder: Path, requester: LocalAccount) -> None:
     client = Client(
         lab.contracts(),
-        requester,  # type: ignore[arg-type]
+        requester,
         quotes=lab.quote_check(),
         audit_quotes=lab.quote_check(),
         pending=PendingRequests(folder / "teetee"),
         poll_seconds=0.05,
     )
     client.open(client.prepare(Question(CANARY, max_tokens=20, deadline_seconds=600)))
+
+
+def test_ask__interrupted__says_how_to_go_on_and_keeps_the_secret(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
+    with monkeypatch.context() as patch:
+        patch.setattr(Waiter, "wait", interrupted)
+        said = teetee("ask", CANARY, "--json", *QUICK, env=env)
+    request = lab.world.escrow.request_count()
+    assert said.status == 130
+    assert f"`teetee resume {request}`" in said.err
+    [kept] = (tmp_path / "teetee").iterdir()
+    assert CANARY not in kept.read_text()
+    opened = lab.world.history.opened(lab.world.escrow.request_of(RequestId(request)))
+    lab.settle(opened, lab.enclaves[:3])
+    assert teetee("resume", str(request), "--json", env=env).json["answer"] == ANSWER
 
 
 def test_verify__settled__exits_0_without_a_wallet(lab: Lab, tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {ModelId, ShardId} from "../types/Identifiers.sol";
+import {Model, ModelTerms} from "../types/Model.sol";
+import {Shard, ShardStatus, Stage} from "../types/Shard.sol";
+
+/// @title ShardSlots
+/// @notice Shards and model terms as they lie in storage, for the escrow: to hand four words over as they are costs a
+/// tenth of taking them apart, encoding and decoding them. The layout is that of types/Shard.sol and types/Model.sol,
+/// each slot's first member in its lowest bits.
+library ShardSlots {
+    uint256 internal constant WORDS = 4;
+
+    /// @notice Copies a shard's slots to `words[position]` and on. The caller has made room for them.
+    function copy(Shard storage shard, bytes32[] memory words, uint256 position) internal view {
+        assembly ("memory-safe") {
+            let from := shard.slot
+            let to := add(words, mul(add(position, 1), 0x20))
+            mstore(to, sload(from))
+            mstore(add(to, 0x20), sload(add(from, 1)))
+            mstore(add(to, 0x40), sload(add(from, 2)))
+            mstore(add(to, 0x60), sload(add(from, 3)))
+        }
+    }
+
+    /// @notice The slot of a model's terms.
+    function termsWord(Model storage model) internal view returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := sload(add(model.slot, 1))
+        }
+    }
+
+    /// @notice The stage of the shard whose four words are at `words[position]`.
+    function stageAt(bytes32[] memory words, uint256 position, ShardId shardId)
+        internal
+        view
+        returns (Stage memory stage)
+    {
+        stage.shardId = shardId;
+        uint256 identity = uint256(words[position]);
+        uint256 ownership = uint256(words[position + 1]);
+        stage.signer = address(uint160(identity));
+        stage.host = address(uint160(ownership));
+        stage.modelId = modelIdOf(words[position]);
+        stage.firstLayer = uint16(identity >> 192);
+        stage.endLayer = uint16(identity >> 208);
+        stage.isEntry = ownership >> 248 != 0;
+        bool isActive = uint8(ownership >> 240) == uint8(ShardStatus.ACTIVE);
+        stage.isAttested = isActive && block.timestamp <= uint32(identity >> 160);
+        stage.identityDigest = words[position + 2];
+        stage.quoteHash = words[position + 3];
+    }
+
+    /// @notice The model of the shard whose first slot this is.
+    function modelIdOf(bytes32 word) internal pure returns (ModelId) {
+        return ModelId.wrap(uint32(uint256(word) >> 224));
+    }
+
+    /// @notice The terms in a word of `termsWord`.
+    function termsIn(bytes32 word) internal pure returns (ModelTerms memory terms) {
+        uint256 packed = uint256(word);
+        terms.royaltyRecipient = address(uint160(packed));
+        terms.royaltyBps = uint16(packed >> 160);
+        terms.layerCount = uint16(packed >> 176);
+        terms.entryLayerEquivalents = uint16(packed >> 192);
+    }
+}

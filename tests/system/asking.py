@@ -1,0 +1,141 @@
+"""A wallet in a running world, by the client's library: for what the command does not offer, such
+as naming the recipients or an envelope that nobody can open.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from demo.phases.ask import claim_tokens
+from demo.wallets import Wallet
+from demo.world import World
+from teetee.chain.calldata import Call
+from teetee.chain.requests import RequestParameters
+from teetee.chain.transactions import Sender, Sent
+from teetee.client.client import Client
+from teetee.client.contracts import Contracts
+from teetee.client.opening import OpenRequest
+from teetee.client.pending_requests import PendingRequest, PendingRequests
+from teetee.client.question import Question
+from teetee.client.waiting import Outcome
+from teetee.command.network import QuoteSettings
+from teetee.envelope import RequestContext, RequestSecret
+from teetee.identifiers import ShardId
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One wallet, with tokens, and what it needs to ask."""
+
+    world: World
+    wallet: Wallet
+    contracts: Contracts
+    client: Client
+
+    @classmethod
+    def of(cls, world: World, role: str) -> Asking:
+        """The wallet of that role. It goes to the faucet when it is new."""
+        is_new = role not in world.wallets
+        wallet = world.wallet(role)
+        if is_new:
+            claim_tokens(world.command, wallet)
+        contracts = Contracts.open(world.deployment, [world.chain.url])
+        quotes = QuoteSettings(world.command.collateral).strict_judge(contracts)
+        client = Client(
+            contracts,
+            wallet.account,
+            quotes=None,
+            audit_quotes=quotes,
+            pending=PendingRequests(world.folders.wallet / "library"),
+            poll_seconds=POLL_SECONDS,
+        )
+        return cls(world, wallet, contracts, client)
+
+    def open(self, question: Question, *recipients: str) -> OpenRequest:
+        """Seal for these entries, the primary first, pay and send."""
+        offer = self.client.prepare(replace(question, recipients=len(recipients) or 1))
+        if recipients:
+            wanted = [self.world.enclave(name).shard_id for name in recipients]
+            shards = {int(shard.shard_id): shard for shard in self._entries()}
+            offer = replace(offer, recipients=tuple(shards[each] for each in wanted))
+        return self.client.open(offer)
+
+    def wait(self, opened: OpenRequest, on_text: Callable[[str], None] | None = None) -> Outcome:
+        """Until it has ended one way or the other."""
+        return self.client.wait(opened, on_text=on_text)
+
+    def open_bare(self, envelope: bytes | None = None, **changes: Any) -> OpenRequest:
+        """A request made by hand, of noise unless an envelope is given.
+
+        Its secret is kept nowhere: there will be no answer. Raises the contracts' refusals.
+        """
+        given = {} if envelope is None else {"envelope": envelope}
+        parameters = self.parameters(**given, **changes)
+        sent = self.send(self.permitted(parameters))
+        opened = self.contracts.history.opened_in(sent.logs)
+        assert opened is not None
+        context = self.context(parameters)
+        pending = PendingRequest(
+            chain_id=context.chain_id,
+            escrow=context.escrow,
+            requester=context.requester,
+            model_id=context.model_id,
+            client_nonce=context.client_nonce,
+            sent_after_block=0,
+            deadline=parameters.deadline,
+            sealed_secret=b"",
+        )
+        return OpenRequest(opened.request_id, context, RequestSecret.fresh(), pending, sent)
+
+    def context(self, parameters: RequestParameters, requester: str = "") -> RequestContext:
+        """What an envelope for this request is bound to."""
+        return RequestContext(
+            chain_id=self.world.deployment.chain_id,
+            escrow=self.world.deployment.escrow,
+            requester=requester or self.wallet.address,
+            model_id=parameters.model_id,
+            client_nonce=parameters.client_nonce,
+        )
+
+    def parameters(self, **changes: Any) -> RequestParameters:
+        """Of a request that the escrow would take, but for the changes. Its envelope is noise."""
+        usual = RequestParameters(
+            model_id=self.world.model_id,
+            recipients=(ShardId(self.world.enclave("entry").shard_id),),
+            max_input_tokens=64,
+            max_output_tokens=8,
+            max_deposit=10**18,
+            deadline=self.world.chain.now() + 60,
+            client_nonce=os.urandom(32),
+            envelope=os.urandom(700),
+        )
+        return replace(usual, **changes)
+
+    def kem_of(self, name: str) -> bytes:
+        """The key that prompts for this entry are sealed to."""
+        shard_id = ShardId(self.world.enclave(name).shard_id)
+        return self.contracts.registry.shard(shard_id).keyset.kem
+
+    def permitted(self, parameters: RequestParameters) -> Call:
+        """The call which pays by a permit."""
+        permit = self.contracts.token.sign_permit(
+            self.wallet.account,
+            spender=self.world.deployment.escrow,
+            value=parameters.max_deposit,
+            deadline=self.world.chain.now() + 3600,
+        )
+        return self.contracts.escrow.request_with_permit(parameters, permit)
+
+    def send(self, call: Call) -> Sent:
+        """By this wallet. Raises the contracts' refusals."""
+        sender = Sender(self.contracts.connection, self.wallet.account, poll_seconds=POLL_SECONDS)
+        return sender.send(call)
+
+    def _entries(self) -> list[Any]:
+        registry = self.contracts.registry
+        return [each for each in registry.active_shards(self.world.model_id) if each.is_entry]

@@ -1,0 +1,110 @@
+"""An enclave's process that must not serve, with the real model's file.
+
+given the weights file with one flipped byte, with a missing tensor, or cut short
+given a node of another chain
+given a port that is in use
+    when the process starts
+        it should end with status 1, say why, and never get ready
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from demo.environment import environment
+from demo.world import World
+
+pytestmark = pytest.mark.system
+
+SECONDS = 120.0
+TENSOR = "blk.8.attn_q.weight"
+"""Of the first layer of the shard `middle`, [8, 19)."""
+
+
+def flip_one_byte(file: Path) -> None:
+    # Read by the package that wrote the format, not by the code under test.
+    from gguf import GGUFReader
+
+    (tensor,) = [each for each in GGUFReader(file).tensors if each.name == TENSOR]
+    _change(file, int(tensor.data_offset) + 1000, lambda old: bytes([old[0] ^ 0x01]))
+
+
+def rename_one_tensor(file: Path) -> None:
+    place = file.read_bytes()[: 1 << 22].index(TENSOR.encode())
+    _change(file, place + len("blk.8."), lambda old: old.upper())
+
+
+def cut_the_end_off(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.truncate(file.stat().st_size - 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        pytest.param(flip_one_byte, "StartUpRefused", id="one flipped byte"),
+        pytest.param(rename_one_tensor, "TensorMissing", id="a missing tensor"),
+        pytest.param(cut_the_end_off, "ModelFileInvalid", id="cut short"),
+    ],
+)
+def test_run__weights_are_damaged__ends_and_says_what(
+    world: World, tmp_path: Path, damage: Callable[[Path], None], error: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(world.model.folder, folder)
+    (file,) = folder.glob("*.gguf")
+    damage(file)
+    said = _refusal(world, tmp_path, {"TEETEE_MODEL": str(folder)})
+    assert said["error"] == error
+
+
+def test_run__node_of_another_chain__ends_and_names_both(
+    world: World, tmp_path: Path, another_chain: str
+) -> None:
+    said = _refusal(world, tmp_path, {"TEETEE_RPC_URL": another_chain})
+    assert said["error"] == "WrongChain"
+    assert "31337" in said["detail"]
+    assert "4242" in said["detail"]
+
+
+def test_run__port_in_use__ends_and_names_it(world: World, tmp_path: Path) -> None:
+    taken = world.enclave("middle").port
+    said = _refusal(world, tmp_path, {"TEETEE_LISTEN_PORT": str(taken)})
+    assert said["error"] == "PortUnavailable"
+    assert str(taken) in said["detail"]
+
+
+def _refusal(world: World, folder: Path, changes: Mapping[str, str]) -> dict[str, str]:
+    """The last thing that a process with the changed settings of `middle` says."""
+    settings = {
+        **world.enclave("middle").settings,
+        "TEETEE_LISTEN_PORT": "0",
+        "TEETEE_DATA_DIRECTORY": str(folder / "journal"),
+        **changes,
+    }
+    finished = world.supervisor.run(
+        "refused-oracle",
+        [sys.executable, "-m", "oracle", "run"],
+        environment(settings),
+        seconds=SECONDS,
+        may_fail=True,
+    )
+    assert finished.status == 1
+    assert finished.out == b""
+    said: dict[str, str] = json.loads(finished.last_words.splitlines()[-1])
+    assert said["event"] == "the process ends"
+    return said
+
+
+def _change(file: Path, offset: int, change: Callable[[bytes], bytes]) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(offset)
+        old = opened.read(1)
+        new = change(old)
+        assert new != old
+        opened.seek(offset)
+        opened.write(new)
