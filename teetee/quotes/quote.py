@@ -88,11 +88,17 @@ class Quote:
         """From what a guest agent hands out. Raises `QuoteMalformed`."""
         if len(raw) > layout.MAX_QUOTE_BYTES:
             raise QuoteMalformed(f"has more than {layout.MAX_QUOTE_BYTES} bytes")
+        quote, behind = cls.parse_ahead(raw)
+        if any(behind):
+            raise QuoteMalformed("is followed by bytes that are not zero")
+        return quote
+
+    @classmethod
+    def parse_ahead(cls, raw: bytes) -> tuple[Self, bytes]:
+        """The quote that `raw` begins with, and what stands behind it. Raises `QuoteMalformed`."""
         reader = ByteReader(raw)
         header, descriptor, td_report = _take_signed(reader)
         auth = ByteReader(reader.take_sized("<I"))
-        if any(reader.rest()):
-            raise QuoteMalformed("is followed by bytes that are not zero")
         signature, key = auth.take(layout.SIGNATURE_BYTES), auth.take(layout.KEY_BYTES)
         certification = ByteReader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
         auth.finish()
@@ -103,7 +109,7 @@ class Quote:
             raise QuoteMalformed(f"has {len(qe_auth_data)} bytes of QE authentication data")
         chain = certification.take_typed(layout.CERTIFICATION_PCK_CHAIN)
         certification.finish()
-        return cls(
+        quote = cls(
             header=header,
             descriptor=descriptor,
             td_report=td_report,
@@ -114,6 +120,7 @@ class Quote:
             qe_auth_data=qe_auth_data,
             pck_chain=chain,
         )
+        return quote, reader.rest()
 
     @classmethod
     def from_core(cls, core: bytes, pck_chain: bytes) -> Self:

@@ -45,7 +45,7 @@ ErrorSignature = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 @cache
 def error_signatures(root: Path = ROOT) -> dict[bytes, ErrorSignature]:
-    """Every custom error of the contracts under contracts/attestation, libraries too, by selector."""
+    """Every custom error under contracts/attestation, the libraries' too, by selector."""
     found: dict[bytes, ErrorSignature] = {}
     for source in sorted((root / "contracts" / "attestation").glob("*.sol")):
         for path in sorted((root / "build" / "forge" / source.name).glob("*.json")):

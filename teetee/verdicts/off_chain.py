@@ -28,7 +28,7 @@ def judge(quote: bytes, collateral: CollateralSet, at: int) -> OffChainVerdict:
     except (ValueError, OverflowError, TypeError) as error:
         return OffChainVerdict.refused(str(error).removeprefix(_PREFIX) or type(error).__name__)
     except BaseException as error:
-        # A panic of the Rust library is no Exception: for hostile bytes it is a refusal like others.
+        # A panic of the Rust library is no Exception; for hostile bytes it is a refusal too.
         if type(error).__name__ != _PANIC:
             raise
         return OffChainVerdict.refused("dcap-qvl panicked")

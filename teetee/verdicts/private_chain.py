@@ -28,7 +28,7 @@ _CALL_SECONDS: Final = 120.0
 _GAS: Final = hex(1 << 24)
 _OPTIONS: Final = (
     *("--silent", "--hardfork", "osaka", "--timestamp", "0", "--accounts", "1"),
-    *("--gas-limit", str(1 << 26), "--base-fee", "0", "--gas-price", "0"),
+    *("--gas-limit", str(1 << 26), "--no-mining"),
 )
 
 
@@ -136,9 +136,10 @@ class PrivateChain:
         return answer.get("result")
 
     def _send(self, fields: dict[str, str]) -> Included:
-        self.call("evm_setNextBlockTimestamp", self._at)
         request = {"from": self._account, "gas": _GAS, **fields}
         transaction = self.call("eth_sendTransaction", request)
+        self.call("evm_setNextBlockTimestamp", self._at)
+        self.call("evm_mine")
         receipt = self.call("eth_getTransactionReceipt", transaction)
         gas_used = int(receipt["gasUsed"], 16)
         if int(receipt["status"], 16) != 1:
@@ -147,7 +148,12 @@ class PrivateChain:
         return Included(gas_used, str(receipt.get("contractAddress") or ""))
 
     def _post(self, method: str, *parameters: Any) -> dict[str, Any]:
-        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+        request: Any = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method,
+            "params": list(parameters),
+        }
         try:
             response = self._session.post(self._url, json=request, timeout=_CALL_SECONDS)
             answer: dict[str, Any] = response.json()

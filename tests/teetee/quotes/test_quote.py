@@ -156,9 +156,26 @@ def test_rebuild__a_certificate_that_is_none__refused() -> None:
 def test_chain_der__not_three_certificates__refused() -> None:
     chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
     end = b"-----END CERTIFICATE-----\n"
-    for wrong in (chain.split(end)[0] + end, chain + chain, chain.rstrip(b"\x00") + b"more"):
+    body = chain.rstrip(b"\x00")
+    for wrong in (chain.split(end)[0] + end, body + body, body + b"more"):
         with pytest.raises(CertificateMalformed, match="chain is not 3 certificates"):
             quotes.chain_der(wrong)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN CERTIFIICATE-----"),
+        (b"MII", b"\x1fMII"),
+        (b"MII", b"=MII"),
+        (b"\n-----END", b"-----END"),
+    ],
+)
+def test_chain_der__one_is_damaged__refused(old: bytes, new: bytes) -> None:
+    chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
+    start = chain.rindex(b"-----BEGIN")
+    with pytest.raises(CertificateMalformed, match="is not PEM"):
+        quotes.chain_der(chain[:start] + chain[start:].replace(old, new))
 
 
 def test_platform_id__of_an_authority__refused() -> None:
