@@ -225,6 +225,7 @@ class Answering:
         sealed = seal_answer(answer, secret, context, number)
         settlement = Settlement(
             request_id=number,
+            requester=context.requester,
             input_tokens=generation.input_tokens,
             output_tokens=generation.output_tokens,
             answer_hash=keccak(sealed),

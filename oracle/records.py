@@ -105,6 +105,7 @@ class Answered:
         return {
             "kind": "answered",
             "requestId": str(settlement.request_id),
+            "requester": settlement.requester,
             "inputTokens": settlement.input_tokens,
             "outputTokens": settlement.output_tokens,
             "answerHash": settlement.answer_hash.hex(),
@@ -124,6 +125,7 @@ class Answered:
                 signed=SignedSettlement(
                     settlement=Settlement(
                         request_id=RequestId(int(value["requestId"])),
+                        requester=str(value["requester"]),
                         input_tokens=int(value["inputTokens"]),
                         output_tokens=int(value["outputTokens"]),
                         answer_hash=bytes.fromhex(value["answerHash"]),

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from oracle.admission import CountLimit, RateLimit
 from oracle.live_text import Finished, Interrupted, LiveEvent, LiveText, LiveTexts, Piece
 from shard_runtime.errors import FrameInvalid
+from teetee import shallow_json
 from teetee.identifiers import RequestId
 
 PURPOSE = "teetee-stream/1"
@@ -97,8 +98,8 @@ def receive_json(stream: Stream, *, limit: int, seconds: float) -> dict[str, Any
     """
     stream.set_timeout(seconds)
     try:
-        value = json.loads(stream.receive(limit))
-    except (FrameInvalid, ValueError, RecursionError):
+        value = shallow_json.load(stream.receive(limit))
+    except (FrameInvalid, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 

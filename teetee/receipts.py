@@ -23,7 +23,7 @@ _RECEIPT = StructType(
     "inputCommitment,bytes32 outputCommitment,bytes32 previousReceipt)"
 )
 _SETTLEMENT = StructType(
-    "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 "
+    "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,bytes32 "
     "answerHash,bytes32 lastReceipt)"
 )
 
@@ -140,6 +140,8 @@ class Settlement:
     """
 
     request_id: RequestId
+    requester: str
+    """Who asked: after a reorganisation the same number can be another's request."""
     input_tokens: int
     output_tokens: int
     answer_hash: bytes
@@ -151,6 +153,7 @@ class Settlement:
         """32 bytes."""
         return _SETTLEMENT.hash(
             self.request_id,
+            self.requester,
             self.input_tokens,
             self.output_tokens,
             self.answer_hash,

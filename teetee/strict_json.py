@@ -1,12 +1,14 @@
 """JSON from outside, read without mercy and without repeating any of it in an error.
 
-Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting beyond
-Python's limit.
+Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting deeper
+than 64.
 """
 
 import json
 from collections.abc import Callable
 from typing import Any, NoReturn
+
+from teetee.shallow_json import require_shallow
 
 Refuse = Callable[[str, str], Exception]
 """Makes the error to raise from a field's name and the rule it breaks."""
@@ -15,10 +17,11 @@ Refuse = Callable[[str, str], Exception]
 def parse_object(data: bytes, refuse: Refuse) -> dict[str, Any]:
     """The object that `data` (UTF-8) holds."""
     try:
+        require_shallow(data)
         value = json.loads(
             data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
         )
-    except (ValueError, RecursionError):
+    except ValueError:
         raise refuse(
             "the text", "must be one JSON value in UTF-8, without NaN and without repeated fields"
         ) from None

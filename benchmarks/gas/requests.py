@@ -65,7 +65,10 @@ class Path:
             pair = (commitments[hop], commitments[hop + 1])
             receipts.append((shard.shard_id, *pair, signed.r, signed.vs))
         answer = _payload(answer_bytes)
-        settlement = Settlement(request_id, INPUT_TOKENS, OUTPUT_TOKENS, keccak(answer), previous)
+        requester = self._world.escrow.functions.requestOf(request_id).call()[0]
+        settlement = Settlement(
+            request_id, requester, INPUT_TOKENS, OUTPUT_TOKENS, keccak(answer), previous
+        )
         entry = settlement.sign(self._shards[0].signer, self._domain)
         return (request_id, INPUT_TOKENS, OUTPUT_TOKENS, receipts, answer, entry.r, entry.vs)
 

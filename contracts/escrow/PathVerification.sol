@@ -86,12 +86,15 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
     }
 
     /// @dev The entry signs that these receipts and this answer belong together.
-    function _checkSettlement(SettlementParameters calldata parameters, address entry, bytes32 lastReceipt)
-        internal
-        view
-    {
+    function _checkSettlement(
+        SettlementParameters calldata parameters,
+        address requester,
+        address entry,
+        bytes32 lastReceipt
+    ) internal view {
         Settlement memory settlement = Settlement({
             requestId: parameters.requestId,
+            requester: requester,
             inputTokens: parameters.inputTokens,
             outputTokens: parameters.outputTokens,
             answerHash: keccak256(parameters.answer),

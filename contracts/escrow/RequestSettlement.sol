@@ -58,7 +58,9 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         (Stage[] memory stages, ModelTerms memory terms) = _path(parameters.receipts);
         _checkTiling(parameters.requestId, stages, terms.layerCount);
         bytes32 lastReceipt = _checkReceipts(parameters, stages);
-        _checkSettlement(parameters, stages[0].signer, lastReceipt);
+        _checkSettlement({
+            parameters: parameters, requester: record.requester, entry: stages[0].signer, lastReceipt: lastReceipt
+        });
         // Effect:
         _requests[parameters.requestId].status = RequestStatus.SETTLED;
         uint256 cost = _price(record, parameters.inputTokens, parameters.outputTokens);

@@ -14,7 +14,8 @@ library ReceiptHash {
         "bytes32 outputCommitment,bytes32 previousReceipt)"
     );
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
-        "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash," "bytes32 lastReceipt)"
+        "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,"
+        "bytes32 lastReceipt)"
     );
     bytes32 internal constant REQUEST_TYPEHASH = keccak256(
         "TeeTeeRequest(uint256 chainId,address escrow,address requester,uint32 modelId,uint32[] recipients,"
@@ -35,7 +36,7 @@ library ReceiptHash {
         assembly {
             place := settlement
         }
-        return _hashInPlace(place, 5, SETTLEMENT_TYPEHASH);
+        return _hashInPlace(place, 6, SETTLEMENT_TYPEHASH);
     }
 
     /// @dev keccak256(abi.encode(typeHash, members)), without the copy: in memory a struct of value types is laid out

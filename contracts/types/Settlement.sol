@@ -43,6 +43,8 @@ struct StageReceipt {
 /// @notice The entry's statement, as it is signed.
 struct Settlement {
     RequestId requestId;
+    // After a reorganisation the same number can be somebody else's request: a settlement under way must not end that.
+    address requester;
     uint32 inputTokens;
     uint32 outputTokens;
     bytes32 answerHash;

@@ -13,7 +13,8 @@ from OpenSSL import SSL
 from shard_runtime.errors import FrameInvalid, LinkClosed
 
 _LENGTH_BYTES = 4
-_CHUNK_BYTES = 1 << 20
+_RECORD_BYTES = 1 << 14
+"""TLS gives at most one record at a time, so a larger buffer is only larger."""
 _LINGER_SECONDS = 1
 _LINGER_BYTES = 1 << 16
 
@@ -102,7 +103,7 @@ class TlsStream:
             if self._seconds and time.monotonic() > deadline:
                 raise LinkClosed("the peer took too long")
             try:
-                pieces += self._connection.recv(min(length - len(pieces), _CHUNK_BYTES))
+                pieces += self._connection.recv(min(length - len(pieces), _RECORD_BYTES))
             except (SSL.Error, OSError) as error:
                 raise LinkClosed(describe(error)) from None
         return bytes(pieces)

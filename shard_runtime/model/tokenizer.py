@@ -54,7 +54,9 @@ class ModelTokenizer:
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
         if self._files.chat_template is None:
             raise ChatTemplateInvalid("the model has none")
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.filters["tojson"] = _to_json
         environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
         try:
@@ -62,6 +64,8 @@ class ModelTokenizer:
             return template.render(
                 messages=[dict(message) for message in messages],
                 add_generation_prompt=True,
+                tools=None,  # templates ask whether it is none, not whether it is there
+                documents=None,
                 bos_token=self._token(self._files.bos_token_id),
                 eos_token=self._token(next(iter(self._files.eos_token_ids), None)),
             )
@@ -96,9 +100,9 @@ def _build(text: str, model: str) -> Tokenizer:
         ) from None
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
+def _to_json(value: Any, **options: Any) -> str:
     """Unlike Jinja's own, leaves <, > and & as they are: templates were written for that."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(value, **({"ensure_ascii": False} | options))
 
 
 def _refuse(_message: str) -> NoReturn:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from teetee.client import shallow_json
+from teetee import shallow_json
 from teetee.client.errors import MalformedFrame
 
 LENGTH_BYTES = 4

@@ -25,6 +25,7 @@ from teetee.command.options import (
 from teetee.command.session import Session, with_session
 from teetee.command.shards import shard_json
 from teetee.identifiers import ShardId
+from teetee.quotes import quote_hash
 
 host = typer.Typer(
     no_args_is_help=True,
@@ -299,7 +300,7 @@ def _proven_json(proven: ProvenEnclave) -> dict[str, Any]:
         "sliceDigest": "0x" + identity.slice_digest.hex(),
         "identityDigest": "0x" + identity.identity_digest().hex(),
         "measurement": "0x" + proven.quote.report.measurement.hex(),
-        "quoteHash": "0x" + proven.quote.quote_hash.hex(),
+        "quoteHash": "0x" + quote_hash(proven.quote.core, proven.pck_id).hex(),
         "pckId": "0x" + proven.pck_id.hex(),
         "tcbStatus": proven.tcb_status or None,
     }

@@ -24,7 +24,7 @@ def quote_json(anatomy: Anatomy) -> dict[str, Section | None]:
     td, sgx = anatomy.td_report, anatomy.sgx_report
     return {
         "header": _header(anatomy),
-        "tdReport": _td_report(td) if td else None,
+        "tdReport": _td_report(td, is_15=anatomy.body_type > 2) if td else None,
         "enclaveReport": _sgx_report(sgx) if sgx else None,
         "quotingEnclave": _sgx_report(anatomy.qe_report)
         | {"authenticationData": anatomy.qe_auth_data.hex()},
@@ -84,7 +84,7 @@ def _header(anatomy: Anatomy) -> Section:
     }
 
 
-def _td_report(report: TdReport) -> Section:
+def _td_report(report: TdReport, *, is_15: bool) -> Section:
     rtmrs = {f"rtmr{index}": rtmr.hex() for index, rtmr in enumerate(report.rtmrs)}
     value: Section = {
         "teeTcbSvn": report.tee_tcb_svn.hex(),
@@ -103,7 +103,7 @@ def _td_report(report: TdReport) -> Section:
         "reportData": report.report_data.hex(),
         "measurement": report.measurement.hex(),
     }
-    if report.mr_service_td:
+    if is_15:
         value["teeTcbSvn2"] = report.tee_tcb_svn_2.hex()
         value["mrServiceTd"] = report.mr_service_td.hex()
     return value

@@ -6,6 +6,7 @@ Knows no chain and no contract, but speaks of cores, ids and measurements as con
 """
 
 from teetee.quotes.certificates import certificate_id, chain_der, platform_id
+from teetee.quotes.claims import QuoteClaims, quote_hash
 from teetee.quotes.collateral import INTEL_PCS_URL, Collateral, fetch_collateral
 from teetee.quotes.layout import CORE_BYTES
 from teetee.quotes.quote import Quote, TdReport, rebuild
@@ -16,6 +17,7 @@ __all__ = [
     "INTEL_PCS_URL",
     "Collateral",
     "Quote",
+    "QuoteClaims",
     "QuoteVerdict",
     "TdReport",
     "certificate_chain_der",
@@ -26,6 +28,7 @@ __all__ = [
     "parse",
     "pck_leaf_der",
     "platform_id",
+    "quote_hash",
     "rebuild",
     "trim_to_core",
     "verify",
@@ -38,7 +41,7 @@ def parse(quote: bytes) -> Quote:
 
 
 def trim_to_core(quote: bytes) -> bytes:
-    """What goes into a transaction: 1,240 bytes. Raises `QuoteMalformed`."""
+    """What goes into a transaction: 1,240 bytes or a few more. Raises `QuoteMalformed`."""
     return Quote.parse(quote).core
 
 

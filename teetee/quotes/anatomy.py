@@ -134,7 +134,7 @@ def _body(reader: ByteReader, version: int, tee_type: int) -> tuple[int, bytes]:
     if version < 5:
         kind = 1 if tee == SGX else 2
         return kind, reader.take(_BODIES[kind][1])
-    kind, size = struct.unpack(layout.BODY_DESCRIPTOR, reader.take(layout.BODY_DESCRIPTOR_BYTES))
+    kind, size = struct.unpack("<HI", reader.take(layout.BODY_HEAD_BYTES))
     if _BODIES.get(kind) != (tee, size):
         raise QuoteMalformed(f"has a body of type {kind} and {size} bytes for {tee}")
     return kind, reader.take(size)

@@ -1,17 +1,18 @@
-"""Where things stand in a TDX quote of version 4 or 5, and in its core. Source: Intel's
-sgx_quote_4.h and sgx_quote_5.h.
+"""Where things stand in a TDX quote of version 4 or 5, and in its core.
 
-Header 48 ‖ [version 5: body type 2 ‖ body length 4] ‖ TD report 584 or 648 ‖ length 4 ‖
+Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
+
+Header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ length 4 ‖
 signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖
 length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain. Then, often, zeros.
 
 The core leaves out the lengths behind the report, the types and the chain: nothing signs those.
 """
 
-import struct
 from typing import Final
 
 HEADER_BYTES: Final = 48
+BODY_HEAD_BYTES: Final = 6
 TD_REPORT_BYTES: Final = 584
 TD_REPORT_15_BYTES: Final = 648
 SIGNATURE_BYTES: Final = 64
@@ -19,27 +20,23 @@ KEY_BYTES: Final = 64
 QE_REPORT_BYTES: Final = 384
 QE_AUTH_BYTES: Final = 32
 
-CORE_BYTES: Final = (
-    HEADER_BYTES
-    + TD_REPORT_BYTES
-    + SIGNATURE_BYTES
-    + KEY_BYTES
-    + QE_REPORT_BYTES
-    + SIGNATURE_BYTES
-    + QE_AUTH_BYTES
+SIGNATURES_BYTES: Final = (
+    SIGNATURE_BYTES + KEY_BYTES + QE_REPORT_BYTES + SIGNATURE_BYTES + QE_AUTH_BYTES
 )
-"""1,240: of a quote of version 4."""
+"""What a core has behind its signed part: 608."""
+
+CORE_BYTES: Final = HEADER_BYTES + TD_REPORT_BYTES + SIGNATURES_BYTES
+"""1,240, of version 4."""
 
 TDX_V4_START: Final = bytes.fromhex("0400020081000000")
 TDX_V5_START: Final = bytes.fromhex("0500020081000000")
 """Version, key type 2 (ECDSA over P-256), TEE type 0x81; little-endian."""
 
-BODY_DESCRIPTOR: Final = "<HI"
-"""Of version 5: body type and body length."""
-BODY_DESCRIPTOR_BYTES: Final = struct.calcsize(BODY_DESCRIPTOR)
-TD_10, TD_15 = 2, 3
-BODY_BYTES: Final = {TD_10: TD_REPORT_BYTES, TD_15: TD_REPORT_15_BYTES}
-"""Body types of version 5 that are TD reports; both begin with the 584 bytes of version 4."""
+V5_BODIES: Final = {
+    bytes.fromhex("020048020000"): TD_REPORT_BYTES,
+    bytes.fromhex("030088020000"): TD_REPORT_15_BYTES,
+}
+"""Body type (2: TD report 1.0, 3: 1.5) and size, little-endian, to the size."""
 
 CERTIFICATION_QE_REPORT: Final = 6
 CERTIFICATION_PCK_CHAIN: Final = 5

@@ -2,7 +2,7 @@
 signature."""
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from eth_utils.crypto import keccak
@@ -30,16 +30,15 @@ class TdReport:
     rtmrs: tuple[bytes, bytes, bytes, bytes]
     report_data: bytes
     """64 bytes, the enclave's own."""
-    tee_tcb_svn_2: bytes = b""
-    """16 bytes in a TDREPORT 1.5: the TDX module now loaded, which may be newer than the TD."""
-    mr_service_td: bytes = b""
-    """48 bytes in a TDREPORT 1.5."""
+    tee_tcb_svn_2: bytes
+    mr_service_td: bytes
+    """Of a TDREPORT 1.5; zero in others."""
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """From the 584 bytes of a TDREPORT 1.0, or the 648 of a TDREPORT 1.5."""
-        reader = ByteReader(body)
-        report = cls(
+        reader = ByteReader(body.ljust(layout.TD_REPORT_15_BYTES, b"\x00"))
+        return cls(
             tee_tcb_svn=reader.take(16),
             mr_seam=reader.take(48),
             mr_signer_seam=reader.take(48),
@@ -52,10 +51,9 @@ class TdReport:
             mr_owner_config=reader.take(48),
             rtmrs=(reader.take(48), reader.take(48), reader.take(48), reader.take(48)),
             report_data=reader.take(64),
+            tee_tcb_svn_2=reader.take(16),
+            mr_service_td=reader.take(48),
         )
-        if len(body) == layout.TD_REPORT_15_BYTES:
-            return replace(report, tee_tcb_svn_2=reader.take(16), mr_service_td=reader.take(48))
-        return report
 
     @property
     def measurement(self) -> bytes:
@@ -69,8 +67,8 @@ class Quote:
 
     header: bytes
     """48 bytes."""
-    descriptor: bytes
-    """Version 5: type and length of the body, 6 bytes. Version 4: nothing."""
+    body_head: bytes
+    """Type and size of the body in version 5, 6 bytes; empty in version 4."""
     td_report: bytes
     """584 or 648 bytes; taken apart by `report`."""
     signature: bytes
@@ -97,7 +95,7 @@ class Quote:
     def parse_ahead(cls, raw: bytes) -> tuple[Self, bytes]:
         """The quote that `raw` begins with, and what stands behind it. Raises `QuoteMalformed`."""
         reader = ByteReader(raw)
-        header, descriptor, td_report = _take_signed(reader)
+        header, body_head, td_report = _take_signed(reader)
         auth = ByteReader(reader.take_sized("<I"))
         signature, key = auth.take(layout.SIGNATURE_BYTES), auth.take(layout.KEY_BYTES)
         certification = ByteReader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
@@ -110,29 +108,26 @@ class Quote:
         chain = certification.take_typed(layout.CERTIFICATION_PCK_CHAIN)
         certification.finish()
         quote = cls(
-            header=header,
-            descriptor=descriptor,
-            td_report=td_report,
-            signature=signature,
-            attestation_key=key,
-            qe_report=qe_report,
-            qe_report_signature=qe_report_signature,
-            qe_auth_data=qe_auth_data,
-            pck_chain=chain,
+            header,
+            body_head,
+            td_report,
+            signature,
+            key,
+            qe_report,
+            qe_report_signature,
+            qe_auth_data,
+            chain,
         )
         return quote, reader.rest()
 
     @classmethod
     def from_core(cls, core: bytes, pck_chain: bytes) -> Self:
-        """From the bytes which a contract has seen (1,240 of version 4), and a chain.
-
-        Raises `QuoteMalformed`.
-        """
+        """From the bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
         reader = ByteReader(core)
-        header, descriptor, td_report = _take_signed(reader)
+        header, body_head, td_report = _take_signed(reader)
         quote = cls(
             header=header,
-            descriptor=descriptor,
+            body_head=body_head,
             td_report=td_report,
             signature=reader.take(layout.SIGNATURE_BYTES),
             attestation_key=reader.take(layout.KEY_BYTES),
@@ -145,21 +140,18 @@ class Quote:
         return quote
 
     @property
-    def signed(self) -> bytes:
-        """What the attestation key signed: all that stands before the signature."""
-        return self.header + self.descriptor + self.td_report
-
-    @property
     def report(self) -> TdReport:
         """What the TDX module says about the guest."""
         return TdReport.parse(self.td_report)
 
     @property
     def core(self) -> bytes:
-        """What a contract checks: 1,240 bytes of version 4; 1,246 or 1,310 of version 5."""
+        """The bytes which a contract checks: 1,240 of version 4, 1,246 or 1,310 of version 5."""
         return b"".join(
             (
-                self.signed,
+                self.header,
+                self.body_head,
+                self.td_report,
                 self.signature,
                 self.attestation_key,
                 self.qe_report,
@@ -167,11 +159,6 @@ class Quote:
                 self.qe_auth_data,
             )
         )
-
-    @property
-    def quote_hash(self) -> bytes:
-        """keccak256 of the core: how the chain names this quote."""
-        return keccak(self.core)
 
     def encode(self) -> bytes:
         """The quote, without zeros behind it."""
@@ -193,21 +180,21 @@ class Quote:
                 certification,
             )
         )
-        return self.signed + struct.pack("<I", len(auth)) + auth
+        signed = self.header + self.body_head + self.td_report
+        return signed + struct.pack("<I", len(auth)) + auth
 
 
 def _take_signed(reader: ByteReader) -> tuple[bytes, bytes, bytes]:
-    """Header, descriptor, report."""
+    """Header, type and size of the body (version 5 alone), TD report."""
     header = reader.take(layout.HEADER_BYTES)
     if header.startswith(layout.TDX_V4_START):
         return header, b"", reader.take(layout.TD_REPORT_BYTES)
     if not header.startswith(layout.TDX_V5_START):
         raise QuoteMalformed(f"begins with {header[:8].hex()}")
-    descriptor = reader.take(layout.BODY_DESCRIPTOR_BYTES)
-    kind, length = struct.unpack(layout.BODY_DESCRIPTOR, descriptor)
-    if layout.BODY_BYTES.get(kind) != length:
-        raise QuoteMalformed(f"has a body of type {kind} and {length} bytes")
-    return header, descriptor, reader.take(length)
+    body_head = reader.take(layout.BODY_HEAD_BYTES)
+    if body_head not in layout.V5_BODIES:
+        raise QuoteMalformed(f"has a body of type and size {body_head.hex()}")
+    return header, body_head, reader.take(layout.V5_BODIES[body_head])
 
 
 def rebuild(

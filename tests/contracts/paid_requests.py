@@ -83,7 +83,12 @@ def settlement_of(
             )
         )
     settlement = Settlement(
-        RequestId(request_id), input_tokens, output_tokens, keccak256(answer), previous
+        RequestId(request_id),
+        house.escrow.requestOf(request_id).requester,
+        input_tokens,
+        output_tokens,
+        keccak256(answer),
+        previous,
     ).sign(path[0].enclave.keys.signer, domain)
     return {
         "requestId": request_id,

@@ -99,7 +99,7 @@ class OracleProcess:
     def terminate(self) -> int | None:
         """SIGTERM, and the exit code."""
         self._process.terminate()
-        return self.exit_code(30.0)
+        return self.exit_code(150.0)
 
     def kill(self) -> None:
         """Whatever it does."""

@@ -52,7 +52,7 @@ def answered() -> Answered:
         output_commitment=b"b" * 32,
         previous_receipt=bytes(32),
     )
-    settlement = Settlement(RequestId(3), 5, 7, b"h" * 32, receipt.struct_hash())
+    settlement = Settlement(RequestId(3), "0x" + "21" * 20, 5, 7, b"h" * 32, receipt.struct_hash())
     return Answered(
         signed=settlement.sign(ACCOUNT, DOMAIN),
         receipts=(receipt.sign(ACCOUNT, DOMAIN),),

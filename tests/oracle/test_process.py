@@ -112,7 +112,7 @@ def test_run__signer_has_no_ether__says_so_and_settles_when_it_has(
 def test_sigterm__request_runs__finishes_it_within_the_grace(
     world: EnclaveWorld, entry: LocalEnclave
 ) -> None:
-    with entry.running(slow=0.1) as process:
+    with entry.running({"TEETEE_STOP_GRACE_SECONDS": "120"}, slow=0.1) as process:
         shard_id = started(entry, process)
         asked = world.ask(shard_id)
         world.await_stream(entry.port, shard_id, asked)

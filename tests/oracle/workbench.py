@@ -45,7 +45,7 @@ def answered(number: RequestId) -> Answered:
         output_commitment=b"b" * 32,
         previous_receipt=bytes(32),
     )
-    settlement = Settlement(number, 5, 7, b"h" * 32, receipt.struct_hash())
+    settlement = Settlement(number, "0x" + "21" * 20, 5, 7, b"h" * 32, receipt.struct_hash())
     return Answered(
         signed=settlement.sign(ACCOUNT, DOMAIN),
         receipts=(receipt.sign(ACCOUNT, DOMAIN),),

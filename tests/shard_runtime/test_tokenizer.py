@@ -57,6 +57,25 @@ def test_decode__special_tokens__are_left_out(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        ("{% for m in messages %}{{ m.content }}{% break %}{% endfor %}", CANARY),
+        ("{% if tools is none and documents is none %}none{% endif %}", "none"),
+        ("{{ '<b>&' | tojson }}", '"<b>&"'),
+        ("{{ messages | tojson(indent=1) | length > 9 }}", "True"),
+        ("{% if strftime_now('%Y') | int > 2020 %}dated{% endif %}", "dated"),
+    ],
+    ids=["break", "tools", "tojson", "indent", "date"],
+)
+def test_encode_messages__what_templates_use__is_there(
+    folder: Path, template: str, rendered: str
+) -> None:
+    write_tokenizer(folder, template)
+    tokenizer = tokenizer_of(folder)
+    assert tokenizer.decode(tokenizer.encode_messages(QUESTION)) == rendered
+
+
+@pytest.mark.parametrize(
     "template",
     [
         "{{ raise_exception('no ' ~ messages[0]['content']) }}",

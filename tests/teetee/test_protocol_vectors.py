@@ -83,7 +83,7 @@ RECEIPT = (
     "bytes32 inputCommitment,bytes32 outputCommitment,bytes32 previousReceipt)"
 )
 SETTLEMENT = (
-    "Settlement(uint256 requestId,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,"
+    "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,"
     "bytes32 lastReceipt)"
 )
 

@@ -218,7 +218,12 @@ def receipt_vectors(answer: bytes) -> dict[str, Vector]:
     signed = receipt.sign(SIGNER, DOMAIN)
     answer_hash = keccak256(answer)
     settlement = Settlement(
-        REQUEST, ANSWER.input_tokens, ANSWER.output_tokens, answer_hash, receipt.struct_hash()
+        REQUEST,
+        REQUESTER,
+        ANSWER.input_tokens,
+        ANSWER.output_tokens,
+        answer_hash,
+        receipt.struct_hash(),
     )
     closing = settlement.sign(SIGNER, DOMAIN)
     domain: Vector = {"chainId": str(CHAIN_ID), "escrow": ESCROW, "signer": SIGNER.address}
@@ -243,6 +248,7 @@ def receipt_vectors(answer: bytes) -> dict[str, Vector]:
         | {
             "typeHash": _hex(SETTLEMENT_TYPEHASH),
             "requestId": str(REQUEST),
+            "requester": REQUESTER,
             "inputTokens": str(settlement.input_tokens),
             "outputTokens": str(settlement.output_tokens),
             "answerHash": _hex(answer_hash),

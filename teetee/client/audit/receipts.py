@@ -136,6 +136,7 @@ def check_settlement(
     checks.equal("last receipt", settlement.last_receipt, last_receipt, f"0x{last_receipt.hex()}")
     statement = Settlement(
         request_id=RequestId(request.request_id),
+        requester=request.requester,
         input_tokens=settlement.input_tokens,
         output_tokens=settlement.output_tokens,
         answer_hash=answer_hash,

@@ -210,6 +210,23 @@ contract SettlePathTest is RequestFixture {
         _assertWrongSigner(parameters, 0);
     }
 
+    function test_settle__number_is_anothers_request_after_a_reorganisation__reverts() external {
+        // The request is signed for, then its block is gone and somebody else's takes its number.
+        uint256 fork = vm.snapshotState();
+        RequestId before = _open();
+        SettlementParameters memory parameters = _settlement(before);
+        vm.revertToState(fork);
+        address other = vm.addr(keyOf("other requester"));
+        _fund(other, REQUESTER_FUNDS);
+        RequestId replaced = _open(other, _parameters());
+        vm.assertEq(RequestId.unwrap(replaced), RequestId.unwrap(before));
+        try escrow.settle(parameters) {
+            revert("settled a request that nobody answered");
+        } catch (bytes memory reason) {
+            vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
+        }
+    }
+
     function test_settle__other_token_counts_than_signed__reverts() external {
         SettlementParameters memory parameters = _settlement(_requestId);
         parameters.inputTokens += 1;

@@ -107,6 +107,7 @@ contract ProtocolVectorsTest is ShardFixture {
         vm.chainId(_uint(".settlement.chainId"));
         Settlement memory settlement = Settlement({
             requestId: RequestId.wrap(_uint(".settlement.requestId")),
+            requester: _address(".settlement.requester"),
             inputTokens: uint32(_uint(".settlement.inputTokens")),
             outputTokens: uint32(_uint(".settlement.outputTokens")),
             answerHash: _bytes32(".settlement.answerHash"),

@@ -247,6 +247,9 @@ class World:
             )
             receipts.append(receipt.sign(enclave.signer, self.escrow.receipt_domain))
             previous = receipt.struct_hash()
-        closing = Settlement(request_id, input_tokens, output_tokens, keccak256(answer), previous)
+        requester = self.escrow.request_of(request_id).requester
+        closing = Settlement(
+            request_id, requester, input_tokens, output_tokens, keccak256(answer), previous
+        )
         signed = closing.sign(path[0].signer, self.escrow.receipt_domain)
         return SettlementParameters.of(signed, tuple(receipts), answer)

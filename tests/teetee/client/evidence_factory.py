@@ -215,6 +215,7 @@ def sign(
     last_receipt = receipts[-1].struct_hash()
     statement = Settlement(
         RequestId(request.request_id),
+        request.requester,
         settlement.input_tokens,
         settlement.output_tokens,
         keccak256(settlement.answer),

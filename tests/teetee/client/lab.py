@@ -289,7 +289,8 @@ class Lab:
             )
             receipts.append(receipt.sign(enclave.keys.signer, domain))
             previous = receipt.struct_hash()
-        closing = Settlement(request_id, 20, 5, keccak256(sealed), previous)
+        requester = self.world.escrow.request_of(request_id).requester
+        closing = Settlement(request_id, requester, 20, 5, keccak256(sealed), previous)
         signed = closing.sign(path[0].keys.signer, domain)
         return SettlementParameters.of(signed, tuple(receipts), sealed)
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.client import shallow_json
+from teetee import shallow_json
 from teetee.client.endpoint import Endpoint
 from teetee.client.errors import MalformedEndpoint, MalformedFrame
 from teetee.client.json_frames import MAX_FRAME_BYTES, FrameDecoder, encode

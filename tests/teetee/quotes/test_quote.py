@@ -42,7 +42,8 @@ def test_parse__recorded_quote__agrees_with_the_contracts_vectors(name: str) -> 
     expected = recorded.vectors()["intel"]["quotes"][name]
     raw = recorded.quote(name)
     parsed, leaf = quotes.parse(raw), quotes.pck_leaf_der(raw)
-    assert "0x" + parsed.quote_hash.hex() == expected["quoteHash"]
+    named = quotes.quote_hash(parsed.core, quotes.certificate_id(leaf))
+    assert "0x" + named.hex() == expected["quoteHash"]
     assert "0x" + quotes.measurement(raw).hex() == expected["measurement"]
     assert "0x" + quotes.certificate_id(leaf).hex() == expected["pckId"]
     assert "0x" + quotes.platform_id(leaf).hex() == expected["platformId"]
@@ -73,7 +74,7 @@ def test_parse__version_5__gives_the_same_bytes_back(name: str) -> None:
 def test_parse__version_5_with_a_body_of_another_length__refused() -> None:
     changed = bytearray(recorded.quote(recorded.OUTDATED_V5))
     struct.pack_into("<I", changed, 50, 584)
-    with pytest.raises(QuoteMalformed, match="it has a body of type 3 and 584 bytes"):
+    with pytest.raises(QuoteMalformed, match="it has a body of type and size 030048020000"):
         quotes.parse(bytes(changed))
 
 

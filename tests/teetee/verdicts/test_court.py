@@ -29,9 +29,11 @@ from teetee.verdicts import Court, VerdictPair
 from tests.teetee.chain.local_chain import compile_contracts
 from tests.teetee.quotes import recorded
 
-CASES: list[dict[str, Any]] = json.loads((recorded.VECTORS / "cases.json").read_text())
-TDX_CASES = [case for case in CASES if case["quote"].startswith("tdx")]
-SGX_CASES = [case for case in CASES if case["quote"].startswith("sgx")]
+Case = dict[str, Any]
+TDX_CASES, SGX_CASES = (
+    json.loads((recorded.VECTORS / name).read_text())["cases"]
+    for name in ("cases.json", "sgx_cases.json")
+)
 MUTATIONS = 150
 
 FILES = ("tcb_info.json", "qe_identity.json", "pck_crl.der", "root_ca_crl.der")
@@ -41,7 +43,7 @@ def folder_of(collateral: str) -> Path:
     return recorded.VECTORS / "collateral" / collateral
 
 
-def name_of(case: dict[str, Any]) -> str:
+def name_of(case: Case) -> str:
     return f"{case['quote']}, {case['collateral']}"
 
 
@@ -52,12 +54,12 @@ def court() -> Iterator[Court]:
         yield opened
 
 
-def judged(court: Court, case: dict[str, Any], at: int) -> VerdictPair:
+def judged(court: Court, case: Case, at: int) -> VerdictPair:
     quote = recorded.quote(case["quote"])
     return court.judge(quote, folder_of(case["collateral"]), intel.root_ca(), at)
 
 
-def as_recorded(pair: VerdictPair) -> dict[str, Any]:
+def as_recorded(pair: VerdictPair) -> Case:
     said = pair.dcap_qvl
     if said.ok:
         return {"ok": True, "status": said.status, "advisory_ids": list(said.advisory_ids)}
@@ -75,7 +77,7 @@ def as_recorded(pair: VerdictPair) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("case", TDX_CASES, ids=name_of)
 def test_judge__recorded_case__both_say_what_was_recorded(
-    court: Court, case: dict[str, Any], second: str, of: Callable[[dict[str, Any]], int]
+    court: Court, case: Case, second: str, of: Callable[[Case], int]
 ) -> None:
     pair = judged(court, case, of(case))
     assert as_recorded(pair) == case[second]
@@ -86,7 +88,7 @@ def test_judge__recorded_case__both_say_what_was_recorded(
 
 
 @pytest.mark.parametrize("case", SGX_CASES, ids=name_of)
-def test_judge__sgx_quote__no_business_of_our_contracts(court: Court, case: dict[str, Any]) -> None:
+def test_judge__sgx_quote__no_business_of_our_contracts(court: Court, case: Case) -> None:
     pair = judged(court, case, case["at"])
     assert as_recorded(pair) == case["result"]
     assert not pair.on_chain.ok

@@ -88,13 +88,14 @@ def _pki(pki: TestPki) -> dict[str, Any]:
 def _contents(quote: bytes) -> dict[str, Any]:
     parsed = quotes.parse(quote)
     leaf, authority, _ = quotes.certificate_chain_der(quote)
+    pck_id = quotes.certificate_id(leaf)
     return {
         "core": _hex(parsed.core),
-        "quoteHash": _hex(parsed.quote_hash),
+        "quoteHash": _hex(quotes.quote_hash(parsed.core, pck_id)),
         "measurement": _hex(parsed.report.measurement),
         "reportData": _hex(parsed.report.report_data),
         "leaf": _hex(leaf),
-        "pckId": _hex(quotes.certificate_id(leaf)),
+        "pckId": _hex(pck_id),
         "authorityId": _hex(quotes.certificate_id(authority)),
         "platformId": _hex(quotes.platform_id(leaf)),
     }

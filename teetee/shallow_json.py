@@ -17,10 +17,15 @@ _OPENING, _CLOSING = b"[{", b"]}"
 
 def load(data: bytes) -> Any:
     """The value. Raises `ValueError` for what is not UTF-8, not JSON, or nested deeper than 64."""
+    require_shallow(data)
+    return json.loads(data.decode())
+
+
+def require_shallow(data: bytes) -> None:
+    """Raises `ValueError` for what is nested deeper than 64, whether it is JSON or not."""
     # Most texts have few brackets, and need no closer look.
     if data.count(b"[") + data.count(b"{") > DEEPEST and _depth(data) > DEEPEST:
         raise ValueError("nested too deeply")
-    return json.loads(data.decode())
 
 
 def _depth(data: bytes) -> int:
