@@ -13,6 +13,7 @@ import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
 import {RecentBlocks} from "./libraries/RecentBlocks.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {ShardViews} from "./registry/ShardViews.sol";
+import {AttestationPolicy} from "./types/AttestationPolicy.sol";
 import {ModelId, ShardId} from "./types/Identifiers.sol";
 import {
     Attestation,
@@ -24,7 +25,14 @@ import {
     ShardStatus,
     SignerRecord
 } from "./types/Shard.sol";
-import {TcbPolicy, TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+
+/// @dev What a recheck finds.
+enum Fitness {
+    UNKNOWN, // there is nothing to judge by
+    FIT,
+    UNFIT
+}
 
 /// @title ShardRegistry
 /// @notice Who serves which layers of which model in which attested enclave.
@@ -109,6 +117,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         record.attestedAtBlock = uint40(block.number);
         record.leftAt = 0;
         record.measurementIndex = measurementIndex;
+        record.platformTag = bytes8(attestation.platformId);
         emit ShardRenewed(shardId, renewed.modelId, msg.sender, attestation);
     }
 
@@ -117,7 +126,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IShardRegistry
     function retire(ShardId shardId) external {
         Shard storage retired = _ofCaller(shardId);
-        if (retired.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, retired.status);
+        if (!_isEnlisted(retired.status)) revert ShardNotActive(shardId, retired.status);
         retired.status = ShardStatus.RETIRED;
         _signers[retired.signer].leftAt = uint40(block.timestamp);
         emit ShardRetired(shardId, msg.sender);
@@ -125,18 +134,81 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IShardRegistry
     function evict(ShardId shardId) external {
-        // Check:
-        Shard storage evicted = _enrolled(shardId);
-        if (evicted.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, evicted.status);
+        Shard storage evicted = _enlisted(shardId);
         EvictionReason reason = EvictionReason.ATTESTATION_EXPIRED;
         if (block.timestamp <= evicted.attestedUntil) {
             if (isMeasurementAllowed(evicted.modelId, measurementOf(shardId))) revert ShardStillFit(shardId);
             reason = EvictionReason.MEASUREMENT_WITHDRAWN;
         }
-        // Effect:
+        _evict(shardId, evicted, reason);
+    }
+
+    /* RECHECKING */
+
+    /// @inheritdoc IShardRegistry
+    function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status) {
+        Shard storage rechecked = _enlisted(shardId);
+        status = rechecked.status;
+        bytes32 claimed = keccak256(abi.encode(claims));
+        if (claimed != rechecked.quoteHash) revert ClaimsMismatch(shardId, rechecked.quoteHash, claimed);
+        (Fitness fitness, EvictionReason reason) = _fitness(rechecked, claims);
+        if (fitness == Fitness.UNFIT) {
+            _evict(shardId, rechecked, reason);
+            return ShardStatus.EVICTED;
+        }
+        if (fitness == Fitness.FIT && status == ShardStatus.PAUSED) {
+            (status, rechecked.status) = (ShardStatus.ACTIVE, ShardStatus.ACTIVE);
+            _signers[rechecked.signer].leftAt = 0;
+            emit ShardResumed(shardId, msg.sender);
+        } else if (fitness == Fitness.UNKNOWN && status == ShardStatus.ACTIVE) {
+            (status, rechecked.status) = (ShardStatus.PAUSED, ShardStatus.PAUSED);
+            _signers[rechecked.signer].leftAt = uint40(block.timestamp);
+            emit ShardPaused(shardId, msg.sender);
+        }
+    }
+
+    /// @dev What no collateral can mend first, then what the verifier knows of today.
+    function _fitness(Shard storage rechecked, QuoteClaims calldata claims)
+        private
+        view
+        returns (Fitness fitness, EvictionReason reason)
+    {
+        ModelId modelId = rechecked.modelId;
+        AttestationPolicy memory policy = policyOf(modelId);
+        if (block.timestamp > rechecked.attestedUntil) return (Fitness.UNFIT, EvictionReason.ATTESTATION_EXPIRED);
+        if (!isMeasurementAllowed(modelId, claims.measurement)) {
+            return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
+        }
+        if (!_areAllowed(policy, claims.tdAttributes, claims.xfam)) {
+            return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
+        }
+        QuoteAssessment memory assessed = VERIFIER.assessQuote(claims, _tcbPolicy(policy));
+        if (!_isPlatformWanted(policy, modelId, assessed.platformId)) {
+            return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);
+        }
+        if (assessed.isRevoked) return (Fitness.UNFIT, EvictionReason.CERTIFICATE_REVOKED);
+        if (_isAccepted(policy, assessed.tcbStatus)) return (Fitness.FIT, reason);
+        // a status that only a stricter set of collateral gives must not put anybody out
+        bool isSure = assessed.tcbStatus != TcbStatus.UNCHECKED && assessed.isConclusive;
+        return (isSure ? Fitness.UNFIT : Fitness.UNKNOWN, EvictionReason.TCB_STATUS_REFUSED);
+    }
+
+    function _tcbPolicy(AttestationPolicy memory policy) private pure returns (TcbPolicy memory) {
+        return TcbPolicy({
+            minimumEvaluationNumber: policy.minimumEvaluationNumber, maxCollateralAge: policy.maxCollateralAge
+        });
+    }
+
+    function _evict(ShardId shardId, Shard storage evicted, EvictionReason reason) private {
         evicted.status = ShardStatus.EVICTED;
         _signers[evicted.signer].leftAt = uint40(block.timestamp);
         emit ShardEvicted(shardId, msg.sender, reason);
+    }
+
+    /// @dev A shard which hasn't left.
+    function _enlisted(ShardId shardId) private view returns (Shard storage enlisted) {
+        enlisted = _enrolled(shardId);
+        if (!_isEnlisted(enlisted.status)) revert ShardNotActive(shardId, enlisted.status);
     }
 
     /// @inheritdoc IShardRegistry
@@ -156,7 +228,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         ShardId present = _signers[parameters.signer].shardId;
         if (ShardId.unwrap(present) == 0) return;
         Shard storage last = _shards[present];
-        if (last.status == ShardStatus.ACTIVE || last.bond != 0) {
+        if (_isEnlisted(last.status) || last.bond != 0) {
             revert SignerAlreadyEnrolled(parameters.signer, present);
         }
     }
@@ -261,27 +333,43 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     {
         attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
         if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
-        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId, TcbPolicy({minimumEvaluationNumber: 0, maxCollateralAge: 0}));
+        AttestationPolicy memory policy = policyOf(modelId);
+        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId, _tcbPolicy(policy));
         bytes32 expected =
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);
         if (verified.reportDataHigh != bytes32(0)) revert ReportDataUpperHalfNotZero(verified.reportDataHigh);
-        if (verified.tcbStatus == TcbStatus.REVOKED) revert PlatformIsRevoked(verified.platformId);
-        if (isPlatformDenied(verified.platformId)) revert PlatformIsDenied(verified.platformId);
+        _checkPlatform(policy, modelId, verified);
         measurementIndex = _allowedMeasurementIndex(modelId, verified.measurement);
-        attestation.attestedUntil = _attestedUntil(verified.validUntil);
+        attestation.attestedUntil = _attestedUntil(verified.certifiedUntil);
         attestation.quoteHash = verified.quoteHash;
         attestation.measurement = verified.measurement;
         attestation.pckId = pckId;
         attestation.platformId = verified.platformId;
         attestation.tcbStatus = verified.tcbStatus;
+        attestation.evaluationNumber = verified.evaluationNumber;
+        attestation.collateralUntil = verified.validUntil;
     }
 
-    function _attestedUntil(uint40 validUntil) private view returns (uint32) {
+    function _checkPlatform(AttestationPolicy memory policy, ModelId modelId, VerifiedQuote memory verified)
+        private
+        view
+    {
+        if (!_isPlatformWanted(policy, modelId, verified.platformId)) revert PlatformIsDenied(verified.platformId);
+        if (!_isAccepted(policy, verified.tcbStatus)) {
+            revert TcbStatusRefused(verified.platformId, verified.tcbStatus);
+        }
+        if (!_areAllowed(policy, verified.tdAttributes, verified.xfam)) {
+            revert TdFeaturesRefused(verified.tdAttributes, verified.xfam);
+        }
+    }
+
+    /// @dev Collateral that ends earlier only pauses a shard, or its end would put honest ones out.
+    function _attestedUntil(uint40 certifiedUntil) private view returns (uint32) {
         uint256 end = block.timestamp + ATTESTATION_PERIOD;
-        if (validUntil != 0) {
-            if (validUntil < block.timestamp) revert QuoteNoLongerValid(validUntil);
-            if (validUntil < end) end = validUntil;
+        if (certifiedUntil != 0) {
+            if (certifiedUntil < block.timestamp) revert PlatformNoLongerCertified(certifiedUntil);
+            if (certifiedUntil < end) end = certifiedUntil;
         }
         return uint32(end); // until the year 2106
     }
@@ -312,7 +400,8 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
             enrolledAtBlock: uint40(block.number),
             attestedAtBlock: uint40(block.number),
             leftAt: 0,
-            measurementIndex: measurementIndex
+            measurementIndex: measurementIndex,
+            platformTag: bytes8(attestation.platformId)
         });
     }
 

@@ -38,23 +38,26 @@ library ShardSlots {
         returns (Stage memory stage)
     {
         stage.shardId = shardId;
-        uint256 identity = uint256(words[position]);
+        uint256 standing = uint256(words[position]);
         uint256 ownership = uint256(words[position + 1]);
-        stage.signer = address(uint160(identity));
-        stage.host = address(uint160(ownership));
+        stage.host = address(uint160(standing));
         stage.modelId = modelIdOf(words[position]);
-        stage.firstLayer = uint16(identity >> 192);
-        stage.endLayer = uint16(identity >> 208);
-        stage.isEntry = ownership >> 248 != 0;
-        bool isActive = uint8(ownership >> 240) == uint8(ShardStatus.ACTIVE);
-        stage.isAttested = isActive && block.timestamp <= uint32(identity >> 160);
+        stage.firstLayer = uint16(standing >> 224);
+        stage.isEntry = standing >> 248 != 0;
+        stage.signer = address(uint160(ownership));
+        stage.endLayer = uint16(ownership >> 240);
+        if (block.timestamp <= uint32(standing >> 160)) {
+            uint8 status = uint8(standing >> 240);
+            stage.isAttested = status == uint8(ShardStatus.ACTIVE);
+            stage.isPaused = status == uint8(ShardStatus.PAUSED);
+        }
         stage.identityDigest = words[position + 2];
         stage.quoteHash = words[position + 3];
     }
 
     /// @notice The model of the shard whose first slot this is.
     function modelIdOf(bytes32 word) internal pure returns (ModelId) {
-        return ModelId.wrap(uint32(uint256(word) >> 224));
+        return ModelId.wrap(uint32(uint256(word) >> 192));
     }
 
     /// @notice The terms in a word of `termsWord`.
@@ -64,5 +67,7 @@ library ShardSlots {
         terms.royaltyBps = uint16(packed >> 160);
         terms.layerCount = uint16(packed >> 176);
         terms.entryLayerEquivalents = uint16(packed >> 192);
+        terms.minHosts = uint8(packed >> 208);
+        terms.minPlatforms = uint8(packed >> 216);
     }
 }
