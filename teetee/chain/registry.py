@@ -13,11 +13,13 @@ from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.models import Model
+from teetee.chain.policies import AttestationPolicy
 from teetee.chain.rejections import ShardReplaced, UnknownShard
 from teetee.chain.shards import Shard, ShardStatus
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset
 from teetee.layers import LayerRange
+from teetee.quotes.claims import QuoteClaims
 from teetee.signatures import CompactSignature
 
 PAGE = 200
@@ -82,6 +84,10 @@ class Registry:
         """Whether shards of the model may run the image with this measurement."""
         return bool(self._read("isMeasurementAllowed", model_id, measurement, at=at))
 
+    def policy(self, model_id: ModelId, at: Block | None = None) -> AttestationPolicy:
+        """What a model asks of platforms and paths. Raises `UnknownModel`."""
+        return AttestationPolicy.of(self._read("policyOf", model_id, at=at))
+
     # ------------------------------------------------------------ shards
 
     def shard_count(self, at: Block | None = None) -> int:
@@ -117,6 +123,9 @@ class Registry:
             measurement=attestation.measurement,
             pck_id=attestation.pck_id,
             platform_id=attestation.platform_id,
+            tcb_status=attestation.tcb_status,
+            evaluation_number=attestation.evaluation_number,
+            collateral_until=attestation.collateral_until,
             attested_until=stored.attestedUntil,
             status=ShardStatus(stored.status),
             is_active=self.is_active(shard_id, at),
@@ -155,6 +164,15 @@ class Registry:
     def quote(self, shard: Shard) -> tuple[bytes, bytes]:
         """Quote core and pckId of the present quote. Raises as `AttestationHistory.quote` does."""
         return self.history.quote(shard.enrolment_transaction)
+
+    def claims(self, shard: Shard) -> QuoteClaims:
+        """What a recheck takes. Raises as `quote` does, and `QuoteMalformed`."""
+        return QuoteClaims.of(*self.quote(shard))
+
+    def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
+        """What a recheck would make of the shard in the next block. Raises `ContractRejected`."""
+        found = self._read("recheck", shard.shard_id, claims.as_solidity())
+        return ShardStatus(int(found))
 
     # ------------------------------------------------------------ hosts
 
@@ -227,6 +245,10 @@ class Registry:
     def evict(self, shard_id: ShardId) -> Call:
         """By anyone, once the shard is unfit."""
         return encode_call(self.contract, "evict", shard_id)
+
+    def recheck(self, shard_id: ShardId, claims: QuoteClaims) -> Call:
+        """By anyone: pauses, resumes or evicts, as the collateral and the policy of now want it."""
+        return encode_call(self.contract, "recheck", shard_id, claims.as_solidity())
 
     def withdraw_bond(self, shard_id: ShardId) -> Call:
         """By anyone, to the host's payout address, once it is released."""

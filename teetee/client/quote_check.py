@@ -17,8 +17,8 @@ from typing import Protocol
 import dcap_qvl
 from cryptography import x509
 
-from teetee.chain.certificates import CertificateChain
 from teetee import shallow_json
+from teetee.chain.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.quotes import Collateral, certificate_id, fetch_collateral, rebuild, verify
 from teetee.quotes.errors import CollateralInvalid

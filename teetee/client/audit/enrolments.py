@@ -10,6 +10,7 @@ from teetee.client.audit.checklist import Checklist
 from teetee.client.audit.evidence import EnrolmentEvidence, ModelEvidence
 from teetee.identifiers import ModelId
 from teetee.keyset import EnclaveIdentity, Keyset, report_data
+from teetee.quotes import quote_hash
 from teetee.typed_data import keccak256
 
 
@@ -106,12 +107,12 @@ def check_quote(
     accepted.
     """
     shard = f"shard {enrolment.shard_id}"
-    quote_hash = keccak256(enrolment.quote_core)
+    hashed = quote_hash(enrolment.quote_core, enrolment.pck_id)
     same = checks.expect(
         f"quote hash of {shard}",
-        quote_hash == enrolment.quote_hash == settled_quote_hash,
-        f"0x{quote_hash.hex()}",
-        f"the quote hashes to 0x{quote_hash.hex()}, the enrolment says "
+        hashed == enrolment.quote_hash == settled_quote_hash,
+        f"0x{hashed.hex()}",
+        f"the quote hashes to 0x{hashed.hex()}, the enrolment says "
         f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
     )
     status = ""
