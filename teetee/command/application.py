@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from teetee.command.ask import ASK_EPILOG, RESUME_EPILOG, ask, resume
+from teetee.command.collateral import collateral
 from teetee.command.host import host
 from teetee.command.image import image
 from teetee.command.options import DeploymentOption, NetworkOption, RpcOption
@@ -54,6 +55,7 @@ application.command(epilog=SHARDS_EPILOG)(shards)
 application.add_typer(wallet, name="wallet")
 application.add_typer(host, name="host")
 application.add_typer(quote, name="quote")
+application.add_typer(collateral, name="collateral")
 application.add_typer(image, name="image")
 
 
