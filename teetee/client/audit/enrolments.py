@@ -107,15 +107,16 @@ def check_quote(
     accepted.
     """
     shard = f"shard {enrolment.shard_id}"
-    hashed = quote_hash(enrolment.quote_core, enrolment.pck_id)
-    same = checks.expect(
-        f"quote hash of {shard}",
-        hashed == enrolment.quote_hash == settled_quote_hash,
-        f"0x{hashed.hex()}",
-        f"the quote hashes to 0x{hashed.hex()}, the enrolment says "
-        f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
-    )
-    status = ""
+    same, status = False, ""
+    with checks.attempt(f"quote hash of {shard}"):
+        hashed = quote_hash(enrolment.quote_core, enrolment.pck_id)
+        same = checks.expect(
+            f"quote hash of {shard}",
+            hashed == enrolment.quote_hash == settled_quote_hash,
+            f"0x{hashed.hex()}",
+            f"the quote hashes to 0x{hashed.hex()}, the enrolment says "
+            f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
+        )
     with checks.attempt(f"quote of {shard}"):
         verdict = quotes.check(enrolment.quote_core, enrolment.pck_id, at)
         checks.expect(

@@ -24,6 +24,7 @@ from teetee.client.audit.receipts import rebuild_receipts
 from teetee.identifiers import RequestId
 from teetee.keyset import report_data
 from teetee.layers import LayerRange
+from teetee.quotes import layout, quote_hash
 from teetee.quotes.errors import QuoteRefused
 from teetee.receipts import ReceiptDomain, Settlement
 from teetee.typed_data import keccak256
@@ -142,7 +143,7 @@ def make_enrolment(
     digests = list(model.layer_digests[first : first + count])
     if is_entry:
         digests += [model.embedding_digest, model.head_digest]
-    core = word(f"quote {shard_id}") * 2
+    core = (layout.TDX_V4_START + word(f"quote {shard_id}") * 39)[: layout.CORE_BYTES]
     block_hash = word(f"block {shard_id}")
     bare = EnrolmentEvidence(
         shard_id=shard_id,
@@ -155,7 +156,7 @@ def make_enrolment(
         tls=word(f"tls {shard_id}"),
         slice_digest=keccak256(b"".join(digests)),
         identity_digest=bytes(32),
-        quote_hash=keccak256(core),
+        quote_hash=quote_hash(core, word("pck")),
         measurement=word("image"),
         measurement_allowed=True,
         attested_from=OPENED_AT - 1000,

@@ -28,6 +28,7 @@ from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
 from teetee.layers import LayerRange
 from teetee.path import choose_path
+from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.client.evidence_factory import address, word
 
 
@@ -46,6 +47,9 @@ def make_shard(number: int, first: int, end: int, *, is_entry: bool = False) -> 
         measurement=bytes(32),
         pck_id=bytes(32),
         platform_id=bytes(32),
+        tcb_status=TcbStatus.UP_TO_DATE,
+        evaluation_number=17,
+        collateral_until=0,
         attested_until=1000,
         status=ShardStatus.ACTIVE,
         is_active=True,
