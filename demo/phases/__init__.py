@@ -1,1 +1,2 @@
-"""The parts of a demo in their order: chain, model, machines, contracts, enclaves, ask, unsplit, audit."""
+"""The parts of a demo in their order: chain, model, machines, contracts, collateral, enclaves, ask,
+unsplit, audit."""

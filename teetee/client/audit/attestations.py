@@ -52,6 +52,9 @@ class Attestations:
             endpoint=found.endpoint,
             quote_core=core,
             pck_id=found.pck_id,
+            tcb_status=found.tcb_status,
+            evaluation_number=found.evaluation_number,
+            collateral_until=found.collateral_until,
         )
 
     def _find(self, shard_id: ShardId, quote_hash: bytes, settled_in: int) -> Attestation:

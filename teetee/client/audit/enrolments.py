@@ -4,6 +4,7 @@ request was settled.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Protocol
 
 from teetee.client.audit.checklist import Checklist
@@ -93,6 +94,23 @@ def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentE
         layers.end <= len(model.layer_digests) and enrolment.slice_digest == expected,
         f"layers {layers} as published, slice digest 0x{expected.hex()}",
         f"slice digest 0x{enrolment.slice_digest.hex()} is not that of the published {layers}",
+    )
+
+
+def check_chain_verdict(checks: Checklist, enrolment: EnrolmentEvidence) -> None:
+    """The registry's verifier judged the platform, and by which collateral."""
+    status = enrolment.tcb_status.intel_name
+    until = datetime.fromtimestamp(enrolment.collateral_until, UTC)
+    rested = (
+        f"by TCB info {enrolment.evaluation_number}, collateral in force until {until:%Y-%m-%d}"
+        if enrolment.collateral_until
+        else "by collateral that the chain does not name"
+    )
+    checks.expect(
+        f"on-chain verdict of shard {enrolment.shard_id}",
+        enrolment.tcb_status.is_known,
+        f"{status}, {rested}",
+        f"{status}: the chain has not judged the platform by Intel's collateral",
     )
 
 

@@ -26,6 +26,7 @@ from teetee.keyset import report_data
 from teetee.layers import LayerRange
 from teetee.quotes import layout, quote_hash
 from teetee.quotes.errors import QuoteRefused
+from teetee.quotes.tcb_status import TcbStatus
 from teetee.receipts import ReceiptDomain, Settlement
 from teetee.typed_data import keccak256
 
@@ -168,6 +169,9 @@ def make_enrolment(
         endpoint="127.0.0.1:7443",
         quote_core=core,
         pck_id=word("pck"),
+        tcb_status=TcbStatus.UP_TO_DATE,
+        evaluation_number=17,
+        collateral_until=OPENED_AT + 50_000,
     )
     digest = identity_of(PLACE.chain_id, PLACE.registry, bare).identity_digest()
     return replace(bare, identity_digest=digest)
