@@ -77,7 +77,7 @@ contracts: node ## compile the contracts
 	toolchain/forge build --skip 'tests/**'
 
 demo: setup ## a paid, private, attested question and answer, all on this machine; QUESTION="…" asks your own
-	@.venv/bin/python -m demo
+	@.venv/bin/python -m demo $(DEMO_ARGS)
 
 bench: setup ## measure, and write the results into benchmarks/
 	.venv/bin/python -m benchmarks
@@ -85,7 +85,7 @@ bench: setup ## measure, and write the results into benchmarks/
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape lint types format
-test: setup test-forge test-python test-ape lint ## everything that CI runs
+test: setup lint types test-forge test-python test-ape ## everything that CI runs
 
 test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 	toolchain/forge test
@@ -93,10 +93,8 @@ test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 test-python: venv node ## tests of the Python packages and of the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts
 
-# By force: ape does not notice a change in what a contract imports.
 test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
 	toolchain/ape run export_abi --check
-	toolchain/ape compile --force
 	toolchain/ape test tests/contracts
 
 lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)

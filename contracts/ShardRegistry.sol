@@ -10,6 +10,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
+import {QuoteAssessments} from "./libraries/QuoteAssessments.sol";
 import {RecentBlocks} from "./libraries/RecentBlocks.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {ShardViews} from "./registry/ShardViews.sol";
@@ -149,7 +150,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status) {
         Shard storage rechecked = _enlisted(shardId);
         status = rechecked.status;
-        bytes32 claimed = keccak256(abi.encode(claims));
+        bytes32 claimed = QuoteAssessments.hash(claims);
         if (claimed != rechecked.quoteHash) revert ClaimsMismatch(shardId, rechecked.quoteHash, claimed);
         (Fitness fitness, EvictionReason reason) = _fitness(rechecked, claims);
         if (fitness == Fitness.UNFIT) {
@@ -179,10 +180,10 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         if (!isMeasurementAllowed(modelId, claims.measurement)) {
             return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
         }
-        if (!_areAllowed(policy, claims.tdAttributes, claims.xfam)) {
+        if (!_areAllowed(policy, bytes8(claims.td << 128), bytes8(claims.td << 192))) {
             return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
         }
-        QuoteAssessment memory assessed = VERIFIER.assessQuote(claims, _tcbPolicy(policy));
+        QuoteAssessment memory assessed = QuoteAssessments.assess(VERIFIER, claims, _tcbPolicy(policy));
         if (!_isPlatformWanted(policy, modelId, assessed.platformId)) {
             return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);
         }
@@ -334,7 +335,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
         if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
         AttestationPolicy memory policy = policyOf(modelId);
-        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId, _tcbPolicy(policy));
+        VerifiedQuote memory verified = QuoteAssessments.verify(VERIFIER, quote, pckId, _tcbPolicy(policy));
         bytes32 expected =
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);

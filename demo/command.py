@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from demo.console import Console
 from demo.errors import Interrupted, QuestionInvalid
@@ -70,7 +71,9 @@ def _run(options: Options, console: Console, report: Report) -> None:
         if options.keep and report.proven:
             report.write(options.report, console.seconds)
             tell_keep(console, world.command.variables(world.wallet("requester")))
-            signal.pause()
+            with suppress(Interrupted):  # that is how it is meant to end
+                signal.pause()
+            console.say("stopping")
     tell_end(console, options.report, plan.directory / "logs", asked.request_id)
 
 

@@ -52,13 +52,19 @@ class Ledger:
         """The transactions of one kind of step."""
         return [entry for entry in self.entries if _step(entry.name) == step]
 
-    def as_json(self) -> dict[str, Any]:
-        """Gas per step, and the whole list."""
-        listed = [
-            {"name": entry.name, "contract": entry.to, "gas": entry.gas, "hash": entry.transaction}
+    def as_json(self) -> list[dict[str, Any]]:
+        """The whole list."""
+        return [
+            {
+                "name": entry.name,
+                "contract": entry.to,
+                "sender": entry.sender,
+                "gas": entry.gas,
+                "succeeded": entry.succeeded,
+                "hash": entry.transaction,
+            }
             for entry in self.entries
         ]
-        return {**self.gas_by_step(), "transactions": listed}
 
 
 def read_ledger(chain: LocalChain, deployment: Deployment) -> Ledger:

@@ -57,9 +57,9 @@ def tell_audit(console: Console, audit: Audit, wallets: Mapping[str, Wallet]) ->
             (
                 str(stage["shardId"]),
                 "[{}, {})".format(*stage["layers"]),
-                stage["host"],
-                stage["signer"],
-                stage["quoteHash"][:18] + "…",
+                f"{_brief(stage['host'])}  {roles.get(stage['host'], '')}",
+                _brief(stage["signer"]),
+                _brief(stage["quoteHash"]),
             )
             for stage in audit.verification["path"]
         ],
@@ -136,6 +136,11 @@ def _tell_gas(console: Console, audit: Audit, roles: Mapping[str, str]) -> None:
     deployed = audit.ledger.gas_by_step().get("deploy", 0)
     rows.insert(0, ("deploy", "all contracts", "publisher", f"{deployed:,}"))
     console.table(("transaction", "contract", "sent by", "#gas"), rows, "Gas")
+
+
+def _brief(hexadecimal: str) -> str:
+    """Enough to recognize it; the report has all of it."""
+    return f"{hexadecimal[:10]}…{hexadecimal[-6:]}"
 
 
 def _short(path: Path) -> str:

@@ -28,6 +28,7 @@ from demo.phases.machines import (
 from demo.phases.model import Model, prepare_model
 from demo.plan import Plan
 from demo.ports import LOOPBACK, free_port
+from demo.prerequisites import require_tools
 from demo.supervisor import Supervisor
 from demo.teetee_command import TeeTeeCommand
 from demo.wallets import Wallet
@@ -40,7 +41,7 @@ from teetee.identifiers import ModelId
 class World:
     """Owns its folder and its processes from construction to the end of `with`.
 
-    Raises `AnotherDemoRuns` when the folder is taken.
+    Raises `AnotherDemoRuns` when the folder is taken, `Unprepared` when a tool is missing.
     """
 
     model: Model
@@ -55,6 +56,7 @@ class World:
     wallets: dict[str, Wallet]
 
     def __init__(self, plan: Plan, console: Console) -> None:
+        require_tools()
         self.plan = plan
         self.console = console
         self.folders = Folders.open(plan.directory)
@@ -98,7 +100,7 @@ class World:
             self._enrol()
 
     def close(self) -> None:
-        """Stop everything. Can be called twice."""
+        """Stop everything. Once; `with` does it."""
         # The oracles first: without a chain they would complain.
         services = [enclave.service for enclave in self.enclaves if enclave.service is not None]
         self.supervisor.stop(*services)

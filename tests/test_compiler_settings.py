@@ -18,12 +18,13 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def forge() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
+    settings: dict[str, Any] = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]
+    return dict(settings["default"])
 
 
 @pytest.fixture(scope="module")
 def ape() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "ape-config.yaml").read_text())
+    return dict(yaml.safe_load((ROOT / "ape-config.yaml").read_text()))
 
 
 def test_compiler__version__is_the_one_that_npm_brings(ape: dict[str, Any]) -> None:

@@ -10,29 +10,7 @@ import {CollateralHead, ICollateralReader} from "./ICollateralReader.sol";
 import {Crl, ICrlReader} from "./ICrlReader.sol";
 import {Authority, CollateralSigner, IPckCertificates} from "./IPckCertificates.sol";
 import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
-
-/// @notice What the revocation lists say about a platform's certificate.
-struct Revocation {
-    // whether the authority's CRL lists it, or the root CRL its authority
-    bool isRevoked;
-    // whether both lists are in force
-    bool isInForce;
-    // before when the first of them ends
-    uint256 usableUntil;
-    // bit n: the signer of collateral with index n + 1
-    uint256 revokedSigners;
-}
-
-/// @notice A TCB info or QE identity which is in force.
-struct Selected {
-    // as {CollateralReader} packs it; empty: there is none
-    bytes content;
-    uint256 evaluationNumber;
-    // inclusive
-    uint256 usableUntil;
-    // whether no lower number was passed over because it has ended
-    bool isLowest;
-}
+import {QeIdentityItem} from "./QeIdentityItem.sol";
 
 /// @title Collateral
 /// @notice See {ICollateral}.
@@ -53,8 +31,8 @@ abstract contract Collateral is ICollateral {
     uint256 private constant _MAX_NUMBER = 255;
     bytes32 internal constant _QE_IDENTITIES = 0;
 
-    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16. Unix
-    // seconds last until 2106. The key is FMSPC 6 ‖ PCE id 2 ‖ zeros ‖ number 2; an FMSPC is never zero.
+    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16. Without
+    // size, it is a QE identity's levels instead of a pointer. Unix seconds last until 2106. The key is FMSPC 6 ‖ PCE id 2 ‖ zeros ‖ number 2; an FMSPC is never zero.
     mapping(bytes32 key => uint256 item) private _items;
     mapping(bytes32 subject => uint256 mask) private _numbers;
 
@@ -152,7 +130,8 @@ abstract contract Collateral is ICollateral {
     function updateTcbInfo(bytes calldata json, bytes calldata signature, bytes32 signerId) external {
         CollateralSigner memory signer = _requireSignedBy(json, signature, signerId);
         (CollateralHead memory head, bytes memory packed) = _COLLATERAL_READER.readTcbInfo(json);
-        _keep({subject: _subject(head.fmspc, head.pceId), head: head, packed: packed, signer: signer});
+        uint256 content = _written(packed);
+        _keep({subject: _subject(head.fmspc, head.pceId), head: head, content: content, signer: signer});
         emit TcbInfoUpdated({
             fmspc: head.fmspc,
             evaluationNumber: head.evaluationNumber,
@@ -168,7 +147,9 @@ abstract contract Collateral is ICollateral {
     function updateQeIdentity(bytes calldata json, bytes calldata signature, bytes32 signerId) external {
         CollateralSigner memory signer = _requireSignedBy(json, signature, signerId);
         (CollateralHead memory head, bytes memory packed) = _COLLATERAL_READER.readQeIdentity(json);
-        _keep({subject: _QE_IDENTITIES, head: head, packed: packed, signer: signer});
+        uint256 content = QeIdentityItem.compact(packed);
+        if (content == 0) content = _written(packed);
+        _keep({subject: _QE_IDENTITIES, head: head, content: content, signer: signer});
         emit QeIdentityUpdated({
             evaluationNumber: head.evaluationNumber,
             signerId: signerId,
@@ -182,7 +163,7 @@ abstract contract Collateral is ICollateral {
     function _keep(
         bytes32 subject,
         CollateralHead memory head,
-        bytes memory packed,
+        uint256 content,
         CollateralSigner memory signer
     ) private {
         uint256 number = head.evaluationNumber;
@@ -195,8 +176,12 @@ abstract contract Collateral is ICollateral {
         _requireNewer(uint32(kept >> 160), head.issuedAt);
         if (kept == 0) _numbers[subject] |= 1 << number;
         uint256 usableUntil = _earlier(head.nextUpdate, signer.expiresAt);
-        _items[key] = uint256(uint160(SSTORE2.write(packed))) | (uint256(head.issuedAt) << 160) | (usableUntil << 192)
-            | (packed.length << 224) | (uint256(signer.index) << 240);
+        _items[key] = content | (uint256(head.issuedAt) << 160) | (usableUntil << 192) | (uint256(signer.index) << 240);
+    }
+
+    /// @dev Pointer and size, where an item has them.
+    function _written(bytes memory packed) private returns (uint256) {
+        return uint256(uint160(SSTORE2.write(packed))) | (packed.length << 224);
     }
 
     function _requireSignedBy(bytes calldata json, bytes calldata signature, bytes32 signerId)
@@ -253,36 +238,50 @@ abstract contract Collateral is ICollateral {
     /* FOR VERDICTS */
 
     /// @dev What the CRLs say of the certificate with that serial number.
+    /// @return isRevoked Whether the authority's CRL lists it, or the root CRL its authority.
+    /// @return usableUntil Before when the first of both lists ends; zero: they aren't in force.
+    /// @return revokedSigners Bit n: the signer of collateral with index n + 1.
     function _revocation(uint256 authorityIndex, uint160 serial, uint256 maxAge)
         internal
         view
-        returns (Revocation memory found)
+        returns (bool isRevoked, uint256 usableUntil, uint256 revokedSigners)
     {
         uint256 item = _pckCrls[authorityIndex];
-        if (item == 0) return found;
+        if (item == 0) return (false, 0, 0);
         bytes memory crl = CodeBlob.read(address(uint160(item)), uint16(item >> 192));
-        found.isRevoked = uint16(item >> 208) != 0 || _lists(crl, _CRL_HEAD, serial);
-        found.usableUntil = uint32(item >> 160);
-        found.isInForce = block.timestamp < found.usableUntil && _isYoung(uint40(bytes5(crl)), maxAge);
-        found.revokedSigners = item >> 224;
+        isRevoked = uint16(item >> 208) != 0 || _lists(crl, _CRL_HEAD, serial);
+        usableUntil = uint32(item >> 160);
+        if (block.timestamp >= usableUntil || !_isYoung(uint40(bytes5(crl)), maxAge)) usableUntil = 0;
+        revokedSigners = item >> 224;
     }
 
-    /// @dev The lowest evaluation number from the policy's minimum on whose item is in force.
+    /// @dev The item with the lowest evaluation number from the policy's minimum on that is in force.
+    /// @return item See {_items}; zero: there is none.
+    /// @return number Its evaluation number.
+    /// @return isLowest Whether no lower one was passed over because it has ended.
     function _select(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
         internal
         view
-        returns (Selected memory selected)
+        returns (uint256 item, uint256 number, bool isLowest)
     {
-        uint256 number = policy.minimumEvaluationNumber;
-        uint256 item = _items[subject | bytes32(number)];
-        selected.isLowest = true;
-        if (!_isInForce(item, policy.maxCollateralAge, revokedSigners)) {
-            (item, number, selected.isLowest) = _nextInForce(subject, policy, revokedSigners);
-            if (item == 0) return selected;
-        }
-        selected.content = CodeBlob.read(address(uint160(item)), uint16(item >> 224));
-        selected.evaluationNumber = number;
-        selected.usableUntil = uint32(item >> 192);
+        number = policy.minimumEvaluationNumber;
+        item = _items[subject | bytes32(number)];
+        if (_isInForce(item, policy.maxCollateralAge, revokedSigners)) return (item, number, true);
+        return _nextInForce(subject, policy, revokedSigners);
+    }
+
+    function _contentOf(uint256 item) internal view returns (bytes memory) {
+        return CodeBlob.read(address(uint160(item)), uint16(item >> 224));
+    }
+
+    /// @dev Whether the item is a QE identity in one word; see {QeIdentityItem}.
+    function _isCompact(uint256 item) internal pure returns (bool) {
+        return uint16(item >> 224) == 0;
+    }
+
+    /// @dev Inclusive.
+    function _endOf(uint256 item) internal pure returns (uint256) {
+        return uint32(item >> 192);
     }
 
     function _nextInForce(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
@@ -319,18 +318,22 @@ abstract contract Collateral is ICollateral {
     /// @dev Binary search in serial numbers which begin at `offset`.
     function _lists(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool) {
         if (serials.length <= offset) return false;
-        uint256 low = 0;
-        uint256 high = (serials.length - offset) / _SERIAL;
-        while (low < high) {
-            uint256 middle = (low + high) / 2;
-            uint256 found;
-            assembly ("memory-safe") {
-                found := shr(96, mload(add(add(serials, add(0x20, offset)), mul(middle, 20))))
+        // a code blob has at most 24,575 bytes
+        unchecked {
+            uint256 low = 0;
+            uint256 high = (serials.length - offset) / _SERIAL;
+            while (low < high) {
+                uint256 middle = (low + high) >> 1;
+                uint256 found;
+                assembly ("memory-safe") {
+                    found := shr(96, mload(add(add(serials, add(0x20, offset)), mul(middle, 20))))
+                }
+                if (found == serial) return true;
+                if (found < serial) low = middle + 1;
+                else high = middle;
             }
-            if (found == serial) return true;
-            (low, high) = found < serial ? (middle + 1, high) : (low, middle);
+            return false;
         }
-        return false;
     }
 
     /* READING */
@@ -364,8 +367,10 @@ abstract contract Collateral is ICollateral {
     }
 
     /// @inheritdoc ICollateral
-    function qeIdentity(uint256 evaluationNumber) external view returns (CollateralItem memory) {
-        return _item(_items[_QE_IDENTITIES | bytes32(evaluationNumber)]);
+    function qeIdentity(uint256 evaluationNumber) external view returns (CollateralItem memory read) {
+        uint256 item = _items[_QE_IDENTITIES | bytes32(evaluationNumber)];
+        read = _item(item);
+        if (item != 0 && _isCompact(item)) read.packed = QeIdentityItem.expand(item);
     }
 
     /// @inheritdoc ICollateral

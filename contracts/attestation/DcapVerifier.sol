@@ -3,13 +3,14 @@ pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
-import {Collateral, Revocation, Selected} from "./Collateral.sol";
+import {Collateral} from "./Collateral.sol";
 import {CollateralReader} from "./CollateralReader.sol";
 import {CrlReader} from "./CrlReader.sol";
 import {IDcapVerifier} from "./IDcapVerifier.sol";
-import {IPckCertificates, PckCertificate} from "./IPckCertificates.sol";
+import {IPckCertificates} from "./IPckCertificates.sol";
 import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
 import {PckRecord} from "./PckRecord.sol";
+import {QeIdentityItem} from "./QeIdentityItem.sol";
 import {TcbEvaluation} from "./TcbEvaluation.sol";
 import {TdxQuote} from "./TdxQuote.sol";
 
@@ -30,7 +31,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     bytes8 private constant _HARMLESS = hex"000000c000000080";
 
     /// @dev DEBUG, in the first octet of an enclave's attributes.
-    bytes16 private constant _QE_DEBUG = hex"02";
+    bytes32 private constant _QE_DEBUG = bytes32(bytes1(0x02));
 
     /// @param certificates_ The store, which pins the root.
     constructor(IPckCertificates certificates_) Collateral(certificates_, new CollateralReader(), new CrlReader()) {}
@@ -43,21 +44,29 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     {
         (uint256 report, uint256 signedEnd) = quote.locate();
         _requireProtected({quote: quote, report: report, signedEnd: signedEnd});
-        PckCertificate memory pck = _pckInForce(pckId);
-        _requireQuotingEnclave({quote: quote, signedEnd: signedEnd, pckId: pckId, pck: pck});
+        QuoteClaims memory claims;
+        quote.claim({report: report, signedEnd: signedEnd, claims: claims});
+        if (claims.qeAndEnd & _QE_DEBUG != 0) revert QeDebuggable();
+        P256Key memory pckKey = PckRecord.claim(address(_CERTIFICATES), pckId, claims);
+        _requireInForce(claims, pckId);
+        _requireQuotingEnclave({quote: quote, signedEnd: signedEnd, pckId: pckId, pckKey: pckKey});
         _requireSigned(quote, signedEnd);
 
-        QuoteClaims memory claims =
-            quote.claims({pckId: pckId, report: report, signedEnd: signedEnd});
-        _requireProductionEnclave(claims);
         (verified.reportDataLow, verified.reportDataHigh) = quote.reportData(report);
         verified.measurement = claims.measurement;
-        verified.quoteHash = keccak256(abi.encode(claims));
-        verified.fmspc = pck.fmspc;
-        verified.teeTcbSvn = claims.teeTcbSvn;
-        verified.tdAttributes = claims.tdAttributes;
-        verified.xfam = claims.xfam;
-        _judge({verified: verified, claims: claims, pck: pck, policy: policy});
+        verified.platformId = claims.platformId;
+        verified.teeTcbSvn = bytes16(claims.svns << 128);
+        verified.tdAttributes = bytes8(claims.td << 128);
+        verified.xfam = bytes8(claims.td << 192);
+        verified.fmspc = bytes6(claims.pck << 160);
+        // a struct of one-word members lies in memory as abi.encode writes it
+        assembly ("memory-safe") {
+            mstore(add(verified, 0x80), keccak256(claims, 0x100))
+        }
+        _judge({verified: verified, claims: claims, pckId: pckId, policy: policy});
+        assembly ("memory-safe") {
+            return(verified, 0x1c0)
+        }
     }
 
     /// @inheritdoc IQuoteVerifier
@@ -66,9 +75,15 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         view
         returns (QuoteAssessment memory assessment)
     {
-        PckCertificate memory pck = PckRecord.read(address(_CERTIFICATES), claims.pckId);
-        if (pck.authorityIndex == 0) revert IPckCertificates.PckCertificateUnknown(claims.pckId);
-        (assessment,) = _assess({claims: claims, pck: pck, policy: policy});
+        QuoteClaims memory copy;
+        TcbEvaluation.Findings memory findings;
+        assembly ("memory-safe") {
+            calldatacopy(copy, claims, 0x100)
+        }
+        _assess({assessment: assessment, findings: findings, claims: copy, policy: policy});
+        assembly ("memory-safe") {
+            return(assessment, 0xe0)
+        }
     }
 
     /// @inheritdoc IDcapVerifier
@@ -89,10 +104,10 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         if (!quote.isUnserved(report, signedEnd)) revert ServiceTdRefused();
     }
 
-    function _pckInForce(bytes32 pckId) private view returns (PckCertificate memory pck) {
-        pck = PckRecord.read(address(_CERTIFICATES), pckId);
-        if (pck.authorityIndex == 0) revert IPckCertificates.PckCertificateUnknown(pckId);
-        if (block.timestamp > pck.expiresAt) revert PckChainExpired(pckId, pck.expiresAt);
+    function _requireInForce(QuoteClaims memory claims, bytes32 pckId) private view {
+        if (uint16(uint256(claims.pck)) == 0) revert IPckCertificates.PckCertificateUnknown(pckId);
+        uint256 end = uint40(uint256(claims.qeAndEnd));
+        if (block.timestamp > end) revert PckChainExpired(pckId, end);
     }
 
     /// @dev The PCK signed a report, and the report is about this attestation key.
@@ -100,16 +115,15 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         bytes calldata quote,
         uint256 signedEnd,
         bytes32 pckId,
-        PckCertificate memory pck
+        P256Key memory pckKey
     ) private view {
         bytes32 expected = quote.attestationKeyDigest(signedEnd);
         (bytes32 reported, bytes32 rest) = quote.qeReportData(signedEnd);
         if (reported != expected || rest != 0) revert AttestationKeyNotBound({reported: reported, expected: expected});
 
         (bytes32 digest, P256Signature memory signature) = quote.qeSigned(signedEnd);
-        bool signed = P256Verification.verify({
-            native: _NATIVE_P256, digest: digest, signature: signature, key: P256Key({x: pck.x, y: pck.y})
-        });
+        bool signed =
+            P256Verification.verify({native: _NATIVE_P256, digest: digest, signature: signature, key: pckKey});
         if (!signed) revert QeReportSignatureInvalid(pckId);
     }
 
@@ -120,10 +134,6 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         if (!signed) revert QuoteSignatureInvalid();
     }
 
-    function _requireProductionEnclave(QuoteClaims memory claims) private pure {
-        if (claims.qeAttributes & _QE_DEBUG != 0) revert QeDebuggable();
-    }
-
     /* THE PLATFORM */
 
     /// @dev Completes `verified`. Any SGX enclave with the provisioning attribute could have its report signed by the
@@ -131,21 +141,22 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     function _judge(
         VerifiedQuote memory verified,
         QuoteClaims memory claims,
-        PckCertificate memory pck,
+        bytes32 pckId,
         TcbPolicy calldata policy
     ) private view {
-        (QuoteAssessment memory assessment, TcbEvaluation.Findings memory findings) =
-            _assess({claims: claims, pck: pck, policy: policy});
-        if (assessment.isRevoked) revert PckRevoked(claims.pckId);
-        if (assessment.tcbStatus == TcbStatus.UNCHECKED) {
-            revert CollateralMissing(pck.fmspc, policy.minimumEvaluationNumber);
+        QuoteAssessment memory assessment;
+        TcbEvaluation.Findings memory findings;
+        _assess({assessment: assessment, findings: findings, claims: claims, policy: policy});
+        if (assessment.isRevoked) revert PckRevoked(pckId);
+        TcbStatus status = assessment.tcbStatus;
+        if (status == TcbStatus.UNCHECKED) {
+            revert CollateralMissing(verified.fmspc, policy.minimumEvaluationNumber);
         }
         if (findings.quotingEnclave == TcbStatus.NOT_SUPPORTED) {
-            revert QeIdentityUnknown(claims.qeSigner, claims.qeProduct, claims.qeSvn);
+            revert QeIdentityUnknown(claims.qeSigner, claims.qeAndEnd);
         }
-        if (assessment.tcbStatus >= TcbStatus.REVOKED) revert TcbRefused(assessment.tcbStatus);
-        verified.platformId = assessment.platformId;
-        verified.tcbStatus = assessment.tcbStatus;
+        if (status >= TcbStatus.REVOKED) revert TcbRefused(status);
+        verified.tcbStatus = status;
         verified.evaluationNumber = assessment.evaluationNumber;
         verified.tcbDate = findings.date;
         verified.validUntil = assessment.validUntil;
@@ -153,40 +164,44 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     }
 
     /// @dev Everything which isn't about signatures. Doesn't revert.
-    function _assess(QuoteClaims memory claims, PckCertificate memory pck, TcbPolicy memory policy)
-        private
-        view
-        returns (QuoteAssessment memory assessment, TcbEvaluation.Findings memory findings)
-    {
-        assessment.platformId = _platformId(pck.ppid);
-        assessment.certifiedUntil = pck.expiresAt;
-        Revocation memory revocation = _revocation({
-            authorityIndex: pck.authorityIndex, serial: pck.serial, maxAge: policy.maxCollateralAge
+    function _assess(
+        QuoteAssessment memory assessment,
+        TcbEvaluation.Findings memory findings,
+        QuoteClaims memory claims,
+        TcbPolicy memory policy
+    ) private view {
+        assessment.platformId = claims.platformId;
+        assessment.certifiedUntil = uint40(uint256(claims.qeAndEnd));
+        uint256 until;
+        uint256 revokedSigners;
+        (assessment.isRevoked, until, revokedSigners) = _revocation({
+            authorityIndex: uint16(uint256(claims.pck)),
+            serial: uint160(uint256(claims.pck) >> 96),
+            maxAge: policy.maxCollateralAge
         });
-        assessment.isRevoked = revocation.isRevoked;
-        if (!revocation.isInForce) return (assessment, findings);
-
-        Selected memory info = _select(_subject(pck.fmspc, pck.pceId), policy, revocation.revokedSigners);
-        Selected memory identity = _select(_QE_IDENTITIES, policy, revocation.revokedSigners);
-        if (info.content.length == 0 || identity.content.length == 0) return (assessment, findings);
-        assessment.evaluationNumber = uint16(info.evaluationNumber);
-        assessment.isConclusive = info.isLowest && identity.isLowest;
+        if (until == 0) return;
         // a revocation list ends before its next update, everything else with it
-        assessment.validUntil = uint40(
-            _first(
-                _first(pck.expiresAt, revocation.usableUntil - 1), _first(info.usableUntil, identity.usableUntil)
-            )
-        );
-        findings.quotingEnclave = TcbEvaluation.findQuotingEnclave(identity.content, claims);
-        findings.findPlatform({tcbInfo: info.content, pck: pck, teeTcbSvn: claims.teeTcbSvn});
-        assessment.tcbStatus = findings.merged({tcbInfo: info.content, teeTcbSvn2: claims.teeTcbSvn2});
-    }
+        until = _first(assessment.certifiedUntil, until - 1);
 
-    function _platformId(bytes16 ppid) private pure returns (bytes32 platformId) {
-        assembly ("memory-safe") {
-            mstore(0, ppid)
-            platformId := keccak256(0, 16)
-        }
+        // FMSPC and PCE id
+        bytes32 subject = bytes32(bytes8(claims.pck << 160));
+        (uint256 info, uint256 number, bool isLowest) = _select(subject, policy, revokedSigners);
+        if (info == 0) return;
+        assessment.evaluationNumber = uint16(number);
+        assessment.isConclusive = isLowest;
+        until = _first(until, _endOf(info));
+        uint256 identity;
+        (identity,, isLowest) = _select(_QE_IDENTITIES, policy, revokedSigners);
+        if (identity == 0) return;
+        if (!isLowest) assessment.isConclusive = false;
+        assessment.validUntil = uint40(_first(until, _endOf(identity)));
+
+        findings.quotingEnclave = _isCompact(identity)
+            ? QeIdentityItem.statusOf(identity, claims)
+            : TcbEvaluation.findQuotingEnclave(_contentOf(identity), claims);
+        bytes memory levels = _contentOf(info);
+        findings.findPlatform({tcbInfo: levels, claims: claims});
+        assessment.tcbStatus = findings.merged({tcbInfo: levels, claims: claims});
     }
 
     function _first(uint256 a, uint256 b) private pure returns (uint256) {

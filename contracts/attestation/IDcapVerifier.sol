@@ -25,7 +25,8 @@ interface IDcapVerifier is IQuoteVerifier, ICollateral {
     /// @notice The quoting enclave can be debugged.
     error QeDebuggable();
     /// @notice The report isn't of the quoting enclave which Intel's QE identity describes, or of too old a version.
-    error QeIdentityUnknown(bytes32 mrSigner, uint16 productId, uint16 securityVersion);
+    /// `qe` is that of {QuoteClaims}.
+    error QeIdentityUnknown(bytes32 mrSigner, bytes32 qe);
     /// @notice The QE's report is about another attestation key.
     error AttestationKeyNotBound(bytes32 reported, bytes32 expected);
     /// @notice The PCK key didn't sign the QE's report.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {QuoteClaims} from "../types/VerifiedQuote.sol";
 import {PckCertificate} from "./IPckCertificates.sol";
+import {P256Key} from "./P256Verification.sol";
 
 /// @title PckRecord
 /// @notice Keeps a PCK certificate as the code of a contract whose address follows from the store and the certificate's
@@ -15,6 +17,8 @@ library PckRecord {
     /// @dev PUSH4 pendingRecord() · MSTORE · STATICCALL to the creator · RETURN what it said.
     bytes private constant CREATION_CODE = hex"63e37e4d265f525f5f6004601c335afa503d5f5f3e3d5ff3";
 
+    bytes32 private constant CREATION_CODE_HASH = 0x77616ff75e05b539390d9bb1a827b63de396ecdcfd292fff51296e8bb762abaa;
+
     /// @dev STOP ‖ x ‖ y ‖ PPID 16 ‖ component SVNs 16 ‖ serial 20 ‖ FMSPC 6 ‖ PCE id 2 ‖ PCE SVN 2 ‖ authority 2 ‖
     /// expiry 5 ‖ configuration 1 ‖ SGX type 1
     uint256 internal constant BYTES = 136;
@@ -24,8 +28,14 @@ library PckRecord {
 
     /// @notice Where the record with that id is, or will be.
     function addressOf(address store, bytes32 pckId) internal pure returns (address record) {
-        bytes32 codeHash = keccak256(CREATION_CODE);
-        return address(uint160(uint256(keccak256(abi.encodePacked(bytes1(0xff), store, pckId, codeHash)))));
+        assembly ("memory-safe") {
+            // keccak256(ff ‖ store ‖ pckId ‖ CREATION_CODE_HASH): 85 bytes, past the free memory pointer
+            let copy := mload(0x40)
+            mstore(copy, or(shl(248, 0xff), shl(88, store)))
+            mstore(add(copy, 21), pckId)
+            mstore(add(copy, 53), CREATION_CODE_HASH)
+            record := and(keccak256(copy, 85), 0xffffffffffffffffffffffffffffffffffffffff)
+        }
     }
 
     /// @notice Creates the record. The caller answers {PENDING_RECORD} with it while this runs.
@@ -82,5 +92,35 @@ library PckRecord {
         certificate.expiresAt = uint40(validity >> 216);
         certificate.configuration = uint8(validity >> 208);
         certificate.sgxType = uint8(validity >> 200);
+    }
+
+    /// @notice Writes what the record with that id says into claims, which hold what the quote says already.
+    /// @return key The certificate's. Without a record, {authorityOf} the claims is zero.
+    function claim(address store, bytes32 pckId, QuoteClaims memory claims)
+        internal
+        view
+        returns (P256Key memory key)
+    {
+        address record = addressOf(store, pckId);
+        uint256 components;
+        bytes32 pck;
+        uint256 end;
+        bytes32 platformId;
+        assembly ("memory-safe") {
+            // past the free memory pointer, which stays: nothing of this is kept
+            let copy := mload(0x40)
+            mstore(add(copy, 0x60), 0)
+            extcodecopy(record, copy, 1, 135)
+            mstore(key, mload(copy))
+            mstore(add(key, 0x20), mload(add(copy, 0x20)))
+            platformId := keccak256(add(copy, 0x40), 16)
+            components := shl(128, mload(add(copy, 0x40)))
+            pck := mload(add(copy, 0x60))
+            end := shr(216, mload(add(copy, 0x80)))
+        }
+        claims.platformId = platformId;
+        claims.svns |= bytes32(components);
+        claims.pck = pck;
+        claims.qeAndEnd |= bytes32(end);
     }
 }

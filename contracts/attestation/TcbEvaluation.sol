@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {QuoteClaims, TcbStatus} from "../types/VerifiedQuote.sol";
-import {PckCertificate} from "./IPckCertificates.sol";
 
 /// @title TcbEvaluation
 /// @notice What Intel's TCB info and QE identity, as {CollateralReader} packs them, say about a platform.
@@ -25,99 +24,87 @@ library TcbEvaluation {
     }
 
     uint256 private constant LEVEL = 40;
-    uint256 private constant SVN_MODULES = 5;
-    uint256 private constant ENCLAVE_LEVELS = 74;
+    uint256 private constant MODULES = 5;
+    uint256 private constant ENCLAVE_LEVELS = 76;
+    uint256 private constant NO_SVN = type(uint256).max;
 
     // every second octet, and above it
     uint256 private constant LANES = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
     uint256 private constant GUARDS = 0x0100010001000100010001000100010001000100010001000100010001000100;
+    // the first two TDX components, behind 16 of SGX; and all of them
+    uint256 private constant MODULE_COMPONENTS = 0xffff << 112;
+    uint256 private constant TDX_COMPONENTS = type(uint128).max;
 
     /* TCB INFO */
 
     /// @notice Finds the levels of the platform and its module.
-    function findPlatform(
-        Findings memory findings,
-        bytes memory tcbInfo,
-        PckCertificate memory pck,
-        bytes16 teeTcbSvn
-    ) internal pure {
-        (findings.module,) = _module(tcbInfo, teeTcbSvn);
-        findings.sgx = TcbStatus.NOT_SUPPORTED;
-        findings.tdx = TcbStatus.NOT_SUPPORTED;
-        uint256 sgx = uint256(uint128(pck.componentSvns)) << 128;
-        // the first two are the module's own numbers, which its identity judges when it has a version
-        uint256 tdx = uint128(teeTcbSvn);
-        if (uint8(teeTcbSvn[1]) > 0) tdx |= uint256(0xffff) << 112;
-        (uint256 place, uint256 end) = _levels(tcbInfo);
-        for (; place < end; place += LEVEL) {
-            uint256 required = _word(tcbInfo, place);
-            uint256 rest = _word(tcbInfo, place + 32);
-            if (rest >> 240 > pck.pceSvn) continue;
-            if (findings.sgx == TcbStatus.NOT_SUPPORTED && _reaches(sgx, required & ~uint256(type(uint128).max))) {
-                findings.sgx = TcbStatus(uint8(rest >> 232));
-            }
-            if (_reaches(sgx | tdx, required)) {
-                findings.tdx = TcbStatus(uint8(rest >> 232));
-                findings.date = uint40(rest >> 192);
-                return;
+    function findPlatform(Findings memory findings, bytes memory tcbInfo, QuoteClaims memory claims) internal pure {
+        // offsets are below 2^16
+        unchecked {
+            uint256 svns = uint256(claims.svns);
+            uint256 pceSvn = (uint256(claims.pck) >> 16) & 0xffff;
+            (findings.module,) = _module(tcbInfo, svns << 128);
+            findings.sgx = TcbStatus.NOT_SUPPORTED;
+            findings.tdx = TcbStatus.NOT_SUPPORTED;
+            // the first two are the module's own numbers, which its identity judges when it has a version
+            if ((svns >> 112) & 0xff != 0) svns |= MODULE_COMPONENTS;
+            (uint256 place, uint256 end) = _levels(tcbInfo);
+            for (; place < end; place += LEVEL) {
+                uint256 rest = _word(tcbInfo, place + 32);
+                if (rest >> 240 > pceSvn) continue;
+                uint256 required = _word(tcbInfo, place);
+                if (_reaches(svns, required)) {
+                    findings.tdx = TcbStatus(uint8(rest >> 232));
+                    findings.date = uint40(rest >> 192);
+                    if (findings.sgx == TcbStatus.NOT_SUPPORTED) findings.sgx = findings.tdx;
+                    return;
+                }
+                if (findings.sgx == TcbStatus.NOT_SUPPORTED && _reaches(svns | TDX_COMPONENTS, required)) {
+                    findings.sgx = TcbStatus(uint8(rest >> 232));
+                }
             }
         }
     }
 
-    /// @dev What becomes of `status` if the TD would be up to date once started anew: its module was replaced since.
-    /// @param teeTcbSvn2 What the module that is loaded now says; zero: it isn't known.
-    function _relaunched(Findings memory findings, bytes memory tcbInfo, bytes16 teeTcbSvn2, TcbStatus status)
-        private
-        pure
-        returns (TcbStatus)
-    {
-        bool isBehind = status == TcbStatus.OUT_OF_DATE || status == TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED;
-        bool isElseGood = findings.sgx <= TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED
-            && findings.quotingEnclave == TcbStatus.UP_TO_DATE;
-        if (teeTcbSvn2 == 0 || !isBehind || !isElseGood || findings.module != TcbStatus.OUT_OF_DATE) return status;
-        (uint256 latest,) = _levels(tcbInfo);
-        uint256 latestSvn = uint8(tcbInfo[latest + 16]);
-        if (teeTcbSvn2[1] != 0) {
-            TcbStatus found;
-            (found, latestSvn) = _module(tcbInfo, teeTcbSvn2);
-            if (latestSvn > type(uint8).max) return found;
-        }
-        bool isReplaced = uint8(teeTcbSvn2[0]) >= latestSvn && uint8(teeTcbSvn2[2]) >= uint8(tcbInfo[latest + 18]);
-        if (!isReplaced) return status;
-        bool isConfigured = !_isConfigurationNeeded(status) && !_isConfigurationNeeded(findings.sgx);
-        return isConfigured ? TcbStatus.RELAUNCH_ADVISED : TcbStatus.RELAUNCH_ADVISED_CONFIGURATION_NEEDED;
-    }
-
-    /// @dev The status of that module, and the first ISVSVN which Intel lists for its version (above 255: none).
-    function _module(bytes memory tcbInfo, bytes16 teeTcbSvn)
+    /// @dev The status of the module with that TEE_TCB_SVN (in the upper 16 bytes), and the first ISVSVN which Intel
+    /// lists for its version.
+    function _module(bytes memory tcbInfo, uint256 teeTcbSvn)
         private
         pure
         returns (TcbStatus status, uint256 latestSvn)
     {
-        (uint256 svn, uint256 version) = (uint8(teeTcbSvn[0]), uint8(teeTcbSvn[1]));
-        latestSvn = type(uint256).max;
-        if (version == 0) {
-            bool isIntels = tcbInfo[2] != 0;
-            return (isIntels ? TcbStatus.UP_TO_DATE : TcbStatus.NOT_SUPPORTED, latestSvn);
+        // offsets are below 2^16
+        unchecked {
+            uint256 version = (teeTcbSvn >> 240) & 0xff;
+            if (version == 0) {
+                bool isIntels = (_word(tcbInfo, 2) >> 248) != 0;
+                return (isIntels ? TcbStatus.UP_TO_DATE : TcbStatus.NOT_SUPPORTED, NO_SVN);
+            }
+            uint256 place = MODULES;
+            for (uint256 left = _word(tcbInfo, 3) >> 240; left != 0; --left) {
+                uint256 head = _word(tcbInfo, place);
+                uint256 end = place + 4 + 2 * ((head >> 224) & 0xffff);
+                if (head >> 248 == version) {
+                    // one of another signer is none that a quote which is let in can have
+                    if ((head >> 240) & 0xff == 0) break;
+                    status = _firstReached({
+                        packed: tcbInfo, place: place + 4, end: end, step: 2, svn: teeTcbSvn >> 248
+                    });
+                    return (status, (head >> 216) & 0xff);
+                }
+                place = end;
+            }
+            return (TcbStatus.NOT_SUPPORTED, NO_SVN);
         }
-        uint256 place = SVN_MODULES;
-        for (uint256 left = _word(tcbInfo, 3) >> 240; left != 0; --left) {
-            uint256 head = _word(tcbInfo, place);
-            uint256 levels = place + 4;
-            place = levels + 2 * ((head >> 224) & 0xffff);
-            if (head >> 248 != version) continue;
-            if ((head >> 240) & 0xff == 0) break;
-            latestSvn = _word(tcbInfo, levels) >> 248;
-            return (_firstReached({packed: tcbInfo, place: levels, end: place, step: 2, svn: svn}), latestSvn);
-        }
-        status = TcbStatus.NOT_SUPPORTED;
     }
 
     /// @dev Where the levels are; the latest comes first.
     function _levels(bytes memory tcbInfo) private pure returns (uint256 start, uint256 end) {
-        uint256 counter = _word(tcbInfo, 0) >> 240;
-        start = counter + 2;
-        end = start + LEVEL * (_word(tcbInfo, counter) >> 240);
+        unchecked {
+            uint256 counter = _word(tcbInfo, 0) >> 240;
+            start = counter + 2;
+            end = start + LEVEL * (_word(tcbInfo, counter) >> 240);
+        }
     }
 
     /// @dev Whether each of 32 octets is at least as large as the other's: in lanes of 16 bits a guard bit survives the
@@ -133,20 +120,18 @@ library TcbEvaluation {
     /* QUOTING ENCLAVE */
 
     /// @notice Whether it is the enclave that the identity describes, and which level it is at.
-    function findQuotingEnclave(bytes memory identity, QuoteClaims memory claims)
-        internal
-        pure
-        returns (TcbStatus status)
-    {
-        uint256 head = _word(identity, 0);
+    function findQuotingEnclave(bytes memory identity, QuoteClaims memory claims) internal pure returns (TcbStatus) {
+        uint256 qe = uint256(claims.qeAndEnd);
+        uint256 misc = _word(identity, 0);
         uint256 attributes = _word(identity, 8);
-        bool isMeant = ((uint32(claims.qeMiscSelect) ^ (head >> 224)) & (head >> 192)) & type(uint32).max == 0
-            && (uint128(claims.qeAttributes) ^ (attributes >> 128)) & attributes & type(uint128).max == 0
-            && uint256(claims.qeSigner) == _word(identity, 40) && claims.qeProduct == _word(identity, 72) >> 240;
+        bool isMeant = ((qe >> 128) ^ (attributes >> 128)) & attributes & type(uint128).max == 0
+            && ((qe >> 96) ^ (misc >> 224)) & (misc >> 192) & type(uint32).max == 0
+            && uint256(claims.qeSigner) == _word(identity, 40) && (qe >> 80) & 0xffff == _word(identity, 72) >> 240;
         if (!isMeant) return TcbStatus.NOT_SUPPORTED;
-        uint256 start = ENCLAVE_LEVELS + 2;
-        uint256 end = start + 3 * (_word(identity, ENCLAVE_LEVELS) >> 240);
-        return _firstReached({packed: identity, place: start, end: end, step: 3, svn: claims.qeSvn});
+        uint256 end = ENCLAVE_LEVELS + 3 * (_word(identity, ENCLAVE_LEVELS - 2) >> 240);
+        return _firstReached({
+            packed: identity, place: ENCLAVE_LEVELS, end: end, step: 3, svn: (qe >> 64) & 0xffff
+        });
     }
 
     /// @dev The status of the first level whose ISVSVN (`step` - 1 bytes) is at most `svn`.
@@ -155,9 +140,11 @@ library TcbEvaluation {
         pure
         returns (TcbStatus)
     {
-        for (; place < end; place += step) {
-            uint256 level = _word(packed, place) >> (256 - 8 * step);
-            if (svn >= level >> 8) return TcbStatus(uint8(level));
+        unchecked {
+            for (; place < end; place += step) {
+                uint256 level = _word(packed, place) >> (256 - 8 * step);
+                if (svn >= level >> 8) return TcbStatus(uint8(level));
+            }
         }
         return TcbStatus.NOT_SUPPORTED;
     }
@@ -165,24 +152,54 @@ library TcbEvaluation {
     /* MERGING */
 
     /// @notice One status out of all findings, by Intel's rules.
-    function merged(Findings memory findings, bytes memory tcbInfo, bytes16 teeTcbSvn2)
+    function merged(Findings memory findings, bytes memory tcbInfo, QuoteClaims memory claims)
         internal
         pure
         returns (TcbStatus status)
     {
-        if (findings.sgx == TcbStatus.NOT_SUPPORTED || findings.tdx == TcbStatus.NOT_SUPPORTED) {
-            return TcbStatus.NOT_SUPPORTED;
-        }
-        status = _converged(findings.tdx, findings.module);
-        status = _relaunched({findings: findings, tcbInfo: tcbInfo, teeTcbSvn2: teeTcbSvn2, status: status});
+        status = findings.tdx;
+        // the level which both reach is a level which SGX reaches
+        if (status == TcbStatus.NOT_SUPPORTED) return status;
+        bool isUsual =
+            findings.module == TcbStatus.UP_TO_DATE && findings.quotingEnclave == TcbStatus.UP_TO_DATE;
+        if (isUsual) return status;
+        status = _converged(status, findings.module);
+        uint256 teeTcbSvn2 = uint256(claims.td) & ~uint256(type(uint128).max);
+        if (teeTcbSvn2 != 0) status = _relaunched(findings, tcbInfo, teeTcbSvn2, status);
         return _converged(status, findings.quotingEnclave);
+    }
+
+    /// @dev What becomes of `status` if the TD would be up to date once started anew: its module was replaced since.
+    /// @param teeTcbSvn2 What the module that is loaded now says, in the upper 16 bytes.
+    function _relaunched(Findings memory findings, bytes memory tcbInfo, uint256 teeTcbSvn2, TcbStatus status)
+        private
+        pure
+        returns (TcbStatus)
+    {
+        bool isBehind = status == TcbStatus.OUT_OF_DATE || status == TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED;
+        bool isElseGood = findings.sgx <= TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED
+            && findings.quotingEnclave == TcbStatus.UP_TO_DATE;
+        if (!isBehind || !isElseGood || findings.module != TcbStatus.OUT_OF_DATE) return status;
+        (uint256 latest,) = _levels(tcbInfo);
+        uint256 latestTdx = _word(tcbInfo, latest + 16);
+        uint256 latestSvn = latestTdx >> 248;
+        if ((teeTcbSvn2 >> 240) & 0xff != 0) {
+            TcbStatus found;
+            (found, latestSvn) = _module(tcbInfo, teeTcbSvn2);
+            if (latestSvn == NO_SVN) return found;
+        }
+        bool isReplaced =
+            teeTcbSvn2 >> 248 >= latestSvn && (teeTcbSvn2 >> 232) & 0xff >= (latestTdx >> 232) & 0xff;
+        if (!isReplaced) return status;
+        bool isConfigured = !_isConfigurationNeeded(status) && !_isConfigurationNeeded(findings.sgx);
+        return isConfigured ? TcbStatus.RELAUNCH_ADVISED : TcbStatus.RELAUNCH_ADVISED_CONFIGURATION_NEEDED;
     }
 
     /// @dev A platform's status, made worse by that of a module or a quoting enclave.
     function _converged(TcbStatus platform, TcbStatus part) private pure returns (TcbStatus) {
         if (part == TcbStatus.NOT_SUPPORTED || platform == TcbStatus.NOT_SUPPORTED) return TcbStatus.NOT_SUPPORTED;
         if (part == TcbStatus.REVOKED || platform == TcbStatus.REVOKED) return TcbStatus.REVOKED;
-        if (part == TcbStatus.UP_TO_DATE || platform >= TcbStatus.OUT_OF_DATE) return platform;
+        if (part == TcbStatus.UP_TO_DATE || platform >= TcbStatus.RELAUNCH_ADVISED) return platform;
         // the part is out of date
         return
             _isConfigurationNeeded(platform) ? TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED : TcbStatus.OUT_OF_DATE;

@@ -130,26 +130,20 @@ library TdxQuote {
         return (word(core, signedEnd + QE_SIGNATURE - 64), word(core, signedEnd + QE_SIGNATURE - 32));
     }
 
-    /// @notice Everything of a quote that an assessment needs. Its hash is the quote's name on chain.
-    function claims(bytes calldata core, bytes32 pckId, uint256 report, uint256 signedEnd)
-        internal
-        pure
-        returns (QuoteClaims memory claimed)
-    {
+    /// @notice Writes what the quote says into claims: everything but platform, PCK certificate and its end.
+    function claim(bytes calldata core, uint256 report, uint256 signedEnd, QuoteClaims memory claims) internal pure {
         uint256 qe = signedEnd + QE_REPORT;
-        claimed.coreHash = keccak256(core);
-        claimed.pckId = pckId;
-        claimed.measurement = measurement(core, report);
-        claimed.qeSigner = word(core, qe + 128);
-        claimed.qeAttributes = bytes16(word(core, qe + 48));
-        claimed.qeMiscSelect = bytes4(word(core, qe + 16));
+        claims.coreHash = keccak256(core);
+        claims.measurement = measurement(core, report);
+        claims.qeSigner = word(core, qe + 128);
         uint256 numbers = uint256(word(core, qe + 256)) >> 224;
-        claimed.qeProduct = _littleEndian(numbers >> 16);
-        claimed.qeSvn = _littleEndian(numbers);
-        claimed.teeTcbSvn = bytes16(word(core, report));
-        if (signedEnd - report == REPORT_1_5) claimed.teeTcbSvn2 = bytes16(word(core, report + 584));
-        claimed.tdAttributes = bytes8(word(core, report + 120));
-        claimed.xfam = bytes8(word(core, report + 128));
+        // ISVPRODID and ISVSVN are little-endian
+        numbers = ((numbers & 0x00ff00ff) << 8) | ((numbers >> 8) & 0x00ff00ff);
+        claims.qeAndEnd = bytes32(bytes16(word(core, qe + 48))) | (bytes32(bytes4(word(core, qe + 16))) >> 128)
+            | bytes32(numbers << 64);
+        claims.svns = word(core, report) >> 128;
+        claims.td = word(core, report + 120) >> 128;
+        if (signedEnd - report == REPORT_1_5) claims.td |= bytes32(bytes16(word(core, report + 584)));
     }
 
     /// @dev The 32 bytes at that offset, which {locate} has shown to be within the core.
@@ -161,10 +155,6 @@ library TdxQuote {
 
     function _signature(bytes calldata core, uint256 offset) private pure returns (P256Signature memory) {
         return P256Signature({r: uint256(word(core, offset)), s: uint256(word(core, offset + 32))});
-    }
-
-    function _littleEndian(uint256 number) private pure returns (uint16) {
-        return uint16(((number & 0xff) << 8) | ((number >> 8) & 0xff));
     }
 
     /// @dev The precompile at 0x02 cannot fail but for want of gas, and then this call has none left either.

@@ -53,24 +53,25 @@ struct VerifiedQuote {
 }
 
 /// @notice What an assessment needs to know of a quote which was verified before: all that can turn from good to bad
-/// while the quote stays the same. Its hash is the quote's name on chain, so nobody can pass off other claims.
+/// while the quote stays the same, in the order and byte order of the quote. Its hash, keccak256(abi.encode(claims)), is
+/// the quote's name on chain, so nobody can pass off other claims.
+/// @dev Packed by hand: a recheck is paid for by its calldata, and by each certificate that it needn't look up.
 struct QuoteClaims {
     // keccak256(quote core)
     bytes32 coreHash;
-    // keccak256(tbsCertificate) of the PCK certificate which the quote was verified with
-    bytes32 pckId;
     bytes32 measurement;
-    // MRSIGNER, ATTRIBUTES, MISCSELECT, ISVPRODID and ISVSVN of the quoting enclave
+    bytes32 platformId;
+    // of the quoting enclave: MRSIGNER
     bytes32 qeSigner;
-    bytes16 qeAttributes;
-    bytes4 qeMiscSelect;
-    uint16 qeProduct;
-    uint16 qeSvn;
-    // TEE_TCB_SVN; and TEE_TCB_SVN_2 of a TD report 1.5, zero in others
-    bytes16 teeTcbSvn;
-    bytes16 teeTcbSvn2;
-    bytes8 tdAttributes;
-    bytes8 xfam;
+    // of the quoting enclave: ATTRIBUTES 16 ‖ MISCSELECT 4 ‖ ISVPRODID 2 ‖ ISVSVN 2 (both big-endian) ‖ zeros; and in the
+    // last 5 bytes the Unix second at which the platform's certificates end
+    bytes32 qeAndEnd;
+    // component SVNs of the PCK certificate 16 ‖ TEE_TCB_SVN 16
+    bytes32 svns;
+    // of the PCK certificate: serial number 20 ‖ FMSPC 6 ‖ PCE id 2 ‖ PCESVN 2 ‖ index of its authority 2
+    bytes32 pck;
+    // TEE_TCB_SVN_2 16 (zero but for a TD report 1.5) ‖ TD attributes 8 ‖ XFAM 8
+    bytes32 td;
 }
 
 /// @notice What is to be said today about a quote which was verified before.

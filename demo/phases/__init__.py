@@ -1,2 +1,3 @@
 """The parts of a demo in their order: chain, model, machines, contracts, collateral, enclaves, ask,
-unsplit, audit."""
+unsplit, audit.
+"""

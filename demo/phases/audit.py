@@ -51,7 +51,7 @@ class Audit:
         fields = ("shardId", "layers", "host", "signer", "quoteHash")
         return {
             "path": [{name: stage[name] for name in fields} for stage in self.verification["path"]],
-            "gas": self.ledger.as_json(),
+            "gas": self.ledger.gas_by_step(),
             "deposit": self.amount("deposit"),
             "cost": self.amount("cost"),
             "payouts": [
@@ -65,6 +65,7 @@ class Audit:
             "verified": self.verified,
             "checks": list(self.verification["checks"]),
             "credits": dict(self.credits),
+            "transactions": self.ledger.as_json(),
         }
 
 

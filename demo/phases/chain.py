@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from demo.environment import environment
-from demo.errors import ChainRefused, Unprepared
+from demo.errors import ChainRefused
 from demo.local_chain import LocalChain
 from demo.plan import CHAIN_ID, ROOT
 from demo.ports import LOOPBACK, claimed_port
@@ -24,9 +24,7 @@ ANVIL = ROOT / "toolchain" / "anvil"
 
 
 def start_chain(supervisor: Supervisor, port: int | None) -> LocalChain:
-    """Raises `PortInUse`, `ProcessEnded`, `ProcessSilent`, `Unprepared`."""
-    if not (ROOT / "node_modules").is_dir():
-        raise Unprepared("anvil is not installed (node_modules is missing)")
+    """Raises `PortInUse`, `ProcessEnded`, `ProcessSilent`."""
     chosen = claimed_port(port)
     argv: list[Argument] = [
         *(ANVIL, "--host", LOOPBACK, "--port", str(chosen), "--chain-id", str(CHAIN_ID)),

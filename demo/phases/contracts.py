@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.environment import environment
-from demo.errors import Unprepared
 from demo.folders import Folders
 from demo.local_chain import LocalChain
 from demo.plan import ROOT
@@ -40,9 +39,7 @@ class Scripts:
     publisher: Wallet
 
     def deploy(self, root_ca: Path, treasury: Wallet) -> Deployment:
-        """The contracts; quotes have to chain to `root_ca`. Raises `ProcessEnded`, `Unprepared`."""
-        if not (ROOT / ".venv-ape").is_dir():
-            raise Unprepared("ape is not installed (.venv-ape is missing)")
+        """The contracts; quotes have to chain to `root_ca`. Raises `ProcessEnded`."""
         self._run("deploy", "--root-ca", root_ca, "--treasury", treasury.address)
         return Deployment.load(self.folders.deployment)
 
@@ -60,4 +57,5 @@ class Scripts:
             **self.publisher.environment,
         }
         argv: list[Argument] = [APE, "run", script, "--network", NETWORK, *arguments]
-        self.supervisor.run(f"ape-{script}", argv, environment(more), seconds=SECONDS, log_out=True)
+        name = f"ape-{script}"
+        self.supervisor.run(name, argv, environment(more), seconds=SECONDS, log_out=True)

@@ -27,8 +27,8 @@ GAS_ETHER = 1
 
 # A local chain has a block at once; what waits seconds on Base need not wait here.
 QUICK = {
-    "POLL_SECONDS": "0.3",
-    "PEER_POLL_SECONDS": "0.5",
+    "POLL_SECONDS": "0.5",
+    "PEER_POLL_SECONDS": "1",
     "BATCH_WINDOW_SECONDS": "0.1",
     "BOOKS_SECONDS": "5",
 }

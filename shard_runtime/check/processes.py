@@ -68,15 +68,14 @@ class WorkerProcess:
 
 
 @contextlib.contextmanager
-def started(name: str, role: str, *, threads: int | None = None) -> Iterator[WorkerProcess]:
-    """A process for the length of a block. threads: for torch; None leaves it to OMP_NUM_THREADS or
-    torch.
+def started(name: str, role: str) -> Iterator[WorkerProcess]:
+    """A process for the length of a block.
+
+    torch gets one thread, unless OMP_NUM_THREADS says otherwise: several processes share the cores.
+    Few malloc arenas: what many threads free would otherwise stay resident in each of them.
     """
-    # Few malloc arenas: freed memory of many threads would otherwise stay resident in each of them.
-    environment = {"MALLOC_ARENA_MAX": "2", "TQDM_DISABLE": "1", **os.environ}
-    if threads is not None:
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
-    worker = WorkerProcess(name, role, environment)
+    defaults = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "TQDM_DISABLE": "1"}
+    worker = WorkerProcess(name, role, defaults | os.environ)
     try:
         yield worker
     finally:

@@ -44,12 +44,9 @@ def run_ring(
 
     Raises `CheckFailed`, `ReceiptInvalid`, `CommitmentMismatch`.
     """
-    threads = 1 if len(layers) > 1 else None
     with contextlib.ExitStack() as stack:
         workers = [
-            stack.enter_context(
-                started(f"stage {stage} for layers {each}", "stage", threads=threads)
-            )
+            stack.enter_context(started(f"stage {stage} for layers {each}", "stage"))
             for stage, each in enumerate(layers)
         ]
         peers = _load(workers, source, layers)

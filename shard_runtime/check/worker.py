@@ -15,6 +15,7 @@ from shard_runtime.check import reference
 from shard_runtime.check.memory import peak_bytes
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.entry import Entry
+from shard_runtime.errors import CheckFailed
 from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.tls_links import TlsLinks
@@ -44,7 +45,7 @@ class _FreshSecrets:
         return secrets.token_bytes(32)
 
     def get_quote(self, report_data: bytes) -> bytes:
-        raise NotImplementedError
+        raise CheckFailed("a stage of the check", "it is no enclave and has no quotes")
 
 
 class StageWorker:

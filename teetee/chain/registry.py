@@ -51,6 +51,8 @@ class Registry:
         self._deployment = deployment
         self.contract = connection.contract("ShardRegistry", deployment.registry)
         self.history = AttestationHistory(connection, deployment)
+        # The latest attestation of each shard: whoever polls reads its events once per quote.
+        self._attestations: dict[ShardId, Attestation] = {}
 
     # ------------------------------------------------------------ models
 
@@ -265,6 +267,12 @@ class Registry:
 
     def _attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
         """The event of the present quote."""
+        known = self._attestations.get(shard_id)
+        if known is None or known.quote_hash != quote_hash:
+            known = self._attestations[shard_id] = self._find_attestation(shard_id, quote_hash, at)
+        return known
+
+    def _find_attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
         try:
             block = int(self._read("attestationBlock", shard_id, at=at))
             found = self.history.of_shard(shard_id, first_block=block, last_block=block)

@@ -6,7 +6,7 @@ Knows no chain and no contract, but speaks of cores, ids and measurements as con
 """
 
 from teetee.quotes.certificates import certificate_id, chain_der, platform_id
-from teetee.quotes.claims import QuoteClaims, quote_hash
+from teetee.quotes.claims import PckFacts, QuoteClaims, quote_hash
 from teetee.quotes.collateral import INTEL_PCS_URL, Collateral, fetch_collateral
 from teetee.quotes.layout import CORE_BYTES
 from teetee.quotes.quote import Quote, TdReport, rebuild
@@ -16,6 +16,7 @@ __all__ = [
     "CORE_BYTES",
     "INTEL_PCS_URL",
     "Collateral",
+    "PckFacts",
     "Quote",
     "QuoteClaims",
     "QuoteVerdict",

@@ -172,7 +172,9 @@ def model_id(publish: Callable[..., Any]) -> int:
 def document_of(house: House, chain: ChainManager) -> Callable[..., dict[str, Any]]:
     """What an enclave answers to its host now."""
 
-    def document_of(enclave: Enclave, host: AccountAPI, model_id: int) -> dict[str, Any]:
+    def document_of(
+        enclave: Enclave, host: AccountAPI, model_id: int, endpoint: str = "shard.example:7443"
+    ) -> dict[str, Any]:
         block = chain.blocks.head
         identity = enclave.identity(
             chain_id=house.deployment.chain_id,
@@ -185,6 +187,7 @@ def document_of(house: House, chain: ChainManager) -> Callable[..., dict[str, An
             block_number=int(block.number),
             block_hash=bytes(block.hash),
             payout=host.address,
+            endpoint=endpoint,
         )
 
     return document_of

@@ -62,11 +62,16 @@ class Enclave:
         )
 
     def document(
-        self, identity: EnclaveIdentity, *, block_number: int, block_hash: bytes, payout: str
+        self,
+        identity: EnclaveIdentity,
+        *,
+        block_number: int,
+        block_hash: bytes,
+        payout: str,
+        endpoint: str,
     ) -> dict[str, Any]:
         """Question and answer of `teetee-enrol/1`, as `enroll_shard --document` reads them."""
         digest = identity.identity_digest()
-        endpoint = "shard.example:7443"
         signature = sign_digest(
             self.keys.signer,
             enrolment_digest(

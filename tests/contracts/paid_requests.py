@@ -50,6 +50,7 @@ def settlement_of(
     request_id: int,
     path: Sequence["EnrolledShard"],
     *,
+    requester: AccountAPI,
     input_tokens: int,
     output_tokens: int,
     answer: bytes = ANSWER,

@@ -9,9 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FORGE_OUTPUT = Path(__file__).parents[2] / "build" / "forge"
 
 
+@pytest.mark.usefixtures("house")  # the deploy script compiles afresh; ape alone overlooks imports
 def test_creation_code__forge_and_ape__is_the_same(project: Any) -> None:
     differing = []
     for name, contract in project.load_contracts().items():

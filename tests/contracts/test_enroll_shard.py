@@ -2,6 +2,10 @@
 
 given an enclave's answer of now
     it should enrol the shard, with its bond, for the host that sent it
+given where an enclave listens
+    it should ask it for a quote over the newest block, and enrol with the answer
+    when it is only to write the answer down
+        it should send nothing, and the file should serve later
 given another host's answer
     it should be told before anything is sent
 given an answer with one changed byte in the quote's signed part
@@ -14,7 +18,7 @@ given neither an enclave nor a document
     it should say how to name one
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ from tee_simulator import TestPki
 from teetee.layers import LayerRange
 from tests.contracts.conftest import BOND, Cast, EnrolledShard, House
 from tests.contracts.enclaves import Enclave, write_json
+from tests.contracts.enrol_endpoint import enrol_endpoint
 from tests.contracts.scripts import Scripts
 
 Documents = Callable[..., dict[str, Any]]
@@ -57,6 +62,45 @@ def test_enroll_shard__enclaves_answer__is_an_active_shard_of_its_host(
     assert house.registry.isActive(entry.shard_id)
     assert house.registry.isActive(last.shard_id)
     assert house.registry.payoutOf(cast.entry_host) == cast.entry_host.address
+
+
+@pytest.fixture
+def listening(
+    document_of: Documents, folder: Path, pki: TestPki, cast: Cast, model_id: int, house: House
+) -> Iterator[str]:
+    """Where another enclave of the last host answers, once."""
+    house.token.transfer(cast.last_host, BOND, sender=cast.treasury)
+    enclave = Enclave.start(folder, "listening", pki, LayerRange(2, 4))
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        whole = document_of(enclave, cast.last_host, model_id, endpoint=question["endpoint"])
+        assert {name: whole[name] for name in question} == question
+        return {name: value for name, value in whole.items() if name not in question}
+
+    with enrol_endpoint(enclave.keys, folder, answer) as address:
+        yield address
+
+
+def test_enroll_shard__listening_enclave__is_asked_and_enrolled(
+    scripts: Scripts, house: House, listening: str
+) -> None:
+    enrolled = scripts.facts(
+        *("enroll_shard", "--enclave", listening, "--endpoint", "shard.example:7443"),
+        account=Cast.named("last_host"),
+    )
+    assert house.registry.isActive(enrolled["shardId"])
+    assert enrolled["layers"] == [2, 4]
+
+
+def test_enroll_shard__answer_written_down__sends_nothing_and_serves_later(
+    scripts: Scripts, house: House, listening: str, tmp_path: Path
+) -> None:
+    shards, file = house.registry.shardCount(), tmp_path / "enrolment.json"
+    host = Cast.named("last_host")
+    scripts.succeed("enroll_shard", "--enclave", listening, "--write", str(file), account=host)
+    assert house.registry.shardCount() == shards
+    scripts.succeed("enroll_shard", "--document", str(file), account=host)
+    assert house.registry.shardCount() == shards + 1
 
 
 def test_enroll_shard__other_hosts_answer__is_told_before_anything_is_sent(

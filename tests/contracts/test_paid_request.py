@@ -54,9 +54,17 @@ def request_id(house: House, cast: Cast, model_id: int, path: Path) -> int:
 
 
 @pytest.fixture
-def settlement(house: House, model_id: int, path: Path, request_id: int) -> dict[str, Any]:
+def settlement(
+    house: House, cast: Cast, model_id: int, path: Path, request_id: int
+) -> dict[str, Any]:
     return settlement_of(
-        house, model_id, request_id, path, input_tokens=INPUT, output_tokens=OUTPUT
+        house,
+        model_id,
+        request_id,
+        path,
+        requester=cast.requester,
+        input_tokens=INPUT,
+        output_tokens=OUTPUT,
     )
 
 

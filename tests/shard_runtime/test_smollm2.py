@@ -34,7 +34,7 @@ from tests.shard_runtime.rings import running
 
 pytestmark = pytest.mark.system
 
-LONG = "The sea is wide and the night is long. " * 40
+LONG = "The sea is wide and the night is long. " * 28
 PROMPTS = f"""What is the capital of France?
 Write a haiku about the sea.
 {LONG}What is this about?
@@ -67,17 +67,18 @@ def manifest(prepared: ModelSource) -> ModelManifest:
     return publish(prepared)
 
 
+@pytest.mark.timeout(600)  # three processes on cores that others may use
 def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     prepared: ModelSource, tmp_path: Path
 ) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text(PROMPTS)
-    arguments = ["--stages", "2", "--prompts", str(prompts), "--max-tokens", "24", "--json"]
+    arguments = ["--stages", "2", "--prompts", str(prompts), "--max-tokens", "12", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "shard_runtime", "check", str(prepared.folder), *arguments],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
     assert done.returncode == 0, done.stderr

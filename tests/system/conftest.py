@@ -34,6 +34,11 @@ def two_entries(layer_count: int) -> tuple[ShardPlan, ...]:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with processes of their own go first, before the world takes memory and cores."""
+    items.sort(key=lambda item: "running_world" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def relays() -> Iterator[Relays]:
     made = Relays()

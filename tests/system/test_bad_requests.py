@@ -209,15 +209,13 @@ def test_request__parameters_are_wrong__contract_refuses(
 
 
 def test_request__neither_permit_nor_allowance__contract_says_what_is_missing(
-    asking: Asking,
+    world: World,
 ) -> None:
-    # More than any credit that earlier refunds have left with the escrow.
-    call = asking.contracts.escrow.request(
-        asking.parameters(max_input_tokens=8000, max_output_tokens=100)
-    )
-    refusal = _refusal(asking, call)
+    # A wallet that never signed a permit, and has no credit with the escrow.
+    newcomer = Asking.of(world, "newcomer")
+    refusal = _refusal(newcomer, newcomer.contracts.escrow.request(newcomer.parameters()))
     assert refusal.name == "TokenAllowanceTooLow"
-    assert refusal.arguments["requester"] == asking.wallet.address
+    assert refusal.arguments["requester"] == newcomer.wallet.address
     assert refusal.arguments["allowance"] == 0
 
 

@@ -1,5 +1,11 @@
 """`python -m demo` as a person starts it, in a folder of its own.
 
+given a question
+    when the demo is left alone
+        it should show the answer and end with 0
+        its report should say that the answer equals the unsplit model's, that the money sums up,
+        and that the audit passed, and name path, gas and seconds
+        no process should be left
 given a running demo
     when it is interrupted by Ctrl-C, by SIGTERM, or killed with -9
         it should leave no process behind, and, unless killed, a report that says so
@@ -31,6 +37,7 @@ from demo.environment import environment
 pytestmark = pytest.mark.system
 
 SECONDS = 60.0
+WHOLE_SECONDS = 280.0
 MISUSED, FAILED = 2, 1
 
 
@@ -88,6 +95,32 @@ def end_of_all(process_ids: list[int]) -> bool:
     finally:
         for each in descriptors:
             os.close(each)
+
+
+def test_demo__left_alone__proves_its_answer_and_leaves_a_report(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    with demo(folder, "--max-tokens", "16", "Name", "three", "colors.") as process:
+        said, _ = process.communicate(timeout=WHOLE_SECONDS)
+    assert process.returncode == 0, said
+    assert processes_of(folder) == {}
+    assert said.index("simulated: TEE hardware") < said.index("✓ the chain")
+    report = json.loads((tmp_path / "demo.json").read_text())
+    assert (report["question"], report["requestId"]) == ("Name three colors.", 1)
+    assert report["answer"].startswith("1. Red")
+    assert report["answer"] in said
+    proofs = ("answerEqualsUnsplit", "sumsUp", "verified")
+    assert [report[name] for name in proofs] == [True, True, True]
+    assert [stage["layers"] for stage in report["path"]] == [[0, 8], [8, 19], [19, 30]]
+    for stage in report["path"]:
+        assert set(stage) == {"shardId", "layers", "host", "signer", "quoteHash"}
+    parts = [report["fee"], report["royalty"], report["refund"]]
+    assert sum(payout["amount"] for payout in report["payouts"]) + sum(parts) == report["deposit"]
+    assert {"deploy", "publishModel", "enrol", "request", "settle"} <= set(report["gas"])
+    assert all(gas > 21_000 for gas in report["gas"].values())
+    assert all(transaction["succeeded"] for transaction in report["transactions"])
+    assert {"contracts", "enclaves", "ask", "unsplit", "audit"} <= set(report["seconds"])
+    assert any("TEE" in each for each in report["simulated"])
+    assert "error" not in report
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -164,11 +197,13 @@ def test_demo__called_wrongly__ends_with_a_sentence(
     assert "Traceback" not in said
 
 
-def test_demo__port_in_use__names_it(tmp_path: Path) -> None:
+def test_demo__port_in_use__names_it_in_words_and_in_json(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with demo(tmp_path / "demo", "--port", str(port)) as process:
+        with demo(tmp_path / "demo", "--json", "--port", str(port)) as process:
             said, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == FAILED
     assert f"Port {port} on 127.0.0.1 is in use" in said
-    assert json.loads((tmp_path / "demo.json").read_text())["error"]["name"] == "PortInUse"
+    written = (tmp_path / "demo.json").read_text()
+    assert said.endswith(written)
+    assert json.loads(written)["error"]["name"] == "PortInUse"

@@ -1,0 +1,193 @@
+"""What the demo is made of, without a world.
+
+given nothing, a question as words, or one in QUESTION
+    when the options are read
+        it should take the words first, then QUESTION, then its own
+        it should leave no QUESTION in the environment
+given a folder that an earlier world left, or one that is in use
+    when it is opened
+        it should be empty, or be refused
+given a model of any size
+    when its layers are shared out
+        they should tile it, the entry first
+given a missing tool
+    when tools are looked for
+        it should be named, with what to do
+given a report
+    when something is not proven or an error happened
+        it should not count as proven
+    when it is written
+        it should be whole, and for its owner alone
+given a pipe
+    when a phase passes or fails
+        it should be told in plain lines, with its seconds
+"""
+
+import json
+import socket
+import stat
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from demo.console import Console
+from demo.errors import AnotherDemoRuns, PortInUse, QuestionInvalid, Unprepared
+from demo.folders import Folders
+from demo.options import DEFAULT_QUESTION, read_options
+from demo.plan import three_shards
+from demo.ports import claimed_port
+from demo.prerequisites import require_tools
+from demo.report import Report
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "question"),
+    [
+        pytest.param([], {}, DEFAULT_QUESTION, id="nothing"),
+        pytest.param([], {"QUESTION": "Why?  'so' $HOME"}, "Why?  'so' $HOME", id="QUESTION"),
+        pytest.param(["What", "now?"], {}, "What now?", id="words"),
+        pytest.param(["What?"], {"QUESTION": "Why?"}, "What?", id="both"),
+    ],
+)
+def test_options__question__is_taken_from_the_nearest_place(
+    words: list[str], variables: dict[str, str], question: str
+) -> None:
+    options = read_options(words, variables)
+    assert options.question == question
+    assert "QUESTION" not in variables
+    assert question not in repr(options)
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t"])
+def test_options__blank_question__is_refused(blank: str) -> None:
+    with pytest.raises(QuestionInvalid, match="The question is empty"):
+        read_options([], {"QUESTION": blank})
+
+
+def test_options__folder__names_the_report_beside_it(tmp_path: Path) -> None:
+    options = read_options(["--directory", str(tmp_path / "other")], {})
+    assert options.report == tmp_path / "other.json"
+
+
+def test_folders__leftovers_of_an_earlier_world__are_gone(tmp_path: Path) -> None:
+    (tmp_path / "journals" / "entry").mkdir(parents=True)
+    (tmp_path / "journals" / "entry" / "old.sqlite").write_text("old")
+    (tmp_path / "stray").symlink_to(tmp_path / "journals")
+    folders = Folders.open(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "lock"]
+    assert stat.S_IMODE(folders.enclaves.stat().st_mode) == 0o700
+    assert len(str(folders.sockets / "a-long-name.sock")) < 108
+    folders.close()
+    assert not folders.sockets.exists()
+
+
+def test_folders__in_use__are_refused_and_left_alone(tmp_path: Path) -> None:
+    first = Folders.open(tmp_path)
+    (first.logs / "chain.log").write_text("mine")
+    with pytest.raises(AnotherDemoRuns, match="Another demo is using"):
+        Folders.open(tmp_path)
+    assert (first.logs / "chain.log").read_text() == "mine"
+    first.close()
+    Folders.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 12, 30, 80])
+def test_three_shards__any_model__tile_it_with_the_entry_first(layers: int) -> None:
+    shards = three_shards(layers)
+    assert len(shards) == min(3, layers)
+    assert [shard.is_entry for shard in shards] == [True] + [False] * (len(shards) - 1)
+    bounds = [0, *(shard.layers.end for shard in shards)]
+    assert [shard.layers.first for shard in shards] == bounds[:-1]
+    assert bounds[-1] == layers
+
+
+def test_three_shards__smollm2__is_balanced() -> None:
+    ranges = [(shard.layers.first, shard.layers.end) for shard in three_shards(30)]
+    assert ranges == [(0, 8), (8, 19), (19, 30)]
+
+
+def test_ports__in_use__are_refused() -> None:
+    free = claimed_port(None)
+    assert claimed_port(free) == free
+    with socket.create_server(("127.0.0.1", free)), pytest.raises(PortInUse) as refused:
+        claimed_port(free)
+    assert refused.value.port == free
+
+
+def test_tools__installed__pass() -> None:
+    require_tools()
+
+
+@pytest.mark.parametrize("missing", ["node_modules", ".venv-ape/bin/ape", "build/solcx", "teetee"])
+def test_tools__one_is_missing__is_named(tmp_path: Path, missing: str) -> None:
+    for name in ("node_modules", ".venv-ape/bin/ape", "build/solcx", "teetee"):
+        if name != missing:
+            (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(Unprepared, match="Run `make setup`") as refused:
+        require_tools(tmp_path, tmp_path / "teetee")
+    assert str(tmp_path / missing) in str(refused.value)
+
+
+def test_tools__no_node__says_which_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Unprepared, match="Install Node 20 or later"):
+        require_tools()
+
+
+PROOFS = {"answerEqualsUnsplit": True, "sumsUp": True, "verified": True}
+
+
+@pytest.mark.parametrize("missing", PROOFS)
+def test_report__one_thing_is_not_proven__is_not_proven(missing: str) -> None:
+    rest = {name: value for name, value in PROOFS.items() if name != missing}
+    assert not Report("Why?", rest).proven
+    assert not Report("Why?", {**rest, missing: False}).proven
+    assert Report("Why?", {**rest, missing: True}).proven
+
+
+def test_report__error_after_all_proofs__is_not_proven() -> None:
+    report = Report("Why?", dict(PROOFS), {"name": "ChainRefused", "message": "…"})
+    assert not report.proven
+
+
+def test_report__written__is_whole_and_for_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "build" / "demo.json"
+    report = Report("Warum – und wo?")
+    report.write(path, {"chain": 0.1})
+    report.add(PROOFS)
+    report.write(path, {"chain": 0.1})
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert written["question"] == "Warum – und wo?"
+    assert written["seconds"] == {"chain": 0.1}
+    assert written["verified"] is True
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_console__pipe__gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = StringIO()
+    monkeypatch.setattr("sys.stdout", pipe)
+    console = Console()
+    with console.phase("chain", "the chain"):
+        console.piece("a piece")
+    with pytest.raises(ValueError, match="broken"), console.phase("model", "the model"):
+        raise ValueError("broken")
+    lines = pipe.getvalue().splitlines()
+    assert lines[:2] == ["… the chain", "a piece"]
+    assert lines[2].startswith("✓ the chain  0.")
+    assert lines[4].startswith("✗ the model  0.")
+    assert set(console.seconds) == {"chain", "model"}
+    assert "\x1b" not in pipe.getvalue()
+
+
+def test_console__control_characters__do_not_reach_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipe = StringIO()
+    monkeypatch.setattr("sys.stdout", pipe)
+    console = Console()
+    console.piece("evil\x1b[2J")
+    console.say("more\x1b]0;title\x07")
+    console.table(("a",), [("cell\x1b[31m",)])
+    assert "\x1b" not in pipe.getvalue()
