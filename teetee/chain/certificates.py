@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from eth_utils.crypto import keccak
+
 from teetee.chain.calldata import Call, encode_call
 from teetee.chain.collateral import PlatformKind
 from teetee.chain.connection import Connection
@@ -16,6 +18,7 @@ from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
 from teetee.chain.rejections import ContractRejected
+from teetee.quotes.claims import PckFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +60,23 @@ class Certificates:
     def platform_kind(self, pck_id: bytes) -> PlatformKind:
         """Which TCB info a stored PCK certificate's platform is judged by. Raises
         `ContractRejected`."""
+        facts = self.facts(pck_id)
+        return PlatformKind(facts.fmspc, facts.pce_id)
+
+    def facts(self, pck_id: bytes) -> PckFacts:
+        """What a stored PCK certificate says, as the chain's name of a quote has it. Raises
+        `ContractRejected`."""
         stored = self._connection.read(self.contract, "pckCertificate", pck_id)
-        return PlatformKind(bytes(stored.fmspc), bytes(stored.pceId))
+        return PckFacts(
+            platform_id=keccak(bytes(stored.ppid)),
+            component_svns=bytes(stored.componentSvns),
+            serial=int(stored.serial),
+            fmspc=bytes(stored.fmspc),
+            pce_id=bytes(stored.pceId),
+            pce_svn=int(stored.pceSvn),
+            authority_index=int(stored.authorityIndex),
+            ends_at=int(stored.expiresAt),
+        )
 
     def authority_ids(self) -> tuple[bytes, ...]:
         """Of all stored authorities of PCK certificates."""

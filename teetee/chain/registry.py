@@ -9,6 +9,7 @@ from typing import Any
 
 from teetee.chain.attestations import Attestation, AttestationHistory
 from teetee.chain.calldata import Call, encode_call
+from teetee.chain.certificates import Certificates
 from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
@@ -51,6 +52,7 @@ class Registry:
         self._deployment = deployment
         self.contract = connection.contract("ShardRegistry", deployment.registry)
         self.history = AttestationHistory(connection, deployment)
+        self._certificates = Certificates(connection, deployment)
         # The latest attestation of each shard: whoever polls reads its events once per quote.
         self._attestations: dict[ShardId, Attestation] = {}
 
@@ -169,7 +171,8 @@ class Registry:
 
     def claims(self, shard: Shard) -> QuoteClaims:
         """What a recheck takes. Raises as `quote` does, and `QuoteMalformed`."""
-        return QuoteClaims.of(*self.quote(shard))
+        core, pck_id = self.quote(shard)
+        return QuoteClaims.of(core, self._certificates.facts(pck_id))
 
     def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
         """What a recheck would make of the shard in the next block. Raises `ContractRejected`."""

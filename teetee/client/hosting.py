@@ -39,7 +39,7 @@ from teetee.collateral.rechecks import Recheck, recheck_shard
 from teetee.collateral.synchronization import Synchronization
 from teetee.identifiers import ShardId
 from teetee.keyset import report_data
-from teetee.quotes import certificate_chain_der, certificate_id
+from teetee.quotes import PckFacts, certificate_chain_der, certificate_id
 from teetee.quotes.quote import Quote
 
 Notify = Callable[[str], None]
@@ -53,6 +53,8 @@ class ProvenEnclave:
     occasion: Occasion
     quote: Quote
     pck_id: bytes
+    pck: PckFacts | None
+    """What the chain keeps of that certificate; None: it does not know it yet."""
     tcb_status: str
     """Empty: nobody judged the quote here; the chain will check its signatures."""
 
@@ -214,7 +216,9 @@ class Hosting:
         status = ""
         if self._quotes is not None:
             status = self._quotes.judge(statement.quote, root, head.timestamp).tcb_status
-        return ProvenEnclave(statement, occasion, quote, certificate_id(leaf), status)
+        pck_id, store = certificate_id(leaf), self._contracts.certificates
+        pck = store.facts(pck_id) if store.has_leaf(pck_id) else None
+        return ProvenEnclave(statement, occasion, quote, pck_id, pck, status)
 
     # ------------------------------------------------------------ sending
 

@@ -27,7 +27,7 @@ from teetee.command.options import (
 from teetee.command.session import FAILED, Session, with_session
 from teetee.command.shards import shard_json
 from teetee.identifiers import ShardId
-from teetee.quotes import quote_hash
+from teetee.quotes import PckFacts, Quote, quote_hash
 
 host = typer.Typer(
     no_args_is_help=True,
@@ -334,10 +334,14 @@ def _proven_json(proven: ProvenEnclave) -> dict[str, Any]:
         "sliceDigest": "0x" + identity.slice_digest.hex(),
         "identityDigest": "0x" + identity.identity_digest().hex(),
         "measurement": "0x" + proven.quote.report.measurement.hex(),
-        "quoteHash": "0x" + quote_hash(proven.quote.core, proven.pck_id).hex(),
+        "quoteHash": None if proven.pck is None else _quote_hash(proven.quote, proven.pck),
         "pckId": "0x" + proven.pck_id.hex(),
         "tcbStatus": proven.tcb_status or None,
     }
+
+
+def _quote_hash(quote: Quote, pck: PckFacts) -> str:
+    return "0x" + quote_hash(quote.core, pck).hex()
 
 
 def _shard_status(session: Session, shard: Shard, address: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How the chain names a quote: by the hash of everything about it that time can turn from good to bad.
+"""How the chain names a quote: by the hash of everything in it that may turn from good to bad in time.
 
 docs/protocol.md section 3. With the claims at hand anyone has a contract assess the quote anew,
 without its signatures.
@@ -6,7 +6,7 @@ without its signatures.
 
 import struct
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 from eth_utils.crypto import keccak
 

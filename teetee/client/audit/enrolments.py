@@ -127,7 +127,7 @@ def check_quote(
     shard = f"shard {enrolment.shard_id}"
     same, status = False, ""
     with checks.attempt(f"quote hash of {shard}"):
-        hashed = quote_hash(enrolment.quote_core, enrolment.pck_id)
+        hashed = quote_hash(enrolment.quote_core, enrolment.pck)
         same = checks.expect(
             f"quote hash of {shard}",
             hashed == enrolment.quote_hash == settled_quote_hash,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from teetee.layers import LayerRange
+from teetee.quotes import PckFacts
 from teetee.quotes.tcb_status import TcbStatus
 
 
@@ -123,6 +124,8 @@ class EnrolmentEvidence:
     endpoint: str
     quote_core: bytes
     pck_id: bytes
+    pck: PckFacts
+    """What the chain keeps of that certificate."""
     tcb_status: TcbStatus
     """What the registry's verifier said of the platform when the quote was shown."""
     evaluation_number: int

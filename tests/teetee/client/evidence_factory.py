@@ -24,7 +24,7 @@ from teetee.client.audit.receipts import rebuild_receipts
 from teetee.identifiers import RequestId
 from teetee.keyset import report_data
 from teetee.layers import LayerRange
-from teetee.quotes import layout, quote_hash
+from teetee.quotes import PckFacts, layout, quote_hash
 from teetee.quotes.errors import QuoteRefused
 from teetee.quotes.tcb_status import TcbStatus
 from teetee.receipts import ReceiptDomain, Settlement
@@ -35,6 +35,16 @@ PLACE = Place(
     escrow="0x" + "11" * 20,
     registry="0x" + "22" * 20,
     fee_bps=250,
+)
+PCK = PckFacts(
+    platform_id=bytes(32),
+    component_svns=bytes(16),
+    serial=1,
+    fmspc=bytes(6),
+    pce_id=bytes(2),
+    pce_svn=11,
+    authority_index=1,
+    ends_at=2_000_000_000,
 )
 OPENED_AT = 1_800_000_000
 MODEL_ID = 3
@@ -157,7 +167,7 @@ def make_enrolment(
         tls=word(f"tls {shard_id}"),
         slice_digest=keccak256(b"".join(digests)),
         identity_digest=bytes(32),
-        quote_hash=quote_hash(core, word("pck")),
+        quote_hash=quote_hash(core, PCK),
         measurement=word("image"),
         measurement_allowed=True,
         attested_from=OPENED_AT - 1000,
@@ -169,6 +179,7 @@ def make_enrolment(
         endpoint="127.0.0.1:7443",
         quote_core=core,
         pck_id=word("pck"),
+        pck=PCK,
         tcb_status=TcbStatus.UP_TO_DATE,
         evaluation_number=17,
         collateral_until=OPENED_AT + 50_000,
