@@ -21,6 +21,9 @@ from tee_simulator.td_report import (
 AGE = timedelta(days=1)
 """Issued a day before `at`, so that clocks may differ."""
 
+SECOND = timedelta(seconds=1)
+"""Dates have no smaller parts; so much later is newer."""
+
 BEGINNING = Knobs()
 
 
@@ -36,12 +39,13 @@ class SimulatedCollateral:
     pck_crl: bytes
     pck_crl_issuer_chain: str
     root_ca_crl: bytes
+    made_at: datetime
     issued_at: datetime
     next_update: datetime
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether it is in force, and in the first half of its life."""
-        return self.issued_at <= now <= self.issued_at + (self.next_update - self.issued_at) / 2
+        """Whether it is in force, and in the first half of what was left when it was made."""
+        return self.issued_at <= now <= self.made_at + (self.next_update - self.made_at) / 2
 
     @property
     def tcb_info_response(self) -> str:
@@ -56,12 +60,20 @@ class SimulatedCollateral:
 
 
 def issue(
-    pki: TestPki, at: datetime, knobs: Knobs = BEGINNING, age: timedelta = AGE
+    pki: TestPki,
+    at: datetime,
+    knobs: Knobs = BEGINNING,
+    *,
+    later_than: datetime | None = None,
 ) -> SimulatedCollateral:
-    """Collateral valid from `age` before `at` for 30 days, or as long as the knobs say."""
-    start = at.replace(microsecond=0) - age
-    end = start + (knobs.life or LIFE)
-    root_end = start + (knobs.life or ROOT_CRL_LIFE)
+    """Collateral valid from a day before `at` to 29 days after it, or to the end of the knobs'
+    life; its issue is later than that of what was issued before."""
+    made_at = at.replace(microsecond=0)
+    start = made_at - AGE
+    if later_than is not None:
+        start = max(start, later_than + SECOND)
+    end = start + LIFE if knobs.life is None else made_at + knobs.life
+    root_end = start + ROOT_CRL_LIFE if knobs.life is None else end
     tcb_info = _compact(_tcb_info(start, end, knobs))
     qe_identity = _compact(_qe_identity(start, end, knobs))
     authority = pki.platform_ca.certificate.serial_number
@@ -76,6 +88,7 @@ def issue(
         pck_crl=certificates.revocation_list(pki.platform_ca, (start, end), knobs.revoked_serials),
         pck_crl_issuer_chain=pki.platform_ca.pem + pki.root.pem,
         root_ca_crl=certificates.revocation_list(pki.root, (start, root_end), revoked_authorities),
+        made_at=made_at,
         issued_at=start,
         next_update=end,
     )

@@ -74,7 +74,10 @@ class Knobs:
 def _serials(value: Any) -> frozenset[int]:
     if not isinstance(value, list) or not all(_SERIAL.fullmatch(each) for each in value):
         raise ValueError("not a list of serial numbers")
-    return frozenset(int(each, 16) for each in value)
+    serials = frozenset(int(each, 16) for each in value)
+    if not all(0 < serial < 1 << 159 for serial in serials):
+        raise ValueError("not serial numbers as RFC 5280 has them")
+    return serials
 
 
 def _truth(value: Any) -> bool:

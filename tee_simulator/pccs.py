@@ -8,7 +8,7 @@ PCCS's habit of serving the root CRL as hex.
 import json
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tee_simulator import collateral
 from tee_simulator.certificates import ROOT_CRL_URL
-from tee_simulator.collateral import AGE, SimulatedCollateral
+from tee_simulator.collateral import SimulatedCollateral
 from tee_simulator.errors import KnobsInvalid
 from tee_simulator.http_service import Response
 from tee_simulator.knobs import Knobs
@@ -28,8 +28,6 @@ SGX, TDX = "/sgx/certification/v4", "/tdx/certification/v4"
 
 KNOBS_PATH = "/simulator/knobs"
 """No path of Intel's: what the simulated Intel is to say from now on."""
-
-SECOND = timedelta(seconds=1)
 
 ROOT_CRL_PATH = urlsplit(ROOT_CRL_URL).path
 
@@ -74,22 +72,28 @@ class Pccs:
         with self._lock:
             issued = self._issued
             if issued is None or not issued.is_fresh(now):
-                issued = self._issued = collateral.issue(self._pki, now, self._knobs)
+                issued = self._issue(now)
         return issued
+
+    def _issue(self, now: datetime) -> SimulatedCollateral:
+        before = None if self._issued is None else self._issued.issued_at
+        if before is not None and before >= now:  # the clock was put back
+            before = None
+        self._issued = collateral.issue(self._pki, now, self._knobs, later_than=before)
+        return self._issued
 
     def _turn(self, document: bytes) -> Response:
         """Signs anew at once, later than anything before."""
-        now = self._clock().replace(microsecond=0)
+        now = self._clock()
         with self._lock:
             try:
                 self._knobs = self._knobs.turned(document)
             except KnobsInvalid as error:
                 answer = json.dumps({"error": str(error)}).encode()
                 return Response(HTTPStatus.BAD_REQUEST, answer)
-            before = now - AGE if self._issued is None else self._issued.issued_at
-            start = max(now - SECOND, before + SECOND)
-            self._issued = collateral.issue(self._pki, start, self._knobs, age=timedelta(0))
-        return Response(HTTPStatus.OK, json.dumps({"issuedAt": int(start.timestamp())}).encode())
+            issued = self._issue(now)
+        said = {"issuedAt": int(issued.issued_at.timestamp())}
+        return Response(HTTPStatus.OK, json.dumps(said).encode())
 
 
 def _tcb(current: SimulatedCollateral, query: Query) -> Response | None:
