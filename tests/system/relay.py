@@ -30,6 +30,12 @@ class Relay:
         with self._lock:
             return b"\0".join(self._heard)
 
+    @property
+    def open_ends(self) -> int:
+        """How many sockets are open: two for each connection."""
+        with self._lock:
+            return len(self._open)
+
     def go_down(self) -> None:
         """Close what is open, and close every new connection at once."""
         self._is_down = True
