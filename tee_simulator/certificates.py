@@ -6,7 +6,6 @@ writes extensions in the order given.
 """
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,10 +96,8 @@ def pck_leaf(
     return builder.sign(issuer.key, hashes.SHA256(), ecdsa_deterministic=True)
 
 
-def revocation_list(
-    issuer: Authority, window: tuple[datetime, datetime], serials: Collection[int] = ()
-) -> bytes:
-    """A CRL in DER. Its number is always 1, as Intel's is: order them by thisUpdate."""
+def revocation_list(issuer: Authority, window: tuple[datetime, datetime]) -> bytes:
+    """An empty CRL in DER. Its number is always 1, as Intel's is: order them by thisUpdate."""
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -110,21 +107,8 @@ def revocation_list(
         .add_extension(x509.CRLNumber(1), critical=False)
         .add_extension(authority, critical=False)
     )
-    for serial in sorted(serials):
-        builder = builder.add_revoked_certificate(_revoked(serial, window[0]))
     signed = builder.sign(issuer.key, hashes.SHA256(), ecdsa_deterministic=True)
     return signed.public_bytes(Encoding.DER)
-
-
-def _revoked(serial: int, since: datetime) -> x509.RevokedCertificate:
-    reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
-    return (
-        x509.RevokedCertificateBuilder()
-        .serial_number(serial)
-        .revocation_date(since)
-        .add_extension(reason, critical=False)
-        .build()
-    )
 
 
 def _builder(

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tee_simulator import certificates
-from tee_simulator.knobs import LIFE, ROOT_CRL_LIFE, Knobs
 from tee_simulator.machine import COMPONENT_SVNS, FMSPC, PCE_SVN
 from tee_simulator.pki import TestPki
 from tee_simulator.signatures import sign_p256
@@ -18,13 +17,14 @@ from tee_simulator.td_report import (
     TEE_TCB_SVN,
 )
 
+LIFE = timedelta(days=30)
+"""Intel's collateral lives 30 days, its root CRL about a year."""
+ROOT_CRL_LIFE = timedelta(days=365)
+
 AGE = timedelta(days=1)
 """Issued a day before `at`, so that clocks may differ."""
 
-SECOND = timedelta(seconds=1)
-"""Dates have no smaller parts; so much later is newer."""
-
-BEGINNING = Knobs()
+EVALUATION_NUMBER = 20
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,7 @@ class SimulatedCollateral:
     pck_crl: bytes
     pck_crl_issuer_chain: str
     root_ca_crl: bytes
-    made_at: datetime
-    issued_at: datetime
     next_update: datetime
-
-    def is_fresh(self, now: datetime) -> bool:
-        """Whether it is in force, and in the first half of what was left when it was made."""
-        return self.issued_at <= now <= self.made_at + (self.next_update - self.made_at) / 2
 
     @property
     def tcb_info_response(self) -> str:
@@ -59,25 +53,12 @@ class SimulatedCollateral:
         return f'{{"enclaveIdentity":{self.qe_identity},"signature":"{signature}"}}'
 
 
-def issue(
-    pki: TestPki,
-    at: datetime,
-    knobs: Knobs = BEGINNING,
-    *,
-    later_than: datetime | None = None,
-) -> SimulatedCollateral:
-    """Collateral valid from a day before `at` to 29 days after it, or to the end of the knobs'
-    life; its issue is later than that of what was issued before."""
-    made_at = at.replace(microsecond=0)
-    start = made_at - AGE
-    if later_than is not None:
-        start = max(start, later_than + SECOND)
-    end = start + LIFE if knobs.life is None else made_at + knobs.life
-    root_end = start + ROOT_CRL_LIFE if knobs.life is None else end
-    tcb_info = _compact(_tcb_info(start, end, knobs))
-    qe_identity = _compact(_qe_identity(start, end, knobs))
-    authority = pki.platform_ca.certificate.serial_number
-    revoked_authorities = [authority] if knobs.is_authority_revoked else []
+def issue(pki: TestPki, at: datetime) -> SimulatedCollateral:
+    """Collateral valid from a day before `at` to 29 days after it."""
+    start = at.replace(microsecond=0) - AGE
+    end = start + LIFE
+    tcb_info = _compact(_tcb_info(start, end))
+    qe_identity = _compact(_qe_identity(start, end))
     key = pki.tcb_signing.key
     return SimulatedCollateral(
         tcb_info=tcb_info,
@@ -85,16 +66,14 @@ def issue(
         qe_identity=qe_identity,
         qe_identity_signature=sign_p256(key, qe_identity.encode()),
         tcb_signing_chain=pki.tcb_signing.pem + pki.root.pem,
-        pck_crl=certificates.revocation_list(pki.platform_ca, (start, end), knobs.revoked_serials),
+        pck_crl=certificates.revocation_list(pki.platform_ca, (start, end)),
         pck_crl_issuer_chain=pki.platform_ca.pem + pki.root.pem,
-        root_ca_crl=certificates.revocation_list(pki.root, (start, root_end), revoked_authorities),
-        made_at=made_at,
-        issued_at=start,
+        root_ca_crl=certificates.revocation_list(pki.root, (start, start + ROOT_CRL_LIFE)),
         next_update=end,
     )
 
 
-def _tcb_info(start: datetime, end: datetime, knobs: Knobs) -> dict[str, Any]:
+def _tcb_info(start: datetime, end: datetime) -> dict[str, Any]:
     """TDX TCB info version 3 with one level, the one that simulated machines are at."""
     module = {"mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8}
     tcb = {
@@ -111,7 +90,7 @@ def _tcb_info(start: datetime, end: datetime, knobs: Knobs) -> dict[str, Any]:
         "fmspc": FMSPC.hex().upper(),
         "pceId": "0000",
         "tcbType": 0,
-        "tcbEvaluationDataNumber": knobs.evaluation_number,
+        "tcbEvaluationDataNumber": EVALUATION_NUMBER,
         "tdxModule": module,
         "tdxModuleIdentities": [
             {
@@ -120,18 +99,18 @@ def _tcb_info(start: datetime, end: datetime, knobs: Knobs) -> dict[str, Any]:
                 "tcbLevels": [_level({"isvsvn": TEE_TCB_SVN[0]}, start)],
             }
         ],
-        "tcbLevels": [_level(tcb, start, knobs)],
+        "tcbLevels": [_level(tcb, start)],
     }
 
 
-def _qe_identity(start: datetime, end: datetime, knobs: Knobs) -> dict[str, Any]:
+def _qe_identity(start: datetime, end: datetime) -> dict[str, Any]:
     """The TD quoting enclave, identity version 2."""
     return {
         "id": "TD_QE",
         "version": 2,
         "issueDate": _iso(start),
         "nextUpdate": _iso(end),
-        "tcbEvaluationDataNumber": knobs.evaluation_number,
+        "tcbEvaluationDataNumber": EVALUATION_NUMBER,
         "miscselect": "00000000",
         "miscselectMask": "FFFFFFFF",
         "attributes": "11000000000000000000000000000000",
@@ -142,10 +121,9 @@ def _qe_identity(start: datetime, end: datetime, knobs: Knobs) -> dict[str, Any]
     }
 
 
-def _level(tcb: dict[str, Any], since: datetime, knobs: Knobs = BEGINNING) -> dict[str, Any]:
+def _level(tcb: dict[str, Any], since: datetime) -> dict[str, Any]:
     date = since.replace(hour=0, minute=0, second=0)
-    level = {"tcb": tcb, "tcbDate": _iso(date), "tcbStatus": knobs.tcb_status}
-    return {**level, "advisoryIDs": list(knobs.advisory_ids)} if knobs.advisory_ids else level
+    return {"tcb": tcb, "tcbDate": _iso(date), "tcbStatus": "UpToDate"}
 
 
 def _compact(content: dict[str, Any]) -> str:

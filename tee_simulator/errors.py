@@ -9,7 +9,6 @@ SimulatorError
     ├── DirectoryUnusable       cannot be made, read or written
     ├── NameInvalid             not fit for the name of an enclave
     ├── ComposeInvalid          not an app-compose document
-    ├── KnobsInvalid            not what the collateral service can be told
     ├── PkiDamaged              the files of the test PKI do not fit together
     ├── IdentityDamaged         the files of an enclave do not fit together
     └── CallInvalid             a guest-agent call that dstack would refuse as well
@@ -89,14 +88,6 @@ class ComposeInvalid(Fatal):
         super().__init__(
             f"{source} is not an app-compose document: it {rule}. Give dstack's app-compose.json."
         )
-
-
-class KnobsInvalid(Fatal):
-    """Not what the collateral service can be told."""
-
-    def __init__(self, rule: str) -> None:
-        self.rule = rule
-        super().__init__(f"The knobs' document {rule}. See tee_simulator/knobs.py.")
 
 
 class PkiDamaged(Fatal):

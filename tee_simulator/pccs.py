@@ -5,7 +5,6 @@ Source: Intel PCS API version 4 (tcb, qe/identity, pckcrl with their issuer-chai
 PCCS's habit of serving the root CRL as hex.
 """
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -17,17 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tee_simulator import collateral
 from tee_simulator.certificates import ROOT_CRL_URL
-from tee_simulator.collateral import SimulatedCollateral
-from tee_simulator.errors import KnobsInvalid
+from tee_simulator.collateral import LIFE, SimulatedCollateral
 from tee_simulator.http_service import Response
-from tee_simulator.knobs import Knobs
 from tee_simulator.machine import FMSPC
 from tee_simulator.pki import TestPki
 
 SGX, TDX = "/sgx/certification/v4", "/tdx/certification/v4"
-
-KNOBS_PATH = "/simulator/knobs"
-"""No path of Intel's: what the simulated Intel is to say from now on."""
 
 ROOT_CRL_PATH = urlsplit(ROOT_CRL_URL).path
 
@@ -41,7 +35,6 @@ class Pccs:
         self._pki = pki
         self._clock = clock
         self._lock = threading.Lock()
-        self._knobs = Knobs()
         self._issued: SimulatedCollateral | None = None
         self._routes: dict[str, Callable[[SimulatedCollateral, Query], Response | None]] = {
             f"{TDX}/tcb": _tcb,
@@ -58,8 +51,6 @@ class Pccs:
     def respond(self, method: str, target: str, body: bytes) -> Response:
         """404 for whatever is not ours: other FMSPCs, other authorities, other paths."""
         address = urlsplit(target)
-        if method == "POST" and address.path == KNOBS_PATH:
-            return self._turn(body)
         route = self._routes.get(address.path)
         answer = route(self.current(), parse_qs(address.query)) if route else None
         return answer or Response(
@@ -71,29 +62,12 @@ class Pccs:
         now = self._clock()
         with self._lock:
             issued = self._issued
-            if issued is None or not issued.is_fresh(now):
-                issued = self._issue(now)
+            if (
+                issued is None
+                or not issued.next_update - LIFE <= now <= issued.next_update - LIFE / 2
+            ):
+                issued = self._issued = collateral.issue(self._pki, now)
         return issued
-
-    def _issue(self, now: datetime) -> SimulatedCollateral:
-        before = None if self._issued is None else self._issued.issued_at
-        if before is not None and before >= now:  # the clock was put back
-            before = None
-        self._issued = collateral.issue(self._pki, now, self._knobs, later_than=before)
-        return self._issued
-
-    def _turn(self, document: bytes) -> Response:
-        """Signs anew at once, later than anything before."""
-        now = self._clock()
-        with self._lock:
-            try:
-                self._knobs = self._knobs.turned(document)
-            except KnobsInvalid as error:
-                answer = json.dumps({"error": str(error)}).encode()
-                return Response(HTTPStatus.BAD_REQUEST, answer)
-            issued = self._issue(now)
-        said = {"issuedAt": int(issued.issued_at.timestamp())}
-        return Response(HTTPStatus.OK, json.dumps(said).encode())
 
 
 def _tcb(current: SimulatedCollateral, query: Query) -> Response | None:
