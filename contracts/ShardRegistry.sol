@@ -10,11 +10,12 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
+import {PolicyWord} from "./libraries/PolicyWord.sol";
 import {QuoteAssessments} from "./libraries/QuoteAssessments.sol";
 import {RecentBlocks} from "./libraries/RecentBlocks.sol";
+import {ShardSlots} from "./libraries/ShardSlots.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {ShardViews} from "./registry/ShardViews.sol";
-import {AttestationPolicy} from "./types/AttestationPolicy.sol";
 import {ModelId, ShardId} from "./types/Identifiers.sol";
 import {
     Attestation,
@@ -26,7 +27,7 @@ import {
     ShardStatus,
     SignerRecord
 } from "./types/Shard.sol";
-import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+import {QuoteAssessment, QuoteClaims, TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
 
 /// @dev What a recheck finds.
 enum Fitness {
@@ -39,6 +40,8 @@ enum Fitness {
 /// @notice Who serves which layers of which model in which attested enclave.
 /// @dev Models are in ModelRegistry, bonds in ShardBonds, what others read in ShardViews; here a shard lives.
 contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
+    using PolicyWord for uint256;
+
     /// @notice Bytes of the longest endpoint, `host:port`.
     uint256 public constant MAX_ENDPOINT_BYTES = 255;
 
@@ -175,29 +178,23 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         returns (Fitness fitness, EvictionReason reason)
     {
         ModelId modelId = rechecked.modelId;
-        AttestationPolicy memory policy = policyOf(modelId);
+        uint256 policy = _policyWord(modelId);
         if (block.timestamp > rechecked.attestedUntil) return (Fitness.UNFIT, EvictionReason.ATTESTATION_EXPIRED);
         if (!isMeasurementAllowed(modelId, claims.measurement)) {
             return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
         }
-        if (!_areAllowed(policy, bytes8(claims.td << 128), bytes8(claims.td << 192))) {
+        if (!policy.allows(bytes8(claims.td << 128), bytes8(claims.td << 192))) {
             return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
         }
-        QuoteAssessment memory assessed = QuoteAssessments.assess(VERIFIER, claims, _tcbPolicy(policy));
+        QuoteAssessment memory assessed = QuoteAssessments.assess(VERIFIER, claims, policy.tcbPolicy());
         if (!_isPlatformWanted(policy, modelId, assessed.platformId)) {
             return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);
         }
         if (assessed.isRevoked) return (Fitness.UNFIT, EvictionReason.CERTIFICATE_REVOKED);
-        if (_isAccepted(policy, assessed.tcbStatus)) return (Fitness.FIT, reason);
+        if (policy.accepts(assessed.tcbStatus)) return (Fitness.FIT, reason);
         // a status that only a stricter set of collateral gives must not put anybody out
         bool isSure = assessed.tcbStatus != TcbStatus.UNCHECKED && assessed.isConclusive;
         return (isSure ? Fitness.UNFIT : Fitness.UNKNOWN, EvictionReason.TCB_STATUS_REFUSED);
-    }
-
-    function _tcbPolicy(AttestationPolicy memory policy) private pure returns (TcbPolicy memory) {
-        return TcbPolicy({
-            minimumEvaluationNumber: policy.minimumEvaluationNumber, maxCollateralAge: policy.maxCollateralAge
-        });
     }
 
     function _evict(ShardId shardId, Shard storage evicted, EvictionReason reason) private {
@@ -334,8 +331,8 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     {
         attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
         if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
-        AttestationPolicy memory policy = policyOf(modelId);
-        VerifiedQuote memory verified = QuoteAssessments.verify(VERIFIER, quote, pckId, _tcbPolicy(policy));
+        uint256 policy = _policyWord(modelId);
+        VerifiedQuote memory verified = QuoteAssessments.verify(VERIFIER, quote, pckId, policy.tcbPolicy());
         bytes32 expected =
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);
@@ -352,15 +349,15 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         attestation.collateralUntil = verified.validUntil;
     }
 
-    function _checkPlatform(AttestationPolicy memory policy, ModelId modelId, VerifiedQuote memory verified)
+    function _checkPlatform(uint256 policy, ModelId modelId, VerifiedQuote memory verified)
         private
         view
     {
         if (!_isPlatformWanted(policy, modelId, verified.platformId)) revert PlatformIsDenied(verified.platformId);
-        if (!_isAccepted(policy, verified.tcbStatus)) {
+        if (!policy.accepts(verified.tcbStatus)) {
             revert TcbStatusRefused(verified.platformId, verified.tcbStatus);
         }
-        if (!_areAllowed(policy, verified.tdAttributes, verified.xfam)) {
+        if (!policy.allows(verified.tdAttributes, verified.xfam)) {
             revert TdFeaturesRefused(verified.tdAttributes, verified.xfam);
         }
     }
@@ -383,24 +380,25 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         Attestation memory attestation,
         uint32 measurementIndex
     ) private {
-        _shards[shardId] = Shard({
-            signer: parameters.signer,
-            attestedUntil: attestation.attestedUntil,
-            firstLayer: parameters.firstLayer,
-            endLayer: parameters.endLayer,
-            modelId: parameters.modelId,
+        uint256 standing = ShardSlots.standing({
             host: msg.sender,
-            bond: BOND,
-            status: ShardStatus.ACTIVE,
-            isEntry: parameters.isEntry,
+            attestedUntil: attestation.attestedUntil,
+            modelId: parameters.modelId,
+            firstLayer: parameters.firstLayer,
+            isEntry: parameters.isEntry
+        });
+        uint256 ownership =
+            ShardSlots.ownership({signer: parameters.signer, bond: BOND, endLayer: parameters.endLayer});
+        ShardSlots.write({
+            shard: _shards[shardId],
+            standingWord: standing,
+            ownershipWord: ownership,
             identityDigest: attestation.identityDigest,
             quoteHash: attestation.quoteHash
         });
-        _signers[parameters.signer] = SignerRecord({
+        ShardSlots.write({
+            record: _signers[parameters.signer],
             shardId: shardId,
-            enrolledAtBlock: uint40(block.number),
-            attestedAtBlock: uint40(block.number),
-            leftAt: 0,
             measurementIndex: measurementIndex,
             platformTag: bytes8(attestation.platformId)
         });

@@ -44,8 +44,8 @@ def account(name: str) -> LocalAccount:
 
 @contextmanager
 def running_chain(started_at: int | None = None) -> Iterator["Chain"]:
-    """A fresh anvil, with the present or that time: osaka, where P256VERIFY costs 6,900 as on Base, and Base's cap of 2^24 gas per
-    transaction. Raises `ToolMissing`, `ChainSilent`."""
+    """A fresh anvil, with the present or that time: osaka, where P256VERIFY costs 6,900 as on Base,
+    and Base's cap of 2^24 gas per transaction. Raises `ToolMissing`, `ChainSilent`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

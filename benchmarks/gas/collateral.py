@@ -1,5 +1,5 @@
-"""What it costs to bring Intel's collateral: real certificates and collateral, at the time when they were
-in force."""
+"""What it costs to bring Intel's collateral: real certificates and collateral, at the time when
+they were in force."""
 
 import json
 from dataclasses import dataclass

@@ -18,11 +18,11 @@ from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.layers import LayerRange
 from teetee.quotes import (
-    PckFacts,
     QuoteClaims,
     certificate_chain_der,
     certificate_id,
     measurement,
+    pck_facts,
     trim_to_core,
 )
 from teetee.signatures import sign_digest
@@ -79,7 +79,6 @@ class World:
         supply = (10**9 * TEE, 0, 0, 0)
         self.token = create(self.deployer, "UsageToken", self.treasury.address, *supply)
         certificates = create(self.deployer, "PckCertificates", self._root)
-        self._certificates = certificates
         verifier = create(self.deployer, "DcapVerifier", certificates.address)
         moment = datetime.fromtimestamp(self.chain.now(), UTC)
         partners = (manager, self.token.address, verifier.address)
@@ -170,17 +169,7 @@ class World:
 
     def recheck(self, shard: EnrolledShard) -> Any:
         """The call, by anyone."""
-        stored = self._certificates.functions.pckCertificate(certificate_id(self._leaf)).call()
-        facts = PckFacts(
-            platform_id=keccak(stored[2]),
-            component_svns=stored[3],
-            serial=stored[4],
-            fmspc=stored[5],
-            pce_id=stored[6],
-            pce_svn=stored[7],
-            authority_index=stored[8],
-            ends_at=stored[9],
-        )
+        facts = pck_facts(self._leaf, self._authority, self._root, index=1)
         claims = QuoteClaims.of(shard.quote_core, facts)
         return self.registry.functions.recheck(shard.shard_id, claims.as_solidity())
 

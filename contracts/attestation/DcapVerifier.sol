@@ -97,7 +97,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     /// but its image's.
     function _requireProtected(bytes calldata quote, uint256 report, uint256 signedEnd) private pure {
         if (quote.qeVendor() != _INTEL_QE_VENDOR) revert QeVendorUnknown(quote.qeVendor());
-        bytes8 attributes = bytes8(quote.word(report + 120));
+        bytes8 attributes = bytes8(quote.word(report, 120));
         if (attributes & ~_HARMLESS != _SEPT_VE_DISABLE) revert TdAttributesRefused(attributes);
         if (!quote.isIntelsModule(report)) revert TdxModuleRefused();
         if (!quote.isUnowned(report)) revert TdOwnerRefused();

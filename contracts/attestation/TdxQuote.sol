@@ -40,10 +40,10 @@ library TdxQuote {
     /// @notice Where the TD report is, [report, signedEnd). What ends there is what the attestation key signed.
     function locate(bytes calldata core) internal pure returns (uint256 report, uint256 signedEnd) {
         if (core.length < HEADER + 6) revert QuoteLengthInvalid(core.length);
-        bytes8 kind = bytes8(word(core, 0));
+        bytes8 kind = bytes8(word(core, 0, 0));
         (report, signedEnd) = (HEADER, HEADER + REPORT_1_0);
         if (kind == VERSION_5) {
-            bytes6 body = bytes6(word(core, HEADER));
+            bytes6 body = bytes6(word(core, HEADER, 0));
             if (body != TD_REPORT_1_0 && body != TD_REPORT_1_5) revert QuoteBodyUnsupported(body);
             report = HEADER + 6;
             signedEnd = report + (body == TD_REPORT_1_0 ? REPORT_1_0 : REPORT_1_5);
@@ -55,25 +55,25 @@ library TdxQuote {
 
     /// @notice Whose quoting enclave it is.
     function qeVendor(bytes calldata core) internal pure returns (bytes16) {
-        return bytes16(word(core, 12));
+        return bytes16(word(core, 12, 0));
     }
 
     /* TD REPORT */
 
     /// @notice Whether MRSIGNERSEAM and SEAMATTRIBUTES are zero: Intel's module, in production.
     function isIntelsModule(bytes calldata core, uint256 report) internal pure returns (bool) {
-        return word(core, report + 64) | word(core, report + 88) == 0;
+        return word(core, report, 64) | word(core, report, 88) == 0;
     }
 
     /// @notice Whether MROWNER and MROWNERCONFIG are zero.
     function isUnowned(bytes calldata core, uint256 report) internal pure returns (bool) {
-        return word(core, report + 232) | word(core, report + 264) | word(core, report + 296) == 0;
+        return word(core, report, 232) | word(core, report, 264) | word(core, report, 296) == 0;
     }
 
     /// @notice Whether MRSERVICETD of a TD report 1.5 is zero: no other TD has a say in this one.
     function isUnserved(bytes calldata core, uint256 report, uint256 signedEnd) internal pure returns (bool) {
         if (signedEnd - report == REPORT_1_0) return true;
-        return word(core, report + 600) | word(core, report + 616) == 0;
+        return word(core, report, 600) | word(core, report, 616) == 0;
     }
 
     /// @notice keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID).
@@ -90,7 +90,7 @@ library TdxQuote {
 
     /// @notice The two halves of the report data.
     function reportData(bytes calldata core, uint256 report) internal pure returns (bytes32 low, bytes32 high) {
-        return (word(core, report + 520), word(core, report + 552));
+        return (word(core, report, 520), word(core, report, 552));
     }
 
     /* SIGNATURES */
@@ -103,8 +103,8 @@ library TdxQuote {
     {
         digest = _sha256(core, 0, signedEnd);
         signature = _signature(core, signedEnd);
-        key.x = uint256(word(core, signedEnd + ATTESTATION_KEY));
-        key.y = uint256(word(core, signedEnd + ATTESTATION_KEY + 32));
+        key.x = uint256(word(core, signedEnd, ATTESTATION_KEY));
+        key.y = uint256(word(core, signedEnd, ATTESTATION_KEY + 32));
     }
 
     /// @notice What the PCK key signed, hashed, and the signature over that.
@@ -120,14 +120,20 @@ library TdxQuote {
     /* REPORT OF THE QUOTING ENCLAVE */
 
     /// @notice What the QE's report data must begin with: SHA-256(attestation key ‖ QE authentication data).
-    function attestationKeyDigest(bytes calldata core, uint256 signedEnd) internal pure returns (bytes32) {
-        uint256 key = signedEnd + ATTESTATION_KEY;
-        return sha256(bytes.concat(core[key:key + 64], core[signedEnd + QE_AUTH:]));
+    function attestationKeyDigest(bytes calldata core, uint256 signedEnd) internal view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            let start := add(core.offset, signedEnd)
+            calldatacopy(copy, add(start, ATTESTATION_KEY), 64)
+            calldatacopy(add(copy, 64), add(start, QE_AUTH), 32)
+            if iszero(staticcall(gas(), 2, copy, 96, 0, 0x20)) { revert(0, 0) }
+            digest := mload(0)
+        }
     }
 
     /// @notice The two halves of the QE's report data.
     function qeReportData(bytes calldata core, uint256 signedEnd) internal pure returns (bytes32 low, bytes32 high) {
-        return (word(core, signedEnd + QE_SIGNATURE - 64), word(core, signedEnd + QE_SIGNATURE - 32));
+        return (word(core, signedEnd, QE_SIGNATURE - 64), word(core, signedEnd, QE_SIGNATURE - 32));
     }
 
     /// @notice Writes what the quote says into claims: everything but platform, PCK certificate and its end.
@@ -135,26 +141,26 @@ library TdxQuote {
         uint256 qe = signedEnd + QE_REPORT;
         claims.coreHash = keccak256(core);
         claims.measurement = measurement(core, report);
-        claims.qeSigner = word(core, qe + 128);
-        uint256 numbers = uint256(word(core, qe + 256)) >> 224;
+        claims.qeSigner = word(core, qe, 128);
+        uint256 numbers = uint256(word(core, qe, 256)) >> 224;
         // ISVPRODID and ISVSVN are little-endian
         numbers = ((numbers & 0x00ff00ff) << 8) | ((numbers >> 8) & 0x00ff00ff);
-        claims.qeAndEnd = bytes32(bytes16(word(core, qe + 48))) | (bytes32(bytes4(word(core, qe + 16))) >> 128)
+        claims.qeAndEnd = bytes32(bytes16(word(core, qe, 48))) | (bytes32(bytes4(word(core, qe, 16))) >> 128)
             | bytes32(numbers << 64);
-        claims.svns = word(core, report) >> 128;
-        claims.td = word(core, report + 120) >> 128;
-        if (signedEnd - report == REPORT_1_5) claims.td |= bytes32(bytes16(word(core, report + 584)));
+        claims.svns = word(core, report, 0) >> 128;
+        claims.td = word(core, report, 120) >> 128;
+        if (signedEnd - report == REPORT_1_5) claims.td |= bytes32(bytes16(word(core, report, 584)));
     }
 
-    /// @dev The 32 bytes at that offset, which {locate} has shown to be within the core.
-    function word(bytes calldata core, uint256 offset) internal pure returns (bytes32 value) {
+    /// @dev The 32 bytes at `start + offset`, which {locate} has shown to be within the core.
+    function word(bytes calldata core, uint256 start, uint256 offset) internal pure returns (bytes32 value) {
         assembly ("memory-safe") {
-            value := calldataload(add(core.offset, offset))
+            value := calldataload(add(core.offset, add(start, offset)))
         }
     }
 
     function _signature(bytes calldata core, uint256 offset) private pure returns (P256Signature memory) {
-        return P256Signature({r: uint256(word(core, offset)), s: uint256(word(core, offset + 32))});
+        return P256Signature({r: uint256(word(core, offset, 0)), s: uint256(word(core, offset, 32))});
     }
 
     /// @dev The precompile at 0x02 cannot fail but for want of gas, and then this call has none left either.

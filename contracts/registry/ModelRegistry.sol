@@ -4,11 +4,11 @@ pragma solidity 0.8.37;
 import {IModelAdministration} from "../interfaces/IModelAdministration.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {LayerDigests} from "../libraries/LayerDigests.sol";
+import {PolicyWord} from "../libraries/PolicyWord.sol";
 import {ShardSlots} from "../libraries/ShardSlots.sol";
 import {AttestationPolicy} from "../types/AttestationPolicy.sol";
 import {ModelId} from "../types/Identifiers.sol";
 import {MeasurementRecord, Model, ModelParameters, ModelTerms} from "../types/Model.sol";
-import {TcbStatus} from "../types/VerifiedQuote.sol";
 import {ModelAdministration} from "./ModelAdministration.sol";
 import {ModelStorage} from "./ModelStorage.sol";
 
@@ -133,14 +133,16 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
         returns (bytes32)
     {
         Model storage known = _models[modelId];
-        uint256 layerCount = known.layerCount;
-        if (layerCount == 0) revert UnknownModel(modelId);
+        address digests = known.layerDigests;
+        if (digests == address(0)) revert UnknownModel(modelId);
+        // as many as the model has layers; its terms, which say so too, would have to be looked up for it
+        uint256 layerCount = LayerDigests.count(digests);
         if (firstLayer >= endLayer || endLayer > layerCount) {
             revert LayerRangeInvalid(firstLayer, endLayer, layerCount);
         }
-        if (!isEntry) return LayerDigests.slice(known.layerDigests, firstLayer, endLayer);
+        if (!isEntry) return LayerDigests.slice(digests, firstLayer, endLayer);
         return LayerDigests.entrySlice({
-            pointer: known.layerDigests,
+            pointer: digests,
             firstLayer: firstLayer,
             endLayer: endLayer,
             embeddingDigest: known.embeddingDigest,
@@ -154,7 +156,7 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function policyOf(ModelId modelId) public view returns (AttestationPolicy memory) {
+    function policyOf(ModelId modelId) external view returns (AttestationPolicy memory) {
         return _policies[modelId];
     }
 
@@ -187,25 +189,14 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
         return _measurements[modelId][index - 1];
     }
 
+    /// @dev See {PolicyWord}.
+    function _policyWord(ModelId modelId) internal view returns (uint256) {
+        return PolicyWord.read(_policies[modelId]);
+    }
+
     /// @dev Whether the policy lets that platform in, whatever its status.
-    function _isPlatformWanted(AttestationPolicy memory policy, ModelId modelId, bytes32 platformId)
-        internal
-        view
-        returns (bool)
-    {
+    function _isPlatformWanted(uint256 policy, ModelId modelId, bytes32 platformId) internal view returns (bool) {
         return !_deniedPlatforms[platformId]
-            && (!policy.onlyListedPlatforms || _listedPlatforms[modelId][platformId]);
-    }
-
-    function _isAccepted(AttestationPolicy memory policy, TcbStatus status) internal pure returns (bool) {
-        return policy.acceptedStatuses & (1 << uint8(status)) != 0;
-    }
-
-    function _areAllowed(AttestationPolicy memory policy, bytes8 tdAttributes, bytes8 xfam)
-        internal
-        pure
-        returns (bool)
-    {
-        return tdAttributes & ~policy.allowedTdAttributes == 0 && xfam & ~policy.allowedXfam == 0;
+            && (!PolicyWord.wantsListed(policy) || _listedPlatforms[modelId][platformId]);
     }
 }

@@ -6,7 +6,7 @@ Knows no chain and no contract, but speaks of cores, ids and measurements as con
 """
 
 from teetee.quotes.certificates import certificate_id, chain_der, platform_id
-from teetee.quotes.claims import PckFacts, QuoteClaims, quote_hash
+from teetee.quotes.claims import PckFacts, QuoteClaims, pck_facts, quote_hash
 from teetee.quotes.collateral import INTEL_PCS_URL, Collateral, fetch_collateral
 from teetee.quotes.layout import CORE_BYTES
 from teetee.quotes.quote import Quote, TdReport, rebuild
@@ -27,6 +27,7 @@ __all__ = [
     "fetch_collateral",
     "measurement",
     "parse",
+    "pck_facts",
     "pck_leaf_der",
     "platform_id",
     "quote_hash",

@@ -81,17 +81,23 @@ def certificate_id(der: bytes) -> bytes:
 def platform_id(leaf_der: bytes) -> bytes:
     """keccak256(PPID): how contracts name the machine. Raises `CertificateMalformed` for other
     leaves."""
+    extension = sgx_extension(leaf_der)
+    start = _PPID_OFFSET + len(_PPID_FIELD)
+    ppid = extension[start : start + _PPID_BYTES]
+    if extension[_PPID_OFFSET:start] != _PPID_FIELD or len(ppid) != _PPID_BYTES:
+        raise CertificateMalformed("does not begin with the machine's PPID")
+    return keccak(ppid)
+
+
+def sgx_extension(leaf_der: bytes) -> bytes:
+    """The DER of Intel's extension. Raises `CertificateMalformed` for other leaves."""
     try:
         extension = _parsed(leaf_der).extensions.get_extension_for_oid(_SGX_EXTENSION).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
         raise CertificateMalformed("is not a PCK certificate") from error
     if not isinstance(extension, x509.UnrecognizedExtension):
         raise CertificateMalformed("is not a PCK certificate")
-    start = _PPID_OFFSET + len(_PPID_FIELD)
-    ppid = extension.value[start : start + _PPID_BYTES]
-    if extension.value[_PPID_OFFSET:start] != _PPID_FIELD or len(ppid) != _PPID_BYTES:
-        raise CertificateMalformed("does not begin with the machine's PPID")
-    return keccak(ppid)
+    return extension.value
 
 
 def certificate_file(path: Path) -> bytes:

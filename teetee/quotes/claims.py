@@ -1,4 +1,5 @@
-"""How the chain names a quote: by the hash of everything in it that may turn from good to bad in time.
+"""How the chain names a quote: by the hash of everything about it that time can turn from good to
+bad.
 
 docs/protocol.md section 3. With the claims at hand anyone has a contract assess the quote anew,
 without its signatures.
@@ -6,14 +7,19 @@ without its signatures.
 
 import struct
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
+from cryptography import x509
 from eth_utils.crypto import keccak
 
+from teetee.quotes.certificates import platform_id, sgx_extension
+from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
 
 # in the QE's report, Intel's sgx_report.h
 _MISC_SELECT, _ATTRIBUTES, _MR_SIGNER, _PRODUCT = 16, 48, 128, 256
+
+_SGX_OID: Final = bytes.fromhex("2a864886f84d010d01")
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,42 @@ class QuoteClaims:
     def quote_hash(self) -> bytes:
         """keccak256(abi.encode(claims)), 32 bytes."""
         return keccak(b"".join(self.as_solidity()))
+
+
+def pck_facts(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> PckFacts:
+    """What a contract keeps of that chain (DER) when its authority is the `index`-th that it met.
+
+    Raises `CertificateMalformed`.
+    """
+    extension = sgx_extension(leaf)
+    versions = [_number(extension, f"02{component:02x}") for component in range(1, 18)]
+    certificates = [x509.load_der_x509_certificate(der) for der in (leaf, authority, root)]
+    return PckFacts(
+        platform_id=platform_id(leaf),
+        component_svns=bytes(versions[:16]),
+        serial=certificates[0].serial_number,
+        fmspc=_field(extension, "04")[:6],
+        pce_id=_field(extension, "03")[:2],
+        pce_svn=versions[16],
+        authority_index=index,
+        ends_at=int(min(each.not_valid_after_utc for each in certificates).timestamp()),
+    )
+
+
+def _field(extension: bytes, suffix: str) -> bytes:
+    """What follows tag and length behind the OID 1.2.840.113741.1.13.1.<suffix>."""
+    oid = _SGX_OID + bytes.fromhex(suffix)
+    start = extension.find(bytes([0x06, len(oid)]) + oid)
+    if start < 0:
+        raise CertificateMalformed(f"has no field {suffix} in Intel's extension")
+    return extension[start + 2 + len(oid) + 2 :]
+
+
+def _number(extension: bytes, suffix: str) -> int:
+    oid = _SGX_OID + bytes.fromhex(suffix)
+    value = _field(extension, suffix)
+    place = extension.find(bytes([0x06, len(oid)]) + oid) + 2 + len(oid)
+    return int.from_bytes(value[: extension[place + 1]], "big")
 
 
 def quote_hash(core: bytes, pck: PckFacts) -> bytes:

@@ -1,5 +1,6 @@
 """A quote with everything that is needed to verify it, in parts that can be changed one by one."""
 
+import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,15 @@ from typing import Any
 import dcap_qvl
 
 from teetee import quotes
-from teetee.quotes.certificates import pem
+from teetee.quotes.quote import Quote
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "attestation"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """In the order of QuoteEvidence in contracts/mocks/QuoteTrial.sol. Certificates and CRLs are DER, the
-    JSON is text as it was signed."""
+    """In the order of QuoteEvidence in contracts/mocks/QuoteTrial.sol. Certificates and CRLs are DER,
+    the JSON is text as it was signed."""
 
     authority: bytes
     leaf: bytes
@@ -34,14 +35,15 @@ class Evidence:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     def quote(self, root: bytes) -> bytes:
-        """The full quote. Raises `QuoteError` when core or certificates are none."""
-        return quotes.rebuild(self.core, self.leaf, self.authority, root)
+        """The full quote. Raises `QuoteError` when the core is none."""
+        chain = "".join(raw_pem(der) for der in (self.leaf, self.authority, root))
+        return Quote.from_core(self.core, chain.encode() + b"\x00").encode()
 
     def as_dcap_qvl(self, root: bytes) -> dcap_qvl.QuoteCollateralV3:
-        """The collateral. Raises `QuoteError` or ValueError for what it can't hold."""
-        chain = pem(self.signer) + pem(root)
+        """The collateral. Raises ValueError for what it can't hold."""
+        chain = raw_pem(self.signer) + raw_pem(root)
         return dcap_qvl.QuoteCollateralV3(
-            pem(self.authority) + pem(root),
+            raw_pem(self.authority) + raw_pem(root),
             self.root_crl,
             self.pck_crl,
             chain,
@@ -51,6 +53,13 @@ class Evidence:
             self.qe_identity.decode(),
             self.qe_identity_signature,
         )
+
+
+def raw_pem(der: bytes) -> str:
+    """PEM around any bytes, certificate or not."""
+    text = base64.b64encode(der).decode("ascii")
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
 
 
 def certificate(name: str) -> bytes:

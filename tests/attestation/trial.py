@@ -91,8 +91,8 @@ class ChainJudge:
         return str(receipt["contractAddress"])
 
     def verdict(self, evidence: Evidence, at: int, minimum: int = 0, max_age: int = 0) -> Verdict:
-        """At that Unix second, with everything brought in the call. Fails the test on a panic or when gas
-        runs out."""
+        """At that Unix second, with everything brought in the call. Fails the test on a panic or
+        when gas runs out."""
         data = _SELECTOR + encode(
             [_EVIDENCE, _POLICY], [evidence.as_solidity(), (minimum, max_age)]
         )

@@ -124,11 +124,12 @@ def _recorded_collateral(name: str) -> dict[str, Any]:
 
 def _contents(quote: bytes) -> dict[str, Any]:
     parsed = quotes.parse(quote)
-    leaf, authority, _ = quotes.certificate_chain_der(quote)
+    chain = quotes.certificate_chain_der(quote)
+    leaf, authority, _ = chain
     pck_id = quotes.certificate_id(leaf)
     return {
         "core": _hex(parsed.core),
-        "quoteHash": _hex(quotes.quote_hash(parsed.core, pck_id)),
+        "quoteHash": _hex(quotes.quote_hash(parsed.core, quotes.pck_facts(*chain, index=1))),
         "measurement": _hex(parsed.report.measurement),
         "reportData": _hex(parsed.report.report_data),
         "leaf": _hex(leaf),
