@@ -25,6 +25,9 @@ ROOT_CRL_LIFE = timedelta(days=365)
 AGE = timedelta(days=1)
 """Issued a day before `at`, so that clocks may differ."""
 
+SECOND = timedelta(seconds=1)
+"""Dates have no smaller parts: so much later is newer."""
+
 EVALUATION_NUMBER = STANDARD_NUMBER
 HEALTHY = Conditions()
 
@@ -41,7 +44,10 @@ class SimulatedCollateral:
     pck_crl: bytes
     pck_crl_issuer_chain: str
     root_ca_crl: bytes
+    issued_at: datetime
     next_update: datetime
+    fresh_until: datetime
+    """When half of what was left is over: time to issue anew."""
 
     @property
     def tcb_info_response(self) -> str:
@@ -56,17 +62,29 @@ class SimulatedCollateral:
 
 
 def issue(
-    pki: TestPki, at: datetime, conditions: Conditions = HEALTHY, *, early: bool = False
+    pki: TestPki,
+    at: datetime,
+    conditions: Conditions = HEALTHY,
+    *,
+    early: bool = False,
+    later_than: datetime | None = None,
 ) -> SimulatedCollateral:
-    """Collateral valid from a day before `at` to 29 days after it, unless it is to have expired."""
-    start = at.replace(microsecond=0) - AGE
+    """Collateral valid from a day before `at` to 29 days after it, unless it is to have expired or
+    to live otherwise; its issue is later than that of what was issued before."""
+    now = at.replace(microsecond=0)
+    start = now - AGE
+    if later_than is not None:
+        start = max(start, later_than + SECOND)
     if conditions.expired:
         start -= LIFE
     end = start + LIFE
+    if conditions.life_seconds is not None:
+        end = now + timedelta(seconds=conditions.life_seconds)
     tcb_info = _compact(_tcb_info(start, end, conditions, early))
     qe_identity = _compact(_qe_identity(start, end, conditions, early))
     key = pki.tcb_signing.key
-    root_end = end if conditions.expired else start + ROOT_CRL_LIFE
+    is_brief = conditions.expired or conditions.life_seconds is not None
+    root_end = end if is_brief else start + ROOT_CRL_LIFE
     revoked = [int(serial, 16) for serial in conditions.revoked_pcks]
     return SimulatedCollateral(
         tcb_info=tcb_info,
@@ -79,7 +97,9 @@ def issue(
         root_ca_crl=certificates.revocation_list(
             pki.root, (start, root_end), _revoked_authorities(pki, conditions)
         ),
+        issued_at=start,
         next_update=end,
+        fresh_until=now + (end - now) / 2,
     )
 
 

@@ -46,6 +46,8 @@ class Conditions:
     tcb_signing_revoked: bool = False
     expired: bool = False
     """Whether all collateral ended yesterday."""
+    life_seconds: int | None = None
+    """How long all collateral stays in force from now on; None: 29 days, the root CRL a year."""
 
     def __post_init__(self) -> None:
         named: dict[str, tuple[str, ...]] = {
@@ -61,6 +63,9 @@ class Conditions:
             value = getattr(self, name)
             if value is not None and not (type(value) is int and 0 <= value <= 255):
                 raise ConditionsInvalid(f"{name} is not a number from 0 to 255")
+        life = self.life_seconds
+        if life is not None and not (type(life) is int and 0 < life < 1 << 31):
+            raise ConditionsInvalid("life_seconds is no number of seconds")
         for name in ("platform_ca_revoked", "tcb_signing_revoked", "expired"):
             if type(getattr(self, name)) is not bool:
                 raise ConditionsInvalid(f"{name} is neither true nor false")

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tee_simulator import collateral
 from tee_simulator.certificates import ROOT_CRL_URL
-from tee_simulator.collateral import LIFE, SimulatedCollateral
+from tee_simulator.collateral import SimulatedCollateral
 from tee_simulator.conditions import Conditions, ConditionsFile
 from tee_simulator.errors import ConditionsInvalid
 from tee_simulator.http_service import Response
@@ -51,6 +51,7 @@ class Pccs:
         self._file = conditions
         self._conditions = conditions.read() if conditions else Conditions()
         self._issued: dict[bool, SimulatedCollateral] = {}
+        self._last: dict[bool, datetime] = {}
         self._routes: dict[str, Callable[[SimulatedCollateral, Query], Response | None]] = {
             f"{TDX}/tcb": _tcb,
             f"{TDX}/qe/identity": lambda current, _: _signed(
@@ -85,8 +86,18 @@ class Pccs:
             # what is to have expired was so from the beginning
             is_fresh = issued and (self._conditions.expired or _is_fresh(issued, now))
             if issued is None or not is_fresh:
-                issued = collateral.issue(self._pki, now, self._conditions, early=early)
-                self._issued[early] = issued
+                issued = self._issue(now, early)
+        return issued
+
+    def _issue(self, now: datetime, early: bool) -> SimulatedCollateral:
+        before = self._last.get(early)
+        if before is not None and before >= now:  # the clock was put back
+            before = None
+        issued = collateral.issue(self._pki, now, self._conditions, early=early, later_than=before)
+        self._issued[early] = issued
+        # What is to have expired is no measure: the next has to be in force.
+        if not self._conditions.expired:
+            self._last[early] = issued.issued_at
         return issued
 
     def _set(self, conditions: Conditions) -> None:
@@ -120,8 +131,7 @@ class Pccs:
 
 
 def _is_fresh(issued: SimulatedCollateral, now: datetime) -> bool:
-    start = issued.next_update - LIFE
-    return start <= now <= start + LIFE / 2
+    return issued.issued_at <= now <= issued.fresh_until
 
 
 def _nothing() -> Response:

@@ -2,8 +2,8 @@
 sgx_quote_4.h and sgx_quote_5.h.
 
 Header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ length 4 ‖
-signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖ length 2 ‖ QE
-authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain. Then, often, zeros.
+signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖
+length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain. Then, often, zeros.
 
 The core leaves out the lengths behind the report, the types and the chain: nothing signs those.
 """

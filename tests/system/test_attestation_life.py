@@ -19,6 +19,7 @@ given collateral that has ended
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -63,10 +64,8 @@ def given_back(asking: Asking, opened: OpenRequest) -> GivenBack:
     anybody = Asking.of(asking.world, "anybody")
     deadline = asking.contracts.escrow.request_of(opened.request_id).deadline
     asking.world.chain.advance(max(0, deadline - asking.world.chain.now()) + 1)
-    try:
+    with suppress(RequestNotOpen):
         anybody.send(asking.contracts.escrow.refund(opened.request_id))
-    except RequestNotOpen:
-        pass
     outcome = asking.wait(opened)
     assert isinstance(outcome, GivenBack)
     assert outcome.ended.refund == outcome.request.deposit > 0
@@ -80,7 +79,7 @@ def test_recheck__entrys_certificate_is_revoked__other_entry_answers(
     entry, second, last = (world.enclave(name) for name in ("entry", "second", "last"))
     since = last.said
     opened = asking.open(replace(LONG, deadline_seconds=40), "entry", "second")
-    verdicts.intel_says(revokedSerials=[verdicts.serial(entry)])
+    verdicts.intel_says(revoked_pcks=[verdicts.serial(entry)])
     said = verdicts.synchronize()
     (judged,) = [each for each in said["rechecks"] if each["transaction"]]
     assert (judged["shardId"], judged["after"]) == (entry.shard_id, "EVICTED")
@@ -117,7 +116,7 @@ def test_recheck__tcb_is_lowered__all_of_the_kind_are_out(
     world: World, asking: Asking, verdicts: Verdicts
 ) -> None:
     opened = asking.open(LONG, "entry")
-    verdicts.intel_says(tcbStatus="OutOfDate", advisoryIds=["INTEL-SA-00001"])
+    verdicts.intel_says(platform_status="OutOfDate")
     said = verdicts.synchronize()
     assert {each["after"] for each in said["rechecks"]} == {"EVICTED"}
     for enclave, judged in zip(world.enclaves, said["rechecks"], strict=True):
@@ -143,13 +142,13 @@ def test_recheck__image_is_withdrawn__all_that_run_it_are_out(
 def test_recheck__collateral_has_ended__all_pause_until_there_is_fresh(
     world: World, asking: Asking, verdicts: Verdicts
 ) -> None:
-    verdicts.intel_says(lifeSeconds=300)
+    verdicts.intel_says(life_seconds=300)
     verdicts.synchronize()
     world.chain.advance(400)
     for enclave in world.enclaves:
         assert verdicts.recheck(enclave)["after"] == "PAUSED"
         assert verdicts.status(enclave) is ShardStatus.PAUSED
-    verdicts.intel_says(lifeSeconds=None)
+    verdicts.intel_says()
     said = verdicts.synchronize()
     assert {each["after"] for each in said["rechecks"]} == {"ACTIVE"}
     asking.client.finish(_answered(asking))

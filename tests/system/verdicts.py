@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.phases.enclaves import Enclave
 from demo.world import World
-from tee_simulator.pccs import KNOBS_PATH
+from tee_simulator.pccs import CONDITIONS_PATH
 from teetee.chain.calldata import Call, encode_call
 from teetee.chain.certificates import Certificates
 from teetee.chain.connection import Block, Connection
@@ -19,15 +19,6 @@ from teetee.chain.shards import Shard, ShardStatus
 from teetee.chain.transactions import Sender
 from teetee.identifiers import ShardId
 from teetee.quotes.pck_platform import PckPlatform
-
-WELL = {
-    "revokedSerials": [],
-    "isAuthorityRevoked": False,
-    "tcbStatus": "UpToDate",
-    "advisoryIds": [],
-    "evaluationNumber": 20,
-    "lifeSeconds": None,
-}
 
 
 @dataclass(frozen=True)
@@ -60,10 +51,12 @@ class Verdicts:
 
     # ------------------------------------------------------------ Intel
 
-    def intel_says(self, **knobs: Any) -> None:
-        """To whoever asks from now on."""
+    def intel_says(self, **conditions: Any) -> None:
+        """From now on; what is not named is as it should be."""
         request = urllib.request.Request(
-            self.world.command.collateral + KNOBS_PATH, json.dumps(knobs).encode(), method="POST"
+            self.world.command.collateral + CONDITIONS_PATH,
+            json.dumps(conditions).encode(),
+            method="PUT",
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
@@ -106,7 +99,7 @@ class Verdicts:
 
     def make_well(self) -> None:
         """Every shard serves again."""
-        self.intel_says(**WELL)
+        self.intel_says()
         self.synchronize()
         for enclave in self.world.enclaves:
             if self.status(enclave) is ShardStatus.EVICTED:

@@ -26,7 +26,7 @@ import requests
 from tee_simulator.enclave import utc_now
 from tee_simulator.http_service import Listener, Response
 from tee_simulator.machine import FMSPC
-from tee_simulator.pccs import KNOBS_PATH, Pccs
+from tee_simulator.pccs import CONDITIONS_PATH, Pccs
 from tee_simulator.pki import TestPki
 from teetee.chain.collateral import PlatformKind
 from teetee.chain.shards import ShardStatus
@@ -43,14 +43,14 @@ EVERYTHING = ["root CRL", "platform CRL", "QE identity 20", f"TCB info {KIND} 20
 
 
 class Intel:
-    """The lab's PCCS, and its knobs; afterwards as it was."""
+    """The lab's PCCS, and its conditions; afterwards as it was."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.account = lab.world.account("caretaker", tokens=0)
 
-    def says(self, **knobs: Any) -> None:
-        answer = requests.post(self.lab.pccs_url + KNOBS_PATH, json=knobs, timeout=10)
+    def says(self, **conditions: Any) -> None:
+        answer = requests.put(self.lab.pccs_url + CONDITIONS_PATH, json=conditions, timeout=10)
         assert answer.status_code == 200, answer.text
 
     def synchronize(self) -> list[Item]:
@@ -79,14 +79,7 @@ def intel(_lab: Lab) -> Iterator[Intel]:
     with borrowed(_lab):
         made = Intel(_lab)
         yield made
-        made.says(
-            revokedSerials=[],
-            isAuthorityRevoked=False,
-            tcbStatus="UpToDate",
-            advisoryIds=[],
-            evaluationNumber=20,
-            lifeSeconds=None,
-        )
+        made.says()
 
 
 def leaf_serial(lab: Lab, index: int) -> str:
@@ -113,7 +106,7 @@ def test_sync__all_is_issued_anew__brings_all(intel: Intel) -> None:
 
 
 def test_sync__number_rolls_on__is_kept_beside_the_old(intel: Intel) -> None:
-    intel.says(evaluationNumber=21)
+    intel.says(evaluation_number=21)
     intel.synchronize()
     store = intel.lab.contracts().collateral
     assert store.tcb_info_numbers(KIND) == (20, 21)
@@ -189,7 +182,7 @@ def test_recheck__nothing_has_changed__all_stay(intel: Intel) -> None:
 
 
 def test_recheck__a_certificate_is_revoked__its_shard_alone_is_evicted(intel: Intel) -> None:
-    intel.says(revokedSerials=[leaf_serial(intel.lab, 1)])
+    intel.says(revoked_pcks=[leaf_serial(intel.lab, 1)])
     assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}  # the chain does not know yet
     intel.synchronize()
     after = intel.recheck()
@@ -198,31 +191,31 @@ def test_recheck__a_certificate_is_revoked__its_shard_alone_is_evicted(intel: In
 
 
 def test_recheck__the_authority_is_revoked__all_are_evicted(intel: Intel) -> None:
-    intel.says(isAuthorityRevoked=True)
+    intel.says(platform_ca_revoked=True)
     intel.synchronize()
     assert set(intel.recheck().values()) == {ShardStatus.EVICTED}
 
 
 @pytest.mark.parametrize("status", ["OutOfDate", "SWHardeningNeeded", "Revoked"])
 def test_recheck__tcb_is_lowered__all_of_the_kind_are_evicted(intel: Intel, status: str) -> None:
-    intel.says(tcbStatus=status, advisoryIds=["INTEL-SA-00001"])
+    intel.says(platform_status=status)
     intel.synchronize()
     assert set(intel.recheck().values()) == {ShardStatus.EVICTED}
 
 
 def test_recheck__a_stricter_set_beside_the_standard_one__puts_nobody_out(intel: Intel) -> None:
-    intel.says(tcbStatus="OutOfDate", evaluationNumber=21)
+    intel.says(platform_status="OutOfDate", evaluation_number=21)
     intel.synchronize()
     assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}
 
 
 def test_recheck__collateral_has_ended__pauses_until_somebody_brings_fresh(intel: Intel) -> None:
-    intel.says(lifeSeconds=600)
+    intel.says(life_seconds=600)
     intel.synchronize()
     intel.lab.chain.pass_time(700)
     assert set(intel.recheck().values()) == {ShardStatus.PAUSED}
     assert not intel.lab.world.registry.active_shards(intel.lab.model_id)
-    intel.says(lifeSeconds=None)
+    intel.says()
     intel.synchronize()
     assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}
     assert len(intel.lab.world.registry.active_shards(intel.lab.model_id)) == 3
@@ -246,7 +239,7 @@ def test_policy__of_a_new_model__wants_up_to_date_platforms(intel: Intel) -> Non
 
 def test_command__show_sync_recheck__in_json(intel: Intel, tmp_path: Path) -> None:
     lab = intel.lab
-    intel.says(tcbStatus="OutOfDate")
+    intel.says(platform_status="OutOfDate")
     env = at_lab(lab, tmp_path, intel.account)
     shown = teetee("collateral", "show", "--json", env=env)
     assert shown.status == 0, shown.err

@@ -42,7 +42,8 @@ def test_parse__recorded_quote__agrees_with_the_contracts_vectors(name: str) -> 
     expected = recorded.vectors()["intel"]["quotes"][name]
     raw = recorded.quote(name)
     parsed, leaf = quotes.parse(raw), quotes.pck_leaf_der(raw)
-    named = quotes.quote_hash(parsed.core, quotes.certificate_id(leaf))
+    facts = quotes.pck_facts(*quotes.certificate_chain_der(raw), index=1)
+    named = quotes.quote_hash(parsed.core, facts)
     assert "0x" + named.hex() == expected["quoteHash"]
     assert "0x" + quotes.measurement(raw).hex() == expected["measurement"]
     assert "0x" + quotes.certificate_id(leaf).hex() == expected["pckId"]
