@@ -27,6 +27,7 @@ import pytest
 from demo.phases.enclaves import Enclave
 from demo.world import World
 from teetee.chain.rejections import ContractRejected, RequestNotOpen
+from teetee.chain.requests import Declined
 from teetee.chain.shards import ShardStatus
 from teetee.client.opening import OpenRequest
 from teetee.client.question import Question
@@ -38,7 +39,7 @@ from tests.system.verdicts import Verdicts, await_closed
 pytestmark = pytest.mark.system
 
 QUESTION = Question("Name three colors.", max_tokens=4)
-LONG = Question("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
+LONG = Question("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=30)
 SOON = 10.0
 """Seconds within which everybody has heard of an eviction."""
 
@@ -60,7 +61,7 @@ def assert_out_in_the_block_of(verdicts: Verdicts, enclave: Enclave, transaction
 
 
 def given_back(asking: Asking, opened: OpenRequest) -> GivenBack:
-    """Declined by the entry, or else refunded by anybody once the deadline is over."""
+    """Refunded by anybody once the deadline is over, if the entry has not declined before."""
     anybody = Asking.of(asking.world, "anybody")
     deadline = asking.contracts.escrow.request_of(opened.request_id).deadline
     asking.world.chain.advance(max(0, deadline - asking.world.chain.now()) + 1)
@@ -107,7 +108,11 @@ def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_give
         judged = verdicts.recheck(middle)
         assert_out_in_the_block_of(verdicts, middle, judged["transaction"])
         await_closed(lambda: relay.open_ends == 0, SOON)
-        given_back(asking, opened)
+        outcome = asking.wait(opened)
+        assert isinstance(outcome, GivenBack)
+        assert isinstance(outcome.ended, Declined)
+        assert outcome.ended.refund == outcome.request.deposit > 0
+        asking.client.finish(opened)
     finally:
         verdicts.with_notice("readmitPlatform", platform_id)
 

@@ -105,7 +105,15 @@ class Verdicts:
             if self.status(enclave) is ShardStatus.EVICTED:
                 renewal = ("host", "renew", str(enclave.shard_id))
                 self.world.command.call(f"host-{enclave.plan.name}", *renewal, wallet=enclave.host)
+            self._top_up(enclave)
             assert self.registry.is_active(ShardId(enclave.shard_id))
+
+    def _top_up(self, enclave: Enclave) -> None:
+        """A refund after a deadline takes the penalty from the entry's bond."""
+        missing = self.registry.bond() - self.shard(enclave).bond
+        if missing > 0:
+            arguments = ("host", "top-up", str(enclave.shard_id), f"{missing} wei")
+            self.world.command.call(f"host-{enclave.plan.name}", *arguments, wallet=enclave.host)
 
 
 def _execute(manager: Any, call: Call) -> bytes:
