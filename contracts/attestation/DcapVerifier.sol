@@ -47,6 +47,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         QuoteClaims memory claims;
         quote.claim({report: report, signedEnd: signedEnd, claims: claims});
         if (claims.qeAndEnd & _QE_DEBUG != 0) revert QeDebuggable();
+        _requirePresentTcb({claims: claims, report: report, signedEnd: signedEnd});
         P256Key memory pckKey = PckRecord.claim(address(_CERTIFICATES), pckId, claims);
         _requireInForce(claims, pckId);
         _requireQuotingEnclave({quote: quote, signedEnd: signedEnd, pckId: pckId, pckKey: pckKey});
@@ -102,6 +103,12 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         if (!quote.isIntelsModule(report)) revert TdxModuleRefused();
         if (!quote.isUnowned(report)) revert TdOwnerRefused();
         if (!quote.isUnserved(report, signedEnd)) revert ServiceTdRefused();
+    }
+
+    /// @dev Claims take a TEE_TCB_SVN_2 of zero for a TD report 1.0, which has none.
+    function _requirePresentTcb(QuoteClaims memory claims, uint256 report, uint256 signedEnd) private pure {
+        bool isMissing = TdxQuote.hasPresentTcb(report, signedEnd) && uint256(claims.td) >> 128 == 0;
+        if (isMissing) revert TcbRefused(TcbStatus.NOT_SUPPORTED);
     }
 
     function _requireInForce(QuoteClaims memory claims, bytes32 pckId) private view {
@@ -201,7 +208,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
             : TcbEvaluation.findQuotingEnclave(_contentOf(identity), claims);
         bytes memory levels = _contentOf(info);
         findings.findPlatform({tcbInfo: levels, claims: claims});
-        assessment.tcbStatus = findings.merged({tcbInfo: levels, claims: claims});
+        assessment.tcbStatus = findings.merge({tcbInfo: levels, claims: claims});
     }
 
     function _first(uint256 a, uint256 b) private pure returns (uint256) {

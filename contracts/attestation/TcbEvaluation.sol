@@ -12,21 +12,18 @@ import {QuoteClaims, TcbStatus} from "../types/VerifiedQuote.sol";
 /// 2 ‖ levels (ISVSVN 2 ‖ status 1).
 /// Source: Intel's quote verification library, TcbLevelCheck, TdxModuleCheck, TDRelaunchCheck and EnclaveReportVerifier.
 library TcbEvaluation {
-    /// @dev What the parts say; see {merged}.
+    /// @dev What the parts say; see {merge}.
     struct Findings {
-        // of the first level which the SGX components reach, and of the first which the TDX components reach as well
-        TcbStatus sgx;
-        TcbStatus tdx;
+        TcbStatus platform;
         TcbStatus module;
         TcbStatus quotingEnclave;
-        // of the level which the TDX components reach
+        // of the platform's level
         uint40 date;
     }
 
     uint256 private constant LEVEL = 40;
     uint256 private constant MODULES = 5;
     uint256 private constant ENCLAVE_LEVELS = 76;
-    uint256 private constant NO_SVN = type(uint256).max;
 
     // every second octet, and above it
     uint256 private constant LANES = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
@@ -37,48 +34,43 @@ library TcbEvaluation {
 
     /* TCB INFO */
 
-    /// @notice Finds the levels of the platform and its module.
+    /// @notice Finds the levels of the platform and its module, as they were when the TD was started.
     function findPlatform(Findings memory findings, bytes memory tcbInfo, QuoteClaims memory claims) internal pure {
+        uint256 svns = uint256(claims.svns);
+        (findings.platform, findings.date) = _level(tcbInfo, svns, (uint256(claims.pck) >> 16) & 0xffff);
+        findings.module = _module(tcbInfo, svns << 128);
+    }
+
+    /// @dev The first level that all components and the PCESVN reach.
+    function _level(bytes memory tcbInfo, uint256 svns, uint256 pceSvn)
+        private
+        pure
+        returns (TcbStatus status, uint40 date)
+    {
         // offsets are below 2^16
         unchecked {
-            uint256 svns = uint256(claims.svns);
-            uint256 pceSvn = (uint256(claims.pck) >> 16) & 0xffff;
-            (findings.module,) = _module(tcbInfo, svns << 128);
-            findings.sgx = TcbStatus.NOT_SUPPORTED;
-            findings.tdx = TcbStatus.NOT_SUPPORTED;
-            // the first two are the module's own numbers, which its identity judges when it has a version
+            // the first two of TDX are the module's own numbers, which its identity judges when it has a version
             if ((svns >> 112) & 0xff != 0) svns |= MODULE_COMPONENTS;
-            (uint256 place, uint256 end) = _levels(tcbInfo);
+            uint256 counter = _word(tcbInfo, 0) >> 240;
+            uint256 place = counter + 2;
+            uint256 end = place + LEVEL * (_word(tcbInfo, counter) >> 240);
             for (; place < end; place += LEVEL) {
                 uint256 rest = _word(tcbInfo, place + 32);
-                if (rest >> 240 > pceSvn) continue;
-                uint256 required = _word(tcbInfo, place);
-                if (_reaches(svns, required)) {
-                    findings.tdx = TcbStatus(uint8(rest >> 232));
-                    findings.date = uint40(rest >> 192);
-                    if (findings.sgx == TcbStatus.NOT_SUPPORTED) findings.sgx = findings.tdx;
-                    return;
-                }
-                if (findings.sgx == TcbStatus.NOT_SUPPORTED && _reaches(svns | TDX_COMPONENTS, required)) {
-                    findings.sgx = TcbStatus(uint8(rest >> 232));
+                if (rest >> 240 <= pceSvn && _reaches(svns, _word(tcbInfo, place))) {
+                    return (TcbStatus(uint8(rest >> 232)), uint40(rest >> 192));
                 }
             }
+            return (TcbStatus.NOT_SUPPORTED, 0);
         }
     }
 
-    /// @dev The status of the module with that TEE_TCB_SVN (in the upper 16 bytes), and the first ISVSVN which Intel
-    /// lists for its version.
-    function _module(bytes memory tcbInfo, uint256 teeTcbSvn)
-        private
-        pure
-        returns (TcbStatus status, uint256 latestSvn)
-    {
+    /// @dev The status of the module with that TEE_TCB_SVN (in the upper 16 bytes).
+    function _module(bytes memory tcbInfo, uint256 teeTcbSvn) private pure returns (TcbStatus) {
         // offsets are below 2^16
         unchecked {
             uint256 version = (teeTcbSvn >> 240) & 0xff;
             if (version == 0) {
-                bool isIntels = (_word(tcbInfo, 2) >> 248) != 0;
-                return (isIntels ? TcbStatus.UP_TO_DATE : TcbStatus.NOT_SUPPORTED, NO_SVN);
+                return _word(tcbInfo, 2) >> 248 != 0 ? TcbStatus.UP_TO_DATE : TcbStatus.NOT_SUPPORTED;
             }
             uint256 place = MODULES;
             for (uint256 left = _word(tcbInfo, 3) >> 240; left != 0; --left) {
@@ -87,23 +79,13 @@ library TcbEvaluation {
                 if (head >> 248 == version) {
                     // one of another signer is none that a quote which is let in can have
                     if ((head >> 240) & 0xff == 0) break;
-                    status = _firstReached({
+                    return _firstReached({
                         packed: tcbInfo, place: place + 4, end: end, step: 2, svn: teeTcbSvn >> 248
                     });
-                    return (status, (head >> 216) & 0xff);
                 }
                 place = end;
             }
-            return (TcbStatus.NOT_SUPPORTED, NO_SVN);
-        }
-    }
-
-    /// @dev Where the levels are; the latest comes first.
-    function _levels(bytes memory tcbInfo) private pure returns (uint256 start, uint256 end) {
-        unchecked {
-            uint256 counter = _word(tcbInfo, 0) >> 240;
-            start = counter + 2;
-            end = start + LEVEL * (_word(tcbInfo, counter) >> 240);
+            return TcbStatus.NOT_SUPPORTED;
         }
     }
 
@@ -152,54 +134,43 @@ library TcbEvaluation {
     /* MERGING */
 
     /// @notice One status out of all findings, by Intel's rules.
-    function merged(Findings memory findings, bytes memory tcbInfo, QuoteClaims memory claims)
+    function merge(Findings memory findings, bytes memory tcbInfo, QuoteClaims memory claims)
         internal
         pure
         returns (TcbStatus status)
     {
-        status = findings.tdx;
-        // the level which both reach is a level which SGX reaches
-        if (status == TcbStatus.NOT_SUPPORTED) return status;
-        bool isUsual =
-            findings.module == TcbStatus.UP_TO_DATE && findings.quotingEnclave == TcbStatus.UP_TO_DATE;
-        if (isUsual) return status;
-        status = _converged(status, findings.module);
-        uint256 teeTcbSvn2 = uint256(claims.td) & ~uint256(type(uint128).max);
-        if (teeTcbSvn2 != 0) status = _relaunched(findings, tcbInfo, teeTcbSvn2, status);
+        status = _converged(findings.platform, findings.module);
+        if (uint256(claims.td) >> 128 != 0) status = _relaunched(findings, tcbInfo, claims, status);
         return _converged(status, findings.quotingEnclave);
     }
 
-    /// @dev What becomes of `status` if the TD would be up to date once started anew: its module was replaced since.
-    /// @param teeTcbSvn2 What the module that is loaded now says, in the upper 16 bytes.
-    function _relaunched(Findings memory findings, bytes memory tcbInfo, uint256 teeTcbSvn2, TcbStatus status)
-        private
-        pure
-        returns (TcbStatus)
-    {
+    /// @dev Of a TD report 1.5, which also says what the platform has become since the TD was started: what is behind may
+    /// be good again once the TD is started anew, and what isn't supported any more isn't.
+    function _relaunched(
+        Findings memory findings,
+        bytes memory tcbInfo,
+        QuoteClaims memory claims,
+        TcbStatus status
+    ) private pure returns (TcbStatus) {
+        uint256 teeTcbSvn2 = uint256(claims.td) >> 128;
+        uint256 svns = (uint256(claims.svns) & ~TDX_COMPONENTS) | teeTcbSvn2;
+        (TcbStatus present,) = _level(tcbInfo, svns, (uint256(claims.pck) >> 16) & 0xffff);
+        present = _converged(present, _module(tcbInfo, teeTcbSvn2 << 128));
+        if (present >= TcbStatus.REVOKED) return present;
         bool isBehind = status == TcbStatus.OUT_OF_DATE || status == TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED;
-        bool isElseGood = findings.sgx <= TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED
+        bool isGood = present <= TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED
             && findings.quotingEnclave == TcbStatus.UP_TO_DATE;
-        if (!isBehind || !isElseGood || findings.module != TcbStatus.OUT_OF_DATE) return status;
-        (uint256 latest,) = _levels(tcbInfo);
-        uint256 latestTdx = _word(tcbInfo, latest + 16);
-        uint256 latestSvn = latestTdx >> 248;
-        if ((teeTcbSvn2 >> 240) & 0xff != 0) {
-            TcbStatus found;
-            (found, latestSvn) = _module(tcbInfo, teeTcbSvn2);
-            if (latestSvn == NO_SVN) return found;
-        }
-        bool isReplaced =
-            teeTcbSvn2 >> 248 >= latestSvn && (teeTcbSvn2 >> 232) & 0xff >= (latestTdx >> 232) & 0xff;
-        if (!isReplaced) return status;
-        bool isConfigured = !_isConfigurationNeeded(status) && !_isConfigurationNeeded(findings.sgx);
+        if (!isBehind || !isGood) return status;
+        bool isConfigured = !_isConfigurationNeeded(status) && !_isConfigurationNeeded(present);
         return isConfigured ? TcbStatus.RELAUNCH_ADVISED : TcbStatus.RELAUNCH_ADVISED_CONFIGURATION_NEEDED;
     }
 
     /// @dev A platform's status, made worse by that of a module or a quoting enclave.
     function _converged(TcbStatus platform, TcbStatus part) private pure returns (TcbStatus) {
+        if (part == TcbStatus.UP_TO_DATE) return platform;
         if (part == TcbStatus.NOT_SUPPORTED || platform == TcbStatus.NOT_SUPPORTED) return TcbStatus.NOT_SUPPORTED;
         if (part == TcbStatus.REVOKED || platform == TcbStatus.REVOKED) return TcbStatus.REVOKED;
-        if (part == TcbStatus.UP_TO_DATE || platform >= TcbStatus.RELAUNCH_ADVISED) return platform;
+        if (platform >= TcbStatus.RELAUNCH_ADVISED) return platform;
         // the part is out of date
         return
             _isConfigurationNeeded(platform) ? TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED : TcbStatus.OUT_OF_DATE;

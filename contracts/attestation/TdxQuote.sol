@@ -76,6 +76,11 @@ library TdxQuote {
         return word(core, report, 600) | word(core, report, 616) == 0;
     }
 
+    /// @notice Whether it is a TD report 1.5, which also says what the platform is now.
+    function hasPresentTcb(uint256 report, uint256 signedEnd) internal pure returns (bool) {
+        return signedEnd - report == REPORT_1_5;
+    }
+
     /// @notice keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID).
     function measurement(bytes calldata core, uint256 report) internal pure returns (bytes32 digest) {
         assembly ("memory-safe") {

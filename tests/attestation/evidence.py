@@ -16,8 +16,8 @@ VECTORS = Path(__file__).parents[1] / "vectors" / "attestation"
 
 @dataclass(frozen=True)
 class Evidence:
-    """In the order of QuoteEvidence in contracts/mocks/QuoteTrial.sol. Certificates and CRLs are DER,
-    the JSON is text as it was signed."""
+    """In the order of QuoteEvidence in contracts/mocks/QuoteTrial.sol. Certificates and CRLs are
+    DER, the JSON is text as it was signed."""
 
     authority: bytes
     leaf: bytes
