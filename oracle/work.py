@@ -93,7 +93,7 @@ class RequestWork:
 
     def fetch(self, request_id: int) -> dict[str, Any] | None:
         """The opening event, checked against contract state; None when there is no such request."""
-        with self._in_flight.one():
+        with self._in_flight.step(request_id):
             opening = self._fetch(RequestId(request_id))
         return None if opening is None else opening.to_json()
 
@@ -101,7 +101,7 @@ class RequestWork:
         """A sealed answer, a refusal, or nothing because it is too late."""
         opening = Opening.from_json(opening_json)
         self._progress.begin(opening.request_id)
-        with self._in_flight.one():
+        with self._in_flight.step(opening.request_id, has_next=True):
             made = self._answer(opening)
         self._note_made(opening.request_id, made)
         return made.to_json()
@@ -110,7 +110,7 @@ class RequestWork:
         """Sees the request to its end on chain and says which it was."""
         opening, made = Opening.from_json(opening_json), made_from_json(made_json)
         self._progress.begin(opening.request_id)
-        with self._in_flight.one():
+        with self._in_flight.step(opening.request_id):
             ended = self._conclude(opening, made)
         self._progress.note(opening.request_id, _SEEN.get(ended.status, Event.SEEN_VANISHED))
         return ended.to_json()

@@ -12,7 +12,7 @@ given a request which the command refuses before anything is sent
         it should end with one named error, and no transaction
 given a request which only the contracts can refuse
     unknown model; deadline passed or too near; deposit above the limit; no permit; caps above the
-    context; recipient that is no entry, or named twice
+    context; envelope empty or oversized; recipient that is no entry, or named twice
         it should revert with the custom error and its values
 """
 
@@ -182,6 +182,15 @@ def too_many_tokens(asking: Asking) -> RequestParameters:
     return asking.parameters(max_input_tokens=8190, max_output_tokens=8)
 
 
+def empty_envelope(asking: Asking) -> RequestParameters:
+    return asking.parameters(envelope=b"")
+
+
+def oversized_envelope(asking: Asking) -> RequestParameters:
+    most = asking.contracts.escrow.terms().max_envelope_bytes
+    return asking.parameters(envelope=bytes(most + 1))
+
+
 def recipient_without_tokenizer(asking: Asking) -> RequestParameters:
     return asking.parameters(recipients=(ShardId(asking.world.enclave("middle").shard_id),))
 
@@ -198,6 +207,8 @@ def same_recipient_twice(asking: Asking) -> RequestParameters:
         pytest.param(deadline_too_near, "DeadlineTooNear", id="deadline too near"),
         pytest.param(price_rose, "DepositAboveLimit", id="price rose meanwhile"),
         pytest.param(too_many_tokens, "CapsAboveContext", id="caps above the context"),
+        pytest.param(empty_envelope, "EnvelopeEmpty", id="empty envelope"),
+        pytest.param(oversized_envelope, "EnvelopeTooLarge", id="oversized envelope"),
         pytest.param(recipient_without_tokenizer, "RecipientNotEntry", id="not an entry"),
         pytest.param(same_recipient_twice, "DuplicateRecipient", id="the same one twice"),
     ],

@@ -7,13 +7,13 @@ given a request whose recipients are all gone
     when the deadline passes
         before it: nobody should be able to refund
         after it: anybody should, and the requester gets everything and the penalty
-        the primary's bond should have paid it, and the shard serve again once its host tops it up
+        the primary's bond should have paid it: nobody can ask that shard until it is topped up
 """
 
 import pytest
 
 from demo.world import World
-from teetee.chain.rejections import RefundTooEarly
+from teetee.chain.rejections import RecipientInactive, RefundTooEarly
 from teetee.chain.requests import Refunded, RequestStatus
 from teetee.client.question import Question
 from teetee.client.waiting import Answered, GivenBack
@@ -77,5 +77,9 @@ def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
     asking.client.finish(opened)
 
     assert not registry.is_active(primary)
+    with pytest.raises(RecipientInactive):
+        asking.contracts.connection.simulate(
+            asking.permitted(asking.parameters(recipients=(primary,))), asking.wallet.address
+        )
     world.command.call("host-second", "host", "top-up", str(primary), "1", wallet=second.host)
     assert registry.is_active(primary)
