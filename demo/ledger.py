@@ -92,7 +92,7 @@ def _entry(
     elif (data := transaction["input"]) in ("", "0x"):
         name, to = SEND, ""
     elif (to := contracts.get(to_checksum_address(target), "")) == "":
-        name = DEPLOY  # the helper that sets roles up, and is nobody's afterwards
+        name = DEPLOY  # the contract that sets roles up, and is nobody's afterwards
     else:
         name = functions.get(data[:10], data[:10])
     return Entry(
