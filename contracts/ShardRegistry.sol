@@ -349,10 +349,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         attestation.collateralUntil = verified.validUntil;
     }
 
-    function _checkPlatform(uint256 policy, ModelId modelId, VerifiedQuote memory verified)
-        private
-        view
-    {
+    function _checkPlatform(uint256 policy, ModelId modelId, VerifiedQuote memory verified) private view {
         if (!_isPlatformWanted(policy, modelId, verified.platformId)) revert PlatformIsDenied(verified.platformId);
         if (!policy.accepts(verified.tcbStatus)) {
             revert TcbStatusRefused(verified.platformId, verified.tcbStatus);

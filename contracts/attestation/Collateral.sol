@@ -31,8 +31,9 @@ abstract contract Collateral is ICollateral {
     uint256 private constant _MAX_NUMBER = 255;
     bytes32 internal constant _QE_IDENTITIES = 0;
 
-    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16. Without
-    // size, it is a QE identity's levels instead of a pointer. Unix seconds last until 2106. The key is FMSPC 6 ‖ PCE id 2 ‖ zeros ‖ number 2; an FMSPC is never zero.
+    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16.
+    // Without size, it is a QE identity's levels instead of a pointer. Unix seconds last until 2106. The key is FMSPC 6
+    // ‖ PCE id 2 ‖ zeros ‖ number 2; an FMSPC is never zero.
     mapping(bytes32 key => uint256 item) private _items;
     mapping(bytes32 subject => uint256 mask) private _numbers;
 
@@ -160,12 +161,9 @@ abstract contract Collateral is ICollateral {
         });
     }
 
-    function _keep(
-        bytes32 subject,
-        CollateralHead memory head,
-        uint256 content,
-        CollateralSigner memory signer
-    ) private {
+    function _keep(bytes32 subject, CollateralHead memory head, uint256 content, CollateralSigner memory signer)
+        private
+    {
         uint256 number = head.evaluationNumber;
         if (number > _MAX_NUMBER) revert EvaluationNumberTooHigh(number);
         if (block.timestamp < head.issuedAt || block.timestamp > head.nextUpdate) {
@@ -222,11 +220,7 @@ abstract contract Collateral is ICollateral {
         if (issuedAt <= keptIssuedAt) revert CollateralNotNewer(keptIssuedAt, issuedAt);
     }
 
-    function _rootCrlInForce()
-        private
-        view
-        returns (uint256 thisUpdate, uint256 nextUpdate, bytes memory serials)
-    {
+    function _rootCrlInForce() private view returns (uint256 thisUpdate, uint256 nextUpdate, bytes memory serials) {
         uint256 item = _rootCrl;
         (thisUpdate, nextUpdate) = (uint32(item >> 160), uint32(item >> 192));
         // none has a next update of zero

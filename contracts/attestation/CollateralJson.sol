@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+// JSON is full of quotation marks.
+// solhint-disable quotes
+
 import {TcbStatus} from "../types/VerifiedQuote.sol";
 import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 
 /// @title CollateralJson
-/// @notice Reads the JSON of Intel's collateral where it lies in calldata, strictly: the keys in Intel's order, no white
-/// space, no escapes, no key that isn't known, every value of its form.
-/// @dev All functions take the calldata offset `place` of what they read and the `end` of the text, and return the offset
-/// behind. What lies beyond `end` is read with a word at times, and never believed.
+/// @notice Reads the JSON of Intel's collateral where it lies in calldata, strictly: the keys in Intel's order, no
+/// white space, no escapes, no key that isn't known, every value of its form.
+/// @dev All functions take the calldata offset `place` of what they read and the `end` of the text, and return the
+/// offset behind. What lies beyond `end` is read with a word at times, and never believed.
 library CollateralJson {
     /// @notice So many characters before the end of the text stands what doesn't belong there.
     error JsonUnexpected(uint256 charactersLeft);
@@ -87,7 +90,11 @@ library CollateralJson {
 
     /// @notice So many hexadecimal digits (even, at most 32) of either case, between quotation marks.
     /// @return value In the lowest bits.
-    function hexadecimal(uint256 place, uint256 end, uint256 digits) internal pure returns (uint256 value, uint256 next) {
+    function hexadecimal(uint256 place, uint256 end, uint256 digits)
+        internal
+        pure
+        returns (uint256 value, uint256 next)
+    {
         place = expect(place, end, '"', 1);
         value = _nibbles(place, end, digits);
         next = expect(place + digits, end, '"', 1);
@@ -117,8 +124,8 @@ library CollateralJson {
                 uint256 word = _word(next);
                 uint256 marks = _zeros(word ^ (ONES * 0x22));
                 uint256 length = marks == 0 ? 32 : _leadingZeros(marks) / 8;
-                // up to the mark: no octet above 126, none below 32 (adding 96 makes those of 32 and more 128 and more),
-                // no backslash
+                // up to the mark: no octet above 126, none below 32 (adding 96 makes those of 32 and more 128 and
+                // more), no backslash
                 uint256 low = word & LOW_BITS;
                 uint256 odd = (word | (low + ONES) | ~(low + 0x60 * ONES)) & HIGH_BITS;
                 odd |= _zeros(word ^ (ONES * 0x5c));
@@ -157,8 +164,7 @@ library CollateralJson {
     /// @notice The status of a module or a quoting enclave, which are up to date, out of date, or revoked.
     function enclaveStatus(uint256 place, uint256 end) internal pure returns (TcbStatus status, uint256 next) {
         (status, next) = tcbStatus(place, end);
-        bool isOne =
-            status == TcbStatus.UP_TO_DATE || status == TcbStatus.OUT_OF_DATE || status == TcbStatus.REVOKED;
+        bool isOne = status == TcbStatus.UP_TO_DATE || status == TcbStatus.OUT_OF_DATE || status == TcbStatus.REVOKED;
         if (!isOne) _refuse(place, end);
     }
 

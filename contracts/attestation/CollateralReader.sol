@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+// JSON is full of quotation marks.
+// solhint-disable quotes
+
 import {TcbStatus} from "../types/VerifiedQuote.sol";
 import {CollateralJson} from "./CollateralJson.sol";
 import {CollateralHead, ICollateralReader} from "./ICollateralReader.sol";
@@ -14,8 +17,8 @@ contract CollateralReader is ICollateralReader {
     using PackedBytes for bytes;
 
     /// @dev Intel's have at most 7,000. What is packed is shorter, so offsets in it fit into 16 bits.
-    uint256 internal constant MAX_BYTES = 40_000;
-    uint256 private constant COMPONENTS = 16;
+    uint256 private constant _MAX_BYTES = 40_000;
+    uint256 private constant _COMPONENTS = 16;
 
     /// @inheritdoc ICollateralReader
     function readTcbInfo(bytes calldata json) external pure returns (CollateralHead memory head, bytes memory packed) {
@@ -73,7 +76,7 @@ contract CollateralReader is ICollateralReader {
     /* BOTH */
 
     function _bounds(bytes calldata json) private pure returns (uint256 place, uint256 end) {
-        if (json.length > MAX_BYTES) revert CollateralTooLong(json.length);
+        if (json.length > _MAX_BYTES) revert CollateralTooLong(json.length);
         assembly ("memory-safe") {
             place := json.offset
         }
@@ -94,8 +97,8 @@ contract CollateralReader is ICollateralReader {
         head.evaluationNumber = uint16(value);
     }
 
-    /// @dev `,"tcbLevels":[{"tcb":{"isvsvn":5},"tcbDate":"…","tcbStatus":"…"},…]`: two bytes with their number, then two
-    /// (of a module) or three (of a quoting enclave) for each.
+    /// @dev `,"tcbLevels":[{"tcb":{"isvsvn":5},"tcbDate":"…","tcbStatus":"…"},…]`: two bytes with their number, then
+    /// two (of a module) or three (of a quoting enclave) for each.
     function _readEnclaveLevels(uint256 place, uint256 end, bytes memory packed, uint256 maxSvn)
         private
         pure
@@ -239,7 +242,7 @@ contract CollateralReader is ICollateralReader {
     /// @dev `[{"svn":4,"category":"…","type":"…"},…]`, 16 of them; category and type may be missing.
     function _readComponents(uint256 place, uint256 end) private pure returns (uint256 components, uint256 next) {
         next = place;
-        for (uint256 i = 0; i < COMPONENTS; ++i) {
+        for (uint256 i = 0; i < _COMPONENTS; ++i) {
             uint256 svn;
             (svn, next) = next.expect(end, i == 0 ? bytes32('[{"svn":') : bytes32(',{"svn":'), 8).number(end, 255);
             components = (components << 8) | svn;

@@ -94,8 +94,8 @@ contract DcapVerifier is IDcapVerifier, Collateral {
 
     /* THE QUOTE */
 
-    /// @dev Intel's quoting enclave vouches for it, and the TD is closed to its host, under Intel's module, and nobody's
-    /// but its image's.
+    /// @dev Intel's quoting enclave vouches for it, and the TD is closed to its host, under Intel's module, and
+    /// nobody's but its image's.
     function _requireProtected(bytes calldata quote, uint256 report, uint256 signedEnd) private pure {
         if (quote.qeVendor() != _INTEL_QE_VENDOR) revert QeVendorUnknown(quote.qeVendor());
         bytes8 attributes = bytes8(quote.word(report, 120));
@@ -118,15 +118,15 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     }
 
     /// @dev The PCK signed a report, and the report is about this attestation key.
-    function _requireQuotingEnclave(
-        bytes calldata quote,
-        uint256 signedEnd,
-        bytes32 pckId,
-        P256Key memory pckKey
-    ) private view {
+    function _requireQuotingEnclave(bytes calldata quote, uint256 signedEnd, bytes32 pckId, P256Key memory pckKey)
+        private
+        view
+    {
         bytes32 expected = quote.attestationKeyDigest(signedEnd);
         (bytes32 reported, bytes32 rest) = quote.qeReportData(signedEnd);
-        if (reported != expected || rest != 0) revert AttestationKeyNotBound({reported: reported, expected: expected});
+        if (reported != expected || rest != 0) {
+            revert AttestationKeyNotBound({reported: reported, expected: expected});
+        }
 
         (bytes32 digest, P256Signature memory signature) = quote.qeSigned(signedEnd);
         bool signed =
@@ -136,8 +136,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
 
     function _requireSigned(bytes calldata quote, uint256 signedEnd) private view {
         (bytes32 digest, P256Signature memory signature, P256Key memory key) = quote.signed(signedEnd);
-        bool signed =
-            P256Verification.verify({native: _NATIVE_P256, digest: digest, signature: signature, key: key});
+        bool signed = P256Verification.verify({native: _NATIVE_P256, digest: digest, signature: signature, key: key});
         if (!signed) revert QuoteSignatureInvalid();
     }
 
@@ -145,12 +144,10 @@ contract DcapVerifier is IDcapVerifier, Collateral {
 
     /// @dev Completes `verified`. Any SGX enclave with the provisioning attribute could have its report signed by the
     /// machine's PCK: only the QE identity says that it was Intel's quoting enclave.
-    function _judge(
-        VerifiedQuote memory verified,
-        QuoteClaims memory claims,
-        bytes32 pckId,
-        TcbPolicy calldata policy
-    ) private view {
+    function _judge(VerifiedQuote memory verified, QuoteClaims memory claims, bytes32 pckId, TcbPolicy calldata policy)
+        private
+        view
+    {
         QuoteAssessment memory assessment;
         TcbEvaluation.Findings memory findings;
         _assess({assessment: assessment, findings: findings, claims: claims, policy: policy});

@@ -17,7 +17,7 @@ struct CollateralHead {
 /// @dev It doesn't look at signatures or at the time. Everything which isn't in Intel's form to the last character is
 /// refused: unknown, repeated, missing and reordered keys, unknown statuses, levels out of order.
 interface ICollateralReader {
-    /// @notice More than {MAX_BYTES} characters.
+    /// @notice More than 40,000 characters.
     error CollateralTooLong(uint256 length);
     /// @notice Levels have to descend, and modules to differ, or which one applies would be open.
     error LevelsOutOfOrder();

@@ -19,7 +19,7 @@ struct Crl {
 /// @title ICrlReader
 /// @notice Reads X.509 certificate revocation lists of version 2 of Intel's profile.
 interface ICrlReader {
-    /// @notice More than {MAX_BYTES}.
+    /// @notice More than 65,535 bytes.
     error CrlTooLong(uint256 length);
     /// @notice A reason code that a full list can't have.
     error RevocationReasonInvalid(uint256 offset);

@@ -6,11 +6,10 @@ import {QuoteClaims, TcbStatus} from "../types/VerifiedQuote.sol";
 /// @title TcbEvaluation
 /// @notice What Intel's TCB info and QE identity, as {CollateralReader} packs them, say about a platform.
 /// @dev TCB info: where the levels are 2 ‖ base module is Intel's 1 ‖ number of modules 2 ‖ modules (version 1 ‖ is
-/// Intel's 1 ‖ number of levels 2 ‖ levels (ISVSVN 1 ‖ status 1)) ‖ number of levels 2 ‖ levels (SGX components 16 ‖ TDX
-/// components 16 ‖ PCESVN 2 ‖ status 1 ‖ date 5).
-/// QE identity: MISCSELECT 4 ‖ its mask 4 ‖ ATTRIBUTES 16 ‖ their mask 16 ‖ MRSIGNER 32 ‖ ISVPRODID 2 ‖ number of levels
-/// 2 ‖ levels (ISVSVN 2 ‖ status 1).
-/// Source: Intel's quote verification library, TcbLevelCheck, TdxModuleCheck, TDRelaunchCheck and EnclaveReportVerifier.
+/// Intel's 1 ‖ number of levels 2 ‖ levels (ISVSVN 1 ‖ status 1)) ‖ number of levels 2 ‖ levels (SGX components 16 ‖
+/// TDX components 16 ‖ PCESVN 2 ‖ status 1 ‖ date 5). QE identity: MISCSELECT 4 ‖ its mask 4 ‖ ATTRIBUTES 16 ‖ their
+/// mask 16 ‖ MRSIGNER 32 ‖ ISVPRODID 2 ‖ number of levels 2 ‖ levels (ISVSVN 2 ‖ status 1). Source: Intel's quote
+/// verification library, TcbLevelCheck, TdxModuleCheck, TDRelaunchCheck and EnclaveReportVerifier.
 library TcbEvaluation {
     /// @dev What the parts say; see {merge}.
     struct Findings {
@@ -79,9 +78,7 @@ library TcbEvaluation {
                 if (head >> 248 == version) {
                     // one of another signer is none that a quote which is let in can have
                     if ((head >> 240) & 0xff == 0) break;
-                    return _firstReached({
-                        packed: tcbInfo, place: place + 4, end: end, step: 2, svn: teeTcbSvn >> 248
-                    });
+                    return _firstReached({packed: tcbInfo, place: place + 4, end: end, step: 2, svn: teeTcbSvn >> 248});
                 }
                 place = end;
             }
@@ -111,9 +108,7 @@ library TcbEvaluation {
             && uint256(claims.qeSigner) == _word(identity, 40) && (qe >> 80) & 0xffff == _word(identity, 72) >> 240;
         if (!isMeant) return TcbStatus.NOT_SUPPORTED;
         uint256 end = ENCLAVE_LEVELS + 3 * (_word(identity, ENCLAVE_LEVELS - 2) >> 240);
-        return _firstReached({
-            packed: identity, place: ENCLAVE_LEVELS, end: end, step: 3, svn: (qe >> 64) & 0xffff
-        });
+        return _firstReached({packed: identity, place: ENCLAVE_LEVELS, end: end, step: 3, svn: (qe >> 64) & 0xffff});
     }
 
     /// @dev The status of the first level whose ISVSVN (`step` - 1 bytes) is at most `svn`.
@@ -144,14 +139,13 @@ library TcbEvaluation {
         return _converged(status, findings.quotingEnclave);
     }
 
-    /// @dev Of a TD report 1.5, which also says what the platform has become since the TD was started: what is behind may
-    /// be good again once the TD is started anew, and what isn't supported any more isn't.
-    function _relaunched(
-        Findings memory findings,
-        bytes memory tcbInfo,
-        QuoteClaims memory claims,
-        TcbStatus status
-    ) private pure returns (TcbStatus) {
+    /// @dev Of a TD report 1.5, which also says what the platform has become since the TD was started: what is behind
+    /// may be good again once the TD is started anew, and what isn't supported any more isn't.
+    function _relaunched(Findings memory findings, bytes memory tcbInfo, QuoteClaims memory claims, TcbStatus status)
+        private
+        pure
+        returns (TcbStatus)
+    {
         uint256 teeTcbSvn2 = uint256(claims.td) >> 128;
         uint256 svns = (uint256(claims.svns) & ~TDX_COMPONENTS) | teeTcbSvn2;
         (TcbStatus present,) = _level(tcbInfo, svns, (uint256(claims.pck) >> 16) & 0xffff);
@@ -172,8 +166,7 @@ library TcbEvaluation {
         if (part == TcbStatus.REVOKED || platform == TcbStatus.REVOKED) return TcbStatus.REVOKED;
         if (platform >= TcbStatus.RELAUNCH_ADVISED) return platform;
         // the part is out of date
-        return
-            _isConfigurationNeeded(platform) ? TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED : TcbStatus.OUT_OF_DATE;
+        return _isConfigurationNeeded(platform) ? TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED : TcbStatus.OUT_OF_DATE;
     }
 
     function _isConfigurationNeeded(TcbStatus status) private pure returns (bool) {

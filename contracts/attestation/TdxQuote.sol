@@ -6,10 +6,10 @@ import {P256Key, P256Signature} from "./P256Verification.sol";
 
 /// @title TdxQuote
 /// @notice Where things stand in the core of a TDX quote of version 4 or 5; docs/protocol.md section 3.
-/// @dev A core is: header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ signature 64 ‖ attestation
-/// key 64 ‖ QE report 384 ‖ its signature 64 ‖ QE authentication data 32. Its length follows from its kind, and
-/// {locate} checks it; all other functions take a located core. Integers in it are little-endian, signatures and keys
-/// big-endian. Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
+/// @dev A core is: header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ signature 64 ‖
+/// attestation key 64 ‖ QE report 384 ‖ its signature 64 ‖ QE authentication data 32. Its length follows from its kind,
+/// and {locate} checks it; all other functions take a located core. Integers in it are little-endian, signatures and
+/// keys big-endian. Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
 library TdxQuote {
     /// @notice Not the length of a quote core of that kind.
     error QuoteLengthInvalid(uint256 length);

@@ -79,12 +79,10 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
     }
 
     /// @dev What most paths needn't be asked.
-    function _checkPolicy(
-        RequestId requestId,
-        uint256 openedAt,
-        Stage[] memory stages,
-        ModelTerms memory terms
-    ) private view {
+    function _checkPolicy(RequestId requestId, uint256 openedAt, Stage[] memory stages, ModelTerms memory terms)
+        private
+        view
+    {
         if (terms.minHosts > 1) _checkHosts(requestId, stages, terms.minHosts);
         bool isUsual = terms.minPlatforms <= 1;
         for (uint256 i = 0; isUsual && i < stages.length; ++i) {
@@ -147,7 +145,9 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
     {
         for (uint256 i = 0; i < stages.length; ++i) {
             Stage memory stage = stages[i];
-            if (paidTokens != 0) _creditStage(stage.host, shares[i], (stage.endLayer - stage.firstLayer) * paidTokens);
+            if (paidTokens != 0) {
+                _creditStage(stage.host, shares[i], (stage.endLayer - stage.firstLayer) * paidTokens);
+            }
             emit StageSettled({
                 requestId: requestId,
                 shardId: stage.shardId,

@@ -70,7 +70,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         bool isEntry,
         Attestation attestation
     );
-    event ShardRenewed(ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation);
+    event ShardRenewed(
+        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
+    );
     event ShardRetired(ShardId indexed shardId, address indexed host);
     /// @notice The collateral to judge the shard by isn't in force.
     event ShardPaused(ShardId indexed shardId, address indexed by);
@@ -102,9 +104,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     function evict(ShardId shardId) external;
 
     /// @notice Judges an enrolled shard anew, by the collateral and the policy of today and without any signature. Fit:
-    /// it is active (again). No collateral in force to judge by: it is paused, until somebody brings fresh collateral and
-    /// rechecks. Revoked, of a status or features that the policy refuses, unwanted, withdrawn or expired: it is evicted.
-    /// By anyone.
+    /// it is active (again). No collateral in force to judge by: it is paused, until somebody brings fresh collateral
+    /// and rechecks. Revoked, of a status or features that the policy refuses, unwanted, withdrawn or expired: it is
+    /// evicted. By anyone.
     /// @param claims Of the quote which the shard was attested by last; anyone can read them from its calldata.
     /// @return status ACTIVE, PAUSED or EVICTED.
     function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status);

@@ -19,8 +19,8 @@ library EnclaveIdentity {
     /// quotes.
     function digest(Identity memory identity, address registry) internal view returns (bytes32 hash) {
         bytes32 typeHash = IDENTITY_TYPEHASH;
-        // keccak256(abi.encode(IDENTITY_TYPEHASH, block.chainid, registry, identity)): in memory, a struct of nine value
-        // types is laid out as abi.encode does it
+        // keccak256(abi.encode(IDENTITY_TYPEHASH, block.chainid, registry, identity)): in memory, a struct of nine
+        // value types is laid out as abi.encode does it
         assembly ("memory-safe") {
             let copy := mload(0x40)
             mstore(copy, typeHash)
@@ -46,8 +46,7 @@ library EnclaveIdentity {
         pure
         returns (bytes32)
     {
-        return keccak256(
-            abi.encode(ENROLMENT_TYPEHASH, identityDigest, keccak256(bytes(endpoint)), payout, blockNumber)
-        );
+        return
+            keccak256(abi.encode(ENROLMENT_TYPEHASH, identityDigest, keccak256(bytes(endpoint)), payout, blockNumber));
     }
 }

@@ -5,8 +5,8 @@ import {AttestationPolicy} from "../types/AttestationPolicy.sol";
 import {TcbPolicy, TcbStatus} from "../types/VerifiedQuote.sol";
 
 /// @title PolicyWord
-/// @notice A model's policy as it lies in its slot: what an enrolment asks of it needn't be taken apart first. The layout
-/// is that of types/AttestationPolicy.sol, the first member in the lowest bits.
+/// @notice A model's policy as it lies in its slot: what an enrolment asks of it needn't be taken apart first. The
+/// layout is that of types/AttestationPolicy.sol, the first member in the lowest bits.
 library PolicyWord {
     function read(AttestationPolicy storage policy) internal view returns (uint256 word) {
         assembly ("memory-safe") {

@@ -5,8 +5,8 @@ import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title QuoteAssessments
-/// @notice Has a quote assessed or verified: what `verifier.assessQuote(claims, policy)` and `verifier.verifyQuote(quote,
-/// pckId, policy)` do, for a fraction of their encoding and decoding.
+/// @notice Has a quote assessed or verified: what `verifier.assessQuote(claims, policy)` and
+/// `verifier.verifyQuote(quote, pckId, policy)` do, for a fraction of their encoding and decoding.
 /// @dev All structs here have one clean word for each member, in memory as in a call.
 library QuoteAssessments {
     /// @notice The verifier's answer isn't one.

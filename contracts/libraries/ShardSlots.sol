@@ -30,9 +30,8 @@ library ShardSlots {
         pure
         returns (uint256)
     {
-        return uint256(uint160(host)) | (uint256(attestedUntil) << 160)
-            | (uint256(ModelId.unwrap(modelId)) << 192) | (uint256(firstLayer) << 224)
-            | (uint256(ShardStatus.ACTIVE) << 240) | (isEntry ? 1 << 248 : 0);
+        return uint256(uint160(host)) | (uint256(attestedUntil) << 160) | (uint256(ModelId.unwrap(modelId)) << 192)
+            | (uint256(firstLayer) << 224) | (uint256(ShardStatus.ACTIVE) << 240) | (isEntry ? 1 << 248 : 0);
     }
 
     /// @notice Slot 1 of a shard.
@@ -58,7 +57,9 @@ library ShardSlots {
     }
 
     /// @notice Writes the record of a signer that enrols now.
-    function write(SignerRecord storage record, ShardId shardId, uint32 measurementIndex, bytes8 platformTag) internal {
+    function write(SignerRecord storage record, ShardId shardId, uint32 measurementIndex, bytes8 platformTag)
+        internal
+    {
         uint256 word = ShardId.unwrap(shardId) | (block.number << 32) | (block.number << 72)
             | (uint256(measurementIndex) << 152) | (uint256(uint64(platformTag)) << 184);
         assembly ("memory-safe") {

@@ -15,11 +15,7 @@ contract RejectingVerifier is IQuoteVerifier {
     }
 
     /// @inheritdoc IQuoteVerifier
-    function assessQuote(QuoteClaims calldata, TcbPolicy calldata)
-        external
-        pure
-        returns (QuoteAssessment memory)
-    {
+    function assessQuote(QuoteClaims calldata, TcbPolicy calldata) external pure returns (QuoteAssessment memory) {
         revert QuoteRejected();
     }
 }

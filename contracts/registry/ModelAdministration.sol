@@ -12,8 +12,8 @@ import {TcbStatus} from "../types/VerifiedQuote.sol";
 import {ModelStorage} from "./ModelStorage.sol";
 
 /// @title ModelAdministration
-/// @notice The part of the registry that roles call. Its code is a contract of its own, because the registry has no room
-/// for it: the registry makes it in its constructor and lets it act upon the registry's storage (DELEGATECALL).
+/// @notice The part of the registry that roles call. Its code is a contract of its own, because the registry has no
+/// room for it: the registry makes it in its constructor and lets it act upon the registry's storage (DELEGATECALL).
 /// @dev Nothing here may have storage but that of {ModelStorage}, nor be immutable.
 contract ModelAdministration is ModelStorage {
     /// @notice 50 %, so that fee and royalty together stay below the cost.
@@ -194,8 +194,8 @@ contract ModelAdministration is ModelStorage {
     }
 
     function _setPolicy(ModelId modelId, AttestationPolicy memory policy) private {
-        bool isValid = policy.acceptedStatuses & ~_ACCEPTABLE == 0
-            && policy.minimumEvaluationNumber <= _MAX_EVALUATION_NUMBER;
+        bool isValid =
+            policy.acceptedStatuses & ~_ACCEPTABLE == 0 && policy.minimumEvaluationNumber <= _MAX_EVALUATION_NUMBER;
         if (!isValid) revert PolicyInvalid(policy.acceptedStatuses, policy.minimumEvaluationNumber);
         Model storage ruled = _known(modelId);
         _policies[modelId] = policy;

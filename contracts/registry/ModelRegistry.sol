@@ -196,7 +196,7 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
 
     /// @dev Whether the policy lets that platform in, whatever its status.
     function _isPlatformWanted(uint256 policy, ModelId modelId, bytes32 platformId) internal view returns (bool) {
-        return !_deniedPlatforms[platformId]
-            && (!PolicyWord.wantsListed(policy) || _listedPlatforms[modelId][platformId]);
+        return
+            !_deniedPlatforms[platformId] && (!PolicyWord.wantsListed(policy) || _listedPlatforms[modelId][platformId]);
     }
 }

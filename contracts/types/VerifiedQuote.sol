@@ -53,8 +53,8 @@ struct VerifiedQuote {
 }
 
 /// @notice What an assessment needs to know of a quote which was verified before: all that can turn from good to bad
-/// while the quote stays the same, in the order and byte order of the quote. Its hash, keccak256(abi.encode(claims)), is
-/// the quote's name on chain, so nobody can pass off other claims.
+/// while the quote stays the same, in the order and byte order of the quote. Its hash, keccak256(abi.encode(claims)),
+/// is the quote's name on chain, so nobody can pass off other claims.
 /// @dev Packed by hand: a recheck is paid for by its calldata, and by each certificate that it needn't look up.
 struct QuoteClaims {
     // keccak256(quote core)
@@ -63,8 +63,8 @@ struct QuoteClaims {
     bytes32 platformId;
     // of the quoting enclave: MRSIGNER
     bytes32 qeSigner;
-    // of the quoting enclave: ATTRIBUTES 16 ‖ MISCSELECT 4 ‖ ISVPRODID 2 ‖ ISVSVN 2 (both big-endian) ‖ zeros; and in the
-    // last 5 bytes the Unix second at which the platform's certificates end
+    // of the quoting enclave: ATTRIBUTES 16 ‖ MISCSELECT 4 ‖ ISVPRODID 2 ‖ ISVSVN 2 (both big-endian) ‖ zeros; and in
+    // the last 5 bytes the Unix second at which the platform's certificates end
     bytes32 qeAndEnd;
     // component SVNs of the PCK certificate 16 ‖ TEE_TCB_SVN 16
     bytes32 svns;

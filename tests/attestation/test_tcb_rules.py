@@ -1,5 +1,5 @@
-"""How a platform's status is found: contracts and dcap-qvl on TCB info, modules and quoting enclaves
-made up at random.
+"""How a platform's status is found: contracts and dcap-qvl on TCB info, modules and quoting
+enclaves made up at random.
 
 given levels, module levels, QE levels and a platform somewhere among them
     when its quote is of version 4, or of version 5 with another TEE_TCB_SVN_2

@@ -92,13 +92,16 @@ abstract contract CollateralFixture is AttestationVectors {
         bytes memory list = "";
         for (uint256 i = 0; i < serials.length; ++i) {
             bytes memory reason = hex"300c300a0603551d1504030a0101";
-            list = bytes.concat(
-                list, _element(0x30, bytes.concat(_integer(serials[i]), _utcTime(thisUpdate), reason))
-            );
+            list = bytes.concat(list, _element(0x30, bytes.concat(_integer(serials[i]), _utcTime(thisUpdate), reason)));
         }
         if (serials.length != 0) list = _element(0x30, list);
         bytes memory tbs = bytes.concat(
-            hex"020101300a06082a8648ce3d040302", name, _utcTime(thisUpdate), _utcTime(nextUpdate), list, _crlExtensions()
+            hex"020101300a06082a8648ce3d040302",
+            name,
+            _utcTime(thisUpdate),
+            _utcTime(nextUpdate),
+            list,
+            _crlExtensions()
         );
         return _certificate(_element(0x30, tbs), uint256(_word(SIMULATED, isRoot ? "rootKey" : "authorityKey")));
     }

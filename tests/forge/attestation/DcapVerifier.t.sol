@@ -5,8 +5,8 @@ import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
 import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
 import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
-import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {TdxQuote} from "../../../contracts/attestation/TdxQuote.sol";
+import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given a quote of a machine whose PCK certificate is stored

@@ -185,7 +185,9 @@ contract PckCertificatesTest is AttestationVectors {
         bytes32 authorityId = _intel.addAuthority(_bytes(INTEL, "authority"));
         string[5] memory recorded = [NEAR_MPC, PHALA, DSTACK, AUTOMATA, GOOGLE];
         for (uint256 i = 0; i < recorded.length; ++i) {
-            vm.assertEq(_intel.addPckCertificate(_bytes(recorded[i], "leaf"), authorityId), _word(recorded[i], "pckId"));
+            vm.assertEq(
+                _intel.addPckCertificate(_bytes(recorded[i], "leaf"), authorityId), _word(recorded[i], "pckId")
+            );
             bytes16 ppid = _intel.pckCertificate(_word(recorded[i], "pckId")).ppid;
             vm.assertEq(keccak256(abi.encodePacked(ppid)), _word(recorded[i], "platformId"));
         }

@@ -196,7 +196,9 @@ contract RequestTest is RequestFixture {
         RequestParameters memory parameters = _parameters();
         uint256 latest = block.timestamp + MAX_WINDOW;
         parameters.deadline = uint40(latest + 1);
-        _assertRefused(parameters, abi.encodeWithSelector(IInferenceEscrow.DeadlineTooFar.selector, latest + 1, latest));
+        _assertRefused(
+            parameters, abi.encodeWithSelector(IInferenceEscrow.DeadlineTooFar.selector, latest + 1, latest)
+        );
         parameters.deadline = uint40(latest);
         _open(requester, parameters);
     }

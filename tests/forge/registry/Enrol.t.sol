@@ -287,7 +287,9 @@ contract EnrolTest is ShardFixture {
     function test_enrol__withdrawn_measurement__reverts() external {
         vm.prank(guardian);
         registry.withdrawMeasurement(modelId, MEASUREMENT);
-        _assertRefused(abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, MEASUREMENT));
+        _assertRefused(
+            abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, MEASUREMENT)
+        );
     }
 
     /* TIME */

@@ -98,7 +98,9 @@ contract PublishModelTest is ShardFixture {
     function test_publishModel__royalty_for_nobody__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.royaltyRecipient = address(0);
-        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.RoyaltyWithoutRecipient.selector, ROYALTY_BPS));
+        _assertRefused(
+            parameters, abi.encodeWithSelector(IModelAdministration.RoyaltyWithoutRecipient.selector, ROYALTY_BPS)
+        );
     }
 
     function test_publishModel__zero_measurement__reverts() external {

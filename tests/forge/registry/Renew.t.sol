@@ -195,9 +195,11 @@ contract RenewTest is ShardFixture {
         _assertNotRenewable(parameters, verified, ShardStatus.EVICTED);
     }
 
-    function _assertNotRenewable(RenewalParameters memory parameters, VerifiedQuote memory verified, ShardStatus status)
-        private
-    {
+    function _assertNotRenewable(
+        RenewalParameters memory parameters,
+        VerifiedQuote memory verified,
+        ShardStatus status
+    ) private {
         _assertRefused(
             parameters,
             verified,
