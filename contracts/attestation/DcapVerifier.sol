@@ -8,11 +8,9 @@ import {CollateralReader} from "./CollateralReader.sol";
 import {CrlReader} from "./CrlReader.sol";
 import {IDcapVerifier} from "./IDcapVerifier.sol";
 import {IPckCertificates} from "./IPckCertificates.sol";
-import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
-import {PckRecord} from "./PckRecord.sol";
 import {QeIdentityItem} from "./QeIdentityItem.sol";
+import {QuoteRules} from "./QuoteRules.sol";
 import {TcbEvaluation} from "./TcbEvaluation.sol";
-import {TdxQuote} from "./TdxQuote.sol";
 
 /// @title DcapVerifier
 /// @notice See {IDcapVerifier}.
@@ -20,18 +18,7 @@ import {TdxQuote} from "./TdxQuote.sol";
 /// key → quote, and root → signer of collateral → TCB info, QE identity; root and authority → CRLs (checked when
 /// {Collateral} took them). What time can change is checked at each use.
 contract DcapVerifier is IDcapVerifier, Collateral {
-    using TdxQuote for bytes;
     using TcbEvaluation for TcbEvaluation.Findings;
-
-    bytes16 private constant _INTEL_QE_VENDOR = hex"939a7233f79c4ca9940a0db3957f0607";
-
-    // TD attributes, bit n of the little-endian number: 28 SEPT_VE_DISABLE must be set; 30 protection keys, 31 key
-    // locker and 63 performance counters may be; all others (debug, migratable, reserved) must not.
-    bytes8 private constant _SEPT_VE_DISABLE = hex"0000001000000000";
-    bytes8 private constant _HARMLESS = hex"000000c000000080";
-
-    /// @dev DEBUG, in the first octet of an enclave's attributes.
-    bytes32 private constant _QE_DEBUG = bytes32(bytes1(0x02));
 
     /// @param certificates_ The store, which pins the root.
     constructor(IPckCertificates certificates_) Collateral(certificates_, new CollateralReader(), new CrlReader()) {}
@@ -42,28 +29,10 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         view
         returns (VerifiedQuote memory verified)
     {
-        (uint256 report, uint256 signedEnd) = quote.locate();
-        _requireProtected({quote: quote, report: report, signedEnd: signedEnd});
-        QuoteClaims memory claims;
-        quote.claim({report: report, signedEnd: signedEnd, claims: claims});
-        if (claims.qeAndEnd & _QE_DEBUG != 0) revert QeDebuggable();
-        _requirePresentTcb({claims: claims, report: report, signedEnd: signedEnd});
-        P256Key memory pckKey = PckRecord.claim(address(_CERTIFICATES), pckId, claims);
-        _requireInForce(claims, pckId);
-        _requireQuotingEnclave({quote: quote, signedEnd: signedEnd, pckId: pckId, pckKey: pckKey});
-        _requireSigned(quote, signedEnd);
-
-        (verified.reportDataLow, verified.reportDataHigh) = quote.reportData(report);
-        verified.measurement = claims.measurement;
-        verified.platformId = claims.platformId;
-        verified.teeTcbSvn = bytes16(claims.svns << 128);
-        verified.tdAttributes = bytes8(claims.td << 128);
-        verified.xfam = bytes8(claims.td << 192);
-        verified.fmspc = bytes6(claims.pck << 160);
-        // a struct of one-word members lies in memory as abi.encode writes it
-        assembly ("memory-safe") {
-            mstore(add(verified, 0x80), keccak256(claims, 0x100))
-        }
+        (QuoteClaims memory claims, uint256 report) = QuoteRules.check({
+            core: quote, pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256
+        });
+        QuoteRules.describe({verified: verified, core: quote, report: report, claims: claims});
         _judge({verified: verified, claims: claims, pckId: pckId, policy: policy});
         assembly ("memory-safe") {
             return(verified, 0x1c0)
@@ -90,54 +59,6 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     /// @inheritdoc IDcapVerifier
     function certificates() external view returns (IPckCertificates) {
         return _CERTIFICATES;
-    }
-
-    /* THE QUOTE */
-
-    /// @dev Intel's quoting enclave vouches for it, and the TD is closed to its host, under Intel's module, and
-    /// nobody's but its image's.
-    function _requireProtected(bytes calldata quote, uint256 report, uint256 signedEnd) private pure {
-        if (quote.qeVendor() != _INTEL_QE_VENDOR) revert QeVendorUnknown(quote.qeVendor());
-        bytes8 attributes = bytes8(quote.word(report, 120));
-        if (attributes & ~_HARMLESS != _SEPT_VE_DISABLE) revert TdAttributesRefused(attributes);
-        if (!quote.isIntelsModule(report)) revert TdxModuleRefused();
-        if (!quote.isUnowned(report)) revert TdOwnerRefused();
-        if (!quote.isUnserved(report, signedEnd)) revert ServiceTdRefused();
-    }
-
-    /// @dev Claims take a TEE_TCB_SVN_2 of zero for a TD report 1.0, which has none.
-    function _requirePresentTcb(QuoteClaims memory claims, uint256 report, uint256 signedEnd) private pure {
-        bool isMissing = TdxQuote.hasPresentTcb(report, signedEnd) && uint256(claims.td) >> 128 == 0;
-        if (isMissing) revert TcbRefused(TcbStatus.NOT_SUPPORTED);
-    }
-
-    function _requireInForce(QuoteClaims memory claims, bytes32 pckId) private view {
-        if (uint16(uint256(claims.pck)) == 0) revert IPckCertificates.PckCertificateUnknown(pckId);
-        uint256 end = uint40(uint256(claims.qeAndEnd));
-        if (block.timestamp > end) revert PckChainExpired(pckId, end);
-    }
-
-    /// @dev The PCK signed a report, and the report is about this attestation key.
-    function _requireQuotingEnclave(bytes calldata quote, uint256 signedEnd, bytes32 pckId, P256Key memory pckKey)
-        private
-        view
-    {
-        bytes32 expected = quote.attestationKeyDigest(signedEnd);
-        (bytes32 reported, bytes32 rest) = quote.qeReportData(signedEnd);
-        if (reported != expected || rest != 0) {
-            revert AttestationKeyNotBound({reported: reported, expected: expected});
-        }
-
-        (bytes32 digest, P256Signature memory signature) = quote.qeSigned(signedEnd);
-        bool signed =
-            P256Verification.verify({native: _NATIVE_P256, digest: digest, signature: signature, key: pckKey});
-        if (!signed) revert QeReportSignatureInvalid(pckId);
-    }
-
-    function _requireSigned(bytes calldata quote, uint256 signedEnd) private view {
-        (bytes32 digest, P256Signature memory signature, P256Key memory key) = quote.signed(signedEnd);
-        bool signed = P256Verification.verify({native: _NATIVE_P256, digest: digest, signature: signature, key: key});
-        if (!signed) revert QuoteSignatureInvalid();
     }
 
     /* THE PLATFORM */

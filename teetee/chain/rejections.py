@@ -250,6 +250,14 @@ class TcbStatusRefused(ContractRejected):
     )
 
 
+class TcbRefused(ContractRejected):
+    """Intel has revoked the platform's TCB, or does not list it."""
+
+    next_step = (
+        "Have the machine's firmware updated; `teetee collateral show` names what is judged by."
+    )
+
+
 class PlatformIsDenied(ContractRejected):
     """The platform is denied, or not on the list that the model's policy asks for."""
 
@@ -279,6 +287,9 @@ class ERC20InsufficientAllowance(ContractRejected):
 
     next_step = "Approve it first."
 
+
+JUDGED_BY_COLLATERAL = (CollateralMissing, TcbStatusRefused, TcbRefused)
+"""Refusals of a platform that newer collateral may take back."""
 
 NAMED: dict[str, type[ContractRejected]] = {
     named.__name__: named for named in ContractRejected.__subclasses__()

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from teetee.chain.calldata import Call
 from teetee.chain.connection import Block
 from teetee.chain.registry import Enrolment
-from teetee.chain.rejections import CollateralMissing
+from teetee.chain.rejections import JUDGED_BY_COLLATERAL
 from teetee.chain.shards import Shard
 from teetee.chain.transactions import Sender, Sent
 from teetee.client.amounts import format_amount
@@ -236,21 +236,23 @@ class Hosting:
         return sent
 
     def _send_judged(self, name: str, call: Call, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
-        """Where the chain lacks collateral to judge the platform by, that is brought first."""
+        """Where newer collateral could turn the verdict, that is brought, and the call repeated."""
         try:
             return [(name, self._sender.send(call))]
-        except CollateralMissing:
-            if self._collateral is None:
+        except JUDGED_BY_COLLATERAL:
+            brought = self._bring_collateral(proven)
+            if not brought:
                 raise
+        return [*brought, (name, self._sender.send(call))]
+
+    def _bring_collateral(self, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
+        if self._collateral is None:
+            return []
         self._notify("Bringing the chain fresh collateral for this kind of platform…")
         kind = self._contracts.certificates.platform_kind(proven.pck_id)
         minimum = highest_minimum(self._contracts.registry)
-        brought = [
-            (item.what, item.sent)
-            for item in self._collateral.run({kind}, minimum)
-            if item.sent is not None
-        ]
-        return [*brought, (name, self._sender.send(call))]
+        items = self._collateral.run({kind}, minimum)
+        return [(item.what, item.sent) for item in items if item.sent is not None]
 
     def _approve_bond(self, amount: int) -> list[tuple[str, Sent]]:
         token, registry = self._contracts.token, self._contracts.deployment.registry

@@ -9,7 +9,7 @@ given a stage on a platform that is denied while it answers
     when anybody has it judged anew
         it should be out, the links to it closed within seconds, and the request be given back
 given a kind of platform whose TCB is lowered, or an image that is withdrawn
-    when anybody has the shards judged anew
+    when anybody has the shards judged anew while a request is under way
         all of them should be out, and what is under way be given back
 given collateral that has ended
     when anybody has the shards judged anew
@@ -19,7 +19,7 @@ given collateral that has ended
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -27,7 +27,7 @@ import pytest
 from demo.phases.enclaves import Enclave
 from demo.world import World
 from teetee.chain.rejections import ContractRejected, RequestNotOpen
-from teetee.chain.requests import Declined
+from teetee.chain.requests import Declined, RequestStatus
 from teetee.chain.shards import ShardStatus
 from teetee.client.opening import OpenRequest
 from teetee.client.question import Question
@@ -39,7 +39,7 @@ from tests.system.verdicts import Verdicts, await_closed
 pytestmark = pytest.mark.system
 
 QUESTION = Question("Name three colors.", max_tokens=4)
-LONG = Question("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=30)
+LONG = Question("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
 SOON = 10.0
 """Seconds within which everybody has heard of an eviction."""
 
@@ -60,6 +60,28 @@ def assert_out_in_the_block_of(verdicts: Verdicts, enclave: Enclave, transaction
     assert not verdicts.registry.is_active(enclave.shard_id, block)  # type: ignore[arg-type]
 
 
+@contextmanager
+def under_way(
+    asking: Asking, relays: Relays, question: Question, *recipients: str
+) -> Iterator[OpenRequest]:
+    """A request that cannot be answered meanwhile: nothing reaches its second stage."""
+    relay = relays.before(asking.world.enclave("middle").port)
+    relay.hold()
+    try:
+        yield asking.open(question, *recipients)
+    finally:
+        relay.release()
+
+
+def assert_open_at(
+    asking: Asking, verdicts: Verdicts, opened: OpenRequest, transaction: str
+) -> None:
+    receipt = verdicts.connection.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
+    block = verdicts.connection.block(int(receipt["blockNumber"]))
+    request = asking.contracts.escrow.request_of(opened.request_id, block)
+    assert request.status is RequestStatus.OPEN
+
+
 def given_back(asking: Asking, opened: OpenRequest) -> GivenBack:
     """Refunded by anybody once the deadline is over, if the entry has not declined before."""
     anybody = Asking.of(asking.world, "anybody")
@@ -75,17 +97,20 @@ def given_back(asking: Asking, opened: OpenRequest) -> GivenBack:
 
 
 def test_recheck__entrys_certificate_is_revoked__other_entry_answers(
-    world: World, asking: Asking, verdicts: Verdicts
+    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
 ) -> None:
     entry, second, last = (world.enclave(name) for name in ("entry", "second", "last"))
     since = last.said
-    opened = asking.open(replace(LONG, deadline_seconds=40), "entry", "second")
-    verdicts.intel_says(revoked_pcks=[verdicts.serial(entry)])
-    said = verdicts.synchronize()
-    (judged,) = [each for each in said["rechecks"] if each["transaction"]]
-    assert (judged["shardId"], judged["after"]) == (entry.shard_id, "EVICTED")
-    assert_out_in_the_block_of(verdicts, entry, judged["transaction"])
-    assert last.await_event("shard is no longer active", since=since)["shard_id"] == entry.shard_id
+    question = replace(LONG, deadline_seconds=40)
+    with under_way(asking, relays, question, "entry", "second") as opened:
+        verdicts.intel_says(revoked_pcks=[verdicts.serial(entry)])
+        said = verdicts.synchronize()
+        (judged,) = [each for each in said["rechecks"] if each["transaction"]]
+        assert (judged["shardId"], judged["after"]) == (entry.shard_id, "EVICTED")
+        assert_out_in_the_block_of(verdicts, entry, judged["transaction"])
+        assert_open_at(asking, verdicts, opened, judged["transaction"])
+        heard = last.await_event("shard is no longer active", since=since)
+        assert heard["shard_id"] == entry.shard_id
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
     assert outcome.settled.stages[0].shard_id == second.shard_id
@@ -102,11 +127,12 @@ def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_give
     relay = relays.before(middle.port)
     assert relay.open_ends > 0
     platform_id = verdicts.shard(middle).platform_id
-    opened = asking.open(LONG, "entry")
-    verdicts.at_once("denyPlatform", platform_id)
     try:
-        judged = verdicts.recheck(middle)
-        assert_out_in_the_block_of(verdicts, middle, judged["transaction"])
+        with under_way(asking, relays, replace(LONG, deadline_seconds=30), "entry") as opened:
+            verdicts.at_once("denyPlatform", platform_id)
+            judged = verdicts.recheck(middle)
+            assert_out_in_the_block_of(verdicts, middle, judged["transaction"])
+            assert_open_at(asking, verdicts, opened, judged["transaction"])
         await_closed(lambda: relay.open_ends == 0, SOON)
         outcome = asking.wait(opened)
         assert isinstance(outcome, GivenBack)
@@ -118,28 +144,33 @@ def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_give
 
 
 def test_recheck__tcb_is_lowered__all_of_the_kind_are_out(
-    world: World, asking: Asking, verdicts: Verdicts
+    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
 ) -> None:
-    opened = asking.open(LONG, "entry")
-    verdicts.intel_says(platform_status="OutOfDate")
-    said = verdicts.synchronize()
-    assert {each["after"] for each in said["rechecks"]} == {"EVICTED"}
-    for enclave, judged in zip(world.enclaves, said["rechecks"], strict=True):
-        assert_out_in_the_block_of(verdicts, enclave, judged["transaction"])
-    given_back(asking, opened)
+    with under_way(asking, relays, LONG, "entry") as opened:
+        verdicts.intel_says(platform_status="OutOfDate")
+        said = verdicts.synchronize()
+        assert {each["after"] for each in said["rechecks"]} == {"EVICTED"}
+        for enclave, judged in zip(world.enclaves, said["rechecks"], strict=True):
+            assert_out_in_the_block_of(verdicts, enclave, judged["transaction"])
+        assert_open_at(asking, verdicts, opened, said["rechecks"][0]["transaction"])
+        given_back(asking, opened)
 
 
 def test_recheck__image_is_withdrawn__all_that_run_it_are_out(
-    world: World, asking: Asking, verdicts: Verdicts
+    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
 ) -> None:
     measurement = verdicts.shard(world.enclave("last")).measurement
-    opened = asking.open(LONG, "entry")
-    verdicts.at_once("withdrawMeasurement", world.model_id, measurement)
     try:
-        for enclave in world.enclaves:
-            judged = verdicts.recheck(enclave)
-            assert_out_in_the_block_of(verdicts, enclave, judged["transaction"])
-        given_back(asking, opened)
+        with under_way(asking, relays, LONG, "entry") as opened:
+            verdicts.at_once("withdrawMeasurement", world.model_id, measurement)
+            first, *others = world.enclaves
+            judged = verdicts.recheck(first)
+            assert_open_at(asking, verdicts, opened, judged["transaction"])
+            assert_out_in_the_block_of(verdicts, first, judged["transaction"])
+            for enclave in others:
+                judged = verdicts.recheck(enclave)
+                assert_out_in_the_block_of(verdicts, enclave, judged["transaction"])
+            given_back(asking, opened)
     finally:
         verdicts.with_notice("allowMeasurement", world.model_id, measurement)
 
