@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from teetee.path import Spread
 from teetee.quotes.tcb_status import TcbStatus
 
 
@@ -21,6 +22,11 @@ class AttestationPolicy:
     min_hosts: int
     min_platforms: int
     """How many different ones a path must have to be paid; 0 is 1."""
+
+    @property
+    def spread(self) -> Spread:
+        """What it asks of paths."""
+        return Spread(max(1, self.min_hosts), max(1, self.min_platforms))
 
     @classmethod
     def of(cls, stored: Any) -> Self:
