@@ -151,11 +151,14 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IShardRegistry
     function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status) {
-        Shard storage rechecked = _enlisted(shardId);
-        status = rechecked.status;
+        Shard storage rechecked = _shards[shardId];
+        bytes32 standing = ShardSlots.standingOf(rechecked);
+        status = ShardSlots.statusIn(standing);
+        if (status == ShardStatus.NONE) revert UnknownShard(shardId);
+        if (!_isEnlisted(status)) revert ShardNotActive(shardId, status);
         bytes32 claimed = QuoteAssessments.hash(claims);
         if (claimed != rechecked.quoteHash) revert ClaimsMismatch(shardId, rechecked.quoteHash, claimed);
-        (Fitness fitness, EvictionReason reason) = _fitness(rechecked, claims);
+        (Fitness fitness, EvictionReason reason) = _fitness(standing, claims);
         if (fitness == Fitness.UNFIT) {
             _evict(shardId, rechecked, reason);
             return ShardStatus.EVICTED;
@@ -172,14 +175,16 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     }
 
     /// @dev What no collateral can mend first, then what the verifier knows of today.
-    function _fitness(Shard storage rechecked, QuoteClaims calldata claims)
+    function _fitness(bytes32 standing, QuoteClaims calldata claims)
         private
         view
         returns (Fitness fitness, EvictionReason reason)
     {
-        ModelId modelId = rechecked.modelId;
+        if (block.timestamp > ShardSlots.attestedUntilIn(standing)) {
+            return (Fitness.UNFIT, EvictionReason.ATTESTATION_EXPIRED);
+        }
+        ModelId modelId = ShardSlots.modelIdOf(standing);
         uint256 policy = _policyWord(modelId);
-        if (block.timestamp > rechecked.attestedUntil) return (Fitness.UNFIT, EvictionReason.ATTESTATION_EXPIRED);
         if (!isMeasurementAllowed(modelId, claims.measurement)) {
             return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
         }

@@ -115,9 +115,7 @@ contract AutomataVerifier is IAutomataVerifier {
         view
         returns (QuoteClaims memory claims, uint256 report)
     {
-        return QuoteRules.check({
-            core: quote.core(), pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256
-        });
+        return QuoteRules.check({core: quote.core(), pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256});
     }
 
     function _ask(bytes calldata quote, uint256 evaluationNumber) private returns (bool, bytes memory) {

@@ -309,24 +309,22 @@ abstract contract Collateral is ICollateral {
         return bytes32(fmspc) | (bytes32(pceId) >> 48);
     }
 
-    /// @dev Binary search in serial numbers which begin at `offset`.
-    function _lists(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool) {
+    /// @dev Binary search in serial numbers which begin at `offset`, for the first that isn't below `serial`.
+    function _lists(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool isListed) {
         if (serials.length <= offset) return false;
-        // a code blob has at most 24,575 bytes
-        unchecked {
-            uint256 low = 0;
-            uint256 high = (serials.length - offset) / _SERIAL;
-            while (low < high) {
-                uint256 middle = (low + high) >> 1;
-                uint256 found;
-                assembly ("memory-safe") {
-                    found := shr(96, mload(add(add(serials, add(0x20, offset)), mul(middle, 20))))
-                }
-                if (found == serial) return true;
-                if (found < serial) low = middle + 1;
-                else high = middle;
+        // a code blob has at most 24,575 bytes; a word that is read beyond the last serial number is shifted away
+        assembly ("memory-safe") {
+            let first := add(add(serials, 0x20), offset)
+            let low := 0
+            let high := div(sub(mload(serials), offset), _SERIAL)
+            let count := high
+            for {} lt(low, high) {} {
+                let middle := shr(1, add(low, high))
+                switch lt(shr(96, mload(add(first, mul(middle, _SERIAL)))), serial)
+                case 0 { high := middle }
+                default { low := add(middle, 1) }
             }
-            return false;
+            isListed := and(lt(low, count), eq(shr(96, mload(add(first, mul(low, _SERIAL)))), serial))
         }
     }
 

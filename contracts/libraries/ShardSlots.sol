@@ -34,6 +34,23 @@ library ShardSlots {
             | (uint256(firstLayer) << 224) | (uint256(ShardStatus.ACTIVE) << 240) | (isEntry ? 1 << 248 : 0);
     }
 
+    /// @notice Slot 0 of a shard.
+    function standingOf(Shard storage shard) internal view returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := sload(shard.slot)
+        }
+    }
+
+    /// @notice The status in a word of `standingOf`.
+    function statusIn(bytes32 word) internal pure returns (ShardStatus) {
+        return ShardStatus(uint8(uint256(word) >> 240));
+    }
+
+    /// @notice The Unix second in a word of `standingOf` at which the shard's attestation ends.
+    function attestedUntilIn(bytes32 word) internal pure returns (uint32) {
+        return uint32(uint256(word) >> 160);
+    }
+
     /// @notice Slot 1 of a shard.
     function ownership(address signer, uint80 bond, uint16 endLayer) internal pure returns (uint256) {
         return uint256(uint160(signer)) | (uint256(bond) << 160) | (uint256(endLayer) << 240);
