@@ -10,8 +10,7 @@ import {TdxQuote} from "./TdxQuote.sol";
 
 /// @title QuoteRules
 /// @notice What every verifier here demands of a quote, whatever the collateral says: a TD closed to its host,
-/// vouched for by Intel's quoting enclave on a machine whose PCK certificate is stored and in force, and both signatures.
-/// @dev Errors are those of {IDcapVerifier} and {IPckCertificates}.
+/// @notice What every verifier here demands of a quote, whatever the collateral says: a TD closed to its host,
 library QuoteRules {
     using TdxQuote for bytes;
 

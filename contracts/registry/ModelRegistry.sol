@@ -23,58 +23,74 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
 
     /* ADMINISTRATION */
 
+    // The parameters are named for whoever reads the ABI; they are handed over as they came.
+
     /// @inheritdoc IModelAdministration
-    function publishModel(ModelParameters calldata, bytes32[] calldata) external returns (ModelId) {
+    function publishModel(ModelParameters calldata parameters, bytes32[] calldata measurements)
+        external
+        returns (ModelId)
+    {
+        (parameters, measurements);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function raisePrices(ModelId, uint64, uint64) external {
+    function raisePrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external {
+        (modelId, inputPrice, outputPrice);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function lowerPrices(ModelId, uint64, uint64) external {
+    function lowerPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external {
+        (modelId, inputPrice, outputPrice);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function allowMeasurement(ModelId, bytes32) external {
+    function allowMeasurement(ModelId modelId, bytes32 measurement) external {
+        (modelId, measurement);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function withdrawMeasurement(ModelId, bytes32) external {
+    function withdrawMeasurement(ModelId modelId, bytes32 measurement) external {
+        (modelId, measurement);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function tightenPolicy(ModelId, AttestationPolicy calldata) external {
+    function tightenPolicy(ModelId modelId, AttestationPolicy calldata policy) external {
+        (modelId, policy);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function setPolicy(ModelId, AttestationPolicy calldata) external {
+    function setPolicy(ModelId modelId, AttestationPolicy calldata policy) external {
+        (modelId, policy);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function denyPlatform(bytes32) external {
+    function denyPlatform(bytes32 platformId) external {
+        platformId;
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function readmitPlatform(bytes32) external {
+    function readmitPlatform(bytes32 platformId) external {
+        platformId;
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function listPlatform(ModelId, bytes32) external {
+    function listPlatform(ModelId modelId, bytes32 platformId) external {
+        (modelId, platformId);
         _administer();
     }
 
     /// @inheritdoc IModelAdministration
-    function unlistPlatform(ModelId, bytes32) external {
+    function unlistPlatform(ModelId modelId, bytes32 platformId) external {
+        (modelId, platformId);
         _administer();
     }
 
