@@ -44,13 +44,13 @@ class _Answer:
 class PccsReader:
     """One service. Every call raises `CollateralUnavailable` (Retryable), `CollateralInvalid`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, session: requests.Session | None = None) -> None:
         address = url.rstrip("/")
         for version in (_TDX, _SGX):
             address = address.removesuffix(version)
         self._address = address
         self._shown = public_url(address)
-        self._session = requests.Session()
+        self._session = session or requests.Session()
 
     @property
     def name(self) -> str:
@@ -102,7 +102,6 @@ class PccsReader:
                 parts.append(part)
         except (requests.RequestException, ValueError) as error:
             raise CollateralUnavailable(shown, _reason(error)) from None
-        response._content = b"".join(parts)
         if response.status_code != HTTPStatus.OK:
             raise CollateralUnavailable(shown, _status_of(response.status_code))
         return _Answer(b"".join(parts), response.headers)
