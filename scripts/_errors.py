@@ -15,7 +15,8 @@
         ├── DocumentInvalid        not an enrolment document
         ├── QuoteOfAnotherRoot     its certificates chain to a root which is not trusted here
         ├── RoleMissing            the account may not do this
-        └── OperationUnknown       nothing is scheduled under that name
+        ├── OperationUnknown       nothing is scheduled under that name
+        └── PolicyLoosened         what acts at once may only ask for more
 
 `plainly` turns all of them into one line for a person, and exit status 1.
 """
@@ -169,4 +170,14 @@ class OperationUnknown(Fatal):
         super().__init__(
             f"No operation {operation} is waiting: it was done, cancelled, has expired, or never "
             "was. See `ape run admin pending`."
+        )
+
+
+class PolicyLoosened(Fatal):
+    """What acts at once may only ask for more."""
+
+    def __init__(self, looser: list[str]) -> None:
+        super().__init__(
+            f"That asks for less: {'; '.join(looser)}. tighten-policy acts at once and only asks "
+            "for more; `ape run admin set-policy` does both, with notice. Nothing was sent."
         )
