@@ -2,7 +2,8 @@
 
     TeeTeeError
     ├── Retryable
-    │   └── NoticeNotOver          announced, and the time has not come
+    │   ├── NoticeNotOver          announced, and the time has not come
+    │   └── PolicyChanged          by somebody else, during the notice
     └── Fatal
         ├── NoAccount              nobody to send from
         ├── HolderNotNamed         who gets a role has to be said on this network
@@ -55,6 +56,17 @@ class NoticeNotOver(Retryable):
         time = datetime.fromtimestamp(ready_at, UTC).isoformat(" ")
         super().__init__(
             f"{act} is announced and can be done from {time} on. Repeat the same command then."
+        )
+
+
+class PolicyChanged(Retryable):
+    """By somebody else, during the notice."""
+
+    def __init__(self, model_id: int) -> None:
+        super().__init__(
+            f"Somebody changed the policy of model {model_id} during the notice, and what was "
+            "announced would take that back: it was not done. Repeat the command to announce it "
+            "with the policy as it is now, and cancel the older announcement."
         )
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from scripts._admin_group import act, model_option, view, wait_option
 from scripts._administration import Act, Administration, Outcome
-from scripts._errors import PolicyLoosened
+from scripts._errors import PolicyChanged, PolicyLoosened
 from scripts._history import Announcement, announcements
 from scripts._models import policy_of
 from scripts._policy_fields import Change, changes, policy_options, wanted_policy
@@ -26,6 +26,7 @@ class Edit:
     """A policy that is to be, and what is other about it than now."""
 
     model_id: int
+    present: AttestationPolicy
     policy: AttestationPolicy
     changed: list[Change]
 
@@ -91,7 +92,12 @@ def set_policy(
     if not edit.looser:
         click.echo("None of it is looser: `tighten-policy` would do it at once.")
     intended = Act(administration.registry, "setPolicy", edit.arguments)
-    outcome = administration.perform(intended, wait)
+
+    def confirm() -> None:
+        if policy_of(administration.registry, model_id) != edit.present:
+            raise PolicyChanged(model_id)
+
+    outcome = administration.perform(intended, wait, confirm)
     for other in _others(administration, model_id, intended):
         click.echo(
             f"Also announced for model {model_id}: {other.described(administration.contracts)}. "
@@ -113,7 +119,7 @@ def _edit(administration: Administration, model_id: int, given: dict[str, Any]) 
     click.echo(f"Policy of model {model_id}:")
     for change in changed:
         click.echo(f"  {change}")
-    return Edit(model_id, wanted, changed)
+    return Edit(model_id, present, wanted, changed)
 
 
 def _others(administration: Administration, model_id: int, intended: Act) -> list[Announcement]:

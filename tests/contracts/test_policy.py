@@ -18,6 +18,8 @@ given a field that asks for less
         it should be announced first, and done after the notice
         when another field was tightened meanwhile
             it should announce anew, and name the older announcement
+            when the command has waited for the notice
+                it should not do what it had announced
 given a field as it is already, or none
     it should say so, and send nothing
 given a status that no policy can accept, or none of Intel's
@@ -25,13 +27,17 @@ given a status that no policy can accept, or none of Intel's
 """
 
 import re
+import time
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import ape
 import pytest
 from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
+from eth_utils.conversions import to_hex
+from web3 import HTTPProvider
 
 from teetee.chain.policies import AttestationPolicy
 from teetee.quotes.tcb_status import TcbStatus
@@ -320,6 +326,50 @@ def test_set_policy__tightened_meanwhile__announces_anew_and_names_the_older(
     scripts.succeed(*act, account=GIVER)
     assert stored(house, model_id).min_hosts == 2
     assert TcbStatus.OUT_OF_DATE in stored(house, model_id).accepted
+
+
+class Meanwhile(Thread):
+    """Once the next transaction is in, somebody sends another, and the notice passes."""
+
+    def __init__(self, chain: ChainManager, sent: dict[str, str] | None) -> None:
+        super().__init__(daemon=True)
+        self._node = HTTPProvider(chain.provider.uri)
+        self._head, self._sent = self._ask("eth_blockNumber"), sent
+        self._after = chain.pending_timestamp + DELAY + 1
+
+    def run(self) -> None:
+        while self._ask("eth_blockNumber") == self._head:
+            time.sleep(0.05)  # there is nothing to wait on: the command is another thread's
+        if self._sent is not None:
+            self._ask("eth_sendTransaction", self._sent)
+        self._ask("evm_setNextBlockTimestamp", self._after)
+        self._ask("evm_mine")
+
+    def _ask(self, method: str, *parameters: Any) -> Any:
+        answer = self._node.make_request(method, list(parameters))  # type: ignore[arg-type]
+        return answer["result"]
+
+
+def test_set_policy__waiting__is_announced_and_done_in_one_go(
+    scripts: Scripts, house: House, model_id: int, chain: ChainManager
+) -> None:
+    act = set_policy(model_id, "--accept", "UpToDate", "--accept", "OutOfDate", "--wait")
+    Meanwhile(chain, None).start()
+    assert "Done: set-policy" in scripts.succeed(*act, account=GIVER)
+    assert TcbStatus.OUT_OF_DATE in stored(house, model_id).accepted
+
+
+def test_set_policy__tightened_while_it_waits__is_not_done(
+    scripts: Scripts, house: House, cast: Cast, model_id: int, chain: ChainManager
+) -> None:
+    tighter = replace(stored(house, model_id), min_hosts=2)
+    data = house.registry.tightenPolicy.encode_input(model_id, tighter.as_solidity())
+    tightening = {"from": cast.guardian.address, "to": house.registry.address, "data": to_hex(data)}
+    Meanwhile(chain, tightening).start()
+    act = set_policy(model_id, "--accept", "UpToDate", "--accept", "OutOfDate", "--wait")
+    said = scripts.fail(*act, account=GIVER)
+    assert f"Somebody changed the policy of model {model_id} during the notice" in said
+    assert stored(house, model_id) == tighter
 
 
 # ---------------------------------------------------------------- nothing, or nonsense
