@@ -17,7 +17,8 @@
         ├── QuoteOfAnotherRoot     its certificates chain to a root which is not trusted here
         ├── RoleMissing            the account may not do this
         ├── OperationUnknown       nothing is scheduled under that name
-        └── PolicyLoosened         what acts at once may only ask for more
+        ├── PolicyLoosened         what acts at once may only ask for more
+        └── CollateralAgeUnknown   a policy that the verifier here could judge no quote by
 
 `plainly` turns all of them into one line for a person, and exit status 1.
 """
@@ -192,4 +193,15 @@ class PolicyLoosened(Fatal):
         super().__init__(
             f"That asks for less: {'; '.join(looser)}. tighten-policy acts at once and only asks "
             "for more; `ape run admin set-policy` does both, with notice. Nothing was sent."
+        )
+
+
+class CollateralAgeUnknown(Fatal):
+    """A policy that the verifier here could judge no quote by."""
+
+    def __init__(self, automata: str) -> None:
+        super().__init__(
+            f"Quotes are judged here by Automata's contract {automata}, which does not say how old "
+            "collateral is: with a greatest age no quote would be accepted. Leave it at 0. Nothing "
+            "was sent."
         )

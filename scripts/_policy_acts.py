@@ -13,11 +13,12 @@ from rich.console import Console
 
 from scripts._admin_group import act, model_option, view, wait_option
 from scripts._administration import Act, Administration, Outcome
-from scripts._errors import PolicyChanged, PolicyLoosened
+from scripts._errors import CollateralAgeUnknown, PolicyChanged, PolicyLoosened
 from scripts._history import Announcement, announcements
 from scripts._models import policy_of
 from scripts._policy_fields import Change, changes, policy_options, wanted_policy
 from scripts._policy_view import show_policy
+from scripts._verifiers import automata_behind
 from teetee.chain.policies import AttestationPolicy
 
 
@@ -107,7 +108,9 @@ def set_policy(
 
 
 def _edit(administration: Administration, model_id: int, given: dict[str, Any]) -> Edit | None:
-    """Says what would change. None: nothing would. Raises `UsageError` when nothing is named."""
+    """Says what would change. None: nothing would. Raises `UsageError` when nothing is named,
+    `UnknownModel`, `CollateralAgeUnknown`.
+    """
     if not any(value not in (None, ()) for value in given.values()):
         raise click.UsageError("Name what is to change, as --accept or --max-collateral-age.")
     present = policy_of(administration.registry, model_id)
@@ -116,6 +119,9 @@ def _edit(administration: Administration, model_id: int, given: dict[str, Any]) 
     if not changed:
         click.echo(f"Nothing changes: model {model_id} asks for just that. Nothing was sent.")
         return None
+    automata = automata_behind(administration.contracts.verifier.address)
+    if automata is not None and wanted.max_collateral_age != 0:
+        raise CollateralAgeUnknown(automata)
     click.echo(f"Policy of model {model_id}:")
     for change in changed:
         click.echo(f"  {change}")

@@ -12,6 +12,7 @@ from scripts._networks import Network
 from scripts._option_types import duration_text
 from scripts._policy_fields import in_short
 from scripts._roles import ROLE_NAMES
+from scripts._verifiers import automata_behind
 from teetee.chain.shards import ShardStatus
 from teetee.client.amounts import format_amount
 
@@ -64,6 +65,8 @@ def _overview(network: Network, contracts: Contracts) -> Table:
     treasury = escrow.TREASURY()
     table = Table(show_header=False)
     table.add_row("network", f"{network.name}, chain {network.chain_id}")
+    automata = automata_behind(contracts.verifier.address)
+    table.add_row("verifier", f"Automata's, {automata}" if automata else "TeeTee's")
     table.add_row("requests", str(escrow.requestCount()))
     table.add_row("new requests", "paused" if escrow.areRequestsPaused() else "admitted")
     table.add_row("held by the escrow", format_amount(token.balanceOf(escrow)))
