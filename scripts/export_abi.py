@@ -35,28 +35,11 @@ def _order(entry: dict[str, Any]) -> tuple[str, str, list[str]]:
 
 def render(contract: str) -> str:
     """The file of one contract, from forge's artefact."""
-    abi = sorted(_compiled(contract), key=_order)
-    for entry in abi:
-        if any(not argument["name"] for argument in entry.get("inputs", [])):
-            entry["inputs"] = _named_inputs(contract, entry)
-    return json.dumps(abi, indent=1, sort_keys=True) + "\n"
-
-
-def _compiled(contract: str) -> list[dict[str, Any]]:
     artefact = BUILD / f"{contract}.sol" / f"{contract}.json"
     if not artefact.is_file():
         raise click.ClickException(f"{artefact} is missing: run `make contracts` first.")
-    abi: list[dict[str, Any]] = json.loads(artefact.read_text())["abi"]
-    return abi
-
-
-def _named_inputs(contract: str, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """A function that hands its call on names no argument; its interface does."""
-    interface = BUILD / f"I{contract}.sol"
-    declared = _compiled(f"I{contract}") if interface.is_dir() else []
-    return next(
-        (each["inputs"] for each in declared if _order(each) == _order(entry)), entry["inputs"]
-    )
+    abi = sorted(json.loads(artefact.read_text())["abi"], key=_order)
+    return json.dumps(abi, indent=1, sort_keys=True) + "\n"
 
 
 def stale_files(wanted: dict[Path, str]) -> list[Path]:
