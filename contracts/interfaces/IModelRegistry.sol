@@ -49,7 +49,7 @@ interface IModelRegistry is IModelAdministration {
 
     function isMeasurementAllowed(ModelId modelId, bytes32 measurement) external view returns (bool);
 
-    /// @notice What the model asks of platforms and paths.
+    /// @notice What the model asks of platforms and paths. Reverts with {UnknownModel}.
     function policyOf(ModelId modelId) external view returns (AttestationPolicy memory);
 
     function isPlatformDenied(bytes32 platformId) external view returns (bool);

@@ -140,6 +140,7 @@ contract ModelAdministration is ModelStorage {
 
     /// @inheritdoc IModelAdministration
     function listPlatform(ModelId modelId, bytes32 platformId) external restricted {
+        _known(modelId);
         if (_listedPlatforms[modelId][platformId]) revert PlatformAlreadyListed(modelId, platformId);
         _listedPlatforms[modelId][platformId] = true;
         emit PlatformListed(modelId, platformId);

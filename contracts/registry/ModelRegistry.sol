@@ -173,6 +173,7 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
 
     /// @inheritdoc IModelRegistry
     function policyOf(ModelId modelId) external view returns (AttestationPolicy memory) {
+        _known(modelId);
         return _policies[modelId];
     }
 
