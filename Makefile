@@ -84,7 +84,7 @@ bench: setup ## measure, and write the results into benchmarks/
 
 # ---------------------------------------------------------------- checking
 
-.PHONY: test test-forge test-python test-ape lint types format
+.PHONY: test test-forge test-python test-ape test-deep lint types format
 test: setup lint types test-forge test-python test-ape ## everything that CI runs
 
 test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
@@ -96,6 +96,9 @@ test-python: venv node ## tests of the Python packages and of the whole system
 test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
 	toolchain/ape run export_abi --check
 	toolchain/ape test tests/contracts
+
+test-deep: venv node ## 100,000 random changes to quotes and collateral, judged by contracts and dcap-qvl
+	MUTATIONS=100000 .venv/bin/python -m pytest tests/attestation/test_mutations.py
 
 lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)
 	.venv/bin/ruff check .

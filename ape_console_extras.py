@@ -17,6 +17,7 @@ from ape.managers.project import ProjectManager
 
 from teetee.chain.deployment import Deployment, deployment_path
 from teetee.chain.errors import NoContract, WrongChain
+from teetee.chain.policies import AttestationPolicy
 from teetee.client.amounts import format_amount, parse_amount
 from teetee.errors import TeeTeeError
 
@@ -43,7 +44,8 @@ def ape_init_extras(project: ProjectManager, networks: NetworkManager) -> dict[s
     names |= _helpers(names) | {"deployment": deployment}
     print(f"TeeTee on {network}, chain {deployment.chain_id}:")
     print("  contracts: token, registry, escrow, verifier, certificates, manager")
-    print('  helpers:   models(), shards(), open_requests(), tee("1.5") → wei, amount(wei) → text')
+    print("  helpers:   models(), policies(), shards(), open_requests(),")
+    print('             tee("1.5") → wei, amount(wei) → text')
     return names
 
 
@@ -78,6 +80,10 @@ def _helpers(names: dict[str, ContractInstance]) -> dict[str, Callable[..., Any]
         """Every published model by its id."""
         return {each: registry.model(each) for each in range(1, registry.modelCount() + 1)}
 
+    def policies() -> dict[int, AttestationPolicy]:
+        """What every published model asks of platforms and paths, by its id."""
+        return {each: AttestationPolicy.of(registry.policyOf(each)) for each in models()}
+
     def shards() -> dict[int, Any]:
         """Every shard that was ever enrolled, by its id."""
         return {each: registry.shard(each) for each in range(1, registry.shardCount() + 1)}
@@ -95,6 +101,7 @@ def _helpers(names: dict[str, ContractInstance]) -> dict[str, Callable[..., Any]
 
     return {
         "models": models,
+        "policies": policies,
         "shards": shards,
         "open_requests": open_requests,
         "tee": parse_amount,

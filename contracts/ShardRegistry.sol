@@ -10,7 +10,10 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "./libraries/EnclaveIdentity.sol";
+import {PolicyWord} from "./libraries/PolicyWord.sol";
+import {QuoteAssessments} from "./libraries/QuoteAssessments.sol";
 import {RecentBlocks} from "./libraries/RecentBlocks.sol";
+import {ShardSlots} from "./libraries/ShardSlots.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {ShardViews} from "./registry/ShardViews.sol";
 import {ModelId, ShardId} from "./types/Identifiers.sol";
@@ -24,12 +27,21 @@ import {
     ShardStatus,
     SignerRecord
 } from "./types/Shard.sol";
-import {TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+import {QuoteAssessment, QuoteClaims, TcbStatus, VerifiedQuote} from "./types/VerifiedQuote.sol";
+
+/// @dev What a recheck finds.
+enum Fitness {
+    UNKNOWN, // there is nothing to judge by
+    FIT,
+    UNFIT
+}
 
 /// @title ShardRegistry
 /// @notice Who serves which layers of which model in which attested enclave.
 /// @dev Models are in ModelRegistry, bonds in ShardBonds, what others read in ShardViews; here a shard lives.
 contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
+    using PolicyWord for uint256;
+
     /// @notice Bytes of the longest endpoint, `host:port`.
     uint256 public constant MAX_ENDPOINT_BYTES = 255;
 
@@ -109,6 +121,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         record.attestedAtBlock = uint40(block.number);
         record.leftAt = 0;
         record.measurementIndex = measurementIndex;
+        record.platformTag = bytes8(attestation.platformId);
         emit ShardRenewed(shardId, renewed.modelId, msg.sender, attestation);
     }
 
@@ -117,7 +130,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IShardRegistry
     function retire(ShardId shardId) external {
         Shard storage retired = _ofCaller(shardId);
-        if (retired.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, retired.status);
+        if (!_isEnlisted(retired.status)) revert ShardNotActive(shardId, retired.status);
         retired.status = ShardStatus.RETIRED;
         _signers[retired.signer].leftAt = uint40(block.timestamp);
         emit ShardRetired(shardId, msg.sender);
@@ -125,18 +138,80 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IShardRegistry
     function evict(ShardId shardId) external {
-        // Check:
-        Shard storage evicted = _enrolled(shardId);
-        if (evicted.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, evicted.status);
+        Shard storage evicted = _enlisted(shardId);
         EvictionReason reason = EvictionReason.ATTESTATION_EXPIRED;
         if (block.timestamp <= evicted.attestedUntil) {
             if (isMeasurementAllowed(evicted.modelId, measurementOf(shardId))) revert ShardStillFit(shardId);
             reason = EvictionReason.MEASUREMENT_WITHDRAWN;
         }
-        // Effect:
+        _evict(shardId, evicted, reason);
+    }
+
+    /* RECHECKING */
+
+    /// @inheritdoc IShardRegistry
+    function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status) {
+        Shard storage rechecked = _shards[shardId];
+        bytes32 standing = ShardSlots.standingOf(rechecked);
+        status = ShardSlots.statusIn(standing);
+        if (status == ShardStatus.NONE) revert UnknownShard(shardId);
+        if (!_isEnlisted(status)) revert ShardNotActive(shardId, status);
+        bytes32 claimed = QuoteAssessments.hash(claims);
+        if (claimed != rechecked.quoteHash) revert ClaimsMismatch(shardId, rechecked.quoteHash, claimed);
+        (Fitness fitness, EvictionReason reason) = _fitness(standing, claims);
+        if (fitness == Fitness.UNFIT) {
+            _evict(shardId, rechecked, reason);
+            return ShardStatus.EVICTED;
+        }
+        if (fitness == Fitness.FIT && status == ShardStatus.PAUSED) {
+            (status, rechecked.status) = (ShardStatus.ACTIVE, ShardStatus.ACTIVE);
+            _signers[rechecked.signer].leftAt = 0;
+            emit ShardResumed(shardId, msg.sender);
+        } else if (fitness == Fitness.UNKNOWN && status == ShardStatus.ACTIVE) {
+            (status, rechecked.status) = (ShardStatus.PAUSED, ShardStatus.PAUSED);
+            _signers[rechecked.signer].leftAt = uint40(block.timestamp);
+            emit ShardPaused(shardId, msg.sender);
+        }
+    }
+
+    /// @dev What no collateral can mend first, then what the verifier knows of today.
+    function _fitness(bytes32 standing, QuoteClaims calldata claims)
+        private
+        view
+        returns (Fitness fitness, EvictionReason reason)
+    {
+        if (block.timestamp > ShardSlots.attestedUntilIn(standing)) {
+            return (Fitness.UNFIT, EvictionReason.ATTESTATION_EXPIRED);
+        }
+        ModelId modelId = ShardSlots.modelIdOf(standing);
+        uint256 policy = _policyWord(modelId);
+        if (!isMeasurementAllowed(modelId, claims.measurement)) {
+            return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
+        }
+        if (!policy.allows(bytes8(claims.td << 128), bytes8(claims.td << 192))) {
+            return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
+        }
+        QuoteAssessment memory assessed = QuoteAssessments.assess(VERIFIER, claims, policy.tcbPolicy());
+        if (!_isPlatformWanted(policy, modelId, assessed.platformId)) {
+            return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);
+        }
+        if (assessed.isRevoked) return (Fitness.UNFIT, EvictionReason.CERTIFICATE_REVOKED);
+        if (policy.accepts(assessed.tcbStatus)) return (Fitness.FIT, reason);
+        // a status that only a stricter set of collateral gives must not put anybody out
+        bool isSure = assessed.tcbStatus != TcbStatus.UNCHECKED && assessed.isConclusive;
+        return (isSure ? Fitness.UNFIT : Fitness.UNKNOWN, EvictionReason.TCB_STATUS_REFUSED);
+    }
+
+    function _evict(ShardId shardId, Shard storage evicted, EvictionReason reason) private {
         evicted.status = ShardStatus.EVICTED;
         _signers[evicted.signer].leftAt = uint40(block.timestamp);
         emit ShardEvicted(shardId, msg.sender, reason);
+    }
+
+    /// @dev A shard which hasn't left.
+    function _enlisted(ShardId shardId) private view returns (Shard storage enlisted) {
+        enlisted = _enrolled(shardId);
+        if (!_isEnlisted(enlisted.status)) revert ShardNotActive(shardId, enlisted.status);
     }
 
     /// @inheritdoc IShardRegistry
@@ -156,7 +231,7 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         ShardId present = _signers[parameters.signer].shardId;
         if (ShardId.unwrap(present) == 0) return;
         Shard storage last = _shards[present];
-        if (last.status == ShardStatus.ACTIVE || last.bond != 0) {
+        if (_isEnlisted(last.status) || last.bond != 0) {
             revert SignerAlreadyEnrolled(parameters.signer, present);
         }
     }
@@ -261,27 +336,40 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
     {
         attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
         if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
-        VerifiedQuote memory verified = VERIFIER.verifyQuote(quote, pckId);
+        uint256 policy = _policyWord(modelId);
+        VerifiedQuote memory verified = QuoteAssessments.verify(VERIFIER, quote, pckId, policy.tcbPolicy());
         bytes32 expected =
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);
         if (verified.reportDataHigh != bytes32(0)) revert ReportDataUpperHalfNotZero(verified.reportDataHigh);
-        if (verified.tcbStatus == TcbStatus.REVOKED) revert PlatformIsRevoked(verified.platformId);
-        if (isPlatformDenied(verified.platformId)) revert PlatformIsDenied(verified.platformId);
+        _checkPlatform(policy, modelId, verified);
         measurementIndex = _allowedMeasurementIndex(modelId, verified.measurement);
-        attestation.attestedUntil = _attestedUntil(verified.validUntil);
+        attestation.attestedUntil = _attestedUntil(verified.certifiedUntil);
         attestation.quoteHash = verified.quoteHash;
         attestation.measurement = verified.measurement;
         attestation.pckId = pckId;
         attestation.platformId = verified.platformId;
         attestation.tcbStatus = verified.tcbStatus;
+        attestation.evaluationNumber = verified.evaluationNumber;
+        attestation.collateralUntil = verified.validUntil;
     }
 
-    function _attestedUntil(uint40 validUntil) private view returns (uint32) {
+    function _checkPlatform(uint256 policy, ModelId modelId, VerifiedQuote memory verified) private view {
+        if (!_isPlatformWanted(policy, modelId, verified.platformId)) revert PlatformIsDenied(verified.platformId);
+        if (!policy.accepts(verified.tcbStatus)) {
+            revert TcbStatusRefused(verified.platformId, verified.tcbStatus);
+        }
+        if (!policy.allows(verified.tdAttributes, verified.xfam)) {
+            revert TdFeaturesRefused(verified.tdAttributes, verified.xfam);
+        }
+    }
+
+    /// @dev Collateral that ends earlier only pauses a shard, or its end would put honest ones out.
+    function _attestedUntil(uint40 certifiedUntil) private view returns (uint32) {
         uint256 end = block.timestamp + ATTESTATION_PERIOD;
-        if (validUntil != 0) {
-            if (validUntil < block.timestamp) revert QuoteNoLongerValid(validUntil);
-            if (validUntil < end) end = validUntil;
+        if (certifiedUntil != 0) {
+            if (certifiedUntil < block.timestamp) revert PlatformNoLongerCertified(certifiedUntil);
+            if (certifiedUntil < end) end = certifiedUntil;
         }
         return uint32(end); // until the year 2106
     }
@@ -294,25 +382,27 @@ contract ShardRegistry is ShardViews, EIP712, ReentrancyGuardTransient {
         Attestation memory attestation,
         uint32 measurementIndex
     ) private {
-        _shards[shardId] = Shard({
-            signer: parameters.signer,
-            attestedUntil: attestation.attestedUntil,
-            firstLayer: parameters.firstLayer,
-            endLayer: parameters.endLayer,
-            modelId: parameters.modelId,
+        uint256 standing = ShardSlots.standing({
             host: msg.sender,
-            bond: BOND,
-            status: ShardStatus.ACTIVE,
-            isEntry: parameters.isEntry,
+            attestedUntil: attestation.attestedUntil,
+            modelId: parameters.modelId,
+            firstLayer: parameters.firstLayer,
+            isEntry: parameters.isEntry
+        });
+        uint256 ownership =
+            ShardSlots.ownership({signer: parameters.signer, bond: BOND, endLayer: parameters.endLayer});
+        ShardSlots.write({
+            shard: _shards[shardId],
+            standingWord: standing,
+            ownershipWord: ownership,
             identityDigest: attestation.identityDigest,
             quoteHash: attestation.quoteHash
         });
-        _signers[parameters.signer] = SignerRecord({
+        ShardSlots.write({
+            record: _signers[parameters.signer],
             shardId: shardId,
-            enrolledAtBlock: uint40(block.number),
-            attestedAtBlock: uint40(block.number),
-            leftAt: 0,
-            measurementIndex: measurementIndex
+            measurementIndex: measurementIndex,
+            platformTag: bytes8(attestation.platformId)
         });
     }
 

@@ -20,7 +20,10 @@ SIMULATED = (
     "the hosts: three wallets, but one machine",
 )
 REAL = (
-    "the contracts, and their on-chain verification of every quote's signatures",
+    (
+        "the contracts, and their on-chain verification of every quote: signatures, certificates, "
+        "revocation lists, TCB level"
+    ),
     "the split model: three processes, each holding its own layers alone, linked by mutual TLS 1.3",
     "the encryption of question and answer, the receipts, the payment, the audit",
 )

@@ -9,12 +9,13 @@ with World(plan, console) as world:
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from demo.console import Console
 from demo.folders import Folders
 from demo.local_chain import LocalChain
 from demo.phases.chain import begin_block_time, start_chain
+from demo.phases.collateral import bring_collateral
 from demo.phases.contracts import Scripts
 from demo.phases.enclaves import Enclave, enrol, oracle_settings, start_oracles
 from demo.phases.machines import (
@@ -50,6 +51,7 @@ class World:
     command: TeeTeeCommand
     deployment: Deployment
     model_id: ModelId
+    collateral: dict[str, Any]
     enclaves: list[Enclave]
     wallets: dict[str, Wallet]
 
@@ -85,10 +87,16 @@ class World:
             self._start_machines()
         with phase("contracts", "the contracts deployed, the model published"):
             self._deploy()
+        with phase(
+            "collateral", "Intel's part, played by the test root: CRLs, QE identity, TCB info"
+        ):
+            self.collateral = bring_collateral(
+                self.command, self.wallet("caretaker"), self.machines
+            )
         with phase("enclaves", "the enclaves: each loads its own layers"):
             self.enclaves = [self._enclave(machine) for machine in self.machines]
             start_oracles(self.supervisor, self.enclaves)
-        with phase("enrolment", "the hosts: bonds posted, quotes verified on chain"):
+        with phase("enrolment", "the hosts: bonds posted, quotes and platforms verified on chain"):
             self._enrol()
 
     def close(self) -> None:

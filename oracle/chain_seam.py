@@ -13,6 +13,7 @@ from teetee.chain.connection import Block
 from teetee.chain.requests import DeclineReason, Request, Settled
 from teetee.chain.shards import Shard
 from teetee.identifiers import RequestId
+from teetee.path import Spread
 
 
 class Blocks(Protocol):
@@ -77,6 +78,9 @@ class RegistryReader(Protocol):
 
     def active_shards(self, *, at: Block) -> Sequence[Shard]:
         """Of our model, by rising id."""
+
+    def spread(self, *, at: Block) -> Spread:
+        """What our model's policy asks of paths."""
 
     def own_shard(self, *, at: Block) -> Shard | None:
         """The latest shard that our signer was enrolled as, active or not."""

@@ -1,6 +1,7 @@
 """Which shards run a request: active ones that tile the model, beginning at this entry.
 
-The shortest path; a shard that failed lately comes last. Latency and load are not measured yet.
+The shortest path over as many hosts and platforms as the model asks for; a shard that failed lately
+comes last. Latency and load are not measured yet.
 """
 
 import threading
@@ -57,6 +58,7 @@ class RegistryPaths:
                     self._model_id,
                     entry=self._entry,
                     without=without - {self._entry},
+                    spread=self._peers.spread(),
                 )
             except PathError:
                 continue

@@ -20,6 +20,7 @@ from teetee.chain.shards import Shard
 from teetee.client.endpoint import Endpoint
 from teetee.errors import TeeTeeError
 from teetee.identifiers import ShardId
+from teetee.path import ANYWHERE, Spread
 
 
 class ChainPeers:
@@ -43,6 +44,7 @@ class ChainPeers:
         self._clock = clock
         self._log = log
         self._shards: dict[ShardId, tuple[Shard, Peer]] = {}
+        self._spread = ANYWHERE
         self._read_at = clock()
         self._lock = threading.Lock()
 
@@ -56,8 +58,10 @@ class ChainPeers:
             for shard in self._registry.active_shards(at=at)
             if (peer := self._peer(shard)) is not None
         }
+        spread = self._registry.spread(at=at)
         with self._lock:
             former, self._shards = self._shards, found
+            self._spread = spread
             self._read_at = self._clock()
         for shard_id in sorted(found.keys() - former.keys()):
             self._log.info("shard became active", shard_id=int(shard_id))
@@ -67,6 +71,11 @@ class ChainPeers:
     def active(self) -> Sequence[Shard]:
         """All that may serve now, by rising id; empty when the view is stale."""
         return [shard for shard, _ in self._believed().values()]
+
+    def spread(self) -> Spread:
+        """Over how many hosts and platforms a path has to go to be paid."""
+        with self._lock:
+            return self._spread
 
     def find(self, shard_id: ShardId) -> Peer:
         """Raises `PeerUnknown` when it is not active, or nothing is known any more."""

@@ -7,6 +7,7 @@ from teetee.chain.registry import Registry
 from teetee.chain.rejections import UnknownShard
 from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId
+from teetee.path import Spread
 
 
 class RegistryDoor:
@@ -20,6 +21,10 @@ class RegistryDoor:
     def active_shards(self, *, at: Block) -> Sequence[Shard]:
         """Of our model, by rising id."""
         return self._registry.active_shards(self._model_id, at)
+
+    def spread(self, *, at: Block) -> Spread:
+        """What our model's policy asks of paths."""
+        return self._registry.policy(self._model_id, at).spread
 
     def own_shard(self, *, at: Block) -> Shard | None:
         """The latest shard that our signer was enrolled as, active or not."""

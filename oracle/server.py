@@ -14,6 +14,7 @@ from oracle.data_directory import DataDirectory
 from oracle.enrol import PURPOSE as ENROL
 from oracle.enrol import EnrolEndpoint
 from oracle.errors import Stopped
+from oracle.freshness import ChainUpkeep, Freshness
 from oracle.loops import Loop
 from oracle.peers import ChainPeers
 from oracle.progress import Progress
@@ -110,11 +111,15 @@ class Server:
             warn_before=settings.renewal_warning_seconds,
             log=self._log,
         )
-        works = (
+        works = [
             ("heads", enclave.heads.poll, settings.poll_seconds),
             ("peers", self._peers.poll, settings.peer_poll_seconds),
             ("renewal", renewal.look, RENEWAL_SECONDS),
-        )
+        ]
+        if settings.pccs is not None:
+            upkeep = ChainUpkeep(settings.pccs.get_secret_value(), enclave)
+            look = Freshness(upkeep, self._log).look
+            works.append(("collateral", look, settings.collateral_seconds))
         return [
             Loop(task, work, seconds=seconds, stop=self._end, log=self._log)
             for task, work, seconds in works

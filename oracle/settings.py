@@ -137,6 +137,13 @@ class Settings(BaseSettings):
         86_400, description="warn this long before the quote expires"
     )
 
+    pccs: SecretStr | None = Field(
+        None, description="PCCS to keep the chain's collateral fresh from; without it, others do"
+    )
+    collateral_seconds: Seconds = Field(
+        3600.0, description="between two looks at that PCCS, each followed by rechecks"
+    )
+
     @model_validator(mode="after")
     def _margins_fit(self) -> Self:
         if self.requests_at_once > self.requests_held:

@@ -3,6 +3,7 @@ and done by the same command once the notice is over.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +65,12 @@ class Administration:
         """AccessManager."""
         return self.contracts.access_manager
 
-    def perform(self, act: Act, wait: bool = False) -> Outcome:
+    def perform(
+        self, act: Act, wait: bool = False, confirm: Callable[[], None] = lambda: None
+    ) -> Outcome:
         """Do it, announce it, or do what was announced; with `wait`, the last two in one go.
 
+        `confirm` is asked when the wait is over, and may raise: others act meanwhile.
         Raises `RoleMissing`, `NoticeNotOver`, `ContractRejected`.
         """
         manager, caller = self.manager, str(self.account.address)
@@ -86,6 +90,7 @@ class Administration:
                 return Outcome(receipt, ready_at)
         if wait:
             self._sleep_until(ready_at)
+            confirm()
         elif self.now() < ready_at:
             raise NoticeNotOver(act.function, ready_at)
         return Outcome(send(self.account, act.target, act.function, *act.arguments))

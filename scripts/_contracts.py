@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from ape import Contract
 from ape.contracts import ContractInstance
 from ape.utils import ManagerAccessMixin
 from ethpm_types import ContractType
@@ -56,10 +55,8 @@ def contract_at(name: str, address: str) -> ContractInstance:
     if not ManagerAccessMixin.provider.get_code(address):
         raise NoContract(name, address)
     kind = ContractType.model_validate({"contractName": name, "abi": load_abi(name)})
-    instance: ContractInstance = Contract(
-        address, contract_type=kind, fetch_from_explorer=False, fetch_from_disk=False
-    )
-    return instance
+    # not ape.Contract: for an address that ape has met, that keeps to the ABI which ape compiled
+    return ContractInstance(address, kind)
 
 
 def open_contracts(network: Network, path: Path | None) -> Contracts:

@@ -13,6 +13,7 @@ from scripts._roles import Holders
 from scripts._root_ca import RootCa
 from scripts._terms import Terms
 from scripts._transactions import deploy, send
+from scripts._verifiers import Verifier
 from teetee.chain.deployment import Deployment
 
 # Measured: 19.4 million, and a fifth on top.
@@ -39,7 +40,7 @@ class Deployed:
         return {
             "UsageToken": self.token,
             "PckCertificates": self.certificates,
-            "DcapVerifier": self.verifier,
+            self.verifier.contract_type.name: self.verifier,
             "AccessSetup": self.access_setup,
             "ShardRegistry": self.registry,
             "InferenceEscrow": self.escrow,
@@ -70,6 +71,7 @@ class Deployer:
     terms: Terms
     holders: Holders
     root_ca: RootCa
+    verifier: Verifier
     say: Callable[[str], None]
 
     def run(self) -> Deployed:
@@ -77,7 +79,8 @@ class Deployer:
         first_block = int(self.account.provider.get_block("latest").number) + 1
         token = self._token()
         certificates = self._deploy("PckCertificates", self.root_ca.der)
-        verifier = self._deploy("DcapVerifier", certificates)
+        judge = self.verifier
+        verifier = self._deploy(judge.contract, *judge.arguments(certificates))
         setup = self._deploy("AccessSetup")
         manager = contract_at("AccessManager", setup.MANAGER())
         registry = self._registry(manager, token, verifier)

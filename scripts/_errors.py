@@ -2,7 +2,8 @@
 
     TeeTeeError
     ├── Retryable
-    │   └── NoticeNotOver          announced, and the time has not come
+    │   ├── NoticeNotOver          announced, and the time has not come
+    │   └── PolicyChanged          by somebody else, during the notice
     └── Fatal
         ├── NoAccount              nobody to send from
         ├── HolderNotNamed         who gets a role has to be said on this network
@@ -15,7 +16,9 @@
         ├── DocumentInvalid        not an enrolment document
         ├── QuoteOfAnotherRoot     its certificates chain to a root which is not trusted here
         ├── RoleMissing            the account may not do this
-        └── OperationUnknown       nothing is scheduled under that name
+        ├── OperationUnknown       nothing is scheduled under that name
+        ├── PolicyLoosened         what acts at once may only ask for more
+        └── CollateralAgeUnknown   a policy that the verifier here could judge no quote by
 
 `plainly` turns all of them into one line for a person, and exit status 1.
 """
@@ -54,6 +57,17 @@ class NoticeNotOver(Retryable):
         time = datetime.fromtimestamp(ready_at, UTC).isoformat(" ")
         super().__init__(
             f"{act} is announced and can be done from {time} on. Repeat the same command then."
+        )
+
+
+class PolicyChanged(Retryable):
+    """By somebody else, during the notice."""
+
+    def __init__(self, model_id: int) -> None:
+        super().__init__(
+            f"Somebody changed the policy of model {model_id} during the notice, and what was "
+            "announced would take that back: it was not done. Repeat the command to announce it "
+            "with the policy as it is now, and cancel the older announcement."
         )
 
 
@@ -169,4 +183,25 @@ class OperationUnknown(Fatal):
         super().__init__(
             f"No operation {operation} is waiting: it was done, cancelled, has expired, or never "
             "was. See `ape run admin pending`."
+        )
+
+
+class PolicyLoosened(Fatal):
+    """What acts at once may only ask for more."""
+
+    def __init__(self, looser: list[str]) -> None:
+        super().__init__(
+            f"That asks for less: {'; '.join(looser)}. tighten-policy acts at once and only asks "
+            "for more; `ape run admin set-policy` does both, with notice. Nothing was sent."
+        )
+
+
+class CollateralAgeUnknown(Fatal):
+    """A policy that the verifier here could judge no quote by."""
+
+    def __init__(self, automata: str) -> None:
+        super().__init__(
+            f"Quotes are judged here by Automata's contract {automata}, which does not say how old "
+            "collateral is: with a greatest age no quote would be accepted. Leave it at 0. Nothing "
+            "was sent."
         )

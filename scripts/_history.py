@@ -1,19 +1,19 @@
 """What the AccessManager's events tell: who holds which role, what is announced."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ape.api import ProviderAPI
-from ape.contracts import ContractEvent, ContractInstance
-from eth_utils.abi import event_abi_to_log_topic
 from eth_utils.conversions import to_hex
 
 from scripts._contracts import Contracts
 from scripts._errors import OperationUnknown
+from scripts._event_logs import event_logs
+from scripts._models import policy_of
+from scripts._policy_fields import changes
+from teetee.chain.policies import AttestationPolicy
 
-# What most nodes give in one answer.
-BLOCKS_PER_PAGE = 10_000
+POLICY_ACTS = ("tightenPolicy", "setPolicy")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,11 @@ class Announcement:
         for contract in (contracts.registry, contracts.escrow, contracts.access_manager):
             if contract.address == self.target:
                 signature, values = contract.decode_input(self.data)
+                function = signature.split("(")[0]
+                if function in POLICY_ACTS:
+                    return f"{function}({_policy_text(contracts, *values.values())})"
                 shown = ", ".join(f"{name}={_text(value)}" for name, value in values.items())
-                return f"{signature.split('(')[0]}({shown})"
+                return f"{function}({shown})"
         return to_hex(self.data)
 
 
@@ -51,7 +54,7 @@ def members(provider: ProviderAPI, contracts: Contracts) -> list[Membership]:
     manager = contracts.access_manager
     granted = {
         (int(log.roleId), str(log.account))
-        for log in _logs(provider, contracts, manager.RoleGranted)
+        for log in event_logs(provider, contracts, manager, manager.RoleGranted)
     }
     found = []
     for role, account in sorted(granted):
@@ -66,7 +69,7 @@ def announcements(provider: ProviderAPI, contracts: Contracts) -> list[Announcem
     manager = contracts.access_manager
     latest = {
         bytes(log.operationId): log
-        for log in _logs(provider, contracts, manager.OperationScheduled)
+        for log in event_logs(provider, contracts, manager, manager.OperationScheduled)
     }
     found = [
         Announcement(
@@ -90,21 +93,11 @@ def announcement(provider: ProviderAPI, contracts: Contracts, operation: bytes) 
     raise OperationUnknown(to_hex(operation))
 
 
-def _logs(provider: ProviderAPI, contracts: Contracts, event: ContractEvent) -> Iterator[Any]:
-    """Since the deployment, oldest first."""
-    manager: ContractInstance = contracts.access_manager
-    head = int(provider.get_block("latest").number)
-    topic = to_hex(event_abi_to_log_topic(event.abi.model_dump(mode="json", by_alias=True)))
-    for first in range(contracts.deployment.deployed_at_block, head + 1, BLOCKS_PER_PAGE):
-        raw = provider.web3.eth.get_logs(
-            {
-                "address": manager.address,
-                "fromBlock": first,
-                "toBlock": min(first + BLOCKS_PER_PAGE - 1, head),
-                "topics": [topic],
-            }
-        )
-        yield from provider.network.ecosystem.decode_logs(raw, event.abi)
+def _policy_text(contracts: Contracts, model_id: int, stored: Any) -> str:
+    """What it would change by now: a policy is announced whole, and others act meanwhile."""
+    present = policy_of(contracts.registry, model_id)
+    found = [str(change) for change in changes(present, AttestationPolicy.of_members(stored))]
+    return f"modelId={model_id}; {'; '.join(found) or 'changes nothing'}"
 
 
 def _text(value: object) -> str:

@@ -28,8 +28,10 @@ ALL_NAMED = "base-mainnet"
 _MEANINGS = {
     "admin": "Grants and revokes roles, after --admin-delay. Make it a multi-signature account.",
     "publisher": "Publishes models, lowers prices, resumes requests.",
-    "notice_giver": "Allows measurements, raises prices, readmits platforms, after --notice-delay.",
-    "guardian": "Withdraws measurements, denies platforms, pauses requests, cancels announcements.",
+    "notice_giver": "Allows images, raises prices, admits platforms, loosens policies, after "
+    "--notice-delay.",
+    "guardian": "Withdraws images, denies platforms, tightens policies, pauses requests, cancels "
+    "announcements.",
     "treasury": "Gets the token's supply, and the fees.",
 }
 

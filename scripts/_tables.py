@@ -7,12 +7,14 @@ from rich.table import Table
 
 from scripts._contracts import Contracts
 from scripts._history import Announcement, Membership
+from scripts._models import policy_of
 from scripts._networks import Network
 from scripts._option_types import duration_text
+from scripts._policy_fields import in_short
 from scripts._roles import ROLE_NAMES
+from scripts._verifiers import automata_behind
+from teetee.chain.shards import ShardStatus
 from teetee.client.amounts import format_amount
-
-STATUSES = ("NONE", "ACTIVE", "RETIRED", "EVICTED")
 
 
 def time_text(seconds: int) -> str:
@@ -22,9 +24,11 @@ def time_text(seconds: int) -> str:
 
 def show_status(console: Console, network: Network, contracts: Contracts) -> None:
     """Money, models, shards."""
-    console.print(_overview(network, contracts))
-    console.print(_models(contracts))
-    console.print(_shards(contracts))
+    shards, paused = _shards(contracts)
+    overview = _overview(network, contracts)
+    overview.add_row("paused shards", str(paused))
+    for table in (overview, _models(contracts), shards):
+        console.print(table)
 
 
 def show_roles(console: Console, found: list[Membership]) -> None:
@@ -61,6 +65,8 @@ def _overview(network: Network, contracts: Contracts) -> Table:
     treasury = escrow.TREASURY()
     table = Table(show_header=False)
     table.add_row("network", f"{network.name}, chain {network.chain_id}")
+    automata = automata_behind(contracts.verifier.address)
+    table.add_row("verifier", f"Automata's, {automata}" if automata else "TeeTee's")
     table.add_row("requests", str(escrow.requestCount()))
     table.add_row("new requests", "paused" if escrow.areRequestsPaused() else "admitted")
     table.add_row("held by the escrow", format_amount(token.balanceOf(escrow)))
@@ -73,7 +79,8 @@ def _overview(network: Network, contracts: Contracts) -> Table:
 
 def _models(contracts: Contracts) -> Table:
     registry = contracts.registry
-    table = Table("id", "name", "layers", "context", "input", "output", "royalty", title="Models")
+    columns = ("id", "name", "layers", "context", "input", "output", "royalty", "accepts")
+    table = Table(*columns, title="Models")
     for model_id in range(1, registry.modelCount() + 1):
         model = registry.model(model_id)
         table.add_row(
@@ -84,24 +91,27 @@ def _models(contracts: Contracts) -> Table:
             format_amount(model.inputPrice),
             format_amount(model.outputPrice),
             f"{model.royaltyBps / 100:g} %",
+            in_short(policy_of(registry, model_id)),
         )
     return table
 
 
-def _shards(contracts: Contracts) -> Table:
-    registry = contracts.registry
+def _shards(contracts: Contracts) -> tuple[Table, int]:
+    """And how many of them wait for fresh collateral."""
+    registry, paused = contracts.registry, 0
     table = Table("id", "model", "layers", "host", "status", "attested until (UTC)", title="Shards")
     for shard_id in range(1, registry.shardCount() + 1):
         shard = registry.shard(shard_id)
         entry = " entry" if shard.isEntry else ""
         serves = registry.isActive(shard_id)
-        status = STATUSES[shard.status]
+        status = ShardStatus(shard.status)
+        paused += status is ShardStatus.PAUSED
         table.add_row(
             str(shard_id),
             str(shard.modelId),
             f"[{shard.firstLayer}, {shard.endLayer}){entry}".replace("[", "\\["),
             shard.host,
-            "unfit" if status == "ACTIVE" and not serves else status,
+            "unfit" if status is ShardStatus.ACTIVE and not serves else status.name,
             time_text(shard.attestedUntil),
         )
-    return table
+    return table, paused

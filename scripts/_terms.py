@@ -46,7 +46,7 @@ class Terms:
     served_bps: int = _term(BASIS_POINTS, "Part of the tokens ever served that is added to that.")
     max_daily_tokens: int = _term(click.INT, "No host's allowance is larger.")
     admin_delay: int = _term(DURATION, "Between an announcement of the admin and its act.")
-    notice_delay: int = _term(DURATION, "The same for measurements, raised prices, platforms.")
+    notice_delay: int = _term(DURATION, "The same for images, raised prices, platforms, policies.")
 
 
 LOCAL = Terms(

@@ -13,6 +13,7 @@ from scripts._errors import WiringWrong
 from scripts._roles import ADMIN, GUARDIAN, NOTICE_GIVER, PUBLISHER, ROLE_NAMES, Holders
 from scripts._root_ca import RootCa
 from scripts._terms import Terms
+from scripts._verifiers import Verifier, automata_behind
 from teetee.quotes import certificate_id
 
 Fact = tuple[str, object, object]
@@ -20,13 +21,18 @@ Fact = tuple[str, object, object]
 
 
 def check_wiring(
-    deployed: Deployed, terms: Terms, holders: Holders, root_ca: RootCa, deployer: str
+    deployed: Deployed,
+    terms: Terms,
+    holders: Holders,
+    root_ca: RootCa,
+    verifier: Verifier,
+    deployer: str,
 ) -> int:
     """How many facts were compared. Raises `WiringWrong` with the first difference."""
     count = 0
     for facts in (
         _token_facts(deployed, terms, holders),
-        _attestation_facts(deployed, root_ca),
+        _attestation_facts(deployed, root_ca, verifier),
         _registry_facts(deployed, terms),
         _escrow_facts(deployed, terms, holders),
         _holder_facts(deployed, terms, holders),
@@ -50,10 +56,13 @@ def _token_facts(deployed: Deployed, terms: Terms, holders: Holders) -> Iterator
     yield "the faucet's interval", terms.faucet_interval, token.FAUCET_INTERVAL()
 
 
-def _attestation_facts(deployed: Deployed, root_ca: RootCa) -> Iterator[Fact]:
+def _attestation_facts(deployed: Deployed, root_ca: RootCa, verifier: Verifier) -> Iterator[Fact]:
     root = deployed.certificates.root()
     yield "the pinned root", certificate_id(root_ca.der), bytes(root.rootId)
     yield "the verifier's store", deployed.certificates.address, deployed.verifier.certificates()
+    # as others tell verifiers apart
+    behind = automata_behind(deployed.verifier.address)
+    yield "whom the verifier asks", verifier.automata or "nobody", behind or "nobody"
 
 
 def _registry_facts(deployed: Deployed, terms: Terms) -> Iterator[Fact]:

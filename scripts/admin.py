@@ -1,111 +1,50 @@
-"""`ape run admin …`: what the holders of roles do, and what everybody can see of it."""
+"""`ape run admin …`: what the holders of roles do, and what everybody can see of it.
 
-from collections.abc import Callable
-from pathlib import Path
+Images and platforms are in `_attestation_acts`, policies in `_policy_acts`.
+"""
+
 from typing import Any
 
 import click
 from ape.api import ProviderAPI
-from ape.cli import ConnectedProviderCommand
 from rich.console import Console
 
+import scripts._attestation_acts
+import scripts._policy_acts  # noqa: F401 (both add their acts to the group)
+from scripts._admin_group import act, cli, model_option, view, wait_option
 from scripts._administration import Act, Administration, Outcome
-from scripts._contracts import deployment_option, open_contracts
-from scripts._errors import plainly
 from scripts._history import announcement, announcements, members
-from scripts._networks import connected_network
 from scripts._option_types import ADDRESS, AMOUNT, BYTES32, DURATION
 from scripts._roles import ROLE_NAMES, notice_for
-from scripts._sender import account_option, sender
-from scripts._tables import show_announcements, show_roles, show_status, time_text
+from scripts._tables import show_announcements, show_roles, show_status
 from scripts._transactions import send
-from teetee.chain.rejections import ContractRejected
 
-model_option = click.option("--model", "model_id", type=click.IntRange(1), required=True)
-measurement_option = click.option("--measurement", type=BYTES32, required=True)
+__all__ = ["cli"]
+
 input_price_option = click.option("--input-price", type=AMOUNT, required=True)
 output_price_option = click.option("--output-price", type=AMOUNT, required=True)
-wait_option = click.option("--wait", is_flag=True, help="Wait until the notice is over.")
 role_argument = click.argument(
     "role", type=click.Choice(list(ROLE_NAMES.values()), case_sensitive=False)
 )
 account_argument = click.argument("holder", type=ADDRESS)
 
 
-@click.group()
-def cli() -> None:
-    """Administer a deployment.
-
-    An act that needs notice is announced by the first call, and done by the same call once the
-    notice is over; --wait does both. All acts are public, and `pending` lists what is to come.
-    """
-
-
-def act(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], None]:
-    """Make a subcommand of a function whose first argument is the `Administration`."""
-
-    def register(function: Callable[..., Any]) -> None:
-        name = function.__name__.replace("_", "-")
-
-        def callback(
-            provider: ProviderAPI,
-            account_name: str | None,
-            deployment_path: Path | None,
-            **given: Any,
-        ) -> None:
-            network = connected_network(provider)
-            contracts = open_contracts(network, deployment_path)
-            account = sender(account_name, network)
-            outcome = function(Administration(contracts, account, provider, network), **given)
-            if isinstance(outcome, Outcome):
-                _tell(name, outcome)
-
-        callback.__doc__ = function.__doc__
-        command: Callable[..., Any] = plainly(callback)
-        for option in reversed((account_option, deployment_option, *options)):
-            command = option(command)
-        cli.command(name, cls=ConnectedProviderCommand)(command)
-
-    return register
-
-
-def view(function: Callable[..., None]) -> None:
-    """Make a subcommand which sends nothing, of a function with provider and contracts."""
-
-    def callback(provider: ProviderAPI, deployment_path: Path | None) -> None:
-        network = connected_network(provider)
-        function(provider, network, open_contracts(network, deployment_path))
-
-    callback.__doc__ = function.__doc__
-    command: Callable[..., Any] = deployment_option(plainly(callback))
-    cli.command(function.__name__, cls=ConnectedProviderCommand)(command)
-
-
-def _tell(name: str, outcome: Outcome) -> None:
-    if outcome.ready_at is None:
-        click.echo(f"Done: {name}, transaction {outcome.receipt.txn_hash}")
-    else:
-        click.echo(
-            f"Announced: {name}. Repeat the same command from {time_text(outcome.ready_at)} UTC on."
-        )
-
-
 # ---------------------------------------------------------------- what is
 
 
-@view
+@view()
 def status(_provider: ProviderAPI, network: Any, contracts: Any) -> None:
     """Requests, money, models, shards."""
     show_status(Console(), network, contracts)
 
 
-@view
+@view()
 def roles(provider: ProviderAPI, _network: Any, contracts: Any) -> None:
     """Who holds which role, and how much notice it has to give."""
     show_roles(Console(), members(provider, contracts))
 
 
-@view
+@view()
 def pending(provider: ProviderAPI, _network: Any, contracts: Any) -> None:
     """What is announced and not done yet."""
     now = int(provider.get_block("pending").timestamp)
@@ -113,30 +52,7 @@ def pending(provider: ProviderAPI, _network: Any, contracts: Any) -> None:
     show_announcements(Console(), contracts, found, now)
 
 
-# ---------------------------------------------------------------- models
-
-
-@act(model_option, measurement_option, wait_option)
-def allow_measurement(
-    administration: Administration, model_id: int, measurement: bytes, wait: bool
-) -> Outcome:
-    """Let an image run a model. With notice (NOTICE_GIVER)."""
-    if administration.registry.isMeasurementAllowed(model_id, measurement):
-        # announced now, it would fail when its time comes
-        given = {"modelId": model_id, "measurement": measurement}
-        raise ContractRejected("MeasurementAlreadyAllowed", given)
-    allowed = (model_id, measurement)
-    return administration.perform(Act(administration.registry, "allowMeasurement", allowed), wait)
-
-
-@act(model_option, measurement_option)
-def withdraw_measurement(
-    administration: Administration, model_id: int, measurement: bytes
-) -> Outcome:
-    """End that, at once (GUARDIAN). Then anybody can evict who runs the image."""
-    return administration.perform(
-        Act(administration.registry, "withdrawMeasurement", (model_id, measurement))
-    )
+# ---------------------------------------------------------------- prices
 
 
 @act(model_option, input_price_option, output_price_option, wait_option)
@@ -155,23 +71,6 @@ def lower_prices(
     """Ask for less per LLM token, at once (PUBLISHER)."""
     return administration.perform(
         Act(administration.registry, "lowerPrices", (model_id, input_price, output_price))
-    )
-
-
-# ---------------------------------------------------------------- platforms
-
-
-@act(click.argument("platform", type=BYTES32))
-def deny_platform(administration: Administration, platform: bytes) -> Outcome:
-    """Refuse all further quotes of a machine, at once (GUARDIAN)."""
-    return administration.perform(Act(administration.registry, "denyPlatform", (platform,)))
-
-
-@act(click.argument("platform", type=BYTES32), wait_option)
-def readmit_platform(administration: Administration, platform: bytes, wait: bool) -> Outcome:
-    """Accept them again. With notice (NOTICE_GIVER)."""
-    return administration.perform(
-        Act(administration.registry, "readmitPlatform", (platform,)), wait
     )
 
 

@@ -22,6 +22,7 @@ from scripts._root_ca import RootCa, root_ca_for
 from scripts._sender import account_option, require_funds, sender
 from scripts._sources import compile_afresh
 from scripts._terms import terms_for, terms_options
+from scripts._verifiers import Verifier, verifier_for, verifier_options
 from scripts._wiring import check_wiring
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import NotDeployed
@@ -39,6 +40,10 @@ An anvil that runs already, on port 8545:
 Base Sepolia, from an ape account:
     export BASE_SEPOLIA_RPC=https://…  APE_ACCOUNTS_deployer_PASSPHRASE=…
     ape run deploy --network base:sepolia:node --account deployer --verify
+
+\b
+The same, with quotes judged by Automata's contract and the collateral it has:
+    ape run deploy --network base:sepolia:node --account deployer --verifier automata
 
 Where --root-ca is left out, quotes have to chain to Intel's root; on a local chain to the root of
 tee_simulator under build/simulator/pki, which is made if it is not there.
@@ -68,6 +73,7 @@ Defaults with three values are those of a local chain, of base-sepolia and of ba
 )
 @click.option("--replace", is_flag=True, help="Forget a live deployment, and make a new one.")
 @click.option("--verify", is_flag=True, help="Publish the sources at sourcify.dev.")
+@verifier_options
 @holder_options
 @terms_options
 @plainly
@@ -79,6 +85,8 @@ def cli(
     accept_forgeries: bool,
     replace: bool,
     verify: bool,
+    verifier: str,
+    automata: str | None,
     **given: Any,
 ) -> None:
     """See HELP."""
@@ -87,6 +95,7 @@ def cli(
     path = deployment_path or network.deployment_file
     _refuse_overwriting(network, path, replace)
     root_ca = root_ca_for(network, root_ca_path, accept_forgeries)
+    judge = verifier_for(network, verifier, automata)
     terms = terms_for(network.terms_of, {k: v for k, v in given.items() if k not in HOLDERS})
     account = sender(account_name, network)
     deployer = str(account.address)
@@ -94,15 +103,15 @@ def cli(
     require_funds(account, provider, GAS)
     compile_afresh(project)
 
-    run = Deployer(project, account, terms, holders, root_ca, console.print)
+    run = Deployer(project, account, terms, holders, root_ca, judge, console.print)
     deployed = run.run()
-    facts = check_wiring(deployed, terms, holders, root_ca, deployer)
+    facts = check_wiring(deployed, terms, holders, root_ca, judge, deployer)
     console.print(f"Read back {facts} facts: all as meant.")
     # A chain that ends with the command leaves no file behind, unless one was asked for.
     lasts = getattr(provider, "process", None) is None or deployment_path is not None
     if lasts:
         deployed.as_deployment(network, root_ca).save(path)
-    _report(console, deployed, root_ca, path if lasts else None)
+    _report(console, deployed, root_ca, judge, path if lasts else None)
     if verify:
         _publish(deployed, provider)
 
@@ -117,7 +126,9 @@ def _refuse_overwriting(network: Network, path: Path, replace: bool) -> None:
     raise AlreadyDeployed(network.name, str(path))
 
 
-def _report(console: Console, deployed: Deployed, root_ca: RootCa, path: Path | None) -> None:
+def _report(
+    console: Console, deployed: Deployed, root_ca: RootCa, judge: Verifier, path: Path | None
+) -> None:
     shown = {**deployed.publishable, "AccessManager": deployed.access_manager}
     for name, contract in shown.items():
         console.print(f"{name:<16} {contract.address}", highlight=False)
@@ -127,6 +138,13 @@ def _report(console: Console, deployed: Deployed, root_ca: RootCa, path: Path | 
         console.print(
             "[yellow]This chain ends with the command, so nothing was written down. Start anvil "
             "and name it in APE_FOUNDRY_HOST to keep one.[/]"
+        )
+    if judge.automata is not None:
+        console.print(
+            f"[yellow]Quotes are judged by Automata's contract {judge.automata}, with the "
+            "collateral that it has: whoever owns it is trusted beside Intel. `teetee collateral` "
+            "brings nothing here, and no policy may ask for an age of collateral.[/]",
+            highlight=False,
         )
     if not root_ca.is_intel:
         console.print("[yellow]SIMULATED: quotes chain to a test root. Trust no answer with it.[/]")

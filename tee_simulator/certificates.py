@@ -6,6 +6,7 @@ writes extensions in the order given.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -96,8 +97,10 @@ def pck_leaf(
     return builder.sign(issuer.key, hashes.SHA256(), ecdsa_deterministic=True)
 
 
-def revocation_list(issuer: Authority, window: tuple[datetime, datetime]) -> bytes:
-    """An empty CRL in DER. Its number is always 1, as Intel's is: order them by thisUpdate."""
+def revocation_list(
+    issuer: Authority, window: tuple[datetime, datetime], serials: Iterable[int] = ()
+) -> bytes:
+    """A CRL in DER. Its number is always 1, as Intel's is: order them by thisUpdate."""
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -107,6 +110,11 @@ def revocation_list(issuer: Authority, window: tuple[datetime, datetime]) -> byt
         .add_extension(x509.CRLNumber(1), critical=False)
         .add_extension(authority, critical=False)
     )
+    for serial in serials:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(window[0])
+        reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
+        entry = entry.add_extension(reason, critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
     signed = builder.sign(issuer.key, hashes.SHA256(), ecdsa_deterministic=True)
     return signed.public_bytes(Encoding.DER)
 

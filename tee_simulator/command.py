@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tee_simulator.compose import Compose
+from tee_simulator.conditions import ConditionsFile
 from tee_simulator.enclave import Clock, SimulatedEnclave, utc_now
 from tee_simulator.errors import Retryable, SimulatorError
 from tee_simulator.guest_agent import GuestAgent
@@ -73,7 +74,8 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _pccs(options: argparse.Namespace) -> None:
     pki = TestPki.open(options.pki)
-    with Listener.on_loopback(options.port, Pccs(pki, _clock(options.at))) as listener:
+    service = Pccs(pki, _clock(options.at), ConditionsFile(options.pki))
+    with Listener.on_loopback(options.port, service) as listener:
         _run_until_stopped({"url": f"http://127.0.0.1:{listener.port}"})
 
 

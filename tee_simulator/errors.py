@@ -11,6 +11,7 @@ SimulatorError
     ├── ComposeInvalid          not an app-compose document
     ├── PkiDamaged              the files of the test PKI do not fit together
     ├── IdentityDamaged         the files of an enclave do not fit together
+    ├── ConditionsInvalid       not conditions that the simulator knows
     └── CallInvalid             a guest-agent call that dstack would refuse as well
 """
 
@@ -112,6 +113,14 @@ class IdentityDamaged(Fatal):
             f"The simulated enclave in {directory} is damaged: {reason}. "
             "Remove the folder; its keys are gone then."
         )
+
+
+class ConditionsInvalid(Fatal):
+    """Not conditions that the simulator knows."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"Cannot simulate that: {rule}. See tee_simulator/conditions.py.")
 
 
 class CallInvalid(Fatal):

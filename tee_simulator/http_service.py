@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(size)
         self._send(self.service.respond(self.command, self.path, body))
 
-    do_GET = do_POST = _respond  # noqa: N815 - the names that http.server looks for
+    do_GET = do_POST = do_PUT = _respond  # noqa: N815 - the names that http.server looks for
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

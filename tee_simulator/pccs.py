@@ -2,9 +2,14 @@
 fetch it themselves.
 
 Source: Intel PCS API version 4 (tcb, qe/identity, pckcrl with their issuer-chain headers), and a
-PCCS's habit of serving the root CRL as hex.
+PCCS's habit of serving the root CRL as hex. `update=early` and `tcbEvaluationDataNumber=` choose
+between two sets where the conditions have two.
+
+At `/simulation/conditions`, which no PCS has, GET shows and PUT changes what goes wrong:
+tee_simulator/conditions.py.
 """
 
+import json
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -16,13 +21,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tee_simulator import collateral
 from tee_simulator.certificates import ROOT_CRL_URL
-from tee_simulator.collateral import LIFE, SimulatedCollateral
+from tee_simulator.collateral import SimulatedCollateral
+from tee_simulator.conditions import Conditions, ConditionsFile
+from tee_simulator.errors import ConditionsInvalid
 from tee_simulator.http_service import Response
 from tee_simulator.machine import FMSPC
 from tee_simulator.pki import TestPki
 
 SGX, TDX = "/sgx/certification/v4", "/tdx/certification/v4"
 
+CONDITIONS_PATH = "/simulation/conditions"
 ROOT_CRL_PATH = urlsplit(ROOT_CRL_URL).path
 
 Query = dict[str, list[str]]
@@ -31,11 +39,19 @@ Query = dict[str, list[str]]
 class Pccs:
     """The service. Signs at the first question and again once half of the validity is over."""
 
-    def __init__(self, pki: TestPki, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        pki: TestPki,
+        clock: Callable[[], datetime],
+        conditions: ConditionsFile | None = None,
+    ) -> None:
         self._pki = pki
         self._clock = clock
         self._lock = threading.Lock()
-        self._issued: SimulatedCollateral | None = None
+        self._file = conditions
+        self._conditions = conditions.read() if conditions else Conditions()
+        self._issued: dict[bool, SimulatedCollateral] = {}
+        self._last: dict[bool, datetime] = {}
         self._routes: dict[str, Callable[[SimulatedCollateral, Query], Response | None]] = {
             f"{TDX}/tcb": _tcb,
             f"{TDX}/qe/identity": lambda current, _: _signed(
@@ -51,23 +67,75 @@ class Pccs:
     def respond(self, method: str, target: str, body: bytes) -> Response:
         """404 for whatever is not ours: other FMSPCs, other authorities, other paths."""
         address = urlsplit(target)
+        if address.path == CONDITIONS_PATH:
+            return self._control(method, body)
         route = self._routes.get(address.path)
-        answer = route(self.current(), parse_qs(address.query)) if route else None
-        return answer or Response(
-            HTTPStatus.NOT_FOUND, b'{"error": "SIMULATED: nothing is published here"}'
-        )
+        query = parse_qs(address.query)
+        early = self._is_early(query)
+        if route is None or early is None:
+            return _nothing()
+        return route(self.current(early=early), query) or _nothing()
 
-    def current(self) -> SimulatedCollateral:
-        """Collateral that is valid at the clock's time."""
+    def current(self, *, early: bool = False) -> SimulatedCollateral:
+        """Collateral of the standard or the early set that is valid at the clock's time."""
         now = self._clock()
         with self._lock:
-            issued = self._issued
-            if (
-                issued is None
-                or not issued.next_update - LIFE <= now <= issued.next_update - LIFE / 2
-            ):
-                issued = self._issued = collateral.issue(self._pki, now)
+            if self._file is not None and (found := self._file.read()) != self._conditions:
+                self._set(found)
+            issued = self._issued.get(early)
+            # what is to have expired was so from the beginning
+            is_fresh = issued and (self._conditions.expired or _is_fresh(issued, now))
+            if issued is None or not is_fresh:
+                issued = self._issue(now, early)
         return issued
+
+    def _issue(self, now: datetime, early: bool) -> SimulatedCollateral:
+        before = self._last.get(early)
+        if before is not None and before >= now:  # the clock was put back
+            before = None
+        issued = collateral.issue(self._pki, now, self._conditions, early=early, later_than=before)
+        self._issued[early] = issued
+        # What is to have expired is no measure: the next has to be in force.
+        if not self._conditions.expired:
+            self._last[early] = issued.issued_at
+        return issued
+
+    def _set(self, conditions: Conditions) -> None:
+        self._conditions = conditions
+        self._issued = {}
+
+    def _is_early(self, query: Query) -> bool | None:
+        """None: the set that is asked for isn't there."""
+        early = query.get("update", ["standard"])[0] == "early"
+        number = query.get("tcbEvaluationDataNumber", [""])[0]
+        if not number:
+            return early
+        for candidate in (False, True):
+            if number == str(self._conditions.number(candidate)):
+                return candidate
+        return None
+
+    def _control(self, method: str, body: bytes) -> Response:
+        """GET and PUT of the conditions."""
+        if method == "PUT":
+            try:
+                conditions = Conditions.parse(body)
+            except ConditionsInvalid as error:
+                message = json.dumps({"error": f"SIMULATED: {error}"})
+                return Response(HTTPStatus.BAD_REQUEST, message.encode())
+            with self._lock:
+                if self._file is not None:
+                    self._file.write(conditions)
+                self._set(conditions)
+        return Response(HTTPStatus.OK, self._conditions.to_json().encode())
+
+
+def _is_fresh(issued: SimulatedCollateral, now: datetime) -> bool:
+    return issued.issued_at <= now <= issued.fresh_until
+
+
+def _nothing() -> Response:
+    return Response(HTTPStatus.NOT_FOUND, b'{"error": "SIMULATED: nothing is published here"}')
 
 
 def _tcb(current: SimulatedCollateral, query: Query) -> Response | None:

@@ -22,7 +22,8 @@
         │   └── AnswerInvalid         decrypted, but not an answer
         └── PathError
             ├── NoEntryShard          nobody active can read the prompt
-            └── PathIncomplete        some layers are served by nobody active
+            ├── PathIncomplete        some layers are served by nobody active
+            └── SpreadUnmet           every path lies in too few hands for the model's policy
 
 Errors of the chain are in `teetee.chain.errors`. No message, argument or cause carries plaintext or
 a key: what is wrong is named by field and rule. Every message says what to do next.
@@ -239,4 +240,18 @@ class PathIncomplete(PathError):
         super().__init__(
             f"No active shard of model {model_id} takes over at layer {first} on the way to layer "
             f"{end}. Wait for a host to enrol one that begins there, or choose another model."
+        )
+
+
+class SpreadUnmet(PathError):
+    """Every path lies in too few hands for the model's policy."""
+
+    def __init__(self, model_id: int, hosts: int, platforms: int) -> None:
+        self.model_id = model_id
+        self.hosts = hosts
+        self.platforms = platforms
+        super().__init__(
+            f"Model {model_id} asks for paths over at least {hosts} hosts and {platforms} "
+            "platforms, and the active shards make none. Wait for another host to enrol, or choose "
+            "another model."
         )

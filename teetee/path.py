@@ -1,11 +1,19 @@
-"""Choosing a path: active shards which tile a model's layers, beginning with an entry. Pure."""
+"""Choosing a path: active shards which tile a model's layers, beginning with an entry, spread over
+as many hosts and platforms as the model's policy asks for. Pure.
+"""
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Protocol, TypeVar
 
-from teetee.errors import NoEntryShard, PathIncomplete
+from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
 from teetee.identifiers import ModelId, ShardId
 from teetee.layers import LayerRange
+
+PLATFORM_TAG_BYTES = 8
+"""Contracts keep so much of a platform's id by a shard's signer, and compare only that."""
 
 
 class Stage(Protocol):
@@ -23,6 +31,28 @@ class Stage(Protocol):
     def is_entry(self) -> bool:
         """Whether it can begin a path."""
 
+    @property
+    def host(self) -> str:
+        """The wallet that owns it."""
+
+    @property
+    def platform_id(self) -> bytes:
+        """The machine it runs on, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How many different hosts and platforms a path must have to be paid."""
+
+    hosts: int = 1
+    platforms: int = 1
+
+    def is_met(self, hosts: int, platforms: int) -> bool:
+        """By a path of so many different ones."""
+        return hosts >= self.hosts and platforms >= self.platforms
+
+
+ANYWHERE = Spread()
 
 _Shard = TypeVar("_Shard", bound=Stage)
 
@@ -34,12 +64,14 @@ def choose_path(
     *,
     entry: ShardId | None = None,
     without: frozenset[ShardId] = frozenset(),
+    spread: Spread = ANYWHERE,
 ) -> tuple[_Shard, ...]:
-    """The path with the fewest stages; among equals the one whose shard ids come first.
+    """The path with the fewest stages that meets `spread`; among equals the one whose shard ids
+    come first.
 
     `shards` are the active ones of this model. `entry` fixes the first stage, `without` leaves
-    shards out. Raises `NoEntryShard`, and `PathIncomplete` naming the farthest layer at which
-    nobody goes on.
+    shards out. Raises `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody
+    goes on; `SpreadUnmet`.
     """
     usable = sorted(
         (shard for shard in shards if shard.shard_id not in without),
@@ -53,31 +85,77 @@ def choose_path(
     if not entries:
         raise NoEntryShard(model_id)
     middles = [shard for shard in usable if not shard.is_entry]
-    # Shortest ways from each layer to the end, found from the end backwards.
-    ways: dict[int, tuple[_Shard, ...]] = {layer_count: ()}
-    for shard in sorted(middles, key=lambda shard: (-shard.layers.first, shard.shard_id)):
-        _keep_better(ways, shard)
-    whole = [(shard, *ways[shard.layers.end]) for shard in entries if shard.layers.end in ways]
-    if not whole:
+    left = _stages_left(middles, layer_count)
+    if not any(shard.layers.end in left for shard in entries):
         raise PathIncomplete(model_id, _farthest(entries, middles), layer_count)
-    return min(whole, key=_rank)
+    if spread.is_met(*_different([*entries, *middles])):
+        for path in _paths(entries, middles, left, spread):
+            if spread.is_met(*_different(path)):
+                return path
+    raise SpreadUnmet(model_id, spread.hosts, spread.platforms)
 
 
-def _keep_better(ways: dict[int, tuple[_Shard, ...]], shard: _Shard) -> None:
-    rest = ways.get(shard.layers.end)
-    if rest is None:
-        return
-    way = (shard, *rest)
-    known = ways.get(shard.layers.first)
-    if known is None or _rank(way) < _rank(known):
-        ways[shard.layers.first] = way
+def _paths(
+    entries: Sequence[_Shard], middles: Sequence[_Shard], left: Mapping[int, int], spread: Spread
+) -> Iterator[tuple[_Shard, ...]]:
+    """Whole paths, the best first. Of those that have come to a layer over the same hosts and
+    platforms only the best goes on: whatever follows is as good for all of them.
+    """
+    order = count()  # no two are compared beyond it
+    heap: list[tuple[int, tuple[int, ...], int, tuple[_Shard, ...]]] = []
+
+    def push(path: tuple[_Shard, ...]) -> None:
+        end = path[-1].layers.end
+        if end in left:
+            ids = tuple(shard.shard_id for shard in path)
+            heapq.heappush(heap, (len(path) + left[end], ids, next(order), path))
+
+    for shard in entries:
+        push((shard,))
+    seen = set()
+    while heap:
+        *_, path = heapq.heappop(heap)
+        end = path[-1].layers.end
+        key = (end, *_hands(path, spread))
+        if key in seen:
+            continue
+        seen.add(key)
+        if left[end] == 0:
+            yield path
+        for shard in middles:
+            if shard.layers.first == end:
+                push((*path, shard))
 
 
-def _rank(way: tuple[_Shard, ...]) -> tuple[int, tuple[int, ...]]:
-    return len(way), tuple(shard.shard_id for shard in way)
+def _hands(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:
+    """Its hosts and platforms; which they are matters no more once there are enough of them."""
+    hosts = frozenset(shard.host for shard in path)
+    platforms = frozenset(_tag(shard) for shard in path)
+    return (
+        hosts if len(hosts) < spread.hosts else None,
+        platforms if len(platforms) < spread.platforms else None,
+    )
 
 
-def _farthest(entries: list[_Shard], middles: list[_Shard]) -> int:
+def _different(path: Sequence[_Shard]) -> tuple[int, int]:
+    return len({shard.host for shard in path}), len({_tag(shard) for shard in path})
+
+
+def _tag(shard: Stage) -> bytes:
+    return shard.platform_id[:PLATFORM_TAG_BYTES]
+
+
+def _stages_left(middles: Sequence[_Shard], layer_count: int) -> dict[int, int]:
+    """From each layer that leads to the last one: by how many stages at least."""
+    left = {layer_count: 0}
+    for shard in sorted(middles, key=lambda shard: -shard.layers.first):
+        if shard.layers.end in left:
+            known = left.get(shard.layers.first, layer_count)
+            left[shard.layers.first] = min(known, left[shard.layers.end] + 1)
+    return left
+
+
+def _farthest(entries: Sequence[_Shard], middles: Sequence[_Shard]) -> int:
     """The highest layer that can be reached from an entry."""
     reached = {shard.layers.end for shard in entries}
     for shard in sorted(middles, key=lambda shard: shard.layers.first):

@@ -43,14 +43,16 @@ def account(name: str) -> LocalAccount:
 
 
 @contextmanager
-def running_chain() -> Iterator["Chain"]:
-    """A fresh anvil: osaka, where P256VERIFY costs 6,900 as on Base, and Base's cap of 2^24 gas per
-    transaction. Raises `ToolMissing`, `ChainSilent`."""
+def running_chain(started_at: int | None = None) -> Iterator["Chain"]:
+    """A fresh anvil, with the present or that time: osaka, where P256VERIFY costs 6,900 as on Base,
+    and Base's cap of 2^24 gas per transaction. Raises `ToolMissing`, `ChainSilent`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(ROOT / "toolchain" / "anvil"), "--silent", "--port", str(port)]
     command += ["--chain-id", str(CHAIN_ID), "--hardfork", "osaka", "--enable-tx-gas-limit"]
+    if started_at is not None:
+        command += ["--timestamp", str(started_at)]
     try:
         process = subprocess.Popen(command, cwd=ROOT)
     except OSError as error:
@@ -72,6 +74,7 @@ class Chain:
             if time.monotonic() > deadline:
                 raise ChainSilent(url, START_SECONDS)
             time.sleep(0.02)  # there is no event to await: a port that opens
+        self.pass_time(1)  # estimates on top of anvil's first block would be for second 1
 
     def fund(self, address: str) -> None:
         """Give ETH for gas."""

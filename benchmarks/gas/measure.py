@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from eth_account.signers.local import LocalAccount
 
 from benchmarks.gas.chain import compile_contracts, running_chain
+from benchmarks.gas.collateral import IN_FORCE, measure_collateral
 from benchmarks.gas.requests import Path
 from benchmarks.gas.world import LAYERS, SPLIT, World
 from teetee.layers import LayerRange
@@ -24,10 +25,15 @@ BATCH = 20
 class GasFigures:
     """Names as in `results/gas.json`, in its spelling."""
 
-    enrol: int
+    enrolKnownPlatform: int  # noqa: N815
     enrolFirstOfHost: int  # noqa: N815
+    recheck: int
+    pckCertificate: int  # noqa: N815
+    tcbInfo: int  # noqa: N815
+    qeIdentity: int  # noqa: N815
+    platformCrl: int  # noqa: N815
+    rootCrl: int  # noqa: N815
     publishModel: int  # noqa: N815
-    addPckCertificate: int  # noqa: N815
     request: int
     requestPerPayloadByte: float  # noqa: N815
     settleTwoStages: int  # noqa: N815
@@ -44,6 +50,8 @@ class GasFigures:
 def measure() -> GasFigures:
     """All of it on one fresh chain; a few seconds. Raises `BenchmarkError`."""
     compile_contracts()
+    with running_chain(IN_FORCE) as chain:
+        collateral = measure_collateral(chain)
     with running_chain() as chain:
         world = World(chain)
         host, other = world.funded("host"), world.funded("other host")
@@ -60,10 +68,15 @@ def measure() -> GasFigures:
             lambda size: _settle(world, path, requester, size)
         )
         return GasFigures(
-            enrol=enrol,
+            enrolKnownPlatform=enrol,
             enrolFirstOfHost=first,
+            recheck=chain.gas(world.deployer, "rechecking", world.recheck(last)),
+            pckCertificate=collateral.pck_certificate,
+            tcbInfo=collateral.tcb_info,
+            qeIdentity=collateral.qe_identity,
+            platformCrl=collateral.platform_crl,
+            rootCrl=collateral.root_crl,
             publishModel=world.publication_gas,
-            addPckCertificate=world.certificate_gas,
             request=request,
             requestPerPayloadByte=per_envelope_byte,
             settleTwoStages=settle,

@@ -21,13 +21,18 @@ Whole transactions on a local chain with Base's rules (osaka, P256VERIFY at 6,90
 gas): 21,000, calldata and execution, refunds taken off. Steady state: everybody concerned has done
 the same before, unless said otherwise. Payload bytes (envelope, answer) are left out: each
 transaction is measured with payloads of 512 and 2,048 bytes, and the straight line through both is
-read at zero. The quotes are simulated, their verification is not: `DcapVerifier` checks the
-attestation key's signature, the quoting enclave's report and its binding in full; the platform's
-certificate was verified before (`addPckCertificate`).
+read at zero. The quotes are simulated, their verification is not: `DcapVerifier` checks everything,
+from the attestation key's signature to the platform's TCB level; the platform's certificate was
+verified before (`pckCertificate`). Collateral and that certificate are Intel's own of August 2026,
+each the first of its kind.
 """
 
 ROWS = (
-    Row("enrol", "enrol one more shard of a host, on a known platform, quote verified in full"),
+    Row(
+        "enrolKnownPlatform",
+        "enrol one more shard of a host, on a known platform, quote verified in full",
+        260_000,
+    ),
     Row("enrolFirstOfHost", "the same for the first shard of a host"),
     Row("request", "open a paid request", 130_000),
     Row("settleTwoStages", "settle a path of two stages", 150_000),
@@ -35,7 +40,12 @@ ROWS = (
     Row("refund", "refund after the deadline, with penalty"),
     Row("withdraw", "withdraw a host's credit for the first time"),
     Row("publishModel", "publish a model of 30 layers"),
-    Row("addPckCertificate", "verify and store a platform's PCK certificate"),
+    Row("recheck", "judge an enrolled shard anew, without a signature", 60_000),
+    Row("pckCertificate", "verify and store a platform's PCK certificate (1,269 bytes)", 210_000),
+    Row("tcbInfo", "take a TCB info (5,524 bytes, 4 levels, 6 of modules)", 850_000),
+    Row("qeIdentity", "take a QE identity (461 bytes)"),
+    Row("platformCrl", "take a PCK CRL (3,355 bytes, 57 serial numbers)", 900_000),
+    Row("rootCrl", "take a root CRL (294 bytes)"),
 )
 
 

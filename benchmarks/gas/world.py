@@ -9,13 +9,23 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from benchmarks.gas.chain import CHAIN_ID, Chain, account
+from benchmarks.gas.collateral import bring_simulated
+from tee_simulator.collateral import EVALUATION_NUMBER, issue
+from tee_simulator.conditions import Conditions
 from tee_simulator.machine import Machine
 from tee_simulator.measurements import Measurements
 from tee_simulator.pki import TestPki
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.layers import LayerRange
-from teetee.quotes import certificate_chain_der, certificate_id, measurement, trim_to_core
+from teetee.quotes import (
+    QuoteClaims,
+    certificate_chain_der,
+    certificate_id,
+    measurement,
+    pck_facts,
+    trim_to_core,
+)
 from teetee.signatures import sign_digest
 
 TEE = 10**18
@@ -26,6 +36,8 @@ BOND, PENALTY = 1000 * TEE, 50 * TEE
 INPUT_PRICE, OUTPUT_PRICE = 10**15, 3 * 10**15
 DAY = 86_400
 ENDPOINT = "shard-00.teetee.example:8443"
+REVOKED = tuple("7f" + keccak(text=f"revoked {number}")[:19].hex() for number in range(57))
+"""As many serial numbers, of as many bytes, as Intel's platform CRL had in 2026-08."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class EnrolledShard:
     layers: LayerRange
     signer: LocalAccount
     identity_digest: bytes
+    quote_core: bytes
 
 
 class World:
@@ -56,7 +69,7 @@ class World:
         probe = self._machine.quote(self._guest, bytes(64))
         self._leaf, self._authority, self._root = certificate_chain_der(probe)
         self._measurement = measurement(probe)
-        self.publication_gas, self.certificate_gas = 0, 0
+        self.publication_gas = 0
         self._deploy()
         self.model_id = self._publish()
 
@@ -70,6 +83,7 @@ class World:
         self.token = create(self.deployer, "UsageToken", self.treasury.address, *supply)
         certificates = create(self.deployer, "PckCertificates", self._root)
         verifier = create(self.deployer, "DcapVerifier", certificates.address)
+        moment = datetime.fromtimestamp(self.chain.now(), UTC)
         partners = (manager, self.token.address, verifier.address)
         terms = (BOND, 30 * DAY, 2 * DAY)
         self.registry = create(self.deployer, "ShardRegistry", *partners, *terms)
@@ -86,8 +100,18 @@ class World:
             "adding the authority",
             certificates.functions.addAuthority(self._authority),
         )
-        add = certificates.functions.addPckCertificate(self._leaf, certificate_id(self._authority))
-        self.certificate_gas = self.chain.gas(self.deployer, "adding the PCK certificate", add)
+        authority_id = certificate_id(self._authority)
+        add = certificates.functions.addPckCertificate(self._leaf, authority_id)
+        self.chain.send(self.deployer, "adding the PCK certificate", add)
+        bring_simulated(
+            self.chain,
+            self.deployer,
+            certificates,
+            verifier,
+            issue(self._pki, moment, Conditions(revoked_pcks=REVOKED)),
+            self._pki.tcb_signing.der,
+            authority_id,
+        )
 
     def _publish(self) -> ModelId:
         digests = [keccak(text=f"layer {index}") for index in range(LAYERS)]
@@ -106,6 +130,10 @@ class World:
         )
         publish = self.registry.functions.publishModel(parameters, [self._measurement])
         self.publication_gas = self.chain.gas(self.deployer, "publishing", publish)
+        policy = list(self.registry.functions.policyOf(1).call())
+        policy[1] = EVALUATION_NUMBER  # as a public model does: no older set of collateral counts
+        tighten = self.registry.functions.tightenPolicy(1, tuple(policy))
+        self.chain.send(self.deployer, "tightening the policy", tighten)
         return ModelId(1)
 
     # ------------------------------------------------------------ people and shards
@@ -137,22 +165,27 @@ class World:
             slice_digest=digest,
             keyset=keyset,
         )
-        enrolment = self._enrolment(identity, signer)
+        core, enrolment = self._enrolment(identity, signer)
         gas = self.chain.gas(host, "enrolling", enrolment)
         shard_id = ShardId(int(self.registry.functions.shardOf(signer.address).call()))
-        return EnrolledShard(shard_id, layers, signer, identity.identity_digest()), gas
+        return EnrolledShard(shard_id, layers, signer, identity.identity_digest(), core), gas
+
+    def recheck(self, shard: EnrolledShard) -> Any:
+        """The call, by anyone."""
+        facts = pck_facts(self._leaf, self._authority, self._root, index=1)
+        claims = QuoteClaims.of(shard.quote_core, facts)
+        return self.registry.functions.recheck(shard.shard_id, claims.as_solidity())
 
     def _slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
         arguments = (self.model_id, layers.first, layers.end, is_entry)
         return bytes(self.registry.functions.sliceDigest(*arguments).call())
 
-    def _enrolment(self, identity: EnclaveIdentity, signer: LocalAccount) -> Any:
+    def _enrolment(self, identity: EnclaveIdentity, signer: LocalAccount) -> tuple[bytes, Any]:
         # The one before the newest: an estimate doesn't know the hash of the block it builds on.
         quoted = self.chain.web3.eth.get_block(self.chain.web3.eth.block_number - 1)
         number, block_hash = int(quoted["number"]), bytes(quoted["hash"])
-        quote = self._machine.quote(
-            self._guest, report_data(identity.identity_digest(), number, block_hash)
-        )
+        bound = report_data(identity.identity_digest(), number, block_hash)
+        core = trim_to_core(self._machine.quote(self._guest, bound))
         payout = account(f"payout of {identity.host}").address
         digest = enrolment_digest(
             chain_id=CHAIN_ID,
@@ -174,9 +207,10 @@ class World:
             payout,
             number,
         )
-        return self.registry.functions.enrol(
+        enrol = self.registry.functions.enrol(
             parameters,
-            trim_to_core(quote),
+            core,
             certificate_id(self._leaf),
             sign_digest(signer, digest).to_rsv(),
         )
+        return core, enrol

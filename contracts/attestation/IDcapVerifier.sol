@@ -2,17 +2,16 @@
 pragma solidity >=0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
+import {TcbStatus} from "../types/VerifiedQuote.sol";
+import {ICollateral} from "./ICollateral.sol";
 import {IPckCertificates} from "./IPckCertificates.sol";
 
 /// @title IDcapVerifier
-/// @notice Intel's DCAP for TDX quotes of version 4, up to the root which {certificates} pins.
-/// @dev What it does NOT check yet, and says so by `TcbStatus.UNCHECKED`: TCB level, revocation, the QE's security
-/// version. A platform that Intel has revoked, or that is years behind on updates, passes.
-interface IDcapVerifier is IQuoteVerifier {
-    /// @notice Not the 1,240 bytes of a quote core.
-    error QuoteLengthInvalid(uint256 length);
-    /// @notice The first 8 bytes aren't those of a TDX quote of version 4 signed over P-256.
-    error QuoteKindUnsupported(bytes8 versionKeyTypeAndTee);
+/// @notice Intel's DCAP for TDX quotes of versions 4 and 5, up to the root which {certificates} pins: signatures,
+/// certificates, revocation, TCB level, TDX module, quoting enclave.
+/// @dev A verdict rests on collateral that anyone keeps fresh; see {ICollateral}. Of the status, REVOKED and
+/// NOT_SUPPORTED are refused here; how much of the rest is good enough is the caller's to decide.
+interface IDcapVerifier is IQuoteVerifier, ICollateral {
     /// @notice The quoting enclave isn't Intel's.
     error QeVendorUnknown(bytes16 vendor);
     /// @notice The TD can be debugged, lacks SEPT_VE_DISABLE, can be migrated, or has reserved bits set.
@@ -21,10 +20,13 @@ interface IDcapVerifier is IQuoteVerifier {
     error TdxModuleRefused();
     /// @notice MROWNER or MROWNERCONFIG aren't zero: nothing in dstack sets them.
     error TdOwnerRefused();
+    /// @notice MRSERVICETD isn't zero: another TD has a say in this one.
+    error ServiceTdRefused();
     /// @notice The quoting enclave can be debugged.
     error QeDebuggable();
-    /// @notice The report isn't of Intel's TD quoting enclave.
-    error QeIdentityUnknown(bytes32 mrSigner, uint16 productId);
+    /// @notice The report isn't of the quoting enclave which Intel's QE identity describes, or of too old a version.
+    /// `qe` is that of {QuoteClaims}.
+    error QeIdentityUnknown(bytes32 mrSigner, bytes32 qe);
     /// @notice The QE's report is about another attestation key.
     error AttestationKeyNotBound(bytes32 reported, bytes32 expected);
     /// @notice The PCK key didn't sign the QE's report.
@@ -33,6 +35,12 @@ interface IDcapVerifier is IQuoteVerifier {
     error QuoteSignatureInvalid();
     /// @notice The leaf, its authority or the root ended at that Unix second.
     error PckChainExpired(bytes32 pckId, uint256 expiresAt);
+    /// @notice A CRL lists the PCK certificate or its authority's.
+    error PckRevoked(bytes32 pckId);
+    /// @notice No CRL, TCB info or QE identity is in force, or none from that evaluation number on. Bring it.
+    error CollateralMissing(bytes6 fmspc, uint256 minimumEvaluationNumber);
+    /// @notice Intel has revoked the platform's TCB, or doesn't list it.
+    error TcbRefused(TcbStatus status);
 
     /// @notice Where the PCK certificates are.
     function certificates() external view returns (IPckCertificates);

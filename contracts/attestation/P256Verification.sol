@@ -61,10 +61,14 @@ library P256Verification {
         view
         returns (bool valid)
     {
-        bytes memory input = abi.encode(digest, signature.r, signature.s, key.x, key.y);
         assembly ("memory-safe") {
+            // digest, r, s, x, y; past the free memory pointer, which stays
+            let input := mload(0x40)
+            mstore(input, digest)
+            mcopy(add(input, 0x20), signature, 0x40)
+            mcopy(add(input, 0x60), key, 0x40)
             // scratch space takes the answer; what stands there is read only if the call wrote it
-            let answered := staticcall(gas(), 0x100, add(input, 0x20), 0xa0, 0, 0x20)
+            let answered := staticcall(gas(), 0x100, input, 0xa0, 0, 0x20)
             valid := and(and(answered, eq(returndatasize(), 0x20)), eq(mload(0), 1))
         }
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Authority, IPckCertificates, PckCertificate} from "./IPckCertificates.sol";
+import {Authority, CollateralSigner, IPckCertificates, PckCertificate} from "./IPckCertificates.sol";
 import {P256Key, P256Verification} from "./P256Verification.sol";
 import {PckExtension, PckPlatform} from "./PckExtension.sol";
+import {PckRecord} from "./PckRecord.sol";
 import {Certificate, X509} from "./X509.sol";
 
 /// @title PckCertificates
@@ -14,13 +15,19 @@ contract PckCertificates is IPckCertificates {
     uint256 private immutable _ROOT_Y;
     bytes32 private immutable _ROOT_ID;
     bytes32 private immutable _ROOT_SUBJECT;
+    uint160 private immutable _ROOT_SERIAL;
     uint40 private immutable _ROOT_EXPIRES_AT;
     bool private immutable _NATIVE_P256;
 
-    uint32 private _authorityCount;
+    /// @dev A mask of revoked ones has so many bits. Intel has two of each kind.
+    uint256 private constant _MAX_BELOW_ROOT = 32;
+
+    uint16 private _authorityCount;
+    uint16 private _signerCount;
     mapping(uint256 index => bytes32 authorityId) private _authorityIds;
     mapping(bytes32 authorityId => Authority authority) private _authorities;
-    mapping(bytes32 pckId => PckCertificate certificate) private _pckCertificates;
+    mapping(uint256 index => bytes32 signerId) private _signerIds;
+    mapping(bytes32 signerId => CollateralSigner signer) private _signers;
 
     /// @notice Pins the root for ever. Reverts unless it is a self-signed authority in force.
     /// @param rootDer Its certificate in DER.
@@ -35,7 +42,7 @@ contract PckCertificates is IPckCertificates {
         if (!signed) revert CertificateSignatureInvalid(certificate.id);
         (_ROOT_X, _ROOT_Y) = (certificate.key.x, certificate.key.y);
         (_ROOT_ID, _ROOT_SUBJECT) = (certificate.id, certificate.subject);
-        _ROOT_EXPIRES_AT = certificate.notAfter;
+        (_ROOT_SERIAL, _ROOT_EXPIRES_AT) = (certificate.serial, certificate.notAfter);
         emit RootPinned(certificate.id, rootDer);
     }
 
@@ -51,13 +58,10 @@ contract PckCertificates is IPckCertificates {
         if (!certificate.isAuthority) revert CertificateKindWrong({id: authorityId, isAuthority: false});
         // or what the root signs beside its authorities could pass for leaves
         if (certificate.subject == _ROOT_SUBJECT) revert RootInvalid(authorityId);
-        if (block.timestamp > _ROOT_EXPIRES_AT) {
-            revert IssuerExpired({authorityId: _ROOT_ID, expiresAt: _ROOT_EXPIRES_AT});
-        }
-        _requireIssued({certificate: certificate, issuer: _ROOT_SUBJECT, key: P256Key({x: _ROOT_X, y: _ROOT_Y})});
+        _requireIssuedByRoot(certificate);
 
-        // one authority costs its sender 150,000 gas: 2^32 of them are out of reach
-        uint32 index = ++_authorityCount;
+        uint16 index = ++_authorityCount;
+        if (index > _MAX_BELOW_ROOT) revert TooManyCertificates(_MAX_BELOW_ROOT);
         _authorityIds[index] = authorityId;
         _authorities[authorityId] = Authority({
             x: certificate.key.x,
@@ -68,6 +72,29 @@ contract PckCertificates is IPckCertificates {
             index: index
         });
         emit AuthorityAdded({authorityId: authorityId, index: index, der: der});
+    }
+
+    /// @inheritdoc IPckCertificates
+    function addCollateralSigner(bytes calldata der) external returns (bytes32 signerId) {
+        Certificate memory certificate = X509.parse(der);
+        signerId = certificate.id;
+        if (_signers[signerId].index != 0) return signerId;
+
+        if (certificate.isAuthority) revert CertificateKindWrong({id: signerId, isAuthority: true});
+        if (certificate.sgxStart != certificate.sgxEnd) revert NotACollateralSigner(signerId);
+        _requireIssuedByRoot(certificate);
+
+        uint16 index = ++_signerCount;
+        if (index > _MAX_BELOW_ROOT) revert TooManyCertificates(_MAX_BELOW_ROOT);
+        _signerIds[index] = signerId;
+        _signers[signerId] = CollateralSigner({
+            x: certificate.key.x,
+            y: certificate.key.y,
+            serial: certificate.serial,
+            expiresAt: _earlier(certificate.notAfter, _ROOT_EXPIRES_AT),
+            index: index
+        });
+        emit CollateralSignerAdded({signerId: signerId, index: index, der: der});
     }
 
     /// @inheritdoc IPckCertificates
@@ -94,7 +121,7 @@ contract PckCertificates is IPckCertificates {
 
     /// @inheritdoc IPckCertificates
     function pckCertificate(bytes32 pckId) external view returns (PckCertificate memory stored) {
-        stored = _pckCertificates[pckId];
+        stored = PckRecord.read(address(this), pckId);
         if (stored.authorityIndex == 0) revert PckCertificateUnknown(pckId);
     }
 
@@ -111,12 +138,43 @@ contract PckCertificates is IPckCertificates {
 
     /// @inheritdoc IPckCertificates
     function hasPckCertificate(bytes32 pckId) public view returns (bool) {
-        return _pckCertificates[pckId].authorityIndex != 0;
+        return recordOf(pckId).code.length != 0;
     }
 
     /// @inheritdoc IPckCertificates
     function hasAuthority(bytes32 authorityId) public view returns (bool) {
         return _authorities[authorityId].index != 0;
+    }
+
+    /// @inheritdoc IPckCertificates
+    function collateralSigner(bytes32 signerId) external view returns (CollateralSigner memory stored) {
+        stored = _signers[signerId];
+        if (stored.index == 0) revert CollateralSignerUnknown(signerId);
+    }
+
+    /// @inheritdoc IPckCertificates
+    function collateralSignerIdAt(uint256 index) external view returns (bytes32 signerId) {
+        return _signerIds[index];
+    }
+
+    /// @inheritdoc IPckCertificates
+    function recordOf(bytes32 pckId) public view returns (address) {
+        return PckRecord.addressOf(address(this), pckId);
+    }
+
+    /// @notice What a record that is being created consists of; see {PckRecord}. Zeros at any other time.
+    function pendingRecord() external view {
+        assembly ("memory-safe") {
+            let record := mload(0x40)
+            for { let i := 0 } lt(i, 0xa0) { i := add(i, 0x20) } { mstore(add(record, i), tload(i)) }
+            // PckRecord.BYTES
+            return(record, 136)
+        }
+    }
+
+    /// @inheritdoc IPckCertificates
+    function rootName() external view returns (bytes32 subject, uint160 serial) {
+        return (_ROOT_SUBJECT, _ROOT_SERIAL);
     }
 
     /// @inheritdoc IPckCertificates
@@ -138,6 +196,13 @@ contract PckCertificates is IPckCertificates {
         if (!signed) revert CertificateSignatureInvalid(certificate.id);
     }
 
+    function _requireIssuedByRoot(Certificate memory certificate) private view {
+        if (block.timestamp > _ROOT_EXPIRES_AT) {
+            revert IssuerExpired({authorityId: _ROOT_ID, expiresAt: _ROOT_EXPIRES_AT});
+        }
+        _requireIssued({certificate: certificate, issuer: _ROOT_SUBJECT, key: P256Key({x: _ROOT_X, y: _ROOT_Y})});
+    }
+
     function _requireInForce(Certificate memory certificate) private view {
         if (block.timestamp < certificate.notBefore || block.timestamp > certificate.notAfter) {
             revert CertificateNotInForce({
@@ -147,21 +212,27 @@ contract PckCertificates is IPckCertificates {
     }
 
     function _store(Certificate memory certificate, PckPlatform memory platform, Authority memory issuer) private {
-        _pckCertificates[certificate.id] = PckCertificate({
-            x: certificate.key.x,
-            y: certificate.key.y,
-            ppid: platform.ppid,
-            componentSvns: platform.componentSvns,
-            fmspc: platform.fmspc,
-            pceId: platform.pceId,
-            pceSvn: platform.pceSvn,
-            expiresAt: _earlier(certificate.notAfter, issuer.expiresAt),
-            configuration: platform.configuration,
-            sgxType: platform.sgxType,
-            authorityIndex: issuer.index,
-            // the last 88 bits are meant
-            serialTail: uint88(certificate.serial)
-        });
+        bytes memory record = PckRecord.encode(
+            PckCertificate({
+                x: certificate.key.x,
+                y: certificate.key.y,
+                ppid: platform.ppid,
+                componentSvns: platform.componentSvns,
+                serial: certificate.serial,
+                fmspc: platform.fmspc,
+                pceId: platform.pceId,
+                pceSvn: platform.pceSvn,
+                authorityIndex: issuer.index,
+                expiresAt: _earlier(certificate.notAfter, issuer.expiresAt),
+                configuration: platform.configuration,
+                sgxType: platform.sgxType
+            })
+        );
+        // what {pendingRecord} says; nothing else here uses transient storage
+        assembly ("memory-safe") {
+            for { let i := 0 } lt(i, 0xa0) { i := add(i, 0x20) } { tstore(i, mload(add(add(record, 0x20), i))) }
+        }
+        PckRecord.create(certificate.id);
     }
 
     function _earlier(uint40 a, uint40 b) private pure returns (uint40) {

@@ -1,123 +1,180 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {QuoteClaims} from "../types/VerifiedQuote.sol";
+import {P256Key, P256Signature} from "./P256Verification.sol";
+
 /// @title TdxQuote
-/// @notice Where things stand in the core of a TDX quote of version 4; docs/protocol.md section 3.
-/// @dev All functions take a core of exactly {BYTES} bytes. Integers in it are little-endian, signatures and keys
-/// big-endian. Source: Intel's sgx_quote_4.h.
+/// @notice Where things stand in the core of a TDX quote of version 4 or 5; docs/protocol.md section 3.
+/// @dev A core is: header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ signature 64 ‖
+/// attestation key 64 ‖ QE report 384 ‖ its signature 64 ‖ QE authentication data 32. Its length follows from its kind,
+/// and {locate} checks it; all other functions take a located core. Integers in it are little-endian, signatures and
+/// keys big-endian. Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
 library TdxQuote {
-    /// @dev header 48 ‖ TD report 584 ‖ signature 64 ‖ attestation key 64 ‖ QE report 384 ‖ its signature 64 ‖
-    /// QE authentication data 32
-    uint256 internal constant BYTES = 1240;
+    /// @notice Not the length of a quote core of that kind.
+    error QuoteLengthInvalid(uint256 length);
+    /// @notice The first 8 bytes aren't those of a TDX quote of version 4 or 5 signed over P-256.
+    error QuoteKindUnsupported(bytes8 versionKeyTypeAndTee);
+    /// @notice The body of a version 5 quote is neither a TD report 1.0 (type 2) nor 1.5 (type 3), of its size.
+    error QuoteBodyUnsupported(bytes6 typeAndSize);
 
-    /// @dev Header and TD report: what the attestation key signed.
-    uint256 private constant SIGNED_END = 632;
-    uint256 private constant SIGNATURE = 632;
-    uint256 private constant ATTESTATION_KEY = 696;
-    uint256 private constant QE_REPORT = 760;
-    uint256 private constant QE_SIGNATURE = 1144;
-    uint256 private constant QE_AUTH = 1208;
+    // version, key type 2 (ECDSA over P-256), TEE type 0x81 (TDX); little-endian
+    bytes8 private constant VERSION_4 = hex"0400020081000000";
+    bytes8 private constant VERSION_5 = hex"0500020081000000";
+    // body type and body size; little-endian
+    bytes6 private constant TD_REPORT_1_0 = hex"020048020000";
+    bytes6 private constant TD_REPORT_1_5 = hex"030088020000";
 
-    /* HEADER */
+    uint256 private constant HEADER = 48;
+    uint256 private constant REPORT_1_0 = 584;
+    uint256 private constant REPORT_1_5 = 648;
+    /// @dev Everything behind the signed part.
+    uint256 private constant SIGNATURES = 608;
 
-    /// @notice Version, attestation key type (2 bytes each) and TEE type (4 bytes).
-    function kind(bytes calldata core) internal pure returns (bytes8) {
-        return bytes8(core[0:8]);
+    // offsets behind the signed part
+    uint256 private constant ATTESTATION_KEY = 64;
+    uint256 private constant QE_REPORT = 128;
+    uint256 private constant QE_SIGNATURE = 512;
+    uint256 private constant QE_AUTH = 576;
+
+    /// @notice Where the TD report is, [report, signedEnd). What ends there is what the attestation key signed.
+    function locate(bytes calldata core) internal pure returns (uint256 report, uint256 signedEnd) {
+        if (core.length < HEADER + 6) revert QuoteLengthInvalid(core.length);
+        bytes8 kind = bytes8(word(core, 0, 0));
+        (report, signedEnd) = (HEADER, HEADER + REPORT_1_0);
+        if (kind == VERSION_5) {
+            bytes6 body = bytes6(word(core, HEADER, 0));
+            if (body != TD_REPORT_1_0 && body != TD_REPORT_1_5) revert QuoteBodyUnsupported(body);
+            report = HEADER + 6;
+            signedEnd = report + (body == TD_REPORT_1_0 ? REPORT_1_0 : REPORT_1_5);
+        } else if (kind != VERSION_4) {
+            revert QuoteKindUnsupported(kind);
+        }
+        if (core.length != signedEnd + SIGNATURES) revert QuoteLengthInvalid(core.length);
     }
 
     /// @notice Whose quoting enclave it is.
     function qeVendor(bytes calldata core) internal pure returns (bytes16) {
-        return bytes16(core[12:28]);
+        return bytes16(word(core, 12, 0));
     }
 
-    /* TD REPORT, offset 48 */
-
-    /// @notice The security versions of the TDX module and what loads it.
-    function teeTcbSvn(bytes calldata core) internal pure returns (bytes16) {
-        return bytes16(core[48:64]);
-    }
+    /* TD REPORT */
 
     /// @notice Whether MRSIGNERSEAM and SEAMATTRIBUTES are zero: Intel's module, in production.
-    function isIntelsModule(bytes calldata core) internal pure returns (bool) {
-        return bytes32(core[112:144]) | bytes32(core[136:168]) == 0;
-    }
-
-    /// @notice Debug, SEPT_VE_DISABLE and so on.
-    function tdAttributes(bytes calldata core) internal pure returns (bytes8) {
-        return bytes8(core[168:176]);
-    }
-
-    /// @notice Which processor features the TD uses.
-    function xfam(bytes calldata core) internal pure returns (bytes8) {
-        return bytes8(core[176:184]);
+    function isIntelsModule(bytes calldata core, uint256 report) internal pure returns (bool) {
+        return word(core, report, 64) | word(core, report, 88) == 0;
     }
 
     /// @notice Whether MROWNER and MROWNERCONFIG are zero.
-    function isUnowned(bytes calldata core) internal pure returns (bool) {
-        return bytes32(core[280:312]) | bytes32(core[312:344]) | bytes32(core[344:376]) == 0;
+    function isUnowned(bytes calldata core, uint256 report) internal pure returns (bool) {
+        return word(core, report, 232) | word(core, report, 264) | word(core, report, 296) == 0;
+    }
+
+    /// @notice Whether MRSERVICETD of a TD report 1.5 is zero: no other TD has a say in this one.
+    function isUnserved(bytes calldata core, uint256 report, uint256 signedEnd) internal pure returns (bool) {
+        if (signedEnd - report == REPORT_1_0) return true;
+        return word(core, report, 600) | word(core, report, 616) == 0;
+    }
+
+    /// @notice Whether it is a TD report 1.5, which also says what the platform is now.
+    function hasPresentTcb(uint256 report, uint256 signedEnd) internal pure returns (bool) {
+        return signedEnd - report == REPORT_1_5;
     }
 
     /// @notice keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID).
-    function measurement(bytes calldata core) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(core[184:232], core[376:520], core[232:280]));
+    function measurement(bytes calldata core, uint256 report) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            let from := add(core.offset, report)
+            calldatacopy(copy, add(from, 136), 48)
+            calldatacopy(add(copy, 48), add(from, 328), 144)
+            calldatacopy(add(copy, 192), add(from, 184), 48)
+            digest := keccak256(copy, 240)
+        }
     }
 
     /// @notice The two halves of the report data.
-    function reportData(bytes calldata core) internal pure returns (bytes32 low, bytes32 high) {
-        return (bytes32(core[568:600]), bytes32(core[600:632]));
+    function reportData(bytes calldata core, uint256 report) internal pure returns (bytes32 low, bytes32 high) {
+        return (word(core, report, 520), word(core, report, 552));
     }
 
     /* SIGNATURES */
 
-    /// @notice What the attestation key signed, hashed.
-    function digest(bytes calldata core) internal pure returns (bytes32) {
-        return sha256(core[0:SIGNED_END]);
+    /// @notice What the attestation key signed, hashed; the signature over that; and the key.
+    function signed(bytes calldata core, uint256 signedEnd)
+        internal
+        view
+        returns (bytes32 digest, P256Signature memory signature, P256Key memory key)
+    {
+        digest = _sha256(core, 0, signedEnd);
+        signature = _signature(core, signedEnd);
+        key.x = uint256(word(core, signedEnd, ATTESTATION_KEY));
+        key.y = uint256(word(core, signedEnd, ATTESTATION_KEY + 32));
     }
 
-    /// @notice r and s over {digest}.
-    function signature(bytes calldata core) internal pure returns (uint256 r, uint256 s) {
-        return _pair(core[SIGNATURE:ATTESTATION_KEY]);
+    /// @notice What the PCK key signed, hashed, and the signature over that.
+    function qeSigned(bytes calldata core, uint256 signedEnd)
+        internal
+        view
+        returns (bytes32 digest, P256Signature memory signature)
+    {
+        digest = _sha256(core, signedEnd + QE_REPORT, QE_SIGNATURE - QE_REPORT);
+        signature = _signature(core, signedEnd + QE_SIGNATURE);
     }
 
-    /// @notice x and y of the attestation key.
-    function attestationKey(bytes calldata core) internal pure returns (uint256 x, uint256 y) {
-        return _pair(core[ATTESTATION_KEY:QE_REPORT]);
-    }
+    /* REPORT OF THE QUOTING ENCLAVE */
 
     /// @notice What the QE's report data must begin with: SHA-256(attestation key ‖ QE authentication data).
-    function attestationKeyDigest(bytes calldata core) internal pure returns (bytes32) {
-        return sha256(bytes.concat(core[ATTESTATION_KEY:QE_REPORT], core[QE_AUTH:BYTES]));
-    }
-
-    /* REPORT OF THE QUOTING ENCLAVE, offset 760 */
-
-    /// @notice Whether the quoting enclave runs with the DEBUG attribute (bit 1).
-    function isQeDebuggable(bytes calldata core) internal pure returns (bool) {
-        return core[QE_REPORT + 48] & 0x02 != 0;
-    }
-
-    /// @notice Who signed the quoting enclave, and which product of theirs it is.
-    function qeIdentity(bytes calldata core) internal pure returns (bytes32 mrSigner, uint16 productId) {
-        mrSigner = bytes32(core[QE_REPORT + 128:QE_REPORT + 160]);
-        productId = uint16(uint8(core[QE_REPORT + 256])) | (uint16(uint8(core[QE_REPORT + 257])) << 8);
+    function attestationKeyDigest(bytes calldata core, uint256 signedEnd) internal view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            let start := add(core.offset, signedEnd)
+            calldatacopy(copy, add(start, ATTESTATION_KEY), 64)
+            calldatacopy(add(copy, 64), add(start, QE_AUTH), 32)
+            if iszero(staticcall(gas(), 2, copy, 96, 0, 0x20)) { revert(0, 0) }
+            digest := mload(0)
+        }
     }
 
     /// @notice The two halves of the QE's report data.
-    function qeReportData(bytes calldata core) internal pure returns (bytes32 low, bytes32 high) {
-        return (bytes32(core[QE_SIGNATURE - 64:QE_SIGNATURE - 32]), bytes32(core[QE_SIGNATURE - 32:QE_SIGNATURE]));
+    function qeReportData(bytes calldata core, uint256 signedEnd) internal pure returns (bytes32 low, bytes32 high) {
+        return (word(core, signedEnd, QE_SIGNATURE - 64), word(core, signedEnd, QE_SIGNATURE - 32));
     }
 
-    /// @notice What the PCK key signed, hashed.
-    function qeDigest(bytes calldata core) internal pure returns (bytes32) {
-        return sha256(core[QE_REPORT:QE_SIGNATURE]);
+    /// @notice Writes what the quote says into claims: everything but platform, PCK certificate and its end.
+    function claim(bytes calldata core, uint256 report, uint256 signedEnd, QuoteClaims memory claims) internal pure {
+        uint256 qe = signedEnd + QE_REPORT;
+        claims.coreHash = keccak256(core);
+        claims.measurement = measurement(core, report);
+        claims.qeSigner = word(core, qe, 128);
+        uint256 numbers = uint256(word(core, qe, 256)) >> 224;
+        // ISVPRODID and ISVSVN are little-endian
+        numbers = ((numbers & 0x00ff00ff) << 8) | ((numbers >> 8) & 0x00ff00ff);
+        claims.qeAndEnd = bytes32(bytes16(word(core, qe, 48))) | (bytes32(bytes4(word(core, qe, 16))) >> 128)
+            | bytes32(numbers << 64);
+        claims.svns = word(core, report, 0) >> 128;
+        claims.td = word(core, report, 120) >> 128;
+        if (signedEnd - report == REPORT_1_5) claims.td |= bytes32(bytes16(word(core, report, 584)));
     }
 
-    /// @notice r and s over {qeDigest}.
-    function qeSignature(bytes calldata core) internal pure returns (uint256 r, uint256 s) {
-        return _pair(core[QE_SIGNATURE:QE_AUTH]);
+    /// @dev The 32 bytes at `start + offset`, which {locate} has shown to be within the core.
+    function word(bytes calldata core, uint256 start, uint256 offset) internal pure returns (bytes32 value) {
+        assembly ("memory-safe") {
+            value := calldataload(add(core.offset, add(start, offset)))
+        }
     }
 
-    function _pair(bytes calldata words) private pure returns (uint256 first, uint256 second) {
-        return (uint256(bytes32(words[0:32])), uint256(bytes32(words[32:64])));
+    function _signature(bytes calldata core, uint256 offset) private pure returns (P256Signature memory) {
+        return P256Signature({r: uint256(word(core, offset, 0)), s: uint256(word(core, offset, 32))});
+    }
+
+    /// @dev The precompile at 0x02 cannot fail but for want of gas, and then this call has none left either.
+    function _sha256(bytes calldata core, uint256 start, uint256 size) private view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            calldatacopy(copy, add(core.offset, start), size)
+            if iszero(staticcall(gas(), 2, copy, size, 0, 0x20)) { revert(0, 0) }
+            digest := mload(0)
+        }
     }
 }

@@ -43,6 +43,11 @@ library X509 {
     uint256 internal constant MAX_BYTES = 4096;
 
     uint8 private constant EXPLICIT_EXTENSIONS = 0xa3;
+    uint8 private constant SET = 0x31;
+    uint8 private constant UTF8_STRING = 0x0c;
+    uint8 private constant PRINTABLE_STRING = 0x13;
+    // OID 2.5.4.n, without n
+    bytes4 private constant ATTRIBUTE = hex"06035504";
 
     // [0] EXPLICIT INTEGER 2: version 3
     bytes5 private constant VERSION_3 = hex"a003020102";
@@ -82,7 +87,10 @@ library X509 {
         next = der.skip({offset: next, end: end, expected: ECDSA_WITH_SHA256, size: 12});
         (certificate.issuer, next) = _readName(der, next, end);
         next = _readValidity({der: der, offset: next, end: end, certificate: certificate});
+        uint256 subject = next;
         (certificate.subject, next) = _readName(der, next, end);
+        // the issuer's is compared with a subject that was read like this
+        _requireName({der: der, offset: subject, end: next});
     }
 
     function _readName(bytes memory der, uint256 offset, uint256 end)
@@ -92,6 +100,22 @@ library X509 {
     {
         (, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
         name = der.keccak({start: offset, end: next});
+    }
+
+    /// @dev SEQUENCE of SET { SEQUENCE { OID 2.5.4.n, a string } }. What it says decides nothing, but no certificate is
+    /// stored that others couldn't read.
+    function _requireName(bytes memory der, uint256 offset, uint256 end) private pure {
+        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
+        while (offset < end) {
+            uint256 next;
+            (offset, next) = der.open({offset: offset, end: end, tag: SET});
+            offset = der.openLast({offset: offset, end: next, tag: Der.SEQUENCE});
+            offset = der.skip({offset: offset, end: next, expected: ATTRIBUTE, size: 4}) + 1;
+            uint256 tag = der.word(offset) >> 248;
+            if (tag != UTF8_STRING && tag != PRINTABLE_STRING) revert Der.DerValueUnexpected(offset);
+            der.openLast({offset: offset, end: next, tag: uint8(tag)});
+            offset = next;
+        }
     }
 
     function _readValidity(bytes memory der, uint256 offset, uint256 end, Certificate memory certificate)

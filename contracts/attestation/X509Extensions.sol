@@ -32,8 +32,14 @@ library X509Extensions {
 
     // 2.5.29.n, without n
     bytes2 private constant CERTIFICATE_EXTENSION = hex"551d";
+    uint256 private constant SUBJECT_KEY = 14;
     uint256 private constant KEY_USAGE = 15;
     uint256 private constant BASIC_CONSTRAINTS = 19;
+    uint256 private constant DISTRIBUTION_POINTS = 31;
+    uint256 private constant AUTHORITY_KEY = 35;
+    // OCTET STRING (20); SEQUENCE { [0] 20 bytes }
+    bytes2 private constant SUBJECT_KEY_IDENTIFIER = hex"0414";
+    bytes4 private constant AUTHORITY_KEY_IDENTIFIER = hex"30168014";
     // 1.2.840.113741.1.13.1
     bytes9 private constant SGX_EXTENSION = hex"2a864886f84d010d01";
     uint256 private constant SGX = 0;
@@ -79,8 +85,8 @@ library X509Extensions {
     function _name(uint256 oid, uint256 size) private pure returns (bool known, uint256 name) {
         if (size == 3 && bytes2(bytes32(oid)) == CERTIFICATE_EXTENSION) {
             name = (oid >> 232) & 0xff;
-            // subject key identifier, key usage, basic constraints, CRL distribution points, authority key identifier
-            known = name == 14 || name == KEY_USAGE || name == BASIC_CONSTRAINTS || name == 31 || name == 35;
+            known = name == SUBJECT_KEY || name == KEY_USAGE || name == BASIC_CONSTRAINTS
+                || name == DISTRIBUTION_POINTS || name == AUTHORITY_KEY;
         } else {
             known = size == 9 && bytes9(bytes32(oid)) == SGX_EXTENSION;
             name = SGX;
@@ -91,6 +97,19 @@ library X509Extensions {
         if (name == SGX) (found.sgxStart, found.sgxEnd) = (offset, end);
         if (name == BASIC_CONSTRAINTS) found.isAuthority = _readBasicConstraints(der, offset, end);
         if (name == KEY_USAGE) found.keyUsage = _readKeyUsage(der, offset, end);
+        // What follows decides nothing, but no certificate is stored that others couldn't read.
+        if (name == SUBJECT_KEY) Der.finish(der.skip(offset, end, SUBJECT_KEY_IDENTIFIER, 2) + 20, end);
+        if (name == AUTHORITY_KEY) Der.finish(der.skip(offset, end, AUTHORITY_KEY_IDENTIFIER, 4) + 20, end);
+        if (name == DISTRIBUTION_POINTS) _requireDistributionPoint(der, offset, end);
+    }
+
+    /// @dev SEQUENCE { SEQUENCE { [0] { [0] { [6] address } } } }: one point, one address.
+    function _requireDistributionPoint(bytes memory der, uint256 offset, uint256 end) private pure {
+        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
+        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
+        offset = der.openLast({offset: offset, end: end, tag: 0xa0});
+        offset = der.openLast({offset: offset, end: end, tag: 0xa0});
+        der.openLast({offset: offset, end: end, tag: 0x86});
     }
 
     /// @dev SEQUENCE {} for a leaf; SEQUENCE { TRUE, INTEGER pathLength (optional) } for an authority.

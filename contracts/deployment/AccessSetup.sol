@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 
 import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IModelAdministration} from "../interfaces/IModelAdministration.sol";
 import {IShardBonds} from "../interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
 import {AccessRoles} from "../libraries/AccessRoles.sol";
@@ -66,17 +66,21 @@ contract AccessSetup {
     function registrySelectors(uint64 role) public pure returns (bytes4[] memory selectors) {
         if (role == AccessRoles.PUBLISHER) {
             selectors = new bytes4[](2);
-            selectors[0] = IModelRegistry.publishModel.selector;
-            selectors[1] = IModelRegistry.lowerPrices.selector;
+            selectors[0] = IModelAdministration.publishModel.selector;
+            selectors[1] = IModelAdministration.lowerPrices.selector;
         } else if (role == AccessRoles.NOTICE_GIVER) {
-            selectors = new bytes4[](3);
-            selectors[0] = IModelRegistry.allowMeasurement.selector;
-            selectors[1] = IModelRegistry.raisePrices.selector;
-            selectors[2] = IModelRegistry.readmitPlatform.selector;
+            selectors = new bytes4[](5);
+            selectors[0] = IModelAdministration.allowMeasurement.selector;
+            selectors[1] = IModelAdministration.raisePrices.selector;
+            selectors[2] = IModelAdministration.readmitPlatform.selector;
+            selectors[3] = IModelAdministration.setPolicy.selector;
+            selectors[4] = IModelAdministration.listPlatform.selector;
         } else if (role == AccessRoles.GUARDIAN) {
-            selectors = new bytes4[](2);
-            selectors[0] = IModelRegistry.withdrawMeasurement.selector;
-            selectors[1] = IModelRegistry.denyPlatform.selector;
+            selectors = new bytes4[](4);
+            selectors[0] = IModelAdministration.withdrawMeasurement.selector;
+            selectors[1] = IModelAdministration.denyPlatform.selector;
+            selectors[2] = IModelAdministration.tightenPolicy.selector;
+            selectors[3] = IModelAdministration.unlistPlatform.selector;
         } else {
             selectors = new bytes4[](1);
             selectors[0] = IShardBonds.bindEscrow.selector;

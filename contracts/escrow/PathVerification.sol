@@ -8,7 +8,7 @@ import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "../libraries/ReceiptHash.sol";
 import {ModelId, RequestId} from "../types/Identifiers.sol";
 import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} from "../types/Settlement.sol";
-import {Stage} from "../types/Shard.sol";
+import {Circumstances, Stage} from "../types/Shard.sol";
 
 /// @title PathVerification
 /// @notice Whether receipts form one whole path of attested shards, each linked to the one before.
@@ -31,7 +31,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         for (uint256 i = 0; i < stages.length; ++i) {
             Stage memory stage = stages[i];
             if (stage.signer == address(0)) revert StageUnknown(requestId, i, stage.shardId);
-            if (!stage.isAttested) revert StageInactive(requestId, i, stage.shardId);
+            if (!stage.isAttested && !stage.isPaused) revert StageInactive(requestId, i, stage.shardId);
             if (stage.modelId != modelId) {
                 revert WrongModel({requestId: requestId, stage: i, expected: modelId, actual: stage.modelId});
             }
@@ -39,6 +39,37 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
             expected = stage.endLayer;
         }
         if (expected != layerCount) revert PathIncomplete(requestId, expected, layerCount);
+    }
+
+    /// @dev Whether the path's hosts differ as much as its model asks for.
+    function _checkHosts(RequestId requestId, Stage[] memory stages, uint256 minHosts) internal pure {
+        uint256 different;
+        for (uint256 i = 0; i < stages.length; ++i) {
+            uint256 j = 0;
+            while (stages[j].host != stages[i].host) ++j;
+            if (j == i) ++different;
+        }
+        if (different < minHosts) revert TooFewHosts(requestId, different, minHosts);
+    }
+
+    /// @dev Whether its platforms do, and whether what is paused now was asked before.
+    function _checkCircumstances(
+        RequestId requestId,
+        uint256 openedAt,
+        Stage[] memory stages,
+        Circumstances[] memory found,
+        uint256 minPlatforms
+    ) internal pure {
+        uint256 different;
+        for (uint256 i = 0; i < stages.length; ++i) {
+            if (stages[i].isPaused && openedAt > found[i].pausedAt) {
+                revert StagePaused(requestId, i, stages[i].shardId);
+            }
+            uint256 j = 0;
+            while (found[j].platformTag != found[i].platformTag) ++j;
+            if (j == i) ++different;
+        }
+        if (different < minPlatforms) revert TooFewPlatforms(requestId, different, minPlatforms);
     }
 
     function _checkBoundary(RequestId requestId, uint256 stage, uint256 expected, uint256 firstLayer) private pure {

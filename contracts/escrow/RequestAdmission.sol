@@ -11,7 +11,14 @@ import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "../libraries/ReceiptHash.sol";
 import {RecipientList} from "../libraries/RecipientList.sol";
 import {ModelId, RequestId, ShardId} from "../types/Identifiers.sol";
-import {Authorization, Permit, Recipients, RequestParameters, RequestRecord, RequestStatus} from "../types/Request.sol";
+import {
+    Authorization,
+    Permit,
+    Recipients,
+    RequestParameters,
+    RequestRecord,
+    RequestStatus
+} from "../types/Request.sol";
 import {EscrowAccounts} from "./EscrowAccounts.sol";
 import {RequestBook} from "./RequestBook.sol";
 

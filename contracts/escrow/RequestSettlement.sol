@@ -57,6 +57,7 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         _checkUsage(parameters, record);
         (Stage[] memory stages, ModelTerms memory terms) = _path(parameters.receipts);
         _checkTiling(parameters.requestId, stages, terms.layerCount);
+        _checkPolicy(parameters.requestId, record.openedAt, stages, terms);
         bytes32 lastReceipt = _checkReceipts(parameters, stages);
         _checkSettlement({
             parameters: parameters, requester: record.requester, entry: stages[0].signer, lastReceipt: lastReceipt
@@ -75,6 +76,30 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         _credit(record.requester, split.refund);
         if (!_isPaid(record)) _returnAllowance(record.requester, _reservedTokens(record) - tokens, record.openedAt);
         _announce(parameters, record.requester, split, lastReceipt);
+    }
+
+    /// @dev What most paths needn't be asked.
+    function _checkPolicy(RequestId requestId, uint256 openedAt, Stage[] memory stages, ModelTerms memory terms)
+        private
+        view
+    {
+        if (terms.minHosts > 1) _checkHosts(requestId, stages, terms.minHosts);
+        bool isUsual = terms.minPlatforms <= 1;
+        for (uint256 i = 0; isUsual && i < stages.length; ++i) {
+            isUsual = !stages[i].isPaused;
+        }
+        if (isUsual) return;
+        ShardId[] memory shardIds = new ShardId[](stages.length);
+        for (uint256 i = 0; i < stages.length; ++i) {
+            shardIds[i] = stages[i].shardId;
+        }
+        _checkCircumstances({
+            requestId: requestId,
+            openedAt: openedAt,
+            stages: stages,
+            found: REGISTRY.circumstances(shardIds),
+            minPlatforms: terms.minPlatforms
+        });
     }
 
     /// @dev What the registry knows of the shards, and of the model of the first.
@@ -120,7 +145,9 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
     {
         for (uint256 i = 0; i < stages.length; ++i) {
             Stage memory stage = stages[i];
-            if (paidTokens != 0) _creditStage(stage.host, shares[i], (stage.endLayer - stage.firstLayer) * paidTokens);
+            if (paidTokens != 0) {
+                _creditStage(stage.host, shares[i], (stage.endLayer - stage.firstLayer) * paidTokens);
+            }
             emit StageSettled({
                 requestId: requestId,
                 shardId: stage.shardId,

@@ -112,6 +112,13 @@ interface IInferenceEscrow is IEscrowAccounts {
 
     /// @notice The stage's shard has left, or its attestation has expired.
     error StageInactive(RequestId requestId, uint256 stage, ShardId shardId);
+
+    /// @notice The stage's shard was paused before the request was opened.
+    error StagePaused(RequestId requestId, uint256 stage, ShardId shardId);
+
+    /// @notice The path's shards are of fewer hosts, or on fewer platforms, than the model's policy asks for.
+    error TooFewHosts(RequestId requestId, uint256 different, uint256 minHosts);
+    error TooFewPlatforms(RequestId requestId, uint256 different, uint256 minPlatforms);
     error WrongModel(RequestId requestId, uint256 stage, ModelId expected, ModelId actual);
     error PathGap(RequestId requestId, uint256 stage, uint256 expectedLayer, uint256 firstLayer);
 

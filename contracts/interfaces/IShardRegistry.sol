@@ -4,6 +4,7 @@ pragma solidity >=0.8.37;
 import {ModelId, ShardId} from "../types/Identifiers.sol";
 import {
     Attestation,
+    Circumstances,
     EnrolmentParameters,
     EvictionReason,
     Identity,
@@ -13,6 +14,7 @@ import {
     SignerRecord,
     Stage
 } from "../types/Shard.sol";
+import {QuoteClaims} from "../types/VerifiedQuote.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
 import {IShardBonds} from "./IShardBonds.sol";
 
@@ -38,11 +40,11 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     error ReportDataMismatch(bytes32 expected, bytes32 actual);
     error ReportDataUpperHalfNotZero(bytes32 actual);
-    error PlatformIsDenied(bytes32 platformId);
-    error PlatformIsRevoked(bytes32 platformId);
+    /// @notice The platform's certificates ended at `certifiedUntil` (Unix seconds).
+    error PlatformNoLongerCertified(uint256 certifiedUntil);
 
-    /// @notice The verifier's verdict ended at `validUntil` (Unix seconds).
-    error QuoteNoLongerValid(uint256 validUntil);
+    /// @notice The claims aren't those of the quote which the shard was attested by last.
+    error ClaimsMismatch(ShardId shardId, bytes32 quoteHash, bytes32 claimed);
 
     /// @notice The enclave's own signature over the enrolment is missing or of something else.
     error EnrolmentNotSigned(address signer, address recovered);
@@ -68,8 +70,14 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         bool isEntry,
         Attestation attestation
     );
-    event ShardRenewed(ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation);
+    event ShardRenewed(
+        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
+    );
     event ShardRetired(ShardId indexed shardId, address indexed host);
+    /// @notice The collateral to judge the shard by isn't in force.
+    event ShardPaused(ShardId indexed shardId, address indexed by);
+    /// @notice A paused shard was found fit by fresh collateral.
+    event ShardResumed(ShardId indexed shardId, address indexed by);
     event ShardEvicted(ShardId indexed shardId, address indexed by, EvictionReason reason);
 
     /// @notice Enrols the caller's shard: the quote must prove an enclave that runs an allowed image, holds these
@@ -94,6 +102,14 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     /// @notice Puts a shard out whose attestation has expired or whose measurement was withdrawn. By anyone.
     function evict(ShardId shardId) external;
+
+    /// @notice Judges an enrolled shard anew, by the collateral and the policy of today and without any signature. Fit:
+    /// it is active (again). No collateral in force to judge by: it is paused, until somebody brings fresh collateral
+    /// and rechecks. Revoked, of a status or features that the policy refuses, unwanted, withdrawn or expired: it is
+    /// evicted. By anyone.
+    /// @param claims Of the quote which the shard was attested by last; anyone can read them from its calldata.
+    /// @return status ACTIVE, PAUSED or EVICTED.
+    function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status);
 
     /// @notice How many shards have been enrolled; their ids are 1 to this number.
     function shardCount() external view returns (uint256);
@@ -137,6 +153,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The same for a whole path, as it is stored: one word with the terms of the first shard's model, then
     /// four words for each shard. ShardSlots reads them.
     function pathSlots(ShardId[] calldata shardIds) external view returns (bytes32[] memory words);
+
+    /// @notice Since when shards are paused, and their platforms. Zero for unknown shards.
+    function circumstances(ShardId[] calldata shardIds) external view returns (Circumstances[] memory);
 
     /// @notice docs/protocol.md, section 3.
     function identityDigest(Identity calldata identity) external view returns (bytes32);

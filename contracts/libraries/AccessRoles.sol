@@ -8,10 +8,11 @@ library AccessRoles {
     /// @notice Publishes models, lowers prices, admits requests again after a pause. At once.
     uint64 internal constant PUBLISHER = 1;
 
-    /// @notice Allows measurements, raises prices, readmits platforms. After notice, within which the guardian can
-    /// cancel.
+    /// @notice Allows measurements, raises prices, readmits and lists platforms, sets policies. After notice, within
+    /// which the guardian can cancel.
     uint64 internal constant NOTICE_GIVER = 2;
 
-    /// @notice Withdraws measurements, denies platforms, pauses new requests. At once; it can undo none of it.
+    /// @notice Withdraws measurements, denies and unlists platforms, tightens policies, pauses new requests. At once;
+    /// it can undo none of it.
     uint64 internal constant GUARDIAN = 3;
 }

@@ -17,8 +17,18 @@ library EnclaveIdentity {
 
     /// @notice Binds one enclave's keys, weights and place to a host, a registry and a chain. The same for all its
     /// quotes.
-    function digest(Identity memory identity, address registry) internal view returns (bytes32) {
-        return keccak256(abi.encode(IDENTITY_TYPEHASH, block.chainid, registry, identity));
+    function digest(Identity memory identity, address registry) internal view returns (bytes32 hash) {
+        bytes32 typeHash = IDENTITY_TYPEHASH;
+        // keccak256(abi.encode(IDENTITY_TYPEHASH, block.chainid, registry, identity)): in memory, a struct of nine
+        // value types is laid out as abi.encode does it
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            mstore(copy, typeHash)
+            mstore(add(copy, 0x20), chainid())
+            mstore(add(copy, 0x40), registry)
+            mcopy(add(copy, 0x60), identity, 0x120)
+            hash := keccak256(copy, 0x180)
+        }
     }
 
     /// @notice The lower half of the report data: the identity at a time. The upper half is zero.
@@ -36,8 +46,7 @@ library EnclaveIdentity {
         pure
         returns (bytes32)
     {
-        return keccak256(
-            abi.encode(ENROLMENT_TYPEHASH, identityDigest, keccak256(bytes(endpoint)), payout, blockNumber)
-        );
+        return
+            keccak256(abi.encode(ENROLMENT_TYPEHASH, identityDigest, keccak256(bytes(endpoint)), payout, blockNumber));
     }
 }

@@ -15,6 +15,12 @@ library LayerDigests {
         return SSTORE2.write(abi.encodePacked(digests));
     }
 
+    /// @notice How many there are.
+    function count(address pointer) internal view returns (uint256) {
+        // behind one STOP
+        return pointer.code.length / 32;
+    }
+
     /// @notice keccak256 over the digests in `[firstLayer, endLayer)`; the caller has checked the range.
     function slice(address pointer, uint256 firstLayer, uint256 endLayer) internal view returns (bytes32) {
         return keccak256(SSTORE2.read(pointer, firstLayer * 32, endLayer * 32));

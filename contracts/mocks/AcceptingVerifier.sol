@@ -2,13 +2,34 @@
 pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
-import {VerifiedQuote} from "../types/VerifiedQuote.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title AcceptingVerifier
-/// @notice For tests: a "quote" is an ABI-encoded VerifiedQuote, and this verifier believes it.
+/// @notice For tests: a "quote" is an ABI-encoded VerifiedQuote, and this verifier believes it. What it says of a quote
+/// later is what it was told to say.
 contract AcceptingVerifier is IQuoteVerifier {
+    QuoteAssessment private _assessment;
+
+    /// @notice Anyone decides what {assessQuote} says from now on.
+    function setAssessment(QuoteAssessment calldata assessment) external {
+        _assessment = assessment;
+    }
+
     /// @inheritdoc IQuoteVerifier
-    function verifyQuote(bytes calldata quote, bytes32) external pure returns (VerifiedQuote memory verified) {
+    function verifyQuote(bytes calldata quote, bytes32, TcbPolicy calldata)
+        external
+        pure
+        returns (VerifiedQuote memory verified)
+    {
         return abi.decode(quote, (VerifiedQuote));
+    }
+
+    /// @inheritdoc IQuoteVerifier
+    function assessQuote(QuoteClaims calldata, TcbPolicy calldata)
+        external
+        view
+        returns (QuoteAssessment memory assessment)
+    {
+        return _assessment;
     }
 }

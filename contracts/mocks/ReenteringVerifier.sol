@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
-import {VerifiedQuote} from "../types/VerifiedQuote.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title ReenteringVerifier
 /// @notice For tests: believes an ABI-encoded VerifiedQuote, but makes a call first, and fails as that call fails.
@@ -16,7 +16,7 @@ contract ReenteringVerifier is IQuoteVerifier {
     }
 
     /// @inheritdoc IQuoteVerifier
-    function verifyQuote(bytes calldata quote, bytes32) external returns (VerifiedQuote memory) {
+    function verifyQuote(bytes calldata quote, bytes32, TcbPolicy calldata) external returns (VerifiedQuote memory) {
         // solhint-disable-next-line avoid-low-level-calls
         (bool success, bytes memory answer) = _target.call(_call);
         if (!success) {
@@ -25,5 +25,14 @@ contract ReenteringVerifier is IQuoteVerifier {
             }
         }
         return abi.decode(quote, (VerifiedQuote));
+    }
+
+    /// @inheritdoc IQuoteVerifier
+    function assessQuote(QuoteClaims calldata, TcbPolicy calldata)
+        external
+        pure
+        returns (QuoteAssessment memory assessment)
+    {
+        // nothing is known
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
-import {VerifiedQuote} from "../types/VerifiedQuote.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title RejectingVerifier
 /// @notice For tests: no quote is good enough for it.
@@ -10,7 +10,12 @@ contract RejectingVerifier is IQuoteVerifier {
     error QuoteRejected();
 
     /// @inheritdoc IQuoteVerifier
-    function verifyQuote(bytes calldata, bytes32) external pure returns (VerifiedQuote memory) {
+    function verifyQuote(bytes calldata, bytes32, TcbPolicy calldata) external pure returns (VerifiedQuote memory) {
+        revert QuoteRejected();
+    }
+
+    /// @inheritdoc IQuoteVerifier
+    function assessQuote(QuoteClaims calldata, TcbPolicy calldata) external pure returns (QuoteAssessment memory) {
         revert QuoteRejected();
     }
 }

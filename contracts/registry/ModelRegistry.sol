@@ -1,110 +1,111 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-
+import {IModelAdministration} from "../interfaces/IModelAdministration.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {LayerDigests} from "../libraries/LayerDigests.sol";
+import {PolicyWord} from "../libraries/PolicyWord.sol";
 import {ShardSlots} from "../libraries/ShardSlots.sol";
+import {AttestationPolicy} from "../types/AttestationPolicy.sol";
 import {ModelId} from "../types/Identifiers.sol";
 import {MeasurementRecord, Model, ModelParameters, ModelTerms} from "../types/Model.sol";
+import {ModelAdministration} from "./ModelAdministration.sol";
+import {ModelStorage} from "./ModelStorage.sol";
 
 /// @title ModelRegistry
-/// @notice The registry's half about models.
-abstract contract ModelRegistry is AccessManaged, IModelRegistry {
-    /// @notice 50 %, so that fee and royalty together stay below the cost.
-    uint256 public constant MAX_ROYALTY_BPS = 5000;
+/// @notice The registry's half about models. What roles decide is done by {ModelAdministration}.
+abstract contract ModelRegistry is ModelStorage, IModelRegistry {
+    address private immutable _ADMINISTRATION;
 
-    uint32 private _modelCount;
-    mapping(ModelId modelId => Model published) private _models;
-    mapping(ModelId modelId => bytes32[] measurements) private _measurements;
-    mapping(ModelId modelId => mapping(bytes32 measurement => MeasurementRecord record)) private _measurementRecords;
-    mapping(bytes32 platformId => bool isDenied) private _deniedPlatforms;
+    constructor() {
+        _ADMINISTRATION = address(new ModelAdministration(authority()));
+    }
 
-    /* MODELS */
+    /* ADMINISTRATION */
 
-    /// @inheritdoc IModelRegistry
+    // The parameters are named for whoever reads the ABI; they are handed over as they came.
+
+    /// @inheritdoc IModelAdministration
     function publishModel(ModelParameters calldata parameters, bytes32[] calldata measurements)
         external
-        restricted
-        returns (ModelId modelId)
+        returns (ModelId)
     {
-        // Check:
-        _checkModel(parameters);
-        // Effect:
-        modelId = ModelId.wrap(++_modelCount);
-        Model storage published = _models[modelId];
-        published.inputPrice = parameters.inputPrice;
-        published.outputPrice = parameters.outputPrice;
-        published.contextLength = parameters.contextLength;
-        published.royaltyRecipient = parameters.royaltyRecipient;
-        published.royaltyBps = parameters.royaltyBps;
-        published.layerCount = uint16(parameters.layerDigests.length); // at most MAX_LAYERS
-        published.entryLayerEquivalents = parameters.entryLayerEquivalents;
-        published.layerDigests = LayerDigests.write(parameters.layerDigests);
-        published.embeddingDigest = parameters.embeddingDigest;
-        published.headDigest = parameters.headDigest;
-        published.name = parameters.name;
-        published.manifestURI = parameters.manifestURI;
-        emit ModelPublished({
-            modelId: modelId,
-            name: parameters.name,
-            layerCount: parameters.layerDigests.length,
-            manifestURI: parameters.manifestURI
-        });
-        emit PricesSet(modelId, parameters.inputPrice, parameters.outputPrice);
-        for (uint256 i = 0; i < measurements.length; ++i) {
-            _allowMeasurement(modelId, measurements[i]);
+        (parameters, measurements);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function raisePrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external {
+        (modelId, inputPrice, outputPrice);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function lowerPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external {
+        (modelId, inputPrice, outputPrice);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function allowMeasurement(ModelId modelId, bytes32 measurement) external {
+        (modelId, measurement);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function withdrawMeasurement(ModelId modelId, bytes32 measurement) external {
+        (modelId, measurement);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function tightenPolicy(ModelId modelId, AttestationPolicy calldata policy) external {
+        (modelId, policy);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function setPolicy(ModelId modelId, AttestationPolicy calldata policy) external {
+        (modelId, policy);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function denyPlatform(bytes32 platformId) external {
+        platformId;
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function readmitPlatform(bytes32 platformId) external {
+        platformId;
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function listPlatform(ModelId modelId, bytes32 platformId) external {
+        (modelId, platformId);
+        _administer();
+    }
+
+    /// @inheritdoc IModelAdministration
+    function unlistPlatform(ModelId modelId, bytes32 platformId) external {
+        (modelId, platformId);
+        _administer();
+    }
+
+    /// @dev Has the same call, by the same caller, done by {ModelAdministration} upon this contract's storage; and ends
+    /// this call with its answer.
+    function _administer() private {
+        address administration = _ADMINISTRATION;
+        assembly ("memory-safe") {
+            let call_ := mload(0x40)
+            calldatacopy(call_, 0, calldatasize())
+            let done := delegatecall(gas(), administration, call_, calldatasize(), 0, 0)
+            returndatacopy(call_, 0, returndatasize())
+            if iszero(done) { revert(call_, returndatasize()) }
+            return(call_, returndatasize())
         }
-    }
-
-    /// @inheritdoc IModelRegistry
-    function raisePrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external restricted {
-        Model storage priced = _known(modelId);
-        (uint64 input, uint64 output) = (priced.inputPrice, priced.outputPrice);
-        bool isRaise = inputPrice >= input && outputPrice >= output && (inputPrice > input || outputPrice > output);
-        if (!isRaise) revert NotARaise(modelId, inputPrice, outputPrice);
-        _setPrices(modelId, inputPrice, outputPrice);
-    }
-
-    /// @inheritdoc IModelRegistry
-    function lowerPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external restricted {
-        Model storage priced = _known(modelId);
-        (uint64 input, uint64 output) = (priced.inputPrice, priced.outputPrice);
-        if (inputPrice == 0 || outputPrice == 0) revert ZeroPrice();
-        bool isLower = inputPrice <= input && outputPrice <= output && (inputPrice < input || outputPrice < output);
-        if (!isLower) revert NotAReduction(modelId, inputPrice, outputPrice);
-        _setPrices(modelId, inputPrice, outputPrice);
-    }
-
-    /* MEASUREMENTS AND PLATFORMS */
-
-    /// @inheritdoc IModelRegistry
-    function allowMeasurement(ModelId modelId, bytes32 measurement) external restricted {
-        _known(modelId);
-        _allowMeasurement(modelId, measurement);
-    }
-
-    /// @inheritdoc IModelRegistry
-    function withdrawMeasurement(ModelId modelId, bytes32 measurement) external restricted {
-        MeasurementRecord storage record = _measurementRecords[modelId][measurement];
-        if (!record.isAllowed) revert MeasurementNotAllowed(modelId, measurement);
-        record.isAllowed = false;
-        emit MeasurementWithdrawn(modelId, measurement);
-    }
-
-    /// @inheritdoc IModelRegistry
-    function denyPlatform(bytes32 platformId) external restricted {
-        if (_deniedPlatforms[platformId]) revert PlatformAlreadyDenied(platformId);
-        _deniedPlatforms[platformId] = true;
-        emit PlatformDenied(platformId);
-    }
-
-    /// @inheritdoc IModelRegistry
-    function readmitPlatform(bytes32 platformId) external restricted {
-        if (!_deniedPlatforms[platformId]) revert PlatformNotDenied(platformId);
-        _deniedPlatforms[platformId] = false;
-        emit PlatformReadmitted(platformId);
     }
 
     /* VIEWS */
@@ -148,14 +149,16 @@ abstract contract ModelRegistry is AccessManaged, IModelRegistry {
         returns (bytes32)
     {
         Model storage known = _models[modelId];
-        uint256 layerCount = known.layerCount;
-        if (layerCount == 0) revert UnknownModel(modelId);
+        address digests = known.layerDigests;
+        if (digests == address(0)) revert UnknownModel(modelId);
+        // as many as the model has layers; its terms, which say so too, would have to be looked up for it
+        uint256 layerCount = LayerDigests.count(digests);
         if (firstLayer >= endLayer || endLayer > layerCount) {
             revert LayerRangeInvalid(firstLayer, endLayer, layerCount);
         }
-        if (!isEntry) return LayerDigests.slice(known.layerDigests, firstLayer, endLayer);
+        if (!isEntry) return LayerDigests.slice(digests, firstLayer, endLayer);
         return LayerDigests.entrySlice({
-            pointer: known.layerDigests,
+            pointer: digests,
             firstLayer: firstLayer,
             endLayer: endLayer,
             embeddingDigest: known.embeddingDigest,
@@ -169,8 +172,19 @@ abstract contract ModelRegistry is AccessManaged, IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    function policyOf(ModelId modelId) external view returns (AttestationPolicy memory) {
+        _known(modelId);
+        return _policies[modelId];
+    }
+
+    /// @inheritdoc IModelRegistry
     function isPlatformDenied(bytes32 platformId) public view returns (bool) {
         return _deniedPlatforms[platformId];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function isPlatformListed(ModelId modelId, bytes32 platformId) public view returns (bool) {
+        return _listedPlatforms[modelId][platformId];
     }
 
     /* INTERNAL */
@@ -192,39 +206,14 @@ abstract contract ModelRegistry is AccessManaged, IModelRegistry {
         return _measurements[modelId][index - 1];
     }
 
-    /// @dev Published prices are never zero, so one slot tells whether the model exists.
-    function _known(ModelId modelId) private view returns (Model storage known) {
-        known = _models[modelId];
-        if (known.inputPrice == 0) revert UnknownModel(modelId);
+    /// @dev See {PolicyWord}.
+    function _policyWord(ModelId modelId) internal view returns (uint256) {
+        return PolicyWord.read(_policies[modelId]);
     }
 
-    function _checkModel(ModelParameters calldata parameters) private pure {
-        uint256 layerCount = parameters.layerDigests.length;
-        if (layerCount == 0) revert NoLayers();
-        if (layerCount > LayerDigests.MAX_LAYERS) revert TooManyLayers(layerCount, LayerDigests.MAX_LAYERS);
-        if (parameters.contextLength == 0) revert ZeroContextLength();
-        if (parameters.inputPrice == 0 || parameters.outputPrice == 0) revert ZeroPrice();
-        if (parameters.royaltyBps > MAX_ROYALTY_BPS) revert RoyaltyTooHigh(parameters.royaltyBps, MAX_ROYALTY_BPS);
-        if (parameters.royaltyBps != 0 && parameters.royaltyRecipient == address(0)) {
-            revert RoyaltyWithoutRecipient(parameters.royaltyBps);
-        }
-    }
-
-    function _setPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) private {
-        _models[modelId].inputPrice = inputPrice;
-        _models[modelId].outputPrice = outputPrice;
-        emit PricesSet(modelId, inputPrice, outputPrice);
-    }
-
-    function _allowMeasurement(ModelId modelId, bytes32 measurement) private {
-        if (measurement == bytes32(0)) revert ZeroMeasurement();
-        MeasurementRecord storage record = _measurementRecords[modelId][measurement];
-        if (record.isAllowed) revert MeasurementAlreadyAllowed(modelId, measurement);
-        if (record.index == 0) {
-            _measurements[modelId].push(measurement);
-            record.index = uint32(_measurements[modelId].length);
-        }
-        record.isAllowed = true;
-        emit MeasurementAllowed(modelId, measurement);
+    /// @dev Whether the policy lets that platform in, whatever its status.
+    function _isPlatformWanted(uint256 policy, ModelId modelId, bytes32 platformId) internal view returns (bool) {
+        return
+            !_deniedPlatforms[platformId] && (!PolicyWord.wantsListed(policy) || _listedPlatforms[modelId][platformId]);
     }
 }

@@ -76,7 +76,7 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
         // Check:
         if (amount == 0) revert ZeroAmount();
         Shard storage bonded = _enrolled(shardId);
-        if (bonded.status != ShardStatus.ACTIVE) revert ShardNotActive(shardId, bonded.status);
+        if (!_isEnlisted(bonded.status)) revert ShardNotActive(shardId, bonded.status);
         // Effect:
         uint80 bond = bonded.bond + amount;
         bonded.bond = bond;
@@ -89,7 +89,7 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     function withdrawBond(ShardId shardId) external {
         // Check:
         Shard storage bonded = _enrolled(shardId);
-        if (bonded.status == ShardStatus.ACTIVE) revert BondInUse(shardId);
+        if (_isEnlisted(bonded.status)) revert BondInUse(shardId);
         uint80 amount = bonded.bond;
         if (amount == 0) revert NothingBonded(shardId);
         // The record is this shard's: its signer can't be enrolled anew before this bond is gone.
@@ -133,5 +133,10 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     function _enrolled(ShardId shardId) internal view returns (Shard storage enrolled) {
         enrolled = _shards[shardId];
         if (enrolled.status == ShardStatus.NONE) revert UnknownShard(shardId);
+    }
+
+    /// @dev Whether a shard hasn't left.
+    function _isEnlisted(ShardStatus status) internal pure returns (bool) {
+        return status == ShardStatus.ACTIVE || status == ShardStatus.PAUSED;
     }
 }

@@ -5,7 +5,7 @@ import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
 import {EnclaveIdentity} from "../libraries/EnclaveIdentity.sol";
 import {ShardSlots} from "../libraries/ShardSlots.sol";
 import {ModelId, ShardId} from "../types/Identifiers.sol";
-import {Identity, Shard, ShardStatus, SignerRecord, Stage} from "../types/Shard.sol";
+import {Circumstances, Identity, Shard, ShardStatus, SignerRecord, Stage} from "../types/Shard.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
 import {ShardBonds} from "./ShardBonds.sol";
 
@@ -97,6 +97,18 @@ abstract contract ShardViews is ModelRegistry, ShardBonds, IShardRegistry {
             ShardSlots.copy({shard: _shards[shardIds[i]], words: words, position: 1 + ShardSlots.WORDS * i});
         }
         if (shardIds.length != 0) words[0] = _termsWord(ShardSlots.modelIdOf(words[1]));
+    }
+
+    /// @inheritdoc IShardRegistry
+    function circumstances(ShardId[] calldata shardIds) external view returns (Circumstances[] memory found) {
+        found = new Circumstances[](shardIds.length);
+        for (uint256 i = 0; i < shardIds.length; ++i) {
+            Shard storage met = _shards[shardIds[i]];
+            SignerRecord storage record = _signers[met.signer];
+            if (record.shardId != shardIds[i]) continue;
+            if (met.status == ShardStatus.PAUSED) found[i].pausedAt = record.leftAt;
+            found[i].platformTag = record.platformTag;
+        }
     }
 
     /// @inheritdoc IShardRegistry

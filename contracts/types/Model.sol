@@ -20,7 +20,7 @@ struct ModelParameters {
     string manifestURI;
 }
 
-/// @notice A published model as it is stored. Only the prices and the allowed measurements ever change.
+/// @notice A published model as it is stored. Only the prices and what a path must be like ever change.
 struct Model {
     // slot 0: what a request reads. 64 bits hold 18 tokens per LLM token.
     uint64 inputPrice;
@@ -31,6 +31,9 @@ struct Model {
     uint16 royaltyBps;
     uint16 layerCount;
     uint16 entryLayerEquivalents;
+    // of the model's AttestationPolicy
+    uint8 minHosts;
+    uint8 minPlatforms;
     // slot 2: the contract whose code holds the layer digests
     address layerDigests;
     bytes32 embeddingDigest;
@@ -52,4 +55,7 @@ struct ModelTerms {
     uint16 royaltyBps;
     uint16 layerCount;
     uint16 entryLayerEquivalents;
+    // How many different ones a path must have; zero is one.
+    uint8 minHosts;
+    uint8 minPlatforms;
 }

@@ -1,1 +1,3 @@
-"""The parts of a demo: chain, model, machines, contracts, enclaves, ask, unsplit, audit."""
+"""The parts of a demo in their order: chain, model, machines, contracts, collateral, enclaves, ask,
+unsplit, audit.
+"""

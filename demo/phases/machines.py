@@ -16,6 +16,7 @@ from demo.service import Service
 from demo.supervisor import Supervisor
 from teetee import quotes
 from teetee.guest_agent import REPORT_DATA_BYTES, DstackGuestAgent
+from teetee.quotes.pck_platform import PckPlatform
 
 READY_SECONDS = 60.0
 
@@ -71,5 +72,14 @@ def _ready(service: Service) -> dict[str, object]:
 
 def measurement_of(machine: Machine) -> bytes:
     """What its image measures, from a quote about nothing. 32 bytes; raises `teetee`'s errors."""
-    quote = DstackGuestAgent(str(machine.socket)).get_quote(bytes(REPORT_DATA_BYTES))
-    return quotes.measurement(quote)
+    return quotes.measurement(_quote_of(machine))
+
+
+def kind_of(machine: Machine) -> str:
+    """Which TCB info its platform is judged by: the FMSPC, 12 hex digits."""
+    leaf = quotes.pck_leaf_der(_quote_of(machine))
+    return PckPlatform.parse(leaf).fmspc.hex().upper()
+
+
+def _quote_of(machine: Machine) -> bytes:
+    return DstackGuestAgent(str(machine.socket)).get_quote(bytes(REPORT_DATA_BYTES))

@@ -6,7 +6,6 @@ computed again, and `quote_hash` is in settlements and in calldata.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from teetee.chain.calldata import decode_call
@@ -16,22 +15,7 @@ from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
-
-
-class TcbStatus(Enum):
-    """Values as in contracts/types/VerifiedQuote.sol, worst last."""
-
-    UNCHECKED = 0
-    """The verifier in use does not look at collateral."""
-    UP_TO_DATE = 1
-    SW_HARDENING_NEEDED = 2
-    CONFIGURATION_NEEDED = 3
-    CONFIGURATION_AND_SW_HARDENING_NEEDED = 4
-    RELAUNCH_ADVISED = 5
-    RELAUNCH_ADVISED_CONFIGURATION_NEEDED = 6
-    OUT_OF_DATE = 7
-    OUT_OF_DATE_CONFIGURATION_NEEDED = 8
-    REVOKED = 9
+from teetee.quotes.tcb_status import TcbStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +33,10 @@ class Attestation:
     pck_id: bytes
     platform_id: bytes
     tcb_status: TcbStatus
+    evaluation_number: int
+    """Of the TCB info that the status is from; 0: the verifier knows none."""
+    collateral_until: int
+    """When the first part of that collateral ends, Unix seconds; 0 likewise."""
     attested_until: int
     """Unix seconds."""
     endpoint: str
@@ -117,7 +105,7 @@ class AttestationHistory:
         """Quote core and pckId, from the calldata of an enrolment or renewal.
 
         Raises `CalldataUnreadable` when that went through another contract. Nothing is checked
-        here: compare keccak256 of the core with `quote_hash`.
+        here: compare `teetee.quotes.quote_hash` of them with `quote_hash`.
         """
         called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
         if called is not None and called[0] in ("enrol", "renew"):
@@ -152,6 +140,8 @@ def _attestation(log: Log) -> Attestation:
         pck_id=value["pckId"],
         platform_id=value["platformId"],
         tcb_status=TcbStatus(value["tcbStatus"]),
+        evaluation_number=value["evaluationNumber"],
+        collateral_until=value["collateralUntil"],
         attested_until=value["attestedUntil"],
         endpoint=value["endpoint"],
         quoted_block_number=value["blockNumber"],

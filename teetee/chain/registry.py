@@ -9,15 +9,18 @@ from typing import Any
 
 from teetee.chain.attestations import Attestation, AttestationHistory
 from teetee.chain.calldata import Call, encode_call
+from teetee.chain.certificates import Certificates
 from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.models import Model
+from teetee.chain.policies import AttestationPolicy
 from teetee.chain.rejections import ShardReplaced, UnknownShard
 from teetee.chain.shards import Shard, ShardStatus
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset
 from teetee.layers import LayerRange
+from teetee.quotes.claims import QuoteClaims
 from teetee.signatures import CompactSignature
 
 PAGE = 200
@@ -49,6 +52,7 @@ class Registry:
         self._deployment = deployment
         self.contract = connection.contract("ShardRegistry", deployment.registry)
         self.history = AttestationHistory(connection, deployment)
+        self._certificates = Certificates(connection, deployment)
         # The latest attestation of each shard: whoever polls reads its events once per quote.
         self._attestations: dict[ShardId, Attestation] = {}
 
@@ -83,6 +87,10 @@ class Registry:
     ) -> bool:
         """Whether shards of the model may run the image with this measurement."""
         return bool(self._read("isMeasurementAllowed", model_id, measurement, at=at))
+
+    def policy(self, model_id: ModelId, at: Block | None = None) -> AttestationPolicy:
+        """What a model asks of platforms and paths. Raises `UnknownModel`."""
+        return AttestationPolicy.of(self._read("policyOf", model_id, at=at))
 
     # ------------------------------------------------------------ shards
 
@@ -119,6 +127,9 @@ class Registry:
             measurement=attestation.measurement,
             pck_id=attestation.pck_id,
             platform_id=attestation.platform_id,
+            tcb_status=attestation.tcb_status,
+            evaluation_number=attestation.evaluation_number,
+            collateral_until=attestation.collateral_until,
             attested_until=stored.attestedUntil,
             status=ShardStatus(stored.status),
             is_active=self.is_active(shard_id, at),
@@ -157,6 +168,16 @@ class Registry:
     def quote(self, shard: Shard) -> tuple[bytes, bytes]:
         """Quote core and pckId of the present quote. Raises as `AttestationHistory.quote` does."""
         return self.history.quote(shard.enrolment_transaction)
+
+    def claims(self, shard: Shard) -> QuoteClaims:
+        """What a recheck takes. Raises as `quote` does, and `QuoteMalformed`."""
+        core, pck_id = self.quote(shard)
+        return QuoteClaims.of(core, self._certificates.facts(pck_id))
+
+    def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
+        """What a recheck would make of the shard in the next block. Raises `ContractRejected`."""
+        found = self._read("recheck", shard.shard_id, claims.as_solidity())
+        return ShardStatus(int(found))
 
     # ------------------------------------------------------------ hosts
 
@@ -229,6 +250,10 @@ class Registry:
     def evict(self, shard_id: ShardId) -> Call:
         """By anyone, once the shard is unfit."""
         return encode_call(self.contract, "evict", shard_id)
+
+    def recheck(self, shard_id: ShardId, claims: QuoteClaims) -> Call:
+        """By anyone: pauses, resumes or evicts, as the collateral and the policy of now want it."""
+        return encode_call(self.contract, "recheck", shard_id, claims.as_solidity())
 
     def withdraw_bond(self, shard_id: ShardId) -> Call:
         """By anyone, to the host's payout address, once it is released."""

@@ -230,6 +230,46 @@ class ShardReplaced(ContractRejected):
     next_step = "Read the shard that took its place, or its events."
 
 
+class CollateralNotNewer(ContractRejected):
+    """The chain keeps what was issued at the same time or later."""
+
+    next_step = "Nothing is to be done: somebody brought it already."
+
+
+class CollateralMissing(ContractRejected):
+    """The chain has no collateral in force to judge the platform by."""
+
+    next_step = "Bring it: `teetee collateral sync --pccs URL`."
+
+
+class TcbStatusRefused(ContractRejected):
+    """The platform is behind, and the model's policy does not accept that."""
+
+    next_step = (
+        "Have the machine's firmware updated; `teetee collateral show` names what is judged by."
+    )
+
+
+class TcbRefused(ContractRejected):
+    """Intel has revoked the platform's TCB, or does not list it."""
+
+    next_step = (
+        "Have the machine's firmware updated; `teetee collateral show` names what is judged by."
+    )
+
+
+class PlatformIsDenied(ContractRejected):
+    """The platform is denied, or not on the list that the model's policy asks for."""
+
+    next_step = "Ask the model's publisher, or use another machine."
+
+
+class ClaimsMismatch(ContractRejected):
+    """A recheck was given claims of another quote than the shard's present one."""
+
+    next_step = "Read the shard again: it was renewed."
+
+
 class ShardStillFit(ContractRejected):
     """There is no reason for an eviction."""
 
@@ -247,6 +287,9 @@ class ERC20InsufficientAllowance(ContractRejected):
 
     next_step = "Approve it first."
 
+
+JUDGED_BY_COLLATERAL = (CollateralMissing, TcbStatusRefused, TcbRefused)
+"""Refusals of a platform that newer collateral may take back."""
 
 NAMED: dict[str, type[ContractRejected]] = {
     named.__name__: named for named in ContractRejected.__subclasses__()

@@ -6,6 +6,7 @@ from enum import Enum
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
 from teetee.layers import LayerRange
+from teetee.quotes.tcb_status import TcbStatus
 
 
 class ShardStatus(Enum):
@@ -16,6 +17,14 @@ class ShardStatus(Enum):
     """Enrolled; it serves only while its attestation has not expired and its bond is whole."""
     RETIRED = 2
     EVICTED = 3
+    """Unfit; a renewal brings it back."""
+    PAUSED = 4
+    """The collateral to judge it by went stale; fresh collateral and a recheck bring it back."""
+
+    @property
+    def is_enlisted(self) -> bool:
+        """Whether the shard has not left."""
+        return self in (ShardStatus.ACTIVE, ShardStatus.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +32,8 @@ class Shard:
     """One enclave's layer range of one model.
 
     Chain, registry, host, model, layers, slice digest and keys were hashed again and found to be
-    what the contract vouches for; endpoint, measurement, platform and PCK certificate are the
-    event's word.
+    what the contract vouches for; endpoint, measurement, platform, PCK certificate and what was
+    judged by are the event's word.
     """
 
     shard_id: ShardId
@@ -42,6 +51,11 @@ class Shard:
     measurement: bytes
     pck_id: bytes
     platform_id: bytes
+    tcb_status: TcbStatus
+    """As judged when the present quote was shown; a recheck may have found otherwise since."""
+    evaluation_number: int
+    collateral_until: int
+    """What that verdict rested on: the TCB info's number, and when the first of it ended."""
     attested_until: int
     """Unix seconds; the last one in which it is active."""
     status: ShardStatus

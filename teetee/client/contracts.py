@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from web3 import Web3
 
 from teetee.chain.certificates import Certificates
+from teetee.chain.collateral import CollateralStore
 from teetee.chain.connection import Connection, translated
 from teetee.chain.deployment import Deployment
 from teetee.chain.escrow import Escrow
@@ -27,6 +28,7 @@ class Contracts:
     history: EscrowHistory
     token: Token
     certificates: Certificates
+    collateral: CollateralStore
 
     @classmethod
     def open(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
@@ -42,6 +44,7 @@ class Contracts:
             history=EscrowHistory(connection, deployment, escrow),
             token=Token(connection, deployment),
             certificates=Certificates(connection, deployment),
+            collateral=CollateralStore(connection, deployment),
         )
 
     def ether_of(self, address: str) -> int:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from teetee.chain.shards import Shard
 from teetee.client.errors import TooFewEntries
-from teetee.errors import NoEntryShard, PathIncomplete
+from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
+from teetee.path import Spread, choose_path
 
 
 def shards_on_paths(shards: Sequence[Shard], layer_count: int) -> tuple[Shard, ...]:
@@ -36,6 +37,27 @@ def shards_on_paths(shards: Sequence[Shard], layer_count: int) -> tuple[Shard, .
         each for each in middles if each.layers.first in starts and each.layers.end in leading
     ]
     return tuple(on_path)
+
+
+def spread_entries(
+    on_paths: Sequence[Shard], layer_count: int, spread: Spread
+) -> tuple[Shard, ...]:
+    """Those of `shards_on_paths`, without entries from which no path has enough different hosts and
+    platforms to be paid. Raises `SpreadUnmet` when no entry is left.
+    """
+    kept, refusal = [], None
+    for shard in on_paths:
+        try:
+            if shard.is_entry:
+                choose_path(
+                    on_paths, layer_count, shard.model_id, entry=shard.shard_id, spread=spread
+                )
+            kept.append(shard)
+        except SpreadUnmet as error:
+            refusal = error
+    if refusal is not None and not any(shard.is_entry for shard in kept):
+        raise refusal
+    return tuple(kept)
 
 
 def choose_recipients(

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Block
 from teetee.chain.registry import Enrolment
+from teetee.chain.rejections import JUDGED_BY_COLLATERAL
 from teetee.chain.shards import Shard
 from teetee.chain.transactions import Sender, Sent
 from teetee.client.amounts import format_amount
@@ -32,9 +34,12 @@ from teetee.client.errors import (
     StatementRefused,
 )
 from teetee.client.quote_check import QuoteCheck
+from teetee.collateral.kinds import highest_minimum
+from teetee.collateral.rechecks import Recheck, recheck_shard
+from teetee.collateral.synchronization import Synchronization
 from teetee.identifiers import ShardId
 from teetee.keyset import report_data
-from teetee.quotes import certificate_chain_der, certificate_id
+from teetee.quotes import PckFacts, certificate_chain_der, certificate_id
 from teetee.quotes.quote import Quote
 
 Notify = Callable[[str], None]
@@ -48,6 +53,8 @@ class ProvenEnclave:
     occasion: Occasion
     quote: Quote
     pck_id: bytes
+    pck: PckFacts | None
+    """What the chain keeps of that certificate; None: it does not know it yet."""
     tcb_status: str
     """Empty: nobody judged the quote here; the chain will check its signatures."""
 
@@ -61,7 +68,10 @@ class HostActions:
 
 
 class Hosting:
-    """Acts for one host. `quotes` None: the chain's own check of the quote is trusted."""
+    """Acts for one host. `quotes` None: the chain's own check of the quote is trusted.
+
+    `collateral` None: what the chain lacks to judge a platform by, somebody else has to bring.
+    """
 
     def __init__(
         self,
@@ -71,12 +81,14 @@ class Hosting:
         *,
         quotes: QuoteCheck | None,
         notify: Notify,
+        collateral: Synchronization | None = None,
     ) -> None:
         self._contracts = contracts
         self._account = account
         self._sender = sender
         self._quotes = quotes
         self._notify = notify
+        self._collateral = collateral
 
     @property
     def address(self) -> str:
@@ -115,7 +127,7 @@ class Hosting:
             enrolment, proven.quote.core, proven.pck_id, proven.statement.signature
         )
         self._notify("Enrolling the shard…")
-        sent.append(("enrol", self._sender.send(call)))
+        sent += self._send_judged("enrol", call, proven)
         return HostActions(self._shard_of(identity.keyset.signer), tuple(sent))
 
     def renew(self, shard: Shard, proven: ProvenEnclave) -> HostActions:
@@ -133,7 +145,7 @@ class Hosting:
             pck_id=proven.pck_id,
         )
         self._notify("Renewing the attestation…")
-        sent.append(("renew", self._sender.send(call)))
+        sent += self._send_judged("renew", call, proven)
         return HostActions(shard.shard_id, tuple(sent))
 
     def retire(self, shard: Shard) -> HostActions:
@@ -146,6 +158,10 @@ class Hosting:
         """Anybody's shard, once it is unfit."""
         sent = self._sender.send(self._contracts.registry.evict(shard_id))
         return HostActions(shard_id, (("evict", sent),))
+
+    def recheck(self, shard: Shard) -> Recheck:
+        """Anybody's shard: judged anew by the collateral and the policy of now."""
+        return recheck_shard(self._contracts.registry, self._sender, shard)
 
     def top_up(self, shard_id: ShardId, amount: int) -> HostActions:
         """Add `amount` wei to a shard's bond."""
@@ -200,7 +216,9 @@ class Hosting:
         status = ""
         if self._quotes is not None:
             status = self._quotes.judge(statement.quote, root, head.timestamp).tcb_status
-        return ProvenEnclave(statement, occasion, quote, certificate_id(leaf), status)
+        pck_id, store = certificate_id(leaf), self._contracts.certificates
+        pck = store.facts(pck_id) if store.has_leaf(pck_id) else None
+        return ProvenEnclave(statement, occasion, quote, pck_id, pck, status)
 
     # ------------------------------------------------------------ sending
 
@@ -216,6 +234,25 @@ class Hosting:
             sent.append(("addAuthority", self._sender.send(store.add_authority(authority))))
         sent.append(("addPckCertificate", self._sender.send(store.add_leaf(leaf, authority_id))))
         return sent
+
+    def _send_judged(self, name: str, call: Call, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
+        """Where newer collateral could turn the verdict, that is brought, and the call repeated."""
+        try:
+            return [(name, self._sender.send(call))]
+        except JUDGED_BY_COLLATERAL:
+            brought = self._bring_collateral(proven)
+            if not brought:
+                raise
+        return [*brought, (name, self._sender.send(call))]
+
+    def _bring_collateral(self, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
+        if self._collateral is None:
+            return []
+        self._notify("Bringing the chain fresh collateral for this kind of platform…")
+        kind = self._contracts.certificates.platform_kind(proven.pck_id)
+        minimum = highest_minimum(self._contracts.registry)
+        items = self._collateral.run({kind}, minimum)
+        return [(item.what, item.sent) for item in items if item.sent is not None]
 
     def _approve_bond(self, amount: int) -> list[tuple[str, Sent]]:
         token, registry = self._contracts.token, self._contracts.deployment.registry

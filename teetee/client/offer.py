@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from teetee.chain.connection import Block
@@ -16,7 +16,7 @@ from teetee.chain.shards import Shard
 from teetee.client import question as questions
 from teetee.client.amounts import format_amount
 from teetee.client.contracts import Contracts
-from teetee.client.entries import choose_recipients, shards_on_paths
+from teetee.client.entries import choose_recipients, shards_on_paths, spread_entries
 from teetee.client.errors import (
     AllowanceTooSmall,
     InsufficientTokens,
@@ -132,9 +132,17 @@ class Offers:
             int(shard.shard_id): self._check.require_fit(shard, model, at) for shard in on_paths
         }
         recipients = choose_recipients(
-            on_paths, question.recipients, lasting_until=deadline, chance=self._chance
+            self._payable(on_paths, model, at),
+            question.recipients,
+            lasting_until=deadline,
+            chance=self._chance,
         )
         return recipients, statuses
+
+    def _payable(self, on_paths: Sequence[Shard], model: Model, at: Block) -> Sequence[Shard]:
+        """Without entries whose every path lies in too few hands. Raises `SpreadUnmet`."""
+        spread = self._contracts.registry.policy(model.model_id, at).spread
+        return spread_entries(on_paths, model.layer_count, spread)
 
     def _require_means(self, question: Question, caps: Caps, deposit: int, at: Block) -> int:
         """The credit. Raises `AllowanceTooSmall`, `InsufficientTokens`."""

@@ -133,7 +133,7 @@ class QuoteCheck:
             raise CollateralInvalid(f"was issued only at {_shown(judged_at)}")
         verdict = verify(quote, collateral, root, judged_at, accepted=self._accepted)
         report = Quote.parse(quote).report
-        basis = f"as of {_shown(judged_at)}"
+        basis = f"by {named(collateral)}, as of {_shown(judged_at)}"
         if judged_at > at:
             basis += " (when its collateral was issued)"
         if verdict.advisory_ids:
@@ -156,6 +156,16 @@ def issued_at(collateral: Collateral) -> int:
         return int(max(date.timestamp() for date in dates))
     except (ValueError, KeyError, TypeError):
         raise CollateralInvalid("has a part without a date of issue") from None
+
+
+def named(collateral: Collateral) -> str:
+    """Which TCB info it holds, for people. Raises `CollateralInvalid`."""
+    try:
+        content = shallow_json.load(collateral.as_dcap_qvl().tcb_info.encode())
+        number, issued = content["tcbEvaluationDataNumber"], content["issueDate"]
+        return f"TCB info {int(number)} of {collateral.fmspc} issued {str(issued)[:10]}"
+    except (ValueError, KeyError, TypeError):
+        raise CollateralInvalid("has TCB info without number or date") from None
 
 
 def _fmspc(quote: bytes) -> str:

@@ -12,6 +12,7 @@ from teetee.client.audit.checklist import Checklist
 from teetee.client.audit.collect import model_evidence
 from teetee.client.audit.enrolments import (
     QuoteChecker,
+    check_chain_verdict,
     check_identity,
     check_quote,
     check_time,
@@ -42,6 +43,7 @@ class ShardCheck:
         check_identity(checks, deployment.chain_id, deployment.registry, enrolment)
         check_time(checks, enrolment, at.timestamp)
         check_weights(checks, model_evidence(model), enrolment)
+        check_chain_verdict(checks, enrolment)
         status = ""
         if self._quotes is not None:
             status = check_quote(checks, enrolment, shard.quote_hash, self._quotes, at.timestamp)

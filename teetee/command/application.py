@@ -8,8 +8,11 @@ from pathlib import Path
 import typer
 
 from teetee.command.ask import ASK_EPILOG, RESUME_EPILOG, ask, resume
+from teetee.command.collateral import collateral
 from teetee.command.host import host
+from teetee.command.image import image
 from teetee.command.options import DeploymentOption, NetworkOption, RpcOption
+from teetee.command.quote import quote
 from teetee.command.session import connection_settings
 from teetee.command.shards import MODELS_EPILOG, SHARDS_EPILOG, models, shards
 from teetee.command.verify import EPILOG as VERIFY_EPILOG
@@ -51,6 +54,9 @@ application.command(epilog=MODELS_EPILOG)(models)
 application.command(epilog=SHARDS_EPILOG)(shards)
 application.add_typer(wallet, name="wallet")
 application.add_typer(host, name="host")
+application.add_typer(quote, name="quote")
+application.add_typer(collateral, name="collateral")
+application.add_typer(image, name="image")
 
 
 @application.callback(epilog=EXAMPLES)

@@ -8,10 +8,12 @@ import typer
 from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
 
 from teetee.chain.shards import Shard
+from teetee.chain.transactions import Sender
 from teetee.client.amounts import format_amount, parse_amount
 from teetee.client.endpoint import Endpoint
 from teetee.client.hosting import HostActions, Hosting, ProvenEnclave
 from teetee.client.market import shards_of_host
+from teetee.collateral import PccsReader, Synchronization
 from teetee.command.durations import format_seconds
 from teetee.command.host_run import run
 from teetee.command.network import QuoteSettings
@@ -22,9 +24,10 @@ from teetee.command.options import (
     PccsOption,
     SkipQuoteCheckOption,
 )
-from teetee.command.session import Session, with_session
+from teetee.command.session import FAILED, Session, with_session
 from teetee.command.shards import shard_json
 from teetee.identifiers import ShardId
+from teetee.quotes import PckFacts, Quote, quote_hash
 
 host = typer.Typer(
     no_args_is_help=True,
@@ -168,6 +171,20 @@ def evict(session: Session, shard: ShardArgument, keystore: KeystoreOption = Non
     session.printer.say(f"Shard {shard} was evicted.")
 
 
+@host.command()
+@with_session
+def recheck(session: Session, shard: ShardArgument, keystore: KeystoreOption = None) -> None:
+    """Have anybody's shard judged anew by the chain's collateral and its model's policy."""
+    hosting = _hosting(session, keystore, QuoteSettings(None), True)
+    outcome = hosting.recheck(session.contracts.registry.shard(ShardId(shard)))
+    session.printer.result(outcome.to_json())
+    if outcome.error is not None:
+        session.printer.fail(outcome.error)
+        raise typer.Exit(FAILED)
+    changed = "stays" if outcome.sent is None else "is now"
+    session.printer.say(f"Shard {shard} {changed} {outcome.after.name}.")
+
+
 @host.command("top-up")
 @with_session
 def top_up(
@@ -247,13 +264,31 @@ def _hosting(
     session: Session, keystore: Any, settings: QuoteSettings, skip_quote_check: bool
 ) -> Hosting:
     account = session.account(keystore)
-    contracts = session.contracts
+    contracts, sender = session.contracts, session.sender(account)
     return Hosting(
         contracts,
         account,
-        session.sender(account),
+        sender,
         quotes=None if skip_quote_check else settings.judge(contracts),
         notify=lambda text: session.printer.say(text, "dim"),
+        collateral=_synchronization(session, sender, settings),
+    )
+
+
+def _synchronization(
+    session: Session, sender: Sender, settings: QuoteSettings
+) -> Synchronization | None:
+    """None: no PCCS was named, and the network has none of its own."""
+    address = settings.pccs or session.connection.own_pccs
+    if address is None:
+        return None
+    contracts = session.contracts
+    return Synchronization(
+        PccsReader(address),
+        contracts.collateral,
+        contracts.certificates,
+        sender,
+        root_fingerprint=contracts.deployment.root_ca_fingerprint,
     )
 
 
@@ -299,10 +334,14 @@ def _proven_json(proven: ProvenEnclave) -> dict[str, Any]:
         "sliceDigest": "0x" + identity.slice_digest.hex(),
         "identityDigest": "0x" + identity.identity_digest().hex(),
         "measurement": "0x" + proven.quote.report.measurement.hex(),
-        "quoteHash": "0x" + proven.quote.quote_hash.hex(),
+        "quoteHash": None if proven.pck is None else _quote_hash(proven.quote, proven.pck),
         "pckId": "0x" + proven.pck_id.hex(),
         "tcbStatus": proven.tcb_status or None,
     }
+
+
+def _quote_hash(quote: Quote, pck: PckFacts) -> str:
+    return "0x" + quote_hash(quote.core, pck).hex()
 
 
 def _shard_status(session: Session, shard: Shard, address: str) -> dict[str, Any]:

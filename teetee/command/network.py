@@ -64,6 +64,12 @@ class ConnectionSettings:
         """The nodes to ask, in order. Raises as `load` does."""
         return self.rpc or (PUBLIC_NODES.get(self.load().network, PUBLIC_NODES[LOCAL_NETWORK]),)
 
+    @property
+    def own_pccs(self) -> str | None:
+        """Where the network's collateral is, if nobody names a place; None on this machine."""
+        # Everywhere but on this machine, quotes come from Intel's hardware.
+        return None if self.load().network == LOCAL_NETWORK else INTEL_PCS_URL
+
     def open(self) -> Contracts:
         """Connect. Raises the same, `RpcUnavailable` and `WrongChain`."""
         return Contracts.open(self.load(), self.urls)

@@ -112,8 +112,14 @@ def _row(shard: Shard, supply: Supply, verdicts: dict[int, str]) -> tuple[str, .
         shard.endpoint,
         "✓" if shard.is_active else f"✗ {shard.status.name}",
         format_seconds(left) if left > 0 else "expired",
-        verdicts.get(int(shard.shard_id), "unchecked"),
+        verdicts.get(int(shard.shard_id), _chain_verdict(shard)),
     )
+
+
+def _chain_verdict(shard: Shard) -> str:
+    """What the chain said of the platform when the present quote was shown."""
+    number = f" by TCB info {shard.evaluation_number}" if shard.evaluation_number else ""
+    return f"{shard.tcb_status.intel_name}{number}, on chain"
 
 
 def _verdicts(session: Session, settings: QuoteSettings, found: list[Supply]) -> dict[int, str]:
@@ -162,7 +168,7 @@ def _supply_json(supply: Supply, verdicts: dict[int, str]) -> dict[str, Any]:
 
 
 def shard_json(shard: Shard, tcb_status: str | None) -> dict[str, Any]:
-    """One shard; `tcbStatus` is null where nobody judged its quote."""
+    """One shard; `tcbStatus` is null where nobody judged its quote off chain."""
     return {
         "shardId": shard.shard_id,
         "modelId": shard.model_id,
@@ -180,4 +186,8 @@ def shard_json(shard: Shard, tcb_status: str | None) -> dict[str, Any]:
         "quoteHash": "0x" + shard.quote_hash.hex(),
         "measurement": "0x" + shard.measurement.hex(),
         "tcbStatus": tcb_status,
+        "chainTcbStatus": shard.tcb_status.intel_name,
+        "evaluationNumber": shard.evaluation_number or None,
+        "collateralUntil": shard.collateral_until or None,
+        "platformId": "0x" + shard.platform_id.hex(),
     }

@@ -6,6 +6,7 @@ Knows no chain and no contract, but speaks of cores, ids and measurements as con
 """
 
 from teetee.quotes.certificates import certificate_id, chain_der, platform_id
+from teetee.quotes.claims import PckFacts, QuoteClaims, pck_facts, quote_hash
 from teetee.quotes.collateral import INTEL_PCS_URL, Collateral, fetch_collateral
 from teetee.quotes.layout import CORE_BYTES
 from teetee.quotes.quote import Quote, TdReport, rebuild
@@ -15,7 +16,9 @@ __all__ = [
     "CORE_BYTES",
     "INTEL_PCS_URL",
     "Collateral",
+    "PckFacts",
     "Quote",
+    "QuoteClaims",
     "QuoteVerdict",
     "TdReport",
     "certificate_chain_der",
@@ -24,8 +27,10 @@ __all__ = [
     "fetch_collateral",
     "measurement",
     "parse",
+    "pck_facts",
     "pck_leaf_der",
     "platform_id",
+    "quote_hash",
     "rebuild",
     "trim_to_core",
     "verify",
@@ -38,7 +43,7 @@ def parse(quote: bytes) -> Quote:
 
 
 def trim_to_core(quote: bytes) -> bytes:
-    """What goes into a transaction: 1,240 bytes. Raises `QuoteMalformed`."""
+    """What goes into a transaction: 1,240 bytes or a few more. Raises `QuoteMalformed`."""
     return Quote.parse(quote).core
 
 

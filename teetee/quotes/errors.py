@@ -1,8 +1,10 @@
 """What can be wrong with a quote or with what it is checked against.
 
 QuoteError (Fatal)
-├── QuoteMalformed            not a TDX quote of version 4 with its PCK chain
+├── QuoteUnreadable           no file with a quote in it
+├── QuoteMalformed            not a TDX quote of version 4 or 5 with its PCK chain
 ├── CertificateMalformed      not a certificate, or not the one expected there
+├── ComposeInvalid            not an app-compose document
 ├── CollateralInvalid         not collateral, or not in force at that time
 ├── QuoteRefused              a signature, a chain or a platform's state does not hold
 └── TcbStatusRefused          all signatures hold, and the platform is behind
@@ -16,13 +18,24 @@ class QuoteError(Fatal):
     """Whatever is wrong with a quote: it will be wrong again."""
 
 
+class QuoteUnreadable(QuoteError):
+    """No file with a quote in it."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        super().__init__(
+            f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, raw "
+            "or in hexadecimal."
+        )
+
+
 class QuoteMalformed(QuoteError):
-    """Not a TDX quote of version 4 with its PCK chain."""
+    """Not a TDX quote of version 4 or 5 with its PCK chain."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"Not a TDX quote of version 4: it {rule}. Ask the guest agent for a fresh quote."
+            f"Not a quote that TeeTee can read: it {rule}. Ask the guest agent for a fresh quote."
         )
 
 
@@ -33,6 +46,17 @@ class CertificateMalformed(QuoteError):
         self.rule = rule
         super().__init__(
             f"The certificate {rule}. Take the chain from the quote that it belongs to."
+        )
+
+
+class ComposeInvalid(QuoteError):
+    """Not an app-compose document."""
+
+    def __init__(self, source: str, rule: str) -> None:
+        self.rule = rule
+        super().__init__(
+            f"{source} is not an app-compose document: it {rule}. Give dstack's app-compose.json, "
+            "which holds the docker-compose file as text."
         )
 
 

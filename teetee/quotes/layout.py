@@ -1,29 +1,41 @@
-"""Where things stand in a TDX quote of version 4, and in its core. Source: Intel's sgx_quote_4.h.
+"""Where things stand in a TDX quote of version 4 or 5, and in its core. Source: Intel's
+sgx_quote_4.h and sgx_quote_5.h.
 
-Header 48 ‖ TD report 584 ‖ length 4 ‖ signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖
-QE report 384 ‖ its signature 64 ‖ length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖
-PEM chain. Then, often, zeros.
+Header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ length 4 ‖
+signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖
+length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain. Then, often, zeros.
 
-The core leaves out the lengths, the types and the chain: nothing signs those.
+The core leaves out the lengths behind the report, the types and the chain: nothing signs those.
 """
 
 from typing import Final
 
 HEADER_BYTES: Final = 48
+BODY_HEAD_BYTES: Final = 6
 TD_REPORT_BYTES: Final = 584
-SIGNED_BYTES: Final = HEADER_BYTES + TD_REPORT_BYTES
+TD_REPORT_15_BYTES: Final = 648
 SIGNATURE_BYTES: Final = 64
 KEY_BYTES: Final = 64
 QE_REPORT_BYTES: Final = 384
 QE_AUTH_BYTES: Final = 32
 
-CORE_BYTES: Final = (
-    SIGNED_BYTES + SIGNATURE_BYTES + KEY_BYTES + QE_REPORT_BYTES + SIGNATURE_BYTES + QE_AUTH_BYTES
+SIGNATURES_BYTES: Final = (
+    SIGNATURE_BYTES + KEY_BYTES + QE_REPORT_BYTES + SIGNATURE_BYTES + QE_AUTH_BYTES
 )
-"""1,240."""
+"""What a core has behind its signed part: 608."""
+
+CORE_BYTES: Final = HEADER_BYTES + TD_REPORT_BYTES + SIGNATURES_BYTES
+"""1,240, of version 4."""
 
 TDX_V4_START: Final = bytes.fromhex("0400020081000000")
-"""Version 4, key type 2 (ECDSA over P-256), TEE type 0x81; little-endian."""
+TDX_V5_START: Final = bytes.fromhex("0500020081000000")
+"""Version, key type 2 (ECDSA over P-256), TEE type 0x81; little-endian."""
+
+V5_BODIES: Final = {
+    bytes.fromhex("020048020000"): TD_REPORT_BYTES,
+    bytes.fromhex("030088020000"): TD_REPORT_15_BYTES,
+}
+"""Body type (2: TD report 1.0, 3: 1.5) and size, little-endian, to the size."""
 
 CERTIFICATION_QE_REPORT: Final = 6
 CERTIFICATION_PCK_CHAIN: Final = 5

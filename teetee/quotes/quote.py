@@ -1,4 +1,5 @@
-"""A TDX quote of version 4, taken apart and put together again. Nothing here checks a signature."""
+"""A TDX quote of version 4 or 5, taken apart and put together again. Nothing here checks a
+signature."""
 
 import struct
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from eth_utils.crypto import keccak
 from teetee.quotes import layout
 from teetee.quotes.certificates import pem_chain
 from teetee.quotes.errors import QuoteMalformed
+from teetee.quotes.reading import ByteReader
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,14 @@ class TdReport:
     rtmrs: tuple[bytes, bytes, bytes, bytes]
     report_data: bytes
     """64 bytes, the enclave's own."""
+    tee_tcb_svn_2: bytes
+    mr_service_td: bytes
+    """Of a TDREPORT 1.5; zero in others."""
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """From the 584 bytes of a TDREPORT 1.0."""
-        reader = _Reader(body)
+        """From the 584 bytes of a TDREPORT 1.0, or the 648 of a TDREPORT 1.5."""
+        reader = ByteReader(body.ljust(layout.TD_REPORT_15_BYTES, b"\x00"))
         return cls(
             tee_tcb_svn=reader.take(16),
             mr_seam=reader.take(48),
@@ -46,6 +51,8 @@ class TdReport:
             mr_owner_config=reader.take(48),
             rtmrs=(reader.take(48), reader.take(48), reader.take(48), reader.take(48)),
             report_data=reader.take(64),
+            tee_tcb_svn_2=reader.take(16),
+            mr_service_td=reader.take(48),
         )
 
     @property
@@ -60,8 +67,10 @@ class Quote:
 
     header: bytes
     """48 bytes."""
+    body_head: bytes
+    """Type and size of the body in version 5, 6 bytes; empty in version 4."""
     td_report: bytes
-    """584 bytes; taken apart by `report`."""
+    """584 or 648 bytes; taken apart by `report`."""
     signature: bytes
     attestation_key: bytes
     """r ‖ s and x ‖ y, 64 bytes each, big-endian."""
@@ -77,15 +86,19 @@ class Quote:
         """From what a guest agent hands out. Raises `QuoteMalformed`."""
         if len(raw) > layout.MAX_QUOTE_BYTES:
             raise QuoteMalformed(f"has more than {layout.MAX_QUOTE_BYTES} bytes")
-        reader = _Reader(raw)
-        header, td_report = reader.take(layout.HEADER_BYTES), reader.take(layout.TD_REPORT_BYTES)
-        if not header.startswith(layout.TDX_V4_START):
-            raise QuoteMalformed(f"begins with {header[:8].hex()}")
-        auth = _Reader(reader.take_sized("<I"))
-        if any(reader.rest()):
+        quote, behind = cls.parse_ahead(raw)
+        if any(behind):
             raise QuoteMalformed("is followed by bytes that are not zero")
+        return quote
+
+    @classmethod
+    def parse_ahead(cls, raw: bytes) -> tuple[Self, bytes]:
+        """The quote that `raw` begins with, and what stands behind it. Raises `QuoteMalformed`."""
+        reader = ByteReader(raw)
+        header, body_head, td_report = _take_signed(reader)
+        auth = ByteReader(reader.take_sized("<I"))
         signature, key = auth.take(layout.SIGNATURE_BYTES), auth.take(layout.KEY_BYTES)
-        certification = _Reader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
+        certification = ByteReader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
         auth.finish()
         qe_report = certification.take(layout.QE_REPORT_BYTES)
         qe_report_signature = certification.take(layout.SIGNATURE_BYTES)
@@ -94,19 +107,28 @@ class Quote:
             raise QuoteMalformed(f"has {len(qe_auth_data)} bytes of QE authentication data")
         chain = certification.take_typed(layout.CERTIFICATION_PCK_CHAIN)
         certification.finish()
-        return cls(
-            header, td_report, signature, key, qe_report, qe_report_signature, qe_auth_data, chain
+        quote = cls(
+            header,
+            body_head,
+            td_report,
+            signature,
+            key,
+            qe_report,
+            qe_report_signature,
+            qe_auth_data,
+            chain,
         )
+        return quote, reader.rest()
 
     @classmethod
     def from_core(cls, core: bytes, pck_chain: bytes) -> Self:
-        """From the 1,240 bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
-        if len(core) != layout.CORE_BYTES:
-            raise QuoteMalformed(f"has a core of {len(core)} bytes instead of {layout.CORE_BYTES}")
-        reader = _Reader(core)
+        """From the bytes which a contract has seen, and a chain. Raises `QuoteMalformed`."""
+        reader = ByteReader(core)
+        header, body_head, td_report = _take_signed(reader)
         quote = cls(
-            header=reader.take(layout.HEADER_BYTES),
-            td_report=reader.take(layout.TD_REPORT_BYTES),
+            header=header,
+            body_head=body_head,
+            td_report=td_report,
             signature=reader.take(layout.SIGNATURE_BYTES),
             attestation_key=reader.take(layout.KEY_BYTES),
             qe_report=reader.take(layout.QE_REPORT_BYTES),
@@ -114,8 +136,7 @@ class Quote:
             qe_auth_data=reader.take(layout.QE_AUTH_BYTES),
             pck_chain=pck_chain,
         )
-        if not quote.header.startswith(layout.TDX_V4_START):
-            raise QuoteMalformed(f"begins with {core[:8].hex()}")
+        reader.finish()
         return quote
 
     @property
@@ -125,10 +146,11 @@ class Quote:
 
     @property
     def core(self) -> bytes:
-        """The 1,240 bytes which a contract checks."""
+        """The bytes which a contract checks: 1,240 of version 4, 1,246 or 1,310 of version 5."""
         return b"".join(
             (
                 self.header,
+                self.body_head,
                 self.td_report,
                 self.signature,
                 self.attestation_key,
@@ -137,11 +159,6 @@ class Quote:
                 self.qe_auth_data,
             )
         )
-
-    @property
-    def quote_hash(self) -> bytes:
-        """keccak256 of the core: how the chain names this quote."""
-        return keccak(self.core)
 
     def encode(self) -> bytes:
         """The quote, without zeros behind it."""
@@ -163,40 +180,21 @@ class Quote:
                 certification,
             )
         )
-        return self.header + self.td_report + struct.pack("<I", len(auth)) + auth
+        signed = self.header + self.body_head + self.td_report
+        return signed + struct.pack("<I", len(auth)) + auth
 
 
-class _Reader:
-    """Takes bytes from the front; what is missing is an error."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._position = 0
-
-    def take(self, size: int) -> bytes:
-        end = self._position + size
-        if end > len(self._raw):
-            raise QuoteMalformed(f"is cut off: {end - len(self._raw)} bytes are missing")
-        taken = self._raw[self._position : end]
-        self._position = end
-        return taken
-
-    def take_sized(self, form: str) -> bytes:
-        (size,) = struct.unpack(form, self.take(struct.calcsize(form)))
-        return self.take(size)
-
-    def take_typed(self, expected: int) -> bytes:
-        (kind,) = struct.unpack("<H", self.take(2))
-        if kind != expected:
-            raise QuoteMalformed(f"has certification data of type {kind} instead of {expected}")
-        return self.take_sized("<I")
-
-    def rest(self) -> bytes:
-        return self._raw[self._position :]
-
-    def finish(self) -> None:
-        if self.rest():
-            raise QuoteMalformed(f"has {len(self.rest())} bytes where none belong")
+def _take_signed(reader: ByteReader) -> tuple[bytes, bytes, bytes]:
+    """Header, type and size of the body (version 5 alone), TD report."""
+    header = reader.take(layout.HEADER_BYTES)
+    if header.startswith(layout.TDX_V4_START):
+        return header, b"", reader.take(layout.TD_REPORT_BYTES)
+    if not header.startswith(layout.TDX_V5_START):
+        raise QuoteMalformed(f"begins with {header[:8].hex()}")
+    body_head = reader.take(layout.BODY_HEAD_BYTES)
+    if body_head not in layout.V5_BODIES:
+        raise QuoteMalformed(f"has a body of type and size {body_head.hex()}")
+    return header, body_head, reader.take(layout.V5_BODIES[body_head])
 
 
 def rebuild(

@@ -5,6 +5,7 @@ ape takes every test back afterwards: what a fixture does to the chain lasts as 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ape.managers.project import ProjectManager
 from tee_simulator import TestPki
 from teetee.chain.deployment import Deployment
 from teetee.layers import LayerRange
+from teetee.quotes import QuoteClaims
+from tests.contracts.collateral import bring_collateral, claims_of
 from tests.contracts.enclaves import MANIFEST, Enclave, write_json
 from tests.contracts.scripts import Scripts
 
@@ -80,6 +83,8 @@ class EnrolledShard:
     enclave: Enclave
     host: AccountAPI
     identity_digest: bytes
+    claims: QuoteClaims
+    """What its recheck takes."""
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +174,16 @@ def model_id(publish: Callable[..., Any]) -> int:
 
 
 @pytest.fixture(scope="session")
-def document_of(house: House, chain: ChainManager) -> Callable[..., dict[str, Any]]:
+def collateral(house: House, pki: TestPki, cast: Cast, chain: ChainManager) -> datetime:
+    """What Intel says of the simulated machines, all well; when it was issued."""
+    now = datetime.fromtimestamp(chain.pending_timestamp, UTC)
+    return bring_collateral(house, pki, cast.stranger, now)
+
+
+@pytest.fixture(scope="session")
+def document_of(
+    house: House, chain: ChainManager, collateral: datetime
+) -> Callable[..., dict[str, Any]]:
     """What an enclave answers to its host now."""
 
     def document_of(
@@ -209,11 +223,16 @@ def path(
     def enrol(role: str, enclave: Enclave) -> EnrolledShard:
         host = getattr(cast, role)
         house.token.transfer(host, BOND, sender=cast.treasury)
-        document = write_json(folder / f"{role}.json", document_of(enclave, host, model_id))
-        enrolled = scripts.facts(
-            "enroll_shard", "--document", str(document), account=cast.named(role)
-        )
+        document = document_of(enclave, host, model_id)
+        file = write_json(folder / f"{role}.json", document)
+        enrolled = scripts.facts("enroll_shard", "--document", str(file), account=cast.named(role))
         shard = house.registry.shard(enrolled["shardId"])
-        return EnrolledShard(enrolled["shardId"], enclave, host, bytes(shard.identityDigest))
+        return EnrolledShard(
+            enrolled["shardId"],
+            enclave,
+            host,
+            bytes(shard.identityDigest),
+            claims_of(bytes.fromhex(document["quote"][2:])),
+        )
 
     return enrol("entry_host", entry), enrol("last_host", last)

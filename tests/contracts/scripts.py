@@ -37,7 +37,7 @@ class Scripts:
     def succeed(self, *arguments: str, account: str | None = None) -> str:
         """Its output; fails the test when the script fails."""
         result = self.run(*arguments, account=account)
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == 0, f"{result.output}{result.exception!r}"
         return result.output
 
     def fail(self, *arguments: str, account: str | None = None) -> str:

@@ -101,19 +101,6 @@ def test_withdraw_measurement__by_the_guardian__lets_anybody_evict(
     assert not house.registry.isActive(path[0].shard_id)
 
 
-def test_platform__denied_and_readmitted__takes_notice_one_way_only(
-    scripts: Scripts, house: House, chain: ChainManager
-) -> None:
-    platform = "0x" + "55" * 32
-    scripts.succeed("admin", "deny-platform", platform, account=GUARDIAN)
-    assert house.registry.isPlatformDenied(platform)
-    scripts.succeed("admin", "readmit-platform", platform, account=GIVER)
-    assert house.registry.isPlatformDenied(platform)
-    wait_for_notice(chain)
-    scripts.succeed("admin", "readmit-platform", platform, account=GIVER)
-    assert not house.registry.isPlatformDenied(platform)
-
-
 def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
     scripts: Scripts, house: House, cast: Cast, chain: ChainManager
 ) -> None:
@@ -143,6 +130,8 @@ def test_status__of_everything__shows_models_shards_and_money(
     shown = scripts.succeed("admin", "status")
     for fact in ("four layers", "[0, 2) entry", "[2, 4)", "admitted", path[0].host.address):
         assert fact in shown
+    assert re.search(r"paused shards +│ 0 ", shown)
+    assert re.search(r"four layers .*│ UpToDate +│", shown)
 
 
 def test_roles__after_deployment__are_four_with_their_notice(

@@ -1,7 +1,7 @@
 """`ape console`
 
 given a deployment on the connected chain
-    it should know the contracts by name, and list models, shards and open requests
+    it should know the contracts by name, and list models, policies, shards, open requests
 given none, or one of another chain
     it should say so, and open all the same
 """
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ape.managers.project import ProjectManager
 
+from teetee.quotes.tcb_status import TcbStatus
 from tests.contracts.conftest import (
     INPUT_PRICE,
     OUTPUT_PRICE,
@@ -75,6 +76,7 @@ def test_console__helpers__list_what_is_there(
     parameters = parameters_of(house, model_id, path[0])
     request_id, _ = ask(house, cast.requester, parameters, DEPOSIT)
     assert opened["models"]()[model_id].name == "four layers"
+    assert opened["policies"]()[model_id].accepted == {TcbStatus.UP_TO_DATE}
     assert {path[0].shard_id, path[1].shard_id} <= set(opened["shards"]())
     assert opened["open_requests"]()[request_id].requester == cast.requester.address
 

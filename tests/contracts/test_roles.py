@@ -35,6 +35,8 @@ MODEL = {
     "royaltyRecipient": "0x" + "00" * 20,
     "manifestURI": "",
 }
+# in the order of AttestationPolicy
+POLICY = (1 << 1, 0, 0, bytes(8), bytes(8), True, 2, 2)
 ADMIN, NOTICE_GIVER = 0, 2
 
 # function → contract, arguments, who may
@@ -45,11 +47,17 @@ RESTRICTED: dict[str, tuple[str, tuple[Any, ...], str]] = {
     "allowMeasurement": ("registry", (1, MEASUREMENT), "notice_giver"),
     "raisePrices": ("registry", (1, 10**18, 10**18), "notice_giver"),
     "readmitPlatform": ("registry", (PLATFORM,), "notice_giver"),
+    "setPolicy": ("registry", (1, POLICY), "notice_giver"),
+    "listPlatform": ("registry", (1, PLATFORM), "notice_giver"),
     "withdrawMeasurement": ("registry", (1, MEASUREMENT), "guardian"),
     "denyPlatform": ("registry", (PLATFORM,), "guardian"),
+    "tightenPolicy": ("registry", (1, POLICY), "guardian"),
+    "unlistPlatform": ("registry", (1, PLATFORM), "guardian"),
     "pauseRequests": ("escrow", (), "guardian"),
     "bindEscrow": ("registry", ("0x" + "00" * 20,), "admin"),
 }
+
+WITH_NOTICE = [name for name, (_, _, role) in RESTRICTED.items() if role == "notice_giver"]
 
 
 @pytest.mark.parametrize("function", RESTRICTED)
@@ -78,7 +86,7 @@ def test_restricted__stranger__reverts_naming_him(
         getattr(target, function)(*arguments, sender=cast.stranger)
 
 
-@pytest.mark.parametrize("function", ["allowMeasurement", "raisePrices", "readmitPlatform"])
+@pytest.mark.parametrize("function", WITH_NOTICE)
 def test_notice_giver__without_announcement__is_refused(
     house: House, cast: Cast, function: str, model_id: int
 ) -> None:

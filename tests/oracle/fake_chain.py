@@ -17,6 +17,7 @@ from teetee.chain.errors import NoContract, RpcUnavailable
 from teetee.chain.requests import DeclineReason, Request, RequestStatus, Settled, StageSettled
 from teetee.chain.shards import Shard
 from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.path import ANYWHERE, Spread
 from teetee.request_secret import RequestContext
 
 CHAIN_ID = 31_337
@@ -42,6 +43,7 @@ class FakeChain:
 
     def __init__(self) -> None:
         self._versions = [_Version(_block(0, 1_000, b"genesis"))]
+        self.wanted_spread = ANYWHERE
         self._lock = threading.RLock()
         self._fork = b"first"
         self.node_chain_id = CHAIN_ID
@@ -210,6 +212,9 @@ class FakeChain:
             return _hash(self.sent)
 
     # -- RegistryReader ------------------------------------------------------------------------
+
+    def spread(self, *, at: Block) -> Spread:
+        return self.wanted_spread
 
     def active_shards(self, *, at: Block) -> Sequence[Shard]:
         shards = self._version(at).shards

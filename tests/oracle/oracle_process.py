@@ -55,9 +55,14 @@ class FakeGuest:
         """An ABI-encoded VerifiedQuote."""
         from eth_utils.crypto import keccak
 
-        kinds = "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint40,bytes16,bytes8,bytes8)"
+        kinds = (
+            "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint16,uint40,uint40,uint40,bytes6,"
+            "bytes16,bytes8,bytes8)"
+        )
         halves = (report_data[:32], report_data[32:])
-        rest = (bytes(32), keccak(report_data), 0, 0, bytes(16), bytes(8), bytes(8))
+        up_to_date = (1, 17, 0, 0, 0)
+        features = (bytes(6), bytes(16), bytes(8), bytes(8))
+        rest = (bytes(32), keccak(report_data), *up_to_date, *features)
         return encode([kinds], [(self._measurement, *halves, *rest)])
 
 

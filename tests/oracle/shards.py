@@ -8,6 +8,7 @@ from teetee.chain.shards import Shard, ShardStatus
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
 from teetee.layers import LayerRange
+from teetee.quotes.tcb_status import TcbStatus
 
 FAR_FUTURE = 4_000_000_000
 
@@ -29,6 +30,9 @@ def shard(number: int, first: int = 0, end: int = 4, **changes: Any) -> Shard:
         "measurement": b"m" * 32,
         "pck_id": b"p" * 32,
         "platform_id": b"f" * 32,
+        "tcb_status": TcbStatus.UP_TO_DATE,
+        "evaluation_number": 17,
+        "collateral_until": FAR_FUTURE,
         "attested_until": FAR_FUTURE,
         "status": ShardStatus.ACTIVE,
         "is_active": True,

@@ -6,6 +6,8 @@ given a shard that failed lately
     it should come last: another path first, but the same when there is no other
 given a gap, or a shard to be avoided without a replica
     it should say that there is no path
+given a policy that asks for several hosts and platforms
+    it should take the shortest path over as many, or say that there is none
 """
 
 import pytest
@@ -16,6 +18,7 @@ from oracle.logs import open_log
 from oracle.paths import REST_SECONDS, RegistryPaths
 from oracle.peers import ChainPeers
 from teetee.identifiers import ModelId, ShardId
+from teetee.path import ANYWHERE, Spread
 from tests.oracle.fake_chain import CHAIN_ID, SHARD, FakeChain
 from tests.oracle.shards import shard
 
@@ -26,9 +29,10 @@ NOBODY: frozenset[ShardId] = frozenset()
 class Choice:
     """Paths over a registry in memory."""
 
-    def __init__(self, *ranges: tuple[int, int]) -> None:
+    def __init__(self, *ranges: tuple[int, int], spread: Spread = ANYWHERE) -> None:
         self.now = 0.0
         chain = FakeChain()
+        chain.wanted_spread = spread
         for number, (first, end) in enumerate(ranges, start=1):
             chain.enrol(shard(number, first, end))
         heads = Heads(blocks=chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
@@ -87,3 +91,14 @@ def test_blame__our_own_shard__stays_the_entry() -> None:
     choice = Choice((0, 4), (4, 8))
     choice.paths.blame([SHARD])
     assert choice.choose(frozenset({SHARD})) == [1, 2]
+
+
+def test_choose__several_hosts_are_wanted__takes_the_shortest_path_over_as_many() -> None:
+    ranges = ((0, 4), (4, 8), (4, 6), (6, 8))
+    assert Choice(*ranges, spread=Spread(hosts=2)).choose() == [1, 2]
+    assert Choice(*ranges, spread=Spread(hosts=3)).choose() == [1, 3, 4]
+
+
+def test_choose__more_platforms_are_wanted_than_there_are__says_that_there_is_no_path() -> None:
+    with pytest.raises(NoPath):  # all shards made here run on one machine
+        Choice((0, 4), (4, 8), spread=Spread(platforms=2)).choose()

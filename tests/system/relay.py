@@ -23,12 +23,28 @@ class Relay:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_down = False
+        self._flows = threading.Event()
+        self._flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def heard(self) -> bytes:
         """All bytes, each direction of each connection in one piece."""
         with self._lock:
             return b"\0".join(self._heard)
+
+    @property
+    def open_ends(self) -> int:
+        """How many sockets are open: two for each connection."""
+        with self._lock:
+            return len(self._open)
+
+    def hold(self) -> None:
+        """Keep back what comes, without closing anything: a network that stalls."""
+        self._flows.clear()
+
+    def release(self) -> None:
+        """Let go what was kept back, and go on."""
+        self._flows.set()
 
     def go_down(self) -> None:
         """Close what is open, and close every new connection at once."""
@@ -81,6 +97,7 @@ class Relay:
             while piece := source.recv(PIECE_BYTES):
                 with self._lock:
                     heard += piece
+                self._flows.wait()
                 sink.sendall(piece)
         with self._lock:
             self._open -= {source, sink}

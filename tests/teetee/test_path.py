@@ -7,19 +7,22 @@ given active shards
         it should say so
     when nobody goes on at some layer
         it should name that layer
+    when the model asks for several hosts or platforms
+        it should take the best path over as many, and say so where there is none
 """
 
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teetee.errors import NoEntryShard, PathIncomplete
+from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
 from teetee.identifiers import ModelId, ShardId
 from teetee.layers import LayerRange
-from teetee.path import choose_path
+from teetee.path import Spread, choose_path
 
 MODEL = ModelId(1)
 
@@ -29,14 +32,16 @@ class Candidate:
     shard_id: ShardId
     layers: LayerRange
     is_entry: bool
+    host: str = "one"
+    platform_id: bytes = bytes(32)
 
 
-def entry(number: int, end: int) -> Candidate:
-    return Candidate(ShardId(number), LayerRange(0, end), True)
+def entry(number: int, end: int, **where: Any) -> Candidate:
+    return Candidate(ShardId(number), LayerRange(0, end), True, **where)
 
 
-def middle(number: int, first: int, end: int) -> Candidate:
-    return Candidate(ShardId(number), LayerRange(first, end), False)
+def middle(number: int, first: int, end: int, **where: Any) -> Candidate:
+    return Candidate(ShardId(number), LayerRange(first, end), False, **where)
 
 
 def ids(path: tuple[Candidate, ...]) -> list[int]:
@@ -99,7 +104,9 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
         first = draw(st.integers(0, 5))
         end = draw(st.integers(first + 1, 6))
         is_entry = first == 0 and draw(st.booleans())
-        found.append(Candidate(ShardId(number), LayerRange(first, end), is_entry))
+        host, platform = draw(st.sampled_from("ABC")), draw(st.sampled_from([b"x", b"y"]))
+        layers = LayerRange(first, end)
+        found.append(Candidate(ShardId(number), layers, is_entry, host, platform * 32))
     return found
 
 
@@ -115,12 +122,46 @@ def all_paths(shards: list[Candidate], reached: int = 0) -> list[tuple[Candidate
     ]
 
 
-@given(shards=candidates())
-def test_choose_path__any_shards__is_the_best_of_all_paths(shards: list[Candidate]) -> None:
+def is_spread(path: tuple[Candidate, ...], spread: Spread) -> bool:
+    hosts = len({shard.host for shard in path})
+    return hosts >= spread.hosts and len({shard.platform_id for shard in path}) >= spread.platforms
+
+
+spreads = st.builds(Spread, st.integers(1, 4), st.integers(1, 3))
+
+
+@settings(max_examples=500)
+@given(shards=candidates(), spread=spreads)
+def test_choose_path__any_shards__is_the_best_of_all_paths(
+    shards: list[Candidate], spread: Spread
+) -> None:
     paths = all_paths(shards)
-    if paths:
-        best = min(paths, key=lambda path: (len(path), ids(path)))
-        assert choose_path(shards, 6, MODEL) == best
+    wide = [path for path in paths if is_spread(path, spread)]
+    if wide:
+        best = min(wide, key=lambda path: (len(path), ids(path)))
+        assert choose_path(shards, 6, MODEL, spread=spread) == best
     else:
-        with pytest.raises((NoEntryShard, PathIncomplete)):
-            choose_path(shards, 6, MODEL)
+        expected = SpreadUnmet if paths else (NoEntryShard, PathIncomplete)
+        with pytest.raises(expected):
+            choose_path(shards, 6, MODEL, spread=spread)
+
+
+def test_choose_path__platforms_alike_in_what_contracts_keep__count_as_one() -> None:
+    first, second = bytes(32), bytes(8) + b"x" * 24
+    shards = [entry(1, 3, platform_id=first), middle(2, 3, 6, platform_id=second)]
+    with pytest.raises(SpreadUnmet) as refused:
+        choose_path(shards, 6, MODEL, spread=Spread(platforms=2))
+    assert (refused.value.hosts, refused.value.platforms) == (1, 2)
+
+
+def test_choose_path__very_many_shards__is_soon_chosen_or_refused() -> None:
+    shards = [entry(1, 1, host="one")]
+    number = 1
+    for layer in range(1, 40):
+        for host in "ABCDE":
+            number += 1
+            shards.append(middle(number, layer, layer + 1, host=host))
+    chosen = choose_path(shards, 40, MODEL, spread=Spread(hosts=6))
+    assert len({shard.host for shard in chosen}) == 6
+    with pytest.raises(SpreadUnmet):
+        choose_path(shards, 40, MODEL, spread=Spread(hosts=7))

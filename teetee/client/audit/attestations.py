@@ -19,6 +19,7 @@ class Attestations:
     def __init__(self, contracts: Contracts) -> None:
         self._connection = contracts.connection
         self._registry = contracts.registry
+        self._certificates = contracts.certificates
         self._history = AttestationHistory(contracts.connection, contracts.deployment)
 
     def of(self, shard_id: int, quote_hash: bytes, settled_in: int) -> EnrolmentEvidence:
@@ -52,6 +53,10 @@ class Attestations:
             endpoint=found.endpoint,
             quote_core=core,
             pck_id=found.pck_id,
+            pck=self._certificates.facts(found.pck_id),
+            tcb_status=found.tcb_status,
+            evaluation_number=found.evaluation_number,
+            collateral_until=found.collateral_until,
         )
 
     def _find(self, shard_id: ShardId, quote_hash: bytes, settled_in: int) -> Attestation:

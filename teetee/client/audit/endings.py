@@ -12,6 +12,7 @@ from teetee.client.audit import money, receipts
 from teetee.client.audit.checklist import Checklist
 from teetee.client.audit.enrolments import (
     QuoteChecker,
+    check_chain_verdict,
     check_identity,
     check_quote,
     check_time,
@@ -212,6 +213,7 @@ def _check_stages(
         check_identity(checks, place.chain_id, place.registry, enrolment)
         check_time(checks, enrolment, settlement.block_time)
         check_weights(checks, model, enrolment)
+        check_chain_verdict(checks, enrolment)
         statuses[enrolment.shard_id] = check_quote(
             checks,
             enrolment,

@@ -4,12 +4,14 @@ request was settled.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Protocol
 
 from teetee.client.audit.checklist import Checklist
 from teetee.client.audit.evidence import EnrolmentEvidence, ModelEvidence
 from teetee.identifiers import ModelId
 from teetee.keyset import EnclaveIdentity, Keyset, report_data
+from teetee.quotes import quote_hash
 from teetee.typed_data import keccak256
 
 
@@ -95,6 +97,23 @@ def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentE
     )
 
 
+def check_chain_verdict(checks: Checklist, enrolment: EnrolmentEvidence) -> None:
+    """The registry's verifier judged the platform, and by which collateral."""
+    status = enrolment.tcb_status.intel_name
+    until = datetime.fromtimestamp(enrolment.collateral_until, UTC)
+    rested = (
+        f"by TCB info {enrolment.evaluation_number}, collateral in force until {until:%Y-%m-%d}"
+        if enrolment.collateral_until
+        else "by collateral that the chain does not name"
+    )
+    checks.expect(
+        f"on-chain verdict of shard {enrolment.shard_id}",
+        enrolment.tcb_status.is_known,
+        f"{status}, {rested}",
+        f"{status}: the chain has not judged the platform by Intel's collateral",
+    )
+
+
 def check_quote(
     checks: Checklist,
     enrolment: EnrolmentEvidence,
@@ -106,15 +125,16 @@ def check_quote(
     accepted.
     """
     shard = f"shard {enrolment.shard_id}"
-    quote_hash = keccak256(enrolment.quote_core)
-    same = checks.expect(
-        f"quote hash of {shard}",
-        quote_hash == enrolment.quote_hash == settled_quote_hash,
-        f"0x{quote_hash.hex()}",
-        f"the quote hashes to 0x{quote_hash.hex()}, the enrolment says "
-        f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
-    )
-    status = ""
+    same, status = False, ""
+    with checks.attempt(f"quote hash of {shard}"):
+        hashed = quote_hash(enrolment.quote_core, enrolment.pck)
+        same = checks.expect(
+            f"quote hash of {shard}",
+            hashed == enrolment.quote_hash == settled_quote_hash,
+            f"0x{hashed.hex()}",
+            f"the quote hashes to 0x{hashed.hex()}, the enrolment says "
+            f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
+        )
     with checks.attempt(f"quote of {shard}"):
         verdict = quotes.check(enrolment.quote_core, enrolment.pck_id, at)
         checks.expect(

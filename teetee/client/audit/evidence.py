@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from teetee.layers import LayerRange
+from teetee.quotes import PckFacts
+from teetee.quotes.tcb_status import TcbStatus
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,14 @@ class EnrolmentEvidence:
     endpoint: str
     quote_core: bytes
     pck_id: bytes
+    pck: PckFacts
+    """What the chain keeps of that certificate."""
+    tcb_status: TcbStatus
+    """What the registry's verifier said of the platform when the quote was shown."""
+    evaluation_number: int
+    """Of the TCB info that it said so by; 0: it knows none."""
+    collateral_until: int
+    """When the first part of its collateral ended, Unix seconds; 0 likewise."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IInferenceEscrow} from "../../../contracts/interfaces/IInferenceEscrow.sol";
-import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {AccessRoles} from "../../../contracts/libraries/AccessRoles.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
@@ -20,14 +20,18 @@ contract RoleMatrixTest is RequestFixture {
     }
 
     function _matrix() private view returns (Row[] memory rows) {
-        rows = new Row[](10);
-        rows[0] = Row(address(registry), IModelRegistry.publishModel.selector, AccessRoles.PUBLISHER);
-        rows[1] = Row(address(registry), IModelRegistry.lowerPrices.selector, AccessRoles.PUBLISHER);
-        rows[2] = Row(address(registry), IModelRegistry.allowMeasurement.selector, AccessRoles.NOTICE_GIVER);
-        rows[3] = Row(address(registry), IModelRegistry.raisePrices.selector, AccessRoles.NOTICE_GIVER);
-        rows[4] = Row(address(registry), IModelRegistry.readmitPlatform.selector, AccessRoles.NOTICE_GIVER);
-        rows[5] = Row(address(registry), IModelRegistry.withdrawMeasurement.selector, AccessRoles.GUARDIAN);
-        rows[6] = Row(address(registry), IModelRegistry.denyPlatform.selector, AccessRoles.GUARDIAN);
+        rows = new Row[](14);
+        rows[0] = Row(address(registry), IModelAdministration.publishModel.selector, AccessRoles.PUBLISHER);
+        rows[1] = Row(address(registry), IModelAdministration.lowerPrices.selector, AccessRoles.PUBLISHER);
+        rows[2] = Row(address(registry), IModelAdministration.allowMeasurement.selector, AccessRoles.NOTICE_GIVER);
+        rows[3] = Row(address(registry), IModelAdministration.raisePrices.selector, AccessRoles.NOTICE_GIVER);
+        rows[4] = Row(address(registry), IModelAdministration.readmitPlatform.selector, AccessRoles.NOTICE_GIVER);
+        rows[5] = Row(address(registry), IModelAdministration.withdrawMeasurement.selector, AccessRoles.GUARDIAN);
+        rows[6] = Row(address(registry), IModelAdministration.denyPlatform.selector, AccessRoles.GUARDIAN);
+        rows[10] = Row(address(registry), IModelAdministration.setPolicy.selector, AccessRoles.NOTICE_GIVER);
+        rows[11] = Row(address(registry), IModelAdministration.listPlatform.selector, AccessRoles.NOTICE_GIVER);
+        rows[12] = Row(address(registry), IModelAdministration.tightenPolicy.selector, AccessRoles.GUARDIAN);
+        rows[13] = Row(address(registry), IModelAdministration.unlistPlatform.selector, AccessRoles.GUARDIAN);
         rows[7] = Row(address(registry), IShardBonds.bindEscrow.selector, manager.ADMIN_ROLE());
         rows[8] = Row(address(escrow), IInferenceEscrow.pauseRequests.selector, AccessRoles.GUARDIAN);
         rows[9] = Row(address(escrow), IInferenceEscrow.unpauseRequests.selector, AccessRoles.PUBLISHER);
@@ -79,7 +83,7 @@ contract RoleMatrixTest is RequestFixture {
     }
 
     function _calls() private view returns (bytes[] memory calls) {
-        calls = new bytes[](10);
+        calls = new bytes[](14);
         calls[0] = abi.encodeCall(registry.publishModel, (_modelParameters(), _one(MEASUREMENT)));
         calls[1] = abi.encodeCall(registry.lowerPrices, (modelId, 1, 1));
         calls[2] = abi.encodeCall(registry.allowMeasurement, (modelId, bytes32(uint256(1))));
@@ -90,6 +94,10 @@ contract RoleMatrixTest is RequestFixture {
         calls[7] = abi.encodeCall(registry.bindEscrow, (stranger));
         calls[8] = abi.encodeCall(escrow.pauseRequests, ());
         calls[9] = abi.encodeCall(escrow.unpauseRequests, ());
+        calls[10] = abi.encodeCall(registry.setPolicy, (modelId, registry.policyOf(modelId)));
+        calls[11] = abi.encodeCall(registry.listPlatform, (modelId, PLATFORM));
+        calls[12] = abi.encodeCall(registry.tightenPolicy, (modelId, registry.policyOf(modelId)));
+        calls[13] = abi.encodeCall(registry.unlistPlatform, (modelId, PLATFORM));
     }
 
     /* PAUSING */

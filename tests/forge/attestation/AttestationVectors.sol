@@ -35,7 +35,11 @@ abstract contract AttestationVectors is ForgeTest {
 
     /* CHANGING AND SIGNING AGAIN */
 
-    function _replaced(bytes memory source, uint256 offset, bytes memory content) internal pure returns (bytes memory) {
+    function _replaced(bytes memory source, uint256 offset, bytes memory content)
+        internal
+        pure
+        returns (bytes memory)
+    {
         bytes memory changed = bytes.concat(source);
         for (uint256 i = 0; i < content.length; ++i) {
             changed[offset + i] = content[i];

@@ -206,7 +206,9 @@ contract CertificatesTest is AttestationVectors {
         bytes memory harmless = _element(0x30, bytes.concat(name, hex"04023000"));
         _add(_assembled(_head, bytes.concat(_extensions, harmless)));
         bytes memory critical = _element(0x30, bytes.concat(name, hex"0101ff", hex"04023000"));
-        _expectRefused(_assembled(_head, bytes.concat(_extensions, critical)), X509Extensions.ExtensionUnknown.selector);
+        _expectRefused(
+            _assembled(_head, bytes.concat(_extensions, critical)), X509Extensions.ExtensionUnknown.selector
+        );
     }
 
     function test_addPckCertificate__an_extension_twice__reverts() external {

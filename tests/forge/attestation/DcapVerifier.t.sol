@@ -5,8 +5,9 @@ import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
 import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
 import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
+import {TdxQuote} from "../../../contracts/attestation/TdxQuote.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given a quote of a machine whose PCK certificate is stored
 ///     when it is as the machine made it
@@ -19,44 +20,29 @@ import {AttestationVectors} from "./AttestationVectors.sol";
 ///         it should revert with that field's error
 /// given another length, another machine's certificate, an unknown one, or a chain that has ended
 ///     it should revert
-contract DcapVerifierTest is AttestationVectors {
+contract DcapVerifierTest is CollateralFixture {
     uint256 private constant CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551;
-
-    PckCertificates private _certificates;
-    DcapVerifier private _verifier;
-    bytes private _core;
-    bytes32 private _pckId;
-
-    function setUp() external {
-        vm.warp(_number(SIMULATED, "at"));
-        _certificates = new PckCertificates(_bytes(SIMULATED, "root"));
-        _verifier = new DcapVerifier(_certificates);
-        bytes32 authorityId = _certificates.addAuthority(_bytes(SIMULATED, "authority"));
-        _pckId = _certificates.addPckCertificate(_bytes(FIRST, "leaf"), authorityId);
-        _certificates.addPckCertificate(_bytes(SECOND, "leaf"), authorityId);
-        _core = _bytes(FIRST, "core");
-    }
 
     /* ACCEPTED */
 
     function test_verifyQuote__of_intels_machines__says_what_python_reads() external {
-        PckCertificates certificates = _intelStore();
-        DcapVerifier verifier = new DcapVerifier(certificates);
-        string[4] memory recorded = [NEAR_MPC, PHALA, DSTACK, AUTOMATA];
-        for (uint256 i = 0; i < recorded.length; ++i) {
-            _checkVerdict(verifier.verifyQuote(_bytes(recorded[i], "core"), _word(recorded[i], "pckId")), recorded[i]);
-        }
+        _checkVerdict(_intelVerdict(NEAR_MPC, ".intel.collateral.tdx_b0c06f_2026-08"), NEAR_MPC);
+        _checkVerdict(_intelVerdict(PHALA, ".intel.collateral.tdx_b0c06f_2025-06"), PHALA);
     }
 
     function test_verifyQuote__of_simulated_machines__says_what_python_reads() external view {
-        _checkVerdict(_verifier.verifyQuote(_core, _pckId), FIRST);
-        _checkVerdict(_verifier.verifyQuote(_bytes(SECOND, "core"), _word(SECOND, "pckId")), SECOND);
+        _checkVerdict(dcap.verifyQuote(firstCore, firstPck, _anyPolicy()), FIRST);
+        _checkVerdict(dcap.verifyQuote(_bytes(SECOND, "core"), _word(SECOND, "pckId"), _anyPolicy()), SECOND);
     }
 
     function test_verifyQuote__its_verdict__carries_what_a_policy_needs() external view {
-        VerifiedQuote memory verified = _verifier.verifyQuote(_core, _pckId);
-        vm.assertEq(uint256(verified.tcbStatus), uint256(TcbStatus.UNCHECKED));
-        vm.assertEq(verified.validUntil, _certificates.pckCertificate(_pckId).expiresAt);
+        VerifiedQuote memory verified = dcap.verifyQuote(firstCore, firstPck, _anyPolicy());
+        vm.assertEq(uint256(verified.tcbStatus), uint256(TcbStatus.UP_TO_DATE));
+        vm.assertEq(verified.evaluationNumber, 20);
+        vm.assertEq(verified.tcbDate, 1768348800); // 2026-01-14
+        vm.assertEq(verified.validUntil, 1770983999); // the PCK CRL ends before 2026-02-13T12:00:00Z
+        vm.assertEq(verified.certifiedUntil, store.pckCertificate(firstPck).expiresAt);
+        vm.assertEq(bytes32(verified.fmspc), bytes32("SIMTDX"));
         vm.assertEq(bytes32(verified.teeTcbSvn), bytes32(hex"05030400000000000000000000000000"));
         vm.assertEq(bytes32(verified.tdAttributes), bytes32(hex"0000001000000000"));
         vm.assertEq(bytes32(verified.xfam), bytes32(hex"e702060000000000"));
@@ -64,29 +50,30 @@ contract DcapVerifierTest is AttestationVectors {
 
     function test_verifyQuote__without_the_precompile__the_same_verdict() external {
         vm.mockCall(address(0x100), "", "");
-        DcapVerifier slow = new DcapVerifier(_certificates);
-        VerifiedQuote memory verified = slow.verifyQuote(_core, _pckId);
-        bytes memory changed = _flipped(_core, 190);
+        DcapVerifier slow = new DcapVerifier(store);
+        _bring(slow, SIMULATED, SIMULATED);
+        VerifiedQuote memory verified = slow.verifyQuote(firstCore, firstPck, _anyPolicy());
+        bytes memory changed = _flipped(firstCore, 190);
         vm.expectRevert(IDcapVerifier.QuoteSignatureInvalid.selector);
-        slow.verifyQuote(changed, _pckId);
+        slow.verifyQuote(changed, firstPck, _anyPolicy());
         vm.clearMockedCalls();
-        VerifiedQuote memory expected = _verifier.verifyQuote(_core, _pckId);
+        VerifiedQuote memory expected = dcap.verifyQuote(firstCore, firstPck, _anyPolicy());
         vm.assertEq(keccak256(abi.encode(verified)), keccak256(abi.encode(expected)));
     }
 
     function test_verifyQuote__signatures_turned__accepted() external view {
-        bytes memory turned = _turned(_turned(_core, 632), 1144);
-        VerifiedQuote memory verified = _verifier.verifyQuote(turned, _pckId);
+        bytes memory turned = _turned(_turned(firstCore, 632), 1144);
+        VerifiedQuote memory verified = dcap.verifyQuote(turned, firstPck, _anyPolicy());
         vm.assertEq(verified.measurement, _word(FIRST, "measurement"));
-        vm.assertEq(verified.quoteHash, keccak256(turned));
+        vm.assertTrue(verified.quoteHash != _word(FIRST, "quoteHash"), "a signature isn't a name, but the bytes are");
     }
 
     /* CHANGED */
 
     function test_verifyQuote__every_byte_changed__reverts() external view {
-        for (uint256 i = 0; i < _core.length; ++i) {
-            bytes memory changed = _flipped(_core, i);
-            try _verifier.verifyQuote(changed, _pckId) {
+        for (uint256 i = 0; i < firstCore.length; ++i) {
+            bytes memory changed = _flipped(firstCore, i);
+            try dcap.verifyQuote(changed, firstPck, _anyPolicy()) {
                 revert("a changed byte was accepted");
             } catch {}
         }
@@ -95,21 +82,21 @@ contract DcapVerifierTest is AttestationVectors {
     function testFuzz_verifyQuote__any_change_to_the_signed_part__reverts(uint256 offset, bytes32 mask) external {
         offset = bounded(offset, 0, 600);
         vm.assume(mask != 0);
-        bytes memory changed = bytes.concat(_core);
+        bytes memory changed = bytes.concat(firstCore);
         for (uint256 i = 0; i < 32; ++i) {
             changed[offset + i] ^= mask[i];
         }
         cheats.expectRevert();
-        _verifier.verifyQuote(changed, _pckId);
+        dcap.verifyQuote(changed, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__every_recorded_byte_of_the_signed_part_changed__reverts() external {
-        DcapVerifier verifier = new DcapVerifier(_intelStore());
+        DcapVerifier verifier = _intelVerifier(NEAR_MPC, ".intel.collateral.tdx_b0c06f_2026-08");
         bytes memory core = _bytes(NEAR_MPC, "core");
         bytes32 pckId = _word(NEAR_MPC, "pckId");
         for (uint256 i = 0; i < 632; ++i) {
             bytes memory changed = _flipped(core, i);
-            try verifier.verifyQuote(changed, pckId) {
+            try verifier.verifyQuote(changed, pckId, _anyPolicy()) {
                 revert("a changed byte was accepted");
             } catch {}
         }
@@ -121,155 +108,160 @@ contract DcapVerifierTest is AttestationVectors {
         length = bounded(length, 0, 4096);
         vm.assume(length != 1240);
         bytes memory core = new bytes(length);
-        for (uint256 i = 0; i < length && i < _core.length; ++i) {
-            core[i] = _core[i];
+        for (uint256 i = 0; i < length && i < firstCore.length; ++i) {
+            core[i] = firstCore[i];
         }
-        vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.QuoteLengthInvalid.selector, length));
-        _verifier.verifyQuote(core, _pckId);
+        vm.expectRevert(abi.encodeWithSelector(TdxQuote.QuoteLengthInvalid.selector, length));
+        dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__certificate_not_stored__reverts() external {
         bytes32 pckId = _word(NEAR_MPC, "pckId");
         bytes memory core = _bytes(NEAR_MPC, "core");
         vm.expectRevert(abi.encodeWithSelector(IPckCertificates.PckCertificateUnknown.selector, pckId));
-        _verifier.verifyQuote(core, pckId);
+        dcap.verifyQuote(core, pckId, _anyPolicy());
     }
 
     function test_verifyQuote__with_another_machines_certificate__reverts() external {
         bytes32 pckId = _word(SECOND, "pckId");
         vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.QeReportSignatureInvalid.selector, pckId));
-        _verifier.verifyQuote(_core, pckId);
+        dcap.verifyQuote(firstCore, pckId, _anyPolicy());
     }
 
     function test_verifyQuote__of_a_stranger_root__reverts() external {
         bytes memory core = _bytes(STRANGER, "first.core");
-        vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.QeReportSignatureInvalid.selector, _pckId));
-        _verifier.verifyQuote(core, _pckId);
+        vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.QeReportSignatureInvalid.selector, firstPck));
+        dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__chain_ended__reverts() external {
-        uint256 expiresAt = _certificates.pckCertificate(_pckId).expiresAt;
+        uint256 expiresAt = store.pckCertificate(firstPck).expiresAt;
         vm.warp(expiresAt);
-        _verifier.verifyQuote(_core, _pckId);
+        vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.CollateralMissing.selector, bytes6("SIMTDX"), 0));
+        dcap.verifyQuote(firstCore, firstPck, _anyPolicy());
         vm.warp(expiresAt + 1);
-        vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.PckChainExpired.selector, _pckId, expiresAt));
-        _verifier.verifyQuote(_core, _pckId);
+        vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.PckChainExpired.selector, firstPck, expiresAt));
+        dcap.verifyQuote(firstCore, firstPck, _anyPolicy());
     }
 
     /* CHANGED AND SIGNED AGAIN */
 
     function test_verifyQuote__another_kind_of_quote__reverts() external {
         bytes8[4] memory kinds =
-            [bytes8(hex"0500020081000000"), hex"0300020000000000", hex"0400030081000000", hex"0400020000000000"];
+            [bytes8(hex"0600020081000000"), hex"0300020000000000", hex"0400030081000000", hex"0400020000000000"];
         for (uint256 i = 0; i < kinds.length; ++i) {
-            bytes memory core = _resigned(_replaced(_core, 0, abi.encodePacked(kinds[i])), FIRST);
-            vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.QuoteKindUnsupported.selector, kinds[i]));
-            _verifier.verifyQuote(core, _pckId);
+            bytes memory core = _resigned(_replaced(firstCore, 0, abi.encodePacked(kinds[i])), FIRST);
+            vm.expectRevert(abi.encodeWithSelector(TdxQuote.QuoteKindUnsupported.selector, kinds[i]));
+            dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__another_vendors_quoting_enclave__reverts() external {
-        bytes memory core = _resigned(_flipped(_core, 12), FIRST);
+        bytes memory core = _resigned(_flipped(firstCore, 12), FIRST);
         cheats.expectPartialRevert(IDcapVerifier.QeVendorUnknown.selector);
-        _verifier.verifyQuote(core, _pckId);
+        dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__td_attributes_bit_by_bit__only_harmless_ones_pass() external {
         for (uint256 bit = 0; bit < 64; ++bit) {
-            bytes memory core = bytes.concat(_core);
+            bytes memory core = bytes.concat(firstCore);
             core[168 + bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
             core = _resigned(core, FIRST);
             if (bit == 30 || bit == 31 || bit == 63) {
-                _verifier.verifyQuote(core, _pckId);
+                dcap.verifyQuote(core, firstPck, _anyPolicy());
             } else {
                 bytes8 attributes = bytes8(bytes32(_slice(core, 168, 200)));
                 vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.TdAttributesRefused.selector, attributes));
-                _verifier.verifyQuote(core, _pckId);
+                dcap.verifyQuote(core, firstPck, _anyPolicy());
             }
         }
     }
 
     function test_verifyQuote__recorded_quote_without_sept_ve_disable__reverts() external {
-        DcapVerifier verifier = new DcapVerifier(_intelStore());
+        DcapVerifier verifier = _intelVerifier(GOOGLE, "");
         bytes memory core = _bytes(GOOGLE, "core");
         bytes32 pckId = _word(GOOGLE, "pckId");
         vm.expectRevert(
             abi.encodeWithSelector(IDcapVerifier.TdAttributesRefused.selector, bytes8(hex"0000004000000000"))
         );
-        verifier.verifyQuote(core, pckId);
+        verifier.verifyQuote(core, pckId, _anyPolicy());
     }
 
     function test_verifyQuote__another_tdx_module__reverts() external {
         for (uint256 i = 112; i < 168; ++i) {
-            bytes memory core = _resigned(_flipped(_core, i), FIRST);
+            bytes memory core = _resigned(_flipped(firstCore, i), FIRST);
             vm.expectRevert(IDcapVerifier.TdxModuleRefused.selector);
-            _verifier.verifyQuote(core, _pckId);
+            dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__a_td_with_an_owner__reverts() external {
         for (uint256 i = 280; i < 376; ++i) {
-            bytes memory core = _resigned(_flipped(_core, i), FIRST);
+            bytes memory core = _resigned(_flipped(firstCore, i), FIRST);
             vm.expectRevert(IDcapVerifier.TdOwnerRefused.selector);
-            _verifier.verifyQuote(core, _pckId);
+            dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__a_quoting_enclave_in_debug_mode__reverts() external {
-        bytes memory core = bytes.concat(_core);
+        bytes memory core = bytes.concat(firstCore);
         core[808] |= 0x02;
         core = _qeResigned(core, FIRST);
         vm.expectRevert(IDcapVerifier.QeDebuggable.selector);
-        _verifier.verifyQuote(core, _pckId);
+        dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__another_enclave_with_the_machines_signature__reverts() external {
         uint256[4] memory places = [uint256(888), 919, 1016, 1017];
         for (uint256 i = 0; i < places.length; ++i) {
-            bytes memory core = _qeResigned(_flipped(_core, places[i]), FIRST);
+            bytes memory core = _qeResigned(_flipped(firstCore, places[i]), FIRST);
             cheats.expectPartialRevert(IDcapVerifier.QeIdentityUnknown.selector);
-            _verifier.verifyQuote(core, _pckId);
+            dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__a_report_about_another_attestation_key__reverts() external {
-        bytes32 expected = sha256(bytes.concat(_slice(_core, 696, 760), _slice(_core, 1208, 1240)));
-        bytes memory core = _qeResigned(_replaced(_core, 1080, abi.encodePacked(~expected)), FIRST);
+        bytes32 expected = sha256(bytes.concat(_slice(firstCore, 696, 760), _slice(firstCore, 1208, 1240)));
+        bytes memory core = _qeResigned(_replaced(firstCore, 1080, abi.encodePacked(~expected)), FIRST);
         vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.AttestationKeyNotBound.selector, ~expected, expected));
-        _verifier.verifyQuote(core, _pckId);
+        dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__a_report_with_more_than_the_key_in_it__reverts() external {
         for (uint256 i = 1112; i < 1144; ++i) {
-            bytes memory core = _qeResigned(_flipped(_core, i), FIRST);
+            bytes memory core = _qeResigned(_flipped(firstCore, i), FIRST);
             cheats.expectPartialRevert(IDcapVerifier.AttestationKeyNotBound.selector);
-            _verifier.verifyQuote(core, _pckId);
+            dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__signed_by_another_machines_attestation_key__reverts() external {
-        bytes memory core = _resigned(_core, SECOND);
+        bytes memory core = _resigned(firstCore, SECOND);
         vm.expectRevert(IDcapVerifier.QuoteSignatureInvalid.selector);
-        _verifier.verifyQuote(core, _pckId);
+        dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     /* GAS */
 
-    function test_verifyQuote__its_gas__below_110000() external {
-        bytes memory core = _core;
-        bytes32 pckId = _pckId;
-        _verifier.verifyQuote(core, pckId);
-        vm.assertLt(_transactionGas(abi.encodeCall(_verifier.verifyQuote, (core, pckId))), 110_000);
+    function test_verifyQuote__its_gas__below_125000() external {
+        bytes memory core = firstCore;
+        bytes32 pckId = firstPck;
+        dcap.verifyQuote(core, pckId, _anyPolicy());
+        vm.assertLt(_transactionGas(abi.encodeCall(dcap.verifyQuote, (core, pckId, _anyPolicy()))), 125_000);
     }
 
-    function _intelStore() private returns (PckCertificates certificates) {
-        vm.warp(_number(NEAR_MPC, "at"));
-        certificates = new PckCertificates(_bytes(INTEL, "root"));
-        bytes32 authorityId = certificates.addAuthority(_bytes(INTEL, "authority"));
-        string[5] memory recorded = [NEAR_MPC, PHALA, DSTACK, AUTOMATA, GOOGLE];
-        for (uint256 i = 0; i < recorded.length; ++i) {
-            certificates.addPckCertificate(_bytes(recorded[i], "leaf"), authorityId);
-        }
+    /// @dev At the quote's time; without collateral where the set has no name.
+    function _intelVerifier(string memory quote, string memory set) private returns (DcapVerifier verifier) {
+        vm.warp(_number(quote, "at"));
+        PckCertificates certificates = new PckCertificates(_bytes(INTEL, "root"));
+        certificates.addPckCertificate(_bytes(quote, "leaf"), certificates.addAuthority(_bytes(INTEL, "authority")));
+        verifier = new DcapVerifier(certificates);
+        if (bytes(set).length != 0) _bring(verifier, INTEL, set);
+    }
+
+    function _intelVerdict(string memory quote, string memory set) private returns (VerifiedQuote memory) {
+        DcapVerifier verifier = _intelVerifier(quote, set);
+        return verifier.verifyQuote(_bytes(quote, "core"), _word(quote, "pckId"), _anyPolicy());
     }
 
     function _checkVerdict(VerifiedQuote memory verified, string memory path) private view {

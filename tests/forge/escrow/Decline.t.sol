@@ -51,7 +51,8 @@ contract DeclineTest is RequestFixture {
 
     function test_decline__by_a_shard_that_was_not_asked__reverts() external {
         _assertRefused(
-            last.signer, abi.encodeWithSelector(IInferenceEscrow.NotARecipientsSigner.selector, _requestId, last.signer)
+            last.signer,
+            abi.encodeWithSelector(IInferenceEscrow.NotARecipientsSigner.selector, _requestId, last.signer)
         );
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IInferenceEscrow} from "../../../contracts/interfaces/IInferenceEscrow.sol";
-import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {ModelId, RequestId, ShardId} from "../../../contracts/types/Identifiers.sol";
 import {Request, RequestParameters, RequestStatus} from "../../../contracts/types/Request.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
@@ -88,7 +88,7 @@ contract RequestTest is RequestFixture {
     function test_request__unknown_model__reverts() external {
         RequestParameters memory parameters = _parameters();
         parameters.modelId = ModelId.wrap(9);
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9));
     }
 
     function test_request__no_recipients__reverts() external {
@@ -196,7 +196,9 @@ contract RequestTest is RequestFixture {
         RequestParameters memory parameters = _parameters();
         uint256 latest = block.timestamp + MAX_WINDOW;
         parameters.deadline = uint40(latest + 1);
-        _assertRefused(parameters, abi.encodeWithSelector(IInferenceEscrow.DeadlineTooFar.selector, latest + 1, latest));
+        _assertRefused(
+            parameters, abi.encodeWithSelector(IInferenceEscrow.DeadlineTooFar.selector, latest + 1, latest)
+        );
         parameters.deadline = uint40(latest);
         _open(requester, parameters);
     }

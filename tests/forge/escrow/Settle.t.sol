@@ -178,7 +178,9 @@ contract SettleTest is RequestFixture {
         _sign(parameters, last.key, _lastReceipt(parameters));
         _assertRefused(
             parameters,
-            abi.encodeWithSelector(IInferenceEscrow.SettlementNotSigned.selector, _requestId, entry.signer, last.signer)
+            abi.encodeWithSelector(
+                IInferenceEscrow.SettlementNotSigned.selector, _requestId, entry.signer, last.signer
+            )
         );
     }
 

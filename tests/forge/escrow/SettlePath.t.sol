@@ -173,7 +173,11 @@ contract SettlePathTest is RequestFixture {
         _assertRefused(
             parameters,
             abi.encodeWithSelector(
-                IInferenceEscrow.CommitmentMismatch.selector, _requestId, 1, _commitment(1), keccak256("something else")
+                IInferenceEscrow.CommitmentMismatch.selector,
+                _requestId,
+                1,
+                _commitment(1),
+                keccak256("something else")
             )
         );
     }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ShardRegistry} from "../../../contracts/ShardRegistry.sol";
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
 import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
@@ -72,7 +73,9 @@ contract EnrolTest is ShardFixture {
             measurement: MEASUREMENT,
             pckId: PCK_ID,
             platformId: PLATFORM,
-            tcbStatus: TcbStatus.UNCHECKED,
+            tcbStatus: TcbStatus.UP_TO_DATE,
+            evaluationNumber: 20,
+            collateralUntil: 0,
             attestedUntil: uint32(block.timestamp + ATTESTATION_PERIOD),
             blockNumber: _given.blockNumber,
             blockHash: blockhash(_given.blockNumber),
@@ -85,19 +88,26 @@ contract EnrolTest is ShardFixture {
         _enrolWith(verified);
     }
 
-    function test_enrol__verdict_ends_before_the_period__is_attested_until_then() external {
+    function test_enrol__certificates_end_before_the_period__is_attested_until_then() external {
         VerifiedQuote memory verified = _verifiedNow();
-        verified.validUntil = uint40(block.timestamp + 1 hours);
+        verified.certifiedUntil = uint40(block.timestamp + 1 hours);
         ShardId shardId = _enrolWith(verified);
         vm.assertEq(registry.shard(shardId).attestedUntil, block.timestamp + 1 hours);
     }
 
-    function test_enrol__verdict_has_ended__reverts() external {
+    function test_enrol__certificates_have_ended__reverts() external {
         VerifiedQuote memory verified = _verifiedNow();
-        verified.validUntil = uint40(block.timestamp - 1);
+        verified.certifiedUntil = uint40(block.timestamp - 1);
         _assertRefusedWith(
-            verified, abi.encodeWithSelector(IShardRegistry.QuoteNoLongerValid.selector, block.timestamp - 1)
+            verified, abi.encodeWithSelector(IShardRegistry.PlatformNoLongerCertified.selector, block.timestamp - 1)
         );
+    }
+
+    function test_enrol__collateral_ends_before_the_period__is_attested_for_the_whole_period() external {
+        VerifiedQuote memory verified = _verifiedNow();
+        verified.validUntil = uint40(block.timestamp + 1 hours);
+        ShardId shardId = _enrolWith(verified);
+        vm.assertEq(registry.shard(shardId).attestedUntil, block.timestamp + ATTESTATION_PERIOD);
     }
 
     function test_enrol__second_shard_of_the_host__pays_out_to_the_same_address() external {
@@ -143,7 +153,7 @@ contract EnrolTest is ShardFixture {
         bytes memory quote = abi.encode(_verifiedNow());
         _given.modelId = ModelId.wrap(9);
         vm.prank(_enclaveAtHand.host);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9));
         registry.enrol(_given, quote, PCK_ID, "");
     }
 
@@ -254,13 +264,15 @@ contract EnrolTest is ShardFixture {
     function test_enrol__revoked_platform__reverts() external {
         VerifiedQuote memory verified = _verifiedNow();
         verified.tcbStatus = TcbStatus.REVOKED;
-        _assertRefusedWith(verified, abi.encodeWithSelector(IShardRegistry.PlatformIsRevoked.selector, PLATFORM));
+        _assertRefusedWith(
+            verified, abi.encodeWithSelector(IModelRegistry.TcbStatusRefused.selector, PLATFORM, TcbStatus.REVOKED)
+        );
     }
 
     function test_enrol__denied_platform__reverts() external {
         vm.prank(guardian);
         registry.denyPlatform(PLATFORM);
-        _assertRefused(abi.encodeWithSelector(IShardRegistry.PlatformIsDenied.selector, PLATFORM));
+        _assertRefused(abi.encodeWithSelector(IModelRegistry.PlatformIsDenied.selector, PLATFORM));
     }
 
     function test_enrol__measurement_not_allowed__reverts() external {
@@ -268,14 +280,16 @@ contract EnrolTest is ShardFixture {
         verified.measurement = keccak256("another image");
         _assertRefusedWith(
             verified,
-            abi.encodeWithSelector(IModelRegistry.MeasurementNotAllowed.selector, modelId, verified.measurement)
+            abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, verified.measurement)
         );
     }
 
     function test_enrol__withdrawn_measurement__reverts() external {
         vm.prank(guardian);
         registry.withdrawMeasurement(modelId, MEASUREMENT);
-        _assertRefused(abi.encodeWithSelector(IModelRegistry.MeasurementNotAllowed.selector, modelId, MEASUREMENT));
+        _assertRefused(
+            abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, MEASUREMENT)
+        );
     }
 
     /* TIME */

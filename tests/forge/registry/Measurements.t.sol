@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {ModelId} from "../../../contracts/types/Identifiers.sol";
 import {ShardFixture} from "../fixtures/ShardFixture.sol";
 
@@ -34,20 +34,20 @@ contract MeasurementsTest is ShardFixture {
     function test_allowMeasurement__already_allowed__reverts() external {
         _assertRefusedAfterNotice(
             abi.encodeCall(registry.allowMeasurement, (modelId, MEASUREMENT)),
-            abi.encodeWithSelector(IModelRegistry.MeasurementAlreadyAllowed.selector, modelId, MEASUREMENT)
+            abi.encodeWithSelector(IModelAdministration.MeasurementAlreadyAllowed.selector, modelId, MEASUREMENT)
         );
     }
 
     function test_allowMeasurement__unknown_model__reverts() external {
         _assertRefusedAfterNotice(
             abi.encodeCall(registry.allowMeasurement, (ModelId.wrap(9), OTHER)),
-            abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9)
+            abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9)
         );
     }
 
     function test_withdrawMeasurement__allowed__ends_it_at_once() external {
         vm.expectEmit(address(registry));
-        emit IModelRegistry.MeasurementWithdrawn(modelId, MEASUREMENT);
+        emit IModelAdministration.MeasurementWithdrawn(modelId, MEASUREMENT);
         vm.prank(guardian);
         registry.withdrawMeasurement(modelId, MEASUREMENT);
         vm.assertFalse(registry.isMeasurementAllowed(modelId, MEASUREMENT));
@@ -57,18 +57,18 @@ contract MeasurementsTest is ShardFixture {
 
     function test_withdrawMeasurement__never_allowed__reverts() external {
         vm.prank(guardian);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.MeasurementNotAllowed.selector, modelId, OTHER));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, OTHER));
         registry.withdrawMeasurement(modelId, OTHER);
     }
 
     function test_denyPlatform__admitted__denies_it_at_once() external {
         vm.expectEmit(address(registry));
-        emit IModelRegistry.PlatformDenied(PLATFORM);
+        emit IModelAdministration.PlatformDenied(PLATFORM);
         vm.prank(guardian);
         registry.denyPlatform(PLATFORM);
         vm.assertTrue(registry.isPlatformDenied(PLATFORM));
         vm.prank(guardian);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.PlatformAlreadyDenied.selector, PLATFORM));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.PlatformAlreadyDenied.selector, PLATFORM));
         registry.denyPlatform(PLATFORM);
     }
 
@@ -82,7 +82,7 @@ contract MeasurementsTest is ShardFixture {
     function test_readmitPlatform__not_denied__reverts() external {
         _assertRefusedAfterNotice(
             abi.encodeCall(registry.readmitPlatform, (PLATFORM)),
-            abi.encodeWithSelector(IModelRegistry.PlatformNotDenied.selector, PLATFORM)
+            abi.encodeWithSelector(IModelAdministration.PlatformNotDenied.selector, PLATFORM)
         );
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {ModelId} from "../../../contracts/types/Identifiers.sol";
 import {ShardFixture} from "../fixtures/ShardFixture.sol";
 
@@ -11,7 +11,7 @@ import {ShardFixture} from "../fixtures/ShardFixture.sol";
 contract PricesTest is ShardFixture {
     function test_lowerPrices__one_lower__sets_them() external {
         vm.expectEmit(address(registry));
-        emit IModelRegistry.PricesSet(modelId, INPUT_PRICE, OUTPUT_PRICE - 1);
+        emit IModelAdministration.PricesSet(modelId, INPUT_PRICE, OUTPUT_PRICE - 1);
         vm.prank(publisher);
         registry.lowerPrices(modelId, INPUT_PRICE, OUTPUT_PRICE - 1);
         _assertPrices(INPUT_PRICE, OUTPUT_PRICE - 1);
@@ -28,15 +28,15 @@ contract PricesTest is ShardFixture {
 
     function test_lowerPrices__to_zero__reverts() external {
         vm.startPrank(publisher);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ZeroPrice.selector));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.ZeroPrice.selector));
         registry.lowerPrices(modelId, 0, OUTPUT_PRICE);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ZeroPrice.selector));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.ZeroPrice.selector));
         registry.lowerPrices(modelId, INPUT_PRICE, 0);
     }
 
     function test_lowerPrices__unknown_model__reverts() external {
         vm.prank(publisher);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9));
         registry.lowerPrices(ModelId.wrap(9), 1, 1);
     }
 
@@ -65,19 +65,19 @@ contract PricesTest is ShardFixture {
 
     function test_raisePrices__unknown_model__reverts() external {
         bytes memory call = abi.encodeCall(registry.raisePrices, (ModelId.wrap(9), 1, 1));
-        _assertRefusedAfterNotice(call, abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9));
+        _assertRefusedAfterNotice(call, abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9));
     }
 
     function _assertNoReduction(uint64 input, uint64 output) private {
         vm.prank(publisher);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.NotAReduction.selector, modelId, input, output));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.NotAReduction.selector, modelId, input, output));
         registry.lowerPrices(modelId, input, output);
     }
 
     function _assertNoRaise(uint64 input, uint64 output) private {
         _assertRefusedAfterNotice(
             abi.encodeCall(registry.raisePrices, (modelId, input, output)),
-            abi.encodeWithSelector(IModelRegistry.NotARaise.selector, modelId, input, output)
+            abi.encodeWithSelector(IModelAdministration.NotARaise.selector, modelId, input, output)
         );
     }
 

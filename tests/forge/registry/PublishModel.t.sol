@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
 import {ModelId} from "../../../contracts/types/Identifiers.sol";
 import {Model, ModelParameters, ModelTerms} from "../../../contracts/types/Model.sol";
@@ -17,11 +18,11 @@ contract PublishModelTest is ShardFixture {
         ModelParameters memory parameters = _modelParameters();
         ModelId next = ModelId.wrap(ModelId.unwrap(modelId) + 1);
         vm.expectEmit(address(registry));
-        emit IModelRegistry.ModelPublished(next, parameters.name, LAYERS, parameters.manifestURI);
+        emit IModelAdministration.ModelPublished(next, parameters.name, LAYERS, parameters.manifestURI);
         vm.expectEmit(address(registry));
-        emit IModelRegistry.PricesSet(next, INPUT_PRICE, OUTPUT_PRICE);
+        emit IModelAdministration.PricesSet(next, INPUT_PRICE, OUTPUT_PRICE);
         vm.expectEmit(address(registry));
-        emit IModelRegistry.MeasurementAllowed(next, MEASUREMENT);
+        emit IModelAdministration.MeasurementAllowed(next, MEASUREMENT);
         vm.assertTrue(_publish() == next);
         vm.assertEq(registry.modelCount(), 2);
         _assertStored(registry.model(next), parameters);
@@ -61,49 +62,51 @@ contract PublishModelTest is ShardFixture {
     function test_publishModel__too_many_layers__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.layerDigests = new bytes32[](768);
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.TooManyLayers.selector, 768, 767));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.TooManyLayers.selector, 768, 767));
     }
 
     function test_publishModel__no_layers__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.layerDigests = new bytes32[](0);
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.NoLayers.selector));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.NoLayers.selector));
     }
 
     function test_publishModel__no_context__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.contextLength = 0;
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.ZeroContextLength.selector));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.ZeroContextLength.selector));
     }
 
     function test_publishModel__input_for_free__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.inputPrice = 0;
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.ZeroPrice.selector));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.ZeroPrice.selector));
     }
 
     function test_publishModel__output_for_free__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.outputPrice = 0;
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.ZeroPrice.selector));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.ZeroPrice.selector));
     }
 
     function test_publishModel__royalty_above_half__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.royaltyBps = 5001;
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.RoyaltyTooHigh.selector, 5001, 5000));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.RoyaltyTooHigh.selector, 5001, 5000));
     }
 
     function test_publishModel__royalty_for_nobody__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.royaltyRecipient = address(0);
-        _assertRefused(parameters, abi.encodeWithSelector(IModelRegistry.RoyaltyWithoutRecipient.selector, ROYALTY_BPS));
+        _assertRefused(
+            parameters, abi.encodeWithSelector(IModelAdministration.RoyaltyWithoutRecipient.selector, ROYALTY_BPS)
+        );
     }
 
     function test_publishModel__zero_measurement__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         vm.prank(publisher);
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ZeroMeasurement.selector));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.ZeroMeasurement.selector));
         registry.publishModel(parameters, new bytes32[](1));
     }
 
@@ -139,17 +142,17 @@ contract PublishModelTest is ShardFixture {
     }
 
     function test_sliceDigest__unknown_model__reverts() external {
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9));
         registry.sliceDigest(ModelId.wrap(9), 0, 1, false);
     }
 
     function test_model__unknown__reverts() external {
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 0));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 0));
         registry.model(ModelId.wrap(0));
     }
 
     function test_termsOf__unknown_model__reverts() external {
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, 9));
+        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.UnknownModel.selector, 9));
         registry.termsOf(ModelId.wrap(9));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
+import {IModelAdministration} from "../../../contracts/interfaces/IModelAdministration.sol";
 import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
 import {ShardId} from "../../../contracts/types/Identifiers.sol";
@@ -59,7 +59,9 @@ contract RenewTest is ShardFixture {
             measurement: MEASUREMENT,
             pckId: PCK_ID,
             platformId: PLATFORM,
-            tcbStatus: TcbStatus.UNCHECKED,
+            tcbStatus: TcbStatus.UP_TO_DATE,
+            evaluationNumber: 20,
+            collateralUntil: 0,
             attestedUntil: uint32(block.timestamp + ATTESTATION_PERIOD),
             blockNumber: parameters.blockNumber,
             blockHash: blockhash(parameters.blockNumber),
@@ -160,7 +162,7 @@ contract RenewTest is ShardFixture {
         _assertRefused(
             parameters,
             verified,
-            abi.encodeWithSelector(IModelRegistry.MeasurementNotAllowed.selector, modelId, MEASUREMENT)
+            abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, MEASUREMENT)
         );
     }
 
@@ -193,9 +195,11 @@ contract RenewTest is ShardFixture {
         _assertNotRenewable(parameters, verified, ShardStatus.EVICTED);
     }
 
-    function _assertNotRenewable(RenewalParameters memory parameters, VerifiedQuote memory verified, ShardStatus status)
-        private
-    {
+    function _assertNotRenewable(
+        RenewalParameters memory parameters,
+        VerifiedQuote memory verified,
+        ShardStatus status
+    ) private {
         _assertRefused(
             parameters,
             verified,

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
-from teetee.chain.attestations import TcbStatus
 from teetee.chain.connection import Connection
 from teetee.chain.errors import CalldataUnreadable, LogMissing, ShardIdentityMismatch
 from teetee.chain.registry import Registry
@@ -32,9 +31,11 @@ from teetee.chain.rejections import (
 from teetee.chain.shards import ShardStatus
 from teetee.identifiers import ModelId, ShardId
 from teetee.path import choose_path
+from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, CHAIN_ID, UNBONDING_PERIOD
 from tests.teetee.chain.rpc_proxy import FORWARD, node
 from tests.teetee.chain.world import (
+    EVALUATION_NUMBER,
     INPUT_PRICE,
     MANIFEST,
     MEASUREMENT,
@@ -120,7 +121,8 @@ def test_shard__renewed__has_the_new_endpoint_and_quote(world: World, network: N
         before.quote_hash,
         after.quote_hash,
     ]
-    assert {attestation.tcb_status for attestation in history} == {TcbStatus.UNCHECKED}
+    assert {attestation.tcb_status for attestation in history} == {TcbStatus.UP_TO_DATE}
+    assert {attestation.evaluation_number for attestation in history} == {EVALUATION_NUMBER}
 
 
 def test_shard__read_at_an_earlier_block__is_as_it_was_then(world: World, network: Network) -> None:

@@ -24,6 +24,7 @@ from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest
+from teetee.quotes.tcb_status import TcbStatus
 from teetee.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
 from teetee.signatures import sign_digest
 from teetee.typed_data import keccak256
@@ -31,6 +32,7 @@ from tests.teetee.chain.local_chain import BOND, TEE, LocalChain, role
 
 MEASUREMENT = keccak256(b"an allowed image")
 PCK_ID = keccak256(b"a platform's certificate")
+EVALUATION_NUMBER = 17
 PLATFORM = keccak256(b"a platform")
 INPUT_PRICE, OUTPUT_PRICE = TEE // 1000, TEE // 500
 MANIFEST = ModelManifest(
@@ -120,10 +122,14 @@ class World:
     def quote_of(self, identity: EnclaveIdentity, block: Block) -> bytes:
         """What AcceptingVerifier takes for a quote."""
         data = report_data(identity.identity_digest(), block.number, block.hash)
-        kinds = "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint40,bytes16,bytes8,bytes8)"
+        kinds = (
+            "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint16,uint40,uint40,uint40,bytes6,"
+            "bytes16,bytes8,bytes8)"
+        )
         quote_hash = keccak256(data)
         halves = (data[:32], data[32:])
-        rest = (0, 0, bytes(16), bytes(8), bytes(8))
+        status = TcbStatus.UP_TO_DATE.value
+        rest = (status, EVALUATION_NUMBER, 0, 0, 0, bytes(6), bytes(16), bytes(8), bytes(8))
         return encode([kinds], [(MEASUREMENT, *halves, PLATFORM, quote_hash, *rest)])
 
     def enrol(

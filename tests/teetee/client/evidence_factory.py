@@ -24,7 +24,9 @@ from teetee.client.audit.receipts import rebuild_receipts
 from teetee.identifiers import RequestId
 from teetee.keyset import report_data
 from teetee.layers import LayerRange
+from teetee.quotes import PckFacts, layout, quote_hash
 from teetee.quotes.errors import QuoteRefused
+from teetee.quotes.tcb_status import TcbStatus
 from teetee.receipts import ReceiptDomain, Settlement
 from teetee.typed_data import keccak256
 
@@ -33,6 +35,16 @@ PLACE = Place(
     escrow="0x" + "11" * 20,
     registry="0x" + "22" * 20,
     fee_bps=250,
+)
+PCK = PckFacts(
+    platform_id=bytes(32),
+    component_svns=bytes(16),
+    serial=1,
+    fmspc=bytes(6),
+    pce_id=bytes(2),
+    pce_svn=11,
+    authority_index=1,
+    ends_at=2_000_000_000,
 )
 OPENED_AT = 1_800_000_000
 MODEL_ID = 3
@@ -142,7 +154,7 @@ def make_enrolment(
     digests = list(model.layer_digests[first : first + count])
     if is_entry:
         digests += [model.embedding_digest, model.head_digest]
-    core = word(f"quote {shard_id}") * 2
+    core = (layout.TDX_V4_START + word(f"quote {shard_id}") * 39)[: layout.CORE_BYTES]
     block_hash = word(f"block {shard_id}")
     bare = EnrolmentEvidence(
         shard_id=shard_id,
@@ -155,7 +167,7 @@ def make_enrolment(
         tls=word(f"tls {shard_id}"),
         slice_digest=keccak256(b"".join(digests)),
         identity_digest=bytes(32),
-        quote_hash=keccak256(core),
+        quote_hash=quote_hash(core, PCK),
         measurement=word("image"),
         measurement_allowed=True,
         attested_from=OPENED_AT - 1000,
@@ -167,6 +179,10 @@ def make_enrolment(
         endpoint="127.0.0.1:7443",
         quote_core=core,
         pck_id=word("pck"),
+        pck=PCK,
+        tcb_status=TcbStatus.UP_TO_DATE,
+        evaluation_number=17,
+        collateral_until=OPENED_AT + 50_000,
     )
     digest = identity_of(PLACE.chain_id, PLACE.registry, bare).identity_digest()
     return replace(bare, identity_digest=digest)

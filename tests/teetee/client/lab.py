@@ -32,6 +32,7 @@ from teetee.client.contracts import Contracts
 from teetee.client.endpoint import Endpoint
 from teetee.client.hosting import Hosting
 from teetee.client.quote_check import PccsCollateral, QuoteCheck
+from teetee.collateral import PccsReader, Synchronization
 from teetee.enclave_keys import EnclaveKeys
 from teetee.envelope import (
     Prompt,
@@ -127,6 +128,17 @@ class Lab:
             self.contracts().certificates,
             PccsCollateral(self.pccs_url),
             root_fingerprint=self.chain.deployment.root_ca_fingerprint,
+        )
+
+    def synchronization(self, account: LocalAccount) -> Synchronization:
+        """Brings the simulator's collateral to the chain, at that account's cost."""
+        contracts = self.contracts()
+        return Synchronization(
+            PccsReader(self.pccs_url),
+            contracts.collateral,
+            contracts.certificates,
+            self.world.sender(account),
+            root_fingerprint=contracts.deployment.root_ca_fingerprint,
         )
 
     def close(self) -> None:
@@ -342,6 +354,7 @@ def enrol(lab: Lab, enclave: LabEnclave) -> None:
         lab.world.sender(enclave.host),
         quotes=lab.quote_check(),
         notify=lambda _: None,
+        collateral=lab.synchronization(enclave.host),
     )
     listening_at = Endpoint.parse(enclave.endpoint)
     proven = hosting.prove(listening_at, enclave.endpoint, str(enclave.host.address))

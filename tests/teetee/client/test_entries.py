@@ -6,6 +6,8 @@ given active shards
     when none do
         it should name the layer where nobody goes on
 given entries on paths
+    when the model asks for more hosts than all paths of one have
+        it should leave that one out, and say so when none is left
     when recipients are chosen
         it should prefer those that last, and different hosts
 """
@@ -20,14 +22,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teetee.chain.shards import Shard, ShardStatus
-from teetee.client.entries import choose_recipients, shards_on_paths
+from teetee.client.entries import choose_recipients, shards_on_paths, spread_entries
 from teetee.client.errors import TooFewEntries
 from teetee.client.market import uncovered
-from teetee.errors import NoEntryShard, PathIncomplete
+from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
 from teetee.layers import LayerRange
-from teetee.path import choose_path
+from teetee.path import Spread, choose_path
+from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.client.evidence_factory import address, word
 
 
@@ -46,6 +49,9 @@ def make_shard(number: int, first: int, end: int, *, is_entry: bool = False) -> 
         measurement=bytes(32),
         pck_id=bytes(32),
         platform_id=bytes(32),
+        tcb_status=TcbStatus.UP_TO_DATE,
+        evaluation_number=17,
+        collateral_until=0,
         attested_until=1000,
         status=ShardStatus.ACTIVE,
         is_active=True,
@@ -115,6 +121,16 @@ def test_shards_on_paths__any__agrees_with_the_entrys_own_choice(
         on_paths = shards_on_paths(shards, 8)
         assert set(chosen) <= set(on_paths)
         assert choose_path(on_paths, 8, ModelId(1)) == chosen
+
+
+def test_spread_entries__one_has_only_paths_in_too_few_hands__is_left_out() -> None:
+    alone = make_shard(1, 0, 6, is_entry=True)
+    on_paths = (alone, make_shard(2, 0, 3, is_entry=True), make_shard(3, 3, 6))
+    assert ids(spread_entries(on_paths, 6, Spread(hosts=1))) == [1, 2, 3]
+    assert ids(spread_entries(on_paths, 6, Spread(hosts=2))) == [2, 3]
+    with pytest.raises(SpreadUnmet) as refused:
+        spread_entries(on_paths, 6, Spread(hosts=2, platforms=2))
+    assert (refused.value.hosts, refused.value.platforms) == (2, 2)
 
 
 def test_choose_recipients__some_expire_soon__prefers_those_that_last() -> None:

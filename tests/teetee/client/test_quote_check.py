@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tee_simulator.collateral import AGE
 from tee_simulator.http_service import Listener
 from tee_simulator.machine import Machine
 from tee_simulator.measurements import Measurements
@@ -101,7 +102,10 @@ def test_check__all_fits__is_accepted_as_of_then(fresh: Collateral) -> None:
     accepted = check_of(fresh).check(CORE, PCK_ID, AT)
     assert accepted.tcb_status == "UpToDate"
     assert accepted.report_data == bytes(range(64))
-    assert accepted.basis == f"as of {NOW:%Y-%m-%d %H:%M:%S} UTC"
+    issued = f"{NOW - AGE:%Y-%m-%d}"
+    assert accepted.basis == (
+        f"by TCB info 20 of 53494D544458 issued {issued}, as of {NOW:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 def test_check__collateral_is_younger__is_judged_by_what_is_known_since(

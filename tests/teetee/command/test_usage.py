@@ -29,6 +29,11 @@ from tests.teetee.command.terminal import teetee
 KEY = "0x" + "42" * 32
 ADDRESS = str(Account.from_key(KEY).address)
 COMMANDS = [
+    ("quote", "show"),
+    ("quote", "check"),
+    ("image", "measure"),
+    ("collateral", "show"),
+    ("collateral", "sync"),
     ("ask",),
     ("resume",),
     ("verify",),
@@ -38,7 +43,7 @@ COMMANDS = [
     *(
         ("host", name)
         for name in (
-            *("keys", "enrol", "renew", "retire", "evict"),
+            *("keys", "enrol", "renew", "retire", "evict", "recheck"),
             *("top-up", "status", "withdraw", "run"),
         )
     ),

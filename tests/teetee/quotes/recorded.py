@@ -18,6 +18,8 @@ NEAR_MPC, PHALA, AUTOMATA, GOOGLE, DSTACK = (
     "tdx_v4_50806f_google_spr_e4",
     "tdx_v4_90c06f_dstack_verifier",
 )
+OUTDATED_V5 = "tdx_v5_90c06f_outdated"
+TDX_V5 = (OUTDATED_V5, "tdx_v5_90c06f_alibaba_servicetd", "tdx_v5_90c06f_automata_preprod")
 TDX_V4 = (NEAR_MPC, PHALA, AUTOMATA, GOOGLE, DSTACK)
 
 JUNE_2025, AUGUST_2026 = "tdx_b0c06f_2025-06", "tdx_b0c06f_2026-08"

@@ -42,7 +42,9 @@ def test_parse__recorded_quote__agrees_with_the_contracts_vectors(name: str) -> 
     expected = recorded.vectors()["intel"]["quotes"][name]
     raw = recorded.quote(name)
     parsed, leaf = quotes.parse(raw), quotes.pck_leaf_der(raw)
-    assert "0x" + parsed.quote_hash.hex() == expected["quoteHash"]
+    facts = quotes.pck_facts(*quotes.certificate_chain_der(raw), index=1)
+    named = quotes.quote_hash(parsed.core, facts)
+    assert "0x" + named.hex() == expected["quoteHash"]
     assert "0x" + quotes.measurement(raw).hex() == expected["measurement"]
     assert "0x" + quotes.certificate_id(leaf).hex() == expected["pckId"]
     assert "0x" + quotes.platform_id(leaf).hex() == expected["platformId"]
@@ -59,10 +61,27 @@ def test_parse__recorded_quote__reads_the_report() -> None:
     assert report.td_attributes == bytes.fromhex("0000001000000000")
 
 
-@pytest.mark.parametrize("name", ["tdx_v5_90c06f_outdated", "sgx_v3_00a067_phala"])
-def test_parse__another_kind_of_quote__refused(name: str) -> None:
-    with pytest.raises(QuoteMalformed, match=r"it begins with 0[35]00"):
-        quotes.parse(recorded.quote(name))
+@pytest.mark.parametrize("name", recorded.TDX_V5)
+def test_parse__version_5__gives_the_same_bytes_back(name: str) -> None:
+    raw = recorded.quote(name)
+    parsed = quotes.parse(raw)
+    assert parsed.encode() == raw[: len(parsed.encode())]
+    assert len(parsed.core) == 1310
+    assert len(parsed.report.mr_service_td) == 48
+    rebuilt = quotes.rebuild(parsed.core, *quotes.certificate_chain_der(raw))
+    assert quotes.parse(rebuilt).core == parsed.core
+
+
+def test_parse__version_5_with_a_body_of_another_length__refused() -> None:
+    changed = bytearray(recorded.quote(recorded.OUTDATED_V5))
+    struct.pack_into("<I", changed, 50, 584)
+    with pytest.raises(QuoteMalformed, match="it has a body of type and size 030048020000"):
+        quotes.parse(bytes(changed))
+
+
+def test_parse__sgx_quote__refused() -> None:
+    with pytest.raises(QuoteMalformed, match="it begins with 0300"):
+        quotes.parse(recorded.quote("sgx_v3_00a067_phala"))
 
 
 @given(length=st.integers(0, 4935))
@@ -112,11 +131,15 @@ def test_parse__any_bytes__refused_and_nothing_else(raw: bytes) -> None:
         quotes.parse(b"\x04\x00\x02\x00\x81\x00\x00\x00" + raw)
 
 
-@pytest.mark.parametrize("size", [0, 1239, 1241])
-def test_rebuild__core_of_another_size__refused(size: int) -> None:
-    chain = quotes.certificate_chain_der(recorded.quote(recorded.NEAR_MPC))
-    with pytest.raises(QuoteMalformed, match=f"has a core of {size} bytes instead of 1240"):
-        quotes.rebuild(bytes(size), *chain)
+@pytest.mark.parametrize(
+    ("size", "rule"),
+    [(0, "cut off"), (1239, "1 bytes are missing"), (1241, "1 bytes where none belong")],
+)
+def test_rebuild__core_of_another_size__refused(size: int, rule: str) -> None:
+    raw = recorded.quote(recorded.NEAR_MPC)
+    core = (quotes.trim_to_core(raw) + b"\x00")[:size]
+    with pytest.raises(QuoteMalformed, match=rule):
+        quotes.rebuild(core, *quotes.certificate_chain_der(raw))
 
 
 def test_rebuild__core_of_another_kind__refused() -> None:
@@ -135,9 +158,26 @@ def test_rebuild__a_certificate_that_is_none__refused() -> None:
 def test_chain_der__not_three_certificates__refused() -> None:
     chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
     end = b"-----END CERTIFICATE-----\n"
-    for wrong in (chain.split(end)[0] + end, chain + chain, chain.rstrip(b"\x00") + b"more"):
+    body = chain.rstrip(b"\x00")
+    for wrong in (chain.split(end)[0] + end, body + body, body + b"more"):
         with pytest.raises(CertificateMalformed, match="chain is not 3 certificates"):
             quotes.chain_der(wrong)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN CERTIFIICATE-----"),
+        (b"MII", b"\x1fMII"),
+        (b"MII", b"=MII"),
+        (b"\n-----END", b"-----END"),
+    ],
+)
+def test_chain_der__one_is_damaged__refused(old: bytes, new: bytes) -> None:
+    chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
+    start = chain.rindex(b"-----BEGIN")
+    with pytest.raises(CertificateMalformed, match="is not PEM"):
+        quotes.chain_der(chain[:start] + chain[start:].replace(old, new))
 
 
 def test_platform_id__of_an_authority__refused() -> None:

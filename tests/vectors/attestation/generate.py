@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tee_simulator import collateral
 from tee_simulator.machine import Machine
 from tee_simulator.measurements import Measurements
 from tee_simulator.pki import TestPki
@@ -27,6 +28,8 @@ RECORDED = {
     "tdx_v4_00806f_automata": 1749117098,
     "tdx_v4_50806f_google_spr_e4": 1687164178,
 }
+# what the quotes of the first two are judged by
+COLLATERAL = ("tdx_b0c06f_2026-08", "tdx_b0c06f_2025-06")
 SGX_QUOTE, SGX_CHAIN_OFFSET = "sgx_v3_00a067_phala", 1052
 
 SIMULATED_AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -45,6 +48,7 @@ def vectors() -> dict[str, Any]:
             "processorLeaf": _hex(_processor_leaf()),
             "tcbSigning": _file("certs/intel_sgx_tcb_signing_2025.der"),
             "quotes": {name: _recorded(name, at) for name, at in RECORDED.items()},
+            "collateral": {name: _recorded_collateral(name) for name in COLLATERAL},
         },
         "simulated": {
             "at": int(SIMULATED_AT.timestamp()),
@@ -82,19 +86,54 @@ def _pki(pki: TestPki) -> dict[str, Any]:
         "authority": _hex(pki.platform_ca.der),
         "authorityKey": _scalar(pki.platform_ca.key),
         "tcbSigning": _hex(pki.tcb_signing.certificate.public_bytes(Encoding.DER)),
+        "tcbSigningKey": _scalar(pki.tcb_signing.key),
+        **_issued(pki),
     }
+
+
+def _issued(pki: TestPki) -> dict[str, Any]:
+    """Collateral in force at the simulated machines' time. JSON as bytes, exactly as signed."""
+    issued = collateral.issue(pki, SIMULATED_AT)
+    return {
+        "rootCrl": _hex(issued.root_ca_crl),
+        "pckCrl": _hex(issued.pck_crl),
+        "tcbInfo": _hex(issued.tcb_info.encode()),
+        "tcbInfoSignature": _hex(issued.tcb_info_signature),
+        "qeIdentity": _hex(issued.qe_identity.encode()),
+        "qeIdentitySignature": _hex(issued.qe_identity_signature),
+    }
+
+
+def _recorded_collateral(name: str) -> dict[str, Any]:
+    """A set of Intel's, in the same form."""
+    folder = HERE / "collateral" / name
+    parts: dict[str, Any] = {
+        "rootCrl": _hex((folder / "root_ca_crl.der").read_bytes()),
+        "pckCrl": _hex((folder / "pck_crl.der").read_bytes()),
+    }
+    for file, key, field in (
+        ("tcb_info.json", "tcbInfo", "tcbInfo"),
+        ("qe_identity.json", "enclaveIdentity", "qeIdentity"),
+    ):
+        text = (folder / file).read_text()
+        start = text.index("{", text.index(f'"{key}"'))
+        parts[field] = _hex(text[start : text.rindex(',"signature"')].encode())
+        parts[f"{field}Signature"] = "0x" + json.loads(text)["signature"]
+    return parts
 
 
 def _contents(quote: bytes) -> dict[str, Any]:
     parsed = quotes.parse(quote)
-    leaf, authority, _ = quotes.certificate_chain_der(quote)
+    chain = quotes.certificate_chain_der(quote)
+    leaf, authority, _ = chain
+    pck_id = quotes.certificate_id(leaf)
     return {
         "core": _hex(parsed.core),
-        "quoteHash": _hex(parsed.quote_hash),
+        "quoteHash": _hex(quotes.quote_hash(parsed.core, quotes.pck_facts(*chain, index=1))),
         "measurement": _hex(parsed.report.measurement),
         "reportData": _hex(parsed.report.report_data),
         "leaf": _hex(leaf),
-        "pckId": _hex(quotes.certificate_id(leaf)),
+        "pckId": _hex(pck_id),
         "authorityId": _hex(quotes.certificate_id(authority)),
         "platformId": _hex(quotes.platform_id(leaf)),
     }

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
+import {IAutomataDcap, IAutomataVerifier} from "./IAutomataVerifier.sol";
+import {IDcapVerifier} from "./IDcapVerifier.sol";
+import {IPckCertificates} from "./IPckCertificates.sol";
+import {P256Verification} from "./P256Verification.sol";
+import {QuoteRules} from "./QuoteRules.sol";
+import {WholeQuote} from "./WholeQuote.sol";
+
+/// @title AutomataVerifier
+/// @notice See {IAutomataVerifier}.
+contract AutomataVerifier is IAutomataVerifier {
+    using WholeQuote for bytes;
+
+    /// @notice Intel's chains of three certificates have 3,700 bytes.
+    uint256 public constant MAX_CHAIN_BYTES = 16_384;
+
+    /// @inheritdoc IAutomataVerifier
+    IAutomataDcap public immutable AUTOMATA;
+    IPckCertificates private immutable _CERTIFICATES;
+    bool private immutable _NATIVE_P256;
+
+    // of Automata's output
+    uint256 private constant _STATUS = 4;
+    uint256 private constant _FMSPC = 5;
+    uint256 private constant _REPORT = 11;
+
+    /// @dev "TCB status is revoked or missing", said only after all signatures and certificates held.
+    bytes32 private constant _TCB_REVOKED_OR_MISSING = keccak256("TCBR");
+
+    // TcbStatus by Automata's numbers, one octet each, the first one lowest: UP_TO_DATE, SW_HARDENING_NEEDED,
+    // CONFIGURATION_AND_SW_HARDENING_NEEDED, CONFIGURATION_NEEDED, OUT_OF_DATE, OUT_OF_DATE_CONFIGURATION_NEEDED,
+    // REVOKED, NOT_SUPPORTED ("unrecognized"), RELAUNCH_ADVISED, RELAUNCH_ADVISED_CONFIGURATION_NEEDED
+    uint256 private constant _STATUSES = 0x06050a09080703040201;
+    uint256 private constant _STATUS_COUNT = 10;
+
+    mapping(bytes32 quoteHash => mapping(uint256 evaluationNumber => TcbStatus status)) private _said;
+    mapping(bytes32 quoteHash => bool isKnown) private _isKnown;
+
+    /// @param automata Automata's contract. On Base Sepolia: 0xaDdeC7e85c2182202b66E331f2a4A0bBB2cEEa1F.
+    /// @param certificates_ The store, which pins the root.
+    constructor(IAutomataDcap automata, IPckCertificates certificates_) {
+        if (address(automata).code.length == 0) revert AutomataMissing(address(automata));
+        AUTOMATA = automata;
+        _CERTIFICATES = certificates_;
+        _NATIVE_P256 = P256Verification.detect();
+    }
+
+    /// @inheritdoc IAutomataVerifier
+    function certificates() external view returns (IPckCertificates) {
+        return _CERTIFICATES;
+    }
+
+    /* VERDICTS */
+
+    /// @inheritdoc IQuoteVerifier
+    function verifyQuote(bytes calldata quote, bytes32 pckId, TcbPolicy calldata policy)
+        external
+        returns (VerifiedQuote memory verified)
+    {
+        if (policy.maxCollateralAge != 0) revert CollateralAgeUnknown(policy.maxCollateralAge);
+        (QuoteClaims memory claims, uint256 report) = _check(quote, pckId);
+        QuoteRules.describe({verified: verified, core: quote.core(), report: report, claims: claims});
+        (bool isAccepted, bytes memory output) = _ask(quote, policy.minimumEvaluationNumber);
+        if (!isAccepted) revert AutomataRefused(string(output));
+        verified.tcbStatus = _statusIn({output: output, quote: quote, report: report, claims: claims});
+        if (verified.tcbStatus >= TcbStatus.REVOKED) revert IDcapVerifier.TcbRefused(verified.tcbStatus);
+        verified.evaluationNumber = policy.minimumEvaluationNumber;
+        verified.certifiedUntil = QuoteRules.certifiedUntil(claims);
+        _isKnown[verified.quoteHash] = true;
+        _remember(verified.quoteHash, policy.minimumEvaluationNumber, verified.tcbStatus);
+    }
+
+    /// @inheritdoc IAutomataVerifier
+    function judge(bytes calldata quote, bytes32 pckId, uint16 evaluationNumber) external returns (TcbStatus status) {
+        (QuoteClaims memory claims, uint256 report) = _check(quote, pckId);
+        bytes32 quoteHash = QuoteRules.hash(claims);
+        if (!_isKnown[quoteHash]) revert QuoteUnknown(quoteHash);
+        (bool isAccepted, bytes memory output) = _ask(quote, evaluationNumber);
+        if (isAccepted) {
+            status = _statusIn({output: output, quote: quote, report: report, claims: claims});
+        } else if (keccak256(output) == _TCB_REVOKED_OR_MISSING) {
+            status = TcbStatus.NOT_SUPPORTED;
+        } else {
+            revert AutomataRefused(string(output));
+        }
+        _remember(quoteHash, evaluationNumber, status);
+    }
+
+    /// @inheritdoc IQuoteVerifier
+    function assessQuote(QuoteClaims calldata claims, TcbPolicy calldata policy)
+        external
+        view
+        returns (QuoteAssessment memory assessment)
+    {
+        if (policy.maxCollateralAge != 0) revert CollateralAgeUnknown(policy.maxCollateralAge);
+        QuoteClaims memory copy = claims;
+        bytes32 quoteHash = QuoteRules.hash(copy);
+        if (!_isKnown[quoteHash]) revert QuoteUnknown(quoteHash);
+        assessment.platformId = copy.platformId;
+        // UNCHECKED: not judged by that set yet
+        assessment.tcbStatus = _said[quoteHash][policy.minimumEvaluationNumber];
+        assessment.evaluationNumber = policy.minimumEvaluationNumber;
+        assessment.isConclusive = true;
+        assessment.certifiedUntil = QuoteRules.certifiedUntil(copy);
+    }
+
+    /* PRIVATE */
+
+    function _check(bytes calldata quote, bytes32 pckId)
+        private
+        view
+        returns (QuoteClaims memory claims, uint256 report)
+    {
+        return QuoteRules.check({core: quote.core(), pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256});
+    }
+
+    function _ask(bytes calldata quote, uint256 evaluationNumber) private returns (bool, bytes memory) {
+        uint256 length = quote.length - quote.core().length;
+        if (length == 0 || length > MAX_CHAIN_BYTES) revert CertificateChainLengthInvalid(length, MAX_CHAIN_BYTES);
+        return AUTOMATA.verifyAndAttestOnChain(quote.raw(), uint32(evaluationNumber));
+    }
+
+    /// @dev The status byte of an output which must be about this quote.
+    function _statusIn(bytes memory output, bytes calldata quote, uint256 report, QuoteClaims memory claims)
+        private
+        pure
+        returns (TcbStatus)
+    {
+        bytes calldata tdReport = quote.tdReport(report);
+        uint256 number = output.length < _REPORT + tdReport.length ? _STATUS_COUNT : uint8(output[_STATUS]);
+        if (number >= _STATUS_COUNT) revert AutomataOutputUnexpected(output);
+        bytes32 reported;
+        uint256 fmspc;
+        assembly ("memory-safe") {
+            reported := keccak256(add(output, add(0x20, _REPORT)), tdReport.length)
+            fmspc := shr(208, mload(add(output, add(0x20, _FMSPC))))
+        }
+        bool isOfQuote = reported == keccak256(tdReport) && bytes6(uint48(fmspc)) == bytes6(claims.pck << 160)
+            && output[0] == 0 && output[1] == quote[0];
+        if (!isOfQuote) revert AutomataOutputUnexpected(output);
+        return TcbStatus(uint8(_STATUSES >> (8 * number)));
+    }
+
+    function _remember(bytes32 quoteHash, uint256 evaluationNumber, TcbStatus status) private {
+        _said[quoteHash][evaluationNumber] = status;
+        emit QuoteJudged(quoteHash, evaluationNumber, status);
+    }
+}

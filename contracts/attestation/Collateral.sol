@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
+
+import {TcbPolicy} from "../types/VerifiedQuote.sol";
+import {CodeBlob} from "./CodeBlob.sol";
+import {CollateralItem, ICollateral} from "./ICollateral.sol";
+import {CollateralHead, ICollateralReader} from "./ICollateralReader.sol";
+import {Crl, ICrlReader} from "./ICrlReader.sol";
+import {Authority, CollateralSigner, IPckCertificates} from "./IPckCertificates.sol";
+import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
+import {QeIdentityItem} from "./QeIdentityItem.sol";
+
+/// @title Collateral
+/// @notice See {ICollateral}.
+/// @dev The contents are code of contracts of their own: reading one costs its slot and one code copy, whatever its
+/// length. What a quote's verdict needs of the root CRL is written into the slot of each authority, so that it costs
+/// nothing there.
+abstract contract Collateral is ICollateral {
+    IPckCertificates internal immutable _CERTIFICATES;
+    ICollateralReader private immutable _COLLATERAL_READER;
+    ICrlReader private immutable _CRL_READER;
+    bool internal immutable _NATIVE_P256;
+    uint256 private immutable _ROOT_X;
+    uint256 private immutable _ROOT_Y;
+    bytes32 private immutable _ROOT_SUBJECT;
+    uint160 private immutable _ROOT_SERIAL;
+    uint40 private immutable _ROOT_EXPIRES_AT;
+
+    uint256 private constant _MAX_NUMBER = 255;
+    bytes32 internal constant _QE_IDENTITIES = 0;
+
+    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16.
+    // Without size, it is a QE identity's levels instead of a pointer. Unix seconds last until 2106. The key is FMSPC 6
+    // ‖ PCE id 2 ‖ zeros ‖ number 2; an FMSPC is never zero.
+    mapping(bytes32 key => uint256 item) private _items;
+    mapping(bytes32 subject => uint256 mask) private _numbers;
+
+    // The same for the root CRL, without signer.
+    uint256 private _rootCrl;
+    // Of an authority's CRL: pointer 160, in force until before 32 (the root CRL too), size 16, isRevoked 16, mask of
+    // revoked signers of collateral 32. Its content begins with issued at 5 ‖ next update 5.
+    mapping(uint256 authorityIndex => uint256 item) private _pckCrls;
+
+    uint256 private constant _CRL_HEAD = 10;
+    uint256 private constant _SERIAL = 20;
+
+    constructor(IPckCertificates certificates_, ICollateralReader collateralReader, ICrlReader crlReader) {
+        _CERTIFICATES = certificates_;
+        _COLLATERAL_READER = collateralReader;
+        _CRL_READER = crlReader;
+        _NATIVE_P256 = P256Verification.detect();
+        (, _ROOT_X, _ROOT_Y, _ROOT_EXPIRES_AT) = certificates_.root();
+        (_ROOT_SUBJECT, _ROOT_SERIAL) = certificates_.rootName();
+    }
+
+    /* REVOCATION LISTS */
+
+    /// @inheritdoc ICollateral
+    function updateRootCrl(bytes calldata der) external {
+        Crl memory crl = _CRL_READER.read(der);
+        _requireSigned(crl, _ROOT_SUBJECT, P256Key({x: _ROOT_X, y: _ROOT_Y}), _ROOT_EXPIRES_AT);
+        _requireNewer(uint32(_rootCrl >> 160), crl.thisUpdate);
+        address pointer = SSTORE2.write(crl.serials);
+        _rootCrl = uint256(uint160(pointer)) | (uint256(crl.thisUpdate) << 160) | (uint256(crl.nextUpdate) << 192)
+            | (crl.serials.length << 224);
+        emit RootCrlUpdated(crl.thisUpdate, crl.nextUpdate, der);
+        _spreadRootCrl(crl);
+    }
+
+    /// @inheritdoc ICollateral
+    function updatePckCrl(bytes calldata der, bytes32 authorityId) external {
+        Authority memory authority = _CERTIFICATES.authority(authorityId);
+        (, uint256 rootNextUpdate, bytes memory rootSerials) = _rootCrlInForce();
+        Crl memory crl = _CRL_READER.read(der);
+        _requireSigned(crl, authority.subject, P256Key({x: authority.x, y: authority.y}), authority.expiresAt);
+        uint256 kept = _pckCrls[authority.index];
+        if (kept != 0) {
+            (uint256 keptIssuedAt,) = _crlWindow(kept);
+            _requireNewer(keptIssuedAt, crl.thisUpdate);
+        }
+        bytes memory content = abi.encodePacked(crl.thisUpdate, crl.nextUpdate, crl.serials);
+        _pckCrls[authority.index] = _pckCrlItem({
+            pointerAndSize: uint256(uint160(SSTORE2.write(content))) | (content.length << 192),
+            usableUntil: _earlier(crl.nextUpdate, rootNextUpdate),
+            authoritySerial: authority.serial,
+            rootSerials: rootSerials
+        });
+        emit PckCrlUpdated(authorityId, crl.thisUpdate, crl.nextUpdate, der);
+    }
+
+    /// @dev Writes into the slots of all authorities what the root CRL says of them. Intel has two.
+    function _spreadRootCrl(Crl memory rootList) private {
+        for (uint256 index = 1;; ++index) {
+            bytes32 authorityId = _CERTIFICATES.authorityIdAt(index);
+            if (authorityId == bytes32(0)) return;
+            uint256 item = _pckCrls[index];
+            if (item == 0) continue;
+            (, uint256 nextUpdate) = _crlWindow(item);
+            _pckCrls[index] = _pckCrlItem({
+                pointerAndSize: item & (type(uint160).max | (uint256(0xffff) << 192)),
+                usableUntil: _earlier(nextUpdate, rootList.nextUpdate),
+                authoritySerial: _CERTIFICATES.authority(authorityId).serial,
+                rootSerials: rootList.serials
+            });
+        }
+    }
+
+    function _pckCrlItem(
+        uint256 pointerAndSize,
+        uint256 usableUntil,
+        uint160 authoritySerial,
+        bytes memory rootSerials
+    ) private view returns (uint256 item) {
+        item = pointerAndSize | (usableUntil << 160);
+        if (rootSerials.length == 0) return item;
+        // a revoked root takes everything with it
+        bool isRevoked = _lists(rootSerials, 0, authoritySerial) || _lists(rootSerials, 0, _ROOT_SERIAL);
+        if (isRevoked) item |= 1 << 208;
+        for (uint256 index = 1;; ++index) {
+            bytes32 signerId = _CERTIFICATES.collateralSignerIdAt(index);
+            if (signerId == bytes32(0)) return item;
+            if (_lists(rootSerials, 0, _CERTIFICATES.collateralSigner(signerId).serial)) item |= 1 << (223 + index);
+        }
+    }
+
+    /* TCB INFO AND QE IDENTITIES */
+
+    /// @inheritdoc ICollateral
+    function updateTcbInfo(bytes calldata json, bytes calldata signature, bytes32 signerId) external {
+        CollateralSigner memory signer = _requireSignedBy(json, signature, signerId);
+        (CollateralHead memory head, bytes memory packed) = _COLLATERAL_READER.readTcbInfo(json);
+        uint256 content = _written(packed);
+        _keep({subject: _subject(head.fmspc, head.pceId), head: head, content: content, signer: signer});
+        emit TcbInfoUpdated({
+            fmspc: head.fmspc,
+            evaluationNumber: head.evaluationNumber,
+            signerId: signerId,
+            issuedAt: head.issuedAt,
+            nextUpdate: head.nextUpdate,
+            json: json,
+            signature: signature
+        });
+    }
+
+    /// @inheritdoc ICollateral
+    function updateQeIdentity(bytes calldata json, bytes calldata signature, bytes32 signerId) external {
+        CollateralSigner memory signer = _requireSignedBy(json, signature, signerId);
+        (CollateralHead memory head, bytes memory packed) = _COLLATERAL_READER.readQeIdentity(json);
+        uint256 content = QeIdentityItem.compact(packed);
+        if (content == 0) content = _written(packed);
+        _keep({subject: _QE_IDENTITIES, head: head, content: content, signer: signer});
+        emit QeIdentityUpdated({
+            evaluationNumber: head.evaluationNumber,
+            signerId: signerId,
+            issuedAt: head.issuedAt,
+            nextUpdate: head.nextUpdate,
+            json: json,
+            signature: signature
+        });
+    }
+
+    function _keep(bytes32 subject, CollateralHead memory head, uint256 content, CollateralSigner memory signer)
+        private
+    {
+        uint256 number = head.evaluationNumber;
+        if (number > _MAX_NUMBER) revert EvaluationNumberTooHigh(number);
+        if (block.timestamp < head.issuedAt || block.timestamp > head.nextUpdate) {
+            revert CollateralNotInForce(head.issuedAt, head.nextUpdate);
+        }
+        bytes32 key = subject | bytes32(number);
+        uint256 kept = _items[key];
+        _requireNewer(uint32(kept >> 160), head.issuedAt);
+        if (kept == 0) _numbers[subject] |= 1 << number;
+        uint256 usableUntil = _earlier(head.nextUpdate, signer.expiresAt);
+        _items[key] = content | (uint256(head.issuedAt) << 160) | (usableUntil << 192) | (uint256(signer.index) << 240);
+    }
+
+    /// @dev Pointer and size, where an item has them.
+    function _written(bytes memory packed) private returns (uint256) {
+        return uint256(uint160(SSTORE2.write(packed))) | (packed.length << 224);
+    }
+
+    function _requireSignedBy(bytes calldata json, bytes calldata signature, bytes32 signerId)
+        private
+        view
+        returns (CollateralSigner memory signer)
+    {
+        if (signature.length != 64) revert CollateralSignatureLengthInvalid(signature.length);
+        signer = _CERTIFICATES.collateralSigner(signerId);
+        if (block.timestamp > signer.expiresAt) revert CollateralIssuerExpired(signer.expiresAt);
+        (,, bytes memory rootSerials) = _rootCrlInForce();
+        bool isRevoked = _lists(rootSerials, 0, signer.serial) || _lists(rootSerials, 0, _ROOT_SERIAL);
+        if (isRevoked) revert CollateralIssuerRevoked(signer.serial);
+        bool signed = P256Verification.verify({
+            native: _NATIVE_P256,
+            digest: sha256(json),
+            signature: P256Signature({r: uint256(bytes32(signature[0:32])), s: uint256(bytes32(signature[32:64]))}),
+            key: P256Key({x: signer.x, y: signer.y})
+        });
+        if (!signed) revert CollateralSignatureInvalid();
+    }
+
+    /* CHECKS */
+
+    function _requireSigned(Crl memory crl, bytes32 issuer, P256Key memory key, uint256 expiresAt) private view {
+        if (crl.issuer != issuer) revert CrlIssuerMismatch(crl.issuer, issuer);
+        if (block.timestamp > expiresAt) revert CollateralIssuerExpired(expiresAt);
+        bool signed = P256Verification.verify({
+            native: _NATIVE_P256, digest: crl.digest, signature: P256Signature({r: crl.r, s: crl.s}), key: key
+        });
+        if (!signed) revert CollateralSignatureInvalid();
+        if (block.timestamp < crl.thisUpdate || block.timestamp >= crl.nextUpdate) {
+            revert CollateralNotInForce(crl.thisUpdate, crl.nextUpdate);
+        }
+    }
+
+    function _requireNewer(uint256 keptIssuedAt, uint256 issuedAt) private pure {
+        if (issuedAt <= keptIssuedAt) revert CollateralNotNewer(keptIssuedAt, issuedAt);
+    }
+
+    function _rootCrlInForce() private view returns (uint256 thisUpdate, uint256 nextUpdate, bytes memory serials) {
+        uint256 item = _rootCrl;
+        (thisUpdate, nextUpdate) = (uint32(item >> 160), uint32(item >> 192));
+        // none has a next update of zero
+        if (block.timestamp >= nextUpdate) revert RootCrlMissing();
+        uint256 size = uint16(item >> 224);
+        if (size != 0) serials = CodeBlob.read(address(uint160(item)), size);
+    }
+
+    /* FOR VERDICTS */
+
+    /// @dev What the CRLs say of the certificate with that serial number.
+    /// @return isRevoked Whether the authority's CRL lists it, or the root CRL its authority.
+    /// @return usableUntil Before when the first of both lists ends; zero: they aren't in force.
+    /// @return revokedSigners Bit n: the signer of collateral with index n + 1.
+    function _revocation(uint256 authorityIndex, uint160 serial, uint256 maxAge)
+        internal
+        view
+        returns (bool isRevoked, uint256 usableUntil, uint256 revokedSigners)
+    {
+        uint256 item = _pckCrls[authorityIndex];
+        if (item == 0) return (false, 0, 0);
+        bytes memory crl = CodeBlob.read(address(uint160(item)), uint16(item >> 192));
+        isRevoked = uint16(item >> 208) != 0 || _lists(crl, _CRL_HEAD, serial);
+        usableUntil = uint32(item >> 160);
+        if (block.timestamp >= usableUntil || !_isYoung(uint40(bytes5(crl)), maxAge)) usableUntil = 0;
+        revokedSigners = item >> 224;
+    }
+
+    /// @dev The item with the lowest evaluation number from the policy's minimum on that is in force.
+    /// @return item See {_items}; zero: there is none.
+    /// @return number Its evaluation number.
+    /// @return isLowest Whether no lower one was passed over because it has ended.
+    function _select(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
+        internal
+        view
+        returns (uint256 item, uint256 number, bool isLowest)
+    {
+        number = policy.minimumEvaluationNumber;
+        item = _items[subject | bytes32(number)];
+        if (_isInForce(item, policy.maxCollateralAge, revokedSigners)) return (item, number, true);
+        return _nextInForce(subject, policy, revokedSigners);
+    }
+
+    function _contentOf(uint256 item) internal view returns (bytes memory) {
+        return CodeBlob.read(address(uint160(item)), uint16(item >> 224));
+    }
+
+    /// @dev Whether the item is a QE identity in one word; see {QeIdentityItem}.
+    function _isCompact(uint256 item) internal pure returns (bool) {
+        return uint16(item >> 224) == 0;
+    }
+
+    /// @dev Inclusive.
+    function _endOf(uint256 item) internal pure returns (uint256) {
+        return uint32(item >> 192);
+    }
+
+    function _nextInForce(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
+        private
+        view
+        returns (uint256 item, uint256 number, bool isLowest)
+    {
+        number = policy.minimumEvaluationNumber;
+        if (number > _MAX_NUMBER) return (0, 0, false);
+        isLowest = true;
+        for (uint256 mask = _numbers[subject] >> number; mask != 0; (mask >>= 1, ++number)) {
+            if (mask & 1 == 0) continue;
+            item = _items[subject | bytes32(number)];
+            if (_isInForce(item, policy.maxCollateralAge, revokedSigners)) return (item, number, isLowest);
+            isLowest = false;
+        }
+        return (0, 0, false);
+    }
+
+    function _isInForce(uint256 item, uint256 maxAge, uint256 revokedSigners) private view returns (bool) {
+        // an item of zero ended long ago; a signer's index is counted from 1
+        return block.timestamp <= uint32(item >> 192) && _isYoung(uint32(item >> 160), maxAge)
+            && revokedSigners & (1 << ((item >> 240) - 1)) == 0;
+    }
+
+    function _isYoung(uint256 issuedAt, uint256 maxAge) private view returns (bool) {
+        return maxAge == 0 || block.timestamp <= issuedAt + maxAge;
+    }
+
+    function _subject(bytes6 fmspc, bytes2 pceId) internal pure returns (bytes32) {
+        return bytes32(fmspc) | (bytes32(pceId) >> 48);
+    }
+
+    /// @dev Binary search in serial numbers which begin at `offset`, for the first that isn't below `serial`.
+    function _lists(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool isListed) {
+        if (serials.length <= offset) return false;
+        // a code blob has at most 24,575 bytes; a word that is read beyond the last serial number is shifted away
+        assembly ("memory-safe") {
+            let first := add(add(serials, 0x20), offset)
+            let low := 0
+            let high := div(sub(mload(serials), offset), _SERIAL)
+            let count := high
+            for {} lt(low, high) {} {
+                let middle := shr(1, add(low, high))
+                switch lt(shr(96, mload(add(first, mul(middle, _SERIAL)))), serial)
+                case 0 { high := middle }
+                default { low := add(middle, 1) }
+            }
+            isListed := and(lt(low, count), eq(shr(96, mload(add(first, mul(low, _SERIAL)))), serial))
+        }
+    }
+
+    /* READING */
+
+    /// @inheritdoc ICollateral
+    function rootCrl() external view returns (CollateralItem memory) {
+        uint256 item = _rootCrl;
+        return _item(item);
+    }
+
+    /// @inheritdoc ICollateral
+    function pckCrl(bytes32 authorityId)
+        external
+        view
+        returns (CollateralItem memory crl, uint256 usableUntil, bool isRevoked)
+    {
+        uint256 item = _pckCrls[_CERTIFICATES.authority(authorityId).index];
+        if (item == 0) return (crl, 0, false);
+        (crl.issuedAt, crl.nextUpdate) = _crlWindow(item);
+        crl.packed = SSTORE2.read(address(uint160(item)), _CRL_HEAD);
+        (usableUntil, isRevoked) = (uint32(item >> 160), uint16(item >> 208) != 0);
+    }
+
+    /// @inheritdoc ICollateral
+    function tcbInfo(bytes6 fmspc, bytes2 pceId, uint256 evaluationNumber)
+        external
+        view
+        returns (CollateralItem memory)
+    {
+        return _item(_items[_subject(fmspc, pceId) | bytes32(evaluationNumber)]);
+    }
+
+    /// @inheritdoc ICollateral
+    function qeIdentity(uint256 evaluationNumber) external view returns (CollateralItem memory read) {
+        uint256 item = _items[_QE_IDENTITIES | bytes32(evaluationNumber)];
+        read = _item(item);
+        if (item != 0 && _isCompact(item)) read.packed = QeIdentityItem.expand(item);
+    }
+
+    /// @inheritdoc ICollateral
+    function evaluationNumbers(bytes6 fmspc, bytes2 pceId) external view returns (uint256 mask) {
+        return _numbers[_subject(fmspc, pceId)];
+    }
+
+    function _item(uint256 item) private view returns (CollateralItem memory read) {
+        if (item == 0) return read;
+        read.issuedAt = uint32(item >> 160);
+        read.nextUpdate = uint32(item >> 192);
+        read.packed = CodeBlob.read(address(uint160(item)), uint16(item >> 224));
+    }
+
+    function _crlWindow(uint256 item) private view returns (uint256 issuedAt, uint256 nextUpdate) {
+        bytes memory head = CodeBlob.read(address(uint160(item)), _CRL_HEAD);
+        return (uint40(bytes5(head)), uint40(uint80(bytes10(head))));
+    }
+
+    function _earlier(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+/// @title WholeQuote
+/// @notice A quote core followed by the PEM chain which the quote came with, and the raw quote that both make.
+/// @dev The core leaves out lengths and types that are always the same; see {TdxQuote} and docs/protocol.md section 3.
+/// Whoever uses anything but {core} has had the core checked.
+library WholeQuote {
+    uint256 private constant _CORE_4 = 1_240;
+    uint256 private constant _CORE_5 = 1_246;
+    uint256 private constant _CORE_5_TD_1_5 = 1_310;
+
+    /// @dev Behind the signed part: signature 64 ‖ key 64 ‖ QE report 384 ‖ its signature 64 ‖ authentication data 32.
+    uint256 private constant _SIGNATURES = 608;
+    uint256 private constant _SIGNATURE_AND_KEY = 128;
+    uint256 private constant _QE_REPORT_AND_SIGNATURE = 448;
+    uint256 private constant _AUTHENTICATION = 32;
+
+    /// @dev Types of certification data: a QE report with what vouches for it, and a PEM chain. Little-endian.
+    bytes2 private constant _QE_REPORT_TYPE = hex"0600";
+    bytes2 private constant _PEM_TYPE = hex"0500";
+    bytes2 private constant _AUTHENTICATION_SIZE = hex"2000";
+    /// @dev Type and size of the QE's part 2 + 4.
+    uint256 private constant _OUTER_HEAD = 6;
+
+    /// @notice The core; all of a quote that is too short to have one, or of no known version.
+    function core(bytes calldata quote) internal pure returns (bytes calldata) {
+        if (quote.length < _CORE_4) return quote;
+        uint256 size = _CORE_4;
+        // the version and the TD report's type are little-endian, both below 256
+        if (quote[0] == 0x05) size = quote[48] == 0x03 ? _CORE_5_TD_1_5 : _CORE_5;
+        return quote.length < size ? quote : quote[:size];
+    }
+
+    /// @notice The TD report within the core, which begins at `report`.
+    function tdReport(bytes calldata quote, uint256 report) internal pure returns (bytes calldata) {
+        return quote[report:core(quote).length - _SIGNATURES];
+    }
+
+    /// @notice The quote as its machine made it.
+    function raw(bytes calldata quote) internal pure returns (bytes memory) {
+        uint256 signedEnd = core(quote).length - _SIGNATURES;
+        bytes memory enclave = _enclavePart(quote, signedEnd + _SIGNATURE_AND_KEY);
+        return abi.encodePacked(
+            quote[:signedEnd],
+            _littleEndian(_SIGNATURE_AND_KEY + _OUTER_HEAD + enclave.length),
+            quote[signedEnd:signedEnd + _SIGNATURE_AND_KEY],
+            _QE_REPORT_TYPE,
+            _littleEndian(enclave.length),
+            enclave
+        );
+    }
+
+    /// @dev What vouches for the attestation key: the QE's report, its signature, and the chain.
+    function _enclavePart(bytes calldata quote, uint256 start) private pure returns (bytes memory) {
+        uint256 authentication = start + _QE_REPORT_AND_SIGNATURE;
+        bytes calldata chain = quote[authentication + _AUTHENTICATION:];
+        return abi.encodePacked(
+            quote[start:authentication],
+            _AUTHENTICATION_SIZE,
+            quote[authentication:authentication + _AUTHENTICATION],
+            _PEM_TYPE,
+            _littleEndian(chain.length),
+            chain
+        );
+    }
+
+    /// @dev Sizes here are far below 2^32.
+    function _littleEndian(uint256 size) private pure returns (bytes4) {
+        uint256 swapped = ((size & 0xff) << 24) | ((size & 0xff00) << 8) | ((size >> 8) & 0xff00) | (size >> 24);
+        return bytes4(uint32(swapped));
+    }
+}

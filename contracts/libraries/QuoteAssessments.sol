@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
+
+/// @title QuoteAssessments
+/// @notice Has a quote assessed or verified: what `verifier.assessQuote(claims, policy)` and
+/// `verifier.verifyQuote(quote, pckId, policy)` do, for a fraction of their encoding and decoding.
+/// @dev All structs here have one clean word for each member, in memory as in a call.
+library QuoteAssessments {
+    /// @notice The verifier's answer isn't one.
+    error VerdictMalformed(uint256 size, uint256 tcbStatus);
+
+    uint256 private constant CLAIMS = 0x100;
+    uint256 private constant POLICY = 0x40;
+    uint256 private constant ASSESSMENT = 0xe0;
+    uint256 private constant VERIFIED = 0x1c0;
+
+    /// @notice The quote's name on chain: keccak256(abi.encode(claims)).
+    function hash(QuoteClaims calldata claims) internal pure returns (bytes32 quoteHash) {
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            calldatacopy(copy, claims, CLAIMS)
+            quoteHash := keccak256(copy, CLAIMS)
+        }
+    }
+
+    /// @notice The verifier's assessment. Reverts as it reverts.
+    function assess(IQuoteVerifier verifier, QuoteClaims calldata claims, TcbPolicy memory policy)
+        internal
+        view
+        returns (QuoteAssessment memory assessment)
+    {
+        bytes4 selector = IQuoteVerifier.assessQuote.selector;
+        uint256 size;
+        uint256 status;
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            mstore(copy, selector)
+            calldatacopy(add(copy, 4), claims, CLAIMS)
+            mcopy(add(copy, add(4, CLAIMS)), policy, POLICY)
+            let done := staticcall(gas(), verifier, copy, add(4, add(CLAIMS, POLICY)), assessment, ASSESSMENT)
+            size := returndatasize()
+            if iszero(done) {
+                returndatacopy(copy, 0, size)
+                revert(copy, size)
+            }
+            status := mload(add(assessment, 0x20))
+        }
+        if (size != ASSESSMENT || status > uint8(type(TcbStatus).max)) revert VerdictMalformed(size, status);
+    }
+
+    /// @notice The verifier's verdict. Reverts as it reverts.
+    function verify(IQuoteVerifier verifier, bytes calldata quote, bytes32 pckId, TcbPolicy memory policy)
+        internal
+        returns (VerifiedQuote memory verified)
+    {
+        bytes4 selector = IQuoteVerifier.verifyQuote.selector;
+        uint256 size;
+        uint256 status;
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            mstore(copy, selector)
+            mstore(add(copy, 0x04), 0x80)
+            mstore(add(copy, 0x24), pckId)
+            mcopy(add(copy, 0x44), policy, POLICY)
+            mstore(add(copy, 0x84), quote.length)
+            calldatacopy(add(copy, 0xa4), quote.offset, quote.length)
+            // behind the quote zeros, up to a whole word
+            let end := add(add(copy, 0xa4), quote.length)
+            mstore(end, 0)
+            let length := add(0xa4, and(add(quote.length, 0x1f), not(0x1f)))
+            let done := call(gas(), verifier, 0, copy, length, verified, VERIFIED)
+            size := returndatasize()
+            if iszero(done) {
+                returndatacopy(copy, 0, size)
+                revert(copy, size)
+            }
+            status := mload(add(verified, 0xa0))
+        }
+        if (size != VERIFIED || status > uint8(type(TcbStatus).max)) revert VerdictMalformed(size, status);
+    }
+}

@@ -1,0 +1,33 @@
+"""Which collateral matters: of the platforms that serve, from the number that policies ask for."""
+
+from __future__ import annotations
+
+from teetee.chain.certificates import Certificates
+from teetee.chain.collateral import PlatformKind
+from teetee.chain.registry import Registry
+from teetee.collateral.rechecks import enlisted_shards
+from teetee.errors import FieldInvalid
+from teetee.identifiers import ModelId
+
+
+def kind_of(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
+    """From 12 hex digits; all TDX platforms so far have PCE id 0. Raises `FieldInvalid`."""
+    try:
+        digits = bytes.fromhex(fmspc)
+    except ValueError:
+        digits = b""
+    if len(digits) != 6:
+        raise FieldInvalid("FMSPC", "must be 12 hex digits")
+    return PlatformKind(digits, pce_id)
+
+
+def kinds_of_shards(registry: Registry, certificates: Certificates) -> set[PlatformKind]:
+    """Of all shards that have not left."""
+    return {certificates.platform_kind(shard.pck_id) for shard in enlisted_shards(registry)}
+
+
+def highest_minimum(registry: Registry) -> int:
+    """The highest evaluation number that any model's policy begins with; 0: none asks."""
+    numbers = range(1, registry.model_count() + 1)
+    policies = (registry.policy(ModelId(number)) for number in numbers)
+    return max((policy.minimum_evaluation_number for policy in policies), default=0)

@@ -1,0 +1,172 @@
+"""Reads collateral from Intel's PCS, or from a PCCS (Intel's, Phala's, the simulator's).
+
+API version 4. They differ in two points: Intel's PCS has no `rootcacrl`, but the address is in the
+root certificate; a PCCS may give CRLs in hexadecimal. Source: Intel's API documentation (PCS,
+version 4) and the PCCS of SGXDataCenterAttestationPrimitives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from teetee.chain.collateral import PlatformKind
+from teetee.chain.errors import public_url
+from teetee.collateral.published import Crl, Published
+from teetee.quotes.certificates import pem_bodies
+from teetee.quotes.errors import CertificateMalformed, CollateralInvalid, CollateralUnavailable
+from teetee.quotes.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
+
+TIMEOUT_SECONDS: Final = 20.0
+MAX_BYTES: Final = 1 << 20
+
+_TDX: Final = "/tdx/certification/v4"
+_SGX: Final = "/sgx/certification/v4"
+_TCB_CHAIN: Final = ("TCB-Info-Issuer-Chain", "SGX-TCB-Info-Issuer-Chain")
+_QE_CHAIN: Final = ("SGX-Enclave-Identity-Issuer-Chain",)
+_CRL_CHAIN: Final = ("SGX-PCK-CRL-Issuer-Chain",)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    content: bytes
+    headers: Mapping[str, str]
+    """Names in whatever case."""
+
+
+class PccsReader:
+    """One service. Every call raises `CollateralUnavailable` (Retryable), `CollateralInvalid`."""
+
+    def __init__(self, url: str, session: requests.Session | None = None) -> None:
+        address = url.rstrip("/")
+        for version in (_TDX, _SGX):
+            address = address.removesuffix(version)
+        self._address = address
+        self._shown = public_url(address)
+        self._session = session or requests.Session()
+
+    @property
+    def name(self) -> str:
+        """Scheme, host and port: paths and users may be secrets."""
+        return self._shown
+
+    def tcb_info(self, kind: PlatformKind, number: int | None = None) -> Published:
+        """For a kind of platform: the standard one, or that of an evaluation number."""
+        parameters = {"fmspc": kind.fmspc.hex().upper(), **_numbered(number)}
+        response = self._get(f"{_TDX}/tcb", parameters)
+        return _published(response, TCB_INFO, _TCB_CHAIN)
+
+    def qe_identity(self, number: int | None = None) -> Published:
+        """Of the TD quoting enclave."""
+        response = self._get(f"{_TDX}/qe/identity", _numbered(number))
+        return _published(response, QE_IDENTITY, _QE_CHAIN)
+
+    def pck_crl(self) -> Crl:
+        """Of the Platform CA, which issues the PCK certificates of TDX machines."""
+        response = self._get(f"{_SGX}/pckcrl", {"ca": "platform", "encoding": "der"})
+        authority, root = _issuers(response.headers, _CRL_CHAIN)
+        return Crl.parse(_crl_der(response.content), authority, root)
+
+    def root_crl(self, root: bytes) -> Crl:
+        """Of the root, whose certificate (DER) says where, if this service does not."""
+        try:
+            response = self._get(f"{_SGX}/rootcacrl", {})
+        except CollateralUnavailable as missing:
+            place = _distribution_point(root)
+            if place is None or missing.reason != _status_of(HTTPStatus.NOT_FOUND):
+                raise
+            response = self._fetch(place, {}, public_url(place))
+        return Crl.parse(_crl_der(response.content), root, root)
+
+    def _get(self, path: str, parameters: Mapping[str, str]) -> _Answer:
+        return self._fetch(self._address + path, parameters, self._shown)
+
+    def _fetch(self, address: str, parameters: Mapping[str, str], shown: str) -> _Answer:
+        try:
+            response = self._session.get(
+                address, params=dict(parameters), timeout=TIMEOUT_SECONDS, stream=True
+            )
+            length = 0
+            parts = []
+            for part in response.iter_content(1 << 14):
+                length += len(part)
+                if length > MAX_BYTES:
+                    raise CollateralInvalid(f"from {shown} has more than {MAX_BYTES} bytes")
+                parts.append(part)
+        except (requests.RequestException, ValueError) as error:
+            raise CollateralUnavailable(shown, _reason(error)) from None
+        if response.status_code != HTTPStatus.OK:
+            raise CollateralUnavailable(shown, _status_of(response.status_code))
+        return _Answer(b"".join(parts), response.headers)
+
+
+def _numbered(number: int | None) -> dict[str, str]:
+    return {} if number is None else {"tcbEvaluationDataNumber": str(number)}
+
+
+def _status_of(status: int) -> str:
+    return f"HTTP {int(status)}"
+
+
+def _reason(error: Exception) -> str:
+    # Never the error's own text: it holds the whole address.
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__
+
+
+def _published(response: _Answer, name: str, headers: tuple[str, ...]) -> Published:
+    try:
+        text = response.content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise CollateralInvalid(f"has a {name} that is not text") from None
+    signer, root = _issuers(response.headers, headers)
+    return Published.parse(SignedJson.parse(text, name), signer, root)
+
+
+def _issuers(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[bytes, bytes]:
+    """DER of who signed, and of the root."""
+    given = next((headers[name] for name in names if name in headers), None)
+    if given is None:
+        raise CollateralInvalid(f"comes without {names[0]}")
+    try:
+        chain = pem_bodies(unquote(given).encode("latin-1", "replace"))
+    except CertificateMalformed as error:
+        raise CollateralInvalid(f"has a {names[0]} that {error.rule}") from None
+    if len(chain) != 2:
+        raise CollateralInvalid(f"has {len(chain)} certificates in {names[0]} instead of 2")
+    return chain[0], chain[1]
+
+
+def _crl_der(content: bytes) -> bytes:
+    """DER, as it stands, as PEM, or as hexadecimal digits."""
+    text = content.strip()
+    try:
+        if text.startswith(b"-----BEGIN"):
+            return x509.load_pem_x509_crl(text).public_bytes(Encoding.DER)
+        return bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        return content
+
+
+def _distribution_point(root: bytes) -> str | None:
+    """Where the root certificate says that its CRL is; None: nowhere on the web."""
+    try:
+        points = (
+            x509.load_der_x509_certificate(root)
+            .extensions.get_extension_for_class(x509.CRLDistributionPoints)
+            .value
+        )
+    except (ValueError, x509.ExtensionNotFound, x509.InvalidVersion):
+        return None
+    names = (name.value for point in points for name in point.full_name or ())
+    return next((str(name) for name in names if str(name).startswith("https://")), None)

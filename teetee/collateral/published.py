@@ -1,0 +1,87 @@
+"""What a PCCS published, with what has to be known of it to decide whether the chain lacks it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from cryptography import x509
+
+from teetee.chain.collateral import PlatformKind
+from teetee.quotes.errors import CollateralInvalid
+from teetee.quotes.signed_json import SignedJson
+
+
+@dataclass(frozen=True)
+class Published:
+    """TCB info or QE identity. Nothing is verified: that is the contracts' business."""
+
+    signed: SignedJson
+    signer: bytes
+    root: bytes
+    """DER of who signed, and of the root."""
+    issued_at: int
+    next_update: int
+    """Unix seconds."""
+    number: int
+    """tcbEvaluationDataNumber."""
+    kind: PlatformKind | None
+    """Of a TCB info."""
+
+    @classmethod
+    def parse(cls, signed: SignedJson, signer: bytes, root: bytes) -> Self:
+        """Raises `CollateralInvalid`."""
+        try:
+            content = json.loads(signed.text)
+            number = content["tcbEvaluationDataNumber"]
+            if not isinstance(number, int) or number < 0:
+                raise ValueError("no number")
+            return cls(
+                signed=signed,
+                signer=signer,
+                root=root,
+                issued_at=_seconds(content["issueDate"]),
+                next_update=_seconds(content["nextUpdate"]),
+                number=number,
+                kind=_kind(content),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise CollateralInvalid("lacks a date, a number or its FMSPC") from None
+
+
+@dataclass(frozen=True)
+class Crl:
+    """A revocation list in DER."""
+
+    der: bytes
+    issuer: bytes
+    root: bytes
+    """DER of their certificates; the same for the root's own list."""
+    issued_at: int
+    next_update: int
+    """Unix seconds."""
+
+    @classmethod
+    def parse(cls, der: bytes, issuer: bytes, root: bytes) -> Self:
+        """Raises `CollateralInvalid`."""
+        try:
+            crl = x509.load_der_x509_crl(der)
+            until = crl.next_update_utc
+            if until is None:
+                raise CollateralInvalid("has a CRL without an end")
+            issued_at = int(crl.last_update_utc.timestamp())
+            return cls(der, issuer, root, issued_at, int(until.timestamp()))
+        except ValueError:
+            raise CollateralInvalid("has a CRL that is none") from None
+
+
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def _kind(content: dict[str, Any]) -> PlatformKind | None:
+    if "fmspc" not in content:
+        return None
+    return PlatformKind(bytes.fromhex(content["fmspc"]), bytes.fromhex(content["pceId"]))

@@ -1,0 +1,69 @@
+"""Has shards judged anew, where that changes anything: a look costs nothing, a transaction does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from teetee.chain.registry import Registry
+from teetee.chain.rejections import ContractRejected
+from teetee.chain.shards import Shard, ShardStatus
+from teetee.chain.transactions import Sender, Sent
+from teetee.identifiers import ShardId
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What became of one shard."""
+
+    shard_id: ShardId
+    before: ShardStatus
+    after: ShardStatus
+    sent: Sent | None = None
+    """None: nothing would have changed, or it could not be done."""
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Statuses by name."""
+        return {
+            "shardId": int(self.shard_id),
+            "before": self.before.name,
+            "after": self.after.name,
+            "transaction": self.sent.transaction_hash if self.sent else None,
+            "gasUsed": self.sent.gas_used if self.sent else None,
+            "error": self.error,
+        }
+
+
+def enlisted_shards(registry: Registry) -> Iterator[Shard]:
+    """Those which have not left, paused ones too."""
+    for number in range(1, registry.shard_count() + 1):
+        try:
+            shard = registry.shard(ShardId(number))
+        except ContractRejected:
+            continue
+        if shard.status.is_enlisted:
+            yield shard
+
+
+def recheck_shards(registry: Registry, sender: Sender) -> Iterator[Recheck]:
+    """All that have not left. One that cannot be rechecked does not keep the others from it.
+
+    Raises the chain's Retryable errors.
+    """
+    for shard in enlisted_shards(registry):
+        yield recheck_shard(registry, sender, shard)
+
+
+def recheck_shard(registry: Registry, sender: Sender, shard: Shard) -> Recheck:
+    """One shard; a contract's refusal is part of the outcome."""
+    try:
+        claims = registry.claims(shard)
+        after = registry.status_after_recheck(shard, claims)
+        if after is shard.status:
+            return Recheck(shard.shard_id, shard.status, after)
+        sent = sender.send(registry.recheck(shard.shard_id, claims))
+    except ContractRejected as rejected:
+        return Recheck(shard.shard_id, shard.status, shard.status, error=str(rejected))
+    return Recheck(shard.shard_id, shard.status, after, sent)

@@ -1,0 +1,132 @@
+"""How the chain names a quote: by the hash of everything about it that time can turn from good to
+bad.
+
+docs/protocol.md section 3. With the claims at hand anyone has a contract assess the quote anew,
+without its signatures.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final, Self
+
+from cryptography import x509
+from eth_utils.crypto import keccak
+
+from teetee.quotes.certificates import platform_id, sgx_extension
+from teetee.quotes.errors import CertificateMalformed
+from teetee.quotes.quote import Quote
+
+# in the QE's report, Intel's sgx_report.h
+_MISC_SELECT, _ATTRIBUTES, _MR_SIGNER, _PRODUCT = 16, 48, 128, 256
+
+_SGX_OID: Final = bytes.fromhex("2a864886f84d010d01")
+
+
+@dataclass(frozen=True)
+class PckFacts:
+    """What a contract keeps of a PCK certificate; contracts/attestation/IPckCertificates.sol."""
+
+    platform_id: bytes
+    """keccak256(PPID)."""
+    component_svns: bytes
+    """16 bytes."""
+    serial: int
+    fmspc: bytes
+    """6 bytes."""
+    pce_id: bytes
+    """2 bytes."""
+    pce_svn: int
+    authority_index: int
+    """Counted from 1 in the order in which the contract met them."""
+    ends_at: int
+    """Unix second at which the first of leaf, authority and root ends."""
+
+
+@dataclass(frozen=True)
+class QuoteClaims:
+    """Eight words; their parts are in contracts/types/VerifiedQuote.sol."""
+
+    core_hash: bytes
+    measurement: bytes
+    platform_id: bytes
+    qe_signer: bytes
+    qe_and_end: bytes
+    svns: bytes
+    pck: bytes
+    td: bytes
+
+    @classmethod
+    def of(cls, core: bytes, pck: PckFacts) -> Self:
+        """Of a quote core and the PCK certificate it is verified with. Raises `QuoteMalformed`."""
+        quote = Quote.from_core(core, b"")
+        report, qe = quote.report, quote.qe_report
+        product, svn = struct.unpack_from("<HH", qe, _PRODUCT)
+        attributes, misc = (
+            qe[_ATTRIBUTES : _ATTRIBUTES + 16],
+            qe[_MISC_SELECT : _MISC_SELECT + 4],
+        )
+        return cls(
+            core_hash=keccak(core),
+            measurement=report.measurement,
+            platform_id=pck.platform_id,
+            qe_signer=qe[_MR_SIGNER : _MR_SIGNER + 32],
+            qe_and_end=attributes
+            + misc
+            + struct.pack(">HH3x", product, svn)
+            + pck.ends_at.to_bytes(5, "big"),
+            svns=pck.component_svns + report.tee_tcb_svn,
+            pck=pck.serial.to_bytes(20, "big")
+            + pck.fmspc
+            + pck.pce_id
+            + struct.pack(">HH", pck.pce_svn, pck.authority_index),
+            td=report.tee_tcb_svn_2 + report.td_attributes + report.xfam,
+        )
+
+    def as_solidity(self) -> tuple[bytes, ...]:
+        """The words, in order."""
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    def quote_hash(self) -> bytes:
+        """keccak256(abi.encode(claims)), 32 bytes."""
+        return keccak(b"".join(self.as_solidity()))
+
+
+def pck_facts(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> PckFacts:
+    """What a contract keeps of that chain (DER) when its authority is the `index`-th that it met.
+
+    Raises `CertificateMalformed`.
+    """
+    extension = sgx_extension(leaf)
+    versions = [_number(extension, f"02{component:02x}") for component in range(1, 18)]
+    certificates = [x509.load_der_x509_certificate(der) for der in (leaf, authority, root)]
+    return PckFacts(
+        platform_id=platform_id(leaf),
+        component_svns=bytes(versions[:16]),
+        serial=certificates[0].serial_number,
+        fmspc=_field(extension, "04")[:6],
+        pce_id=_field(extension, "03")[:2],
+        pce_svn=versions[16],
+        authority_index=index,
+        ends_at=int(min(each.not_valid_after_utc for each in certificates).timestamp()),
+    )
+
+
+def _field(extension: bytes, suffix: str) -> bytes:
+    """What follows tag and length behind the OID 1.2.840.113741.1.13.1.<suffix>."""
+    oid = _SGX_OID + bytes.fromhex(suffix)
+    start = extension.find(bytes([0x06, len(oid)]) + oid)
+    if start < 0:
+        raise CertificateMalformed(f"has no field {suffix} in Intel's extension")
+    return extension[start + 2 + len(oid) + 2 :]
+
+
+def _number(extension: bytes, suffix: str) -> int:
+    oid = _SGX_OID + bytes.fromhex(suffix)
+    value = _field(extension, suffix)
+    place = extension.find(bytes([0x06, len(oid)]) + oid) + 2 + len(oid)
+    return int.from_bytes(value[: extension[place + 1]], "big")
+
+
+def quote_hash(core: bytes, pck: PckFacts) -> bytes:
+    """How the chain names that quote. Raises `QuoteMalformed`."""
+    return QuoteClaims.of(core, pck).quote_hash()

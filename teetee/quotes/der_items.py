@@ -1,0 +1,43 @@
+"""The few shapes of DER that a PCK certificate's Intel extension is made of."""
+
+from collections.abc import Iterator
+from typing import Final
+
+SEQUENCE: Final = 0x30
+OBJECT_IDENTIFIER: Final = 0x06
+
+
+def items(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and content of each item that stands in `der`, one behind the other.
+
+    Lengths up to 65,535 bytes. Raises ValueError for what is cut off or written longer than needed.
+    """
+    position = 0
+    while position < len(der):
+        if len(der) - position < 2:
+            raise ValueError("cut off")
+        tag, size, start = der[position], der[position + 1], position + 2
+        if size >= 0x80:
+            count = size - 0x80
+            digits = der[start : start + count]
+            if count not in (1, 2) or len(digits) != count or digits[0] == 0:
+                raise ValueError("length of a form that is not DER, or too large")
+            size, start = int.from_bytes(digits, "big"), start + count
+            if size < 0x80:
+                raise ValueError("length of a longer form than needed")
+        content = der[start : start + size]
+        if len(content) != size:
+            raise ValueError("cut off")
+        yield tag, content
+        position = start + size
+
+
+def named_values(der: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """From a list of SEQUENCE { OBJECT IDENTIFIER, value }: the identifier's content, the value's
+    tag and content. Raises ValueError for another shape."""
+    for tag, content in items(der):
+        parts = list(items(content)) if tag == SEQUENCE else []
+        if len(parts) != 2 or parts[0][0] != OBJECT_IDENTIFIER:
+            raise ValueError("not a list of named values")
+        (_, name), (value_tag, value) = parts
+        yield name, value_tag, value

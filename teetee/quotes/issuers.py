@@ -1,0 +1,102 @@
+"""Whose certificate signed a piece of collateral, out of those at hand."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
+
+
+def signer_of(text: bytes, signature: bytes, candidates: Iterable[bytes], at: int) -> bytes | None:
+    """DER of a certificate whose key made the P-256 signature (r ‖ s) over `text`.
+
+    Of several with the same key (Intel renews certificates) one that is in force at `at`.
+    """
+    if len(signature) != 64:
+        return None
+    r, s = (int.from_bytes(signature[start : start + 32], "big") for start in (0, 32))
+    found = [
+        der
+        for der in _distinct(candidates)
+        if _made(_loaded(der), encode_dss_signature(r, s), text)
+    ]
+    return _preferred(found, at)
+
+
+def issuer_of_crl(crl_der: bytes, candidates: Iterable[bytes], at: int) -> bytes | None:
+    """DER of the certificate whose key signed the CRL; else one with the name of its issuer."""
+    try:
+        crl = x509.load_der_x509_crl(crl_der)
+        named = [der for der in _distinct(candidates) if _subject(der) == crl.issuer]
+        signed = [
+            der for der in named if _made(_loaded(der), crl.signature, crl.tbs_certlist_bytes)
+        ]
+    except ValueError:
+        return None
+    return _preferred(signed or named, at)
+
+
+def is_root(der: bytes) -> bool:
+    """Whether the certificate names itself as its issuer."""
+    certificate = _loaded(der)
+    return certificate is not None and certificate.subject == certificate.issuer
+
+
+def common_name(der: bytes) -> str:
+    """Of the subject; empty when there is none."""
+    subject = _subject(der)
+    names = [] if subject is None else subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
+def _made(certificate: x509.Certificate | None, signature: bytes, text: bytes) -> bool:
+    key = None if certificate is None else certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(signature, text, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _preferred(found: Sequence[bytes], at: int) -> bytes | None:
+    """The first that is in force, else the first."""
+    in_force = (der for der in found if _is_in_force(der, at))
+    return next(in_force, found[0] if found else None)
+
+
+def _is_in_force(der: bytes, at: int) -> bool:
+    certificate = _loaded(der)
+    if certificate is None:
+        return False
+    try:
+        time = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return False
+    return certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc
+
+
+def _distinct(candidates: Iterable[bytes]) -> list[bytes]:
+    return list(dict.fromkeys(candidates))
+
+
+def _subject(der: bytes) -> x509.Name | None:
+    certificate = _loaded(der)
+    try:
+        return None if certificate is None else certificate.subject
+    except ValueError:
+        return None
+
+
+def _loaded(der: bytes) -> x509.Certificate | None:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        certificate.public_key()
+    except Exception:  # noqa: BLE001 - foreign bytes: whatever the parser says, no certificate
+        return None
+    return certificate

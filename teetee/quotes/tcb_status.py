@@ -1,0 +1,49 @@
+"""What Intel's collateral says about a platform."""
+
+from enum import Enum
+from typing import Final
+
+
+class TcbStatus(Enum):
+    """Values as in contracts/types/VerifiedQuote.sol, worst last."""
+
+    UNCHECKED = 0
+    """The verifier in use does not look at collateral, or has none that is in force."""
+    UP_TO_DATE = 1
+    SW_HARDENING_NEEDED = 2
+    CONFIGURATION_NEEDED = 3
+    CONFIGURATION_AND_SW_HARDENING_NEEDED = 4
+    RELAUNCH_ADVISED = 5
+    """Up to date, but the TD was started before the update."""
+    RELAUNCH_ADVISED_CONFIGURATION_NEEDED = 6
+    OUT_OF_DATE = 7
+    OUT_OF_DATE_CONFIGURATION_NEEDED = 8
+    REVOKED = 9
+    NOT_SUPPORTED = 10
+    """Below every level that Intel lists, or of a module or quoting enclave that it does not list.
+    """
+
+    @property
+    def intel_name(self) -> str:
+        """As Intel, a PCCS and dcap-qvl spell it."""
+        return _INTEL_NAMES[self]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a verdict on a platform which Intel still stands by."""
+        return self not in (TcbStatus.UNCHECKED, TcbStatus.REVOKED, TcbStatus.NOT_SUPPORTED)
+
+
+_INTEL_NAMES: Final = {
+    TcbStatus.UNCHECKED: "Unchecked",
+    TcbStatus.UP_TO_DATE: "UpToDate",
+    TcbStatus.SW_HARDENING_NEEDED: "SWHardeningNeeded",
+    TcbStatus.CONFIGURATION_NEEDED: "ConfigurationNeeded",
+    TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED: "ConfigurationAndSWHardeningNeeded",
+    TcbStatus.RELAUNCH_ADVISED: "TDRelaunchAdvised",
+    TcbStatus.RELAUNCH_ADVISED_CONFIGURATION_NEEDED: "TDRelaunchAdvisedConfigurationNeeded",
+    TcbStatus.OUT_OF_DATE: "OutOfDate",
+    TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED: "OutOfDateConfigurationNeeded",
+    TcbStatus.REVOKED: "Revoked",
+    TcbStatus.NOT_SUPPORTED: "NotSupported",
+}

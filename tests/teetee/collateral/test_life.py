@@ -1,0 +1,277 @@
+"""Collateral from a PCCS to the chain, and what it does to shards: real contracts, simulated Intel.
+
+given a chain that knows nothing, or all that there is
+    sync should bring everything, in an order that contracts can check, or nothing
+given a PCCS that is silent, lies, or hangs from another root
+    it should say so, and bring nothing
+given enrolled shards, and Intel's word that
+    a certificate is revoked, a TCB is out of date, the authority is revoked
+        a recheck should evict in its own block
+    nothing at all any more (everything ended)
+        a recheck should pause, and fresh collateral bring the shard back
+    there is a stricter set beside the standard one
+        it should put nobody out
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tee_simulator.enclave import utc_now
+from tee_simulator.http_service import Listener, Response
+from tee_simulator.machine import FMSPC
+from tee_simulator.pccs import CONDITIONS_PATH, Pccs
+from tee_simulator.pki import TestPki
+from teetee.chain.collateral import PlatformKind
+from teetee.chain.shards import ShardStatus
+from teetee.collateral import Item, PccsReader, Synchronization, recheck_shards
+from teetee.collateral.kinds import kind_of, kinds_of_shards
+from teetee.errors import FieldInvalid
+from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
+from teetee.quotes.tcb_status import TcbStatus
+from tests.teetee.client.lab import Lab, borrowed, running_lab
+from tests.teetee.command.terminal import at_lab, teetee
+
+KIND = PlatformKind(FMSPC, bytes(2))
+EVERYTHING = ["root CRL", "platform CRL", "QE identity 20", f"TCB info {KIND} 20"]
+
+
+class Intel:
+    """The lab's PCCS, and its conditions; afterwards as it was."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.account = lab.world.account("caretaker", tokens=0)
+
+    def says(self, **conditions: Any) -> None:
+        answer = requests.put(self.lab.pccs_url + CONDITIONS_PATH, json=conditions, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+    def synchronize(self) -> list[Item]:
+        contracts = self.lab.contracts()
+        kinds = kinds_of_shards(contracts.registry, contracts.certificates)
+        return list(self.lab.synchronization(self.account).run(kinds))
+
+    def recheck(self) -> dict[int, ShardStatus]:
+        found = recheck_shards(self.lab.contracts().registry, self.lab.world.sender(self.account))
+        outcomes = list(found)
+        assert [each.error for each in outcomes] == [None] * len(outcomes)
+        return {int(each.shard_id): each.after for each in outcomes}
+
+    def status(self, shard_id: int) -> ShardStatus:
+        return self.lab.world.registry.shard(shard_id).status  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("collateral")) as made:
+        yield made
+
+
+@pytest.fixture
+def intel(_lab: Lab) -> Iterator[Intel]:
+    with borrowed(_lab):
+        made = Intel(_lab)
+        yield made
+        made.says()
+
+
+def leaf_serial(lab: Lab, index: int) -> str:
+    return f"{lab.enclaves[index].guest.machine.pck.serial_number:x}"
+
+
+# ---------------------------------------------------------------- bringing
+
+
+def test_sync__chain_has_all__brings_nothing(intel: Intel) -> None:
+    items = intel.synchronize()
+    assert [item.what for item in items] == EVERYTHING
+    assert [item.sent for item in items] == [None] * 4
+
+
+def test_sync__all_is_issued_anew__brings_all(intel: Intel) -> None:
+    intel.says()
+    items = intel.synchronize()
+    assert [item.what for item in items if item.sent] == EVERYTHING
+    assert all(item.issued_at > item.kept.issued_at for item in items)
+    store = intel.lab.contracts().collateral
+    assert store.tcb_info(KIND, 20).issued_at == items[3].issued_at
+    assert [item.sent for item in intel.synchronize()] == [None] * 4
+
+
+def test_sync__number_rolls_on__is_kept_beside_the_old(intel: Intel) -> None:
+    intel.says(evaluation_number=21)
+    intel.synchronize()
+    store = intel.lab.contracts().collateral
+    assert store.tcb_info_numbers(KIND) == (20, 21)
+    assert store.qe_identity_numbers() == (20, 21)
+
+
+def test_sync__another_root__brings_nothing(intel: Intel, tmp_path: Path) -> None:
+    contracts = intel.lab.contracts()
+    with Listener.on_loopback(0, Pccs(TestPki.open(tmp_path), utc_now)) as foreign:
+        synchronization = Synchronization(
+            PccsReader(f"http://127.0.0.1:{foreign.port}"),
+            contracts.collateral,
+            contracts.certificates,
+            intel.lab.world.sender(intel.account),
+            root_fingerprint=contracts.deployment.root_ca_fingerprint,
+        )
+        with pytest.raises(CollateralInvalid, match="hangs from another root"):
+            list(synchronization.run({KIND}))
+
+
+def test_sync__pccs_does_not_know_the_kind__says_so(intel: Intel) -> None:
+    synchronization = intel.lab.synchronization(intel.account)
+    with pytest.raises(CollateralUnavailable, match="HTTP 404"):
+        list(synchronization.run({kind_of("00806F050000")}))
+
+
+def test_pccs__nobody_answers__may_be_tried_again() -> None:
+    with pytest.raises(CollateralUnavailable, match="no connection"):
+        PccsReader("http://127.0.0.1:1").pck_crl()
+
+
+class Babbling:
+    """Answers everything alike."""
+
+    def __init__(self, body: bytes, headers: dict[str, str]) -> None:
+        self.answer = body, headers
+
+    def respond(self, method: str, target: str, body: bytes) -> Response:
+        said, headers = self.answer
+        return Response(200, said, headers=headers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "rule"),
+    [
+        (b"{}", {}, "comes without TCB-Info-Issuer-Chain"),
+        (b"{}", {"TCB-Info-Issuer-Chain": "nothing"}, "has 0 certificates"),
+        (b"{" * 2000, {"TCB-Info-Issuer-Chain": "nothing"}, "has 0 certificates"),
+        (b"\xff", {}, "has a tcbInfo that is not text"),
+        (b"0" * (2 << 20), {}, "has more than 1048576 bytes"),
+    ],
+)
+def test_pccs__babbles__refused(body: bytes, headers: dict[str, str], rule: str) -> None:
+    with Listener.on_loopback(0, Babbling(body, headers)) as listener:
+        reader = PccsReader(f"http://127.0.0.1:{listener.port}/sgx/certification/v4/")
+        with pytest.raises(CollateralInvalid, match=rule):
+            reader.tcb_info(KIND)
+
+
+@pytest.mark.parametrize("fmspc", ["", "00", "no hex at all", "00806F05000000"])
+def test_kind_of__not_an_fmspc__refused(fmspc: str) -> None:
+    with pytest.raises(FieldInvalid):
+        kind_of(fmspc)
+
+
+# ---------------------------------------------------------------- what it does to shards
+
+
+def test_recheck__nothing_has_changed__all_stay(intel: Intel) -> None:
+    head = intel.lab.world.connection.head().number
+    assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}
+    assert intel.lab.world.connection.head().number == head
+
+
+def test_recheck__a_certificate_is_revoked__its_shard_alone_is_evicted(intel: Intel) -> None:
+    intel.says(revoked_pcks=[leaf_serial(intel.lab, 1)])
+    assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}  # the chain does not know yet
+    intel.synchronize()
+    after = intel.recheck()
+    assert after.pop(int(intel.lab.enclaves[1].shard_id or 0)) is ShardStatus.EVICTED
+    assert set(after.values()) == {ShardStatus.ACTIVE}
+
+
+def test_recheck__the_authority_is_revoked__all_are_evicted(intel: Intel) -> None:
+    intel.says(platform_ca_revoked=True)
+    intel.synchronize()
+    assert set(intel.recheck().values()) == {ShardStatus.EVICTED}
+
+
+@pytest.mark.parametrize("status", ["OutOfDate", "SWHardeningNeeded", "Revoked"])
+def test_recheck__tcb_is_lowered__all_of_the_kind_are_evicted(intel: Intel, status: str) -> None:
+    intel.says(platform_status=status)
+    intel.synchronize()
+    assert set(intel.recheck().values()) == {ShardStatus.EVICTED}
+
+
+def test_recheck__a_stricter_set_beside_the_standard_one__puts_nobody_out(intel: Intel) -> None:
+    intel.says(platform_status="OutOfDate", evaluation_number=21)
+    intel.synchronize()
+    assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}
+
+
+def test_recheck__collateral_has_ended__pauses_until_somebody_brings_fresh(intel: Intel) -> None:
+    intel.says(life_seconds=600)
+    intel.synchronize()
+    intel.lab.chain.pass_time(700)
+    assert set(intel.recheck().values()) == {ShardStatus.PAUSED}
+    assert not intel.lab.world.registry.active_shards(intel.lab.model_id)
+    intel.says()
+    intel.synchronize()
+    assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}
+    assert len(intel.lab.world.registry.active_shards(intel.lab.model_id)) == 3
+
+
+def test_shard__enrolled__says_what_it_was_judged_by(intel: Intel) -> None:
+    shard = intel.lab.world.registry.active_shards(intel.lab.model_id)[0]
+    assert shard.tcb_status is TcbStatus.UP_TO_DATE
+    assert shard.evaluation_number == 20
+    assert shard.collateral_until > intel.lab.chain.now()
+
+
+def test_policy__of_a_new_model__wants_up_to_date_platforms(intel: Intel) -> None:
+    policy = intel.lab.world.registry.policy(intel.lab.model_id)
+    assert policy.accepted == {TcbStatus.UP_TO_DATE}
+    assert policy.minimum_evaluation_number == 0
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_command__show_sync_recheck__in_json(intel: Intel, tmp_path: Path) -> None:
+    lab = intel.lab
+    intel.says(platform_status="OutOfDate")
+    env = at_lab(lab, tmp_path, intel.account)
+    shown = teetee("collateral", "show", "--json", env=env)
+    assert shown.status == 0, shown.err
+    assert {item["what"] for item in shown.json if item["inForce"]} >= {
+        EVERYTHING[0],
+        *EVERYTHING[2:],
+    }
+    synced = teetee("collateral", "sync", "--recheck", "--json", env=env)
+    assert synced.status == 0, synced.err
+    assert [item["uploaded"] for item in synced.json["items"]] == [True] * 4
+    assert {each["after"] for each in synced.json["rechecks"]} == {"EVICTED"}
+    shard = str(lab.enclaves[0].shard_id)
+    refused = teetee("host", "recheck", shard, "--json", env=env)
+    assert refused.status == 1
+    assert "ShardNotActive" in json.dumps(json.loads(refused.out))
+
+
+def test_command__show_and_sync__as_tables(intel: Intel, tmp_path: Path) -> None:
+    env = at_lab(intel.lab, tmp_path, intel.account)
+    intel.synchronize()
+    shown = teetee("collateral", "show", env=env)
+    assert "TCB info 53494D544458 20" in shown.out
+    synced = teetee("collateral", "sync", "--recheck", env=env)
+    assert synced.status == 0
+    assert "✓ had it" in synced.out
+    stays = teetee("host", "recheck", str(intel.lab.enclaves[0].shard_id), env=env)
+    assert stays.err.strip().endswith("stays ACTIVE.")
+
+
+def test_command__sync_without_a_pccs__says_how_to_name_one(intel: Intel, tmp_path: Path) -> None:
+    env = at_lab(intel.lab, tmp_path, intel.account)
+    del env["TEETEE_PCCS"]
+    said = teetee("collateral", "sync", "--json", env=env)
+    assert said.status == 1
+    assert said.json["error"]["name"] == "NoCollateralSource"
