@@ -15,6 +15,7 @@ import {Enclave} from "../fixtures/ShardFixture.sol";
 ///   when it asks for as many as there are: it should be paid
 ///   when it asks for one more: it should be refused by name, with how many there are
 ///   when it asks for one or none: any path should be paid
+///   when a path has only one of them: it should count once
 ///   when the first 64 bits of two platforms are the same: they should count once
 ///   when it asks for both and both are too few: the hosts should be named
 /// Given an open request
@@ -70,6 +71,12 @@ contract SettleDiversityTest is RequestFixture {
     function test_settle__one_platform_too_few__reverts() external {
         _require(0, 3);
         _assertRefused(abi.encodeWithSelector(IInferenceEscrow.TooFewPlatforms.selector, _requestId, 2, 3));
+    }
+
+    function test_settle__path_on_a_single_platform__counts_it_once() external {
+        _require(0, 2);
+        _moveTo(_stages[2], PLATFORM);
+        _assertRefused(abi.encodeWithSelector(IInferenceEscrow.TooFewPlatforms.selector, _requestId, 1, 2));
     }
 
     function test_settle__a_stage_moved_to_one_more_platform__pays() external {
