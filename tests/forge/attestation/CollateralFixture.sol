@@ -11,7 +11,6 @@ import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 /// @notice The simulated machines' stores and verifier, and collateral that can be changed and signed again.
 abstract contract CollateralFixture is AttestationVectors {
     string internal constant RECORDED = ".intel.collateral.tdx_b0c06f_2026-08";
-    string internal constant RECORDED_BEFORE = ".intel.collateral.tdx_b0c06f_2025-06";
     string internal constant ISSUED = "2026-01-14T12:00:00Z";
     string internal constant ENDS = "2026-02-13T12:00:00Z";
     uint256 internal constant ISSUED_AT = 1_768_392_000;
