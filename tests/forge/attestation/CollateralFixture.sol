@@ -2,12 +2,21 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
+import {PckCertificate} from "../../../contracts/attestation/IPckCertificates.sol";
 import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
-import {TcbPolicy, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
+import {QuoteClaims, TcbPolicy, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
+import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 
 /// @notice The simulated machines' stores and verifier, and collateral that can be changed and signed again.
 abstract contract CollateralFixture is AttestationVectors {
+    string internal constant RECORDED = ".intel.collateral.tdx_b0c06f_2026-08";
+    string internal constant ISSUED = "2026-01-14T12:00:00Z";
+    string internal constant ENDS = "2026-02-13T12:00:00Z";
+    uint256 internal constant ISSUED_AT = 1_768_392_000;
+    uint256 internal constant ENDS_AT = 1_770_984_000;
+    uint256 internal constant ROOT_CRL_ENDS_AT = 1_799_928_000; // 2027-01-14T12:00:00Z
+
     PckCertificates internal store;
     DcapVerifier internal dcap;
     bytes32 internal authorityId;
@@ -44,7 +53,34 @@ abstract contract CollateralFixture is AttestationVectors {
         return dcap.verifyQuote(quote, firstPck, _anyPolicy());
     }
 
+    /// @dev What an assessment is told about a quote of version 4.
+    function _claimsOf(bytes memory core, bytes32 pckId) internal view returns (QuoteClaims memory claims) {
+        PckCertificate memory pck = store.pckCertificate(pckId);
+        claims.coreHash = keccak256(core);
+        claims.measurement =
+            keccak256(bytes.concat(_slice(core, 184, 232), _slice(core, 376, 520), _slice(core, 232, 280)));
+        claims.platformId = keccak256(abi.encodePacked(pck.ppid));
+        claims.qeSigner = bytes32(_slice(core, 888, 920));
+        // ISVPRODID and ISVSVN are little-endian in the quote
+        bytes memory numbers = abi.encodePacked(core[1017], core[1016], core[1019], core[1018]);
+        claims.qeAndEnd = bytes32(
+            abi.encodePacked(_slice(core, 808, 824), _slice(core, 776, 780), numbers, bytes3(0), pck.expiresAt)
+        );
+        claims.svns = bytes32(abi.encodePacked(pck.componentSvns, _slice(core, 48, 64)));
+        claims.pck = bytes32(abi.encodePacked(pck.serial, pck.fmspc, pck.pceId, pck.pceSvn, pck.authorityIndex));
+        claims.td = bytes32(abi.encodePacked(bytes16(0), _slice(core, 168, 184)));
+    }
+
     /* BRINGING */
+
+    /// @dev An empty verifier over Intel's recorded certificates, at the time of the recorded quote of 2026.
+    function _intelVerifier() internal returns (DcapVerifier made, bytes32 authority, bytes32 signer) {
+        vm.warp(_number(NEAR_MPC, "at"));
+        PckCertificates certificates = new PckCertificates(_bytes(INTEL, "root"));
+        authority = certificates.addAuthority(_bytes(INTEL, "authority"));
+        signer = certificates.addCollateralSigner(_bytes(INTEL, "tcbSigning"));
+        made = new DcapVerifier(certificates);
+    }
 
     /// @dev All of a recorded or simulated set. `pki` is where its certificates are, `set` where its collateral is.
     function _bring(DcapVerifier to, string memory pki, string memory set) internal {
@@ -79,16 +115,29 @@ abstract contract CollateralFixture is AttestationVectors {
         return bytes.concat(_slice(source, 0, place), to, _slice(source, place + from.length, source.length));
     }
 
+    /// @dev Simulated collateral with another date of issue, of the same length.
+    function _issued(bytes memory json, string memory date) internal pure returns (bytes memory) {
+        return
+            _edited(json, bytes(string.concat('"issueDate":"', ISSUED)), bytes(string.concat('"issueDate":"', date)));
+    }
+
+    /// @dev Simulated collateral of another evaluation number.
+    function _ofNumber(bytes memory json, string memory number) internal pure returns (bytes memory) {
+        return _edited(json, 'DataNumber":20', bytes(string.concat('DataNumber":', number)));
+    }
+
+    /// @dev With another byte at that place.
+    function _flipped(bytes memory source, uint256 offset) internal pure returns (bytes memory changed) {
+        changed = bytes.concat(source);
+        changed[offset] ^= 0x04;
+    }
+
     /// @dev A CRL of the simulated root (or of the platform authority) with these serial numbers.
     function _crl(bool isRoot, uint256 thisUpdate, uint256 nextUpdate, uint256[] memory serials)
         internal
         view
         returns (bytes memory)
     {
-        bytes memory names = _bytes(SIMULATED, isRoot ? "rootCrl" : "pckCrl");
-        // version and algorithm have 15 bytes, the name one length byte
-        uint256 start = uint8(names[5]) == 0x81 ? 7 + 15 : 6 + 15;
-        bytes memory name = _slice(names, start, start + 2 + uint8(names[start + 1]));
         bytes memory list = "";
         for (uint256 i = 0; i < serials.length; ++i) {
             bytes memory reason = hex"300c300a0603551d1504030a0101";
@@ -97,7 +146,7 @@ abstract contract CollateralFixture is AttestationVectors {
         if (serials.length != 0) list = _element(0x30, list);
         bytes memory tbs = bytes.concat(
             hex"020101300a06082a8648ce3d040302",
-            name,
+            _issuerOf(_bytes(SIMULATED, isRoot ? "rootCrl" : "pckCrl")),
             _utcTime(thisUpdate),
             _utcTime(nextUpdate),
             list,
@@ -112,18 +161,19 @@ abstract contract CollateralFixture is AttestationVectors {
         return _element(0xa0, _element(0x30, bytes.concat(number, key)));
     }
 
-    /// @dev A UTCTime element; until 2027 (a test's time is in 2026).
+    /// @dev The DER of the issuer's name in a CRL.
+    function _issuerOf(bytes memory crl) internal pure returns (bytes memory) {
+        // lengths have one byte and as many as they say more; version and algorithm have 15 bytes
+        uint256 start = 6 + 15 + (uint8(crl[5]) >= 0x80 ? uint8(crl[5]) - 0x80 : 0);
+        return _slice(crl, start, start + 2 + uint8(crl[start + 1]));
+    }
+
+    /// @dev A UTCTime element.
     function _utcTime(uint256 time) internal pure returns (bytes memory) {
-        uint256 day = (time - 1_767_225_600) / 1 days; // since 2026-01-01
-        uint256 year = 26;
-        if (day >= 365) (year, day) = (27, day - 365);
-        uint8[12] memory lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-        uint256 month = 0;
-        while (day >= lengths[month]) day -= lengths[month++];
-        uint256 second = time % 1 days;
-        bytes memory date = bytes.concat(_two(year), _two(month + 1), _two(day + 1));
-        bytes memory clock = bytes.concat(_two(second / 3600), _two(second / 60 % 60), _two(second % 60));
-        return bytes.concat(hex"170d", date, clock, "Z");
+        (uint256 year, uint256 month, uint256 day, uint256 hour, uint256 minute, uint256 second) =
+            DateTimeLib.timestampToDateTime(time);
+        bytes memory date = bytes.concat(_two(year % 100), _two(month), _two(day));
+        return bytes.concat(hex"170d", date, _two(hour), _two(minute), _two(second), "Z");
     }
 
     function _two(uint256 number) internal pure returns (bytes memory) {

@@ -271,11 +271,6 @@ contract DcapVerifierTest is CollateralFixture {
         vm.assertEq(abi.encodePacked(verified.reportDataLow, verified.reportDataHigh), _bytes(path, "reportData"));
     }
 
-    function _flipped(bytes memory source, uint256 offset) private pure returns (bytes memory changed) {
-        changed = bytes.concat(source);
-        changed[offset] ^= 0x04;
-    }
-
     /// @dev s becomes n - s.
     function _turned(bytes memory core, uint256 signature) private pure returns (bytes memory) {
         uint256 s = uint256(bytes32(_slice(core, signature + 32, signature + 64)));

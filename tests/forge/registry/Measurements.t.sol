@@ -8,8 +8,6 @@ import {ShardFixture} from "../fixtures/ShardFixture.sol";
 /// Given a published model
 ///   when a measurement is added: it should take notice
 ///   when one is withdrawn: it should happen at once, and it can be allowed again after notice
-/// Given a platform
-///   when it is denied: it should happen at once; readmitting takes notice
 contract MeasurementsTest is ShardFixture {
     bytes32 private constant OTHER = keccak256("other image");
 
@@ -59,31 +57,6 @@ contract MeasurementsTest is ShardFixture {
         vm.prank(guardian);
         vm.expectRevert(abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, OTHER));
         registry.withdrawMeasurement(modelId, OTHER);
-    }
-
-    function test_denyPlatform__admitted__denies_it_at_once() external {
-        vm.expectEmit(address(registry));
-        emit IModelAdministration.PlatformDenied(PLATFORM);
-        vm.prank(guardian);
-        registry.denyPlatform(PLATFORM);
-        vm.assertTrue(registry.isPlatformDenied(PLATFORM));
-        vm.prank(guardian);
-        vm.expectRevert(abi.encodeWithSelector(IModelAdministration.PlatformAlreadyDenied.selector, PLATFORM));
-        registry.denyPlatform(PLATFORM);
-    }
-
-    function test_readmitPlatform__denied__admits_it_after_notice() external {
-        vm.prank(guardian);
-        registry.denyPlatform(PLATFORM);
-        _afterNotice(noticeGiver, address(registry), abi.encodeCall(registry.readmitPlatform, (PLATFORM)));
-        vm.assertFalse(registry.isPlatformDenied(PLATFORM));
-    }
-
-    function test_readmitPlatform__not_denied__reverts() external {
-        _assertRefusedAfterNotice(
-            abi.encodeCall(registry.readmitPlatform, (PLATFORM)),
-            abi.encodeWithSelector(IModelAdministration.PlatformNotDenied.selector, PLATFORM)
-        );
     }
 
     function _allow(bytes32 measurement) private {

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
+import {AcceptingVerifier} from "../../../contracts/mocks/AcceptingVerifier.sol";
+import {ShardId} from "../../../contracts/types/Identifiers.sol";
+import {EvictionReason, ShardStatus} from "../../../contracts/types/Shard.sol";
+import {QuoteAssessment, QuoteClaims, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
+import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
+
+/// @notice An active shard, and a verifier that says of its quote what a test has it say; at first, that it is fit.
+abstract contract RecheckFixture is ShardFixture {
+    Enclave internal enclaveAtHand;
+    ShardId internal shardId;
+    QuoteClaims internal claims;
+    QuoteAssessment internal assessment;
+
+    function setUp() public virtual override {
+        super.setUp();
+        enclaveAtHand = _shard("entry", 0, 2, true);
+        shardId = enclaveAtHand.shardId;
+        claims = _claimsOf(enclaveAtHand);
+        assessment.platformId = PLATFORM;
+        assessment.tcbStatus = TcbStatus.UP_TO_DATE;
+        assessment.evaluationNumber = 20;
+        assessment.isConclusive = true;
+        assessment.validUntil = uint40(block.timestamp + 10 days);
+        assessment.certifiedUntil = uint40(block.timestamp + 1000 days);
+        _say();
+    }
+
+    /// @dev Has the verifier say it.
+    function _say() internal {
+        AcceptingVerifier(address(registry.VERIFIER())).setAssessment(assessment);
+    }
+
+    function _recheck() internal returns (ShardStatus) {
+        vm.prank(stranger);
+        return registry.recheck(shardId, claims);
+    }
+
+    function _assertPauses() internal {
+        _say();
+        vm.expectEmit(address(registry));
+        emit IShardRegistry.ShardPaused(shardId, stranger);
+        vm.assertTrue(_recheck() == ShardStatus.PAUSED);
+        _assertOut(ShardStatus.PAUSED);
+    }
+
+    function _assertResumes() internal {
+        _say();
+        vm.expectEmit(address(registry));
+        emit IShardRegistry.ShardResumed(shardId, stranger);
+        vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
+        _assertIn();
+    }
+
+    function _assertEvicts(EvictionReason reason) internal {
+        _say();
+        vm.expectEmit(address(registry));
+        emit IShardRegistry.ShardEvicted(shardId, stranger, reason);
+        vm.assertTrue(_recheck() == ShardStatus.EVICTED);
+        _assertOut(ShardStatus.EVICTED);
+    }
+
+    function _assertIn() internal view {
+        vm.assertTrue(registry.shard(shardId).status == ShardStatus.ACTIVE);
+        vm.assertTrue(registry.isActive(shardId));
+        vm.assertEq(registry.signerRecord(enclaveAtHand.signer).leftAt, 0);
+    }
+
+    function _assertOut(ShardStatus status) internal view {
+        vm.assertTrue(registry.shard(shardId).status == status);
+        vm.assertFalse(registry.isActive(shardId));
+        vm.assertFalse(registry.stage(shardId).isAttested);
+        vm.assertEq(registry.stage(shardId).isPaused, status == ShardStatus.PAUSED);
+        vm.assertEq(registry.signerRecord(enclaveAtHand.signer).leftAt, vm.getBlockTimestamp());
+    }
+}
