@@ -29,9 +29,8 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         view
         returns (VerifiedQuote memory verified)
     {
-        (QuoteClaims memory claims, uint256 report) = QuoteRules.check({
-            core: quote, pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256
-        });
+        (QuoteClaims memory claims, uint256 report) =
+            QuoteRules.check({core: quote, pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256});
         QuoteRules.describe({verified: verified, core: quote, report: report, claims: claims});
         _judge({verified: verified, claims: claims, pckId: pckId, policy: policy});
         assembly ("memory-safe") {
