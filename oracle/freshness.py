@@ -76,7 +76,10 @@ class ChainUpkeep:
         )
 
     def bring(self) -> Iterator[Item]:
-        """For the kinds of platforms that serve; nothing to do while there are none."""
+        """For the kinds of platforms that serve; nothing to do while there are none, nor where the
+        verifier judges by somebody else's collateral."""
+        if self._registry.verifier.is_adapter:
+            return
         kinds: Collection[PlatformKind] = kinds_of_shards(self._registry, self._certificates)
         if kinds:
             yield from self._synchronization.run(kinds, highest_minimum(self._registry))

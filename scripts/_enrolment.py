@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ape.api import AccountAPI, ReceiptAPI
+from ape.exceptions import ContractLogicError
 
-from scripts._contracts import Contracts
+from scripts._contracts import Contracts, contract_at
 from scripts._errors import QuoteOfAnotherRoot
 from scripts._root_ca import RootCa
 from scripts._transactions import send
 from teetee.client.enclave_statement import EnclaveStatement, Occasion, check_statement
-from teetee.quotes import certificate_chain_der, certificate_id, trim_to_core
+from teetee.quotes import certificate_chain_der, certificate_id, parse
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
@@ -110,7 +111,16 @@ class Enrolling:
             self.contracts.registry,
             "enrol",
             parameters,
-            trim_to_core(statement.quote),
+            self._argument(statement.quote),
             pck_id,
             statement.signature.to_rsv(),
         )
+
+    def _argument(self, quote: bytes) -> bytes:
+        """As `teetee.chain.verifiers` has it: the adapter to Automata takes the PEM chain too."""
+        parsed = parse(quote)
+        try:
+            contract_at("AutomataVerifier", str(self.contracts.verifier.address)).AUTOMATA()
+        except ContractLogicError:
+            return parsed.core
+        return parsed.core + parsed.pck_chain

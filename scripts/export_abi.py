@@ -17,7 +17,10 @@ BUILD = ROOT / "build" / "forge"
 TARGET = ROOT / "teetee" / "abi"
 CONTRACTS = (
     "AccessManager",
+    "AutomataVerifier",
     "DcapVerifier",
+    "IAutomataDcap",
+    "IAutomataRouter",
     "InferenceEscrow",
     "PckCertificates",
     "ShardRegistry",

@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
-import {IAutomataDcap, IAutomataVerifier} from "./IAutomataVerifier.sol";
+import {IAutomataDcap} from "./IAutomataDcap.sol";
+import {IAutomataRouter} from "./IAutomataRouter.sol";
+import {IAutomataVerifier} from "./IAutomataVerifier.sol";
 import {IDcapVerifier} from "./IDcapVerifier.sol";
 import {IPckCertificates} from "./IPckCertificates.sol";
 import {P256Verification} from "./P256Verification.sol";
@@ -23,17 +25,23 @@ contract AutomataVerifier is IAutomataVerifier {
     IPckCertificates private immutable _CERTIFICATES;
     bool private immutable _NATIVE_P256;
 
-    // of Automata's output
+    // of Automata's output, which begins with quote version and body type
     uint256 private constant _STATUS = 4;
     uint256 private constant _FMSPC = 5;
     uint256 private constant _REPORT = 11;
 
-    /// @dev "TCB status is revoked or missing", said only after all signatures and certificates held.
+    /// @dev "TCB status is revoked or missing", said only after all signatures and certificates held; see
+    /// {_requireTcbInfo}.
     bytes32 private constant _TCB_REVOKED_OR_MISSING = keccak256("TCBR");
+
+    // what Automata's router calls TDX, and the version of the TCB info that its verifiers of quotes 4 and 5 take
+    uint8 private constant _TDX = 1;
+    uint32 private constant _TCB_INFO_VERSION = 3;
 
     // TcbStatus by Automata's numbers, one octet each, the first one lowest: UP_TO_DATE, SW_HARDENING_NEEDED,
     // CONFIGURATION_AND_SW_HARDENING_NEEDED, CONFIGURATION_NEEDED, OUT_OF_DATE, OUT_OF_DATE_CONFIGURATION_NEEDED,
-    // REVOKED, NOT_SUPPORTED ("unrecognized"), RELAUNCH_ADVISED, RELAUNCH_ADVISED_CONFIGURATION_NEEDED
+    // REVOKED, NOT_SUPPORTED ("unrecognized"), RELAUNCH_ADVISED, RELAUNCH_ADVISED_CONFIGURATION_NEEDED. The last two
+    // are declared in Automata's V5QuoteVerifier, which at commit 2df31aa says OUT_OF_DATE instead.
     uint256 private constant _STATUSES = 0x06050a09080703040201;
     uint256 private constant _STATUS_COUNT = 10;
 
@@ -83,6 +91,7 @@ contract AutomataVerifier is IAutomataVerifier {
         if (isAccepted) {
             status = _statusIn({output: output, quote: quote, report: report, claims: claims});
         } else if (keccak256(output) == _TCB_REVOKED_OR_MISSING) {
+            _requireTcbInfo({version: uint8(quote[0]), fmspc: bytes6(claims.pck << 160), number: evaluationNumber});
             status = TcbStatus.NOT_SUPPORTED;
         } else {
             revert AutomataRefused(string(output));
@@ -124,6 +133,18 @@ contract AutomataVerifier is IAutomataVerifier {
         return AUTOMATA.verifyAndAttestOnChain(quote.raw(), uint32(evaluationNumber));
     }
 
+    /// @dev Where TCB info has ended or was never brought, Automata's router gives its verifier none at all instead of
+    /// reverting; no level fits then, and the verdict is the same as for a platform below every level. Reverts, mostly
+    /// with the router's own error, unless TCB info is in force.
+    function _requireTcbInfo(uint16 version, bytes6 fmspc, uint32 number) private view {
+        IAutomataRouter router = AUTOMATA.quoteVerifiers(version).pccsRouter();
+        uint32 counting = number == 0 ? router.getStandardTcbEvaluationDataNumber(_TDX) : number;
+        bytes32 content = router.getFmspcTcbContentHash({
+            id: _TDX, fmspc: fmspc, version: _TCB_INFO_VERSION, tcbEvaluationDataNumber: counting
+        });
+        if (content == 0) revert IAutomataRouter.FmspcTcbExpiredOrNotFound(_TDX, _TCB_INFO_VERSION);
+    }
+
     /// @dev The status byte of an output which must be about this quote.
     function _statusIn(bytes memory output, bytes calldata quote, uint256 report, QuoteClaims memory claims)
         private
@@ -131,17 +152,18 @@ contract AutomataVerifier is IAutomataVerifier {
         returns (TcbStatus)
     {
         bytes calldata tdReport = quote.tdReport(report);
-        uint256 number = output.length < _REPORT + tdReport.length ? _STATUS_COUNT : uint8(output[_STATUS]);
-        if (number >= _STATUS_COUNT) revert AutomataOutputUnexpected(output);
+        if (output.length < _REPORT + tdReport.length) revert AutomataOutputUnexpected(output);
         bytes32 reported;
         uint256 fmspc;
+        // within the output, as the line above makes sure
         assembly ("memory-safe") {
             reported := keccak256(add(output, add(0x20, _REPORT)), tdReport.length)
             fmspc := shr(208, mload(add(output, add(0x20, _FMSPC))))
         }
+        uint256 number = uint8(output[_STATUS]);
         bool isOfQuote = reported == keccak256(tdReport) && bytes6(uint48(fmspc)) == bytes6(claims.pck << 160)
-            && output[0] == 0 && output[1] == quote[0];
-        if (!isOfQuote) revert AutomataOutputUnexpected(output);
+            && bytes4(output) == quote.versionAndBodyType();
+        if (!isOfQuote || number >= _STATUS_COUNT) revert AutomataOutputUnexpected(output);
         return TcbStatus(uint8(_STATUSES >> (8 * number)));
     }
 

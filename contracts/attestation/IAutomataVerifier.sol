@@ -3,21 +3,8 @@ pragma solidity >=0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {TcbStatus} from "../types/VerifiedQuote.sol";
+import {IAutomataDcap} from "./IAutomataDcap.sol";
 import {IPckCertificates} from "./IPckCertificates.sol";
-
-/// @notice The one function of Automata's AutomataDcapAttestationFee (version 1.1) that is called.
-/// Source: github.com/automata-network/automata-dcap-attestation, commit 2df31aa.
-interface IAutomataDcap {
-    /// @param rawQuote The whole quote, certificates included.
-    /// @param tcbEvaluationDataNumber Which of Intel's sets; zero: the standard one.
-    /// @return success Whether signatures, certificates and collateral hold. NOT whether the platform is up to date.
-    /// @return output Quote version 2 ‖ body type 2 ‖ TCB status 1 ‖ FMSPC 6 ‖ TD report ‖ advisories (big-endian); or
-    /// why it was refused, in a few letters.
-    function verifyAndAttestOnChain(bytes calldata rawQuote, uint32 tcbEvaluationDataNumber)
-        external
-        payable
-        returns (bool success, bytes memory output);
-}
 
 /// @title IAutomataVerifier
 /// @notice Quotes judged by Automata's DCAP contract and its collateral, behind the same port as ours.
@@ -26,10 +13,15 @@ interface IAutomataDcap {
 /// quote came with, since Automata's contract takes nothing else.
 ///
 /// What Automata last said of a quote is remembered by evaluation number: {assessQuote} repeats it, and anyone has it
-/// said anew by {judge}. A refusal doesn't tell stale collateral from a revoked certificate, so it changes nothing;
-/// only "TCB revoked or missing" does. A revoked certificate therefore puts a shard out no sooner than its attestation
-/// ends, and no later: that is what our own verifier is better at. Trusted beside Intel: whoever owns Automata's
-/// contracts.
+/// said anew by {judge}. A policy's minimum evaluation number is the very set that counts here; zero: the standard one.
+///
+/// A refusal doesn't tell stale collateral from a revoked certificate, so it changes nothing. The one exception is
+/// "TCB revoked or missing": Automata says that of stale TCB info too, so it counts only while Automata's router shows
+/// TCB info in force. A revoked certificate therefore keeps a shard from renewing, but puts it out no sooner than its
+/// attestation ends: our own verifier is better at that. Trusted beside Intel: whoever owns Automata's contracts.
+///
+/// Nothing is paid: should Automata charge its fee, it accepts no quotes from here any more, and shards stay until
+/// their attestation ends.
 interface IAutomataVerifier is IQuoteVerifier {
     /// @notice Automata's contract judged a quote. An evaluation number of zero stands for Intel's standard set.
     event QuoteJudged(bytes32 indexed quoteHash, uint256 indexed evaluationNumber, TcbStatus status);

@@ -9,8 +9,9 @@ import {PckRecord} from "./PckRecord.sol";
 import {TdxQuote} from "./TdxQuote.sol";
 
 /// @title QuoteRules
-/// @notice What every verifier here demands of a quote, whatever the collateral says: a TD closed to its host,
-/// @notice What every verifier here demands of a quote, whatever the collateral says: a TD closed to its host,
+/// @notice What every verifier here demands of a quote, whatever the collateral says: a TD that is closed to its host,
+/// vouched for by Intel's quoting enclave on a machine whose PCK certificate is stored and in force; both signatures.
+/// @dev Errors are those of {IDcapVerifier} and {IPckCertificates}.
 library QuoteRules {
     using TdxQuote for bytes;
 

@@ -37,6 +37,12 @@ library WholeQuote {
         return quote[report:core(quote).length - _SIGNATURES];
     }
 
+    /// @notice Version 2 ‖ type of the body 2, big-endian. Of a version 4 quote the type goes without saying: 2, a TD
+    /// report 1.0.
+    function versionAndBodyType(bytes calldata quote) internal pure returns (bytes4) {
+        return bytes4(abi.encodePacked(bytes1(0), quote[0], bytes1(0), quote[0] == 0x05 ? quote[48] : bytes1(0x02)));
+    }
+
     /// @notice The quote as its machine made it.
     function raw(bytes calldata quote) internal pure returns (bytes memory) {
         uint256 signedEnd = core(quote).length - _SIGNATURES;

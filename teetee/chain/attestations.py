@@ -15,6 +15,7 @@ from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import Keyset
+from teetee.quotes.quote import core_of
 from teetee.quotes.tcb_status import TcbStatus
 
 
@@ -107,6 +108,11 @@ class AttestationHistory:
         Raises `CalldataUnreadable` when that went through another contract. Nothing is checked
         here: compare `teetee.quotes.quote_hash` of them with `quote_hash`.
         """
+        argument, pck_id = self.quote_argument(transaction_hash)
+        return core_of(argument), pck_id
+
+    def quote_argument(self, transaction_hash: str) -> tuple[bytes, bytes]:
+        """The same, with the PEM chain behind the core where the verifier takes one."""
         called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
         if called is not None and called[0] in ("enrol", "renew"):
             return called[1]["quote"], called[1]["pckId"]

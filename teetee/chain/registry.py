@@ -17,6 +17,7 @@ from teetee.chain.models import Model
 from teetee.chain.policies import AttestationPolicy
 from teetee.chain.rejections import ShardReplaced, UnknownShard
 from teetee.chain.shards import Shard, ShardStatus
+from teetee.chain.verifiers import Verifier
 from teetee.identifiers import ModelId, ShardId
 from teetee.keyset import EnclaveIdentity, Keyset
 from teetee.layers import LayerRange
@@ -52,6 +53,7 @@ class Registry:
         self._deployment = deployment
         self.contract = connection.contract("ShardRegistry", deployment.registry)
         self.history = AttestationHistory(connection, deployment)
+        self.verifier = Verifier(connection, deployment)
         self._certificates = Certificates(connection, deployment)
         # The latest attestation of each shard: whoever polls reads its events once per quote.
         self._attestations: dict[ShardId, Attestation] = {}
@@ -169,6 +171,10 @@ class Registry:
         """Quote core and pckId of the present quote. Raises as `AttestationHistory.quote` does."""
         return self.history.quote(shard.enrolment_transaction)
 
+    def quote_argument(self, shard: Shard) -> tuple[bytes, bytes]:
+        """The same, with the PEM chain behind the core where the verifier takes one."""
+        return self.history.quote_argument(shard.enrolment_transaction)
+
     def claims(self, shard: Shard) -> QuoteClaims:
         """What a recheck takes. Raises as `quote` does, and `QuoteMalformed`."""
         core, pck_id = self.quote(shard)
@@ -205,9 +211,11 @@ class Registry:
     # ------------------------------------------------------------ calls
 
     def enrol(
-        self, enrolment: Enrolment, quote_core: bytes, pck_id: bytes, signature: CompactSignature
+        self, enrolment: Enrolment, quote: bytes, pck_id: bytes, signature: CompactSignature
     ) -> Call:
-        """By the host, which must have approved the bond. `signature` is the enclave signer's."""
+        """By the host, which must have approved the bond. `quote` is as `Verifier.argument` has it,
+        `signature` the enclave signer's.
+        """
         parameters = {
             "modelId": enrolment.model_id,
             "firstLayer": enrolment.layers.first,
@@ -221,7 +229,7 @@ class Registry:
             "blockNumber": enrolment.block_number,
         }
         full = signature.to_rsv()
-        return encode_call(self.contract, "enrol", parameters, quote_core, pck_id, full)
+        return encode_call(self.contract, "enrol", parameters, quote, pck_id, full)
 
     def renew(
         self,
@@ -230,7 +238,7 @@ class Registry:
         *,
         endpoint: str,
         block_number: int,
-        quote_core: bytes,
+        quote: bytes,
         pck_id: bytes,
     ) -> Call:
         """By the host, with a fresh quote of the same enclave."""
@@ -241,7 +249,7 @@ class Registry:
             "endpoint": endpoint,
             "blockNumber": block_number,
         }
-        return encode_call(self.contract, "renew", parameters, quote_core, pck_id)
+        return encode_call(self.contract, "renew", parameters, quote, pck_id)
 
     def retire(self, shard_id: ShardId) -> Call:
         """By the host."""

@@ -258,6 +258,12 @@ class TcbRefused(ContractRejected):
     )
 
 
+class AutomataRefused(ContractRejected):
+    """Automata's contract refuses the quote, for its collateral, its certificates or its TCB."""
+
+    next_step = "Read Automata's reason; TCBR: have the machine's firmware updated."
+
+
 class PlatformIsDenied(ContractRejected):
     """The platform is denied, or not on the list that the model's policy asks for."""
 

@@ -12,7 +12,7 @@
         ├── enclaves    MalformedEndpoint, MalformedFrame, PeerKeyMismatch, WrongPeerPurpose,
         │               StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
-        │               NoCollateralSource, ShardRefused
+        │               CollateralKeptElsewhere, NoCollateralSource, ShardRefused
         ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries,
         │               InvalidQuestion, PromptTooLong, MalformedAmount, PriceAboveLimit,
         │               InsufficientTokens, AllowanceTooSmall
@@ -172,6 +172,17 @@ class NoCollateralSource(Fatal):
             "No quote can be judged without Intel's collateral. Name a PCCS with --pccs or "
             "TEETEE_PCCS, or a folder with --collateral; or trust the chain's own check with "
             "--skip-quote-check."
+        )
+
+
+class CollateralKeptElsewhere(Fatal):
+    """The network's verifier judges by collateral that is in somebody else's contracts."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This network's platforms are judged by Automata's contracts, which keep collateral "
+            "themselves: there is nothing to show or to bring. Have a shard judged anew with "
+            "`teetee host recheck`."
         )
 
 

@@ -124,7 +124,7 @@ class Hosting:
             block_number=proven.occasion.block_number,
         )
         call = registry.enrol(
-            enrolment, proven.quote.core, proven.pck_id, proven.statement.signature
+            enrolment, self._argument(proven), proven.pck_id, proven.statement.signature
         )
         self._notify("Enrolling the shard…")
         sent += self._send_judged("enrol", call, proven)
@@ -141,7 +141,7 @@ class Hosting:
             shard.keyset,
             endpoint=proven.occasion.endpoint,
             block_number=proven.occasion.block_number,
-            quote_core=proven.quote.core,
+            quote=self._argument(proven),
             pck_id=proven.pck_id,
         )
         self._notify("Renewing the attestation…")
@@ -222,6 +222,9 @@ class Hosting:
 
     # ------------------------------------------------------------ sending
 
+    def _argument(self, proven: ProvenEnclave) -> bytes:
+        return self._contracts.registry.verifier.argument(proven.quote)
+
     def _add_certificates(self, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
         store = self._contracts.certificates
         if store.has_leaf(proven.pck_id):
@@ -246,7 +249,8 @@ class Hosting:
         return [*brought, (name, self._sender.send(call))]
 
     def _bring_collateral(self, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
-        if self._collateral is None:
+        # An adapter judges by somebody else's collateral, which is not ours to bring.
+        if self._collateral is None or self._contracts.registry.verifier.is_adapter:
             return []
         self._notify("Bringing the chain fresh collateral for this kind of platform…")
         kind = self._contracts.certificates.platform_kind(proven.pck_id)

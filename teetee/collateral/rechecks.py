@@ -11,6 +11,7 @@ from teetee.chain.rejections import ContractRejected
 from teetee.chain.shards import Shard, ShardStatus
 from teetee.chain.transactions import Sender, Sent
 from teetee.identifiers import ShardId
+from teetee.quotes.claims import QuoteClaims
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def recheck_shard(registry: Registry, sender: Sender, shard: Shard) -> Recheck:
     """One shard; a contract's refusal is part of the outcome."""
     try:
         claims = registry.claims(shard)
+        if registry.verifier.is_adapter:
+            _judge_anew(registry, sender, shard, claims)
         after = registry.status_after_recheck(shard, claims)
         if after is shard.status:
             return Recheck(shard.shard_id, shard.status, after)
@@ -67,3 +70,17 @@ def recheck_shard(registry: Registry, sender: Sender, shard: Shard) -> Recheck:
     except ContractRejected as rejected:
         return Recheck(shard.shard_id, shard.status, shard.status, error=str(rejected))
     return Recheck(shard.shard_id, shard.status, after, sent)
+
+
+def _judge_anew(registry: Registry, sender: Sender, shard: Shard, claims: QuoteClaims) -> None:
+    """An adapter repeats what it was told last: where that has changed, it is told first."""
+    verifier = registry.verifier
+    argument, pck_id = registry.quote_argument(shard)
+    number = registry.policy(shard.model_id).minimum_evaluation_number
+    try:
+        said = verifier.verdict(argument, pck_id, number)
+        if said is not verifier.remembered(claims, number):
+            sender.send(verifier.judge(argument, pck_id, number))
+    except ContractRejected:
+        # Stale collateral and the like: no news. There may be other reasons to put the shard out.
+        return

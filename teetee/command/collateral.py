@@ -10,7 +10,7 @@ import typer
 
 from teetee.chain.collateral import Kept, PlatformKind
 from teetee.client.contracts import Contracts
-from teetee.client.errors import NoCollateralSource
+from teetee.client.errors import CollateralKeptElsewhere, NoCollateralSource
 from teetee.collateral import Item, PccsReader, Recheck, Synchronization, recheck_shards
 from teetee.collateral.kinds import highest_minimum, kind_of, kinds_of_shards
 from teetee.command.options import KeystoreOption, PccsOption
@@ -39,6 +39,8 @@ FmspcOption = Annotated[
 @with_session
 def show(session: Session, fmspc: FmspcOption = None) -> None:
     """List the collateral that the chain keeps, and until when it is in force."""
+    if session.contracts.registry.verifier.is_adapter:
+        raise CollateralKeptElsewhere
     with session.printer.waiting("Reading the chain…"):
         kept = list(_kept(session.contracts, _kinds(session.contracts, fmspc)))
         now = session.contracts.connection.head().timestamp
@@ -66,6 +68,8 @@ def sync(
 ) -> None:
     """Bring the chain what a PCCS has newer. Anyone may; it costs gas."""
     contracts = session.contracts
+    if contracts.registry.verifier.is_adapter:
+        raise CollateralKeptElsewhere
     sender = session.sender(session.account(keystore))
     reader = PccsReader(_address(session, pccs))
     synchronization = Synchronization(

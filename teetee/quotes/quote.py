@@ -197,6 +197,18 @@ def _take_signed(reader: ByteReader) -> tuple[bytes, bytes, bytes]:
     return header, body_head, reader.take(layout.V5_BODIES[body_head])
 
 
+def core_of(argument: bytes) -> bytes:
+    """The core that a transaction's `quote` begins with: adapters to other verifiers take the PEM
+    chain behind it. Nothing is checked.
+    """
+    size = layout.CORE_BYTES
+    if argument.startswith(layout.TDX_V5_START):
+        body = argument[layout.HEADER_BYTES : layout.HEADER_BYTES + layout.BODY_HEAD_BYTES]
+        report = layout.V5_BODIES.get(body, layout.TD_REPORT_BYTES)
+        size += layout.BODY_HEAD_BYTES + report - layout.TD_REPORT_BYTES
+    return argument[:size]
+
+
 def rebuild(
     core: bytes, leaf_der: bytes, authority_der: bytes, root_der: bytes, *, final_nul: bool = True
 ) -> bytes:

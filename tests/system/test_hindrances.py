@@ -129,7 +129,7 @@ def test_renew__one_byte_of_the_quote_is_changed__is_refused(world: World, askin
             proven.statement.identity.keyset,
             endpoint=enclave.endpoint,
             block_number=proven.occasion.block_number,
-            quote_core=bytes(core),
+            quote=bytes(core),
             pck_id=proven.pck_id,
         )
         contracts.connection.simulate(call, enclave.host.address)

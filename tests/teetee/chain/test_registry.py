@@ -99,7 +99,7 @@ def renew(world: World, enclave: Enclave, endpoint: str = "127.0.0.1:7701") -> b
         enclave.identity.keyset,
         endpoint=endpoint,
         block_number=block.number,
-        quote_core=quote,
+        quote=quote,
         pck_id=PCK_ID,
     )
     world.sender(enclave.host).send(call)

@@ -2,6 +2,7 @@
 
 given a recorded quote of a TDX machine
     it should be trimmed to its core, and rebuilt to the same bytes
+    its core should be found with and without the PEM chain behind it
     its measurement, hash and ids should be those which contracts compute
 given a quote of another kind, cut off, followed by foreign bytes, or of other lengths
     it should be refused, and say what is wrong
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from teetee import quotes
 from teetee.quotes.errors import CertificateMalformed, QuoteMalformed
-from teetee.quotes.quote import Quote
+from teetee.quotes.quote import Quote, core_of
 from tests.teetee.quotes import recorded
 from tests.vectors.attestation.generate import rendered
 
@@ -187,3 +188,14 @@ def test_platform_id__of_an_authority__refused() -> None:
 
 def test_vectors__made_again__are_the_committed_ones() -> None:
     assert (recorded.VECTORS / "vectors.json").read_text() == rendered()
+
+
+@pytest.mark.parametrize("name", [*recorded.TDX_V4, *recorded.TDX_V5])
+def test_core_of__a_core_with_or_without_its_chain__is_the_core(name: str) -> None:
+    quote = quotes.parse(recorded.quote(name))
+    assert core_of(quote.core) == core_of(quote.core + quote.pck_chain) == quote.core
+
+
+@given(st.binary(max_size=1240))
+def test_core_of__anything_shorter__is_all_of_it(argument: bytes) -> None:
+    assert core_of(argument) == argument

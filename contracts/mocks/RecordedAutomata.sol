@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IAutomataDcap} from "../attestation/IAutomataDcap.sol";
+import {IAutomataQuoteVerifier} from "../attestation/IAutomataQuoteVerifier.sol";
+import {IAutomataRouter} from "../attestation/IAutomataRouter.sol";
+
+/// @title RecordedAutomata
+/// @notice For tests: Automata's entry, verifier and router in one. It answers what anyone recorded for a raw quote and
+/// an evaluation number, and refuses others. It keeps TCB info of all kinds or of none.
+contract RecordedAutomata is IAutomataDcap, IAutomataQuoteVerifier, IAutomataRouter {
+    struct Answer {
+        bool success;
+        bytes output;
+    }
+
+    mapping(bytes32 rawQuote => mapping(uint32 number => Answer answer)) private _answers;
+    bool private _isStale;
+    bool private _isPaid;
+
+    /// @notice From now on this is what is said of that quote.
+    function record(bytes calldata rawQuote, uint32 number, bool success, bytes calldata output) external {
+        _answers[keccak256(rawQuote)][number] = Answer({success: success, output: output});
+    }
+
+    /// @notice Whether its TCB infos have ended.
+    function setStale(bool isStale) external {
+        _isStale = isStale;
+    }
+
+    /// @notice Whether it wants a fee.
+    function setPaid(bool isPaid) external {
+        _isPaid = isPaid;
+    }
+
+    /// @inheritdoc IAutomataDcap
+    function verifyAndAttestOnChain(bytes calldata rawQuote, uint32 tcbEvaluationDataNumber)
+        external
+        payable
+        returns (bool success, bytes memory output)
+    {
+        if (_isPaid && msg.value == 0) revert Insufficient_Funds();
+        Answer storage answer = _answers[keccak256(rawQuote)][tcbEvaluationDataNumber];
+        return answer.output.length == 0 ? (false, bytes("ATTVE")) : (answer.success, answer.output);
+    }
+
+    /// @inheritdoc IAutomataDcap
+    function quoteVerifiers(uint16) external view returns (IAutomataQuoteVerifier) {
+        return this;
+    }
+
+    /// @inheritdoc IAutomataQuoteVerifier
+    function pccsRouter() external view returns (IAutomataRouter) {
+        return this;
+    }
+
+    /// @inheritdoc IAutomataRouter
+    function getStandardTcbEvaluationDataNumber(uint8 id) external view returns (uint32) {
+        if (_isStale) revert TcbEvalExpiredOrNotFound(id);
+        return 20;
+    }
+
+    /// @inheritdoc IAutomataRouter
+    function getFmspcTcbContentHash(uint8 id, bytes6 fmspc, uint32 version, uint32) external view returns (bytes32) {
+        if (_isStale) revert FmspcTcbExpiredOrNotFound(id, version);
+        return keccak256(abi.encode(id, fmspc, version));
+    }
+}
