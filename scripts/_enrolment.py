@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ape.api import AccountAPI, ReceiptAPI
-from ape.exceptions import ContractLogicError
 
-from scripts._contracts import Contracts, contract_at
+from scripts._contracts import Contracts
 from scripts._errors import QuoteOfAnotherRoot
 from scripts._root_ca import RootCa
 from scripts._transactions import send
+from scripts._verifiers import automata_behind
 from teetee.client.enclave_statement import EnclaveStatement, Occasion, check_statement
 from teetee.quotes import certificate_chain_der, certificate_id, parse
 
@@ -119,8 +119,5 @@ class Enrolling:
     def _argument(self, quote: bytes) -> bytes:
         """As `teetee.chain.verifiers` has it: the adapter to Automata takes the PEM chain too."""
         parsed = parse(quote)
-        try:
-            contract_at("AutomataVerifier", str(self.contracts.verifier.address)).AUTOMATA()
-        except ContractLogicError:
-            return parsed.core
-        return parsed.core + parsed.pck_chain
+        is_adapter = automata_behind(str(self.contracts.verifier.address)) is not None
+        return parsed.core + parsed.pck_chain if is_adapter else parsed.core

@@ -243,7 +243,7 @@ contract DcapVerifierTest is CollateralFixture {
 
     /* GAS */
 
-    function test_verifyQuote__its_gas__below_125000() external {
+    function test_verifyQuote__its_gas__below_125000() external view {
         bytes memory core = firstCore;
         bytes32 pckId = firstPck;
         dcap.verifyQuote(core, pckId, _anyPolicy());
