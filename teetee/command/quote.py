@@ -28,7 +28,8 @@ quote = typer.Typer(
 FileArgument = Annotated[
     Path,
     typer.Argument(
-        help="The quote: raw bytes or hexadecimal; zeros behind it do not matter.", metavar="FILE"
+        help="The quote: raw bytes, hexadecimal or base64; zeros behind it do not matter.",
+        metavar="FILE",
     ),
 ]
 

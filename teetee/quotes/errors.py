@@ -24,8 +24,8 @@ class QuoteUnreadable(QuoteError):
     def __init__(self, place: str, reason: str) -> None:
         self.place = place
         super().__init__(
-            f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, raw "
-            "or in hexadecimal."
+            f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, "
+            "raw, in hexadecimal, or in base64."
         )
 
 
