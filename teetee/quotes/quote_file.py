@@ -25,10 +25,12 @@ def read_quote(path: Path) -> bytes:
         raise QuoteUnreadable(str(path), "it is empty")
     if len(raw) > MAX_FILE_BYTES:
         raise QuoteUnreadable(str(path), f"it has more than {MAX_FILE_BYTES} bytes")
-    text = raw.strip()
+    text = raw.strip().strip(b"\"'")
     # No quote's first bytes are digits or letters: versions are numbers below 0x30.
     if _HEX.fullmatch(text):
         return bytes.fromhex(text.decode("ascii").removeprefix("0x").removeprefix("0X"))
+    if _HEX.fullmatch(text + b"0"):
+        raise QuoteUnreadable(str(path), "its hexadecimal digits are odd in number")
     return _from_base64(text) or raw
 
 
