@@ -19,6 +19,8 @@ contract CollateralReader is ICollateralReader {
     /// @dev Intel's have at most 7,000. What is packed is shorter, so offsets in it fit into 16 bits.
     uint256 private constant _MAX_BYTES = 40_000;
     uint256 private constant _COMPONENTS = 16;
+    uint256 private constant _FIRST_IDENTITY_VERSION = 2;
+    uint256 private constant _LAST_IDENTITY_VERSION = 3;
 
     /// @inheritdoc ICollateralReader
     function readTcbInfo(bytes calldata json) external pure returns (CollateralHead memory head, bytes memory packed) {
@@ -28,6 +30,8 @@ contract CollateralReader is ICollateralReader {
         place = _readWindow({place: place, end: end, head: head});
         uint256 value;
         (value, place) = place.expect(end, ',"fmspc":', 9).hexadecimal(end, 12);
+        // an item without FMSPC is a QE identity's
+        if (value == 0) revert CollateralJson.JsonUnexpected(end - place);
         head.fmspc = bytes6(uint48(value));
         (value, place) = place.expect(end, ',"pceId":', 9).hexadecimal(end, 4);
         head.pceId = bytes2(uint16(value));
@@ -53,10 +57,12 @@ contract CollateralReader is ICollateralReader {
     {
         (uint256 place, uint256 end) = _bounds(json);
         packed = PackedBytes.reserve(json.length);
-        place = place.expect(end, '{"id":"TD_QE","version":2,', 26);
-        place = _readWindow({place: place, end: end, head: head});
-        place = _readNumber({place: place, end: end, head: head});
         uint256 value;
+        // versions 2 and 3 have the same members, and mean the same by them
+        (value, place) = place.expect(end, '{"id":"TD_QE","version":', 24).number(end, _LAST_IDENTITY_VERSION);
+        if (value < _FIRST_IDENTITY_VERSION) revert CollateralJson.JsonUnexpected(end - place);
+        place = _readWindow({place: place.expect(end, ",", 1), end: end, head: head});
+        place = _readNumber({place: place, end: end, head: head});
         (value, place) = place.expect(end, ',"miscselect":', 14).hexadecimal(end, 8);
         packed.append(value, 4);
         (value, place) = place.expect(end, ',"miscselectMask":', 18).hexadecimal(end, 8);

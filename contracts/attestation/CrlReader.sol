@@ -126,7 +126,10 @@ contract CrlReader is ICrlReader {
         (offset, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
         offset = der.skip({offset: offset, end: next, expected: _CRL_NUMBER, size: 5});
         offset = der.openLast({offset: offset, end: next, tag: Der.OCTET_STRING});
-        (, offset) = der.integer({offset: offset, end: next});
+        uint256 number;
+        (number, offset) = der.integer({offset: offset, end: next});
+        // RFC 5280 section 5.2.3: at most 20 octets
+        if (number > uint160(type(int160).max)) revert Der.DerValueUnexpected(offset);
         Der.finish(offset, next);
         offset = der.skip({offset: next, end: end, expected: _KEY_IDENTIFIER, size: 13}) + 20;
         Der.finish(offset, end);

@@ -72,8 +72,8 @@ library PckExtension {
         Der.finish(offset, end);
     }
 
-    /// @dev 16 component versions, the PCE's version, the CPUSVN. What decides is the components: Intel's own library
-    /// doesn't look at the CPUSVN either.
+    /// @dev 16 component versions, the PCE's version, the CPUSVN. Intel's library judges by the components, others by
+    /// the CPUSVN: in all of Intel's leaves they are the same, and a leaf in which they aren't is refused.
     function _readTcb(bytes memory der, uint256 offset, uint256 end, PckPlatform memory platform)
         private
         pure
@@ -92,8 +92,9 @@ library PckExtension {
         platform.componentSvns = bytes16(uint128(versions));
         (version, offset) = _readVersion({der: der, offset: offset, end: next, n: 17});
         platform.pceSvn = uint16(version);
-        offset = der.skip({offset: offset, end: next, expected: CPU_SVN, size: 17}) + 16;
-        Der.finish(offset, next);
+        offset = der.skip({offset: offset, end: next, expected: CPU_SVN, size: 17});
+        if (der.word(offset) >> 128 != versions) revert Der.DerValueUnexpected(offset);
+        Der.finish(offset + 16, next);
     }
 
     /// @dev An INTEGER of one or two bytes: 0 to 32,767.

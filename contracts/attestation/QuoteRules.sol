@@ -17,10 +17,11 @@ library QuoteRules {
 
     bytes16 private constant _INTEL_QE_VENDOR = hex"939a7233f79c4ca9940a0db3957f0607";
 
-    // TD attributes, bit n of the little-endian number: 28 SEPT_VE_DISABLE must be set; 30 protection keys, 31 key
-    // locker and 63 performance counters may be; all others (debug, migratable, reserved) must not.
+    // TD attributes, bit n of the little-endian number: 28 SEPT_VE_DISABLE must be set; 16 defence against
+    // single-stepping, 27 separation of linear addresses, 30 protection keys, 31 key locker and 63 performance counters
+    // may be; all others (debug, profiling, service TDs, migratable, provisioning agent, reserved) must not.
     bytes8 private constant _SEPT_VE_DISABLE = hex"0000001000000000";
-    bytes8 private constant _HARMLESS = hex"000000c000000080";
+    bytes8 private constant _HARMLESS = hex"000001c800000080";
 
     /// @dev DEBUG, in the first octet of an enclave's attributes.
     bytes32 private constant _QE_DEBUG = bytes32(bytes1(0x02));

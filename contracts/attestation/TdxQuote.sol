@@ -6,16 +6,16 @@ import {P256Key, P256Signature} from "./P256Verification.sol";
 
 /// @title TdxQuote
 /// @notice Where things stand in the core of a TDX quote of version 4 or 5; docs/protocol.md section 3.
-/// @dev A core is: header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ signature 64 ‖
-/// attestation key 64 ‖ QE report 384 ‖ its signature 64 ‖ QE authentication data 32. Its length follows from its kind,
-/// and {locate} checks it; all other functions take a located core. Integers in it are little-endian, signatures and
-/// keys big-endian. Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
+/// @dev A core is: header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584, 648 or 885 ‖
+/// signature 64 ‖ attestation key 64 ‖ QE report 384 ‖ its signature 64 ‖ QE authentication data 32. Its length follows
+/// from its kind, and {locate} checks it; all other functions take a located core. Integers in it are little-endian,
+/// signatures and keys big-endian. Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
 library TdxQuote {
     /// @notice Not the length of a quote core of that kind.
     error QuoteLengthInvalid(uint256 length);
     /// @notice The first 8 bytes aren't those of a TDX quote of version 4 or 5 signed over P-256.
     error QuoteKindUnsupported(bytes8 versionKeyTypeAndTee);
-    /// @notice The body of a version 5 quote is neither a TD report 1.0 (type 2) nor 1.5 (type 3), of its size.
+    /// @notice The body of a version 5 quote isn't a TD report 1.0 (type 2), 1.5 (3) or 1.5 extended (4), of its size.
     error QuoteBodyUnsupported(bytes6 typeAndSize);
 
     // version, key type 2 (ECDSA over P-256), TEE type 0x81 (TDX); little-endian
@@ -24,10 +24,13 @@ library TdxQuote {
     // body type and body size; little-endian
     bytes6 private constant TD_REPORT_1_0 = hex"020048020000";
     bytes6 private constant TD_REPORT_1_5 = hex"030088020000";
+    bytes6 private constant TD_REPORT_1_5_EX = hex"040075030000";
 
     uint256 private constant HEADER = 48;
     uint256 private constant REPORT_1_0 = 584;
     uint256 private constant REPORT_1_5 = 648;
+    /// @dev Begins as a TD report 1.5 does.
+    uint256 private constant REPORT_1_5_EX = 885;
     /// @dev Everything behind the signed part.
     uint256 private constant SIGNATURES = 608;
 
@@ -44,13 +47,19 @@ library TdxQuote {
         (report, signedEnd) = (HEADER, HEADER + REPORT_1_0);
         if (kind == VERSION_5) {
             bytes6 body = bytes6(word(core, HEADER, 0));
-            if (body != TD_REPORT_1_0 && body != TD_REPORT_1_5) revert QuoteBodyUnsupported(body);
             report = HEADER + 6;
-            signedEnd = report + (body == TD_REPORT_1_0 ? REPORT_1_0 : REPORT_1_5);
+            signedEnd = report + _reportSize(body);
         } else if (kind != VERSION_4) {
             revert QuoteKindUnsupported(kind);
         }
         if (core.length != signedEnd + SIGNATURES) revert QuoteLengthInvalid(core.length);
+    }
+
+    function _reportSize(bytes6 body) private pure returns (uint256) {
+        if (body == TD_REPORT_1_0) return REPORT_1_0;
+        if (body == TD_REPORT_1_5) return REPORT_1_5;
+        if (body == TD_REPORT_1_5_EX) return REPORT_1_5_EX;
+        revert QuoteBodyUnsupported(body);
     }
 
     /// @notice Whose quoting enclave it is.
@@ -70,15 +79,22 @@ library TdxQuote {
         return word(core, report, 232) | word(core, report, 264) | word(core, report, 296) == 0;
     }
 
-    /// @notice Whether MRSERVICETD of a TD report 1.5 is zero: no other TD has a say in this one.
+    /// @notice Whether MRSERVICETD of a TD report 1.5 is zero, and in an extended one hashes and attributes of the
+    /// service TDs at its creation and now: no other TD has a say in this one.
     function isUnserved(bytes calldata core, uint256 report, uint256 signedEnd) internal pure returns (bool) {
         if (signedEnd - report == REPORT_1_0) return true;
-        return word(core, report, 600) | word(core, report, 616) == 0;
+        bytes32 any = word(core, report, 600) | word(core, report, 616);
+        if (signedEnd - report == REPORT_1_5_EX) {
+            // 48 and 8 bytes each, by two words that overlap
+            any |= word(core, report, 729) | word(core, report, 753);
+            any |= word(core, report, 829) | word(core, report, 853);
+        }
+        return any == 0;
     }
 
-    /// @notice Whether it is a TD report 1.5, which also says what the platform is now.
+    /// @notice Whether it is a TD report 1.5, extended or not, which also says what the platform is now.
     function hasPresentTcb(uint256 report, uint256 signedEnd) internal pure returns (bool) {
-        return signedEnd - report == REPORT_1_5;
+        return signedEnd - report != REPORT_1_0;
     }
 
     /// @notice keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID).
@@ -154,7 +170,7 @@ library TdxQuote {
             | bytes32(numbers << 64);
         claims.svns = word(core, report, 0) >> 128;
         claims.td = word(core, report, 120) >> 128;
-        if (signedEnd - report == REPORT_1_5) claims.td |= bytes32(bytes16(word(core, report, 584)));
+        if (hasPresentTcb(report, signedEnd)) claims.td |= bytes32(bytes16(word(core, report, 584)));
     }
 
     /// @dev The 32 bytes at `start + offset`, which {locate} has shown to be within the core.

@@ -9,6 +9,7 @@ library WholeQuote {
     uint256 private constant _CORE_4 = 1_240;
     uint256 private constant _CORE_5 = 1_246;
     uint256 private constant _CORE_5_TD_1_5 = 1_310;
+    uint256 private constant _CORE_5_TD_1_5_EX = 1_547;
 
     /// @dev Behind the signed part: signature 64 ‖ key 64 ‖ QE report 384 ‖ its signature 64 ‖ authentication data 32.
     uint256 private constant _SIGNATURES = 608;
@@ -26,10 +27,14 @@ library WholeQuote {
     /// @notice The core; all of a quote that is too short to have one, or of no known version.
     function core(bytes calldata quote) internal pure returns (bytes calldata) {
         if (quote.length < _CORE_4) return quote;
-        uint256 size = _CORE_4;
         // the version and the TD report's type are little-endian, both below 256
-        if (quote[0] == 0x05) size = quote[48] == 0x03 ? _CORE_5_TD_1_5 : _CORE_5;
+        uint256 size = quote[0] == 0x05 ? _coreOfVersion5(quote[48]) : _CORE_4;
         return quote.length < size ? quote : quote[:size];
+    }
+
+    function _coreOfVersion5(bytes1 bodyType) private pure returns (uint256) {
+        if (bodyType == 0x04) return _CORE_5_TD_1_5_EX;
+        return bodyType == 0x03 ? _CORE_5_TD_1_5 : _CORE_5;
     }
 
     /// @notice The TD report within the core, which begins at `report`.

@@ -110,7 +110,10 @@ library X509 {
             uint256 next;
             (offset, next) = der.open({offset: offset, end: end, tag: SET});
             offset = der.openLast({offset: offset, end: next, tag: Der.SEQUENCE});
-            offset = der.skip({offset: offset, end: next, expected: ATTRIBUTE, size: 4}) + 1;
+            offset = der.skip({offset: offset, end: next, expected: ATTRIBUTE, size: 4});
+            // n is below 128: another octet of the OID would have to follow
+            if (der.word(offset) >> 255 != 0) revert Der.DerValueUnexpected(offset);
+            ++offset;
             uint256 tag = der.word(offset) >> 248;
             if (tag != UTF8_STRING && tag != PRINTABLE_STRING) revert Der.DerValueUnexpected(offset);
             der.openLast({offset: offset, end: next, tag: uint8(tag)});

@@ -5,13 +5,14 @@ import {Der} from "./Der.sol";
 
 /// @title X509Extensions
 /// @notice Reads the extensions of a certificate: may it sign others, and where is Intel's own.
-/// @dev Identifiers, CRL address and unknown extensions which aren't critical are stepped over: nothing is decided by
-/// them. An authority's certificate must say so twice (basic constraints and key usage), and a leaf must say twice that
+/// @dev Identifiers and CRL address decide nothing. Extensions which aren't of Intel's profile are refused, critical or
+/// not: one that limits what a certificate is good for (extended key usage, name constraints) would bind everybody
+/// else. An authority's certificate must say so twice (basic constraints and key usage), and a leaf must say twice that
 /// it is none.
 library X509Extensions {
     using Der for bytes;
 
-    /// @notice The extension at that offset is critical and unknown here.
+    /// @notice The extension at that offset isn't one of Intel's profile.
     error ExtensionUnknown(uint256 offset);
     /// @notice The extension at that offset is there a second time.
     error ExtensionRepeated(uint256 offset);
@@ -46,6 +47,8 @@ library X509Extensions {
 
     uint8 private constant DIGITAL_SIGNATURE = 0x80;
     uint8 private constant KEY_CERT_SIGN = 0x04;
+    uint8 private constant CRL_SIGN = 0x02;
+    uint256 private constant MAX_PATH_LENGTH = 255;
 
     /// @notice Reads the extensions, which fill [offset, end).
     function read(bytes memory der, uint256 offset, uint256 end) internal pure returns (Found memory found) {
@@ -57,7 +60,9 @@ library X509Extensions {
         uint256 needed = (1 << KEY_USAGE) | (1 << BASIC_CONSTRAINTS);
         if (found.seen & needed != needed) revert ExtensionMissing();
         bool maySign = found.keyUsage & KEY_CERT_SIGN != 0;
-        bool fits = found.isAuthority ? maySign : !maySign && found.keyUsage & DIGITAL_SIGNATURE != 0;
+        bool fits = found.isAuthority
+            ? maySign && found.keyUsage & CRL_SIGN != 0
+            : !maySign && found.keyUsage & DIGITAL_SIGNATURE != 0;
         if (!fits) revert KeyUsageInvalid(found.isAuthority, found.keyUsage);
     }
 
@@ -65,20 +70,18 @@ library X509Extensions {
     function _readOne(bytes memory der, uint256 offset, uint256 end, Found memory found) private pure {
         (uint256 oid, uint256 next) = der.open({offset: offset, end: end, tag: Der.OBJECT_IDENTIFIER});
         (bool known, uint256 name) = _name(der.word(oid), next - oid);
-        if (known) {
-            if (found.seen & (1 << name) != 0) revert ExtensionRepeated(offset);
-            found.seen |= 1 << name;
-        }
+        if (!known) revert ExtensionUnknown(offset);
+        if (found.seen & (1 << name) != 0) revert ExtensionRepeated(offset);
+        found.seen |= 1 << name;
         if (der.word(next) >> 248 == Der.BOOLEAN) {
             bool critical;
             uint256 flag = next;
             (critical, next) = der.boolean({offset: next, end: end});
             // false is the default, and DER leaves a default out
             if (!critical) revert Der.DerValueUnexpected(flag);
-            if (!known) revert ExtensionUnknown(offset);
         }
         uint256 content = der.openLast({offset: next, end: end, tag: Der.OCTET_STRING});
-        if (known) _keep({der: der, offset: content, end: end, name: name, found: found});
+        _keep({der: der, offset: content, end: end, name: name, found: found});
     }
 
     /// @dev The last arc of 2.5.29.n (below 128, so one octet), {SGX} for Intel's.
@@ -122,8 +125,11 @@ library X509Extensions {
         if (offset == end) return false;
         (isAuthority, offset) = der.boolean({offset: offset, end: end});
         if (!isAuthority) revert Der.DerValueUnexpected(offset);
+        if (offset == end) return isAuthority;
         // Every chain here is root, authority, leaf: no path length of an authority rules that out.
-        if (offset < end) (, offset) = der.integer({offset: offset, end: end});
+        uint256 pathLength;
+        (pathLength, offset) = der.integer({offset: offset, end: end});
+        if (pathLength > MAX_PATH_LENGTH) revert Der.DerValueUnexpected(offset);
         Der.finish(offset, end);
     }
 

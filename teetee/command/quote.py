@@ -13,8 +13,11 @@ from teetee.command.session import FAILED, Session, with_session
 from teetee.quotes import intel
 from teetee.quotes.anatomy import Anatomy
 from teetee.quotes.certificates import certificate_file
+from teetee.quotes.collateral_folder import require_collateral
 from teetee.quotes.quote_file import read_quote
 from teetee.verdicts import Court, VerdictPair
+from teetee.verdicts.errors import TimeImpossible
+from teetee.verdicts.private_chain import LAST_SECOND
 
 quote = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +31,8 @@ quote = typer.Typer(
 FileArgument = Annotated[
     Path,
     typer.Argument(
-        help="The quote: raw bytes or hexadecimal; zeros behind it do not matter.", metavar="FILE"
+        help="The quote: raw bytes, hexadecimal or base64; zeros behind it do not matter.",
+        metavar="FILE",
     ),
 ]
 
@@ -49,8 +53,9 @@ CHECK_EPILOG = """
   $ teetee quote check quote.bin --collateral ./collateral --at 1786704338 --json
 
 The folder holds tcb_info.json, qe_identity.json, pck_crl.der and root_ca_crl.der, as a PCCS serves
-them. Where the two verdicts may differ is in docs/attestation.md. Exit code 0 if they agree, 1 if
-not.
+them: the JSON as it was signed, not formatted anew. Where the two verdicts may differ is in
+docs/attestation.md. Exit code 0 if they agree (also in refusing), 1 if not or if nothing can be
+judged, 2 if an option cannot be understood.
 """
 
 
@@ -74,10 +79,14 @@ def check(
     ] = None,
 ) -> None:
     """Judge a quote twice: by dcap-qvl, and by our contracts on a private chain."""
+    second = int(time.time()) if at is None else at
+    if not 0 <= second <= LAST_SECOND:
+        raise TimeImpossible(second, LAST_SECOND)
     raw = read_quote(file)
+    require_collateral(collateral)
     root = intel.root_ca() if root_ca is None else certificate_file(root_ca)
     with session.printer.waiting("Judging…"), Court() as court:
-        pair = court.judge(raw, collateral, root, int(time.time()) if at is None else at)
+        pair = court.judge(raw, collateral, root, second)
     session.printer.result(pair.to_json())
     if not session.printer.as_json:
         _print_pair(session, pair)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ObjectIdentifier
 from eth_utils.crypto import keccak
 
-from teetee.quotes.errors import CertificateMalformed
+from teetee.quotes.errors import CertificateMalformed, CertificateUnreadable
 
 CHAIN_LENGTH: Final = 3
 _MAX_FILE_BYTES: Final = 1 << 16
@@ -101,7 +101,7 @@ def sgx_extension(leaf_der: bytes) -> bytes:
 
 
 def certificate_file(path: Path) -> bytes:
-    """DER of the one certificate in a file, DER or PEM. Raises `CertificateMalformed`."""
+    """DER of the one certificate in a file, DER or PEM. Raises `CertificateUnreadable`."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES)
@@ -112,9 +112,9 @@ def certificate_file(path: Path) -> bytes:
         return certificate.public_bytes(Encoding.DER)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise CertificateMalformed(f"in {path} cannot be read ({reason})") from None
+        raise CertificateUnreadable(str(path), reason) from None
     except (ValueError, x509.InvalidVersion):
-        raise CertificateMalformed(f"in {path} is not X.509, neither DER nor PEM") from None
+        raise CertificateUnreadable(str(path), "it is neither DER nor PEM") from None
 
 
 def _parsed(der: bytes) -> x509.Certificate:

@@ -3,7 +3,7 @@
     tcb_info.json       {"tcbInfo": {…}, "signature": "…"}
     qe_identity.json    {"enclaveIdentity": {…}, "signature": "…"}
     pck_crl.der         of the authority that issued the PCK certificate
-    root_ca_crl.der
+    root_ca_crl.der     both also as PEM, or as the hexadecimal digits that a PCCS gives
 
 Certificates beside them (*.pem, *.der, *.crt, also in `certs/` there or two folders up) complete
 the set; Intel's own need not be there.
@@ -21,7 +21,11 @@ import dcap_qvl
 from teetee.quotes import intel
 from teetee.quotes.certificates import pem
 from teetee.quotes.collateral import Collateral
-from teetee.quotes.errors import CertificateMalformed, CollateralInvalid
+from teetee.quotes.errors import (
+    CertificateMalformed,
+    CollateralElsewhere,
+    CollateralInvalid,
+)
 from teetee.quotes.issuers import common_name, issuer_of_crl, signer_of
 from teetee.quotes.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 
@@ -29,9 +33,12 @@ TCB_INFO_FILE: Final = "tcb_info.json"
 QE_IDENTITY_FILE: Final = "qe_identity.json"
 PCK_CRL_FILE: Final = "pck_crl.der"
 ROOT_CRL_FILE: Final = "root_ca_crl.der"
+FILES: Final = (TCB_INFO_FILE, QE_IDENTITY_FILE, PCK_CRL_FILE, ROOT_CRL_FILE)
 
 MAX_FILE_BYTES: Final = 1 << 20
 _CERTIFICATE_SUFFIXES: Final = (".pem", ".der", ".crt", ".cer")
+_CRL_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
+_CRL_PEM = re.compile(rb"-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----")
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -54,7 +61,7 @@ class CollateralSet:
 
         Only shapes are checked here. Raises `CollateralInvalid`.
         """
-        files = {name: _file(folder / name) for name in (PCK_CRL_FILE, ROOT_CRL_FILE)}
+        files = {name: _crl(folder / name) for name in (PCK_CRL_FILE, ROOT_CRL_FILE)}
         tcb_info = _signed_json(folder / TCB_INFO_FILE, TCB_INFO)
         qe_identity = _signed_json(folder / QE_IDENTITY_FILE, QE_IDENTITY)
         at_hand = (*_certificates(folder), *intel.below_the_root())
@@ -90,6 +97,27 @@ class CollateralSet:
         except (ValueError, TypeError) as error:
             raise CollateralInvalid("is not in dcap-qvl's form") from error
         return Collateral(parts.to_json())
+
+
+def require_collateral(folder: Path) -> None:
+    """Raises `CollateralElsewhere` for a folder in which no file of the set is."""
+    if not any((folder / name).exists() for name in FILES):
+        raise CollateralElsewhere(str(folder), FILES)
+
+
+def _crl(path: Path) -> bytes:
+    """DER, or whatever else the file holds: that is for the judges."""
+    content = _file(path)
+    text = content.strip()
+    if _CRL_HEX.fullmatch(text):
+        return bytes.fromhex(text.decode("ascii"))
+    enclosed = _CRL_PEM.fullmatch(text)
+    try:
+        return (
+            base64.b64decode(b"".join(enclosed[1].split()), validate=True) if enclosed else content
+        )
+    except ValueError:
+        return content
 
 
 def _signed_json(path: Path, name: str) -> SignedJson:

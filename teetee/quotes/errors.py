@@ -4,8 +4,10 @@ QuoteError (Fatal)
 ├── QuoteUnreadable           no file with a quote in it
 ├── QuoteMalformed            not a TDX quote of version 4 or 5 with its PCK chain
 ├── CertificateMalformed      not a certificate, or not the one expected there
+├── CertificateUnreadable     no file with a certificate in it
 ├── ComposeInvalid            not an app-compose document
 ├── CollateralInvalid         not collateral, or not in force at that time
+├── CollateralElsewhere       a folder without any collateral
 ├── QuoteRefused              a signature, a chain or a platform's state does not hold
 └── TcbStatusRefused          all signatures hold, and the platform is behind
 CollateralUnavailable (Retryable)  the PCCS does not answer, or not with collateral
@@ -24,8 +26,8 @@ class QuoteUnreadable(QuoteError):
     def __init__(self, place: str, reason: str) -> None:
         self.place = place
         super().__init__(
-            f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, raw "
-            "or in hexadecimal."
+            f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, "
+            "raw, in hexadecimal, or in base64."
         )
 
 
@@ -49,6 +51,17 @@ class CertificateMalformed(QuoteError):
         )
 
 
+class CertificateUnreadable(QuoteError):
+    """No file with a certificate in it."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        super().__init__(
+            f"No certificate can be read from {place}: {reason}. Name a file with one X.509 "
+            "certificate, DER or PEM."
+        )
+
+
 class ComposeInvalid(QuoteError):
     """Not an app-compose document."""
 
@@ -66,6 +79,17 @@ class CollateralInvalid(QuoteError):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(f"The collateral {rule}. Fetch it anew for this quote.")
+
+
+class CollateralElsewhere(QuoteError):
+    """A folder without any collateral."""
+
+    def __init__(self, folder: str, names: tuple[str, ...]) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} holds no collateral: none of {', '.join(names)}. Name the folder that they "
+            "are in, not the one around it."
+        )
 
 
 class QuoteRefused(QuoteError):

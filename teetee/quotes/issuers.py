@@ -40,6 +40,22 @@ def issuer_of_crl(crl_der: bytes, candidates: Iterable[bytes], at: int) -> bytes
     return _preferred(signed or named, at)
 
 
+def issuer_of(der: bytes, candidates: Iterable[bytes]) -> bytes | None:
+    """DER of the first certificate whose key signed this one, and whose name it gives."""
+    certificate = _loaded(der)
+    if certificate is None:
+        return None
+    for candidate in _distinct(candidates):
+        issuer = _loaded(candidate)
+        try:
+            if issuer is not None:
+                certificate.verify_directly_issued_by(issuer)
+                return candidate
+        except (InvalidSignature, ValueError, TypeError):
+            continue
+    return None
+
+
 def is_root(der: bytes) -> bool:
     """Whether the certificate names itself as its issuer."""
     certificate = _loaded(der)

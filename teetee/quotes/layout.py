@@ -1,8 +1,8 @@
 """Where things stand in a TDX quote of version 4 or 5, and in its core. Source: Intel's
 sgx_quote_4.h and sgx_quote_5.h.
 
-Header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584 or 648 ‖ length 4 ‖
-signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖
+Header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584, 648 or 885 ‖ length 4
+‖ signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖
 length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain. Then, often, zeros.
 
 The core leaves out the lengths behind the report, the types and the chain: nothing signs those.
@@ -14,6 +14,7 @@ HEADER_BYTES: Final = 48
 BODY_HEAD_BYTES: Final = 6
 TD_REPORT_BYTES: Final = 584
 TD_REPORT_15_BYTES: Final = 648
+TD_REPORT_15_EX_BYTES: Final = 885
 SIGNATURE_BYTES: Final = 64
 KEY_BYTES: Final = 64
 QE_REPORT_BYTES: Final = 384
@@ -34,8 +35,9 @@ TDX_V5_START: Final = bytes.fromhex("0500020081000000")
 V5_BODIES: Final = {
     bytes.fromhex("020048020000"): TD_REPORT_BYTES,
     bytes.fromhex("030088020000"): TD_REPORT_15_BYTES,
+    bytes.fromhex("040075030000"): TD_REPORT_15_EX_BYTES,
 }
-"""Body type (2: TD report 1.0, 3: 1.5) and size, little-endian, to the size."""
+"""Body type (2: TD report 1.0, 3: 1.5, 4: 1.5 extended) and size, little-endian, to the size."""
 
 CERTIFICATION_QE_REPORT: Final = 6
 CERTIFICATION_PCK_CHAIN: Final = 5

@@ -36,7 +36,8 @@ class TdReport:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """From the 584 bytes of a TDREPORT 1.0, or the 648 of a TDREPORT 1.5."""
+        """From the 584 bytes of a TDREPORT 1.0, the 648 of a TDREPORT 1.5, or the 885 of an
+        extended one, which begins as a TDREPORT 1.5 does."""
         reader = ByteReader(body.ljust(layout.TD_REPORT_15_BYTES, b"\x00"))
         return cls(
             tee_tcb_svn=reader.take(16),
@@ -70,7 +71,7 @@ class Quote:
     body_head: bytes
     """Type and size of the body in version 5, 6 bytes; empty in version 4."""
     td_report: bytes
-    """584 or 648 bytes; taken apart by `report`."""
+    """584, 648 or 885 bytes; taken apart by `report`."""
     signature: bytes
     attestation_key: bytes
     """r ‖ s and x ‖ y, 64 bytes each, big-endian."""
@@ -146,7 +147,8 @@ class Quote:
 
     @property
     def core(self) -> bytes:
-        """The bytes which a contract checks: 1,240 of version 4, 1,246 or 1,310 of version 5."""
+        """The bytes which a contract checks: 1,240 of version 4, 1,246, 1,310 or 1,547 of version
+        5."""
         return b"".join(
             (
                 self.header,

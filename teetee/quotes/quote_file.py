@@ -1,5 +1,6 @@
-"""A quote in a file, as machines and people keep them: raw bytes, or hexadecimal digits."""
+"""A quote in a file, as machines and people keep them: raw bytes, hexadecimal digits, or base64."""
 
+import base64
 import re
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,10 @@ from typing import Final
 from teetee.quotes.errors import QuoteUnreadable
 
 MAX_FILE_BYTES: Final = 1 << 20
+_VERSIONS: Final = (b"\x03\x00", b"\x04\x00", b"\x05\x00")
+_USUAL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 _HEX = re.compile(rb"(?:0[xX])?(?:[0-9A-Fa-f]{2}\s*)+")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]+={0,2}")
 
 
 def read_quote(path: Path) -> bytes:
@@ -21,8 +25,23 @@ def read_quote(path: Path) -> bytes:
         raise QuoteUnreadable(str(path), "it is empty")
     if len(raw) > MAX_FILE_BYTES:
         raise QuoteUnreadable(str(path), f"it has more than {MAX_FILE_BYTES} bytes")
-    text = raw.strip()
-    # No quote's first bytes are digits: versions are numbers below 0x30.
+    text = raw.strip().strip(b"\"'")
+    # No quote's first bytes are digits or letters: versions are numbers below 0x30.
     if _HEX.fullmatch(text):
         return bytes.fromhex(text.decode("ascii").removeprefix("0x").removeprefix("0X"))
-    return raw
+    if _HEX.fullmatch(text + b"0"):
+        raise QuoteUnreadable(str(path), "its hexadecimal digits are odd in number")
+    return _from_base64(text) or raw
+
+
+def _from_base64(text: bytes) -> bytes | None:
+    """The usual alphabet or that of URLs, in one line or several. Only what begins as a quote does
+    is taken for one: any word is base64, too."""
+    if not _BASE64.fullmatch(text):
+        return None
+    digits = b"".join(text.split()).translate(_USUAL_ALPHABET).rstrip(b"=")
+    try:
+        decoded = base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
+    except ValueError:
+        return None
+    return decoded if decoded[:2] in _VERSIONS else None

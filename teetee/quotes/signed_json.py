@@ -35,7 +35,9 @@ class SignedJson:
             inner = members[name]
             content = json.loads(inner)
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise CollateralInvalid(f"has a {name} that is not Intel's signed JSON") from None
+            raise CollateralInvalid(
+                f'has a {name} that is not Intel\'s signed JSON {{"{name}": …, "signature": …}}'
+            ) from None
         if not isinstance(content, dict):
             raise CollateralInvalid(f"has a {name} that is not an object")
         return cls(inner, signature)

@@ -3,7 +3,8 @@
 VerdictError (Fatal)
 ├── ContractsNotCompiled      no bytecode to deploy
 ├── NoAnvil                   no anvil to deploy it on, or it does not answer
-└── PrivateChainFailed        anvil refused what it should do
+├── PrivateChainFailed        anvil refused what it should do
+└── TimeImpossible            no second at which a chain can be
 """
 
 from teetee.errors import Fatal
@@ -27,6 +28,17 @@ class NoAnvil(VerdictError):
     def __init__(self, program: str, reason: str) -> None:
         super().__init__(
             f"The private chain cannot be started: {program} {reason}. Run `make setup`."
+        )
+
+
+class TimeImpossible(VerdictError):
+    """No second at which a chain can be."""
+
+    def __init__(self, at: int, last: int) -> None:
+        self.at = at
+        super().__init__(
+            f"{at} is no Unix second between 0 and {last}. Give seconds since 1970, not "
+            "milliseconds: `date +%s` prints those of now."
         )
 
 

@@ -19,6 +19,7 @@ from teetee.errors import TeeTeeError
 from teetee.quotes.certificates import certificate_id, pem_bodies
 from teetee.quotes.collateral_folder import CollateralSet
 from teetee.quotes.errors import CertificateMalformed
+from teetee.quotes.issuers import issuer_of
 from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus
 from teetee.verdicts.artefacts import artefact, error_signatures
@@ -27,6 +28,8 @@ from teetee.verdicts.verdict import OnChainVerdict
 
 CERTIFICATES: Final = "PckCertificates"
 VERIFIER: Final = "DcapVerifier"
+MOST_ABOVE_A_LEAF: Final = 4
+"""As dcap-qvl: Intel's chains have an authority and the root."""
 ANY_COLLATERAL: Final = (0, 0)
 """A TcbPolicy: every evaluation number, every age up to Intel's own end."""
 _ERROR_STRING: Final = bytes.fromhex("08c379a0")
@@ -74,13 +77,19 @@ def judge(chain: PrivateChain, raw: bytes, collateral: CollateralSet, at: int) -
 
 
 def _leaf_and_authority(quote: Quote) -> tuple[bytes, bytes]:
-    """Both are X.509. Raises `CertificateMalformed`."""
-    chain = pem_bodies(quote.pck_chain)
-    if len(chain) < 2:
+    """Both are X.509. What stands behind the leaf may stand in any order, as with dcap-qvl.
+
+    Raises `CertificateMalformed`.
+    """
+    leaf, *above = pem_bodies(quote.pck_chain) or [b""]
+    if not above:
         raise CertificateMalformed("of the machine comes without its authority's")
-    for der in chain[:2]:
-        certificate_id(der)
-    return chain[0], chain[1]
+    if len(above) > MOST_ABOVE_A_LEAF:
+        raise CertificateMalformed(f"of the machine comes with {len(above)} others")
+    certificate_id(leaf)
+    authority = issuer_of(leaf, above) or above[0]
+    certificate_id(authority)
+    return leaf, authority
 
 
 def _deploy(chain: PrivateChain, root: bytes) -> _Deployed:

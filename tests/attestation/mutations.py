@@ -9,8 +9,9 @@ into a panic.
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import World, element_bytes, header_bytes, to_be_signed
@@ -33,6 +34,8 @@ STATUSES = (
 )
 
 Change = Callable[[random.Random, bytes], bytes]
+Mutate = Callable[[random.Random, Evidence, Evidence, World], Evidence]
+"""From evidence, another evidence, and the world whose keys are at hand."""
 
 
 # ---------------------------------------------------------------- any bytes
@@ -83,8 +86,14 @@ BLIND: tuple[Change, ...] = (_flip, _overwrite, _truncate, _extend, _cut_out, _r
 # ---------------------------------------------------------------- DER
 
 
+def elements(encoded: bytes) -> list[int]:
+    """The offsets of all elements, and of those within the ones that are made of others."""
+    found: list[int] = []
+    _elements(encoded, 0, len(encoded), found)
+    return found
+
+
 def _elements(encoded: bytes, offset: int, end: int, found: list[int]) -> None:
-    """The offsets of all elements in [offset, end), and within those that are made of others."""
     while offset + 2 <= end:
         size = element_bytes(encoded, offset)
         if offset + size > end:
@@ -97,9 +106,7 @@ def _elements(encoded: bytes, offset: int, end: int, found: list[int]) -> None:
 
 def _der_trick(rng: random.Random, encoded: bytes) -> bytes:
     """One element written otherwise, and the lengths around it put right as far as that goes."""
-    found: list[int] = []
-    _elements(encoded, 0, len(encoded), found)
-    place = rng.choice(found)
+    place = rng.choice(elements(encoded))
     head, size = header_bytes(encoded, place), element_bytes(encoded, place)
     tag, content = encoded[place : place + 1], encoded[place + head : place + size]
     length = len(content)
@@ -119,7 +126,7 @@ def _der_trick(rng: random.Random, encoded: bytes) -> bytes:
         b"\x01\x01\x01",  # a boolean that is neither
     )
     changed = rng.choice(tricks)
-    return _relengthed(encoded, place, size, changed)
+    return relengthed(encoded, place, size, changed)
 
 
 def _encoded(tag: bytes, content: bytes) -> bytes:
@@ -130,7 +137,7 @@ def _encoded(tag: bytes, content: bytes) -> bytes:
     return tag + bytes([0x80 | len(size)]) + size + content
 
 
-def _relengthed(encoded: bytes, place: int, size: int, changed: bytes) -> bytes:
+def relengthed(encoded: bytes, place: int, size: int, changed: bytes) -> bytes:
     """`changed` in the place of an element, within elements of their right lengths."""
 
     def rebuilt(offset: int, end: int) -> bytes:
@@ -157,23 +164,6 @@ def _relengthed(encoded: bytes, place: int, size: int, changed: bytes) -> bytes:
 # ---------------------------------------------------------------- JSON
 
 
-def _json_trick(rng: random.Random, text: bytes) -> bytes:
-    plain = text.decode()
-    tricks: tuple[Callable[[random.Random, str], str], ...] = (
-        _repeat_key,
-        _unknown_key,
-        _reorder,
-        _other_number,
-        _other_status,
-        _white_space,
-        _escape,
-        _other_text,
-        _drop_key,
-        _other_levels,
-    )
-    return rng.choice(tricks)(rng, plain).encode()
-
-
 def _members(plain: str) -> list[re.Match[str]]:
     return list(re.finditer(r'"(\w+)":("[^"]*"|\d+)', plain))
 
@@ -192,9 +182,22 @@ def _unknown_key(rng: random.Random, plain: str) -> str:
 
 def _reorder(rng: random.Random, plain: str) -> str:
     found = json.loads(plain)
-    keys = list(found)
-    rng.shuffle(keys)
-    return json.dumps({key: found[key] for key in keys}, separators=(",", ":"))
+    objects = list(_objects(found))
+    # the outermost as often as all others together
+    chosen = rng.choice((found, rng.choice(objects)))
+    members = list(chosen.items())
+    rng.shuffle(members)
+    chosen.clear()
+    chosen.update(members)
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _objects(each)
 
 
 def _other_number(rng: random.Random, plain: str) -> str:
@@ -271,40 +274,120 @@ def _other_levels(rng: random.Random, plain: str) -> str:
 # ---------------------------------------------------------------- evidence
 
 
-def blind(rng: random.Random, evidence: Evidence) -> Evidence:
+def _blind(change: Change) -> Mutate:
     """One part changed, and signed by nobody."""
-    part = rng.choice(PARTS)
-    return replace(evidence, **{part: rng.choice(BLIND)(rng, getattr(evidence, part))})
+
+    def mutate(rng: random.Random, ground: Evidence, _other: Evidence, _world: World) -> Evidence:
+        part = rng.choice(PARTS)
+        return replace(ground, **{part: change(rng, getattr(ground, part))})
+
+    return mutate
 
 
-def swapped(rng: random.Random, evidence: Evidence, other: Evidence) -> Evidence:
+def _text(trick: Callable[[random.Random, str], str]) -> Mutate:
+    """TCB info or QE identity changed, and signed by that world's signer of collateral."""
+
+    def mutate(rng: random.Random, ground: Evidence, _other: Evidence, world: World) -> Evidence:
+        part = rng.choice(TEXTS)
+        text = trick(rng, getattr(ground, part).decode()).encode()
+        return replace(ground, **{part: text, f"{part}_signature": world.sign_json(text)})
+
+    return mutate
+
+
+def _signed(parts: tuple[str, ...], trick: Change | None = None) -> Mutate:
+    """A certificate or CRL changed, and signed by that world's root or authority."""
+
+    def mutate(rng: random.Random, ground: Evidence, _other: Evidence, world: World) -> Evidence:
+        part = rng.choice(parts)
+        change = trick or rng.choice(BLIND)
+        content = change(rng, to_be_signed(getattr(ground, part)))
+        sign = world.sign_leaf if part in ("leaf", "pck_crl") else world.sign_below_root
+        return replace(ground, **{part: sign(content)})
+
+    return mutate
+
+
+def _core(start: Callable[[int], int], size: Callable[[int], int], *, by_pck: bool) -> Mutate:
+    """What the attestation key or the PCK signs changed, and signed by that world's machine."""
+
+    def mutate(rng: random.Random, ground: Evidence, _other: Evidence, world: World) -> Evidence:
+        core = ground.core
+        first = start(len(core))
+        end = first + size(len(core))
+        inner = rng.choice((_flip, _overwrite))(rng, core[first:end])[: end - first]
+        sign = world.sign_qe_report if by_pck else world.sign_quote
+        return replace(ground, core=sign(core[:first] + inner + core[end:]))
+
+    return mutate
+
+
+def _part_of_another(
+    rng: random.Random, ground: Evidence, other: Evidence, _world: World
+) -> Evidence:
     """One to three parts of another's."""
     parts = rng.sample(PARTS, rng.randrange(1, 4))
-    return replace(evidence, **{part: getattr(other, part) for part in parts})
+    return replace(ground, **{part: getattr(other, part) for part in parts})
 
 
-def resigned(rng: random.Random, evidence: Evidence, world: World) -> Evidence:
-    """One part changed by somebody who holds every key of that world: its own, or a stranger's."""
-    kind = rng.choice(("text", "text", "certificate", "list", "quote", "qe report"))
-    if kind == "text":
-        part = rng.choice(TEXTS)
-        trick = rng.choice((_json_trick, _json_trick, _json_trick, rng.choice(BLIND)))
-        text = trick(rng, getattr(evidence, part))
-        return replace(evidence, **{part: text, f"{part}_signature": world.sign_json(text)})
-    if kind in ("certificate", "list"):
-        part = rng.choice(CERTIFICATES if kind == "certificate" else LISTS)
-        trick = rng.choice((_der_trick, _der_trick, rng.choice(BLIND)))
-        content = trick(rng, to_be_signed(getattr(evidence, part)))
-        sign = world.sign_leaf if part in ("leaf", "pck_crl") else world.sign_below_root
-        return replace(evidence, **{part: sign(content)})
-    start, end = _quote_range(kind, len(evidence.core))
-    inner = rng.choice((_flip, _overwrite))(rng, evidence.core[start:end])[: end - start]
-    core = evidence.core[:start] + inner + evidence.core[end:]
-    sign_quote = world.sign_quote if kind == "quote" else world.sign_qe_report
-    return replace(evidence, core=sign_quote(core))
+def _piece_of_another_quote(
+    rng: random.Random, ground: Evidence, other: Evidence, _world: World
+) -> Evidence:
+    """One or two of a quote's pieces (header and report, each signature, the key, the QE's report
+    and authentication data) from another's."""
+    cuts = (0, len(ground.core) - 608)
+    core = ground.core
+    for start, end in rng.sample(_PIECES, rng.randrange(1, 3)):
+        first, last = cuts[1] + start, cuts[1] + end
+        piece = other.core[len(other.core) - 608 + start : len(other.core) - 608 + end]
+        core = core[:first] + piece + core[last:]
+    if rng.random() < 0.3:
+        core = other.core[: len(other.core) - 608] + core[len(core) - 608 :]
+    return replace(ground, core=core)
 
 
-def _quote_range(kind: str, size: int) -> tuple[int, int]:
-    """What the attestation key signs; what the PCK signs."""
-    end = size - 608
-    return (0, end) if kind == "quote" else (end + 128, end + 128 + 384)
+def _from_another_root(
+    rng: random.Random, ground: Evidence, _other: Evidence, world: World
+) -> Evidence:
+    """Everything from another root, or everything but one part."""
+    foreign = world.evidence(v5=rng.random() < 0.3)
+    part = rng.choice((*PARTS, None))
+    return foreign if part is None else replace(foreign, **{part: getattr(ground, part)})
+
+
+# behind what the attestation key signed: signature, key, QE report, its signature, QE auth data
+_PIECES = ((0, 64), (64, 128), (128, 512), (512, 576), (576, 608))
+
+OF_ANYBODY: dict[str, Mutate] = {
+    "bit flipped": _blind(_flip),
+    "bytes overwritten": _blind(_overwrite),
+    "truncated": _blind(_truncate),
+    "extended": _blind(_extend),
+    "bytes cut out": _blind(_cut_out),
+    "bytes repeated": _blind(_repeat),
+    "bytes swapped": _blind(_swap),
+    "parts of another evidence": _part_of_another,
+    "pieces of another quote": _piece_of_another_quote,
+}
+"""What anybody can do."""
+
+OF_SIGNERS: dict[str, Mutate] = {
+    "DER of a certificate": _signed(CERTIFICATES, _der_trick),
+    "DER of a CRL": _signed(LISTS, _der_trick),
+    "bytes of a certificate or CRL": _signed(CERTIFICATES + LISTS),
+    "JSON key repeated": _text(_repeat_key),
+    "JSON key unknown": _text(_unknown_key),
+    "JSON keys reordered": _text(_reorder),
+    "JSON key missing": _text(_drop_key),
+    "JSON number": _text(_other_number),
+    "JSON status": _text(_other_status),
+    "JSON text": _text(_other_text),
+    "JSON white space": _text(_white_space),
+    "JSON escape": _text(_escape),
+    "JSON levels": _text(_other_levels),
+    "quote": _core(lambda _: 0, lambda size: size - 608, by_pck=False),
+    "QE report": _core(lambda size: size - 480, lambda _: 384, by_pck=True),
+}
+"""What takes keys: those of the ground's own world, or a stranger's."""
+
+BY_A_STRANGER: dict[str, Mutate] = {"everything of another root": _from_another_root}

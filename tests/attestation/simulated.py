@@ -69,12 +69,18 @@ class World:
 
     def as_v5(self, core: bytes, tee_tcb_svn_2: bytes | None = None) -> bytes:
         """The same quote of version 5 around a TD report 1.5."""
-        header, report = core[:48], core[48 : 48 + layout.TD_REPORT_BYTES]
+        report = core[48 : 48 + layout.TD_REPORT_BYTES]
         second = report[:16] if tee_tcb_svn_2 is None else tee_tcb_svn_2
-        body = report + second + bytes(48)
-        head = bytes.fromhex("030088020000")
-        signed = b"\x05" + header[1:] + head + body
-        return self.sign_quote(signed + core[632:])
+        return self._as_v5(core, bytes.fromhex("030088020000"), report + second + bytes(48))
+
+    def as_v5_extended(self, core: bytes, tail: bytes = bytes(237)) -> bytes:
+        """The same quote of version 5 around a TD report 1.5 extended; `tail` is what that adds."""
+        report = core[48 : 48 + layout.TD_REPORT_BYTES]
+        body = report + report[:16] + bytes(48) + tail
+        return self._as_v5(core, bytes.fromhex("040075030000"), body)
+
+    def _as_v5(self, core: bytes, head: bytes, body: bytes) -> bytes:
+        return self.sign_quote(b"\x05" + core[1:48] + head + body + core[632:])
 
     def sign_quote(self, core: bytes) -> bytes:
         """By the attestation key, over whatever stands before its signature."""

@@ -26,7 +26,8 @@ STATUSES = (
 )
 """Intel's words for the values of TcbStatus."""
 
-GAS = 100_000_000
+GAS = 1 << 24
+"""What Base allows one transaction (EIP-7825). All that a verdict needs fits into it together."""
 PANIC = bytes.fromhex("4e487b71")
 
 _EVIDENCE = "(" + ",".join(["bytes"] * 10) + ")"

@@ -17,7 +17,7 @@ import {AttestationVectors} from "./AttestationVectors.sol";
 ///         it should revert
 ///     when an algorithm, a key or a version is another
 ///         it should revert
-///     when an extension is missing, repeated, unknown and critical, or contradicts another
+///     when an extension is missing, repeated, unknown, or contradicts another
 ///         it should revert
 ///     when Intel's extension lacks a field, or has one of another length
 ///         it should revert
@@ -201,14 +201,17 @@ contract CertificatesTest is AttestationVectors {
 
     /* EXTENSIONS */
 
-    function test_addPckCertificate__unknown_extension__refused_only_when_critical() external {
-        bytes memory name = hex"0603551d25";
-        bytes memory harmless = _element(0x30, bytes.concat(name, hex"04023000"));
-        _add(_assembled(_head, bytes.concat(_extensions, harmless)));
-        bytes memory critical = _element(0x30, bytes.concat(name, hex"0101ff", hex"04023000"));
-        _expectRefused(
-            _assembled(_head, bytes.concat(_extensions, critical)), X509Extensions.ExtensionUnknown.selector
-        );
+    function test_addPckCertificate__unknown_extension__refused_critical_or_not() external {
+        // extended key usage, name constraints, issuer's address; an OID that isn't one
+        bytes[4] memory names = [bytes(hex"0603551d25"), hex"0603551d1e", hex"06082b06010505070101", hex"06022a80"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            bytes memory harmless = _element(0x30, bytes.concat(names[i], hex"04023000"));
+            bytes memory critical = _element(0x30, bytes.concat(names[i], hex"0101ff", hex"04023000"));
+            bytes memory tbs = _assembled(_head, bytes.concat(_extensions, harmless));
+            _expectRefused(tbs, X509Extensions.ExtensionUnknown.selector);
+            tbs = _assembled(_head, bytes.concat(_extensions, critical));
+            _expectRefused(tbs, X509Extensions.ExtensionUnknown.selector);
+        }
     }
 
     function test_addPckCertificate__an_extension_twice__reverts() external {
@@ -278,7 +281,7 @@ contract CertificatesTest is AttestationVectors {
 
     function test_addPckCertificate__versions_of_two_bytes__stored_in_their_range() external {
         bytes memory highest = hex"3011060b2a864886f84d010d010201020200ff";
-        bytes32 id = _add(_withVersion(FIRST_VERSION, highest));
+        bytes32 id = _add(_withCpuSvn(_withVersion(FIRST_VERSION, highest), 0xff));
         vm.assertEq(uint8(bytes1(_store.pckCertificate(id).componentSvns)), 255);
         bytes memory pce = hex"3011060b2a864886f84d010d01021102027fff";
         id = _add(_withVersion(PCE_VERSION, pce));
@@ -294,6 +297,11 @@ contract CertificatesTest is AttestationVectors {
             bytes memory tbs = _withVersion(FIRST_VERSION, wrong[i]);
             _expectRefused(tbs, PckExtension.SecurityVersionInvalid.selector);
         }
+    }
+
+    function test_addPckCertificate__a_cpusvn_that_is_not_the_components__reverts() external {
+        _expectRefused(_withCpuSvn(_leafTbs, 0), Der.DerValueUnexpected.selector);
+        _expectRefused(_withCpuSvn(_leafTbs, 0xff), Der.DerValueUnexpected.selector);
     }
 
     function test_addPckCertificate__type_or_flags_out_of_range__reverts() external {
@@ -339,6 +347,11 @@ contract CertificatesTest is AttestationVectors {
     function _withNotBefore(bytes memory date) private view returns (bytes memory) {
         uint256 validity = _find(_leafTbs, hex"301e170d");
         return _replaced(_leafTbs, validity + 4, date);
+    }
+
+    /// @dev Another first octet of the CPUSVN.
+    function _withCpuSvn(bytes memory tbs, uint8 first) private pure returns (bytes memory) {
+        return _replaced(tbs, _find(tbs, hex"060b2a864886f84d010d0102120410") + 15, abi.encodePacked(first));
     }
 
     /// @dev A version of two bytes in the place of one of one: Intel's extension and what encloses it grow.

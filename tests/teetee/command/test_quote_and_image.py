@@ -95,7 +95,7 @@ def test_show__no_such_file__says_so() -> None:
     assert said.status == 1
     assert said.err == (
         "error: No quote can be read from nowhere.bin: No such file or directory. Name a file with "
-        "the quote's bytes, raw or in hexadecimal.\n"
+        "the quote's bytes, raw, in hexadecimal, or in base64.\n"
     )
 
 
