@@ -343,7 +343,7 @@ contract CollateralReaderTest is AttestationVectors {
     function test_readQeIdentity__of_another_form__reverts() external {
         bytes[2][10] memory edits = [
             [bytes('"TD_QE"'), '"QE"'],
-            [bytes('"version":2'), '"version":3'],
+            [bytes('"version":2'), '"version":4'],
             [bytes(',"isvprodid":2'), ""],
             [bytes(',"isvprodid":2'), ',"isvprodid":2,"isvprodid":3'],
             [bytes(',"isvprodid":2'), ',"isvprodid":2,"new":0'],
