@@ -152,7 +152,8 @@ class ArchitectureUnsupported(ModelError):
         self.name, self.feature = name, feature
         super().__init__(
             f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, "
-            "qwen2 and qwen3 with rotary scaling default, linear, llama3 or yarn."
+            "ministral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2, gemma3 (its text half), "
+            "phi3 and gpt2, with rotary scaling default, linear, llama3, yarn or longrope."
         )
 
 

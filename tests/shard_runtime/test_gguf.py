@@ -23,7 +23,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from shard_runtime import open_model
 from shard_runtime.errors import ArchitectureUnsupported, ModelError, ModelFileInvalid
 from shard_runtime.model.gguf_file import read_gguf
-from shard_runtime.model.rope import frequencies
+from shard_runtime.model.positions import frequencies
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.gguf_writing import quantized_in_place, write_gguf
 from tests.shard_runtime.rings import running
