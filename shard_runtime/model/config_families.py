@@ -6,6 +6,7 @@ RMSNorm, rotary grouped-query attention over everything before, SwiGLU.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any
 
 from shard_runtime.errors import ArchitectureUnsupported
@@ -99,7 +100,7 @@ def _gemma(fields: ConfigFields, plain: Architecture) -> Differences:
         "norm": "rms_one",
         # Older configs say gelu and mean its approximation.
         "activation": "gelu_tanh" if plain.activation == "gelu" else plain.activation,
-        "embedding_scale": plain.hidden_size**0.5,
+        "embedding_scale": sqrt(plain.hidden_size),
     }
 
 
@@ -128,8 +129,8 @@ def _later_gemma(name: str, fields: ConfigFields, plain: Architecture) -> Differ
     return {
         "norm": "rms_one",
         "post_norms": True,
-        "embedding_scale": plain.hidden_size**0.5,
-        "attention_scale": 0.0 if scalar in (0, plain.head_size) else scalar**-0.5,
+        "embedding_scale": sqrt(plain.hidden_size),
+        "attention_scale": 0.0 if scalar in (0, plain.head_size) else 1 / sqrt(scalar),
         "logit_cap": fields.number("final_logit_softcapping", 0.0),
     }
 

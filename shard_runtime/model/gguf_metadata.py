@@ -6,6 +6,7 @@ llama.cpp does, for which these files are made.
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 from shard_runtime.errors import ArchitectureUnsupported
@@ -111,7 +112,7 @@ def _gemma(fields: ConfigFields, plain: Architecture) -> Differences:
     return {
         "norm": "rms_one",
         "activation": "gelu_tanh",
-        "embedding_scale": plain.hidden_size**0.5,
+        "embedding_scale": sqrt(plain.hidden_size),
     }
 
 
@@ -141,7 +142,7 @@ def _later_gemma(fields: ConfigFields, plain: Architecture, evenly_scaled: int) 
         size = plain.hidden_size // plain.head_count
     scale = fields.number("attention.scale", 0.0)
     if not scale and size != plain.head_size:
-        scale = size**-0.5
+        scale = 1 / sqrt(size)
     return {**_gemma(fields, plain), "post_norms": True, "attention_scale": scale}
 
 
