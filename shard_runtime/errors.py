@@ -34,6 +34,7 @@ teetee.errors.Fatal
 ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
 │   ├── CommitmentMismatch  it signed other bytes than it sent or received
 │   └── ReceiptInvalid
+├── RankFailed              another process that holds a part of this shard
 ├── RunCancelled            the caller cancelled
 └── CheckFailed             a process that `check` started gave up
 """
@@ -319,6 +320,16 @@ class CommitmentMismatch(StageMisbehaved):
 
 class ReceiptInvalid(StageMisbehaved):
     """A receipt which is not of that stage, request or place."""
+
+
+class RankFailed(Fatal):
+    """Another process that holds a part of this shard ended, or cannot be trusted."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"This shard is held by several processes, and one failed: {reason}. Start it anew."
+        )
 
 
 class RunCancelled(Fatal):

@@ -3,7 +3,7 @@
 Hidden states are (R, H): rows of one or several runs, one after the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -13,6 +13,12 @@ from shard_runtime.model.batch import Batch
 from shard_runtime.model.experts import Experts
 from shard_runtime.model.mlp import Mlp
 from shard_runtime.model.norms import build_norm, need_norm
+
+AddUp = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _alone(computed: torch.Tensor) -> torch.Tensor:
+    return computed
 
 
 class DecoderLayer:
@@ -24,8 +30,14 @@ class DecoderLayer:
         layer: int,
         index: int,
         tensors: Mapping[str, torch.Tensor],
+        *,
+        add_up: AddUp = _alone,
+        first_expert: int = 0,
     ) -> None:
-        """layer: counted within the model. index: within the shard."""
+        """layer: counted within the model. index: within the shard. add_up: where several ranks
+        hold a layer together, sums what they computed.
+        """
+        self._add_up = add_up
         window = architecture.windows[layer]
         self._attention_norm = need_norm(architecture, tensors, "attention_norm")
         self._attention = Attention(architecture, index, window, tensors)
@@ -33,18 +45,18 @@ class DecoderLayer:
         self._mlp_norm = need_norm(architecture, tensors, "mlp_norm")
         self._mlp: Mlp | Experts
         if architecture.experts is not None and layer in architecture.experts.layers:
-            self._mlp = Experts(architecture, architecture.experts, tensors)
+            self._mlp = Experts(architecture, architecture.experts, tensors, first_expert)
         else:
             self._mlp = Mlp(architecture, tensors)
         self._mlp_post_norm = build_norm(architecture, tensors, "mlp_post_norm")
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(R, H) → (R, H); the rows' keys and values are in their caches afterwards."""
-        attended = self._attention.forward(self._attention_norm(hidden), batch)
+        attended = self._add_up(self._attention.forward(self._attention_norm(hidden), batch))
         if self._attention_post_norm is not None:
             attended = self._attention_post_norm(attended)
         hidden = hidden + attended
-        computed = self._mlp.forward(self._mlp_norm(hidden))
+        computed = self._add_up(self._mlp.forward(self._mlp_norm(hidden)))
         if self._mlp_post_norm is not None:
             computed = self._mlp_post_norm(computed)
         return hidden + computed

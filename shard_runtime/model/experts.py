@@ -13,30 +13,38 @@ from shard_runtime.model.mlp import ACTIVATIONS, gate
 
 
 class Experts:
-    """The router and all experts of one layer."""
+    """One layer's router, and all its experts or (split over ranks) some of them."""
 
     def __init__(
         self,
         architecture: Architecture,
         routing: ExpertRouting,
         tensors: Mapping[str, torch.Tensor],
+        first: int = 0,
     ) -> None:
+        """first: which of the layer's experts the first one in `tensors` is."""
         self._activation = ACTIVATIONS[architecture.activation]
         self._routing = routing
         self._router = tensors["router"]  # (E, H)
         self._gate_up = tensors["expert_gate_up"]  # (E, 2 I, H)
         self._down = tensors["expert_down"]  # (E, H, I)
+        self._held = range(first, first + self._down.shape[0])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(R, H) → (R, H)."""
+        """(R, H) → (R, H): what the experts held here add."""
         shares, chosen = self._route(x)
         mixed = torch.zeros_like(x)
-        for expert in sorted(set(chosen.flatten().tolist())):
+        for expert in sorted(set(chosen.flatten().tolist()) & set(self._held)):
             rows, places = torch.where(chosen == expert)
-            inner = gate(F.linear(x[rows], self._gate_up[expert]), self._activation)  # (r, I)
-            said = F.linear(inner, self._down[expert]) * shares[rows, places, None]
+            said = self._ask(expert, x[rows]) * shares[rows, places, None]
             mixed.index_add_(0, rows, said)
         return mixed
+
+    def _ask(self, expert: int, x: torch.Tensor) -> torch.Tensor:
+        """(r, H) → (r, H)."""
+        place = expert - self._held.start
+        inner = gate(F.linear(x, self._gate_up[place]), self._activation)  # (r, I)
+        return F.linear(inner, self._down[place])
 
     def _route(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The chosen experts' shares and indices, (R, chosen) each."""

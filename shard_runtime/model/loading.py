@@ -47,60 +47,76 @@ def load_shard(
     it.
     Raises `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`, `DigestMismatch`.
     """
-    if layers.end > source.architecture.layer_count:
-        raise SplitInvalid(f"{layers} reaches beyond {source.architecture.layer_count} layers")
-    check_architecture(source.architecture, manifest)
-    # First, because it takes memory for a moment, and the weights are not there yet.
-    embedding = embedding_part(source, read_tokenizer_files(source)) if is_entry else None
-    loader = _Loader(source, manifest, _DTYPES[dtype])
-    modules = tuple(loader.layer(layers, layer) for layer in layers.indices)
-    entry = loader.entry(embedding) if embedding else None
-    _return_freed_memory()
+    loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
+    architecture = source.architecture
+    modules = tuple(
+        DecoderLayer(architecture, layer, layer - layers.first, loader.layer(layer))
+        for layer in layers.indices
+    )
+    entry = EntryWeights(architecture, loader.entry()) if is_entry else None
+    return_freed_memory()
     return Shard(
-        architecture=source.architecture,
+        architecture=architecture,
         layers=layers,
         modules=modules,
         entry=entry,
-        slice_digest=keccak256(b"".join(loader.digests)),
-        dtype=_DTYPES[dtype],
+        slice_digest=loader.slice_digest,
+        dtype=loader.dtype,
     )
 
 
-class _Loader:
-    """Loads part after part and keeps their digests in that order, which is the slice digest's."""
+class PartLoader:
+    """Loads a slice part after part, layers first, and keeps their digests in that order."""
 
     def __init__(
-        self, source: ModelSource, manifest: ModelManifest | None, dtype: torch.dtype
+        self,
+        source: ModelSource,
+        layers: LayerRange,
+        *,
+        is_entry: bool,
+        manifest: ModelManifest | None,
+        dtype: str,
     ) -> None:
-        self.digests: list[bytes] = []
+        if layers.end > source.architecture.layer_count:
+            raise SplitInvalid(f"{layers} reaches beyond {source.architecture.layer_count} layers")
+        check_architecture(source.architecture, manifest)
+        self.dtype = _DTYPES[dtype]
         self._source = source
         self._manifest = manifest
-        self._dtype = dtype
+        self._digests: list[bytes] = []
+        # First, because it takes memory for a moment, and the weights are not there yet.
+        self._tokenizer = read_tokenizer_files(source) if is_entry else None
 
-    def layer(self, layers: LayerRange, layer: int) -> DecoderLayer:
+    @property
+    def slice_digest(self) -> bytes:
+        """Of what was loaded so far: the slice's, after all of it."""
+        return keccak256(b"".join(self._digests))
+
+    def layer(self, layer: int) -> dict[str, torch.Tensor]:
+        """A layer's tensors by the names of `tensor_places`."""
         expected = self._manifest.layer_digests[layer] if self._manifest else None
-        tensors = self._fill(layer_part(self._source, layer), expected)
-        return DecoderLayer(self._source.architecture, layer, layer - layers.first, tensors)
+        return self._fill(layer_part(self._source, layer), expected)
 
-    def entry(self, embedding: Part) -> EntryWeights:
+    def entry(self) -> dict[str, torch.Tensor]:
+        """What an entry has beyond its layers."""
+        assert self._tokenizer is not None
         manifest = self._manifest
-        expected = manifest.embedding_digest if manifest else None
-        tensors = self._fill(embedding, expected)
+        embedding = embedding_part(self._source, self._tokenizer)
+        tensors = self._fill(embedding, manifest.embedding_digest if manifest else None)
         expected = manifest.head_digest if manifest else None
-        tensors |= self._fill(head_part(self._source), expected)
-        return EntryWeights(self._source.architecture, tensors)
+        return tensors | self._fill(head_part(self._source), expected)
 
     def _fill(self, part: Part, expected: bytes | None) -> dict[str, torch.Tensor]:
         """The part's tensors in memory, by name. Raises `DigestMismatch`."""
         tensors = {
-            name: torch.empty(shape, dtype=self._dtype)
+            name: torch.empty(shape, dtype=self.dtype)
             for name, shape in part.places.targets.items()
         }
         running = PartDigest(part)
         for slot in part.slots:
             self._copy(running, slot, tensors[slot.target])
         check_digest(part, expected, running.digest())
-        self.digests.append(running.digest())
+        self._digests.append(running.digest())
         return tensors
 
     def _copy(self, running: PartDigest, slot: Slot, target: torch.Tensor) -> None:
@@ -115,7 +131,7 @@ class _Loader:
             placement.put(first, decode(piece, len(piece) // tensor.row_bytes))
 
 
-def _return_freed_memory() -> None:
+def return_freed_memory() -> None:
     """glibc keeps what loading freed unless told otherwise; other C libraries have no such call."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

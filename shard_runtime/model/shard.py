@@ -76,14 +76,7 @@ class Shard:
         tokens. The spans' caches hold the rows' keys and values afterwards.
         """
         assert hidden.shape[0] == sum(span.rows for span in spans)
-        batch = Batch(self.architecture, self._rotation, spans, self._windows)
-        hidden = hidden.to(self.dtype)
-        if self._entry is not None and self._entry.positions is not None:
-            learned = [self._entry.positions[span.first : span.end] for span in spans]
-            hidden = hidden + torch.cat(learned)
-        for module in self._modules:
-            hidden = module.forward(hidden, batch)
-        return hidden
+        return self._through(self._enter(hidden, spans), spans)
 
     def forward_one(self, hidden: torch.Tensor, cache: Cache, first: int) -> torch.Tensor:
         """`forward` of one run's rows, which stand at `first` and after."""
@@ -96,3 +89,17 @@ class Shard:
         scores = F.linear(self._entry.norm(hidden.to(self.dtype)), self._entry.head)
         cap = self.architecture.logit_cap
         return (torch.tanh(scores / cap) * cap if cap else scores).float()
+
+    def _enter(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        """As the first layer takes rows: in our precision, and with learned positions, if any."""
+        hidden = hidden.to(self.dtype)
+        if self._entry is None or self._entry.positions is None:
+            return hidden
+        positions = [self._entry.positions[span.first : span.end] for span in spans]
+        return hidden + torch.cat(positions)
+
+    def _through(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        batch = Batch(self.architecture, self._rotation, spans, self._windows)
+        for module in self._modules:
+            hidden = module.forward(hidden, batch)
+        return hidden
