@@ -186,7 +186,7 @@ class EntryEngine:
         assert run.cache is not None
         first = run.fed
         tokens = run.feed(self._settings.chunk)
-        hidden = self._shard.forward(self._shard.embed(tokens), run.cache, first)
+        hidden = self._shard.forward_one(self._shard.embed(tokens), run.cache, first)
         rows = activations.to_bytes(hidden)
         run.leave(rows)
         if run.stages == 1:

@@ -34,6 +34,7 @@ teetee.errors.Fatal
 ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
 │   ├── CommitmentMismatch  it signed other bytes than it sent or received
 │   └── ReceiptInvalid
+├── RankFailed              another process that holds a part of this shard
 ├── RunCancelled            the caller cancelled
 └── CheckFailed             a process that `check` started gave up
 """
@@ -152,7 +153,8 @@ class ArchitectureUnsupported(ModelError):
         self.name, self.feature = name, feature
         super().__init__(
             f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, "
-            "qwen2 and qwen3 with rotary scaling default, linear, llama3 or yarn."
+            "ministral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2, gemma3 (its text half), "
+            "phi3 and gpt2, with rotary scaling default, linear, llama3, yarn or longrope."
         )
 
 
@@ -318,6 +320,16 @@ class CommitmentMismatch(StageMisbehaved):
 
 class ReceiptInvalid(StageMisbehaved):
     """A receipt which is not of that stage, request or place."""
+
+
+class RankFailed(Fatal):
+    """Another process that holds a part of this shard ended, or cannot be trusted."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"This shard is held by several processes, and one failed: {reason}. Start it anew."
+        )
 
 
 class RunCancelled(Fatal):

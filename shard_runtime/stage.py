@@ -178,7 +178,7 @@ class Stage:
             raise FrameInvalid(f"reaches position {end} of {run.cache.capacity}")
         hidden = activations.from_frame(frame, self._shard.architecture.hidden_size)
         run.received.update(bytes(frame.data))
-        sent = activations.to_bytes(self._shard.forward(hidden, run.cache, first))
+        sent = activations.to_bytes(self._shard.forward_one(hidden, run.cache, first))
         run.sent.update(sent)
         run.position = end
         place = Place(run.id, run.hop + 1, frame.place.sequence, first)

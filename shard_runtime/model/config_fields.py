@@ -52,6 +52,20 @@ class ConfigFields:
             raise self._invalid(field, "must be a string")
         return value
 
+    def numbers(self, field: str) -> tuple[float, ...]:
+        """A list of numbers above 0."""
+        values = self._get(field, None)
+        if not isinstance(values, list) or not all(map(_is_positive, values)):
+            raise self._invalid(field, "must be a list of numbers above 0")
+        return tuple(float(value) for value in values)
+
+    def integers(self, field: str) -> tuple[int, ...]:
+        """A list of integers from 0; empty where it is missing."""
+        values = self._get(field, [])
+        if not isinstance(values, list) or not all(map(_is_index, values)):
+            raise self._invalid(field, "must be a list of integers from 0")
+        return tuple(values)
+
     def _get(self, field: str, default: object) -> Any:
         value = self._values.get(self._prefix + field, _MISSING)
         if value is _MISSING or value is None:
@@ -62,3 +76,11 @@ class ConfigFields:
 
     def _invalid(self, field: str, rule: str) -> ModelFileInvalid:
         return ModelFileInvalid(self._file, f"{self._prefix}{field} {rule}")
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e12
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER

@@ -6,7 +6,7 @@ is always of what was loaded.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -14,7 +14,13 @@ from shard_runtime.errors import DigestMismatch
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.source import ModelSource
 from shard_runtime.model.tensor_file import StoredTensor, read_pieces
-from shard_runtime.model.tensor_names import embedding_slot, head_slots, layer_slots
+from shard_runtime.model.tensor_places import (
+    Places,
+    Slot,
+    embedding_places,
+    head_places,
+    layer_places,
+)
 from shard_runtime.model.tokenizer_files import TokenizerFiles, read_tokenizer_files
 from teetee.manifest import ModelManifest
 
@@ -25,15 +31,23 @@ class Part:
 
     title: str
     prefix: bytes
-    names: tuple[str, ...]
-    """Sorted, as they are hashed."""
+    places: Places
+
+    @property
+    def slots(self) -> list[Slot]:
+        """Sorted by name, as they are hashed."""
+        return sorted(self.places.slots, key=lambda slot: slot.name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(slot.name for slot in self.slots)
 
 
 class PartDigest:
     """Hashes a part while somebody reads it. Tensors have to come in the part's order."""
 
     def __init__(self, part: Part) -> None:
-        self._hash = sha256(part.prefix + _u32(len(part.names)))
+        self._hash = sha256(part.prefix + _u32(len(part.places.slots)))
 
     def pieces(self, tensor: StoredTensor) -> Iterator[tuple[int, bytearray]]:
         """The tensor's bytes, hashed on the way: (first row, bytes)."""
@@ -50,21 +64,19 @@ class PartDigest:
 
 
 def layer_part(source: ModelSource, layer: int) -> Part:
-    slots = layer_slots(source.architecture, layer, source.form).values()
     prefix = b"teetee/layer/v1" + source.architecture.digest() + _u32(layer)
-    return Part(f"layer {layer}", prefix, _sorted_names(slot.name for slot in slots))
+    places = layer_places(source.architecture, layer, source.names)
+    return Part(f"layer {layer}", prefix, places)
 
 
 def embedding_part(source: ModelSource, tokenizer: TokenizerFiles) -> Part:
     prefix = b"teetee/embedding/v1" + source.architecture.digest() + tokenizer.digest()
-    name = embedding_slot(source.architecture, source.form).name
-    return Part("embedding", prefix, (name,))
+    return Part("embedding", prefix, embedding_places(source.architecture, source.names))
 
 
 def head_part(source: ModelSource) -> Part:
-    slots = head_slots(source.architecture, source.form).values()
     prefix = b"teetee/head/v1" + source.architecture.digest()
-    return Part("head", prefix, _sorted_names(slot.name for slot in slots))
+    return Part("head", prefix, head_places(source.architecture, source.names))
 
 
 def publish(source: ModelSource) -> ModelManifest:
@@ -107,10 +119,6 @@ def _digest(source: ModelSource, part: Part) -> bytes:
         for _ in running.pieces(source.tensors.find(name)):
             pass
     return running.digest()
-
-
-def _sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names))
 
 
 def _u32(number: int) -> bytes:

@@ -6,13 +6,12 @@ final place, so the peak is the shard itself plus one piece.
 """
 
 import ctypes
-from collections.abc import Mapping
 
 import torch
 
 from shard_runtime.errors import SplitInvalid, TensorInvalid
 from shard_runtime.model.decode import decoder
-from shard_runtime.model.decoder_layer import DecoderLayer, LayerWeights
+from shard_runtime.model.decoder_layer import DecoderLayer
 from shard_runtime.model.digests import (
     Part,
     PartDigest,
@@ -22,18 +21,16 @@ from shard_runtime.model.digests import (
     head_part,
     layer_part,
 )
+from shard_runtime.model.placement import Placement
 from shard_runtime.model.shard import EntryWeights, Shard
 from shard_runtime.model.source import ModelSource
-from shard_runtime.model.tensor_names import Slot, embedding_slot, head_slots, layer_slots
+from shard_runtime.model.tensor_places import Slot
 from shard_runtime.model.tokenizer_files import read_tokenizer_files
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest
 from teetee.typed_data import keccak256
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-Destinations = Mapping[str, torch.Tensor]
-"""Our name of a slot → where its numbers go."""
 
 
 def load_shard(
@@ -50,136 +47,91 @@ def load_shard(
     it.
     Raises `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`, `DigestMismatch`.
     """
-    if layers.end > source.architecture.layer_count:
-        raise SplitInvalid(f"{layers} reaches beyond {source.architecture.layer_count} layers")
-    check_architecture(source.architecture, manifest)
-    # First, because it takes memory for a moment, and the weights are not there yet.
-    embedding = embedding_part(source, read_tokenizer_files(source)) if is_entry else None
-    loader = _Loader(source, manifest, _DTYPES[dtype])
-    modules = tuple(loader.layer(layers, layer) for layer in layers.indices)
-    entry = loader.entry(embedding) if embedding else None
-    _return_freed_memory()
+    loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
+    architecture = source.architecture
+    modules = tuple(
+        DecoderLayer(architecture, layer, layer - layers.first, loader.layer(layer))
+        for layer in layers.indices
+    )
+    entry = EntryWeights(architecture, loader.entry()) if is_entry else None
+    return_freed_memory()
     return Shard(
-        architecture=source.architecture,
+        architecture=architecture,
         layers=layers,
         modules=modules,
         entry=entry,
-        slice_digest=keccak256(b"".join(loader.digests)),
-        dtype=_DTYPES[dtype],
+        slice_digest=loader.slice_digest,
+        dtype=loader.dtype,
     )
 
 
-class _Loader:
-    """Loads part after part and keeps their digests in that order, which is the slice digest's."""
+class PartLoader:
+    """Loads a slice part after part, layers first, and keeps their digests in that order."""
 
     def __init__(
-        self, source: ModelSource, manifest: ModelManifest | None, dtype: torch.dtype
+        self,
+        source: ModelSource,
+        layers: LayerRange,
+        *,
+        is_entry: bool,
+        manifest: ModelManifest | None,
+        dtype: str,
     ) -> None:
-        self.digests: list[bytes] = []
+        if layers.end > source.architecture.layer_count:
+            raise SplitInvalid(f"{layers} reaches beyond {source.architecture.layer_count} layers")
+        check_architecture(source.architecture, manifest)
+        self.dtype = _DTYPES[dtype]
         self._source = source
         self._manifest = manifest
-        self._dtype = dtype
+        self._digests: list[bytes] = []
+        # First, because it takes memory for a moment, and the weights are not there yet.
+        self._tokenizer = read_tokenizer_files(source) if is_entry else None
 
-    def layer(self, layers: LayerRange, layer: int) -> DecoderLayer:
-        architecture = self._source.architecture
-        slots = layer_slots(architecture, layer, self._source.form)
-        query_key_value, destinations = self._fused(slots, ("query", "key", "value"))
-        gate_up, places = self._fused(slots, ("gate", "up"))
-        destinations |= places
-        fused = {"query", "key", "value", "gate", "up"}
-        alone = {name: slot for name, slot in slots.items() if name.partition(".")[0] not in fused}
-        destinations |= {name: self._empty(slot.shape) for name, slot in alone.items()}
+    @property
+    def slice_digest(self) -> bytes:
+        """Of what was loaded so far: the slice's, after all of it."""
+        return keccak256(b"".join(self._digests))
+
+    def layer(self, layer: int) -> dict[str, torch.Tensor]:
+        """A layer's tensors by the names of `tensor_places`."""
         expected = self._manifest.layer_digests[layer] if self._manifest else None
-        self._fill(layer_part(self._source, layer), slots, destinations, expected)
-        weights = LayerWeights(
-            attention_norm=destinations["attention_norm"],
-            query_key_value=query_key_value[0],
-            query_key_value_bias=query_key_value[1],
-            query_norm=destinations.get("query_norm"),
-            key_norm=destinations.get("key_norm"),
-            output=destinations["output"],
-            output_bias=destinations.get("output.bias"),
-            mlp_norm=destinations["mlp_norm"],
-            gate_up=gate_up[0],
-            gate_up_bias=gate_up[1],
-            down=destinations["down"],
-            down_bias=destinations.get("down.bias"),
-        )
-        return DecoderLayer(
-            architecture, layer - layers.first, architecture.windows[layer], weights
-        )
+        return self._fill(layer_part(self._source, layer), expected)
 
-    def entry(self, part: Part) -> EntryWeights:
-        source, manifest = self._source, self._manifest
-        slot = embedding_slot(source.architecture, source.form)
-        embedding = self._empty(slot.shape)
-        expected = manifest.embedding_digest if manifest else None
-        self._fill(part, {"embedding": slot}, {"embedding": embedding}, expected)
-        slots = head_slots(source.architecture, source.form)
-        heads = {name: self._empty(slot.shape) for name, slot in slots.items()}
+    def entry(self) -> dict[str, torch.Tensor]:
+        """What an entry has beyond its layers."""
+        assert self._tokenizer is not None
+        manifest = self._manifest
+        embedding = embedding_part(self._source, self._tokenizer)
+        tensors = self._fill(embedding, manifest.embedding_digest if manifest else None)
         expected = manifest.head_digest if manifest else None
-        self._fill(head_part(source), slots, heads, expected)
-        return EntryWeights(embedding, heads["norm"], heads.get("head", embedding))
+        return tensors | self._fill(head_part(self._source), expected)
 
-    def _fused(
-        self, slots: Mapping[str, Slot], names: tuple[str, ...]
-    ) -> tuple[tuple[torch.Tensor, torch.Tensor | None], dict[str, torch.Tensor]]:
-        """One matrix (and one bias, if any) for several slots, and each slot's rows of it."""
-        rows = [slots[name].shape[0] for name in names]
-        weight = self._empty((sum(rows), slots[names[0]].shape[1]))
-        places = dict(zip(names, weight.split_with_sizes(rows), strict=True))
-        if f"{names[0]}.bias" not in slots:
-            return (weight, None), places
-        bias = self._empty((sum(rows),))
-        biases = (f"{name}.bias" for name in names)
-        return (weight, bias), places | dict(zip(biases, bias.split_with_sizes(rows), strict=True))
-
-    def _fill(
-        self,
-        part: Part,
-        slots: Mapping[str, Slot],
-        destinations: Destinations,
-        expected: bytes | None,
-    ) -> None:
+    def _fill(self, part: Part, expected: bytes | None) -> dict[str, torch.Tensor]:
+        """The part's tensors in memory, by name. Raises `DigestMismatch`."""
+        tensors = {
+            name: torch.empty(shape, dtype=self.dtype)
+            for name, shape in part.places.targets.items()
+        }
         running = PartDigest(part)
-        for name in sorted(slots, key=lambda each: slots[each].name):
-            self._copy(running, slots[name], destinations[name])
+        for slot in part.slots:
+            self._copy(running, slot, tensors[slot.target])
         check_digest(part, expected, running.digest())
-        self.digests.append(running.digest())
+        self._digests.append(running.digest())
+        return tensors
 
-    def _copy(self, running: PartDigest, slot: Slot, destination: torch.Tensor) -> None:
+    def _copy(self, running: PartDigest, slot: Slot, target: torch.Tensor) -> None:
         tensor = self._source.tensors.find(slot.name)
         if tensor.shape != slot.shape:
             raise TensorInvalid(
                 slot.name, f"has shape {tensor.shape}, and {slot.shape} was expected"
             )
         decode = decoder(tensor)
-        rows = destination.view(tensor.rows, -1)  # a vector is one row
-        order = _true_rows(slot) if slot.paired_heads else None
+        placement = Placement(slot, target)
         for first, piece in running.pieces(tensor):
-            count = len(piece) // tensor.row_bytes
-            numbers = decode(piece, count).to(destination.dtype)
-            if order is None:
-                rows[first : first + count] = numbers
-            elif destination.dim() == 1:
-                destination[order] = numbers[0]
-            else:
-                rows[order[first : first + count]] = numbers
-
-    def _empty(self, shape: tuple[int, ...]) -> torch.Tensor:
-        return torch.empty(shape, dtype=self._dtype)
+            placement.put(first, decode(piece, len(piece) // tensor.row_bytes))
 
 
-def _true_rows(slot: Slot) -> torch.Tensor:
-    """Where each row of a GGUF's reordered queries or keys belongs: its pairs (j, j + D/2) lie side
-    by side there.
-    """
-    rows = slot.shape[0]
-    by_head = torch.arange(rows).view(slot.paired_heads, 2, -1)
-    return by_head.transpose(1, 2).reshape(rows)
-
-
-def _return_freed_memory() -> None:
+def return_freed_memory() -> None:
     """glibc keeps what loading freed unless told otherwise; other C libraries have no such call."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -2,23 +2,28 @@
 clocks.
 """
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 
-from shard_runtime.cache import CachePool, KvCache
+from shard_runtime.cache import CachePool
 from shard_runtime.model.architecture import Architecture
-from shard_runtime.model.decoder_layer import DecoderLayer, Span, attention_mask, rms_norm
-from shard_runtime.model.rope import RotaryTable
+from shard_runtime.model.batch import Batch, Cache, Span
+from shard_runtime.model.decoder_layer import DecoderLayer
+from shard_runtime.model.norms import need_norm
+from shard_runtime.model.positions import Rotation
 from teetee.layers import LayerRange
 
 
 class EntryWeights:
     """What an entry holds beyond its layers."""
 
-    def __init__(self, embedding: torch.Tensor, norm: torch.Tensor, head: torch.Tensor) -> None:
-        self.embedding = embedding  # (V, H)
-        self.norm = norm  # (H,)
-        self.head = head  # (V, H); the embedding itself where it is tied
+    def __init__(self, architecture: Architecture, tensors: Mapping[str, torch.Tensor]) -> None:
+        self.embedding = tensors["embedding"]  # (V, H)
+        self.positions = tensors.get("positions")  # (context, H), where they are learned
+        self.norm = need_norm(architecture, tensors, "final_norm")
+        self.head = tensors.get("head", self.embedding)  # (V, H); itself where it is tied
 
 
 class Shard:
@@ -42,7 +47,7 @@ class Shard:
         self.dtype = dtype
         self._modules = modules
         self._entry = entry
-        self._rotary = RotaryTable(architecture)
+        self._rotation = Rotation(architecture) if architecture.positions == "rotary" else None
         self._windows = frozenset(architecture.windows[layers.first : layers.end])
 
     def __repr__(self) -> str:
@@ -57,29 +62,44 @@ class Shard:
         return CachePool(self.architecture, len(self.layers), self.dtype, budget)
 
     def embed(self, token_ids: tuple[int, ...]) -> torch.Tensor:
-        """(T,) → (T, H). Entries only."""
+        """(R,) → (R, H), before positions. Entries only."""
         assert self._entry is not None
-        return F.embedding(torch.tensor(token_ids), self._entry.embedding)
+        embedded = F.embedding(torch.tensor(token_ids), self._entry.embedding)
+        scale = self.architecture.embedding_scale
+        return embedded if scale == 1 else embedded * torch.tensor(scale, dtype=self.dtype)
 
     @torch.inference_mode()
-    def forward(self, hidden: torch.Tensor, cache: KvCache, first: int) -> torch.Tensor:
-        """Rows at positions `[first, first + T)` through all layers: (T, H) → (T, H).
+    def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        """Rows of one or several runs through all layers: (R, H) → (R, H).
 
-        The cache holds everything before `first` and must have room for the rows.
+        spans: whose rows they are, in their order; no run twice. An entry's rows are embedded
+        tokens. The spans' caches hold the rows' keys and values afterwards.
         """
-        T = hidden.shape[0]
-        cosines, sines = self._rotary.rows(first, first + T)
-        copies = self.architecture.head_count // self.architecture.kv_head_count
-        masks = {window: attention_mask(first, T, window, copies) for window in self._windows}
-        span = Span(first, cosines, sines, masks)
-        hidden = hidden.to(self.dtype)
-        for module in self._modules:
-            hidden = module.forward(hidden, cache, span)
-        return hidden
+        assert hidden.shape[0] == sum(span.rows for span in spans)
+        return self._through(self._enter(hidden, spans), spans)
+
+    def forward_one(self, hidden: torch.Tensor, cache: Cache, first: int) -> torch.Tensor:
+        """`forward` of one run's rows, which stand at `first` and after."""
+        return self.forward(hidden, [Span(cache, first, hidden.shape[0])])
 
     @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The last row's scores: (H,) → (V,) float32. Entries only."""
+        """Scores of the next token: (…, H) → (…, V) float32. Entries only."""
         assert self._entry is not None
-        normed = rms_norm(hidden.to(self.dtype), self._entry.norm, self.architecture.norm_epsilon)
-        return F.linear(normed, self._entry.head).float()
+        scores = F.linear(self._entry.norm(hidden.to(self.dtype)), self._entry.head)
+        cap = self.architecture.logit_cap
+        return (torch.tanh(scores / cap) * cap if cap else scores).float()
+
+    def _enter(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        """As the first layer takes rows: in our precision, and with learned positions, if any."""
+        hidden = hidden.to(self.dtype)
+        if self._entry is None or self._entry.positions is None:
+            return hidden
+        positions = [self._entry.positions[span.first : span.end] for span in spans]
+        return hidden + torch.cat(positions)
+
+    def _through(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        batch = Batch(self.architecture, self._rotation, spans, self._windows)
+        for module in self._modules:
+            hidden = module.forward(hidden, batch)
+        return hidden

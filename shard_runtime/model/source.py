@@ -18,7 +18,7 @@ from shard_runtime.model.gguf_file import read_gguf
 from shard_runtime.model.gguf_metadata import read_gguf_metadata
 from shard_runtime.model.safetensors_file import read_safetensors
 from shard_runtime.model.tensor_file import TensorStore
-from shard_runtime.model.tensor_names import Format
+from shard_runtime.model.tensor_names import Format, TensorNames, find_names
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja"]
@@ -37,6 +37,11 @@ class ModelSource:
     tensors: TensorStore
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """GGUF's, without its long lists; empty for safetensors."""
+
+    @property
+    def names(self) -> TensorNames:
+        """What its tensors are called."""
+        return find_names(self.form, self.architecture.name, self.tensors)
 
     @property
     def path(self) -> Path:

@@ -1,43 +1,70 @@
 """Where to cut a model."""
 
-from itertools import pairwise
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from math import prod
 
 from shard_runtime.errors import SplitInvalid
 from shard_runtime.model.architecture import Architecture
+from shard_runtime.model.tensor_names import Format, find_names
+from shard_runtime.model.tensor_places import (
+    Places,
+    embedding_places,
+    head_places,
+    layer_places,
+)
 from teetee.layers import LayerRange
 
 
 def split_layers(architecture: Architecture, stages: int) -> tuple[LayerRange, ...]:
-    """Ranges whose largest share of the weights is as small as can be; the first is the entry's,
-    with what it adds.
+    """Ranges of about equal shares of the weights; the first is the entry's, with what it adds.
 
-    Bytes stand for memory and, in decoding, for time. Raises `SplitInvalid` for more stages than
+    The largest share exceeds the smallest possible one by less than a layer. Bytes stand for
+    memory and, in decoding without experts, for time. Raises `SplitInvalid` for more stages than
     layers.
     """
     layers = architecture.layer_count
     if not 1 <= stages <= layers:
         raise SplitInvalid(f"{layers} layers make 1 to {layers} stages, not {stages}")
+    weights, extra = _weights(architecture)
     if stages == 1:
         return (LayerRange(0, layers),)
-    extra = _entry_numbers(architecture) / _layer_numbers(architecture)
 
-    def largest(entry_layers: int) -> float:
-        others = -(-(layers - entry_layers) // (stages - 1))
-        return max(entry_layers + extra, others)
+    def cut(entry_layers: int) -> list[int]:
+        rest = _cut_evenly(weights[entry_layers:], stages - 1)
+        return [0, *(entry_layers + bound for bound in rest)]
 
-    entry_layers = min(range(1, layers - stages + 2), key=largest)
-    bounds = [0] + [
-        entry_layers + (layers - entry_layers) * stage // (stages - 1) for stage in range(stages)
-    ]
+    def largest(bounds: Sequence[int]) -> int:
+        shares = [sum(weights[first:end]) for first, end in pairwise(bounds)]
+        return max(shares[0] + extra, *shares[1:])
+
+    bounds = min(map(cut, range(1, layers - stages + 2)), key=largest)
     return tuple(LayerRange(*pair) for pair in pairwise(bounds))
 
 
-def _layer_numbers(architecture: Architecture) -> int:
-    heads = 2 * architecture.head_count + 2 * architecture.kv_head_count
-    attention = heads * architecture.head_size * architecture.hidden_size
-    return attention + 3 * architecture.hidden_size * architecture.intermediate_size
+def _cut_evenly(weights: Sequence[int], parts: int) -> list[int]:
+    """Bounds 0 … n of parts that have at least one layer each."""
+    total, sums = sum(weights), list(accumulate(weights, initial=0))
+    bounds = [0]
+    for part in range(1, parts):
+        reached = bisect_right(sums, total * part // parts) - 1
+        bounds.append(min(max(reached, bounds[-1] + 1), len(weights) - (parts - part)))
+    return [*bounds, len(weights)]
 
 
-def _entry_numbers(architecture: Architecture) -> int:
-    tables = 1 if architecture.tied_embedding else 2
-    return tables * architecture.vocabulary_size * architecture.hidden_size
+def _weights(architecture: Architecture) -> tuple[list[int], int]:
+    """How many numbers each layer has, and what else the entry has."""
+    names = find_names(Format.SAFETENSORS, architecture.name, ())
+    kinds: dict[bool, int] = {}
+    for layer in range(architecture.layer_count):
+        kind = architecture.has_experts(layer)
+        if kind not in kinds:
+            kinds[kind] = _numbers(layer_places(architecture, layer, names))
+    weights = [kinds[architecture.has_experts(layer)] for layer in range(architecture.layer_count)]
+    outside = (embedding_places(architecture, names), head_places(architecture, names))
+    return weights, sum(map(_numbers, outside))
+
+
+def _numbers(places: Places) -> int:
+    return sum(map(prod, places.targets.values()))

@@ -4,6 +4,7 @@ Bytes are read with `pread`, never mapped: mapped pages would count as memory of
 one piece at a time is all that loading ever holds of a file.
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ class StoredTensor:
 
     @property
     def rows(self) -> int:
-        """How many equal rows of bytes it has: 1 for a vector."""
-        return self.shape[0] if len(self.shape) > 1 else 1
+        """How many equal rows of bytes it has, over all but the last dimension: 1 for a vector."""
+        return math.prod(self.shape[:-1])
 
     @property
     def row_bytes(self) -> int:

@@ -1,16 +1,12 @@
-"""Which tensors make up a layer, the embedding and the head, what they are called in each format,
-and their shapes.
+"""What tensors are called: per family in safetensors, once for all in GGUF.
 
-A slot is our name for a place in a layer. GGUF's converter reorders the rows of llama's queries and
-keys (so that neighbouring rows rotate together); `Slot.pairs_heads` marks where this has to be
-undone.
+A part is our name for a place in a model (`query`, `mlp_norm`); what each part's tensors look like
+is in tensor_places.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
-
-from shard_runtime.model.architecture import Architecture
 
 
 class Format(Enum):
@@ -20,94 +16,126 @@ class Format(Enum):
     GGUF = "gguf"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place for one tensor."""
+_LLAMA = {
+    "embedding": "embed_tokens",
+    "final_norm": "norm",
+    "layer": "layers.{layer}",
+    "attention_norm": "input_layernorm",
+    "query_key_value": "self_attn.qkv_proj",
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "output": "self_attn.o_proj",
+    "query_norm": "self_attn.q_norm",
+    "key_norm": "self_attn.k_norm",
+    "mlp_norm": "post_attention_layernorm",
+    "gate_up": "mlp.gate_up_proj",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+    "router": "mlp.gate",
+    "one_expert_gate": "mlp.experts.{expert}.gate_proj",
+    "one_expert_up": "mlp.experts.{expert}.up_proj",
+    "one_expert_down": "mlp.experts.{expert}.down_proj",
+}
+_LATER_GEMMA = _LLAMA | {
+    "attention_post_norm": "post_attention_layernorm",
+    "mlp_norm": "pre_feedforward_layernorm",
+    "mlp_post_norm": "post_feedforward_layernorm",
+}
+_MIXTRAL = _LLAMA | {
+    "router": "block_sparse_moe.gate",
+    "one_expert_gate": "block_sparse_moe.experts.{expert}.w1",
+    "one_expert_up": "block_sparse_moe.experts.{expert}.w3",
+    "one_expert_down": "block_sparse_moe.experts.{expert}.w2",
+}
+_GPT2 = {
+    "embedding": "wte",
+    "positions": "wpe",
+    "final_norm": "ln_f",
+    "layer": "h.{layer}",
+    "attention_norm": "ln_1",
+    "query_key_value": "attn.c_attn",
+    "output": "attn.c_proj",
+    "mlp_norm": "ln_2",
+    "up": "mlp.c_fc",
+    "down": "mlp.c_proj",
+}
+_SAFETENSORS = {"gemma2": _LATER_GEMMA, "gemma3": _LATER_GEMMA, "mixtral": _MIXTRAL, "gpt2": _GPT2}
+"""Families that do not call things as Llama does."""
 
-    name: str
-    """In the file."""
-    shape: tuple[int, ...]
-    paired_heads: int = 0
-    """How many heads of rows GGUF has reordered; 0 where rows stand as they are."""
-
-
-_LAYER = {
-    "attention_norm": ("input_layernorm", "attn_norm"),
-    "query": ("self_attn.q_proj", "attn_q"),
-    "key": ("self_attn.k_proj", "attn_k"),
-    "value": ("self_attn.v_proj", "attn_v"),
-    "output": ("self_attn.o_proj", "attn_output"),
-    "query_norm": ("self_attn.q_norm", "attn_q_norm"),
-    "key_norm": ("self_attn.k_norm", "attn_k_norm"),
-    "mlp_norm": ("post_attention_layernorm", "ffn_norm"),
-    "gate": ("mlp.gate_proj", "ffn_gate"),
-    "up": ("mlp.up_proj", "ffn_up"),
-    "down": ("mlp.down_proj", "ffn_down"),
+_GGUF = {
+    "embedding": "token_embd",
+    "positions": "position_embd",
+    "final_norm": "output_norm",
+    "head": "output",
+    "layer": "blk.{layer}",
+    "attention_norm": "attn_norm",
+    "query_key_value": "attn_qkv",
+    "query": "attn_q",
+    "key": "attn_k",
+    "value": "attn_v",
+    "output": "attn_output",
+    "query_norm": "attn_q_norm",
+    "key_norm": "attn_k_norm",
+    "attention_post_norm": "post_attention_norm",
+    "mlp_norm": "ffn_norm",
+    "gate_up": "ffn_up",
+    "gate": "ffn_gate",
+    "up": "ffn_up",
+    "down": "ffn_down",
+    "mlp_post_norm": "post_ffw_norm",
+    "router": "ffn_gate_inp",
+    "all_experts_gate": "ffn_gate_exps",
+    "all_experts_up": "ffn_up_exps",
+    "all_experts_down": "ffn_down_exps",
+    "one_expert_gate": "ffn_gate.{expert}",
+    "one_expert_up": "ffn_up.{expert}",
+    "one_expert_down": "ffn_down.{expert}",
 }
 
+_PREFIXES = ("model.", "language_model.model.", "model.language_model.", "transformer.", "")
+"""Before everything but the head: plain models, those with eyes (old and new), GPT-2's two ways."""
 
-def layer_slots(architecture: Architecture, layer: int, form: Format) -> Mapping[str, Slot]:
-    """Our name → slot, for weights (`query`) and biases (`query.bias`) alike."""
-    hidden, inner = architecture.hidden_size, architecture.intermediate_size
-    queries = architecture.head_count * architecture.head_size
-    keys = architecture.kv_head_count * architecture.head_size
-    shapes = {
-        "attention_norm": (hidden,),
-        "query": (queries, hidden),
-        "key": (keys, hidden),
-        "value": (keys, hidden),
-        "output": (hidden, queries),
-        "mlp_norm": (hidden,),
-        "gate": (inner, hidden),
-        "up": (inner, hidden),
-        "down": (hidden, inner),
-    }
-    if architecture.qk_norm:
-        shapes |= {"query_norm": (architecture.head_size,), "key_norm": (architecture.head_size,)}
-    biased = (
-        ["query", "key", "value"] * architecture.qkv_bias
-        + ["output"] * architecture.output_bias
-        + ["gate", "up", "down"] * architecture.mlp_bias
-    )
-    slots = {part: _slot(architecture, layer, form, part, shape) for part, shape in shapes.items()}
-    for part in biased:
-        slots[f"{part}.bias"] = _slot(architecture, layer, form, part, shapes[part][:1], "bias")
-    return slots
+_HEADS = ("lm_head.weight", "language_model.lm_head.weight")
 
 
-def embedding_slot(architecture: Architecture, form: Format) -> Slot:
-    """The token embedding, which is the LM head too where it is tied."""
-    name = {
-        Format.SAFETENSORS: "model.embed_tokens.weight",
-        Format.GGUF: "token_embd.weight",
-    }[form]
-    return Slot(name, (architecture.vocabulary_size, architecture.hidden_size))
+@dataclass(frozen=True, slots=True)
+class TensorNames:
+    """The names in one model's files."""
+
+    form: Format
+    family: str
+    prefix: str
+    head: str
+    experts_together: bool = False
+    """Whether all experts of a layer share one tensor of each kind."""
+
+    def outside(self, part: str, kind: str = "weight") -> str:
+        """Of a part outside the layers: embedding, positions, final_norm, head."""
+        return self.head if part == "head" else f"{self.prefix}{self._called(part)}.{kind}"
+
+    def within(self, layer: int, part: str, kind: str = "weight", expert: int = 0) -> str:
+        """Of a part of one layer."""
+        where = self._called("layer").format(layer=layer)
+        return f"{self.prefix}{where}.{self._called(part).format(expert=expert)}.{kind}"
+
+    def _called(self, part: str) -> str:
+        names: Mapping[str, str] = _GGUF
+        if self.form is Format.SAFETENSORS:
+            names = _SAFETENSORS.get(self.family, _LLAMA)
+        return names[part]
 
 
-def head_slots(architecture: Architecture, form: Format) -> Mapping[str, Slot]:
-    """`norm`, and `head` unless it is tied to the embedding."""
-    norm, head = {
-        Format.SAFETENSORS: ("model.norm.weight", "lm_head.weight"),
-        Format.GGUF: ("output_norm.weight", "output.weight"),
-    }[form]
-    slots = {"norm": Slot(norm, (architecture.hidden_size,))}
-    if not architecture.tied_embedding:
-        slots["head"] = Slot(head, (architecture.vocabulary_size, architecture.hidden_size))
-    return slots
-
-
-def _slot(
-    architecture: Architecture,
-    layer: int,
-    form: Format,
-    part: str,
-    shape: tuple[int, ...],
-    kind: str = "weight",
-) -> Slot:
-    in_safetensors, in_gguf = _LAYER[part]
-    if form is Format.SAFETENSORS:
-        return Slot(f"model.layers.{layer}.{in_safetensors}.{kind}", shape)
-    heads = {"query": architecture.head_count, "key": architecture.kv_head_count}.get(part, 0)
-    return Slot(
-        f"blk.{layer}.{in_gguf}.{kind}", shape, heads if architecture.name == "llama" else 0
-    )
+def find_names(form: Format, family: str, tensors: Container[str]) -> TensorNames:
+    """Names as they are in these files. Where no embedding is found, those of a plain model."""
+    if form is Format.GGUF:
+        together = "blk.0.ffn_gate.0.weight" not in tensors  # as Mixtral was converted at first
+        return TensorNames(form, family, "", "output.weight", together)
+    plain = TensorNames(form, family, "transformer." if family == "gpt2" else "model.", _HEADS[0])
+    head = next((name for name in _HEADS if name in tensors), _HEADS[0])
+    for prefix in _PREFIXES:
+        names = TensorNames(form, family, prefix, head)
+        if names.outside("embedding") in tensors:
+            return names
+    return plain

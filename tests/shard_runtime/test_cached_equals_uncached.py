@@ -34,7 +34,7 @@ def compute(shard: Shard, tokens: tuple[int, ...], sizes: list[int]) -> torch.Te
     for size in [*sizes, len(tokens)]:
         piece = tokens[first : first + size]
         if piece:
-            rows.append(shard.forward(shard.embed(piece), cache, first))
+            rows.append(shard.forward_one(shard.embed(piece), cache, first))
         first += len(piece)
     return torch.cat(rows)
 
@@ -75,7 +75,7 @@ def test_forward__two_runs_in_turns__do_not_touch_each_other(
     for position in range(24):
         for run in (0, 1):
             embedded = shard.embed(prompts[run][position : position + 1])
-            rows[run].append(shard.forward(embedded, caches[run], position))
+            rows[run].append(shard.forward_one(embedded, caches[run], position))
     for run in (0, 1):
         alone = compute(shard, prompts[run], [1] * 24)
         assert torch.equal(torch.cat(rows[run]), alone)

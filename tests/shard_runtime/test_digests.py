@@ -7,6 +7,8 @@ given a model and the manifest published of it
         loading it should raise DigestMismatch naming the part
     when the flipped byte is in a layer of somebody else
         it should not matter
+given the architecture of any model that was ever supported
+    its digest should be the one that was recorded
 given the same model computed by a second, independent reading of docs/protocol.md
     its digests should be the same
 """
@@ -24,10 +26,16 @@ from safetensors import safe_open
 
 from shard_runtime import ModelSource, load_shard, open_model, publish
 from shard_runtime.errors import DigestMismatch
+from shard_runtime.model.digests import embedding_part
+from shard_runtime.model.tokenizer_files import read_tokenizer_files
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest
 from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.gguf_writing import write_gguf
 from tests.shard_runtime.tiny_models import LAYERS, MODELS
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "config_digests.json"
+FROM_GGUF = " from GGUF"
 
 
 def length(data: bytes) -> bytes:
@@ -48,7 +56,9 @@ def names_of(path: Path, prefix: str) -> list[str]:
         return sorted(name for name in file.keys() if name.startswith(prefix))  # noqa: SIM118
 
 
-@pytest.mark.parametrize("name", ["llama", "llama tied", "qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    "name", ["llama", "llama tied", "qwen2", "qwen3", "gemma2", "phi3", "mixtral", "qwen3 moe"]
+)
 def test_publish__any_model__equals_a_second_reading_of_the_protocol(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
@@ -65,7 +75,7 @@ def test_publish__any_model__equals_a_second_reading_of_the_protocol(
     tokenizer = sha256(b"teetee/tokenizer/v1" + nothing).digest()
     embedding = b"teetee/embedding/v1" + config + tokenizer + struct.pack(">I", 1)
     embedding += item(path, "model.embed_tokens.weight")
-    heads = ["model.norm.weight"] if "tied" in name else ["lm_head.weight", "model.norm.weight"]
+    heads = ["lm_head.weight", "model.norm.weight"][source.architecture.tied_embedding :]
     head = b"teetee/head/v1" + config + struct.pack(">I", len(heads))
     head += b"".join(item(path, each) for each in heads)
     assert manifest == ModelManifest(
@@ -77,6 +87,30 @@ def test_publish__any_model__equals_a_second_reading_of_the_protocol(
         head_digest=sha256(head).digest(),
         context_length=128,
     )
+
+
+def test_digest__every_tiny_model__is_the_one_it_always_had(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    """A new field in the architecture must not change what was published before it came."""
+    recorded = json.loads(VECTORS.read_text())
+    assert set(MODELS) <= set(recorded)
+    for name, wanted in recorded.items():
+        plain = name.removesuffix(FROM_GGUF)
+        architecture = tiny(plain)[0].architecture
+        if plain != name:
+            write_gguf(tiny(plain)[1], tmp_path / f"{plain}.gguf")
+            architecture = open_model(tmp_path / f"{plain}.gguf").architecture
+        assert architecture.canonical_json() == wanted["json"], name
+        assert architecture.digest().hex() == wanted["digest"], name
+
+
+def test_publish__gpt2__has_learned_positions_in_its_embedding(
+    tiny: Callable[[str], Tiny],
+) -> None:
+    source = tiny("gpt2")[0]
+    part = embedding_part(source, read_tokenizer_files(source))
+    assert part.names == ("transformer.wpe.weight", "transformer.wte.weight")
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -47,6 +47,13 @@ CONFIG = {
     "rms_norm_eps": 1e-6,
 }
 
+LONGROPE = {
+    "type": "su",
+    "short_factor": [1.0] * 4,
+    "long_factor": [2.0] * 4,
+    "original_max_position_embeddings": 32,
+}
+
 
 def write_config(folder: Path, **changes: Any) -> None:
     (folder / "config.json").write_text(json.dumps(CONFIG | changes))
@@ -94,19 +101,32 @@ def test_open__folder_without_exactly_one_gguf__counts_them(tmp_path: Path, coun
 @pytest.mark.parametrize(
     ("changes", "name", "why"),
     [
-        ({"model_type": "mamba2"}, "mamba2", "not Llama-shaped"),
-        ({"model_type": "gpt2"}, "gpt2", "not Llama-shaped"),
-        ({"hidden_act": "gelu"}, "llama", "its activation is gelu"),
+        ({"model_type": "mamba2"}, "mamba2", "none of the families"),
+        ({"model_type": "gpt_oss"}, "gpt_oss", "Supported are llama, mistral, .* and gpt2"),
+        ({"hidden_act": "relu2"}, "llama", "its activation is relu2"),
         ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "llama", "scaling is dynamic"),
-        ({"rope_parameters": {"rope_type": "longrope"}}, "llama", "scaling is longrope"),
+        ({"rope_parameters": {"rope_type": "mrope"}}, "qwen2", "scaling is mrope"),
         ({"partial_rotary_factor": 0.5}, "llama", "rotates only a part"),
+        ({"partial_rotary_factor": 0.5}, "mixtral", "rotates only a part"),
+        ({"use_bidirectional_attention": True}, "gemma", "attend to later ones"),
+        ({"use_bidirectional_attention": True}, "gemma2", "attend to later ones"),
+        ({"attn_logit_softcapping": 50.0}, "gemma3", "caps attention scores"),
+        (
+            {"rope_parameters": {"sliding_attention": {"rope_type": "yarn"}}},
+            "gemma3",
+            "layers with a window have a rotary scaling",
+        ),
+        ({"layer_types": ["linear_attention"] * LAYERS}, "gemma2", "of kind linear_attention"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "gpt2", "scales attention by layer"),
+        ({"add_cross_attention": True}, "gpt2", "attends to an encoder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_open__model_that_we_cannot_compute__is_named(
     tmp_path: Path, changes: dict[str, Any], name: str, why: str
 ) -> None:
-    write_config(tmp_path, **changes)
+    model_type = {"gemma3": "gemma3_text"}.get(name, name)
+    write_config(tmp_path, **({"model_type": model_type} | changes))
     with pytest.raises(ArchitectureUnsupported, match=why) as raised:
         open_model(tmp_path)
     assert raised.value.name == name
@@ -125,6 +145,13 @@ def test_open__model_that_we_cannot_compute__is_named(
         {"rope_theta": -1},
         {"rope_parameters": [1]},
         {"tie_word_embeddings": "yes"},
+        {"rope_parameters": {"rope_type": "longrope"}},
+        {"model_type": "phi3", "rope_scaling": LONGROPE | {"short_factor": [1.0, 2.0]}},
+        {"model_type": "phi3", "rope_scaling": LONGROPE | {"long_factor": [1.0, 2.0, 0.0, 1.0]}},
+        {"model_type": "phi3", "partial_rotary_factor": 0.4},
+        {"model_type": "mixtral", "num_experts_per_tok": 9},
+        {"model_type": "qwen3_moe", "mlp_only_layers": [-1]},
+        {"model_type": "gemma3", "text_config": [1]},
     ],
     ids=str,
 )

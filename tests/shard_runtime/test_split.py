@@ -3,6 +3,8 @@
 given any number of layers and stages
     ranges should tile all layers, none empty
     the entry should have fewer layers, the more its embedding weighs
+given layers of which some have experts
+    they should count for more
 given more stages than layers
     it should raise SplitInvalid
 """
@@ -43,6 +45,26 @@ def test_split_layers__heavy_embedding__leaves_the_entry_few_layers(
     heavy = split_layers(replace(architecture, vocabulary_size=5000), 2)
     assert [len(each) for each in light] == [15, 15]
     assert len(heavy[0]) < 5
+
+
+def test_split_layers__layers_with_experts__count_for_more(tiny: Callable[[str], Tiny]) -> None:
+    architecture = tiny("qwen3 moe")[0].architecture
+    assert architecture.experts is not None
+    heavy_end = replace(architecture.experts, count=64, layers=(4, 5))
+    ranges = split_layers(replace(architecture, experts=heavy_end), 2)
+    assert [len(each) for each in ranges] == [5, 1]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(layers=st.sets(st.integers(0, 5)), stages=st.integers(1, 6), count=st.integers(4, 200))
+def test_split_layers__experts_anywhere__tiles_all_layers(
+    tiny: Callable[[str], Tiny], layers: set[int], stages: int, count: int
+) -> None:
+    architecture = tiny("qwen3 moe")[0].architecture
+    assert architecture.experts is not None
+    experts = replace(architecture.experts, count=count, layers=tuple(sorted(layers)))
+    ranges = split_layers(replace(architecture, experts=experts), stages)
+    assert [layer for each in ranges for layer in each.indices] == list(range(6))
 
 
 @pytest.mark.parametrize("stages", [0, 7])
