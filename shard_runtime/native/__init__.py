@@ -21,7 +21,7 @@ from shard_runtime.native.crew import Crew
 from shard_runtime.native.errors import NativeRefused, NativeUnavailable
 from shard_runtime.native.head import NativeEmbedding, NativeHead
 from shard_runtime.native.layers import NativeLayer, NativeLayers, pack_layer
-from shard_runtime.native.library import library
+from shard_runtime.native.library import load_library
 from shard_runtime.native.matrix import NativeMatrix, packed
 from shard_runtime.native.support import supports, unsupported
 from shard_runtime.native.views import Precision
@@ -38,7 +38,7 @@ __all__ = [
     "NativeSpan",
     "NativeUnavailable",
     "Precision",
-    "library",
+    "load_library",
     "pack_layer",
     "packed",
     "supports",

@@ -3,7 +3,7 @@
 import weakref
 
 from shard_runtime.native.errors import NativeRefused, NativeUnavailable
-from shard_runtime.native.library import chosen_instructions, library
+from shard_runtime.native.library import chosen_instructions, load_library
 
 _MOST_THREADS = 256
 
@@ -20,7 +20,7 @@ class Crew:
         """
         if not 1 <= threads <= _MOST_THREADS:
             raise NativeRefused("a number of threads", threads, f"1 to {_MOST_THREADS}")
-        self.library = library()
+        self.library = load_library()
         wanted = instructions or chosen_instructions()
         index = self.library.index_of(wanted)
         self.threads = threads

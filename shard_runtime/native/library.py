@@ -86,7 +86,7 @@ class Library:
 
 
 @cache
-def library() -> Library:
+def load_library() -> Library:
     """Loaded once. Raises `NativeUnavailable`, and tries again the next time."""
     path = Path(os.environ.get(LIBRARY_SETTING) or BUILT)
     if not path.is_file():

@@ -9,7 +9,7 @@ import ctypes
 import torch
 
 from shard_runtime.native.errors import NativeRefused
-from shard_runtime.native.library import Library, library
+from shard_runtime.native.library import Library, load_library
 from shard_runtime.native.memory import Pages, checked
 from shard_runtime.native.views import MatrixView, Precision
 
@@ -20,7 +20,7 @@ class NativeMatrix:
     def __init__(self, rows: int, columns: int, *, precision: Precision) -> None:
         if rows < 1 or columns < 1:
             raise NativeRefused("a matrix", (rows, columns), "at least one row and column")
-        self._library: Library = library()
+        self._library: Library = load_library()
         calls = self._library.calls
         self._pages = Pages(calls.teetee_matrix_bytes(rows, columns, precision))
         self._bias: torch.Tensor | None = None

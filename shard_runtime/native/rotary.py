@@ -8,7 +8,7 @@ import torch
 
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.rope import frequencies
-from shard_runtime.native.library import library
+from shard_runtime.native.library import load_library
 
 _GROWTH = 512
 """Positions that the table grows by at least."""
@@ -31,7 +31,7 @@ class RotaryRows:
     def _grow(self, positions: int) -> None:
         half = len(self._frequencies)
         cosines, sines = torch.empty(positions, half), torch.empty(positions, half)
-        library().calls.teetee_rotary(
+        load_library().calls.teetee_rotary(
             self._frequencies.data_ptr(),
             half,
             0,

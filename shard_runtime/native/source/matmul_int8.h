@@ -17,12 +17,13 @@ static inline int32_t four_bytes(const int8_t* p) {
 
 // R rows from `row` on, H times sixteen outputs from `half` on.
 template <int R, int H>
-static inline void int8_tile(const uint8_t* panel, int64_t half, const Rows& x, int64_t row, int64_t groups, Floats (&totals)[R][H]) {
+static inline void int8_tile(const uint8_t* panel, int64_t half, const Rows& x, int64_t row, int64_t groups, Ahead ahead, Floats (&totals)[R][H]) {
   for (int r = 0; r < R; r++)
     for (int h = 0; h < H; h++) totals[r][h] = splat(0);
   for (int64_t g = 0; g < groups; g++) {
     const uint8_t* block = panel + g * kBlockBytes;
     const int8_t* inputs = x.numbers + row * x.stride + g * kGroup;
+    for (int64_t at = ahead.first; at < kBlockBytes; at += ahead.step) __builtin_prefetch(block + ahead.distance + at, 0, 2);
     Ints sums[R][H];
     for (int r = 0; r < R; r++) {
       const Ints start = splat_int(kUnsignedWeights ? x.corrections[(row + r) * x.groups + g] : 0);
