@@ -39,8 +39,8 @@ help: ## this list
 
 # ---------------------------------------------------------------- installing
 
-.PHONY: setup venv venv-ape node
-setup: venv venv-ape node ## install everything, here; done again only when a lock file changes
+.PHONY: setup venv venv-ape node native
+setup: venv venv-ape node native ## install everything, here; done again only when a lock file changes
 venv: $(STAMPS)/venv-project ## .venv: runtime, oracle, client, tests
 venv-ape: $(STAMPS)/venv-ape-project ## .venv-ape: ape for contracts, scripts and contract tests
 node: $(STAMPS)/node ## node_modules: solc, Foundry, OpenZeppelin, solady, solhint
@@ -70,6 +70,12 @@ $(STAMPS)/node: package.json package-lock.json toolchain/solc
 	@mkdir -p $(STAMPS) build/solcx && ln -sf ../../toolchain/solc build/solcx/solc-v0.8.37
 	@touch $@
 
+# One file for every machine of its kind: the instruction set is chosen when it is loaded. CXX=… takes another compiler.
+NATIVE := build/native/libteetee_native.so
+native: $(NATIVE) ## the C++ step of the runtime, where there is a compiler
+$(NATIVE): toolchain/build-native.sh $(wildcard shard_runtime/native/source/*)
+	@toolchain/build-native.sh $@
+
 # ---------------------------------------------------------------- using
 
 .PHONY: contracts demo bench
@@ -90,7 +96,7 @@ test: setup lint types test-forge test-python test-ape ## everything that CI run
 test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 	toolchain/forge test
 
-test-python: venv node ## tests of the Python packages and of the whole system
+test-python: venv node native ## tests of the Python packages and of the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts
 
 test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh

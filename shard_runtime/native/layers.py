@@ -1,0 +1,188 @@
+"""A shard's layers, computed by one C call per step.
+
+Knows nothing of runs or links: rows come in, rows go out. A row's result depends on its own run's
+positions alone, to the bit: not on which rows are computed beside it, in which pieces a prompt
+comes, on the number of threads or on the instruction set.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from shard_runtime.model.architecture import Architecture
+from shard_runtime.model.decoder_layer import LayerWeights
+from shard_runtime.native.cache import NativeCache, NativeSpan, cache_bytes
+from shard_runtime.native.crew import Crew
+from shard_runtime.native.errors import NativeRefused
+from shard_runtime.native.matrix import NativeMatrix, packed
+from shard_runtime.native.memory import checked
+from shard_runtime.native.rotary import RotaryRows
+from shard_runtime.native.support import unsupported
+from shard_runtime.native.views import LayerView, ModelView, Precision, SpanView
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NativeLayer:
+    """One layer, ready. A loader that reads in pieces fills the matrices by `put`."""
+
+    attention_norm: torch.Tensor
+    query_norm: torch.Tensor | None
+    key_norm: torch.Tensor | None
+    mlp_norm: torch.Tensor
+    query_key_value: NativeMatrix
+    output: NativeMatrix
+    gate_up: NativeMatrix
+    down: NativeMatrix
+    window: int
+
+
+def pack_layer(weights: LayerWeights, window: int, precision: Precision) -> NativeLayer:
+    """From a layer in float32, which may be let go afterwards."""
+    return NativeLayer(
+        attention_norm=weights.attention_norm.clone(),
+        query_norm=None if weights.query_norm is None else weights.query_norm.clone(),
+        key_norm=None if weights.key_norm is None else weights.key_norm.clone(),
+        mlp_norm=weights.mlp_norm.clone(),
+        query_key_value=packed(
+            weights.query_key_value, weights.query_key_value_bias, precision=precision
+        ),
+        output=packed(weights.output, weights.output_bias, precision=precision),
+        gate_up=packed(weights.gate_up, weights.gate_up_bias, precision=precision),
+        down=packed(weights.down, weights.down_bias, precision=precision),
+        window=window,
+    )
+
+
+class NativeLayers:
+    """Layers in the order they were added. One call at a time."""
+
+    def __init__(self, architecture: Architecture, *, precision: Precision, crew: Crew) -> None:
+        """Raises `NativeRefused` where `unsupported` gives a reason."""
+        if (reason := unsupported(architecture)) is not None:
+            raise NativeRefused("a model", reason, "a supported one")
+        self.precision = precision
+        self._shape = architecture
+        self._crew = crew
+        self._layers: list[NativeLayer] = []
+        self._rotary = RotaryRows(architecture)
+        self._views = (LayerView * 0)()
+        self._model = ModelView(
+            hidden_size=architecture.hidden_size,
+            intermediate_size=architecture.intermediate_size,
+            head_count=architecture.head_count,
+            kv_head_count=architecture.kv_head_count,
+            head_size=architecture.head_size,
+            norm_epsilon=architecture.norm_epsilon,
+            precision=precision,
+        )
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @property
+    def weight_bytes(self) -> int:
+        """What a step of few rows reads of weights."""
+        return sum(
+            matrix.bytes
+            for layer in self._layers
+            for matrix in (layer.query_key_value, layer.output, layer.gate_up, layer.down)
+        )
+
+    def add_layer(self, weights: LayerWeights, window: int) -> None:
+        """Pack one layer's float32 tensors and add it. window: `Architecture.windows` of it."""
+        self.add(pack_layer(weights, window, self.precision))
+
+    def add(self, layer: NativeLayer) -> None:
+        """Raises `NativeRefused` when a shape is not the architecture's."""
+        self._check(layer)
+        self._layers.append(layer)
+        self._views = (LayerView * len(self._layers))(*map(_view, self._layers))
+        self._model.layers = ctypes.addressof(self._views)
+        self._model.layer_count = len(self._layers)
+
+    def cache(self, capacity: int) -> NativeCache:
+        """Room for one run of at most `capacity` positions, through the layers added so far."""
+        return NativeCache(self._shape, len(self._layers), capacity, self.precision)
+
+    def bytes_for(self, capacity: int) -> int:
+        """What `cache(capacity)` takes."""
+        return cache_bytes(self._shape, len(self._layers), capacity, self.precision)
+
+    def forward(self, hidden: torch.Tensor, spans: Sequence[NativeSpan]) -> torch.Tensor:
+        """(R, H) → (R, H) float32; the spans' rows lie one after the other.
+
+        Each cache holds everything before its span. Raises `NativeRefused`.
+        """
+        rows = sum(span.rows for span in spans)
+        hidden = checked("hidden states", hidden, (rows, self._shape.hidden_size)).clone()
+        views = (SpanView * len(spans))(*map(self._span, spans))
+        end = max((span.first + span.rows for span in spans), default=0)
+        model = self._model
+        model.cosines, model.sines, model.positions = self._rotary.addresses(end)
+        if self._crew.library.calls.teetee_layers(
+            self._crew.handle,
+            ctypes.addressof(model),
+            ctypes.addressof(views),
+            len(spans),
+            hidden.data_ptr(),
+            rows,
+        ):
+            raise MemoryError("The native step got no scratch memory.")
+        return hidden
+
+    def _span(self, span: NativeSpan) -> SpanView:
+        cache = span.cache
+        if span.rows < 1 or span.first < 0 or span.first + span.rows > cache.capacity:
+            place = f"[{span.first}, {span.first + span.rows})"
+            raise NativeRefused("a span", place, f"some of its cache's {cache.capacity} positions")
+        if cache.layers != len(self._layers) or cache.precision is not self.precision:
+            found = f"{cache.layers} layers in {cache.precision.name}"
+            wanted = f"{len(self._layers)} in {self.precision.name}"
+            raise NativeRefused("a cache", found, wanted)
+        return SpanView(cache.address, cache.rounded, span.first, span.rows)
+
+    def _check(self, layer: NativeLayer) -> None:
+        shape = self._shape
+        H, inner, D = shape.hidden_size, shape.intermediate_size, shape.head_size
+        fused = (shape.head_count + 2 * shape.kv_head_count) * D
+        for what, matrix, wanted in (
+            ("query_key_value", layer.query_key_value, (fused, H)),
+            ("output", layer.output, (H, shape.head_count * D)),
+            ("gate_up", layer.gate_up, (2 * inner, H)),
+            ("down", layer.down, (H, inner)),
+        ):
+            found = (matrix.rows, matrix.columns)
+            if found != wanted or matrix.precision is not self.precision:
+                raise NativeRefused(what, (*found, matrix.precision), (*wanted, self.precision))
+        for what, vector, size in (
+            ("attention_norm", layer.attention_norm, H),
+            ("mlp_norm", layer.mlp_norm, H),
+            ("query_norm", layer.query_norm, D),
+            ("key_norm", layer.key_norm, D),
+        ):
+            if (
+                vector is not None
+                and checked(what, vector, (size,)).data_ptr() != vector.data_ptr()
+            ):
+                raise NativeRefused(what, "it is not contiguous", "a vector in one piece")
+        if layer.window < 0:
+            raise NativeRefused("a window", layer.window, "0 or more positions")
+
+
+def _view(layer: NativeLayer) -> LayerView:
+    def address(tensor: torch.Tensor | None) -> int | None:
+        return None if tensor is None else tensor.data_ptr()
+
+    return LayerView(
+        attention_norm=address(layer.attention_norm),
+        query_norm=address(layer.query_norm),
+        key_norm=address(layer.key_norm),
+        mlp_norm=address(layer.mlp_norm),
+        query_key_value=layer.query_key_value.view,
+        output=layer.output.view,
+        gate_up=layer.gate_up.view,
+        down=layer.down.view,
+        window=layer.window,
+    )

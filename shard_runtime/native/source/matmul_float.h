@@ -1,0 +1,27 @@
+// Rows times a packed float32 matrix: for each output one sum, in the order of the inputs.
+#pragma once
+#include "rows.h"
+#include "simd.h"
+#include "views.h"
+
+namespace teetee::TEETEE_ISA {
+
+template <int R, int H>
+static inline void float_tile(const float* panel, int64_t half, const Rows& x, int64_t row, int64_t columns, Ahead ahead, Floats (&totals)[R][H]) {
+  for (int r = 0; r < R; r++)
+    for (int h = 0; h < H; h++) totals[r][h] = splat(0);
+  const float* inputs = x.floats + row * x.stride;
+  for (int64_t k = 0; k < columns; k++) {
+    constexpr int64_t kStepBytes = kPanel * sizeof(float);
+    for (int64_t at = ahead.first; at < kStepBytes; at += ahead.step)
+      __builtin_prefetch(reinterpret_cast<const uint8_t*>(panel + k * kPanel) + ahead.distance + at, 0, 2);
+    Floats weights[H];
+    for (int h = 0; h < H; h++) weights[h] = load(panel + k * kPanel + (half + h) * kLanes);
+    for (int r = 0; r < R; r++) {
+      const Floats input = splat(inputs[r * x.stride + k]);
+      for (int h = 0; h < H; h++) totals[r][h] = fma(weights[h], input, totals[r][h]);
+    }
+  }
+}
+
+}  // namespace

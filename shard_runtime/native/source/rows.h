@@ -1,0 +1,23 @@
+// The left side of a product, rows as they are or quantised; and how far to read ahead of it.
+#pragma once
+#include <cstdint>
+
+namespace teetee {
+
+struct Rows {
+  float* floats;
+  int8_t* numbers;
+  float* scales;         // (rows, groups)
+  int32_t* corrections;  // (rows, groups)
+  int64_t stride;        // from row to row of floats and of numbers: a multiple of 32
+  int64_t groups;        // from row to row of scales and corrections
+};
+
+// Which cache lines of a step a tile asks for in advance, from `distance` on: every line by one of
+// the tiles that read the same weights.
+struct Ahead {
+  int64_t distance;
+  int64_t first, step;
+};
+
+}  // namespace teetee

@@ -1,0 +1,82 @@
+#include "threads.h"
+
+#include <thread>
+#include <vector>
+
+namespace teetee {
+
+namespace {
+
+// About 20 µs: longer than phases of a step differ, shorter than anyone would mind on a shared core.
+constexpr int kSpins = 500;
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+struct Threads::Workers {
+  std::vector<std::thread> threads;
+};
+
+void wait_for_change(const std::atomic<uint32_t>& value, uint32_t seen) {
+  for (int spin = 0; spin < kSpins; spin++) {
+    if (value.load(std::memory_order_acquire) != seen) return;
+    pause();
+  }
+  while (value.load(std::memory_order_acquire) == seen) value.wait(seen, std::memory_order_acquire);
+}
+
+void Barrier::wait() {
+  if (count_ == 1) return;
+  const uint32_t round = round_.load(std::memory_order_relaxed);
+  if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 < count_) return wait_for_change(round_, round);
+  waiting_.store(0, std::memory_order_relaxed);
+  round_.store(round + 1, std::memory_order_release);
+  round_.notify_all();
+}
+
+Threads::Threads(int count) : count_(count), barrier_(count), workers_(new Workers) {
+  try {
+    for (int thread = 1; thread < count; thread++) workers_->threads.emplace_back(&Threads::work, this, thread);
+  } catch (...) {  // the system gives no more threads: those that run must end before they lose this
+    end();
+    throw;
+  }
+}
+
+Threads::~Threads() { end(); }
+
+void Threads::end() {
+  ending_ = true;
+  orders_.fetch_add(1, std::memory_order_release);
+  orders_.notify_all();
+  for (auto& thread : workers_->threads) thread.join();
+  delete workers_;
+}
+
+void Threads::run(Task task, void* context) {
+  if (count_ == 1) return task(context, 0, 1, barrier_);
+  task_ = task;
+  context_ = context;
+  orders_.fetch_add(1, std::memory_order_release);
+  orders_.notify_all();
+  task(context, 0, count_, barrier_);
+  barrier_.wait();
+}
+
+void Threads::work(int thread) {
+  for (uint32_t seen = 0;; seen++) {
+    wait_for_change(orders_, seen);
+    if (ending_) return;
+    task_(context_, thread, count_, barrier_);
+    barrier_.wait();
+  }
+}
+
+}  // namespace teetee

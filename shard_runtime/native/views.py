@@ -1,0 +1,86 @@
+"""What crosses the C boundary: source/views.h, field by field."""
+
+import ctypes
+from enum import IntEnum
+
+ABI = 1
+
+PANEL = 32
+GROUP = 32
+POSITIONS = 16
+LANES = 16
+
+
+class Precision(IntEnum):
+    """How weights are held. The cache goes with it: float16 beside int8, float32 beside float32."""
+
+    FLOAT32 = 0
+    INT8 = 1
+
+    @property
+    def cache_item_bytes(self) -> int:
+        return 2 if self is Precision.INT8 else 4
+
+
+class MatrixView(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("precision", ctypes.c_int32),
+        ("unused", ctypes.c_int32),
+    )
+
+
+class LayerView(ctypes.Structure):
+    _fields_ = (
+        ("attention_norm", ctypes.c_void_p),
+        ("query_norm", ctypes.c_void_p),
+        ("key_norm", ctypes.c_void_p),
+        ("mlp_norm", ctypes.c_void_p),
+        ("query_key_value", MatrixView),
+        ("output", MatrixView),
+        ("gate_up", MatrixView),
+        ("down", MatrixView),
+        ("window", ctypes.c_int64),
+    )
+
+
+class ModelView(ctypes.Structure):
+    _fields_ = (
+        ("layers", ctypes.c_void_p),
+        ("layer_count", ctypes.c_int64),
+        ("hidden_size", ctypes.c_int64),
+        ("intermediate_size", ctypes.c_int64),
+        ("head_count", ctypes.c_int64),
+        ("kv_head_count", ctypes.c_int64),
+        ("head_size", ctypes.c_int64),
+        ("cosines", ctypes.c_void_p),
+        ("sines", ctypes.c_void_p),
+        ("positions", ctypes.c_int64),
+        ("norm_epsilon", ctypes.c_float),
+        ("precision", ctypes.c_int32),
+    )
+
+
+class SpanView(ctypes.Structure):
+    _fields_ = (
+        ("cache", ctypes.c_void_p),
+        ("capacity", ctypes.c_int64),
+        ("first", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+    )
+
+
+class HeadView(ctypes.Structure):
+    _fields_ = (
+        ("norm", ctypes.c_void_p),
+        ("matrix", MatrixView),
+        ("norm_epsilon", ctypes.c_float),
+        ("unused", ctypes.c_int32),
+    )
+
+
+def round_up(number: int, to: int) -> int:
+    return -(-number // to) * to

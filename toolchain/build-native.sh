@@ -1,0 +1,53 @@
+#!/bin/sh
+# Compiles shard_runtime/native/source into one shared library: the kernels once for each instruction
+# set, chosen among when it is loaded. Without a compiler it says so and leaves everything as it is:
+# the torch path then computes, slower.
+#
+#     toolchain/build-native.sh build/native/libteetee_native.so [more flags, such as -fsanitize=address]
+set -eu
+
+library=$1
+shift
+source=$(dirname "$0")/../shard_runtime/native/source
+compiler=${CXX:-}
+for candidate in g++ c++ clang++; do
+    [ -n "$compiler" ] || ! command -v "$candidate" >/dev/null 2>&1 || compiler=$candidate
+done
+if [ -z "$compiler" ]; then
+    echo 'No C++ compiler (g++, c++, clang++ or CXX=): the native step is not built, and torch computes instead.' >&2
+    exit 0
+fi
+
+# No contraction and no fast math: what is added to what, and when it is rounded, stands in the source.
+flags='-std=c++20 -O3 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wno-psabi'
+# GCC 12 takes its own intrinsics' "undefined" for a mistake of ours (its bug 105593).
+flags="$flags -Wno-uninitialized -Wno-maybe-uninitialized -Wno-unknown-warning-option"
+objects=$(mktemp -d)
+trap 'rm -rf "$objects"' EXIT
+
+compile() { # object, source file, flags
+    object=$1 file=$2
+    shift 2
+    # shellcheck disable=SC2086 — flags are words
+    "$compiler" $flags "$@" -c "$source/$file" -o "$objects/$object.o"
+}
+
+case $("$compiler" -dumpmachine) in
+x86_64*)
+    compile kernels_avx2 kernels.cpp -DTEETEE_AVX2 -mavx2 -mfma -mf16c "$@"
+    compile kernels_avx512 kernels.cpp -DTEETEE_AVX512 -mfma -mf16c \
+        -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512 "$@"
+    ;;
+esac
+compile kernels_portable kernels.cpp "$@"
+for part in library pack threads; do compile "$part" "$part.cpp" "$@"; done
+
+mkdir -p "$(dirname "$library")"
+case $("$compiler" -dumpmachine) in
+# The image's own libstdc++ may be another: ours comes along, unseen by others.
+*linux*) link="-static-libstdc++ -static-libgcc -Wl,--version-script=$source/exports.map" ;;
+*) link= ;;
+esac
+# shellcheck disable=SC2086
+"$compiler" -shared -pthread $link "$@" "$objects"/*.o -o "$library.new"
+mv "$library.new" "$library" # whole or not at all
