@@ -5,6 +5,7 @@ Nothing readable leaves `make`: it returns ciphertext or a reason, and its error
 cannot wipe strings; what is promised is that they are not kept and never written.
 """
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,24 +16,16 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from structlog.typing import FilteringBoundLogger
 
-from oracle.errors import PathBroke, Stopped
+from oracle.errors import Stopped
 from oracle.live_text import Finished, Interrupted, LiveTexts
 from oracle.paths import Paths
 from oracle.records import Answered, Made, Opening, Refused
-from shard_runtime.errors import (
-    EntryClosed,
-    PathInvalid,
-    PeerUnknown,
-    PromptError,
-    RunCancelled,
-    StageFailed,
-    StageMisbehaved,
-    StageSilent,
-)
+from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
+from shard_runtime.path_search import PathFailure, blamed_for
 from teetee.answer import Answer, FinishReason
 from teetee.chain.requests import DeclineReason
 from teetee.envelope import open_prompt, seal_answer
-from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid, Retryable
+from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
 from teetee.identifiers import RequestId, ShardId
 from teetee.prompt import Prompt, Sampling
 from teetee.receipts import ReceiptDomain, Settlement, SignedReceipt
@@ -70,13 +63,15 @@ class EntryRuntime(Protocol):
         token_ids: Sequence[int],
         *,
         sampling: Any,
-        path: Sequence[ShardId],
+        paths: Callable[[frozenset[ShardId]], Sequence[ShardId]],
         request_id: RequestId,
-        salts: Sequence[bytes],
+        salts: Callable[[int], bytes],
         on_text: Callable[[str], None],
+        on_failure: Callable[[PathFailure], None],
         cancelled: Callable[[], bool],
+        deadline: float,
     ) -> Generation:
-        """One attempt on one path."""
+        """An answer, over as many paths as it takes."""
 
 
 class Answering:
@@ -92,7 +87,6 @@ class Answering:
         kem: X25519PrivateKey,
         signer: LocalAccount,
         at_once: int,
-        attempts: int,
         stop: threading.Event,
         abandon: threading.Event,
         log: FilteringBoundLogger,
@@ -105,7 +99,6 @@ class Answering:
         self._kem = kem
         self._signer = signer
         self._room = threading.BoundedSemaphore(at_once)
-        self._attempts = attempts
         self._stop = stop
         self._abandon = abandon
         self._log = log
@@ -114,7 +107,7 @@ class Answering:
         """A sealed answer, or a refusal for what is wrong with the request itself.
 
         Raises:
-            Retryable: no path, or none that held, within the attempts.
+            Retryable: no path, or no room; or this enclave's own computing failed.
             Stopped: the process stops; the same answer can be made again after its next start.
         """
         while not self._room.acquire(timeout=0.2):
@@ -159,39 +152,27 @@ class Answering:
         sampling: Sampling,
         give_up: Callable[[], bool],
     ) -> Made:
-        avoided: set[ShardId] = set()
-        for attempt in range(1, self._attempts + 1):
-            path = self._paths.choose(avoiding=frozenset(avoided))
-            try:
-                return self._attempt(opening, secret, token_ids, sampling, path, give_up)
-            except RunCancelled:
-                if self._abandon.is_set():
-                    raise Stopped from None
-                return Refused(DeclineReason.OVERLOADED)
-            except (PromptError, EnvelopeTooLarge):
-                return Refused(DeclineReason.INVALID)
-            except EntryClosed:
+        # While nothing has begun, whoever called waits for a path better than the runtime would.
+        self._paths.choose(avoiding=frozenset())
+        route = _Route(self._paths, opening.request_id, self._log)
+        try:
+            return self._generate(opening, secret, token_ids, sampling, route, give_up)
+        except RunCancelled:
+            if self._abandon.is_set():
                 raise Stopped from None
-            except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:
-                avoided |= _blamed(error)
-                self._paths.blame(_blamed(error))
-                failure = error
-            self._log.warning(
-                "path broke",
-                request_id=int(opening.request_id),
-                path=[int(shard_id) for shard_id in path],
-                attempt=attempt,
-                error=failure,
-            )
-        raise PathBroke(request_id=opening.request_id, attempts=self._attempts)
+            return Refused(DeclineReason.NO_PATH if route.is_missing else DeclineReason.OVERLOADED)
+        except (PromptError, EnvelopeTooLarge):
+            return Refused(DeclineReason.INVALID)
+        except EntryClosed:
+            raise Stopped from None
 
-    def _attempt(
+    def _generate(
         self,
         opening: Opening,
         secret: RequestSecret,
         token_ids: Sequence[int],
         sampling: Sampling,
-        path: Sequence[ShardId],
+        route: "_Route",
         give_up: Callable[[], bool],
     ) -> Answered:
         number, context = opening.request_id, opening.context
@@ -201,11 +182,13 @@ class Answering:
             generation = self._entry.generate(
                 token_ids,
                 sampling=sampling,
-                path=path,
+                paths=route.choose,
                 request_id=number,
-                salts=[secret.commitment_salt(context, hop) for hop in range(len(path) + 1)],
+                salts=lambda hop: secret.commitment_salt(context, hop),
                 on_text=text.append,
+                on_failure=route.broke,
                 cancelled=lambda: self._abandon.is_set() or give_up(),
+                deadline=math.inf,  # chain time decides, by `give_up`
             )
             answered = self._seal(opening, secret, generation)
             outcome = Finished(generation.finish_reason)
@@ -246,12 +229,22 @@ def _sampling(asked: Sampling, secret: RequestSecret, opening: Opening) -> Sampl
     return replace(asked, seed=seed, max_tokens=min(asked.max_tokens, paid))
 
 
-def _blamed(error: Retryable | Exception) -> set[ShardId]:
-    """The shards to leave out of the next path."""
-    match error:
-        case StageFailed() | StageMisbehaved() | PeerUnknown():
-            return {ShardId(error.shard_id)}
-        case StageSilent():
-            return {ShardId(shard_id) for shard_id in error.shard_ids}
-        case _:
-            return set()
+class _Route:
+    """Paths for one request; what breaks is logged and comes last for others too."""
+
+    def __init__(self, paths: Paths, request_id: RequestId, log: FilteringBoundLogger) -> None:
+        self.is_missing = False
+        """Whether there was no path when one was asked for last."""
+        self._paths = paths
+        self._request_id = request_id
+        self._log = log
+
+    def choose(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+        self.is_missing = True
+        path = self._paths.choose(avoiding=avoiding)
+        self.is_missing = False
+        return path
+
+    def broke(self, error: PathFailure) -> None:
+        self._paths.blame(blamed_for(error))
+        self._log.warning("path broke", request_id=int(self._request_id), error=error)

@@ -6,7 +6,6 @@
     │   │   ├── WrongChainNow          the node answers for another chain than at start-up
     │   │   ├── HeadIsStale            the node's newest block is too old to be believed
     │   │   ├── NoPath                 no active shards tile the model
-    │   │   ├── PathBroke              a stage failed while a request ran
     │   │   ├── EtherIsShort           the signer cannot pay for gas
     │   │   └── NotConfirmed           sent, but not confirmed in time
     └── Fatal                          a person or another request has to change something
@@ -62,17 +61,6 @@ class NoPath(OracleRetryable):
         super().__init__(
             f"no active shards of model {model_id} tile its layers [0, {layers}) from this entry;"
             " a host has to enrol or renew the missing ones."
-        )
-
-
-class PathBroke(OracleRetryable):
-    """Every path that was tried failed."""
-
-    def __init__(self, *, request_id: int, attempts: int) -> None:
-        self.request_id, self.attempts = request_id, attempts
-        super().__init__(
-            f"request {request_id} failed on {attempts} path(s) in a row; it is tried again until"
-            " shortly before its deadline. The log names the stages."
         )
 
 

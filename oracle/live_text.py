@@ -2,8 +2,8 @@
 `k`.
 
 Thread-safe: the request's worker appends, any number of listeners read, each from the beginning. A
-piece is never written to a log, a file or an error. When a request ends or is retried, its text is
-dropped.
+piece is never written to a log, a file or an error. When a request ends, or is begun anew, its text
+is dropped; another path goes on with it.
 """
 
 import hmac

@@ -1,7 +1,7 @@
 """Which shards run a request: active ones that tile the model, beginning at this entry.
 
-The shortest path over as many hosts and platforms as the model asks for; a shard that failed lately
-comes last. Latency and load are not measured yet.
+The path that is likely the fastest now, over as many hosts and platforms as the model asks for; a
+shard that failed lately comes last.
 """
 
 import threading
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from oracle.errors import NoPath
 from oracle.peers import ChainPeers
+from teetee.chain.shards import Shard
 from teetee.errors import PathError
 from teetee.identifiers import ModelId, ShardId
 from teetee.path import choose_path
@@ -38,12 +39,15 @@ class RegistryPaths:
         model_id: ModelId,
         layer_count: int,
         entry: ShardId,
+        cost: Callable[[ShardId], float],
         clock: Callable[[], float],
     ) -> None:
+        """`cost`: seconds that one more token takes over a shard, as the runtime measures it."""
         self._peers = peers
         self._model_id = model_id
         self._layer_count = layer_count
         self._entry = entry
+        self._cost = cost
         self._clock = clock
         self._resting: dict[ShardId, float] = {}
         self._lock = threading.Lock()
@@ -59,6 +63,7 @@ class RegistryPaths:
                     entry=self._entry,
                     without=without - {self._entry},
                     spread=self._peers.spread(),
+                    cost=self._microseconds,
                 )
             except PathError:
                 continue
@@ -70,6 +75,11 @@ class RegistryPaths:
         until = self._clock() + REST_SECONDS
         with self._lock:
             self._resting |= {shard_id: until for shard_id in shards if shard_id != self._entry}
+
+    def _microseconds(self, shard: Shard) -> int:
+        # Our own shard begins every path, whatever it costs.
+        is_ours = shard.shard_id == self._entry
+        return 1 if is_ours else max(1, round(self._cost(shard.shard_id) * 1e6))
 
     def _failed_lately(self) -> frozenset[ShardId]:
         with self._lock:

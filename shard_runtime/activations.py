@@ -20,13 +20,13 @@ def to_bytes(hidden: torch.Tensor) -> bytes:
 
 
 def from_frame(frame: Hidden, width: int) -> torch.Tensor:
-    """(rows, width) float32.
-
-    Raises `FrameInvalid` for another width, and for numbers that are not finite.
-    """
+    """(rows, width) float32, of all segments. Raises `FrameInvalid` for another width."""
     if frame.width != width:
         raise FrameInvalid(f"has rows of {frame.width} numbers, and {width} are due")
-    hidden = torch.frombuffer(bytearray(frame.data), dtype=torch.float32).view(frame.rows, width)
-    if not bool(torch.isfinite(hidden).all()):
+    return torch.frombuffer(bytearray(frame.data), dtype=torch.float32).view(frame.rows, width)
+
+
+def check_finite(rows: torch.Tensor) -> None:
+    """Raises `FrameInvalid` for numbers that are not finite: one run's rows, one run's fault."""
+    if not bool(torch.isfinite(rows).all()):
         raise FrameInvalid("has numbers that are not finite", Fault.NOT_FINITE)
-    return hidden

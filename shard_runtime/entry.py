@@ -1,16 +1,20 @@
 """The entry: where prompts become answers. Text and token ids exist here and nowhere else on the
 path.
 
-This is the callers' side; `entry_engine` is the thread that computes.
+This is the callers' side: each waits here for its answer, and for another path when one breaks.
+`entry_engine` is the thread that computes.
 """
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from shard_runtime.entry_engine import EntryEngine, EntrySettings
+from shard_runtime.entry_run import EntryRun, SaltOf
 from shard_runtime.errors import (
     ContextOverflow,
+    DeadlinePassed,
     EntryClosed,
     PathInvalid,
     PromptEmpty,
@@ -18,18 +22,45 @@ from shard_runtime.errors import (
     TokenUnknown,
     TooManyRuns,
 )
-from shard_runtime.generation import EntryRun, Generation
+from shard_runtime.generation import EntryRequest, Generation
 from shard_runtime.identity import StageIdentity
 from shard_runtime.links.seam import Links
+from shard_runtime.measurements import Measurements
 from shard_runtime.model.shard import Shard
 from shard_runtime.model.tokenizer import ModelTokenizer
+from shard_runtime.path_search import PATH_FAILURES, ChoosePath, PathFailure, PathSearch
 from shard_runtime.peers import PeerDirectory, resolve_path
 from shard_runtime.receipts import RunBinding
-from teetee.errors import FieldInvalid
 from teetee.identifiers import RequestId, ShardId
 from teetee.prompt import Sampling
 
 _POLL_SECONDS = 0.1
+
+
+class _Caller:
+    """Whoever waits in `generate`: what it wants to hear, and until when."""
+
+    def __init__(
+        self,
+        on_text: Callable[[str], None] | None,
+        on_failure: Callable[[PathFailure], None] | None,
+        cancelled: Callable[[], bool] | None,
+        deadline: float | None,
+    ) -> None:
+        self.tell_text = on_text or (lambda _: None)
+        self.tell_failure = on_failure or (lambda _: None)
+        self._cancelled = cancelled or (lambda: False)
+        self._deadline = deadline
+
+    def waits_for_paths(self) -> bool:
+        return self._deadline is not None
+
+    def check(self, waits_for: str, reason: Exception | None = None) -> None:
+        """Raises `RunCancelled`, `DeadlinePassed`."""
+        if self._cancelled():
+            raise RunCancelled
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise DeadlinePassed(waits_for) from reason
 
 
 class Entry:
@@ -51,8 +82,15 @@ class Entry:
         self._directory = directory
         self._settings = settings or EntrySettings()
         self._callers = threading.BoundedSemaphore(self._settings.runs)
+        self.measurements = Measurements(time.monotonic)
+        """What whoever chooses paths may ask about the other shards."""
         self._engine = EntryEngine(
-            shard=shard, identity=identity, links=links, settings=self._settings
+            shard=shard,
+            identity=identity,
+            links=links,
+            directory=directory,
+            settings=self._settings,
+            measurements=self.measurements,
         )
 
     @property
@@ -68,7 +106,7 @@ class Entry:
         self._engine.start()
 
     def close(self) -> None:
-        """End what is open with `EntryClosed`, then the thread and the links."""
+        """End what is open with `EntryClosed`, then the threads and the links."""
         self._engine.close()
 
     def encode(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
@@ -90,39 +128,68 @@ class Entry:
         token_ids: Sequence[int],
         *,
         sampling: Sampling,
-        path: Sequence[ShardId],
+        paths: ChoosePath,
         request_id: RequestId,
-        salts: Sequence[bytes],
+        salts: SaltOf,
         on_text: Callable[[str], None] | None = None,
+        on_failure: Callable[[PathFailure], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        deadline: float | None = None,
     ) -> Generation:
-        """Answer a prompt along `path`, which begins with our own shard. Blocks; for any number of
-        threads.
+        """Answer a prompt. Blocks; for any number of threads.
 
-        salts: 32 bytes for each hop from 0 to len(path). on_text: gets pieces of the answer, in
-        this thread. cancelled: asked about ten times a second.
-        Raises `PromptError`, `PathInvalid`, `PeerUnknown`, `StageMisbehaved`, `RunCancelled`;
-        `CacheFull`, `TooManyRuns`, `StageFailed`, `StageSilent`, `EntryClosed`.
+        paths: gives a path that begins with our own shard and has none of the shards it is told to
+        avoid. It is asked at first, and again whenever a path broke: the answer then goes on where
+        it was. salts: 32 bytes for each hop. on_text: gets pieces of the answer, each once.
+        on_failure: gets the error of each path that broke. cancelled: asked about ten times a
+        second. All four are called in this thread. deadline: on the clock of `time.monotonic`;
+        with one, a request waits for a path while there is none, and without it fails.
+
+        Raises `PromptError`, `PathInvalid`, `RunCancelled`; `CacheFull`, `TooManyRuns`,
+        `DeadlinePassed`, `EntryClosed`; without a deadline also what `paths` raises and, when there
+        is no path besides those that broke, the error of the last one.
         """
         self.check(token_ids)
-        if len(salts) != len(path) + 1 or any(len(salt) != 32 for salt in salts):
-            raise FieldInvalid("salts", f"must be {len(path) + 1} times 32 bytes")
-        run = EntryRun(
+        request = EntryRequest(
+            request_id=request_id,
             prompt=token_ids,
-            binding=self._bind(path, request_id),
-            salts=salts,
             sampling=sampling,
             tokenizer=self._tokenizer,
             context_length=self._shard.architecture.context_length,
         )
+        caller = _Caller(on_text, on_failure, cancelled, deadline)
         if not self._callers.acquire(blocking=False):
             raise TooManyRuns(self._settings.runs)
         try:
-            self._engine.begin(run)
-            return self._follow(run, on_text, cancelled)
+            return self._answer(request, PathSearch(paths, self._identity.shard_id), salts, caller)
         finally:
-            self._engine.leave(run)
             self._callers.release()
+
+    def _answer(
+        self, request: EntryRequest, search: PathSearch, salts: SaltOf, caller: _Caller
+    ) -> Generation:
+        """On one path after the other, until one holds."""
+        while True:
+            path = self._next_path(search, caller)
+            try:
+                run = EntryRun(request, self._bind(path, request.request_id), salts)
+                request.take_path(path)
+                return self._follow(run, caller)
+            except PATH_FAILURES as error:
+                search.failed(error, time.monotonic())
+                caller.tell_failure(error)
+
+    def _next_path(self, search: PathSearch, caller: _Caller) -> tuple[ShardId, ...]:
+        while True:
+            caller.check("a path", search.hindrance)
+            path = search.path(time.monotonic())
+            if path is not None:
+                return path
+            if self._engine.ended:
+                raise EntryClosed
+            if not caller.waits_for_paths() and search.hindrance is not None:
+                raise search.hindrance
+            self._engine.closing.wait(_POLL_SECONDS)
 
     def _bind(self, path: Sequence[ShardId], request_id: RequestId) -> RunBinding:
         layer_count = self._shard.architecture.layer_count
@@ -132,24 +199,22 @@ class Entry:
             raise PathInvalid(f"does not begin with shard {ours[0]} for layers {ours[1]}")
         return RunBinding(request_id, self._identity.model_id, peers)
 
-    def _follow(
-        self,
-        run: EntryRun,
-        on_text: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> Generation:
-        while True:
-            try:
-                update = run.updates.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                update = ""
-            if cancelled is not None and cancelled():
-                raise RunCancelled
-            if isinstance(update, Generation):
-                return update
-            if isinstance(update, Exception):
-                raise update
-            if update and on_text is not None:
-                on_text(update)
-            if self._engine.ended and run.updates.empty():
-                raise EntryClosed
+    def _follow(self, run: EntryRun, caller: _Caller) -> Generation:
+        self._engine.begin(run)
+        try:
+            while True:
+                try:
+                    update = run.updates.get(timeout=_POLL_SECONDS)
+                except queue.Empty:
+                    update = ""
+                caller.check("its answer")
+                if isinstance(update, Generation):
+                    return update
+                if isinstance(update, Exception):
+                    raise update
+                if update:
+                    caller.tell_text(update)
+                if self._engine.ended and run.updates.empty():
+                    raise EntryClosed
+        finally:
+            self._engine.leave(run)

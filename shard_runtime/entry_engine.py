@@ -1,48 +1,36 @@
-"""The thread that drives an entry's runs: what came in, one chunk or token of one run, again.
+"""The thread that drives an entry's runs. What goes wrong with one run ends that run alone.
 
-Runs take turns chunk by chunk and token by token, so that while one is on its way through the other
-stages, the next is computed here. What goes wrong with one run ends that run alone.
+A step is: what came in, the next tokens, rows of several runs through our layers, on to the next
+stages. While those compute, the next step is taken, with other rows: so all stages work at once.
 """
 
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 
 from shard_runtime import activations
-from shard_runtime.errors import (
-    EntryClosed,
-    FrameInvalid,
-    LinkCongested,
-    RunCancelled,
-    StageFailed,
-    StageMisbehaved,
-    StageSilent,
-)
+from shard_runtime.computing import Part, compute
+from shard_runtime.entry_intake import EntryIntake
+from shard_runtime.entry_run import EntryRun
+from shard_runtime.entry_runs import EntryRuns
+from shard_runtime.errors import EntryClosed, LinkCongested, StageFailed
 from shard_runtime.faults import Fault
-from shard_runtime.frames import (
-    Abort,
-    Finish,
-    Frame,
-    Hidden,
-    Place,
-    RunId,
-    decode,
-    encode,
-    place_of,
-)
-from shard_runtime.generation import EntryRun
+from shard_runtime.frames import Alive, Heartbeat, Kind, decode, encode, kind_of
+from shard_runtime.heartbeats import Heartbeats, HeartbeatSettings
 from shard_runtime.identity import StageIdentity
-from shard_runtime.inbox import Arrived, Inbox, PeerLost
+from shard_runtime.inbox import Arrived, Inbox, PeerLost, PeerSilent
 from shard_runtime.links.seam import Links
+from shard_runtime.measurements import Measurements
+from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
+from shard_runtime.outgoing_rows import OutgoingRows
+from shard_runtime.peers import PeerDirectory
 from shard_runtime.receipts import check_receipts, sign_receipt
-from shard_runtime.surrender import error_of
+from shard_runtime.scheduler import Scheduler
 from teetee.errors import TeeTeeError
 from teetee.identifiers import ShardId
 from teetee.receipts import SignedReceipt
@@ -57,12 +45,13 @@ class EntrySettings:
     cache_bytes: int = 1 << 30
     """For keys and values of all runs together."""
     runs: int = 64
-    chunk: int = 256
-    """Positions of a prompt that are computed at once."""
-    window: int = 1024
-    """Positions of one run that may be on their way: bounds what waits at every stage."""
+    rows: int = 128
+    """Of one step, at most."""
+    chunk: int = 64
+    """Positions of prompts in one step, at most; less than `rows`."""
     silent_seconds: float = 60.0
-    """How long nothing may come back for a run."""
+    """How long nothing may come back for a run, though all its stages answer heartbeats."""
+    heartbeats: HeartbeatSettings = field(default_factory=HeartbeatSettings)
     watch_seconds: float = 1.0
 
 
@@ -77,23 +66,50 @@ class _Leave:
 
 
 class EntryEngine:
-    """All runs of an entry, on one thread."""
+    """All runs of an entry, on one thread; a second one sends heartbeats."""
 
     def __init__(
-        self, *, shard: Shard, identity: StageIdentity, links: Links, settings: EntrySettings
+        self,
+        *,
+        shard: Shard,
+        identity: StageIdentity,
+        links: Links,
+        directory: PeerDirectory,
+        settings: EntrySettings,
+        measurements: Measurements,
     ) -> None:
         self._shard = shard
         self._identity = identity
         self._links = links
+        self._directory = directory
         self._settings = settings
-        self._pool = shard.cache_pool(settings.cache_bytes)
         # Without a limit: an entry that stopped reading would stop the ring that it waits for.
-        # What can come in is bounded by what the runs' windows let out.
+        # What can come in is bounded by what the scheduler lets out.
         self._inbox = Inbox()
-        self._runs: dict[RunId, EntryRun] = {}
-        self._ready: deque[EntryRun] = deque()
+        self._scheduler = Scheduler(rows=settings.rows, chunk=settings.chunk)
+        self._heartbeats = Heartbeats(
+            ours=identity.shard_id,
+            settings=settings.heartbeats,
+            send=self._ask,
+            silent=lambda shard_id: self._inbox.put(PeerSilent(shard_id), urgent=True),
+            measurements=measurements,
+            clock=time.monotonic,
+        )
+        self._pool = shard.cache_pool(settings.cache_bytes)
+        self._runs = EntryRuns(
+            pool=self._pool,
+            scheduler=self._scheduler,
+            heartbeats=self._heartbeats,
+            links=links,
+            ours=identity.shard_id,
+        )
+        self._intake = EntryIntake(self._runs, shard.architecture.hidden_size)
+        self._deciding: list[tuple[EntryRun, torch.Tensor]] = []
+        """Runs that are through, with the row that says what follows."""
         self._looked_at = time.monotonic()
+        self.closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="entry", daemon=True)
+        self._pulse = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
 
     @property
     def open_runs(self) -> int:
@@ -106,17 +122,20 @@ class EntryEngine:
     @property
     def ended(self) -> bool:
         """Whether it was closed and has told all callers."""
-        return self._inbox.closed and not self._thread.is_alive()
+        return self.closing.is_set() and not self._thread.is_alive()
 
     def start(self) -> None:
-        self._links.start(self._inbox.arrive, self._inbox.lose)
+        self._links.start(self._receive, self._inbox.lose)
         self._thread.start()
+        self._pulse.start()
 
     def close(self) -> None:
-        """End what is open with `EntryClosed`, then the thread and the links."""
+        """End what is open with `EntryClosed`, then the threads and the links."""
+        self.closing.set()
         self._inbox.close()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in (self._thread, self._pulse):
+            if thread.is_alive():
+                thread.join()
         self._links.close()
 
     def begin(self, run: EntryRun) -> None:
@@ -127,91 +146,107 @@ class EntryEngine:
         """Its caller is gone: end the run, if it has not ended."""
         self._inbox.put(_Leave(run))
 
+    # -- the story -----------------------------------------------------------------------------
+
     def step(self) -> None:
-        """What came in, then one chunk or token of one run."""
+        """What came in; the next tokens; rows of several runs through our layers; on with them."""
         self._take_events()
-        if self._ready:
-            self._advance(self._ready.popleft())
-        self._end_silent()
+        self._choose_tokens()
+        batch = self._next_batch()
+        self._hand_on(batch, compute(self._shard, [part for _, part in batch]))
 
     def _work(self) -> None:
         while not self._inbox.closed:
             self.step()
-        for run in list(self._runs.values()):
-            self._fail(run, EntryClosed())
+            self._end_silent()
+        self._runs.fail_all(EntryClosed())
 
     def _take_events(self) -> None:
-        event = self._inbox.take(0 if self._ready else self._settings.watch_seconds)
+        is_busy = self._deciding or self._scheduler.has_work(self._window)
+        event = self._inbox.take(0 if is_busy else self._settings.watch_seconds)
         while event is not None:
-            if isinstance(event, _Begin):
-                self._begin(event.run)
-            elif isinstance(event, _Leave):
-                if event.run.id in self._runs:
-                    self._fail(event.run, RunCancelled())
-            elif isinstance(event, PeerLost):
-                self._without(event.shard_id)
-            elif isinstance(event, Arrived):
-                self._take(event.sender, event.body)
+            self._take_event(event)
             event = self._inbox.take(0)
 
-    def _begin(self, run: EntryRun) -> None:
-        with self._ending(run):
-            run.cache = self._pool.open(run.capacity)
-            self._runs[run.id] = run
-            if run.stages > 1:
-                self._links.send(run.path[1], encode(run.opening()))
-            self._ready.append(run)
-
-    def _advance(self, run: EntryRun) -> None:
-        if run.id in self._runs and run.may_feed(self._settings.window):
-            with self._ending(run):
-                self._compute(run)
-
-    @contextmanager
-    def _ending(self, run: EntryRun) -> Iterator[None]:
-        """Whatever goes wrong with a run ends that run alone."""
-        try:
-            yield
-        except FrameInvalid as error:
-            last = run.binding.peers[-1]
-            rule = f"its frame {error.rule}"
-            self._fail(run, StageMisbehaved(run.stages - 1, last.shard_id, rule))
-        except TeeTeeError as error:
-            self._fail(run, error)
-        except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
-            _log.error("a run failed", extra={"kind": type(error).__name__})
-            self._fail(run, StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
-
-    def _compute(self, run: EntryRun) -> None:
-        assert run.cache is not None
-        first = run.fed
-        tokens = run.feed(self._settings.chunk)
-        hidden = self._shard.forward_one(self._shard.embed(tokens), run.cache, first)
-        rows = activations.to_bytes(hidden)
-        run.leave(rows)
-        if run.stages == 1:
-            self._returned(run, hidden, rows)
+    def _choose_tokens(self) -> None:
+        """For all runs of which the last position has come back."""
+        deciding = [(run, row) for run, row in self._deciding if self._runs.find(run.id)]
+        self._deciding = []
+        if not deciding:
             return
-        place = Place(run.id, 1, run.sequence_out, first)
-        run.sequence_out += 1
-        frame = Hidden(place, len(tokens), hidden.shape[1], memoryview(rows))
-        self._links.send(run.path[1], encode(frame))
-        if run.may_feed(self._settings.window):
-            self._ready.append(run)
+        with self._runs.ending(*(run for run, _ in deciding)):
+            scores = self._shard.logits(torch.stack([row for _, row in deciding]))  # (N, V)
+            for (run, _), each in zip(deciding, scores, strict=True):
+                with self._runs.ending(run):
+                    self._choose(run, each)
 
-    def _returned(self, run: EntryRun, hidden: torch.Tensor, data: bytes) -> None:
+    def _choose(self, run: EntryRun, scores: torch.Tensor) -> None:
+        run.tell(run.request.choose(scores))
+        if run.request.is_finishing:
+            self._finish(run)
+        else:
+            self._scheduler.add(run.id, 1)
+
+    def _next_batch(self) -> list[tuple[EntryRun, Part]]:
+        """The rows of the next step, embedded. As many steps under way as a path has stages keep
+        all of them at work.
+        """
+        self._runs.admit()
+        fed = []
+        for share in self._scheduler.next(self._runs.longest_path, self._window):
+            run = self._runs.find(share.run)
+            assert run is not None
+            assert run.cache is not None
+            fed.append((run, Span(run.cache, run.fed, share.rows), run.feed(share.rows)))
+        if not fed:
+            return []
+        embedded = self._shard.embed(tuple(token for *_, tokens in fed for token in tokens))
+        rows = torch.split(embedded, [span.rows for _, span, _ in fed])
+        return [(run, Part(span, each)) for (run, span, _), each in zip(fed, rows, strict=True)]
+
+    def _hand_on(
+        self, batch: Sequence[tuple[EntryRun, Part]], computed: Sequence[torch.Tensor | None]
+    ) -> None:
+        onward = OutgoingRows(self._shard.architecture.hidden_size)
+        for (run, part), hidden in zip(batch, computed, strict=True):
+            if hidden is None:
+                self._runs.fail(run, StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
+                continue
+            data = activations.to_bytes(hidden)
+            segment = run.leave(part.span.first, part.span.rows, data)
+            if run.stages == 1:
+                self._came_back(run, hidden, data)
+            else:
+                onward.add(run.next_shard, segment, data)
+        for shard_id, frame in onward.frames():
+            segments = frame.segments
+            sent = [found for each in segments if (found := self._runs.find(each.place.run))]
+            with self._runs.ending(*sent):
+                self._links.send(shard_id, encode(frame))
+
+    @property
+    def _window(self) -> int:
+        """Positions of prompts in the ring: for each stage a chunk in work and one on its way.
+        More would only make everybody wait in longer lines.
+        """
+        return 2 * self._runs.longest_path * self._settings.chunk
+
+    # -- the end of a run ----------------------------------------------------------------------
+
+    def _came_back(self, run: EntryRun, hidden: torch.Tensor, data: bytes) -> None:
         """Rows came out of the last layer."""
         run.take(hidden.shape[0], data)
-        if run.wants_token:
-            run.choose(self._shard.logits(hidden[-1]))
-        if run.is_finishing:
-            self._finish(run)
-        elif run not in self._ready and run.may_feed(self._settings.window):
-            self._ready.append(run)
+        run.progress_at = time.monotonic()
+        self._scheduler.came_back(run.id, hidden.shape[0])
+        if run.is_through and run.request.is_finishing:
+            with self._runs.ending(run):
+                self._finish(run)
+        elif run.is_through:
+            self._deciding.append((run, hidden[-1]))
 
     def _finish(self, run: EntryRun) -> None:
         received, sent, _ = run.commitments()
-        run.receipt = sign_receipt(
+        receipt = sign_receipt(
             run.binding,
             self._identity,
             self._shard.layers,
@@ -220,11 +255,11 @@ class EntryEngine:
             sent=sent,
             previous=None,
         )
+        frame = run.finish(receipt)
         if run.stages == 1:
-            self._complete(run, (run.receipt,))
-            return
-        place = Place(run.id, 1, run.sequence_out, run.fed)
-        self._links.send(run.path[1], encode(Finish(place, run.fed, (run.receipt,))))
+            self._complete(run, frame.receipts)
+        else:
+            self._links.send(run.next_shard, encode(frame))
 
     def _complete(self, run: EntryRun, receipts: tuple[SignedReceipt, ...]) -> None:
         """Every stage has signed. Raises `ReceiptInvalid`, `CommitmentMismatch`."""
@@ -232,67 +267,59 @@ class EntryEngine:
         check_receipts(
             run.binding, self._identity.domain, receipts, end_position=run.fed, returned=taken
         )
-        self._end(run)
-        run.updates.put(run.generation(receipts))
-
-    def _take(self, sender: bytes, body: bytes) -> None:
-        """A frame from the last stage, or an abort from any stage of a run's path."""
-        place = place_of(body)
-        run = self._runs.get(place.run) if place is not None else None
-        if run is None or sender not in [peer.tls for peer in run.binding.peers[1:]]:
-            return  # of a run that has ended, or none of the sender's business
-        with self._ending(run):
-            frame = decode(body)
-            if isinstance(frame, Abort):
-                self._fail(run, error_of(frame, run.path))
-            elif sender == run.binding.peers[-1].tls:
-                self._take_returned(run, frame)
-
-    def _take_returned(self, run: EntryRun, frame: Frame) -> None:
-        if frame.place != Place(run.id, run.stages, run.sequence_in, run.returned):
-            raise FrameInvalid("is out of order, or of another hop or position")
-        run.sequence_in += 1
-        if isinstance(frame, Hidden) and run.returned + frame.rows <= run.fed:
-            hidden = activations.from_frame(frame, self._shard.architecture.hidden_size)
-            self._returned(run, hidden, bytes(frame.data))
-        elif isinstance(frame, Finish) and run.receipt is not None:
-            if frame.end_position != run.fed or frame.receipts[:1] != (run.receipt,):
-                raise FrameInvalid("ends the run at another position, or without our receipt")
-            self._complete(run, frame.receipts)
-        else:
-            raise FrameInvalid("is not due")
-
-    def _without(self, shard_id: ShardId) -> None:
-        for run in list(self._runs.values()):
-            if run.stages > 1 and run.path[1] == shard_id:
-                self._fail(run, StageFailed(1, shard_id, Fault.LINK_LOST))
+        self._runs.end(run)
+        run.tell(run.request.generation(receipts))
 
     def _end_silent(self) -> None:
-        now, limit = time.monotonic(), self._settings.silent_seconds
-        if now - self._looked_at < self._settings.watch_seconds:
+        now = time.monotonic()
+        if now - self._looked_at >= self._settings.watch_seconds:
+            self._looked_at = now
+            self._runs.end_silent(self._settings.silent_seconds)
+
+    # -- what came in --------------------------------------------------------------------------
+
+    def _take_event(self, event: object) -> None:
+        heartbeats = self._settings.heartbeats
+        match event:
+            case Arrived(sender, body):
+                self._take(sender, body)
+            case _Begin(run):
+                self._runs.begin(run)
+            case _Leave(run):
+                self._runs.cancel(run)
+            case PeerLost(shard_id):
+                self._runs.without(shard_id)
+            case PeerSilent(shard_id):
+                self._runs.without(shard_id, heartbeats.missed * heartbeats.seconds)
+
+    def _take(self, sender: bytes, body: bytes) -> None:
+        back, finished = self._intake.take(sender, body)
+        for run, hidden, data in back:
+            self._came_back(run, hidden, data)
+        if finished is not None:
+            run, frame = finished
+            with self._runs.ending(run):
+                self._complete(run, frame.receipts)
+
+    def _receive(self, sender: bytes, body: bytes) -> None:
+        """Called by reading threads. Answers to heartbeats don't wait for what computes."""
+        if kind_of(body) != Kind.ALIVE:
+            self._inbox.arrive(sender, body)
             return
-        self._looked_at = now
-        for run in list(self._runs.values()):
-            outstanding = run.returned < run.fed or run.is_finishing
-            if outstanding and now - run.progress_at > limit:
-                self._fail(run, StageSilent(run.path[1:], limit))
-
-    def _fail(self, run: EntryRun, error: TeeTeeError) -> None:
-        """End the run here and at every stage that may know of it."""
-        if self._end(run):
-            for shard_id in run.path[1:]:
-                self._tell(shard_id, run)
-        run.updates.put(error)
-
-    def _tell(self, shard_id: ShardId, run: EntryRun) -> None:
         try:
-            self._links.send(shard_id, encode(Abort(Place(run.id, 0, 0, 0), Fault.CANCELLED, 0)))
-        except LinkCongested:
-            _log.warning("a stage does not read and is not told", extra={"shard": shard_id})
+            alive = decode(body)
+            assert isinstance(alive, Alive)
+            if self._directory.find(alive.shard_id).tls == sender:
+                self._heartbeats.answered(alive)
+        except TeeTeeError as error:
+            _log.warning("a frame was refused", extra={"kind": type(error).__name__})
 
-    def _end(self, run: EntryRun) -> bool:
-        """Free the run's cache. Whether it was open."""
-        if run.cache is not None:
-            self._pool.close(run.cache)
-            run.cache = None
-        return self._runs.pop(run.id, None) is not None
+    def _beat(self) -> None:
+        while not self.closing.wait(self._settings.heartbeats.seconds):
+            self._heartbeats.beat()
+
+    def _ask(self, shard_id: ShardId, heartbeat: Heartbeat) -> None:
+        try:
+            self._links.send(shard_id, encode(heartbeat))
+        except LinkCongested:
+            _log.warning("a stage does not read and is not asked", extra={"shard": shard_id})

@@ -9,6 +9,7 @@ teetee.errors.Retryable
 ├── TooManyRuns             as many runs as are admitted are open
 ├── StageFailed             a stage of the path gave up the run; may work later or on another path
 ├── StageSilent             a stage of the path did not answer in time
+├── DeadlinePassed          the request's time is over
 └── EntryClosed             the process is shutting down
 teetee.errors.Fatal
 ├── ModelError
@@ -112,6 +113,17 @@ class StageSilent(Retryable):
         super().__init__(
             f"Nothing came back from shards {list(shard_ids)} for {seconds:g} seconds. "
             "Try again on a path without the one that does not answer."
+        )
+
+
+class DeadlinePassed(Retryable):
+    """The request's time is over."""
+
+    def __init__(self, waited_for: str) -> None:
+        self.waited_for = waited_for
+        super().__init__(
+            f"The request's time was over while it waited for {waited_for}. Everything that it "
+            "held is free again. Ask anew, with more time."
         )
 
 

@@ -1,42 +1,41 @@
 """Everything that travels on a link between stages, and its one encoding. docs/protocol.md section
 7.
 
-    body   = u8 version=1 ‖ u8 kind ‖ u16 hop ‖ run 16 ‖ u32 sequence ‖ u32 first position ‖ payload
-    OPEN   = u256 requestId ‖ u32 modelId ‖ u32 capacity ‖ u8 n ‖ n × u32 shardId ‖ u8 s ‖ s × salt
-    32 HIDDEN = u32 rows ‖ u32 width ‖ rows × width × float32 little-endian FINISH = u32 end
-    position ‖ u8 r ‖ r × signed receipt ABORT  = u8 fault ‖ u16 stage
-
 Bytes in, values out: whether a frame is due, and from whom, is decided by who holds the run. Reprs
 show no content.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NewType
+from typing import NewType
 
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.faults import Fault
+from shard_runtime.receipt_fields import RECEIPT_BYTES, decode_receipts, encode_receipts
 from teetee.errors import FieldInvalid
 from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import SignedReceipt, StageReceipt
+from teetee.receipts import SignedReceipt
 
 RunId = NewType("RunId", bytes)
 """16 random bytes, drawn by the entry for one attempt at one request on one path."""
 
 MAX_STAGES = 64
-MAX_ROWS = 4096
-"""Positions in one frame."""
+MAX_ROWS = 512
+"""Positions in one frame, of all its segments together."""
 
 _VERSION = 1
-_HEADER = struct.Struct(">BBH16sII")
+_START = struct.Struct(">BB")
+_PLACE = struct.Struct(">H16sII")
 _OPEN = struct.Struct(">32sIIB")
-_HIDDEN = struct.Struct(">II")
+_HIDDEN = struct.Struct(">HI")
+_ROWS = struct.Struct(">I")
+_SEGMENT_BYTES = _PLACE.size + _ROWS.size
 _FINISH = struct.Struct(">IB")
 _ABORT = struct.Struct(">BH")
-_RECEIPT = struct.Struct(">32sIIHH32sII32s32s32s32s32s")
+_HEARTBEAT = struct.Struct(">II")
+_ALIVE = struct.Struct(">IIIIII")
 _SALT_BYTES = 32
 _FLOAT_BYTES = 4
 
@@ -48,17 +47,19 @@ class Kind(IntEnum):
     HIDDEN = 2
     FINISH = 3
     ABORT = 4
+    HEARTBEAT = 5
+    ALIVE = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which frame of which run: what every frame carries."""
+    """What of which run: everything that belongs to a run carries it."""
 
     run: RunId
     hop: int
     """h leads from stage h-1 to stage h; the last one returns to the entry. Of an ABORT: 0."""
     sequence: int
-    """Counts the frames of this run on this hop; OPEN is 0 and is not sent on the last hop."""
+    """Counts what the run sends on this hop; OPEN is 0 and is not sent on the last hop."""
     first_position: int
 
 
@@ -76,14 +77,33 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
-    """Hidden states of some positions."""
+class Segment:
+    """Neighbouring positions of one run, from `place.first_position` on."""
 
     place: Place
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Hidden states of some positions of one or several runs, no run twice."""
+
+    segments: tuple[Segment, ...]
     width: int
     data: memoryview = field(repr=False)
-    """rows × width float32, little-endian."""
+    """Rows of all segments in their order, `width` float32 each, little-endian."""
+
+    @property
+    def rows(self) -> int:
+        return sum(segment.rows for segment in self.segments)
+
+    def pieces(self) -> Iterator[tuple[Segment, slice, bytes]]:
+        """Each segment, its rows within the frame, and their bytes."""
+        begin, row_bytes = 0, self.width * _FLOAT_BYTES
+        for segment in self.segments:
+            end = begin + segment.rows
+            yield segment, slice(begin, end), bytes(self.data[begin * row_bytes : end * row_bytes])
+            begin = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,51 +126,110 @@ class Abort:
     """The stage to which the fault is put down."""
 
 
-Frame = Open | Hidden | Finish | Abort
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An entry asks a stage of its running paths whether it lives. Belongs to no run."""
+
+    number: int
+    shard_id: ShardId
+    """Of the entry: where the answer goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a stage tells of itself with every answer. Counts and times, nothing of any run."""
+
+    runs: int = 0
+    """Open now, of all entries."""
+    waiting: int = 0
+    """Frames and rows that came and are not computed yet, those in work included."""
+    turns: int = 0
+    """How often its computing thread came round; if it stands still while something waits, it
+    hangs. Modulo 2^32."""
+    step_microseconds: int = 0
+    """What a step took lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The answer to a heartbeat."""
+
+    number: int
+    shard_id: ShardId
+    """Of the stage that answers."""
+    load: Load
+
+
+Frame = Open | Hidden | Finish | Abort | Heartbeat | Alive
 
 
 def encode(frame: Frame) -> bytes:
     """The frame's body."""
     if isinstance(frame, Open):
-        return b"".join((_header(Kind.OPEN, frame.place), *_open_parts(frame)))
+        return b"".join((_start(Kind.OPEN), _place(frame.place), *_open_parts(frame)))
     if isinstance(frame, Hidden):
-        shape = _HIDDEN.pack(frame.rows, frame.width)
-        return b"".join((_header(Kind.HIDDEN, frame.place), shape, frame.data))
+        shape = _HIDDEN.pack(len(frame.segments), frame.width)
+        heads = (_place(each.place) + _ROWS.pack(each.rows) for each in frame.segments)
+        return b"".join((_start(Kind.HIDDEN), shape, *heads, frame.data))
     if isinstance(frame, Finish):
         head = _FINISH.pack(frame.end_position, len(frame.receipts))
-        receipts = (_encode_receipt(receipt) for receipt in frame.receipts)
-        return b"".join((_header(Kind.FINISH, frame.place), head, *receipts))
-    return _header(Kind.ABORT, frame.place) + _ABORT.pack(frame.fault, frame.stage)
+        receipts = encode_receipts(frame.receipts)
+        return b"".join((_start(Kind.FINISH), _place(frame.place), head, receipts))
+    if isinstance(frame, Abort):
+        fault = _ABORT.pack(frame.fault, frame.stage)
+        return b"".join((_start(Kind.ABORT), _place(frame.place), fault))
+    if isinstance(frame, Heartbeat):
+        return _start(Kind.HEARTBEAT) + _HEARTBEAT.pack(frame.number, frame.shard_id)
+    load = frame.load
+    counts = (load.runs, load.waiting, load.turns, load.step_microseconds)
+    return _start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts)
 
 
 def decode(body: bytes) -> Frame:
     """The frame in a body. Raises `FrameInvalid`."""
     try:
-        version, kind, hop, run, sequence, first = _HEADER.unpack_from(body)
-        payload = memoryview(body)[_HEADER.size :]
+        version, kind = _START.unpack_from(body)
         if version != _VERSION:
             raise FrameInvalid(f"has version {version}, and {_VERSION} is known")
-        place = Place(RunId(run), hop, sequence, first)
-        return _DECODERS[Kind(kind)](place, payload)
+        return _DECODERS[Kind(kind)](memoryview(body)[_START.size :])
     except (struct.error, ValueError, FieldInvalid):
         raise FrameInvalid("is cut off, or has a field out of bounds") from None
 
 
-def is_abort(body: bytes) -> bool:
-    """Whether the body would decode to an `Abort`, which overtakes what waits."""
-    return len(body) > 1 and body[1] == Kind.ABORT
+def kind_of(body: bytes) -> int:
+    """What kind of frame the body would decode to; 0 when there is nothing to tell it by."""
+    return body[1] if len(body) > 1 else 0
 
 
-def place_of(body: bytes) -> Place | None:
-    """The place that a body names, even if the rest of it is garbled; None when there is none."""
-    if len(body) < _HEADER.size:
-        return None
-    _, _, hop, run, sequence, first = _HEADER.unpack_from(body)
+def places_of(body: bytes) -> tuple[Place, ...]:
+    """The places that a body names, even if the rest of it is garbled; as many as can be read."""
+    if kind_of(body) == Kind.HIDDEN:
+        if len(body) < _START.size + _HIDDEN.size:
+            return ()
+        count, _ = _HIDDEN.unpack_from(body, _START.size)
+        first = _START.size + _HIDDEN.size
+        there = (len(body) - first) // _SEGMENT_BYTES
+        starts = (first + number * _SEGMENT_BYTES for number in range(min(count, there)))
+        return tuple(_place_at(body, start) for start in starts)
+    if kind_of(body) in _PLACELESS or len(body) < _START.size + _PLACE.size:
+        return ()
+    return (_place_at(body, _START.size),)
+
+
+_PLACELESS = frozenset({0, Kind.HEARTBEAT, Kind.ALIVE})
+
+
+def _start(kind: Kind) -> bytes:
+    return _START.pack(_VERSION, kind)
+
+
+def _place(place: Place) -> bytes:
+    return _PLACE.pack(place.hop, place.run, place.sequence, place.first_position)
+
+
+def _place_at(body: bytes | memoryview, start: int) -> Place:
+    hop, run, sequence, first = _PLACE.unpack_from(body, start)
     return Place(RunId(run), hop, sequence, first)
-
-
-def _header(kind: Kind, place: Place) -> bytes:
-    return _HEADER.pack(_VERSION, kind, place.hop, place.run, place.sequence, place.first_position)
 
 
 def _open_parts(frame: Open) -> list[bytes]:
@@ -164,7 +243,8 @@ def _open_parts(frame: Open) -> list[bytes]:
     ]
 
 
-def _decode_open(place: Place, payload: memoryview) -> Open:
+def _decode_open(rest: memoryview) -> Open:
+    place, payload = _place_at(rest, 0), rest[_PLACE.size :]
     request_id, model_id, capacity, stages = _OPEN.unpack_from(payload)
     path = struct.unpack_from(f">{stages}I", payload, _OPEN.size)
     start = _OPEN.size + 4 * stages
@@ -187,68 +267,57 @@ def _decode_open(place: Place, payload: memoryview) -> Open:
     )
 
 
-def _decode_hidden(place: Place, payload: memoryview) -> Hidden:
-    rows, width = _HIDDEN.unpack_from(payload)
-    data = payload[_HIDDEN.size :]
-    if not 1 <= rows <= MAX_ROWS or width < 1 or len(data) != rows * width * _FLOAT_BYTES:
-        raise FrameInvalid(f"has {len(data)} bytes for {rows} rows of {width} numbers")
-    return Hidden(place, rows, width, data)
+def _decode_hidden(rest: memoryview) -> Hidden:
+    count, width = _HIDDEN.unpack_from(rest)
+    if not 1 <= count <= MAX_ROWS or width < 1:
+        raise FrameInvalid(f"has {count} segments of rows of {width} numbers")
+    segments = tuple(
+        _decode_segment(rest, _HIDDEN.size + number * _SEGMENT_BYTES) for number in range(count)
+    )
+    data = rest[_HIDDEN.size + count * _SEGMENT_BYTES :]
+    frame = Hidden(segments, width, data)
+    if frame.rows > MAX_ROWS or len(data) != frame.rows * width * _FLOAT_BYTES:
+        raise FrameInvalid(f"has {len(data)} bytes for {frame.rows} rows of {width} numbers")
+    if len({segment.place.run for segment in segments}) != count:
+        raise FrameInvalid("has two segments of one run")
+    return frame
 
 
-def _decode_finish(place: Place, payload: memoryview) -> Finish:
-    end_position, count = _FINISH.unpack_from(payload)
-    encoded = payload[_FINISH.size :]
-    if count > MAX_STAGES or len(encoded) != count * _RECEIPT.size:
+def _decode_segment(rest: memoryview, start: int) -> Segment:
+    (rows,) = _ROWS.unpack_from(rest, start + _PLACE.size)
+    if rows < 1:
+        raise FrameInvalid("has a segment without rows")
+    return Segment(_place_at(rest, start), rows)
+
+
+def _decode_finish(rest: memoryview) -> Finish:
+    end_position, count = _FINISH.unpack_from(rest, _PLACE.size)
+    encoded = rest[_PLACE.size + _FINISH.size :]
+    if count > MAX_STAGES or len(encoded) != count * RECEIPT_BYTES:
         raise FrameInvalid(f"has {len(encoded)} bytes for {count} receipts")
-    receipts = tuple(_decode_receipt(fields) for fields in _RECEIPT.iter_unpack(encoded))
-    return Finish(place, end_position, receipts)
+    return Finish(_place_at(rest, 0), end_position, decode_receipts(encoded))
 
 
-def _decode_abort(place: Place, payload: memoryview) -> Abort:
-    fault, stage = _ABORT.unpack(payload)
-    return Abort(place, Fault(fault), stage)
+def _decode_abort(rest: memoryview) -> Abort:
+    fault, stage = _ABORT.unpack(rest[_PLACE.size :])
+    return Abort(_place_at(rest, 0), Fault(fault), stage)
 
 
-_DECODERS: dict[Kind, Callable[[Place, memoryview], Frame]] = {
+def _decode_heartbeat(rest: memoryview) -> Heartbeat:
+    number, shard_id = _HEARTBEAT.unpack(rest)
+    return Heartbeat(number, ShardId(shard_id))
+
+
+def _decode_alive(rest: memoryview) -> Alive:
+    number, shard_id, *counts = _ALIVE.unpack(rest)
+    return Alive(number, ShardId(shard_id), Load(*counts))
+
+
+_DECODERS: dict[Kind, Callable[[memoryview], Frame]] = {
     Kind.OPEN: _decode_open,
     Kind.HIDDEN: _decode_hidden,
     Kind.FINISH: _decode_finish,
     Kind.ABORT: _decode_abort,
+    Kind.HEARTBEAT: _decode_heartbeat,
+    Kind.ALIVE: _decode_alive,
 }
-
-
-def _encode_receipt(signed: SignedReceipt) -> bytes:
-    receipt = signed.receipt
-    return _RECEIPT.pack(
-        receipt.request_id.to_bytes(32),
-        receipt.model_id,
-        receipt.shard_id,
-        receipt.layers.first,
-        receipt.layers.end,
-        receipt.identity_digest,
-        receipt.first_position,
-        receipt.end_position,
-        receipt.input_commitment,
-        receipt.output_commitment,
-        receipt.previous_receipt,
-        signed.r,
-        signed.vs,
-    )
-
-
-def _decode_receipt(fields: tuple[Any, ...]) -> SignedReceipt:
-    request_id, model_id, shard_id, first_layer, end_layer, identity, *rest = fields
-    first, end, received, sent, previous, r, vs = rest
-    receipt = StageReceipt(
-        request_id=RequestId(int.from_bytes(request_id)),
-        model_id=ModelId(model_id),
-        shard_id=ShardId(shard_id),
-        layers=LayerRange(first_layer, end_layer),
-        identity_digest=identity,
-        first_position=first,
-        end_position=end,
-        input_commitment=received,
-        output_commitment=sent,
-        previous_receipt=previous,
-    )
-    return SignedReceipt(receipt, r, vs)

@@ -1,24 +1,33 @@
-"""One run as its entry sees it: what is fed, what is on its way round the ring, what came out."""
+"""One request as its entry sees it: prompt and answer so far, whatever paths compute it.
 
-import queue
-import secrets
-import time
+Touched by one thread at a time: the entry's computing one while a run of it is open, the caller's
+before, between and after.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from shard_runtime.answer_text import AnswerText
-from shard_runtime.cache import KvCache
-from shard_runtime.frames import Open, Place, RunId
 from shard_runtime.model.tokenizer import ModelTokenizer
-from shard_runtime.receipts import RunBinding
 from shard_runtime.sampling import Sampler
 from teetee.answer import FinishReason
-from teetee.commitments import RunningCommitment, encode_token_ids
-from teetee.identifiers import ShardId
+from teetee.identifiers import RequestId, ShardId
 from teetee.prompt import Sampling
 from teetee.receipts import SignedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """The request went on over another path."""
+
+    position: int
+    """So many positions of prompt and answer were known, and went through the new path again."""
+    from_shards: tuple[ShardId, ...]
+    """Those that the path lost."""
+    to_shards: tuple[ShardId, ...]
+    """Those that came instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,56 +43,34 @@ class Generation:
     input_tokens: int
     output_tokens: int
     receipts: tuple[SignedReceipt, ...]
-    """One per stage, in path order, verified."""
+    """One per stage of the last path, in path order, verified; each covers all positions."""
+    changes: tuple[PathChange, ...] = ()
+    """Empty when the first path held."""
 
 
-class EntryRun:
-    """The state of one run. Made by the caller's thread, then touched by the entry's alone."""
+class EntryRequest:
+    """The token history, and the choice of what follows. Knows no path."""
 
     def __init__(
         self,
         *,
+        request_id: RequestId,
         prompt: Sequence[int],
-        binding: RunBinding,
-        salts: Sequence[bytes],
         sampling: Sampling,
         tokenizer: ModelTokenizer,
         context_length: int,
     ) -> None:
-        self.id = RunId(secrets.token_bytes(16))
-        self.binding = binding
+        self.request_id = request_id
         self.history = list(prompt)
         """Prompt and answer so far."""
         self.input_tokens = len(prompt)
         self.output_limit = min(sampling.max_tokens, context_length - len(prompt))
-        self.fed = 0
-        """Positions that went through our layers."""
-        self.returned = 0
-        """Positions that came back from the last stage."""
-        self.sequence_out = 1
-        self.sequence_in = 1
-        self.cache: KvCache | None = None
         self.finish_reason: FinishReason | None = None
-        self.receipt: SignedReceipt | None = None
-        self.progress_at = time.monotonic()
-        self.updates: queue.SimpleQueue[str | Generation | Exception] = queue.SimpleQueue()
-        """For the caller: pieces of text, then the end."""
-        self._salts = tuple(salts)
-        self._tokens = RunningCommitment(salts[0])
-        self._sent = RunningCommitment(salts[1])
-        # On a path of one stage, what we send is what comes back.
-        self._taken = RunningCommitment(salts[-1]) if self.stages > 1 else self._sent
+        self.changes: list[PathChange] = []
+        self._path: tuple[ShardId, ...] = ()
         self._sampler = Sampler(sampling)
         self._text = AnswerText(tokenizer, sampling.stop)
         self._ends = tokenizer.eos_token_ids
-
-    @property
-    def stages(self) -> int:
-        return len(self.binding.peers)
-
-    @property
-    def path(self) -> tuple[ShardId, ...]:
-        return tuple(peer.shard_id for peer in self.binding.peers)
 
     @property
     def capacity(self) -> int:
@@ -91,68 +78,41 @@ class EntryRun:
         return self.input_tokens + self.output_limit - 1
 
     @property
-    def wants_token(self) -> bool:
-        """All that is known went round: the last row decides what comes next."""
-        return self.returned == len(self.history)
-
-    @property
     def is_finishing(self) -> bool:
+        """All tokens are there; at most receipts are missing."""
         return self.finish_reason is not None
 
-    def may_feed(self, window: int) -> bool:
-        """Whether there are tokens to feed and fewer than `window` positions are on their way."""
-        waiting = self.fed < len(self.history) and not self.is_finishing
-        return waiting and self.fed - self.returned < window
+    @property
+    def end(self) -> int:
+        """How many positions have to go round as things stand."""
+        return len(self.history) - (1 if self.is_finishing else 0)
 
-    def opening(self) -> Open:
-        """The frame that opens the run at the next stage."""
-        return Open(
-            place=Place(self.id, 1, 0, 0),
-            request_id=self.binding.request_id,
-            model_id=self.binding.model_id,
-            capacity=self.capacity,
-            path=self.path,
-            salts=self._salts[1:],
-        )
+    def take_path(self, path: tuple[ShardId, ...]) -> None:
+        """From now on `path` computes it."""
+        lost = tuple(shard_id for shard_id in self._path if shard_id not in path)
+        came = tuple(shard_id for shard_id in path if shard_id not in self._path)
+        if lost:
+            self.changes.append(PathChange(len(self.history), lost, came))
+        self._path = path
 
-    def feed(self, limit: int) -> tuple[int, ...]:
-        """The next tokens, at most `limit`; they count as fed, and into hop 0's commitment."""
-        tokens = tuple(self.history[self.fed : self.fed + limit])
-        self.fed += len(tokens)
-        self._tokens.update(encode_token_ids(tokens))
-        return tokens
+    def choose(self, logits: torch.Tensor) -> str:
+        """Add the next token out of (V,) scores; gives the text that it makes certain.
 
-    def leave(self, rows: bytes) -> None:
-        """What goes on to the next stage."""
-        self._sent.update(rows)
-        self.progress_at = time.monotonic()
-
-    def take(self, rows: int, data: bytes) -> None:
-        """What came back from the last stage (from ourselves, on a path of one)."""
-        if self._taken is not self._sent:
-            self._taken.update(data)
-        self.returned += rows
-        self.progress_at = time.monotonic()
-
-    def choose(self, logits: torch.Tensor) -> None:
-        """Add the next token; sets `finish_reason` when it was the last."""
+        Sets `finish_reason` when it was the last.
+        """
         index = len(self.history) - self.input_tokens
         token = self._sampler.choose(logits, index)
         self.history.append(token)
+        piece = ""
         if token in self._ends:
             self.finish_reason = "stop"
         else:
-            self._tell(self._text.push(token))
+            piece = self._text.push(token)
             if self._text.stopped:
                 self.finish_reason = "stop"
             elif index + 1 == self.output_limit:
                 self.finish_reason = "length"
-        if self.is_finishing:
-            self._tell(self._text.finish())
-
-    def commitments(self) -> tuple[bytes, bytes, bytes]:
-        """Of hop 0, hop 1 and the last hop."""
-        return self._tokens.digest(), self._sent.digest(), self._taken.digest()
+        return piece + self._text.finish() if self.is_finishing else piece
 
     def generation(self, receipts: tuple[SignedReceipt, ...]) -> Generation:
         """The end."""
@@ -165,8 +125,5 @@ class EntryRun:
             input_tokens=self.input_tokens,
             output_tokens=len(answer),
             receipts=receipts,
+            changes=tuple(self.changes),
         )
-
-    def _tell(self, piece: str) -> None:
-        if piece:
-            self.updates.put(piece)

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
-from shard_runtime.frames import is_abort
+from shard_runtime.frames import Kind, kind_of
 from teetee.identifiers import ShardId
 
 
@@ -20,6 +20,13 @@ class Arrived:
 @dataclass(frozen=True, slots=True)
 class PeerLost:
     """Frames to that shard did not arrive."""
+
+    shard_id: ShardId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSilent:
+    """That shard does not answer heartbeats."""
 
     shard_id: ShardId
 
@@ -41,7 +48,7 @@ class Inbox:
     def arrive(self, sender: bytes, body: bytes) -> None:
         """A frame came: the `Receive` of `Links`."""
         event = Arrived(sender, body)
-        if is_abort(body):
+        if kind_of(body) == Kind.ABORT:
             self.put(event, urgent=True)
             return
         with self._changed:
@@ -70,10 +77,13 @@ class Inbox:
             if not self._waiting:
                 return None
             event = self._waiting.popleft()
-            if isinstance(event, Arrived) and not is_abort(event.body):
+            if isinstance(event, Arrived) and kind_of(event.body) != Kind.ABORT:
                 self._bytes -= len(event.body)
                 self._changed.notify_all()
             return event
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def close(self) -> None:
         """Let go of everybody who waits."""

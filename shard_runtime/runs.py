@@ -1,14 +1,16 @@
-"""The runs that a stage has open: what each is bound to, what is due next, and which have ended
-lately.
+"""The runs that a stage has open: what each is bound to, what is due next, what came and is not
+computed yet; and which have ended lately.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import torch
+
 from shard_runtime.cache import CachePool, KvCache
 from shard_runtime.errors import FrameInvalid, TooManyRuns
-from shard_runtime.frames import Open, Place, RunId
+from shard_runtime.frames import Open, Place, RunId, Segment
 from shard_runtime.receipts import RunBinding
 from teetee.commitments import RunningCommitment
 from teetee.identifiers import ShardId
@@ -25,13 +27,16 @@ class StageRun:
         self.hop = opening.place.hop
         self.binding = binding
         self.cache = cache
-        self.position = 0
-        """How many positions have gone through."""
-        self.sequence = 1
-        """Of the next frame on our incoming hop."""
+        self.arrived = 0
+        """How many positions have come."""
+        self.computed = 0
+        """How many of them have gone on."""
         self.received = RunningCommitment(opening.salts[0])
         self.sent = RunningCommitment(opening.salts[1])
         self.used_at = time.monotonic()
+        self._sequence_in = 1
+        self._sequence_out = 1
+        self._waiting = torch.empty(0)
 
     @property
     def previous_tls(self) -> bytes:
@@ -42,17 +47,48 @@ class StageRun:
         return self.binding.peers[0].tls
 
     @property
+    def entry(self) -> ShardId:
+        return self.binding.peers[0].shard_id
+
+    @property
     def next_shard(self) -> ShardId:
         """After the last stage comes the entry."""
         return self.binding.peers[(self.hop + 1) % len(self.binding.peers)].shard_id
 
     def expect(self, place: Place) -> None:
-        """The frame is the one that is due. Raises `FrameInvalid`; changes nothing then."""
-        due = Place(self.id, self.hop, self.sequence, self.position)
-        if place != due:
+        """What that names is due. Raises `FrameInvalid`; changes nothing then."""
+        if place != Place(self.id, self.hop, self._sequence_in, self.arrived):
             raise FrameInvalid("is out of order, or of another hop or position")
-        self.sequence += 1
+        self._sequence_in += 1
         self.used_at = time.monotonic()
+
+    def take(self, rows: torch.Tensor, data: bytes) -> None:
+        """Rows came, (T, H), which wait now. Raises `FrameInvalid` beyond the run's room."""
+        end = self.arrived + rows.shape[0]
+        if end > self.cache.capacity:
+            raise FrameInvalid(f"reaches position {end} of {self.cache.capacity}")
+        self.received.update(data)
+        is_first = self.arrived == self.computed
+        self._waiting = rows if is_first else torch.cat([self._waiting, rows])
+        self.arrived = end
+
+    def next_rows(self, count: int) -> torch.Tensor:
+        """So many of the rows that wait, (count, H); they do not wait any more."""
+        rows, self._waiting = self._waiting[:count], self._waiting[count:]
+        return rows
+
+    def leave(self, rows: int, data: bytes) -> Segment:
+        """Rows were computed and go on."""
+        self.sent.update(data)
+        segment = Segment(self.next_place(), rows)
+        self.computed += rows
+        return segment
+
+    def next_place(self) -> Place:
+        """Of the next thing that goes on."""
+        place = Place(self.id, self.hop + 1, self._sequence_out, self.computed)
+        self._sequence_out += 1
+        return place
 
 
 class RunTable:

@@ -3,7 +3,7 @@ as many hosts and platforms as the model's policy asks for. Pure.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol, TypeVar
@@ -57,6 +57,11 @@ ANYWHERE = Spread()
 _Shard = TypeVar("_Shard", bound=Stage)
 
 
+def one_each(_shard: Stage) -> int:
+    """What a stage costs when nothing is known of it: then the fewest stages are the cheapest."""
+    return 1
+
+
 def choose_path(
     shards: Iterable[_Shard],
     layer_count: int,
@@ -65,13 +70,15 @@ def choose_path(
     entry: ShardId | None = None,
     without: frozenset[ShardId] = frozenset(),
     spread: Spread = ANYWHERE,
+    cost: Callable[[_Shard], int] = one_each,
 ) -> tuple[_Shard, ...]:
-    """The path with the fewest stages that meets `spread`; among equals the one whose shard ids
-    come first.
+    """The cheapest path that meets `spread`; among equals the one whose shard ids come first.
 
     `shards` are the active ones of this model. `entry` fixes the first stage, `without` leaves
-    shards out. Raises `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody
-    goes on; `SpreadUnmet`.
+    shards out. `cost` gives each stage a whole number of at least 1 (whole, so that equal sums are
+    equal); it is asked once for each shard. Without it the fewest stages win. Raises
+    `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody goes on;
+    `SpreadUnmet`.
     """
     usable = sorted(
         (shard for shard in shards if shard.shard_id not in without),
@@ -85,18 +92,23 @@ def choose_path(
     if not entries:
         raise NoEntryShard(model_id)
     middles = [shard for shard in usable if not shard.is_entry]
-    left = _stages_left(middles, layer_count)
+    costs = {shard.shard_id: cost(shard) for shard in [*entries, *middles]}
+    left = _cost_left(middles, costs, layer_count)
     if not any(shard.layers.end in left for shard in entries):
         raise PathIncomplete(model_id, _farthest(entries, middles), layer_count)
     if spread.is_met(*_different([*entries, *middles])):
-        for path in _paths(entries, middles, left, spread):
+        for path in _paths(entries, middles, costs, left, spread):
             if spread.is_met(*_different(path)):
                 return path
     raise SpreadUnmet(model_id, spread.hosts, spread.platforms)
 
 
 def _paths(
-    entries: Sequence[_Shard], middles: Sequence[_Shard], left: Mapping[int, int], spread: Spread
+    entries: Sequence[_Shard],
+    middles: Sequence[_Shard],
+    costs: Mapping[ShardId, int],
+    left: Mapping[int, int],
+    spread: Spread,
 ) -> Iterator[tuple[_Shard, ...]]:
     """Whole paths, the best first. Of those that have come to a layer over the same hosts and
     platforms only the best goes on: whatever follows is as good for all of them.
@@ -108,7 +120,8 @@ def _paths(
         end = path[-1].layers.end
         if end in left:
             ids = tuple(shard.shard_id for shard in path)
-            heapq.heappush(heap, (len(path) + left[end], ids, next(order), path))
+            spent = sum(costs[shard_id] for shard_id in ids)
+            heapq.heappush(heap, (spent + left[end], ids, next(order), path))
 
     for shard in entries:
         push((shard,))
@@ -145,13 +158,15 @@ def _tag(shard: Stage) -> bytes:
     return shard.platform_id[:PLATFORM_TAG_BYTES]
 
 
-def _stages_left(middles: Sequence[_Shard], layer_count: int) -> dict[int, int]:
-    """From each layer that leads to the last one: by how many stages at least."""
+def _cost_left(
+    middles: Sequence[_Shard], costs: Mapping[ShardId, int], layer_count: int
+) -> dict[int, int]:
+    """From each layer that leads to the last one: what the rest of the way costs at least."""
     left = {layer_count: 0}
     for shard in sorted(middles, key=lambda shard: -shard.layers.first):
         if shard.layers.end in left:
-            known = left.get(shard.layers.first, layer_count)
-            left[shard.layers.first] = min(known, left[shard.layers.end] + 1)
+            found = costs[shard.shard_id] + left[shard.layers.end]
+            left[shard.layers.first] = min(found, left.get(shard.layers.first, found))
     return left
 
 

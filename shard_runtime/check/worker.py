@@ -23,6 +23,7 @@ from shard_runtime.model.loading import load_shard
 from shard_runtime.model.shard import Shard
 from shard_runtime.model.source import ModelSource, open_model
 from shard_runtime.model.tokenizer import load_tokenizer
+from shard_runtime.path_search import fixed_path
 from shard_runtime.peers import FixedDirectory
 from shard_runtime.stage import Stage
 from teetee.enclave_keys import EnclaveKeys
@@ -101,9 +102,9 @@ class StageWorker:
         generation = self._part.generate(
             command["tokenIds"],
             sampling=Sampling(max_tokens=command["maxTokens"]),
-            path=command["path"],
+            paths=fixed_path(command["path"]),
             request_id=RequestId(command["requestId"]),
-            salts=[secrets.token_bytes(32) for _ in range(len(command["path"]) + 1)],
+            salts=lambda _: secrets.token_bytes(32),
         )
         return {
             "tokenIds": generation.token_ids,

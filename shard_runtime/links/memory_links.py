@@ -1,5 +1,5 @@
 """The in-memory twin of the TLS links: the same seam without sockets, for tests and single
-processes.
+processes. It can also do to a shard what real machines do: die, freeze, lose a link.
 """
 
 import queue
@@ -33,14 +33,38 @@ class MemoryNetwork:
         links = self._places.get(tls)
         return links if links is not None and links.started else None
 
+    def kill(self, tls: bytes) -> None:
+        """Like SIGKILL: nothing leaves that shard any more, and whoever sends to it is told."""
+        self._places[tls].die()
+        for links in self._places.values():
+            links.lose_link_to(tls)
+
+    def freeze(self, tls: bytes) -> None:
+        """Like SIGSTOP: links stay open, and nothing moves behind them."""
+        self._places[tls].running.clear()
+
+    def thaw(self, tls: bytes) -> None:
+        """Like SIGCONT: it goes on where it was."""
+        self._places[tls].running.set()
+
+    def cut(self, sender: bytes, receiver: bytes) -> None:
+        """From now on nothing that one sends to the other arrives, and the sender is told."""
+        self._places[sender].cut_off.add(receiver)
+        self._places[sender].lose_link_to(receiver)
+
 
 class MemoryLinks:
     """One shard's end."""
 
     def __init__(self, network: MemoryNetwork, tls: bytes) -> None:
+        self.running = threading.Event()
+        self.running.set()
+        self.cut_off: set[bytes] = set()
+        """Keys of shards that nothing of ours gets to."""
         self._network = network
         self._tls = tls
         self._arrived: queue.SimpleQueue[tuple[bytes, bytes] | None] = queue.SimpleQueue()
+        self._sent_to: dict[bytes, ShardId] = {}
         self._receive: Receive | None = None
         self._lost: Lost | None = None
 
@@ -54,8 +78,13 @@ class MemoryLinks:
         threading.Thread(target=self._deliver, name="memory-links", daemon=True).start()
 
     def send(self, shard_id: ShardId, body: bytes) -> None:
+        self.running.wait()
+        if not self.started:
+            return
         try:
-            there = self._network.place(self._network.directory.find(shard_id).tls)
+            tls = self._network.directory.find(shard_id).tls
+            self._sent_to[tls] = shard_id
+            there = None if tls in self.cut_off else self._network.place(tls)
         except PeerUnknown:
             there = None
         if there is None or not self._network.directory.accepts(self._tls):
@@ -69,8 +98,20 @@ class MemoryLinks:
     def close(self) -> None:
         self._receive = None
         self._arrived.put(None)
+        self.running.set()
+
+    def die(self) -> None:
+        """Nothing comes or goes any more; whoever computes here does not notice."""
+        self._receive = None
+        self._arrived.put(None)
+
+    def lose_link_to(self, tls: bytes) -> None:
+        """Tell that a link ended, if there was one."""
+        if self.started and self._lost is not None and tls in self._sent_to:
+            self._lost(self._sent_to[tls])
 
     def _deliver(self) -> None:
         while (arrived := self._arrived.get()) is not None:
+            self.running.wait()
             if self._receive is not None:
                 self._receive(*arrived)

@@ -7,13 +7,15 @@ given an envelope for this shard
 given an envelope that does not open, a prompt that is none, or one that is longer than paid for
     it should refuse, with a reason that tells nothing else
 given a path that breaks
-    it should try another without the shard that failed; when none holds, say so
+    it should let the runtime go on without the shard that failed, and blame it; when none is left,
+    say so
 given time that runs out, or a process that stops
     it should give up: a refusal in the one case, nothing in the other
 given any outcome
     no text should be kept, and none be in what is returned
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -23,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_utils.crypto import keccak
 
 from oracle.answering import Answering
-from oracle.errors import NoPath, PathBroke, Stopped
+from oracle.errors import NoPath, Stopped
 from oracle.live_text import LiveTexts
 from oracle.logs import open_log
 from oracle.records import Answered, Opening, Refused
@@ -39,8 +41,10 @@ from shard_runtime.errors import (
 )
 from shard_runtime.faults import Fault
 from shard_runtime.generation import Generation
+from shard_runtime.path_search import PATH_FAILURES, PathFailure, blamed_for
 from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.envelope import open_answer, seal_prompt
+from teetee.errors import Retryable
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.prompt import Message, Prompt, Sampling
 from teetee.request_secret import RequestSecret
@@ -55,7 +59,7 @@ REPLICA, LAST = ShardId(2), ShardId(3)
 
 
 class FakeEntry:
-    """Counts words as tokens; `plan` says what each run does, the last for all that follow."""
+    """Counts words as tokens; `plan` says what each path does, the last for all that follow."""
 
     def __init__(self) -> None:
         self.plan: list[Exception | None] = [None]
@@ -74,18 +78,33 @@ class FakeEntry:
         token_ids: Sequence[int],
         *,
         sampling: Sampling,
-        path: Sequence[ShardId],
+        paths: Callable[[frozenset[ShardId]], Sequence[ShardId]],
         request_id: RequestId,
-        salts: Sequence[bytes],
+        salts: Callable[[int], bytes],
         on_text: Callable[[str], None],
+        on_failure: Callable[[PathFailure], None],
         cancelled: Callable[[], bool],
+        deadline: float,
     ) -> Generation:
-        self.runs.append({"sampling": sampling, "path": tuple(path), "salts": tuple(salts)})
-        if cancelled():
-            raise RunCancelled
-        failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
-        if failure is not None:
-            raise failure
+        avoiding: frozenset[ShardId] = frozenset()
+        while True:
+            try:
+                path = tuple(paths(avoiding))
+            except Retryable:
+                # Paths are waited for until the caller gives up: at once, here.
+                assert deadline == math.inf
+                raise RunCancelled from None
+            hops = tuple(salts(hop) for hop in range(len(path) + 1))
+            self.runs.append({"sampling": sampling, "path": path, "salts": hops})
+            if cancelled():
+                raise RunCancelled
+            failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
+            if failure is None:
+                break
+            if not isinstance(failure, PATH_FAILURES):
+                raise failure
+            on_failure(failure)
+            avoiding |= blamed_for(failure)
         on_text(CANARY)
         return Generation(
             text=CANARY,
@@ -102,21 +121,22 @@ class FakePaths:
 
     def __init__(self) -> None:
         self.blamed: list[ShardId] = []
+        self.gone = False
 
     def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
         for shard_id in (REPLICA, LAST):
-            if shard_id not in avoiding:
+            if shard_id not in avoiding and not self.gone:
                 return [SHARD, shard_id]
         raise NoPath(model_id=1, layers=4)
 
     def blame(self, shards: Iterable[ShardId]) -> None:
-        self.blamed += shards
+        self.blamed += sorted(shards)
 
 
 class Desk:
     """An `Answering` with its fakes."""
 
-    def __init__(self, attempts: int = 3) -> None:
+    def __init__(self) -> None:
         self.entry = FakeEntry()
         self.paths = FakePaths()
         self.texts = LiveTexts()
@@ -129,7 +149,6 @@ class Desk:
             kem=KEM,
             signer=ACCOUNT,
             at_once=1,
-            attempts=attempts,
             stop=self.stop,
             abandon=self.abandon,
             log=open_log(),
@@ -252,21 +271,19 @@ def test_make__path_breaks__takes_another_without_the_shard_that_failed(
     assert desk.paths.blamed == [REPLICA]
 
 
-def test_make__no_replica_is_left__says_that_there_is_no_path(desk: Desk) -> None:
+def test_make__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_path(
+    desk: Desk,
+) -> None:
     desk.entry.plan = [StageSilent((REPLICA, LAST), 60.0)]
+    assert desk.make(opening()) == Refused(DeclineReason.NO_PATH)
+    assert desk.paths.blamed == [REPLICA, LAST]
+
+
+def test_make__no_path_at_all__says_so_before_anything_begins(desk: Desk) -> None:
+    desk.paths.gone = True
     with pytest.raises(NoPath):
         desk.make(opening())
-
-
-def test_make__every_attempt_breaks__says_how_many() -> None:
-    desk = Desk(attempts=2)
-    desk.entry.plan = [
-        StageFailed(1, REPLICA, Fault.INTERNAL),
-        StageFailed(1, LAST, Fault.INTERNAL),
-    ]
-    with pytest.raises(PathBroke) as caught:
-        desk.make(opening())
-    assert (caught.value.request_id, caught.value.attempts) == (NUMBER, 2)
+    assert desk.entry.runs == []
 
 
 def test_make__no_room_in_the_cache__may_be_tried_again(desk: Desk) -> None:

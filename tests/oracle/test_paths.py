@@ -4,6 +4,8 @@ given active shards that tile the model
     it should begin with this entry and be the shortest
 given a shard that failed lately
     it should come last: another path first, but the same when there is no other
+given shards that are slow, far or loaded
+    it should take the path that is likely the fastest
 given a gap, or a shard to be avoided without a replica
     it should say that there is no path
 given a policy that asks for several hosts and platforms
@@ -31,6 +33,7 @@ class Choice:
 
     def __init__(self, *ranges: tuple[int, int], spread: Spread = ANYWHERE) -> None:
         self.now = 0.0
+        self.seconds: dict[ShardId, float] = {}
         chain = FakeChain()
         chain.wanted_spread = spread
         for number, (first, end) in enumerate(ranges, start=1):
@@ -46,6 +49,7 @@ class Choice:
             model_id=ModelId(1),
             layer_count=LAYERS,
             entry=SHARD,
+            cost=lambda shard_id: self.seconds.get(shard_id, 0.001),
             clock=lambda: self.now,
         )
 
@@ -91,6 +95,16 @@ def test_blame__our_own_shard__stays_the_entry() -> None:
     choice = Choice((0, 4), (4, 8))
     choice.paths.blame([SHARD])
     assert choice.choose(frozenset({SHARD})) == [1, 2]
+
+
+def test_choose__replicas_of_different_speed__takes_the_path_that_is_likely_the_fastest() -> None:
+    choice = Choice((0, 4), (4, 8), (4, 8), (4, 6), (6, 8))
+    choice.seconds = {SHARD: 9.0, ShardId(2): 0.03, ShardId(3): 0.02}
+    assert choice.choose() == [1, 4, 5]
+    choice.seconds |= {ShardId(4): 0.015, ShardId(5): 0.006}
+    assert choice.choose() == [1, 3]
+    choice.paths.blame([ShardId(3)])
+    assert choice.choose() == [1, 4, 5]
 
 
 def test_choose__several_hosts_are_wanted__takes_the_shortest_path_over_as_many() -> None:

@@ -25,8 +25,10 @@ from shard_runtime import (
     load_shard,
     load_tokenizer,
 )
+from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.links.memory_links import MemoryNetwork, Tamper
 from shard_runtime.links.seam import Links
+from shard_runtime.path_search import fixed_path
 from teetee.enclave_keys import EnclaveKeys
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.layers import LayerRange
@@ -39,7 +41,9 @@ REQUEST_ID = RequestId(41)
 # Nothing in these tests should wait for a whole second.
 QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
 QUICK_STAGE = StageSettings(watch_seconds=0.05)
-QUICK_ENTRY = EntrySettings(watch_seconds=0.05, chunk=8, window=32)
+# Patient with stages: many processes share the cores, and a stage that is late is not dead.
+QUICK_HEARTBEATS = HeartbeatSettings(seconds=0.05, missed=100, stuck=200)
+QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)
 
 
 class SecretsOf:
@@ -67,8 +71,12 @@ def identity_digest(shard_id: int) -> bytes:
     return sha256(f"identity {shard_id}".encode()).digest()
 
 
+def salt_of(hop: int) -> bytes:
+    return sha256(f"salt {hop}".encode()).digest()
+
+
 def salts_for(stages: int) -> list[bytes]:
-    return [sha256(f"salt {hop}".encode()).digest() for hop in range(stages + 1)]
+    return [salt_of(hop) for hop in range(stages + 1)]
 
 
 @dataclass
@@ -88,13 +96,13 @@ class Ring:
 
     def ask(self, prompt: Sequence[int], max_tokens: int = 12, **options: Any) -> Generation:
         sampling = options.pop("sampling", None) or Sampling(max_tokens=max_tokens)
-        path = options.pop("path", self.path)
+        paths = options.pop("paths", fixed_path(options.pop("path", self.path)))
         return self.entry.generate(
             prompt,
             sampling=sampling,
-            path=path,
+            paths=paths,
             request_id=REQUEST_ID,
-            salts=options.pop("salts", salts_for(len(path))),
+            salts=options.pop("salts", salt_of),
             **options,
         )
 

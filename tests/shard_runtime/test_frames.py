@@ -13,6 +13,7 @@ given a frame with content
 
 import struct
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -21,17 +22,23 @@ from hypothesis import strategies as st
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.faults import Fault
 from shard_runtime.frames import (
+    MAX_ROWS,
     Abort,
+    Alive,
     Finish,
     Frame,
+    Heartbeat,
     Hidden,
+    Kind,
+    Load,
     Open,
     Place,
     RunId,
+    Segment,
     decode,
     encode,
-    is_abort,
-    place_of,
+    kind_of,
+    places_of,
 )
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.layers import LayerRange
@@ -64,9 +71,12 @@ def opens(draw: st.DrawFn) -> Open:
 
 @st.composite
 def hiddens(draw: st.DrawFn) -> Hidden:
-    rows, width = draw(st.integers(1, 4)), draw(st.integers(1, 5))
-    data = draw(st.binary(min_size=rows * width * 4, max_size=rows * width * 4))
-    return Hidden(draw(places()), rows, width, memoryview(data))
+    found = draw(st.lists(places(), min_size=1, max_size=4, unique_by=lambda place: place.run))
+    segments = tuple(Segment(place, draw(st.integers(1, 4))) for place in found)
+    width = draw(st.integers(1, 5))
+    size = sum(segment.rows for segment in segments) * width * 4
+    data = draw(st.binary(min_size=size, max_size=size))
+    return Hidden(segments, width, memoryview(data))
 
 
 @st.composite
@@ -89,17 +99,28 @@ def receipts(draw: st.DrawFn) -> SignedReceipt:
 
 finishes = st.builds(Finish, places(), U32, st.lists(receipts(), max_size=3).map(tuple))
 aborts = st.builds(Abort, places(), st.sampled_from(Fault), st.integers(0, 2**16 - 1))
-frames = st.one_of(opens(), hiddens(), finishes, aborts)
+heartbeats = st.builds(Heartbeat, U32, U32.map(ShardId))
+answers = st.builds(Alive, U32, U32.map(ShardId), st.builds(Load, U32, U32, U32, U32))
+of_runs = st.one_of(opens(), hiddens(), finishes, aborts)
+frames = st.one_of(of_runs, heartbeats, answers)
 
-A_HIDDEN = Hidden(Place(RunId(bytes(16)), 1, 1, 0), 2, 3, memoryview(bytes(24)))
+A_PLACE = Place(RunId(bytes(16)), 1, 1, 0)
+ANOTHER = Place(RunId(b"another run 1234"), 2, 7, 9)
+A_HIDDEN = Hidden((Segment(A_PLACE, 2),), 3, memoryview(bytes(24)))
+
+
+def places_in(frame: Frame) -> tuple[Place, ...]:
+    if isinstance(frame, Hidden):
+        return tuple(segment.place for segment in frame.segments)
+    return () if isinstance(frame, Heartbeat | Alive) else (frame.place,)
 
 
 @given(frames)
 def test_decode__what_encode_made__is_the_same_frame(frame: Frame) -> None:
     body = encode(frame)
     assert decode(body) == frame
-    assert place_of(body) == frame.place
-    assert is_abort(body) == isinstance(frame, Abort)
+    assert places_of(body) == places_in(frame)
+    assert (kind_of(body) == Kind.ABORT) == isinstance(frame, Abort)
 
 
 @given(st.binary(max_size=300))
@@ -128,17 +149,71 @@ def test_decode__cut_off_or_lengthened__raises_frame_invalid(frame: Frame, count
         decode(body + bytes(count))
 
 
+def garbled(count: int, width: int, *rows: int) -> bytes:
+    """A body that announces what it has not."""
+    heads = (
+        struct.pack(">H16sIII", 1, bytes([number]) * 16, 1, 0, each)
+        for number, each in enumerate(rows)
+    )
+    return b"\x01\x02" + struct.pack(">HI", count, width) + b"".join(heads) + bytes(24)
+
+
 @pytest.mark.parametrize(
-    ("rows", "width"),
-    [(2**32 - 1, 2**32 - 1), (0, 3), (3, 0), (4097, 1), (1, 2**30)],
-    ids=["huge", "no rows", "no width", "too many rows", "width without bytes"],
+    "body",
+    [
+        garbled(2**16 - 1, 2**32 - 1, 2),
+        garbled(1, 2**32 - 1, 2**32 - 1),
+        garbled(0, 3),
+        garbled(1, 3, 0),
+        garbled(1, 0, 3),
+        garbled(1, 1, MAX_ROWS + 1),
+        garbled(2, 1, MAX_ROWS, 1),
+        garbled(1, 2**30, 1),
+        garbled(2, 3, 2),
+    ],
+    ids=[
+        "many segments",
+        "huge",
+        "no segments",
+        "no rows",
+        "no width",
+        "too many rows",
+        "too many rows together",
+        "width without bytes",
+        "a segment without head",
+    ],
 )
-def test_decode__shape_that_the_bytes_do_not_have__raises_without_allocating(
-    rows: int, width: int
-) -> None:
-    body = encode(A_HIDDEN)[:28] + struct.pack(">II", rows, width)
+def test_decode__shape_that_the_bytes_do_not_have__raises_without_allocating(body: bytes) -> None:
     with pytest.raises(FrameInvalid):
         decode(body)
+
+
+def test_decode__as_many_rows_as_may_be__is_taken() -> None:
+    data = memoryview(bytes(MAX_ROWS * 4))
+    frame = Hidden((Segment(A_PLACE, MAX_ROWS - 1), Segment(ANOTHER, 1)), 1, data)
+    assert decode(encode(frame)) == frame
+
+
+def test_decode__two_segments_of_one_run__are_refused_and_both_named() -> None:
+    again = replace(A_PLACE, sequence=2, first_position=1)
+    body = encode(Hidden((Segment(A_PLACE, 1), Segment(again, 1)), 3, memoryview(bytes(24))))
+    with pytest.raises(FrameInvalid, match="two segments of one run"):
+        decode(body)
+    assert places_of(body) == (A_PLACE, again)
+
+
+def test_pieces__several_segments__give_each_its_rows_and_bytes() -> None:
+    data = bytes(range(36))
+    frame = Hidden((Segment(A_PLACE, 1), Segment(ANOTHER, 2)), 3, memoryview(data))
+    assert list(frame.pieces()) == [
+        (Segment(A_PLACE, 1), slice(0, 1), data[:12]),
+        (Segment(ANOTHER, 2), slice(1, 3), data[12:]),
+    ]
+
+
+def test_places_of__frame_cut_off_within_its_second_segment__names_the_first() -> None:
+    body = encode(Hidden((Segment(A_PLACE, 1), Segment(ANOTHER, 1)), 3, memoryview(bytes(24))))
+    assert places_of(body[: 8 + 30 + 10]) == (A_PLACE,)
 
 
 def test_decode__other_version__names_it() -> None:
@@ -149,6 +224,6 @@ def test_decode__other_version__names_it() -> None:
 
 def test_repr__frame_with_content__shows_none() -> None:
     content = b"canary-canary-canary-can"
-    shown = repr(Hidden(A_HIDDEN.place, 2, 3, memoryview(content)))
+    shown = repr(replace(A_HIDDEN, data=memoryview(content)))
     assert "canary" not in shown
     assert "memory" not in shown

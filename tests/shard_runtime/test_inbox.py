@@ -12,13 +12,13 @@ from collections.abc import Callable
 import pytest
 
 from shard_runtime.faults import Fault
-from shard_runtime.frames import Abort, Hidden, Place, RunId, encode
+from shard_runtime.frames import Abort, Hidden, Place, RunId, Segment, encode
 from shard_runtime.inbox import Arrived, Inbox, PeerLost
 from teetee.identifiers import ShardId
 
 PATIENCE = 10.0
 PLACE = Place(RunId(bytes(16)), 0, 0, 0)
-FRAME = encode(Hidden(PLACE, 1, 8, memoryview(bytes(32))))
+FRAME = encode(Hidden((Segment(PLACE, 1),), 8, memoryview(bytes(32))))
 ABORT = encode(Abort(PLACE, Fault.CANCELLED, 0))
 
 

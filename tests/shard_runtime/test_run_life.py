@@ -37,7 +37,7 @@ from shard_runtime.errors import (
     TooManyRuns,
 )
 from shard_runtime.faults import Fault
-from shard_runtime.frames import Hidden, Open, Place, RunId, decode, encode
+from shard_runtime.frames import Hidden, Open, decode, encode
 from shard_runtime.links.memory_links import Tamper
 from teetee.errors import FieldInvalid
 from teetee.identifiers import ShardId
@@ -81,7 +81,10 @@ class FirstOf:
 def edited(**changes: object) -> Callable[[bytes], bytes]:
     def change(body: bytes) -> bytes:
         frame = decode(body)
-        return encode(replace(frame, place=replace(frame.place, **changes)))  # type: ignore[arg-type]
+        assert isinstance(frame, Hidden)
+        (segment,) = frame.segments
+        place = replace(segment.place, **changes)  # type: ignore[arg-type]
+        return encode(replace(frame, segments=(replace(segment, place=place),)))
 
     return change
 
@@ -91,6 +94,13 @@ def with_number(number: float) -> Callable[[bytes], bytes]:
         return body[:-4] + struct.pack("<f", number)
 
     return change
+
+
+def narrower(body: bytes) -> bytes:
+    """The same segments, of rows of two numbers."""
+    frame = decode(body)
+    assert isinstance(frame, Hidden)
+    return encode(replace(frame, width=2, data=memoryview(bytes(frame.rows * 8))))
 
 
 def test_generate__request_answered__leaves_no_cache_anywhere(llama: ModelSource) -> None:
@@ -167,13 +177,8 @@ def test_generate__cancels_and_answers_many_times__leaks_nothing(llama: ModelSou
         (edited(sequence=7), "garbled, out of order"),
         (edited(first_position=5), "garbled, out of order"),
         (lambda body: body[:-4], "garbled, out of order"),
-        (lambda body: body[:28] + b"\xff" * 8, "garbled, out of order"),
-        (
-            lambda body: encode(
-                Hidden(Place(RunId(body[4:20]), 1, 1, 0), 1, 2, memoryview(bytes(8)))
-            ),
-            "garbled, out of order",
-        ),
+        (lambda body: body[:34] + b"\xff" * 8, "garbled, out of order"),
+        (narrower, "garbled, out of order"),
     ],
     ids=["NaN", "infinity", "hop", "sequence", "position", "cut off", "huge shape", "width"],
 )
@@ -352,9 +357,9 @@ def test_generate__unknown_shard_in_path__raises_peer_unknown(llama: ModelSource
         ring.ask(PROMPT, path=[1, 9])
 
 
-def test_generate__wrong_number_of_salts__is_refused(llama: ModelSource) -> None:
-    with running(llama, 2) as ring, pytest.raises(FieldInvalid, match="3 times 32 bytes"):
-        ring.ask(PROMPT, salts=[bytes(32)])
+def test_generate__salt_of_another_length__is_refused(llama: ModelSource) -> None:
+    with running(llama, 2) as ring, pytest.raises(FieldInvalid, match="32 bytes for each hop"):
+        ring.ask(PROMPT, salts=lambda _: bytes(31))
 
 
 def test_stage__directory_gives_it_other_layers__refuses_the_run(llama: ModelSource) -> None:

@@ -46,6 +46,10 @@ class Meddler:
         return body
 
 
+def place_in(frame: Hidden) -> Place:
+    return frame.segments[0].place
+
+
 def send_as(name: str, ring: Ring | None, receiver: ShardId, frame: Frame) -> None:
     assert ring is not None
     assert ring.network is not None
@@ -58,8 +62,8 @@ def send_as(name: str, ring: Ring | None, receiver: ShardId, frame: Frame) -> No
     "forge",
     [
         lambda frame: replace(frame, data=memoryview(bytes(len(frame.data)))),
-        lambda frame: Finish(frame.place, 0, ()),
-        lambda frame: Abort(Place(frame.place.run, 0, 0, 0), Fault.CANCELLED, 0),
+        lambda frame: Finish(place_in(frame), 0, ()),
+        lambda frame: Abort(Place(place_in(frame).run, 0, 0, 0), Fault.CANCELLED, 0),
     ],
     ids=["hidden states", "end", "abort"],
 )
@@ -83,7 +87,7 @@ def test_entry__abort_by_a_shard_that_is_not_on_the_path__does_not_matter(
     def tamper(shard_id: ShardId, body: bytes) -> bytes:
         frame = decode(body)
         if shard_id == SECOND and isinstance(frame, Hidden) and not aborted:
-            aborted.append(Abort(Place(frame.place.run, 0, 0, 0), Fault.INTERNAL, 1))
+            aborted.append(Abort(Place(place_in(frame).run, 0, 0, 0), Fault.INTERNAL, 1))
             send_as("an outsider", ring, ShardId(1), aborted[0])
         return body
 

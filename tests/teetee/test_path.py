@@ -3,6 +3,7 @@
 given active shards
     when several paths tile the layers
         it should take the one with the fewest stages, then with the lowest ids
+        when stages have costs, the one with the lowest sum
     when no entry is there, or none but the unwanted
         it should say so
     when nobody goes on at some layer
@@ -130,20 +131,33 @@ def is_spread(path: tuple[Candidate, ...], spread: Spread) -> bool:
 spreads = st.builds(Spread, st.integers(1, 4), st.integers(1, 3))
 
 
+prices = st.lists(st.integers(1, 4), min_size=12, max_size=12)
+
+
 @settings(max_examples=500)
-@given(shards=candidates(), spread=spreads)
+@given(shards=candidates(), spread=spreads, prices=st.one_of(st.just([1] * 12), prices))
 def test_choose_path__any_shards__is_the_best_of_all_paths(
-    shards: list[Candidate], spread: Spread
+    shards: list[Candidate], spread: Spread, prices: list[int]
 ) -> None:
+    def cost(shard: Candidate) -> int:
+        return prices[shard.shard_id - 1]
+
     paths = all_paths(shards)
     wide = [path for path in paths if is_spread(path, spread)]
     if wide:
-        best = min(wide, key=lambda path: (len(path), ids(path)))
-        assert choose_path(shards, 6, MODEL, spread=spread) == best
+        best = min(wide, key=lambda path: (sum(map(cost, path)), ids(path)))
+        assert choose_path(shards, 6, MODEL, spread=spread, cost=cost) == best
     else:
         expected = SpreadUnmet if paths else (NoEntryShard, PathIncomplete)
         with pytest.raises(expected):
-            choose_path(shards, 6, MODEL, spread=spread)
+            choose_path(shards, 6, MODEL, spread=spread, cost=cost)
+
+
+def test_choose_path__stages_of_different_cost__takes_the_cheapest_sum() -> None:
+    shards = [entry(1, 2), middle(2, 2, 4), middle(3, 4, 6), middle(9, 2, 6)]
+    prices = {1: 1, 2: 2, 3: 2, 9: 5}
+    chosen = choose_path(shards, 6, MODEL, cost=lambda shard: prices[shard.shard_id])
+    assert ids(chosen) == [1, 2, 3]
 
 
 def test_choose_path__platforms_alike_in_what_contracts_keep__count_as_one() -> None:

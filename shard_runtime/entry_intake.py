@@ -1,0 +1,81 @@
+"""What other stages send to an entry, judged: only what is due, from whom it is due, gets through.
+
+Whoever sends something else is named, and the runs that it named are ended; runs of others are not
+touched.
+"""
+
+import torch
+
+from shard_runtime import activations
+from shard_runtime.entry_run import EntryRun
+from shard_runtime.entry_runs import EntryRuns
+from shard_runtime.errors import FrameInvalid, StageMisbehaved
+from shard_runtime.frames import Abort, Finish, Frame, Hidden, Segment, decode, places_of
+from shard_runtime.surrender import error_of
+from teetee.errors import TeeTeeError
+
+Back = tuple[EntryRun, torch.Tensor, bytes]
+"""Rows of a run that came out of the last layer: (T, H), and as the bytes that travelled."""
+
+
+class EntryIntake:
+    """For the thread that computes."""
+
+    def __init__(self, runs: EntryRuns, width: int) -> None:
+        self._runs = runs
+        self._width = width
+
+    def take(self, sender: bytes, body: bytes) -> tuple[list[Back], tuple[EntryRun, Finish] | None]:
+        """Rows that came back, or a run's receipts. What is not due ends its run and is neither."""
+        named = [run for place in places_of(body) if (run := self._runs.find(place.run))]
+        concerned = [run for run in named if run.hop_of(sender)]
+        if not concerned:
+            return [], None  # of runs that have ended, or none of the sender's business
+        try:
+            frame = decode(body)
+            if isinstance(frame, Hidden):
+                return self._take_hidden(sender, frame), None
+            return [], self._take_other(sender, concerned[0], frame)
+        except FrameInvalid as error:
+            for run in concerned:
+                self._runs.fail(run, _misbehaved(run, sender, error))
+            return [], None
+
+    def _take_hidden(self, sender: bytes, frame: Hidden) -> list[Back]:
+        hidden = activations.from_frame(frame, self._width)
+        back: list[Back] = []
+        for segment, rows, data in frame.pieces():
+            run = self._runs.find(segment.place.run)
+            if run is None or sender != run.last_tls:
+                continue
+            try:
+                _check_segment(run, segment, hidden[rows])
+                back.append((run, hidden[rows], data))
+            except FrameInvalid as error:
+                self._runs.fail(run, _misbehaved(run, sender, error))
+        return back
+
+    def _take_other(
+        self, sender: bytes, run: EntryRun, frame: Frame
+    ) -> tuple[EntryRun, Finish] | None:
+        if isinstance(frame, Abort):
+            self._runs.fail(run, error_of(frame, run.path))
+            return None
+        if sender != run.last_tls:
+            return None
+        if not isinstance(frame, Finish) or run.receipt is None or not run.expects(frame.place):
+            raise FrameInvalid("is out of order, or of another hop or position")
+        if frame.end_position != run.fed or frame.receipts[:1] != (run.receipt,):
+            raise FrameInvalid("ends the run at another position, or without our receipt")
+        return run, frame
+
+
+def _check_segment(run: EntryRun, segment: Segment, hidden: torch.Tensor) -> None:
+    if not run.expects(segment.place) or run.returned + segment.rows > run.fed:
+        raise FrameInvalid("is out of order, or of another hop or position")
+    activations.check_finite(hidden)
+
+
+def _misbehaved(run: EntryRun, sender: bytes, error: FrameInvalid) -> TeeTeeError:
+    hop = run.hop_of(sender)
+    return StageMisbehaved(hop, run.path[hop], f"its frame {error.rule}")

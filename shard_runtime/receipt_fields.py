@@ -1,0 +1,61 @@
+"""A signed receipt as bytes of a FINISH frame: the fields of docs/protocol.md section 5 in their
+order, then the signature.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.layers import LayerRange
+from teetee.receipts import SignedReceipt, StageReceipt
+
+_RECEIPT = struct.Struct(">32sIIHH32sII32s32s32s32s32s")
+RECEIPT_BYTES = _RECEIPT.size
+
+
+def encode_receipts(receipts: Iterable[SignedReceipt]) -> bytes:
+    """One after the other."""
+    return b"".join(_encode(signed) for signed in receipts)
+
+
+def decode_receipts(encoded: memoryview) -> tuple[SignedReceipt, ...]:
+    """Raises `struct.error` for another length, `FieldInvalid` for a field out of bounds."""
+    return tuple(_decode(fields) for fields in _RECEIPT.iter_unpack(encoded))
+
+
+def _encode(signed: SignedReceipt) -> bytes:
+    receipt = signed.receipt
+    return _RECEIPT.pack(
+        receipt.request_id.to_bytes(32),
+        receipt.model_id,
+        receipt.shard_id,
+        receipt.layers.first,
+        receipt.layers.end,
+        receipt.identity_digest,
+        receipt.first_position,
+        receipt.end_position,
+        receipt.input_commitment,
+        receipt.output_commitment,
+        receipt.previous_receipt,
+        signed.r,
+        signed.vs,
+    )
+
+
+def _decode(fields: tuple[Any, ...]) -> SignedReceipt:
+    request_id, model_id, shard_id, first_layer, end_layer, identity, *rest = fields
+    first, end, received, sent, previous, r, vs = rest
+    receipt = StageReceipt(
+        request_id=RequestId(int.from_bytes(request_id)),
+        model_id=ModelId(model_id),
+        shard_id=ShardId(shard_id),
+        layers=LayerRange(first_layer, end_layer),
+        identity_digest=identity,
+        first_position=first,
+        end_position=end,
+        input_commitment=received,
+        output_commitment=sent,
+        previous_receipt=previous,
+    )
+    return SignedReceipt(receipt, r, vs)
