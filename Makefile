@@ -103,8 +103,9 @@ test-ape: venv-ape contracts ## contract tests with ape, and whether the committ
 	toolchain/ape run export_abi --check
 	toolchain/ape test tests/contracts
 
-test-deep: venv node ## 100,000 random changes to quotes and collateral, judged by contracts and dcap-qvl
+test-deep: venv node ## 100,000 changes to quotes and collateral; every stage failing at every token, in every way
 	MUTATIONS=100000 .venv/bin/python -m pytest tests/attestation/test_mutations.py
+	.venv/bin/python -m pytest tests/shard_runtime -m deep
 
 lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)
 	.venv/bin/ruff check .

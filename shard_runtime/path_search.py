@@ -1,7 +1,7 @@
 """Which path a request takes next, and which shards it leaves out for a while.
 
 A shard that failed is left out at first for a second, then twice as long each time; one that broke
-the protocol, for good. Who chooses among the others is the caller's matter.
+the protocol, for good; one that had no room, until some may have become free. Who chooses among the others is the caller's matter.
 """
 
 import math
@@ -15,6 +15,7 @@ from shard_runtime.errors import (
     StageMisbehaved,
     StageSilent,
 )
+from shard_runtime.faults import Fault
 from teetee.errors import Retryable, TeeTeeError
 from teetee.identifiers import ShardId
 
@@ -28,6 +29,8 @@ PATH_FAILURES = (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, LinkCon
 
 _FIRST_SECONDS = 1.0
 _LONGEST_SECONDS = 30.0
+_FULL_SECONDS = 0.25
+_FULL = frozenset({Fault.CACHE_FULL, Fault.TOO_MANY_RUNS})
 
 
 def fixed_path(path: Sequence[ShardId]) -> ChoosePath:
@@ -53,10 +56,7 @@ class PathSearch:
             raise error
         self.hindrance = error
         for shard_id in blamed:
-            seconds = min(_FIRST_SECONDS * 2 ** self._failures[shard_id], _LONGEST_SECONDS)
-            is_liar = isinstance(error, StageMisbehaved)
-            self._avoided_until[shard_id] = math.inf if is_liar else now + seconds
-            self._failures[shard_id] += 1
+            self._avoided_until[shard_id] = now + self._rest(shard_id, error)
 
     def path(self, now: float) -> tuple[ShardId, ...] | None:
         """None: there is none now; `hindrance` says why, and a shard may come or be back later."""
@@ -67,6 +67,14 @@ class PathSearch:
             self.hindrance = self.hindrance or error
             return None
         return None if avoided.intersection(path) else path
+
+    def _rest(self, shard_id: ShardId, error: PathFailure) -> float:
+        if isinstance(error, StageMisbehaved):
+            return math.inf
+        if isinstance(error, StageFailed) and error.fault in _FULL:
+            return _FULL_SECONDS
+        self._failures[shard_id] += 1
+        return min(_FIRST_SECONDS * 2 ** (self._failures[shard_id] - 1), _LONGEST_SECONDS)
 
 
 def blamed_for(error: PathFailure) -> frozenset[ShardId]:

@@ -62,7 +62,7 @@ class StageSettings:
     """Rows of prompts in one step, at most; less than `rows`."""
     idle_seconds: float = 120.0
     """A run for which nothing comes for so long is given up."""
-    entry_silent_seconds: float = 10.0
+    entry_silent_seconds: float = 5.0
     """So are all runs of an entry that sends neither frames nor heartbeats for so long."""
     inbox_bytes: int = 256 << 20
     waiting_rows: int = 4096

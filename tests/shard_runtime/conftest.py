@@ -8,7 +8,8 @@ import torch
 from transformers import PreTrainedModel
 
 from shard_runtime import ModelSource, open_model
-from tests.shard_runtime.tiny_models import save
+from tests.shard_runtime.byte_tokenizer import write_tokenizer
+from tests.shard_runtime.tiny_models import SHAPE, save
 
 torch.set_num_threads(1)
 
@@ -28,6 +29,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
         return made[name]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    """A model with a tokenizer, so that its answers are text."""
+    folder: Path = tmp_path_factory.mktemp("model") / "spoken"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SHAPE, "vocab_size", 300)
+        save("llama", folder)
+    write_tokenizer(folder, "{{ messages[0]['content'] }}")
+    return open_model(folder)
 
 
 @pytest.fixture(scope="session")

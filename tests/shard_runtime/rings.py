@@ -25,11 +25,13 @@ from shard_runtime import (
     load_shard,
     load_tokenizer,
 )
+from shard_runtime.errors import PeerUnknown
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.links.memory_links import MemoryNetwork, Tamper
 from shard_runtime.links.seam import Links
 from shard_runtime.path_search import fixed_path
 from teetee.enclave_keys import EnclaveKeys
+from teetee.errors import Retryable
 from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.layers import LayerRange
 from teetee.prompt import Sampling
@@ -79,9 +81,13 @@ def salts_for(stages: int) -> list[bytes]:
     return [salt_of(hop) for hop in range(stages + 1)]
 
 
+class NoReplica(Retryable):
+    """All shards of some range are to be avoided, or gone."""
+
+
 @dataclass
 class Ring:
-    """A path of shards 1 … n, running."""
+    """A path of shards 1 … n, running; with copies, replicas of 2 … n come after them."""
 
     entry: Entry
     stages: list[Stage]
@@ -89,10 +95,37 @@ class Ring:
     shards: list[Shard]
     network: MemoryNetwork | None
     listeners: list[Listener]
+    length: int
 
     @property
     def path(self) -> list[ShardId]:
-        return [ShardId(number) for number in range(1, len(self.shards) + 1)]
+        return [ShardId(number) for number in range(1, self.length + 1)]
+
+    def choose(self, avoiding: frozenset[ShardId]) -> list[ShardId]:
+        """The first of each range that is active and not to be avoided."""
+        path: list[ShardId] = []
+        for hop in range(self.length):
+            replicas = range(hop + 1, len(self.shards) + 1, self.length - 1) if hop else [1]
+            fit = (ShardId(each) for each in replicas if self._is_fit(ShardId(each), avoiding))
+            found = next(fit, None)
+            if found is None:
+                raise NoReplica(f"no replica for stage {hop}")
+            path.append(found)
+        return path
+
+    def _is_fit(self, shard_id: ShardId, avoiding: frozenset[ShardId]) -> bool:
+        try:
+            self.directory.find(shard_id)
+        except PeerUnknown:
+            return False
+        return shard_id not in avoiding
+
+    def part(self, shard_id: int) -> Stage:
+        """The stage of that number."""
+        return self.stages[shard_id - 2]
+
+    def tls(self, shard_id: int) -> bytes:
+        return keys_of(f"shard {shard_id}").keyset.tls
 
     def ask(self, prompt: Sequence[int], max_tokens: int = 12, **options: Any) -> Generation:
         sampling = options.pop("sampling", None) or Sampling(max_tokens=max_tokens)
@@ -128,9 +161,15 @@ def running(
     limits: LinkLimits = QUICK_LIMITS,
     splits: Sequence[LayerRange] | None = None,
     alter_peer: Callable[[Peer], Peer] = lambda peer: peer,
+    copies: int = 1,
 ) -> Iterator[Ring]:
-    """Load `stages` shards and start them. Everything ends with the block."""
-    ranges = splits or even_split(source.architecture.layer_count, stages)
+    """Load `stages` shards, `copies` of each but the entry, and start them. Everything ends with
+    the block.
+    """
+    length = stages
+    ranges = list(splits or even_split(source.architecture.layer_count, stages))
+    ranges += ranges[1:] * (copies - 1)
+    stages = len(ranges)
     shards = [
         load_shard(source, layers, is_entry=number == 0) for number, layers in enumerate(ranges)
     ]
@@ -192,4 +231,5 @@ def running(
             shards,
             network,
             listeners,
+            length,
         )

@@ -1,0 +1,92 @@
+"""What can happen to a stage, made to happen when a given position is on its way to it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from shard_runtime.frames import Hidden, decode
+from shard_runtime.links.memory_links import MemoryNetwork
+from teetee.identifiers import ShardId
+from tests.shard_runtime.rings import Ring
+
+
+class Fault:
+    """Strikes once: just before the frame with `position` reaches the victim."""
+
+    def __init__(self, victim: int, position: int, strike: Callable[[Ring, int], None]) -> None:
+        self.victim = ShardId(victim)
+        self.ring: Ring | None = None
+        self.struck = threading.Event()
+        self._position = position
+        self._strike = strike
+
+    def __call__(self, receiver: ShardId, body: bytes) -> bytes:
+        if receiver == self.victim and not self.struck.is_set() and self._is_there(body):
+            self.struck.set()
+            assert self.ring is not None
+            self._strike(self.ring, self.victim)
+        return body
+
+    def _is_there(self, body: bytes) -> bool:
+        frame = decode(body)
+        return isinstance(frame, Hidden) and any(
+            0 <= self._position - segment.place.first_position < segment.rows
+            for segment in frame.segments
+        )
+
+
+def kill(ring: Ring, victim: int) -> None:
+    network(ring).kill(ring.tls(victim))
+
+
+def freeze(ring: Ring, victim: int) -> None:
+    network(ring).freeze(ring.tls(victim))
+
+
+def evict(ring: Ring, victim: int) -> None:
+    ring.directory.remove(ShardId(victim))
+
+
+def cut(ring: Ring, victim: int) -> None:
+    """The stage before loses its link to the victim, which lives on."""
+    before = ring.choose(frozenset())[ring.path.index(ShardId(victim)) - 1]
+    network(ring).cut(ring.tls(before), ring.tls(victim))
+
+
+def hang(ring: Ring, victim: int) -> None:
+    """Its computing stands still; its links don't."""
+    shard = ring.shards[victim - 1]
+
+    def wait(*_: Any) -> torch.Tensor:
+        released(ring).wait()
+        raise RuntimeError("it hung")
+
+    shard.forward = wait  # type: ignore[method-assign]
+
+
+STRIKES = {"killed": kill, "frozen": freeze, "evicted": evict, "cut off": cut, "hanging": hang}
+
+_RELEASES: dict[int, threading.Event] = {}
+
+
+def released(ring: Ring) -> threading.Event:
+    return _RELEASES.setdefault(id(ring), threading.Event())
+
+
+@contextmanager
+def brought_back(ring: Ring, fault: Fault) -> Iterator[None]:
+    """At the end of the block whatever stands still goes on, so that it can be seen to let go."""
+    fault.ring = ring
+    try:
+        yield
+    finally:
+        released(ring).set()
+        network(ring).thaw(ring.tls(fault.victim))
+
+
+def network(ring: Ring) -> MemoryNetwork:
+    assert ring.network is not None
+    return ring.network
