@@ -1,7 +1,8 @@
 """Which path a request takes next, and which shards it leaves out for a while.
 
 A shard that failed is left out at first for a second, then twice as long each time; one that broke
-the protocol, for good; one that had no room, until some may have become free. Who chooses among the others is the caller's matter.
+the protocol, for good; one that had no room, until some may have become free. Who chooses among the
+others is the caller's matter.
 """
 
 import math
@@ -74,7 +75,8 @@ class PathSearch:
         if isinstance(error, StageFailed) and error.fault in _FULL:
             return _FULL_SECONDS
         self._failures[shard_id] += 1
-        return min(_FIRST_SECONDS * 2 ** (self._failures[shard_id] - 1), _LONGEST_SECONDS)
+        longer = 1 << min(self._failures[shard_id] - 1, 16)
+        return min(_FIRST_SECONDS * longer, _LONGEST_SECONDS)
 
 
 def blamed_for(error: PathFailure) -> frozenset[ShardId]:

@@ -104,6 +104,9 @@ class TlsStream:
                 raise LinkClosed("the peer took too long")
             try:
                 pieces += self._connection.recv(min(length - len(pieces), _RECORD_BYTES))
+            except SSL.WantReadError:
+                # The time-out; or the process was stopped and goes on, which interrupts the wait.
+                continue
             except (SSL.Error, OSError) as error:
                 raise LinkClosed(describe(error)) from None
         return bytes(pieces)
