@@ -38,25 +38,33 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
     entry.start()
     token_ids = entry.encode([{"role": "user", "content": "…"}])
     generation = entry.generate(
-        token_ids, sampling=Sampling(max_tokens=64), path=[ShardId(1), ShardId(2)],
-        request_id=RequestId(7), salts=[…],                # 32 bytes for each hop 0 … n
-        on_text=lambda piece: …, cancelled=lambda: False,
+        token_ids, sampling=Sampling(max_tokens=64),
+        paths=lambda avoiding: [ShardId(1), ShardId(2)],   # begins with us; asked again on failure
+        request_id=RequestId(7), salts=lambda hop: …,      # 32 bytes for each hop
+        on_text=lambda piece: …, on_failure=lambda error: …, cancelled=lambda: False,
+        deadline=time.monotonic() + 60,
     )
 
 * `entry.encode` raises ChatTemplateInvalid, TokenizerMissing. `entry.check(token_ids)`, which
   `generate` calls too, raises PromptEmpty, ContextOverflow(tokens, context_length), TokenUnknown.
-* `generate` blocks; call it from as many threads as there are requests. `on_text` runs in the
-  calling thread; the pieces joined are `generation.text`. `cancelled` is asked ten times a second.
-  Fewer tokens than `max_tokens` come where the context ends first (`finish_reason` "length").
-* It gives `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts)`. The
-  receipts are verified: signer and identity as the directory says, linked, neighbours' commitments
-  equal, the last one equal to what came back here. `path[0]` is the entry itself.
-* Retryable: StageFailed, StageSilent, CacheFull, TooManyRuns, EntryClosed, LinkCongested. Fatal:
-  PromptError and what derives from it, PathInvalid, PeerUnknown, StageMisbehaved (names hop and
-  shard), RunCancelled.
+* `generate` blocks; call it from as many threads as there are requests: their rows are computed
+  together, and each gets the text that it would get alone. `on_text` runs in the calling thread;
+  the pieces joined are `generation.text`. `cancelled` is asked ten times a second. Fewer tokens
+  than `max_tokens` come where the context ends first (`finish_reason` "length").
+* When a path breaks, `on_failure` gets the error, `paths` is asked for another without the shards
+  that failed, and the answer goes on. `paths` raises a Retryable when it has none: then the request
+  waits until its deadline, or, without one, ends with the error of the path that broke.
+* It gives `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts,
+  changes)`. The receipts are verified: signer and identity as the directory says, linked,
+  neighbours' commitments equal, the last one equal to what came back here. A path's first shard is
+  the entry itself.
+* Path failures: StageFailed, StageSilent, LinkCongested (Retryable), PeerUnknown, StageMisbehaved
+  (Fatal; names hop and shard). Other Retryable: CacheFull, TooManyRuns, DeadlinePassed,
+  EntryClosed. Other Fatal: PromptError and what derives from it, PathInvalid, RunCancelled.
+* `entry.measurements.cost(shard_id)` is what one more token would take over a shard, in seconds, by
+  its answers to heartbeats: for whoever chooses paths.
 * A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`,
-and
-  is asked from several threads. `seed=None` draws one: give the one derived from the request.
+  and is asked from several threads. `seed=None` draws one: give the one derived from the request.
 * `split_layers(source.architecture, stages)` proposes ranges of about equal bytes;
   `publish(source)` makes the `ModelManifest`.
 
@@ -67,7 +75,8 @@ part of an error or a repr.
 
 from shard_runtime.entry import Entry
 from shard_runtime.entry_engine import EntrySettings
-from shard_runtime.generation import Generation
+from shard_runtime.generation import Generation, PathChange
+from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.listener import Listener
@@ -87,11 +96,13 @@ __all__ = [
     "EntrySettings",
     "FixedDirectory",
     "Generation",
+    "HeartbeatSettings",
     "LinkIdentity",
     "LinkLimits",
     "Listener",
     "ModelSource",
     "ModelTokenizer",
+    "PathChange",
     "Peer",
     "PeerDirectory",
     "Shard",

@@ -185,7 +185,7 @@ class EntryEngine:
         if run.request.is_finishing:
             self._finish(run)
         else:
-            self._scheduler.add(run.id, 1)
+            self._scheduler.add(run.id, 1, lane=run.path)
 
     def _next_batch(self) -> list[tuple[EntryRun, Part]]:
         """The rows of the next step, embedded. As many steps under way as a path has stages keep
@@ -226,8 +226,8 @@ class EntryEngine:
 
     @property
     def _window(self) -> int:
-        """Positions of prompts in the ring: for each stage a chunk in work and one on its way.
-        More would only make everybody wait in longer lines.
+        """Positions of prompts on their way over one path: for each stage a chunk in work and one
+        that comes. More would only make everybody wait in longer lines.
         """
         return 2 * self._runs.longest_path * self._settings.chunk
 

@@ -82,7 +82,7 @@ class EntryRuns:
             with self.ending(run):
                 if run.stages > 1:
                     self._links.send(run.next_shard, encode(run.opening()))
-                self._scheduler.add(run.id, run.request.end)
+                self._scheduler.add(run.id, run.request.end, lane=run.path)
 
     @contextmanager
     def ending(self, *runs: EntryRun) -> Iterator[None]:

@@ -92,6 +92,8 @@ def assert_nothing_held(ring: Ring) -> None:
     assert engine._scheduler.waiting == 0
     assert not engine._scheduler._taking_turns
     assert not engine._scheduler._on_their_way
+    assert not engine._scheduler._in_lane
+    assert not engine._scheduler._lanes
     assert not engine._heartbeats._followed
     assert not engine._deciding
     assert not ring.entry.measurements._ours
@@ -100,4 +102,5 @@ def assert_nothing_held(ring: Ring) -> None:
         assert stage._scheduler.waiting == 0
         assert not stage._scheduler._taking_turns
         assert not stage._scheduler._on_their_way
+        assert not stage._scheduler._lanes
         assert len(stage._runs._ended) <= 4096

@@ -2,9 +2,9 @@
 
 given runs that wait for one row or for many, that come back, go on and end, in any order
     1. a step has at most `rows` rows, at most `chunk` of them of prompts
-    2. a step is not empty while tokens wait, or prompts for which the ring has room
+    2. a step is not empty while tokens wait, or a prompt whose lane has room
     3. tokens and prompts are both in every step in which both wait and fit
-    4. in each line nobody is served twice while another waits
+    4. in each line nobody is served twice while another waits whose lane has room
     every row that waited is given out, once
 given eight runs that take turns over two stages
     each step should have four of them
@@ -100,6 +100,17 @@ def test_add__prompt_cut_into_single_rows_by_a_peer__is_given_out_whole() -> Non
     assert scheduler.waiting == 0
 
 
+def test_next__one_lane_does_not_move__serves_the_other() -> None:
+    scheduler = Scheduler(rows=16, chunk=8)
+    scheduler.add(run(1), 100, lane="stuck")
+    scheduler.add(run(2), 100, lane="moving")
+    for _ in range(6):
+        for share in scheduler.next(1, 16):
+            if share.run == run(2):
+                scheduler.came_back(share.run, share.rows)
+    assert scheduler.waiting == (100 - 16) + (100 - 4 * 8)
+
+
 @given(
     waits=st.lists(st.integers(1, 40), max_size=30),
     chunk=st.integers(1, 20),
@@ -130,6 +141,7 @@ class AnyTraffic(RuleBasedStateMachine):
         self.in_the_ring: Counter[RunId] = Counter()
         self.number = 0
         self.served_while_waiting: dict[RunId, Counter[RunId]] = {}
+        self.lanes: dict[RunId, int] = {}
 
     @initialize(chunk=st.integers(1, 8), spare=st.integers(1, 8), stages=st.integers(1, 4))
     def make(self, chunk: int, spare: int, stages: int) -> None:
@@ -137,10 +149,11 @@ class AnyTraffic(RuleBasedStateMachine):
         self.scheduler = Scheduler(rows=self.rows, chunk=chunk)
         self.window = 2 * stages * chunk
 
-    @rule(rows=st.integers(2, 30))
-    def prompt_comes(self, rows: int) -> None:
+    @rule(rows=st.integers(2, 30), lane=st.integers(0, 1))
+    def prompt_comes(self, rows: int, lane: int) -> None:
         self.number += 1
         self.prompts[run(self.number)] = rows
+        self.lanes[run(self.number)] = lane
         self._wait(run(self.number), rows)
 
     @rule()
@@ -169,15 +182,15 @@ class AnyTraffic(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "scheduler"))
     @rule()
     def step(self) -> None:
-        room = sum(self.in_the_ring.values()) + self.chunk <= self.window
-        both = bool(self.tokens) and bool(self.prompts) and room
+        room = any(self._has_room(each) for each in self.prompts)
+        both = bool(self.tokens) and room
         shares = self.scheduler.next(self.stages, self.window)
         tokens = [share for share in shares if share.run in self.tokens]
         prompts = [share for share in shares if share.run in self.prompts]
         assert len({share.run for share in shares}) == len(shares)
         assert sum(share.rows for share in shares) <= self.rows  # 1
         assert sum(share.rows for share in prompts) <= self.chunk  # 1
-        assert bool(shares) == (bool(self.tokens) or (bool(self.prompts) and room))  # 2
+        assert bool(shares) == (bool(self.tokens) or room)  # 2
         assert not both or (tokens and prompts)  # 3
         for share in shares:
             self._serve(share)
@@ -186,17 +199,17 @@ class AnyTraffic(RuleBasedStateMachine):
     def counts_agree(self) -> None:
         if hasattr(self, "scheduler"):
             assert self.scheduler.waiting == len(self.tokens) + sum(self.prompts.values())
-            assert sum(self.in_the_ring.values()) <= self.window
+            assert max(self._in_lane(0), self._in_lane(1)) <= self.window
 
     def _wait(self, run_id: RunId, rows: int) -> None:
-        self.scheduler.add(run_id, rows)
+        self.scheduler.add(run_id, rows, self.lanes.get(run_id, 0))
         self.served_while_waiting[run_id] = Counter()
 
     def _serve(self, share: Share) -> None:
         in_tokens = share.run in self.tokens
         line = self.tokens if in_tokens else list(self.prompts)
         for other in line:
-            if other != share.run:
+            if other != share.run and (in_tokens or self._has_room(other)):
                 self.served_while_waiting[other][share.run] += 1
                 assert self.served_while_waiting[other][share.run] <= 1  # 4
         self.served_while_waiting[share.run] = Counter()
@@ -208,6 +221,12 @@ class AnyTraffic(RuleBasedStateMachine):
         self.prompts[share.run] -= share.rows
         if not self.prompts[share.run]:
             del self.prompts[share.run]
+
+    def _in_lane(self, lane: int) -> int:
+        return sum(rows for run, rows in self.in_the_ring.items() if self.lanes.get(run, 0) == lane)
+
+    def _has_room(self, run_id: RunId) -> bool:
+        return self._in_lane(self.lanes[run_id]) + self.chunk <= self.window
 
     def _forget(self, run_id: RunId) -> None:
         if run_id in self.tokens:
