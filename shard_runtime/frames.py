@@ -2,9 +2,13 @@
 7.
 
     body   = u8 version=1 ‖ u8 kind ‖ u16 hop ‖ run 16 ‖ u32 sequence ‖ u32 first position ‖ payload
-    OPEN   = u256 requestId ‖ u32 modelId ‖ u32 capacity ‖ u8 n ‖ n × u32 shardId ‖ u8 s ‖ s × salt
-    32 HIDDEN = u32 rows ‖ u32 width ‖ rows × width × float32 little-endian FINISH = u32 end
-    position ‖ u8 r ‖ r × signed receipt ABORT  = u8 fault ‖ u16 stage
+    OPEN   = u256 requestId ‖ u32 modelId ‖ u32 capacity ‖ u8 n ‖ n × u32 shardId ‖ u8 s ‖ s × salt 32
+    HIDDEN = u32 rows ‖ u32 width ‖ rows × width × float32 little-endian
+    FINISH = u32 end position ‖ u8 r ‖ r × signed receipt
+    ABORT  = u8 fault ‖ u16 stage
+    BATCH  = u16 n ‖ n × (u32 length ‖ body of a HIDDEN); its own run, sequence and position are zero
+    PING   = u32 shardId of who asks; its run is a number to be given back
+    PONG   = u32 shardId of who answers
 
 Bytes in, values out: whether a frame is due, and from whom, is decided by who holds the run. Reprs
 show no content.
@@ -28,7 +32,9 @@ RunId = NewType("RunId", bytes)
 
 MAX_STAGES = 64
 MAX_ROWS = 4096
-"""Positions in one frame."""
+"""Positions in one HIDDEN."""
+MAX_MEMBERS = 1024
+"""Runs in one BATCH."""
 
 _VERSION = 1
 _HEADER = struct.Struct(">BBH16sII")
@@ -36,6 +42,9 @@ _OPEN = struct.Struct(">32sIIB")
 _HIDDEN = struct.Struct(">II")
 _FINISH = struct.Struct(">IB")
 _ABORT = struct.Struct(">BH")
+_BATCH = struct.Struct(">H")
+_LENGTH = struct.Struct(">I")
+_BEAT = struct.Struct(">I")
 _RECEIPT = struct.Struct(">32sIIHH32sII32s32s32s32s32s")
 _SALT_BYTES = 32
 _FLOAT_BYTES = 4
@@ -48,6 +57,9 @@ class Kind(IntEnum):
     HIDDEN = 2
     FINISH = 3
     ABORT = 4
+    BATCH = 5
+    PING = 6
+    PONG = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +118,37 @@ class Abort:
     """The stage to which the fault is put down."""
 
 
-Frame = Open | Hidden | Finish | Abort
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of several runs that were computed together, and may be again at the next stage."""
+
+    hop: int
+    members: tuple[Hidden, ...]
+    """At least two, of different runs, all of this hop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Is somebody there? (`is_answer` false), and: somebody is."""
+
+    number: bytes
+    """16 bytes, the same in question and answer."""
+    shard_id: ShardId
+    """The sender's."""
+    is_answer: bool
+
+
+Frame = Open | Hidden | Finish | Abort | Batch | Beat
 
 
 def encode(frame: Frame) -> bytes:
     """The frame's body."""
+    if isinstance(frame, Batch):
+        return b"".join(_batch_parts(frame))
+    if isinstance(frame, Beat):
+        kind = Kind.PONG if frame.is_answer else Kind.PING
+        place = Place(RunId(frame.number), 0, 0, 0)
+        return _header(kind, place) + _BEAT.pack(frame.shard_id)
     if isinstance(frame, Open):
         return b"".join((_header(Kind.OPEN, frame.place), *_open_parts(frame)))
     if isinstance(frame, Hidden):
@@ -134,6 +172,11 @@ def decode(body: bytes) -> Frame:
         return _DECODERS[Kind(kind)](place, payload)
     except (struct.error, ValueError, FieldInvalid):
         raise FrameInvalid("is cut off, or has a field out of bounds") from None
+
+
+def is_ping(body: bytes) -> bool:
+    """Whether the body would decode to a question, which is answered at once."""
+    return len(body) > 1 and body[1] == Kind.PING
 
 
 def is_abort(body: bytes) -> bool:
@@ -209,11 +252,58 @@ def _decode_abort(place: Place, payload: memoryview) -> Abort:
     return Abort(place, Fault(fault), stage)
 
 
+def _batch_parts(frame: Batch) -> list[bytes]:
+    nowhere = Place(RunId(bytes(16)), frame.hop, 0, 0)
+    parts = [_header(Kind.BATCH, nowhere), _BATCH.pack(len(frame.members))]
+    for member in frame.members:
+        body = encode(member)
+        parts += [_LENGTH.pack(len(body)), body]
+    return parts
+
+
+def _decode_batch(place: Place, payload: memoryview) -> Batch:
+    (count,) = _BATCH.unpack_from(payload)
+    if not 2 <= count <= MAX_MEMBERS or place != Place(RunId(bytes(16)), place.hop, 0, 0):
+        raise FrameInvalid(f"bundles {count} runs, or names one of its own")
+    members, start = [], _BATCH.size
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(payload, start)
+        start += _LENGTH.size
+        body = payload[start : start + length]
+        start += length
+        version, kind, hop, run, sequence, first = _HEADER.unpack_from(body)
+        if (version, kind, hop) != (_VERSION, Kind.HIDDEN, place.hop) or len(body) != length:
+            raise FrameInvalid("bundles something else than rows of its hop")
+        inner = Place(RunId(run), hop, sequence, first)
+        members.append(_decode_hidden(inner, body[_HEADER.size :]))
+    if start != len(payload) or len({member.place.run for member in members}) != count:
+        raise FrameInvalid("has bytes behind its runs, or one run twice")
+    return Batch(place.hop, tuple(members))
+
+
+def _decode_ping(place: Place, payload: memoryview) -> Beat:
+    return _beat(place, payload, is_answer=False)
+
+
+def _decode_pong(place: Place, payload: memoryview) -> Beat:
+    return _beat(place, payload, is_answer=True)
+
+
+def _beat(place: Place, payload: memoryview, *, is_answer: bool) -> Beat:
+    (shard_id,) = _BEAT.unpack(payload)
+    if (place.hop, place.sequence, place.first_position) != (0, 0, 0):
+        raise FrameInvalid("asks or answers at some place of a run")
+    return Beat(bytes(place.run), ShardId(shard_id), is_answer)
+
+
 _DECODERS: dict[Kind, Callable[[Place, memoryview], Frame]] = {
     Kind.OPEN: _decode_open,
     Kind.HIDDEN: _decode_hidden,
     Kind.FINISH: _decode_finish,
     Kind.ABORT: _decode_abort,
+    Kind.BATCH: _decode_batch,
+    Kind.PING: _decode_ping,
+    Kind.PONG: _decode_pong,
 }
 
 
