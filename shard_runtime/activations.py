@@ -3,6 +3,8 @@ position.
 """
 
 import sys
+from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 
@@ -12,6 +14,12 @@ from shard_runtime.frames import Hidden
 
 # torch reads and writes memory as the machine has it.
 assert sys.byteorder == "little"
+
+
+def parted(hidden: torch.Tensor, counts: Sequence[int]) -> list[torch.Tensor]:
+    """(R, H) → the runs' rows, which lie one after the other."""
+    ends = list(accumulate(counts))
+    return [hidden[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
 def to_bytes(hidden: torch.Tensor) -> bytes:

@@ -1,5 +1,5 @@
-"""One attempt at a draft along one path, as its entry sees it: what is fed, what is on its way round
-the ring, what came back.
+"""One attempt at a draft along one path, as its entry sees it: what is fed, what is on its way
+round the ring, what came back.
 """
 
 import secrets

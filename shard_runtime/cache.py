@@ -8,6 +8,7 @@ import torch
 
 from shard_runtime.errors import CacheFull
 from shard_runtime.model.architecture import Architecture
+from shard_runtime.model.batch import Cache
 
 
 class KvCache:
@@ -61,7 +62,7 @@ class CachePool:
         self.used += needed
         return cache
 
-    def close(self, cache: KvCache) -> None:
+    def close(self, cache: Cache) -> None:
         """Give the room back. Once per cache."""
         self.used -= self.bytes_for(cache.capacity)
 

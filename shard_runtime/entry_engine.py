@@ -35,7 +35,10 @@ from shard_runtime.frames import (
     RunId,
     decode,
     encode,
+    is_batch,
+    place_of,
 )
+from shard_runtime.generation import Ended, Suspicion
 from shard_runtime.heartbeats import Heartbeats
 from shard_runtime.identity import StageIdentity
 from shard_runtime.inbox import Arrived, Inbox, PeerLost
@@ -71,14 +74,6 @@ class EntrySettings:
     beat_silent_seconds: float = 1.5
     """How long a stage may leave them unanswered before another path is looked for."""
     watch_seconds: float = 1.0
-
-
-class Suspicion(Exception):
-    """For a run's caller, and no failure yet: these stages do not answer."""
-
-    def __init__(self, shard_ids: frozenset[ShardId]) -> None:
-        self.shard_ids = shard_ids
-        super().__init__(f"shards {sorted(shard_ids)} do not answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +243,10 @@ class EntryEngine:
 
     def _blame_garbled(self, sender: bytes, body: bytes) -> None:
         """What cannot be read names a run all the same, or does not."""
+        place = place_of(body)
         for run in list(self._runs.values()):
-            if run.id in body[:24] and sender == run.binding.peers[-1].tls:
+            is_named = place is not None and run.id == place.run
+            if (is_named or is_batch(body)) and sender == run.binding.peers[-1].tls:
                 with self._ending(run):
                     raise FrameInvalid("is cut off, or has a field out of bounds")
 
@@ -277,9 +274,7 @@ class EntryEngine:
         except Exception as error:  # noqa: BLE001 - the message may hold content
             _log.error("a batch failed", extra={"kind": type(error).__name__})
             for share in batch:
-                self._fail(
-                    share.run, StageFailed(0, self._identity.shard_id, Fault.INTERNAL)
-                )
+                self._fail(share.run, StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
             return
         self._hand_on(batch, spans, hidden)
 
@@ -287,7 +282,7 @@ class EntryEngine:
         self, batch: Sequence[Share[Attempt]], spans: Sequence[Span], hidden: torch.Tensor
     ) -> None:
         returned, rows = [], []
-        parts = hidden.split([share.rows for share in batch])
+        parts = activations.parted(hidden, [share.rows for share in batch])
         for share, span, part in zip(batch, spans, parts, strict=True):
             run, data = share.run, activations.to_bytes(part)
             run.leave(data)
@@ -299,8 +294,8 @@ class EntryEngine:
             run.sequence_out += 1
             frame = Hidden(place, share.rows, part.shape[1], memoryview(data))
             rows.append(Row(run.path[1], frame))
-        for shard_id, frame in bundles(rows):
-            self._send(shard_id, frame)
+        for shard_id, bundle in bundles(rows):
+            self._send(shard_id, bundle)
         if returned:
             self._go_on(returned)
 
@@ -314,14 +309,15 @@ class EntryEngine:
 
     def _go_on(self, returned: Sequence[_Returned]) -> None:
         """Rows came out of the last layer: those that complete what is known give a token."""
-        asking = [each for each in returned if self._wants_token(each.run)]
+        newest = {each.run.id: each for each in returned}  # of several chunks of one run
+        asking = [each for each in newest.values() if self._wants_token(each.run)]
         if asking:
             last = torch.stack([each.hidden[-1] for each in asking])
             logits = self._shard.logits(last)  # (runs, V)
             for each, scores in zip(asking, logits, strict=True):
                 with self._ending(each.run):
                     each.run.draft.choose(scores)
-        for each in returned:
+        for each in newest.values():
             if each.run.id in self._runs and each.run.is_whole:
                 with self._ending(each.run):
                     self._finish(each.run)
@@ -356,7 +352,7 @@ class EntryEngine:
             run.binding, self._identity.domain, receipts, end_position=run.fed, returned=taken
         )
         self._end(run)
-        run.draft.updates.put(run.draft.generation(receipts, run.changes))
+        run.draft.updates.put(Ended(run.id, run.draft.generation(receipts, run.changes)))
 
     @contextmanager
     def _ending(self, run: Attempt) -> Iterator[None]:
@@ -384,7 +380,7 @@ class EntryEngine:
         if self._end(run):
             for shard_id in run.path[1:]:
                 self._tell(shard_id, run)
-        run.draft.updates.put(error)
+        run.draft.updates.put(Ended(run.id, error))
 
     def _tell(self, shard_id: ShardId, run: Attempt) -> None:
         try:
@@ -410,7 +406,7 @@ class EntryEngine:
         silent = self._beats.fallen_silent(now)
         for run in self._runs.values():
             if lost := silent & frozenset(run.path[1:]):
-                run.draft.updates.put(Suspicion(lost))
+                run.draft.updates.put(Suspicion(run.id, lost))
         self._end_silent(now)
 
     def _ask(self, shard_id: ShardId, number: bytes) -> None:

@@ -2,11 +2,12 @@
 7.
 
     body   = u8 version=1 ‖ u8 kind ‖ u16 hop ‖ run 16 ‖ u32 sequence ‖ u32 first position ‖ payload
-    OPEN   = u256 requestId ‖ u32 modelId ‖ u32 capacity ‖ u8 n ‖ n × u32 shardId ‖ u8 s ‖ s × salt 32
+    OPEN   = u256 requestId ‖ u32 modelId ‖ u32 capacity ‖ u8 n ‖ n × u32 shardId ‖
+             u8 s ‖ s × salt 32
     HIDDEN = u32 rows ‖ u32 width ‖ rows × width × float32 little-endian
     FINISH = u32 end position ‖ u8 r ‖ r × signed receipt
     ABORT  = u8 fault ‖ u16 stage
-    BATCH  = u16 n ‖ n × (u32 length ‖ body of a HIDDEN); its own run, sequence and position are zero
+    BATCH  = u16 n ‖ n × (u32 length ‖ body of a HIDDEN); its own run and position are zero
     PING   = u32 shardId of who asks; its run is a number to be given back
     PONG   = u32 shardId of who answers
 
@@ -177,6 +178,11 @@ def decode(body: bytes) -> Frame:
 def is_ping(body: bytes) -> bool:
     """Whether the body would decode to a question, which is answered at once."""
     return len(body) > 1 and body[1] == Kind.PING
+
+
+def is_batch(body: bytes) -> bool:
+    """Whether the body would decode to a `Batch`."""
+    return len(body) > 1 and body[1] == Kind.BATCH
 
 
 def is_abort(body: bytes) -> bool:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 import torch
 
 from shard_runtime.answer_text import AnswerText
+from shard_runtime.frames import RunId
 from shard_runtime.model.tokenizer import ModelTokenizer
 from shard_runtime.sampling import Sampler
 from teetee.answer import FinishReason
+from teetee.errors import TeeTeeError
 from teetee.identifiers import ShardId
 from teetee.prompt import Sampling
 from teetee.receipts import SignedReceipt
@@ -46,6 +48,26 @@ class Generation:
     changes: tuple[PathChange, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt is over, one way or the other."""
+
+    run: RunId
+    outcome: Generation | TeeTeeError
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """No failure yet: these stages of an attempt do not answer."""
+
+    run: RunId
+    shard_ids: frozenset[ShardId]
+
+
+Update = str | Ended | Suspicion
+"""For who waits for the answer: a piece of text, or what became of an attempt."""
+
+
 class Draft:
     """An answer under way. Made by its caller's thread, then touched by the entry's alone."""
 
@@ -62,8 +84,7 @@ class Draft:
         self.input_tokens = len(prompt)
         self.output_limit = min(sampling.max_tokens, context_length - len(prompt))
         self.finish_reason: FinishReason | None = None
-        self.updates: queue.SimpleQueue[str | Generation | Exception] = queue.SimpleQueue()
-        """For the caller: pieces of text, then the end of an attempt."""
+        self.updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
         self._sampler = Sampler(sampling)
         self._text = AnswerText(tokenizer, sampling.stop)
         self._ends = tokenizer.eos_token_ids

@@ -61,7 +61,9 @@ class Heartbeats:
         if number == pulse.number:
             known = self._round_trips.get(shard_id)
             took = now - pulse.asked_at
-            self._round_trips[shard_id] = took if known is None else known + _WEIGHT * (took - known)
+            self._round_trips[shard_id] = (
+                took if known is None else known + _WEIGHT * (took - known)
+            )
         pulse.silent_since, pulse.told = None, False
 
     def fallen_silent(self, now: float) -> frozenset[ShardId]:

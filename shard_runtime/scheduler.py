@@ -2,7 +2,7 @@
 
 All stages are to work at the same time, so the runs that decode are spread over as many batches as
 their longest path has stages: while one batch is at a later stage, the next is computed here. A
-prompt goes along in chunks, so that it neither waits for the decoding runs nor makes them wait long.
+prompt goes along in chunks, so that it neither waits for decoding runs nor makes them wait long.
 """
 
 from collections import deque

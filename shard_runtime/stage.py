@@ -1,33 +1,41 @@
 """A stage that is not the entry: takes frames, computes its layers, hands on.
 
-One thread does all of it, frame after frame. What goes wrong with one run ends that run, frees its
-cache and tells its entry; the others go on.
+One thread does all of it, frame after frame; rows that come together are computed together. What
+goes wrong with one run ends that run, frees its cache and tells its entry; the others go on.
 """
 
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from shard_runtime import activations
-from shard_runtime.errors import FrameInvalid, LinkCongested, PathInvalid
+from shard_runtime.errors import FrameInvalid, LinkCongested, PathInvalid, PeerUnknown
 from shard_runtime.faults import Fault
 from shard_runtime.frames import (
     Abort,
+    Batch,
+    Beat,
     Finish,
-    Frame,
     Hidden,
     Open,
     Place,
     RunId,
     decode,
     encode,
+    is_batch,
+    is_ping,
     place_of,
 )
 from shard_runtime.identity import StageIdentity
 from shard_runtime.inbox import Arrived, Inbox, PeerLost
 from shard_runtime.links.seam import Links
+from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
+from shard_runtime.outgoing_rows import Row, bundles
 from shard_runtime.peers import PeerDirectory, resolve_path
 from shard_runtime.receipts import RunBinding, check_commitment, check_receipt, sign_receipt
 from shard_runtime.runs import RunTable, StageRun
@@ -83,7 +91,7 @@ class Stage:
 
     def start(self) -> None:
         """From now on frames are taken."""
-        self._links.start(self._inbox.arrive, self._inbox.lose)
+        self._links.start(self._arrive, self._inbox.lose)
         self._thread.start()
 
     def close(self) -> None:
@@ -108,22 +116,48 @@ class Stage:
         for run in self._runs:
             self._runs.end(run.id)
 
+    def _arrive(self, sender: bytes, body: bytes) -> None:
+        """In a reading thread: who asks whether we are there is answered even while we compute."""
+        if is_ping(body):
+            self._answer(sender, body)
+        else:
+            self._inbox.arrive(sender, body)
+
+    def _answer(self, sender: bytes, body: bytes) -> None:
+        try:
+            asked = decode(body)
+            assert isinstance(asked, Beat)
+            if self._directory.find(asked.shard_id).tls == sender:
+                answer = Beat(asked.number, self._identity.shard_id, is_answer=True)
+                self._links.send(asked.shard_id, encode(answer))
+        except (FrameInvalid, PeerUnknown, LinkCongested) as error:
+            _log.warning("a question is not answered", extra={"kind": type(error).__name__})
+
     def _take(self, sender: bytes, body: bytes) -> None:
-        place = place_of(body)
-        run = self._runs.find(place.run) if place is not None else None
         try:
             frame = decode(body)
-            if isinstance(frame, Open):
-                self._open(sender, frame)
-            elif isinstance(frame, Abort):
-                self._abort(sender, frame)
-            elif run is not None and sender == run.previous_tls:
-                self._advance(run, frame)
-        except Exception as error:  # noqa: BLE001 - one run's failure must not be the service's
-            if run is not None and sender == run.previous_tls:
-                self._give_up(run, error)
-            else:
-                _log.warning("a frame was refused", extra={"kind": type(error).__name__})
+        except FrameInvalid as error:
+            self._take_garbled(sender, body, error)
+            return
+        if isinstance(frame, Open):
+            self._open(sender, frame)
+        elif isinstance(frame, Abort):
+            self._abort(sender, frame)
+        elif isinstance(frame, Finish):
+            self._take_finish(sender, frame)
+        elif isinstance(frame, (Hidden, Batch)):
+            self._take_rows(sender, frame.members if isinstance(frame, Batch) else (frame,))
+
+    def _take_garbled(self, sender: bytes, body: bytes, error: FrameInvalid) -> None:
+        """What cannot be read names a run all the same, or does not."""
+        place = place_of(body)
+        named = [run for run in self._runs if place is not None and run.id == place.run]
+        concerned = self._runs if is_batch(body) else named
+        given_up = [run for run in concerned if sender == run.previous_tls]
+        for run in given_up:
+            self._give_up(run, error)
+        if not given_up:
+            _log.warning("a frame was refused", extra={"kind": type(error).__name__})
 
     def _open(self, sender: bytes, frame: Open) -> None:
         run_id = frame.place.run
@@ -165,25 +199,58 @@ class Stage:
             raise PathInvalid(f"did not come from its stage {hop - 1}")
         return RunBinding(frame.request_id, frame.model_id, peers)
 
-    def _advance(self, run: StageRun, frame: Frame) -> None:
-        run.expect(frame.place)
-        if isinstance(frame, Hidden):
-            self._compute(run, frame)
-        elif isinstance(frame, Finish):
-            self._finish(run, frame)
+    def _take_rows(self, sender: bytes, frames: Sequence[Hidden]) -> None:
+        """Those that are due, together; each of the others ends its own run."""
+        due: list[tuple[StageRun, Hidden, torch.Tensor]] = []
+        for frame in frames:
+            run = self._runs.find(frame.place.run)
+            if run is None or sender != run.previous_tls:
+                continue
+            try:
+                due.append((run, frame, self._expect(run, frame)))
+            except Exception as error:  # noqa: BLE001 - one run's failure must not be the service's
+                self._give_up(run, error)
+        if due:
+            try:
+                self._compute(due)
+            except Exception as error:  # noqa: BLE001 - as above
+                for run, _, _ in due:
+                    self._give_up(run, error)
 
-    def _compute(self, run: StageRun, frame: Hidden) -> None:
-        first, end = run.position, run.position + frame.rows
+    def _expect(self, run: StageRun, frame: Hidden) -> torch.Tensor:
+        """The rows, if they are due. Raises `FrameInvalid`."""
+        run.expect(frame.place)
+        end = run.position + frame.rows
         if end > run.cache.capacity:
             raise FrameInvalid(f"reaches position {end} of {run.cache.capacity}")
         hidden = activations.from_frame(frame, self._shard.architecture.hidden_size)
         run.received.update(bytes(frame.data))
-        sent = activations.to_bytes(self._shard.forward_one(hidden, run.cache, first))
-        run.sent.update(sent)
-        run.position = end
-        place = Place(run.id, run.hop + 1, frame.place.sequence, first)
-        onward = Hidden(place, frame.rows, frame.width, memoryview(sent))
-        self._links.send(run.next_shard, encode(onward))
+        return hidden
+
+    def _compute(self, due: Sequence[tuple[StageRun, Hidden, torch.Tensor]]) -> None:
+        spans = [Span(run.cache, run.position, frame.rows) for run, frame, _ in due]
+        hidden = self._shard.forward(torch.cat([rows for _, _, rows in due]), spans)
+        outgoing = []
+        parts = activations.parted(hidden, [frame.rows for _, frame, _ in due])
+        for (run, frame, _), part in zip(due, parts, strict=True):
+            sent = activations.to_bytes(part)
+            run.sent.update(sent)
+            place = Place(run.id, run.hop + 1, frame.place.sequence, run.position)
+            run.position += frame.rows
+            onward = Hidden(place, frame.rows, frame.width, memoryview(sent))
+            outgoing.append(Row(run.next_shard, onward))
+        for shard_id, bundle in bundles(outgoing):
+            self._links.send(shard_id, encode(bundle))
+
+    def _take_finish(self, sender: bytes, frame: Finish) -> None:
+        run = self._runs.find(frame.place.run)
+        if run is None or sender != run.previous_tls:
+            return
+        try:
+            run.expect(frame.place)
+            self._finish(run, frame)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._give_up(run, error)
 
     def _finish(self, run: StageRun, frame: Finish) -> None:
         if frame.end_position != run.position or len(frame.receipts) != run.hop:

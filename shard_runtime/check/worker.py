@@ -16,6 +16,7 @@ from shard_runtime.check.memory import peak_bytes
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.entry import Entry
 from shard_runtime.errors import CheckFailed
+from shard_runtime.failover import fixed_path
 from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.tls_links import TlsLinks
@@ -98,12 +99,13 @@ class StageWorker:
 
     def ask(self, command: Command) -> Command:
         assert isinstance(self._part, Entry)
+        salts = [secrets.token_bytes(32) for _ in range(len(command["path"]) + 1)]
         generation = self._part.generate(
             command["tokenIds"],
             sampling=Sampling(max_tokens=command["maxTokens"]),
-            path=command["path"],
+            paths=fixed_path(command["path"]),
             request_id=RequestId(command["requestId"]),
-            salts=[secrets.token_bytes(32) for _ in range(len(command["path"]) + 1)],
+            salt_of=salts.__getitem__,
         )
         return {
             "tokenIds": generation.token_ids,

@@ -25,6 +25,7 @@ from shard_runtime import (
     load_shard,
     load_tokenizer,
 )
+from shard_runtime.failover import fixed_path
 from shard_runtime.links.memory_links import MemoryNetwork, Tamper
 from shard_runtime.links.seam import Links
 from teetee.enclave_keys import EnclaveKeys
@@ -89,12 +90,13 @@ class Ring:
     def ask(self, prompt: Sequence[int], max_tokens: int = 12, **options: Any) -> Generation:
         sampling = options.pop("sampling", None) or Sampling(max_tokens=max_tokens)
         path = options.pop("path", self.path)
+        salts = options.pop("salts", salts_for(len(path)))
         return self.entry.generate(
             prompt,
             sampling=sampling,
-            path=path,
+            paths=options.pop("paths", fixed_path(path)),
             request_id=REQUEST_ID,
-            salts=options.pop("salts", salts_for(len(path))),
+            salt_of=options.pop("salt_of", salts.__getitem__),
             **options,
         )
 

@@ -352,9 +352,9 @@ def test_generate__unknown_shard_in_path__raises_peer_unknown(llama: ModelSource
         ring.ask(PROMPT, path=[1, 9])
 
 
-def test_generate__wrong_number_of_salts__is_refused(llama: ModelSource) -> None:
-    with running(llama, 2) as ring, pytest.raises(FieldInvalid, match="3 times 32 bytes"):
-        ring.ask(PROMPT, salts=[bytes(32)])
+def test_generate__salt_of_another_size__is_refused(llama: ModelSource) -> None:
+    with running(llama, 2) as ring, pytest.raises(FieldInvalid, match="must be 32 bytes"):
+        ring.ask(PROMPT, salt_of=lambda _hop: bytes(31))
 
 
 def test_stage__directory_gives_it_other_layers__refuses_the_run(llama: ModelSource) -> None:
