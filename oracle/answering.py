@@ -5,6 +5,7 @@ Nothing readable leaves `make`: it returns ciphertext or a reason, and its error
 cannot wipe strings; what is promised is that they are not kept and never written.
 """
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,7 +33,7 @@ from shard_runtime.errors import (
 from teetee.answer import Answer, FinishReason
 from teetee.chain.requests import DeclineReason
 from teetee.envelope import open_prompt, seal_answer
-from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid, Retryable
+from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
 from teetee.identifiers import RequestId, ShardId
 from teetee.prompt import Prompt, Sampling
 from teetee.receipts import ReceiptDomain, Settlement, SignedReceipt
@@ -70,13 +71,14 @@ class EntryRuntime(Protocol):
         token_ids: Sequence[int],
         *,
         sampling: Any,
-        path: Sequence[ShardId],
+        paths: Callable[[frozenset[ShardId]], Sequence[ShardId]],
         request_id: RequestId,
-        salts: Sequence[bytes],
+        salt_of: Callable[[int], bytes],
         on_text: Callable[[str], None],
         cancelled: Callable[[], bool],
+        wait_seconds: float,
     ) -> Generation:
-        """One attempt on one path."""
+        """An answer, along another path when a stage is lost."""
 
 
 class Answering:
@@ -92,7 +94,6 @@ class Answering:
         kem: X25519PrivateKey,
         signer: LocalAccount,
         at_once: int,
-        attempts: int,
         stop: threading.Event,
         abandon: threading.Event,
         log: FilteringBoundLogger,
@@ -105,7 +106,6 @@ class Answering:
         self._kem = kem
         self._signer = signer
         self._room = threading.BoundedSemaphore(at_once)
-        self._attempts = attempts
         self._stop = stop
         self._abandon = abandon
         self._log = log
@@ -114,7 +114,7 @@ class Answering:
         """A sealed answer, or a refusal for what is wrong with the request itself.
 
         Raises:
-            Retryable: no path, or none that held, within the attempts.
+            Retryable: no path, or none that held.
             Stopped: the process stops; the same answer can be made again after its next start.
         """
         while not self._room.acquire(timeout=0.2):
@@ -159,39 +159,43 @@ class Answering:
         sampling: Sampling,
         give_up: Callable[[], bool],
     ) -> Made:
-        avoided: set[ShardId] = set()
-        for attempt in range(1, self._attempts + 1):
-            path = self._paths.choose(avoiding=frozenset(avoided))
-            try:
-                return self._attempt(opening, secret, token_ids, sampling, path, give_up)
-            except RunCancelled:
-                if self._abandon.is_set():
-                    raise Stopped from None
-                return Refused(DeclineReason.OVERLOADED)
-            except (PromptError, EnvelopeTooLarge):
-                return Refused(DeclineReason.INVALID)
-            except EntryClosed:
+        try:
+            return self._generate(opening, secret, token_ids, sampling, give_up)
+        except RunCancelled:
+            if self._abandon.is_set():
                 raise Stopped from None
-            except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:
-                avoided |= _blamed(error)
-                self._paths.blame(_blamed(error))
-                failure = error
-            self._log.warning(
-                "path broke",
-                request_id=int(opening.request_id),
-                path=[int(shard_id) for shard_id in path],
-                attempt=attempt,
-                error=failure,
-            )
-        raise PathBroke(request_id=opening.request_id, attempts=self._attempts)
+            return Refused(DeclineReason.OVERLOADED)
+        except (PromptError, EnvelopeTooLarge):
+            return Refused(DeclineReason.INVALID)
+        except EntryClosed:
+            raise Stopped from None
+        except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:
+            raise PathBroke(request_id=opening.request_id, failure=type(error).__name__) from None
 
-    def _attempt(
+    def _path_chooser(self, number: RequestId) -> Callable[[frozenset[ShardId]], Sequence[ShardId]]:
+        """As the runtime asks for a path, at first and after each loss; what failed rests for all
+        requests.
+        """
+        blamed: frozenset[ShardId] = frozenset()
+
+        def choose(avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+            nonlocal blamed
+            if lost := avoiding - blamed:
+                blamed |= lost
+                self._paths.blame(lost)
+                self._log.warning(
+                    "path broke", request_id=int(number), lost=[int(each) for each in sorted(lost)]
+                )
+            return self._paths.choose(avoiding=avoiding)
+
+        return choose
+
+    def _generate(
         self,
         opening: Opening,
         secret: RequestSecret,
         token_ids: Sequence[int],
         sampling: Sampling,
-        path: Sequence[ShardId],
         give_up: Callable[[], bool],
     ) -> Answered:
         number, context = opening.request_id, opening.context
@@ -201,11 +205,12 @@ class Answering:
             generation = self._entry.generate(
                 token_ids,
                 sampling=sampling,
-                path=path,
+                paths=self._path_chooser(number),
                 request_id=number,
-                salts=[secret.commitment_salt(context, hop) for hop in range(len(path) + 1)],
+                salt_of=lambda hop: secret.commitment_salt(context, hop),
                 on_text=text.append,
                 cancelled=lambda: self._abandon.is_set() or give_up(),
+                wait_seconds=math.inf,  # until it is given up
             )
             answered = self._seal(opening, secret, generation)
             outcome = Finished(generation.finish_reason)
@@ -244,14 +249,3 @@ def _sampling(asked: Sampling, secret: RequestSecret, opening: Opening) -> Sampl
     seed = secret.seed(opening.context) if asked.seed is None else asked.seed
     paid = opening.request.max_output_tokens
     return replace(asked, seed=seed, max_tokens=min(asked.max_tokens, paid))
-
-
-def _blamed(error: Retryable | Exception) -> set[ShardId]:
-    """The shards to leave out of the next path."""
-    match error:
-        case StageFailed() | StageMisbehaved() | PeerUnknown():
-            return {ShardId(error.shard_id)}
-        case StageSilent():
-            return {ShardId(shard_id) for shard_id in error.shard_ids}
-        case _:
-            return set()

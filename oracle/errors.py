@@ -66,13 +66,13 @@ class NoPath(OracleRetryable):
 
 
 class PathBroke(OracleRetryable):
-    """Every path that was tried failed."""
+    """A stage was lost, and no other path came in time."""
 
-    def __init__(self, *, request_id: int, attempts: int) -> None:
-        self.request_id, self.attempts = request_id, attempts
+    def __init__(self, *, request_id: int, failure: str) -> None:
+        self.request_id, self.failure = request_id, failure
         super().__init__(
-            f"request {request_id} failed on {attempts} path(s) in a row; it is tried again until"
-            " shortly before its deadline. The log names the stages."
+            f"request {request_id} lost a stage ({failure}) and found no other path; it is tried"
+            " again until shortly before its deadline. The log names the stages."
         )
 
 

@@ -194,7 +194,6 @@ class EntryService:
             kem=enclave.keys.kem,
             signer=enclave.keys.signer,
             at_once=settings.requests_at_once,
-            attempts=settings.path_attempts,
             stop=self._stop,
             abandon=self._abandon,
             log=self._log,

@@ -120,9 +120,6 @@ class Settings(BaseSettings):
     refund_grace_seconds: WholeSeconds = Field(
         30, description="after the deadline, leave the refund to the requester this long"
     )
-    path_attempts: int = Field(
-        3, ge=1, le=16, description="paths tried in a row before the next look at the registry"
-    )
 
     # the open endpoints
     streams_at_once: int = Field(32, ge=1, le=1024, description="listeners to running answers")

@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.chain_seam import EscrowReader, EscrowWriter
 from oracle.decision import Decline, Facts, Leave, Refund, Settle, Step, Timing, Wait, Work, decide
-from oracle.errors import EtherIsShort, HeadIsStale, NoPath, Rejected, Stopped
+from oracle.errors import EtherIsShort, HeadIsStale, NoPath, PathBroke, Rejected, Stopped
 from oracle.heads import Heads
 from oracle.in_flight import InFlight
 from oracle.journal import Json
@@ -154,7 +154,7 @@ class RequestWork:
                     try:
                         return self._maker.make(opening, give_up=self._giving_up(give_up_at))
                     except Exception as error:  # noqa: BLE001 - tried until it is time
-                        if isinstance(error, NoPath):
+                        if isinstance(error, (NoPath, PathBroke)):
                             hindrance = DeclineReason.NO_PATH
                         self._rest("answer could not be made yet", opening.request_id, error)
                 case Decline(reason):

@@ -47,7 +47,7 @@ class Followers:
         self._order(OpenCache(self._next, cache.capacity))
         self._next += 1
 
-    def close(self, cache: KvCache) -> None:
+    def close(self, cache: Cache) -> None:
         self._order(CloseCache(self._numbers.pop(id(cache))))
 
     def compute(self, hidden: torch.Tensor, spans: Sequence[Span]) -> None:
@@ -87,7 +87,7 @@ class LeadPool(CachePool):
         self._followers.open(cache)
         return cache
 
-    def close(self, cache: KvCache) -> None:
+    def close(self, cache: Cache) -> None:
         super().close(cache)
         self._followers.close(cache)
 

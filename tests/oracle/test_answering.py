@@ -15,6 +15,7 @@ given any outcome
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -37,11 +38,13 @@ from shard_runtime.errors import (
     StageMisbehaved,
     StageSilent,
 )
+from shard_runtime.failover import Failover, PathChooser
 from shard_runtime.faults import Fault
 from shard_runtime.generation import Generation
 from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.envelope import open_answer, seal_prompt
 from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.errors import TeeTeeError
 from teetee.prompt import Message, Prompt, Sampling
 from teetee.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
@@ -58,7 +61,7 @@ class FakeEntry:
     """Counts words as tokens; `plan` says what each run does, the last for all that follow."""
 
     def __init__(self) -> None:
-        self.plan: list[Exception | None] = [None]
+        self.plan: list[TeeTeeError | None] = [None]
         self.runs: list[dict[str, Any]] = []
         self.check_error: Exception | None = None
 
@@ -74,18 +77,18 @@ class FakeEntry:
         token_ids: Sequence[int],
         *,
         sampling: Sampling,
-        path: Sequence[ShardId],
+        paths: PathChooser,
         request_id: RequestId,
-        salts: Sequence[bytes],
+        salt_of: Callable[[int], bytes],
         on_text: Callable[[str], None],
         cancelled: Callable[[], bool],
+        wait_seconds: float,
     ) -> Generation:
-        self.runs.append({"sampling": sampling, "path": tuple(path), "salts": tuple(salts)})
-        if cancelled():
-            raise RunCancelled
-        failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
-        if failure is not None:
-            raise failure
+        failover = Failover(paths, SHARD)
+        path = failover.choose()
+        while (failure := self._run(sampling, path, salt_of, cancelled)) is not None:
+            failover.take(failure)
+            path = failover.await_path(failure, time.monotonic(), cancelled)
         on_text(CANARY)
         return Generation(
             text=CANARY,
@@ -96,16 +99,31 @@ class FakeEntry:
             receipts=answered(request_id).receipts,
         )
 
+    def _run(
+        self,
+        sampling: Sampling,
+        path: Sequence[ShardId],
+        salt_of: Callable[[int], bytes],
+        cancelled: Callable[[], bool],
+    ) -> TeeTeeError | None:
+        """What is planned for one attempt."""
+        salts = tuple(salt_of(hop) for hop in range(len(path) + 1))
+        self.runs.append({"sampling": sampling, "path": tuple(path), "salts": salts})
+        if cancelled():
+            raise RunCancelled
+        return self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
+
 
 class FakePaths:
     """Two replicas for the rest of the model."""
 
     def __init__(self) -> None:
         self.blamed: list[ShardId] = []
+        self.gone: set[ShardId] = set()
 
     def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
         for shard_id in (REPLICA, LAST):
-            if shard_id not in avoiding:
+            if shard_id not in avoiding | self.gone:
                 return [SHARD, shard_id]
         raise NoPath(model_id=1, layers=4)
 
@@ -116,7 +134,7 @@ class FakePaths:
 class Desk:
     """An `Answering` with its fakes."""
 
-    def __init__(self, attempts: int = 3) -> None:
+    def __init__(self) -> None:
         self.entry = FakeEntry()
         self.paths = FakePaths()
         self.texts = LiveTexts()
@@ -129,7 +147,6 @@ class Desk:
             kem=KEM,
             signer=ACCOUNT,
             at_once=1,
-            attempts=attempts,
             stop=self.stop,
             abandon=self.abandon,
             log=open_log(),
@@ -244,7 +261,7 @@ def test_make__model_cannot_read_so_much__refuses(desk: Desk) -> None:
     ],
 )
 def test_make__path_breaks__takes_another_without_the_shard_that_failed(
-    desk: Desk, failure: Exception
+    desk: Desk, failure: TeeTeeError
 ) -> None:
     desk.entry.plan = [failure, None]
     assert isinstance(desk.make(opening()), Answered)
@@ -252,21 +269,21 @@ def test_make__path_breaks__takes_another_without_the_shard_that_failed(
     assert desk.paths.blamed == [REPLICA]
 
 
-def test_make__no_replica_is_left__says_that_there_is_no_path(desk: Desk) -> None:
-    desk.entry.plan = [StageSilent((REPLICA, LAST), 60.0)]
+def test_make__no_path_at_first__says_so(desk: Desk) -> None:
+    desk.paths.gone = {REPLICA, LAST}
     with pytest.raises(NoPath):
         desk.make(opening())
 
 
-def test_make__every_attempt_breaks__says_how_many() -> None:
-    desk = Desk(attempts=2)
+def test_make__no_replica_is_left__says_what_was_lost(desk: Desk) -> None:
     desk.entry.plan = [
         StageFailed(1, REPLICA, Fault.INTERNAL),
-        StageFailed(1, LAST, Fault.INTERNAL),
+        StageSilent((LAST,), 60.0),
     ]
     with pytest.raises(PathBroke) as caught:
         desk.make(opening())
-    assert (caught.value.request_id, caught.value.attempts) == (NUMBER, 2)
+    assert (caught.value.request_id, caught.value.failure) == (NUMBER, "StageSilent")
+    assert desk.paths.blamed == [REPLICA, LAST]
 
 
 def test_make__no_room_in_the_cache__may_be_tried_again(desk: Desk) -> None:

@@ -40,7 +40,9 @@ REQUEST_ID = RequestId(41)
 # Nothing in these tests should wait for a whole second.
 QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
 QUICK_STAGE = StageSettings(watch_seconds=0.05)
-QUICK_ENTRY = EntrySettings(watch_seconds=0.05, chunk=8, window=32)
+QUICK_ENTRY = EntrySettings(
+    watch_seconds=0.05, chunk=8, window=32, beat_seconds=0.05, beat_silent_seconds=0.5
+)
 
 
 class SecretsOf:
