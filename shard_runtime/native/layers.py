@@ -13,7 +13,7 @@ import torch
 
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.decoder_layer import LayerWeights
-from shard_runtime.native.cache import NativeCache, NativeSpan, cache_bytes
+from shard_runtime.native.cache import CacheShape, NativeCache, NativeSpan
 from shard_runtime.native.crew import Crew
 from shard_runtime.native.errors import NativeRefused
 from shard_runtime.native.matrix import NativeMatrix, packed
@@ -68,6 +68,7 @@ class NativeLayers:
         self._layers: list[NativeLayer] = []
         self._rotary = RotaryRows(architecture)
         self._views = (LayerView * 0)()
+        self._fits = CacheShape.of(architecture, 0, precision)
         self._model = ModelView(
             hidden_size=architecture.hidden_size,
             intermediate_size=architecture.intermediate_size,
@@ -101,20 +102,23 @@ class NativeLayers:
         self._views = (LayerView * len(self._layers))(*map(_view, self._layers))
         self._model.layers = ctypes.addressof(self._views)
         self._model.layer_count = len(self._layers)
+        self._fits = CacheShape.of(self._shape, len(self._layers), self.precision)
 
     def cache(self, capacity: int) -> NativeCache:
         """Room for one run of at most `capacity` positions, through the layers added so far."""
-        return NativeCache(self._shape, len(self._layers), capacity, self.precision)
+        return NativeCache(self._fits, capacity)
 
     def bytes_for(self, capacity: int) -> int:
         """What `cache(capacity)` takes."""
-        return cache_bytes(self._shape, len(self._layers), capacity, self.precision)
+        return self._fits.bytes_for(capacity)
 
     def forward(self, hidden: torch.Tensor, spans: Sequence[NativeSpan]) -> torch.Tensor:
         """(R, H) → (R, H) float32; the spans' rows lie one after the other.
 
         Each cache holds everything before its span. Raises `NativeRefused`.
         """
+        if len({id(span.cache) for span in spans}) < len(spans):
+            raise NativeRefused("spans", "two of one cache", "one span for each run")
         rows = sum(span.rows for span in spans)
         hidden = checked("hidden states", hidden, (rows, self._shape.hidden_size)).clone()
         views = (SpanView * len(spans))(*map(self._span, spans))
@@ -137,10 +141,8 @@ class NativeLayers:
         if span.rows < 1 or span.first < 0 or span.first + span.rows > cache.capacity:
             place = f"[{span.first}, {span.first + span.rows})"
             raise NativeRefused("a span", place, f"some of its cache's {cache.capacity} positions")
-        if cache.layers != len(self._layers) or cache.precision is not self.precision:
-            found = f"{cache.layers} layers in {cache.precision.name}"
-            wanted = f"{len(self._layers)} in {self.precision.name}"
-            raise NativeRefused("a cache", found, wanted)
+        if cache.fits != self._fits:
+            raise NativeRefused("a cache", cache.fits, self._fits)
         return SpanView(cache.address, cache.rounded, span.first, span.rows)
 
     def _check(self, layer: NativeLayer) -> None:
