@@ -6,9 +6,9 @@ import secrets
 import time
 from collections.abc import Sequence
 
+from shard_runtime.cache import RunCache
 from shard_runtime.frames import Open, Place, RunId
 from shard_runtime.generation import Draft, PathChange
-from shard_runtime.model.batch import Cache
 from shard_runtime.receipts import RunBinding
 from teetee.commitments import RunningCommitment, encode_token_ids
 from teetee.identifiers import ShardId
@@ -37,7 +37,7 @@ class Attempt:
         """Positions that came back from the last stage."""
         self.sequence_out = 1
         self.sequence_in = 1
-        self.cache: Cache | None = None
+        self.cache: RunCache | None = None
         self.receipt: SignedReceipt | None = None
         self.progress_at = time.monotonic()
         self._salts = tuple(salts)

@@ -1,10 +1,10 @@
-"""A model in the native step, made from a shard that torch has loaded."""
+"""A whole model in the native step, without runs or links."""
 
 from dataclasses import dataclass
 
 import torch
 
-from shard_runtime.model.shard import Shard
+from shard_runtime.model.source import ModelSource
 from shard_runtime.native import (
     Crew,
     NativeCache,
@@ -13,8 +13,9 @@ from shard_runtime.native import (
     NativeLayers,
     NativeSpan,
     Precision,
-    packed,
 )
+from shard_runtime.native.shard import load_native_shard
+from teetee.layers import LayerRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,10 @@ class NativeModel:
         return self.layers.weight_bytes + self.head.weight_bytes
 
 
-def native_model(shard: Shard, precision: Precision, crew: Crew) -> NativeModel:
-    """From an entry's shard, whose weights stay as they are."""
-    architecture, entry = shard.architecture, shard._entry
-    assert entry is not None
-    layers = NativeLayers(architecture, precision=precision, crew=crew)
-    windows = architecture.windows[shard.layers.first : shard.layers.end]
-    for module, window in zip(shard._modules, windows, strict=True):
-        layers.add_layer(module._weights, window)
-    embedding = packed(entry.embedding, precision=precision)
-    tied = entry.head is entry.embedding
-    matrix = embedding if tied else packed(entry.head, precision=precision)
-    head = NativeHead(entry.norm, matrix, norm_epsilon=architecture.norm_epsilon, crew=crew)
-    return NativeModel(layers, NativeEmbedding(embedding), head)
+def native_model(source: ModelSource, precision: Precision, crew: Crew) -> NativeModel:
+    """All layers."""
+    layers = LayerRange(0, source.architecture.layer_count)
+    shard = load_native_shard(source, layers, is_entry=True, precision=precision, crew=crew)
+    assert shard.embedding is not None
+    assert shard.head is not None
+    return NativeModel(shard.native_layers, shard.embedding, shard.head)

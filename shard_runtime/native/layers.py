@@ -6,13 +6,12 @@ comes, on the number of threads or on the instruction set.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from shard_runtime.model.architecture import Architecture
-from shard_runtime.model.decoder_layer import LayerWeights
 from shard_runtime.native.cache import CacheShape, NativeCache, NativeSpan
 from shard_runtime.native.crew import Crew
 from shard_runtime.native.errors import NativeRefused
@@ -38,19 +37,28 @@ class NativeLayer:
     window: int
 
 
-def pack_layer(weights: LayerWeights, window: int, precision: Precision) -> NativeLayer:
-    """From a layer in float32, which may be let go afterwards."""
+def pack_layer(
+    tensors: Mapping[str, torch.Tensor], window: int, precision: Precision
+) -> NativeLayer:
+    """From a layer's float32 tensors by the names of model/tensor_places.py, which may be let go
+    afterwards.
+    """
+
+    def matrix(name: str) -> NativeMatrix:
+        return packed(tensors[name], tensors.get(f"{name}.bias"), precision=precision)
+
+    def vector(name: str) -> torch.Tensor | None:
+        return tensors[name].clone() if name in tensors else None
+
     return NativeLayer(
-        attention_norm=weights.attention_norm.clone(),
-        query_norm=None if weights.query_norm is None else weights.query_norm.clone(),
-        key_norm=None if weights.key_norm is None else weights.key_norm.clone(),
-        mlp_norm=weights.mlp_norm.clone(),
-        query_key_value=packed(
-            weights.query_key_value, weights.query_key_value_bias, precision=precision
-        ),
-        output=packed(weights.output, weights.output_bias, precision=precision),
-        gate_up=packed(weights.gate_up, weights.gate_up_bias, precision=precision),
-        down=packed(weights.down, weights.down_bias, precision=precision),
+        attention_norm=tensors["attention_norm"].clone(),
+        query_norm=vector("query_norm"),
+        key_norm=vector("key_norm"),
+        mlp_norm=tensors["mlp_norm"].clone(),
+        query_key_value=matrix("query_key_value"),
+        output=matrix("output"),
+        gate_up=matrix("gate_up"),
+        down=matrix("down"),
         window=window,
     )
 
@@ -91,9 +99,9 @@ class NativeLayers:
             for matrix in (layer.query_key_value, layer.output, layer.gate_up, layer.down)
         )
 
-    def add_layer(self, weights: LayerWeights, window: int) -> None:
+    def add_layer(self, tensors: Mapping[str, torch.Tensor], window: int) -> None:
         """Pack one layer's float32 tensors and add it. window: `Architecture.windows` of it."""
-        self.add(pack_layer(weights, window, self.precision))
+        self.add(pack_layer(tensors, window, self.precision))
 
     def add(self, layer: NativeLayer) -> None:
         """Raises `NativeRefused` when a shape is not the architecture's."""

@@ -43,8 +43,8 @@ from shard_runtime.faults import Fault
 from shard_runtime.generation import Generation
 from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.envelope import open_answer, seal_prompt
-from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.errors import TeeTeeError
+from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.prompt import Message, Prompt, Sampling
 from teetee.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context

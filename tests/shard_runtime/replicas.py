@@ -44,13 +44,18 @@ class Replicas:
 
 @contextmanager
 def replicated(
-    source: ModelSource, tamper: Tamper | None = None, settings: EntrySettings = QUICK_ENTRY
+    source: ModelSource,
+    tamper: Tamper | None = None,
+    settings: EntrySettings = QUICK_ENTRY,
+    **loading: Any,
 ) -> Iterator[Replicas]:
     layers = source.architecture.layer_count
     first, second = layers // 3, 2 * layers // 3
     middle, last = LayerRange(first, second), LayerRange(second, layers)
     splits = [LayerRange(0, first), middle, last, middle, last]
-    with running(source, 5, tamper=tamper, entry_settings=settings, splits=splits) as ring:
+    with running(
+        source, 5, tamper=tamper, entry_settings=settings, splits=splits, **loading
+    ) as ring:
         yield Replicas(ring)
 
 

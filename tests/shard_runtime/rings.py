@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from shard_runtime import (
+    Compute,
     Entry,
     EntrySettings,
     FixedDirectory,
@@ -124,11 +125,14 @@ def running(
     limits: LinkLimits = QUICK_LIMITS,
     splits: Sequence[LayerRange] | None = None,
     alter_peer: Callable[[Peer], Peer] = lambda peer: peer,
+    compute: Compute = Compute.TORCH,
+    dtype: str = "float32",
 ) -> Iterator[Ring]:
     """Load `stages` shards and start them. Everything ends with the block."""
     ranges = splits or even_split(source.architecture.layer_count, stages)
     shards = [
-        load_shard(source, layers, is_entry=number == 0) for number, layers in enumerate(ranges)
+        load_shard(source, layers, is_entry=number == 0, dtype=dtype, compute=compute)
+        for number, layers in enumerate(ranges)
     ]
     keys = [keys_of(f"shard {number}") for number in range(1, stages + 1)]
     with ExitStack() as stack:

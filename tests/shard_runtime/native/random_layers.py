@@ -5,7 +5,6 @@ from dataclasses import replace
 import torch
 
 from shard_runtime.model.architecture import Architecture, RopeScaling
-from shard_runtime.model.decoder_layer import LayerWeights
 from shard_runtime.native import Crew, NativeLayers, NativeSpan, Precision
 
 LLAMA = Architecture(
@@ -37,7 +36,7 @@ FAMILIES = {
 }
 
 
-def weights_of(shape: Architecture, seed: int) -> LayerWeights:
+def weights_of(shape: Architecture, seed: int) -> dict[str, torch.Tensor]:
     """Large enough that everything matters, small enough that nothing explodes."""
     generator = torch.Generator().manual_seed(seed)
     H, inner, D = shape.hidden_size, shape.intermediate_size, shape.head_size
@@ -49,20 +48,21 @@ def weights_of(shape: Architecture, seed: int) -> LayerWeights:
     def vector(size: int, mean: float = 0.0) -> torch.Tensor:
         return mean + 0.3 * torch.randn(size, generator=generator)
 
-    return LayerWeights(
-        attention_norm=vector(H, 1),
-        query_key_value=matrix(fused, H),
-        query_key_value_bias=vector(fused) if shape.qkv_bias else None,
-        query_norm=vector(D, 1) if shape.qk_norm else None,
-        key_norm=vector(D, 1) if shape.qk_norm else None,
-        output=matrix(H, queries),
-        output_bias=vector(H) if shape.output_bias else None,
-        mlp_norm=vector(H, 1),
-        gate_up=matrix(2 * inner, H),
-        gate_up_bias=vector(2 * inner) if shape.mlp_bias else None,
-        down=matrix(H, inner),
-        down_bias=vector(H) if shape.mlp_bias else None,
-    )
+    tensors = {
+        "attention_norm": vector(H, 1),
+        "query_key_value": matrix(fused, H),
+        "query_key_value.bias": vector(fused) if shape.qkv_bias else None,
+        "query_norm": vector(D, 1) if shape.qk_norm else None,
+        "key_norm": vector(D, 1) if shape.qk_norm else None,
+        "output": matrix(H, queries),
+        "output.bias": vector(H) if shape.output_bias else None,
+        "mlp_norm": vector(H, 1),
+        "gate_up": matrix(2 * inner, H),
+        "gate_up.bias": vector(2 * inner) if shape.mlp_bias else None,
+        "down": matrix(H, inner),
+        "down.bias": vector(H) if shape.mlp_bias else None,
+    }
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def layers_of(

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.runtime.native_model import NativeModel, native_model
-from shard_runtime import ModelTokenizer, Shard, load_shard, load_tokenizer, open_model
+from shard_runtime import ModelSource, ModelTokenizer, Shard, load_tokenizer, open_model
+from shard_runtime.model.loading import load_torch_shard
 from shard_runtime.model.prepared import prepare
 from shard_runtime.native import Crew, NativeSpan, Precision
 from teetee.layers import LayerRange
@@ -34,22 +35,21 @@ BUDGET = 1 << 28
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shard, ModelTokenizer]:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSource, ModelTokenizer]:
     source = prepare(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
-    layers = LayerRange(0, source.architecture.layer_count)
-    return load_shard(source, layers, is_entry=True), load_tokenizer(source)
+    return source, load_tokenizer(source)
 
 
-def native(shard: Shard, precision: Precision, threads: int = 1) -> NativeModel:
-    return native_model(shard, precision, Crew(threads=threads))
+def native(source: ModelSource, precision: Precision, threads: int = 1) -> NativeModel:
+    return native_model(source, precision, Crew(threads=threads))
 
 
 def torch_greedy(shard: Shard, prompt: tuple[int, ...], count: int) -> list[int]:
     cache = shard.cache_pool(BUDGET).open(len(prompt) + count)
-    hidden, tokens = shard.forward(shard.embed(prompt), cache, 0), list[int]()
+    hidden, tokens = shard.forward_one(shard.embed(prompt), cache, 0), list[int]()
     for position in range(len(prompt), len(prompt) + count):
         tokens.append(int(shard.logits(hidden[-1]).argmax()))
-        hidden = shard.forward(shard.embed((tokens[-1],)), cache, position)
+        hidden = shard.forward_one(shard.embed((tokens[-1],)), cache, position)
     return tokens
 
 
@@ -62,12 +62,18 @@ def native_greedy(model: NativeModel, prompt: tuple[int, ...], count: int) -> li
     return tokens
 
 
-def test_generate__float32__says_what_torch_says(loaded: tuple[Shard, ModelTokenizer]) -> None:
-    shard, tokenizer = loaded
-    model = native(shard, Precision.FLOAT32)
+def test_generate__float32__says_what_torch_says(
+    loaded: tuple[ModelSource, ModelTokenizer],
+) -> None:
+    source, tokenizer = loaded
+    layers = LayerRange(0, source.architecture.layer_count)
+    shard = load_torch_shard(source, layers, is_entry=True)
+    model = native(source, Precision.FLOAT32)
     for question in QUESTIONS:
         prompt = tokenizer.encode_messages([{"role": "user", "content": question}])
-        theirs = shard.forward(shard.embed(prompt), shard.cache_pool(BUDGET).open(len(prompt)), 0)
+        theirs = shard.forward_one(
+            shard.embed(prompt), shard.cache_pool(BUDGET).open(len(prompt)), 0
+        )
         ours = model.hidden(prompt, model.layers.cache(len(prompt)))
         wanted = shard.logits(theirs[-1])
         found = model.head.logits(ours[-1:])[0]
@@ -88,12 +94,12 @@ def surprise(model: NativeModel, tokens: tuple[int, ...]) -> float:
 
 
 def test_perplexity__int8__is_float32s_to_one_percent(
-    loaded: tuple[Shard, ModelTokenizer],
+    loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
-    shard, tokenizer = loaded
+    source, tokenizer = loaded
     files = [HERE / "data/moby_dick.txt", *sorted(DOCS.glob("*.md"))]
     tokens = [tokenizer.encode_text(each.read_text(encoding="utf-8"))[:2048] for each in files]
-    exact, packed = native(shard, Precision.FLOAT32), native(shard, Precision.INT8)
+    exact, packed = native(source, Precision.FLOAT32), native(source, Precision.INT8)
     count = sum(len(each) - 1 for each in tokens)
     # A token's surprise differs by 0.1 nats or so, either way: fewer tokens would measure chance.
     assert count > 8000
@@ -106,11 +112,11 @@ def test_perplexity__int8__is_float32s_to_one_percent(
 
 
 def test_forward__int8_prompt_in_chunks__gives_the_bits_of_single_tokens(
-    loaded: tuple[Shard, ModelTokenizer],
+    loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
-    shard, tokenizer = loaded
+    source, tokenizer = loaded
     prompt = tokenizer.encode_messages([{"role": "user", "content": QUESTIONS[2] * 6}])
-    single, together = native(shard, Precision.INT8), native(shard, Precision.INT8, threads=2)
+    single, together = native(source, Precision.INT8), native(source, Precision.INT8, threads=2)
     cache = single.layers.cache(len(prompt))
     one_by_one = [single.hidden((token,), cache, at) for at, token in enumerate(prompt)]
     caches = [together.layers.cache(len(prompt)) for _ in range(2)]
