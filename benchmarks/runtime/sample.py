@@ -1,0 +1,136 @@
+"""One measurement, how it follows from the moments when tokens came, and the median of several.
+
+Knows no system and no clock.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
+from typing import Any
+
+WINDOW_SHARE = 0.5
+"""Of all decoded tokens, that must fall where every stream decodes for that window to count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one system did with one number of streams. None: its tool does not tell."""
+
+    prefill_tokens_per_second: float | None = None
+    """All prompt tokens, until the last stream had its first token."""
+    decode_tokens_per_second: float | None = None
+    """Of all streams together, while all of them decode."""
+    total_tokens_per_second: float | None = None
+    """Prompt and new tokens, from the first request to the last token."""
+    first_token_seconds: float | None = None
+    """The median stream's."""
+    token_gap_p50_seconds: float | None = None
+    token_gap_p99_seconds: float | None = None
+    decode_window_share: float | None = None
+    """Of the decoded tokens, that came while all streams decoded. Below one half (prompts were
+    still computed when the first streams ended), the decode rate is that from the first token to
+    the last, prompts included: less than what it would be alone."""
+    peak_bytes: tuple[float, ...] = ()
+    """Of each process, over a bare interpreter with torch where it is one."""
+    busy_share: tuple[float, ...] = ()
+    """Of each process while all streams decode: computing (ours), processor time (others)."""
+    hop_bytes_per_position: tuple[float, ...] = ()
+    """From each stage to the next; the last one's go back to the entry."""
+    hop_frames: tuple[float, ...] = ()
+    commitment_seconds: float | None = None
+    """All stages together, for all streams: hashing what travels."""
+    signature_seconds: float | None = None
+    """The same: signing and checking receipts."""
+    seconds: float | None = None
+    """From the first request to the last answer."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Without what is not known."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, ())}
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When tokens came, on one clock for all processes of the machine."""
+
+    began: float
+    tokens: Sequence[Sequence[float]]
+    """By stream; at least two each."""
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """From the last stream's first token to the first stream's last."""
+        firsts, lasts = [each[0] for each in self.tokens], [each[-1] for each in self.tokens]
+        return max(firsts), min(lasts)
+
+    @property
+    def decoding(self) -> tuple[float, float]:
+        """From the first token of all to the last of all."""
+        return min(each[0] for each in self.tokens), max(each[-1] for each in self.tokens)
+
+
+def sample_of(moments: Moments, prompt_tokens: int) -> Sample:
+    """All that follows from the moments."""
+    streams, new = len(moments.tokens), sum(map(len, moments.tokens))
+    all_prompts, decoded = streams * prompt_tokens, new - streams
+    prefilled = max(each[0] for each in moments.tokens) - moments.began
+    ended = moments.decoding[1] - moments.began
+    share, rate = _decode_rate(moments, decoded)
+    gaps = sorted(after - before for each in moments.tokens for before, after in pairwise(each))
+    return Sample(
+        prefill_tokens_per_second=all_prompts / prefilled,
+        decode_tokens_per_second=rate,
+        total_tokens_per_second=(all_prompts + new) / ended,
+        first_token_seconds=statistics.median(each[0] - moments.began for each in moments.tokens),
+        token_gap_p50_seconds=quantile(gaps, 0.5),
+        token_gap_p99_seconds=quantile(gaps, 0.99),
+        decode_window_share=share,
+        seconds=ended,
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The smallest of `ordered` with at least that share at or below it."""
+    rank = -(-share * len(ordered) // 1)
+    return ordered[max(0, int(rank) - 1)]
+
+
+def overlap_share(
+    spans: Sequence[tuple[float, float]], window: tuple[float, float]
+) -> float | None:
+    """How much of a window the spans cover; they do not overlap each other."""
+    begin, end = window
+    if end <= begin:
+        return None
+    return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in spans) / (end - begin)
+
+
+def median_of(samples: Sequence[Sample]) -> Sample:
+    """Field by field."""
+    return replace(
+        Sample(),
+        **{each.name: _median([getattr(s, each.name) for s in samples]) for each in fields(Sample)},
+    )
+
+
+def _median(values: Sequence[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    if isinstance(known[0], tuple):
+        longest = max(map(len, known))
+        whole = [value for value in known if len(value) == longest]
+        return tuple(statistics.median(each) for each in zip(*whole, strict=True))
+    return statistics.median(known)
+
+
+def _decode_rate(moments: Moments, decoded: int) -> tuple[float, float]:
+    """(share of the tokens in the window, tokens per second)."""
+    begin, end = moments.window
+    inside = sum(begin < moment <= end for each in moments.tokens for moment in each)
+    share = inside / decoded
+    if share >= WINDOW_SHARE:
+        return share, inside / (end - begin)
+    first, last = moments.decoding
+    return share, decoded / (last - first)
