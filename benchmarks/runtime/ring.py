@@ -88,9 +88,7 @@ class Ring:
                 committed=self.committed,
             )
         replies = [worker.receive() for worker in workers]
-        return [
-            _peer(stage, *each) for stage, each in enumerate(zip(layers, replies, strict=True))
-        ]
+        return [_peer(stage, *each) for stage, each in enumerate(zip(layers, replies, strict=True))]
 
 
 class RunningRing:
@@ -115,13 +113,11 @@ class RunningRing:
             cores.forget_peak(process)
         moments = self._ask(self._workload, streams)
         reports = self._reports()
-        window = moments.window if streams > 1 else moments.decoding
-        busy = [overlap_share(report["spans"], window) for report in reports]
         positions = streams * (self._workload.prompt_tokens + self._workload.new_tokens - 1)
         return replace(
             sample_of(moments, self._workload.prompt_tokens),
             peak_bytes=tuple(cores.peak_bytes(process) - self._bare for process in processes),
-            busy_share=tuple(share for share in busy if share is not None),
+            busy_share=tuple(overlap_share(each["spans"], moments.window) for each in reports),
             hop_bytes_per_position=tuple(report["bytes"] / positions for report in reports),
             hop_frames=tuple(report["frames"] for report in reports),
             commitment_seconds=sum(report["commitmentSeconds"] for report in reports),

@@ -60,33 +60,51 @@ class Moments:
 
     @property
     def window(self) -> tuple[float, float]:
-        """From the last stream's first token to the first stream's last."""
-        firsts, lasts = [each[0] for each in self.tokens], [each[-1] for each in self.tokens]
-        return max(firsts), min(lasts)
+        """From the last stream's first token to the first stream's last, or, if less than half of
+        the decoded tokens fall there, from the first token of all to the last of all.
+        """
+        return self._common if self.window_share >= WINDOW_SHARE else self._whole
 
     @property
-    def decoding(self) -> tuple[float, float]:
-        """From the first token of all to the last of all."""
+    def window_share(self) -> float:
+        """Of the decoded tokens, that came while all streams decoded."""
+        return self._within(self._common) / self._within(self._whole)
+
+    @property
+    def decode_rate(self) -> float:
+        """Tokens per second in the window."""
+        begin, end = self.window
+        return self._within(self.window) / (end - begin)
+
+    @property
+    def _common(self) -> tuple[float, float]:
+        return max(each[0] for each in self.tokens), min(each[-1] for each in self.tokens)
+
+    @property
+    def _whole(self) -> tuple[float, float]:
         return min(each[0] for each in self.tokens), max(each[-1] for each in self.tokens)
+
+    def _within(self, window: tuple[float, float]) -> int:
+        """Tokens but each stream's first, which belongs to its prompt."""
+        begin, end = window
+        return sum(begin < moment <= end for each in self.tokens for moment in each[1:])
 
 
 def sample_of(moments: Moments, prompt_tokens: int) -> Sample:
     """All that follows from the moments."""
-    streams, new = len(moments.tokens), sum(map(len, moments.tokens))
-    all_prompts, decoded = streams * prompt_tokens, new - streams
-    prefilled = max(each[0] for each in moments.tokens) - moments.began
-    ended = moments.decoding[1] - moments.began
-    share, rate = _decode_rate(moments, decoded)
+    firsts = [each[0] - moments.began for each in moments.tokens]
+    seconds = max(each[-1] for each in moments.tokens) - moments.began
+    all_prompts = len(firsts) * prompt_tokens
     gaps = sorted(after - before for each in moments.tokens for before, after in pairwise(each))
     return Sample(
-        prefill_tokens_per_second=all_prompts / prefilled,
-        decode_tokens_per_second=rate,
-        total_tokens_per_second=(all_prompts + new) / ended,
-        first_token_seconds=statistics.median(each[0] - moments.began for each in moments.tokens),
+        prefill_tokens_per_second=all_prompts / max(firsts),
+        decode_tokens_per_second=moments.decode_rate,
+        total_tokens_per_second=(all_prompts + len(firsts) + len(gaps)) / seconds,
+        first_token_seconds=statistics.median(firsts),
         token_gap_p50_seconds=quantile(gaps, 0.5),
         token_gap_p99_seconds=quantile(gaps, 0.99),
-        decode_window_share=share,
-        seconds=ended,
+        decode_window_share=moments.window_share,
+        seconds=seconds,
     )
 
 
@@ -96,13 +114,9 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, int(rank) - 1)]
 
 
-def overlap_share(
-    spans: Sequence[tuple[float, float]], window: tuple[float, float]
-) -> float | None:
+def overlap_share(spans: Sequence[tuple[float, float]], window: tuple[float, float]) -> float:
     """How much of a window the spans cover; they do not overlap each other."""
     begin, end = window
-    if end <= begin:
-        return None
     return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in spans) / (end - begin)
 
 
@@ -123,14 +137,3 @@ def _median(values: Sequence[Any]) -> Any:
         whole = [value for value in known if len(value) == longest]
         return tuple(statistics.median(each) for each in zip(*whole, strict=True))
     return statistics.median(known)
-
-
-def _decode_rate(moments: Moments, decoded: int) -> tuple[float, float]:
-    """(share of the tokens in the window, tokens per second)."""
-    begin, end = moments.window
-    inside = sum(begin < moment <= end for each in moments.tokens for moment in each)
-    share = inside / decoded
-    if share >= WINDOW_SHARE:
-        return share, inside / (end - begin)
-    first, last = moments.decoding
-    return share, decoded / (last - first)

@@ -1,7 +1,7 @@
 """What a stage process measures of itself, and the two things it can leave out for comparison.
 
-All of it is put on from outside, in processes of the benchmark alone: nothing in `shard_runtime` can
-be switched like this.
+All of it is put on from outside, in processes of the benchmark alone: nothing in `shard_runtime`
+can be switched like this.
 """
 
 import socket

@@ -15,7 +15,7 @@ class Workload:
 
     def prompts(self, streams: int, vocabulary: int) -> list[Prompt]:
         """Random token ids, as llama-bench takes them; another prompt for each stream."""
-        chosen = random.Random(streams)  # noqa: S311 - nothing secret about them
+        chosen = random.Random(streams)
         return [
             tuple(chosen.randrange(vocabulary) for _ in range(self.prompt_tokens))
             for _ in range(streams)
