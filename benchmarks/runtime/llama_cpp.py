@@ -7,6 +7,7 @@ llama-bench (which decodes from an empty context), several by llama-batched-benc
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -26,6 +27,10 @@ SERVERS = ("ggml-rpc-server", "rpc-server")
 """Newer builds' name first."""
 STARTING_SECONDS = 20.0
 LONGEST_SECONDS = 1800.0
+WITHOUT_REPACKING = (
+    "run without repacked weights, because this build uses instructions (AMX, say) which this "
+    "machine names but does not execute; build it without them for its best figures"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +121,16 @@ class RunningLlamaCpp:
         self._programs = system.programs
         self._system = system
         self._servers = servers
+        self._plain = not servers and _is_illegal([system.programs.bench, "-m", weights])
         self._options: list[str | Path] = ["-m", weights, "-t", str(system.threads)]
         if servers:
             addresses = ",".join(f"127.0.0.1:{server.port}" for server in servers)
             self._options += ["-ngl", "99", "--rpc", addresses]
+
+    @property
+    def note(self) -> str:
+        build = f"build {_version(self._programs.bench)}"
+        return f"{build}, {WITHOUT_REPACKING}" if self._plain else build
 
     def sample(self, streams: int) -> Sample:
         for server in self._servers:
@@ -130,18 +141,22 @@ class RunningLlamaCpp:
 
     def _one(self) -> Sample:
         work = self._system.workload
+        plain = ["--repack", "0"] if self._plain else []
         sizes = ["-p", str(work.prompt_tokens), "-n", str(work.new_tokens)]
         return parse_bench(
-            self._run([self._programs.bench, *self._options, *sizes, "-r", "1", "-o", "json"])
-        ).sample
+            self._run(
+                [self._programs.bench, *self._options, *plain, *sizes, "-r", "1", "-o", "json"]
+            )
+        )
 
     def _several(self, streams: int) -> Sample:
         work = self._system.workload
         context = streams * (work.prompt_tokens + work.new_tokens)
+        plain = ["--no-repack"] if self._plain else []
         sizes = ["-npp", str(work.prompt_tokens), "-ntg", str(work.new_tokens)]
         sizes += ["-npl", str(streams), "-c", str(context), "--output-format", "jsonl"]
         return parse_batched_bench(
-            self._run([self._programs.batched_bench, *self._options, *sizes]), streams
+            self._run([self._programs.batched_bench, *self._options, *plain, *sizes]), streams
         )
 
     def _run(self, command: Sequence[str | Path]) -> str:
@@ -176,6 +191,18 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, name: str) -> None:
             return
         time.sleep(0.1)
     raise PeerFailed(name, f"it did not listen at port {port}")
+
+
+def _is_illegal(command: Sequence[str | Path]) -> bool:
+    """Whether a few tokens end in an instruction that the machine does not execute."""
+    tried = [str(each) for each in (*command, "-p", "8", "-n", "1", "-r", "1")]
+    done = subprocess.run(tried, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    return done.returncode == -signal.SIGILL
+
+
+def _version(program: Path) -> str:
+    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).partition("\n")[0].removeprefix("version: ")
 
 
 def _run(command: Sequence[str | Path]) -> str:

@@ -4,23 +4,13 @@ Both tell means over a whole run, so there are no quantiles of the time between 
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.errors import OutputUnknown
 from benchmarks.runtime.sample import Sample
 
 
-@dataclass(frozen=True, slots=True)
-class BenchOutput:
-    """Of llama-bench with one prompt size and one number of new tokens."""
-
-    sample: Sample
-    build_commit: str
-    model_type: str
-
-
-def parse_bench(text: str) -> BenchOutput:
+def parse_bench(text: str) -> Sample:
     """Raises `OutputUnknown`."""
     try:
         rows = json.loads(text)
@@ -29,14 +19,13 @@ def parse_bench(text: str) -> BenchOutput:
         prefill, decode = float(prompt["avg_ts"]), float(tokens["avg_ts"])
         prompt_tokens, new_tokens = int(prompt["n_prompt"]), int(tokens["n_gen"])
         seconds = prompt_tokens / prefill + new_tokens / decode
-        sample = Sample(
+        return Sample(
             prefill_tokens_per_second=prefill,
             decode_tokens_per_second=decode,
             total_tokens_per_second=(prompt_tokens + new_tokens) / seconds,
             first_token_seconds=prompt_tokens / prefill,
             seconds=seconds,
         )
-        return BenchOutput(sample, str(prompt["build_commit"]), str(prompt["model_type"]))
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise OutputUnknown("llama-bench", _detail(error, text)) from None
 

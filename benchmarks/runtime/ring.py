@@ -94,6 +94,8 @@ class Ring:
 class RunningRing:
     """Started, joined, warm."""
 
+    note = None
+
     def __init__(
         self, workers: Sequence[WorkerProcess], workload: Workload, vocabulary: int
     ) -> None:

@@ -6,7 +6,7 @@ can be switched like this.
 
 import socket
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -28,7 +28,7 @@ class StageMeter:
 
     def __init__(self) -> None:
         self._spans: list[tuple[float, float]] = []
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self.bytes: Counter[int] = Counter()
         self.frames: Counter[int] = Counter()
 
@@ -54,8 +54,9 @@ class StageMeter:
             "frames": sum(self.frames.values()),
         }
         self._spans.clear()
-        for counter in (self._seconds, self.bytes, self.frames):
-            counter.clear()
+        self._seconds.clear()
+        self.bytes.clear()
+        self.frames.clear()
         return taken
 
     def _noting(self, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,9 +117,12 @@ def leave_out_encryption() -> None:
     encrypted = TlsStream.__init__
 
     def plain(
-        self: TlsStream, connection: SSL.Connection, connected: socket.socket, tls: bytes | None
+        self: TlsStream,
+        connection: SSL.Connection,
+        connected: socket.socket,
+        peer_tls: bytes | None,
     ) -> None:
-        encrypted(self, connection, connected, tls)
+        encrypted(self, connection, connected, peer_tls)
         self._connection = _Unencrypted(connection, connected)  # type: ignore[assignment]
 
     TlsStream.__init__ = plain  # type: ignore[method-assign]

@@ -7,7 +7,12 @@ from benchmarks.runtime.sample import Sample
 
 
 class Running(Protocol):
-    """A system that has its weights in memory."""
+    """A system that has been started."""
+
+    @property
+    def note(self) -> str | None:
+        """What a reader of its figures has to know besides; None: nothing."""
+        ...
 
     def sample(self, streams: int) -> Sample:
         """Ask once. Raises `BenchmarkError`, `TeeTeeError`."""

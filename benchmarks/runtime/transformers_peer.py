@@ -49,6 +49,8 @@ class Transformers:
 class RunningTransformers:
     """Loaded and warm."""
 
+    note = None
+
     def __init__(self, worker: WorkerProcess, workload: Workload, vocabulary: int) -> None:
         self._worker = worker
         self._workload = workload
