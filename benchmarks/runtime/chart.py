@@ -4,14 +4,14 @@ Written by hand, because two forms do not make a plotting library worth its plac
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from math import floor, log10
 
 Values = Sequence[float | None]
 
 _WIDTH, _HEIGHT = 760, 440
-_LEFT, _RIGHT, _BOTTOM = 72, 70, 58
+_LEFT, _RIGHT, _BOTTOM = 72, 70, 70
 _FIRST_LEGEND, _LEGEND_ROW, _LETTER = 58, 20, 6.9
 _LABEL_GAP = 15
 _LIGHT = ("#2563eb", "#0d9488", "#d97706", "#7c3aed", "#64748b", "#db2777")
@@ -27,12 +27,13 @@ class Chart:
     up: str
     """What the axes say, units included."""
     places: Sequence[str]
+    """In one line each, or two."""
     series: Mapping[str, Values]
 
     def lines(self) -> str:
         """As lines with points; each line's last point tells its value."""
-        ends: list[tuple[float, int, float]] = []
         marks: list[str] = []
+        ends: list[_Label] = []
         for number, values in enumerate(self.series.values()):
             points = [
                 (self._x(place), self._y(value), value)
@@ -41,12 +42,11 @@ class Chart:
             ]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
             marks.append(f'<polyline class="line c{number}" points="{path}"/>')
-            marks += [f'<circle class="c{number}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-                      for x, y, _ in points]  # fmt: skip
-            if points:
-                ends.append((points[-1][1], number, points[-1][2]))
-        x = self._x(len(self.places) - 1) + 10
-        marks += [_text(x, y + 4, _shown(value), f"bold f{n}") for y, n, value in _apart(ends)]
+            for x, y, _ in points:
+                marks.append(f'<circle class="c{number}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+            ends += [_Label(x, y, value, number) for x, y, value in points[-1:]]
+        for end in _apart(ends):
+            marks.append(_text(end.x + 10, end.y + 4, _shown(end.value), f"bold f{end.number}"))
         return self._document(marks)
 
     def bars(self) -> str:
@@ -59,7 +59,7 @@ class Chart:
                 for number, values in enumerate(self.series.values())
                 if (value := values[place]) is not None
             ]
-            wide = min(46.0, 0.8 * step / max(1, len(measured)))
+            wide = min(46.0, 0.88 * step / max(1, len(measured)))
             left = self._x(place) - wide * len(measured) / 2
             for index, (number, value) in enumerate(measured):
                 x, y = left + index * wide, self._y(value)
@@ -128,7 +128,9 @@ class Chart:
             yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
             yield _text(_LEFT - 8, y + 4, f"{tick:g}", "faint", "end")
         for place, name in enumerate(self.places):
-            yield _text(self._x(place), _HEIGHT - _BOTTOM + 20, name, "ink", "middle")
+            for line, words in enumerate(name.split("\n")):
+                y = _HEIGHT - _BOTTOM + 19 + 16 * line
+                yield _text(self._x(place), y, words, "ink", "middle")
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         yield _text(middle, _HEIGHT - 14, self.across, "faint", "middle")
         turned = f"rotate(-90 20 {(self._top + _HEIGHT - _BOTTOM) / 2:.0f})"
@@ -136,12 +138,22 @@ class Chart:
         yield _text(20, y, self.up, "faint", "middle", f' transform="{turned}"')
 
 
-def _apart(ends: Sequence[tuple[float, int, float]]) -> Iterator[tuple[float, int, float]]:
-    """Labels from top to bottom, moved down where they would touch."""
-    last = float("-inf")
-    for y, number, value in sorted(ends):
-        last = max(y, last + _LABEL_GAP)
-        yield last, number, value
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """Beside the end of a line."""
+
+    x: float
+    y: float
+    value: float
+    number: int
+
+
+def _apart(labels: Sequence[_Label]) -> Iterator[_Label]:
+    """From top to bottom at each place, moved down where they would touch."""
+    lowest: dict[float, float] = {}
+    for label in sorted(labels, key=lambda each: each.y):
+        lowest[label.x] = max(label.y, lowest.get(label.x, 0.0) + _LABEL_GAP)
+        yield replace(label, y=lowest[label.x])
 
 
 def _shown(value: float) -> str:
@@ -161,7 +173,7 @@ def _style() -> str:
 
     return (
         "<style>text{font:13px system-ui,sans-serif}.title{font-size:17px;font-weight:600}"
-        ".small{font-size:12px}.bold{font-weight:600}"
+        ".small{font-size:11px}.bold{font-weight:600}"
         f".card{{fill:#ffffff}}.ink{{fill:#1f2937}}.faint{{fill:#6b7280}}{coloured(_LIGHT)}"
         ".grid{stroke:#e5e7eb}"
         "@media (prefers-color-scheme:dark){"

@@ -1,4 +1,4 @@
-"""Which cores a process may use, and how much memory and processor time it has used. Linux only;
+"""Which cores a process may use, and how much memory it has used. Linux only;
 elsewhere nothing is pinned and nothing told.
 """
 
@@ -51,13 +51,3 @@ def peak_bytes(process: int) -> int:
         return 0
     line = next(line for line in text.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
-
-
-def processor_seconds(process: int) -> float:
-    """User and system time of all its threads; 0 where there is no /proc."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return 0.0
-    after_name = text.rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")

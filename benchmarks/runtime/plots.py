@@ -9,9 +9,9 @@ from benchmarks.runtime.llama_cpp import LlamaCpp
 from benchmarks.runtime.measure import Figures
 from benchmarks.runtime.ring import PRECISIONS, Ring
 from benchmarks.runtime.sample import Sample
+from benchmarks.runtime.tables import MEBIBYTE
 from benchmarks.runtime.transformers_peer import Transformers
 
-MEBIBYTE = 1 << 20
 STAGES = (1, 2, 3)
 
 
@@ -33,7 +33,7 @@ def decode_over_streams(figures: Figures) -> Chart:
     named["llama.cpp, Q8_0, unsplit"] = replace(rpc, workers=0, threads=2).name
     streams = tuple(plan.repeats)
     return Chart(
-        title=f"Decoding {plan.model.name} on two cores",
+        title=f"Decoding {plan.model.name} on {figures.machine.cores} cores",
         across="streams at once",
         up="tokens per second, all streams together",
         places=[str(each) for each in streams],
@@ -80,11 +80,11 @@ def memory_of_stages(figures: Figures) -> Chart:
         for stages in STAGES
     ]
     rings = [ring for ring in rings if figures.median(ring.name, 1) is not None]
-    places = [f"{ring.precision}, {_stages(ring.stages)}" for ring in rings]
+    places = [f"{ring.precision}\n{_stages(ring.stages)}" for ring in rings]
     names = [ring.name for ring in rings]
     hf = Transformers(plan.model, plan.workload, 2)
     if figures.median(hf.name, 1) is not None:
-        places.append("transformers")
+        places.append("fp32\ntransformers")
         names.append(hf.name)
     return Chart(
         title="Peak memory of each process, one stream",

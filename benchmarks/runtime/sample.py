@@ -34,7 +34,7 @@ class Sample:
     peak_bytes: tuple[float, ...] = ()
     """Of each process, over a bare interpreter with torch where it is one."""
     busy_share: tuple[float, ...] = ()
-    """Of each process while all streams decode: computing (ours), processor time (others)."""
+    """Of each stage while all streams decode: how much of the time it computes."""
     hop_bytes_per_position: tuple[float, ...] = ()
     """From each stage to the next; the last one's go back to the entry."""
     hop_frames: tuple[float, ...] = ()
