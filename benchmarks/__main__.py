@@ -9,12 +9,17 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkError
 from benchmarks.gas import report as gas
 from benchmarks.outcome import Options, Outcome
+from benchmarks.runtime import gpu
 from benchmarks.runtime import report as runtime
 from teetee.errors import TeeTeeError
 
 RESULTS = Path(__file__).parent / "results"
 
-BENCHMARKS: dict[str, Callable[[Options], Outcome]] = {"gas": gas.run, "runtime": runtime.run}
+BENCHMARKS: dict[str, Callable[[Options], Outcome]] = {
+    "gas": gas.run,
+    "runtime": runtime.run,
+    "gpu": gpu.run,
+}
 """Each writes its results into a folder and returns what to show."""
 
 

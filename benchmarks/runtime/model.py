@@ -9,11 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from benchmarks.errors import ModelMissing, ToolMissing
 from shard_runtime import open_model
@@ -29,7 +27,7 @@ class BenchmarkModel:
 
     name: str
     folder: Path
-    """config.json and safetensors in fp32."""
+    """config.json and safetensors."""
     gguf: Path | None
     """What llama.cpp's weights are made from; None: it cannot take part."""
 
@@ -61,14 +59,6 @@ def smollm2(kept: Path = KEPT) -> BenchmarkModel:
     if not (folder / "model.safetensors").is_file():
         _convert(found[0], folder)
     return BenchmarkModel(NAME, folder, found[0])
-
-
-def random_llama(folder: Path, shape: Mapping[str, Any]) -> BenchmarkModel:
-    """Random weights of any shape, for tests."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(folder)
-    return BenchmarkModel("random", folder, None)
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -43,12 +43,20 @@ def as_json(figures: Figures) -> dict[str, Any]:
     comparison = Comparison(figures)
     ratios, also = comparison.ratios(), comparison.also()
     everything = ratios | also
-    plan = figures.plan
     return {
         **{key: ratio.value for key, ratio in ratios.items()},
         "also": {key: ratio.value for key, ratio in also.items()},
         "meanings": {key: ratio.meaning for key, ratio in everything.items()},
         "null_because": {key: each.reason for key, each in everything.items() if each.reason},
+        "memory_read_seconds": list(figures.read_seconds),
+        **measured_json(figures),
+    }
+
+
+def measured_json(figures: Figures) -> dict[str, Any]:
+    """What was asked of whom, where, and every sample."""
+    plan = figures.plan
+    return {
         "machine": figures.machine.as_json(),
         "notes": dict(figures.notes),
         "workload": {
@@ -60,7 +68,6 @@ def as_json(figures: Figures) -> dict[str, Any]:
             "quick": plan.quick,
         },
         "load_averages": list(figures.load_averages),
-        "memory_read_seconds": list(figures.read_seconds),
         "missing": dict(figures.missing),
         "systems": {
             name: {

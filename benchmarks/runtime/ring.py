@@ -21,8 +21,9 @@ from shard_runtime.check.processes import WorkerProcess
 from teetee.identifiers import ShardId
 from teetee.layers import LayerRange
 
-FP32, INT8 = "fp32", "int8"
+FP32, INT8, BF16 = "fp32", "int8", "bf16"
 PRECISIONS = (FP32, INT8)
+"""Compared on processors; bf16 is for GPUs."""
 
 
 def missing(precision: str) -> str | None:
@@ -42,12 +43,14 @@ class Ring:
     precision: str
     encrypted: bool = True
     committed: bool = True
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
         without = ["TLS"] * (not self.encrypted) + ["commitments"] * (not self.committed)
         suffix = f" without {' and '.join(without)}" if without else ""
-        return f"teetee {self.precision} {self.stages} × {self.threads}{suffix}"
+        place = "" if self.device == "cpu" else f" on {self.device}"
+        return f"teetee {self.precision} {self.stages} × {self.threads}{place}{suffix}"
 
     @property
     def missing(self) -> str | None:
@@ -84,6 +87,7 @@ class Ring:
                 layers=[each.first, each.end],
                 isEntry=stage == 0,
                 precision=self.precision,
+                device=self.device,
                 encrypted=self.encrypted,
                 committed=self.committed,
             )

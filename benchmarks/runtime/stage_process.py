@@ -5,7 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import torch
+
 from benchmarks.errors import AnswerIncomplete
+from benchmarks.runtime.devices import put_on
 from benchmarks.runtime.stage_meter import (
     CountedLinks,
     StageMeter,
@@ -33,6 +36,8 @@ from teetee.enclave_keys import EnclaveKeys
 from teetee.identifiers import RequestId, ShardId
 from teetee.layers import LayerRange
 from teetee.prompt import Sampling
+
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 class FreshSecrets:
@@ -141,11 +146,16 @@ class MeasuredStage:
 
 
 def _shard(command: Command) -> Shard:
-    return load_shard(
-        open_model(command["model"]),
-        LayerRange(*command["layers"]),
-        is_entry=command["isEntry"],
-    )
+    with torch.device(command["device"]):
+        shard = load_shard(
+            open_model(command["model"]),
+            LayerRange(*command["layers"]),
+            is_entry=command["isEntry"],
+            dtype=DTYPES[command["precision"]],
+        )
+    if command["device"] != "cpu":
+        put_on(shard, command["device"])
+    return shard
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def render(figures: Figures) -> str:
         lines += ["", "**Quick run: few tokens and repeats, good for a first look alone.**"]
     lines += ["", *(f"* {name}: {note}" for name, note in figures.notes.items())]
     lines += ["", "## Ratios", "", *_ratio_table(figures)]
-    lines += _tables(figures)
+    lines += speed_tables(figures)
     lines += ["", "## Memory, links, receipts", "", *_cost_table(figures)]
     lines += ["", "`python -m benchmarks runtime` measures it again."]
     return "\n".join(lines) + "\n"
@@ -64,7 +64,8 @@ def _value(ratio: Ratio) -> str:
     return f"{ratio.value:g}"
 
 
-def _tables(figures: Figures) -> Iterator[str]:
+def speed_tables(figures: Figures) -> Iterator[str]:
+    """What hangs on speed, by system and number of streams."""
     for title, part, form in (
         ("Decoded tokens per second", lambda each: each.decode_tokens_per_second, ".1f"),
         ("Prompt tokens per second", lambda each: each.prefill_tokens_per_second, ".0f"),

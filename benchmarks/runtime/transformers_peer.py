@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from benchmarks.runtime import cores
 from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.ring import FP32
 from benchmarks.runtime.sample import Moments, Sample, sample_of
 from benchmarks.runtime.workers import started
 from benchmarks.runtime.workload import Workload
@@ -22,10 +23,13 @@ class Transformers:
     model: BenchmarkModel
     workload: Workload
     threads: int
+    precision: str = FP32
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
-        return f"transformers fp32 1 × {self.threads}"
+        place = "" if self.device == "cpu" else f" on {self.device}"
+        return f"transformers {self.precision} 1 × {self.threads}{place}"
 
     @property
     def missing(self) -> str | None:
@@ -40,7 +44,12 @@ class Transformers:
         module = "benchmarks.runtime.transformers_process"
         place = cores.share(0, self.threads)
         with started(self.name, module, cores=place, threads=self.threads) as worker:
-            worker.ask(do="load", model=str(self.model.folder))
+            worker.ask(
+                do="load",
+                model=str(self.model.folder),
+                precision=self.precision,
+                device=self.device,
+            )
             running = RunningTransformers(worker, self.workload, self.model.vocabulary)
             running.ask(replace(self.workload, new_tokens=2), 1)
             yield running

@@ -20,9 +20,10 @@ import pytest
 from benchmarks.runtime import cores, ring
 from benchmarks.runtime.llama_cpp import LlamaCpp, find_programs
 from benchmarks.runtime.measure import measure
-from benchmarks.runtime.model import BenchmarkModel, random_llama
+from benchmarks.runtime.model import BenchmarkModel
 from benchmarks.runtime.plan import Plan
 from benchmarks.runtime.progress import Progress
+from benchmarks.runtime.random_model import random_llama
 from benchmarks.runtime.report import write
 from benchmarks.runtime.ring import FP32, INT8, Ring
 from benchmarks.runtime.system import System
