@@ -1,1 +1,1 @@
-"""How fast a shard computes."""
+"""How fast a ring of stages computes, beside others that do the same."""
