@@ -18,6 +18,7 @@ from shard_runtime import Peer, split_layers
 from shard_runtime.check.memory import bare_bytes
 from shard_runtime.check.peers_json import peer_to_json
 from shard_runtime.check.processes import WorkerProcess
+from shard_runtime.native import NativeUnavailable, load_library
 from teetee.identifiers import ShardId
 from teetee.layers import LayerRange
 
@@ -28,7 +29,12 @@ PRECISIONS = (FP32, INT8)
 
 def missing(precision: str) -> str | None:
     """Why this runtime does not compute in a precision here."""
-    return "this runtime computes in fp32 only" if precision == INT8 else None
+    if precision == INT8:
+        try:
+            load_library()
+        except NativeUnavailable as error:
+            return str(error)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,14 @@ from shard_runtime import (
 )
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.check.worker import DOMAIN, MODEL_ID
+from shard_runtime.failover import fixed_path
 from shard_runtime.model.tokenizer_files import TokenizerFiles
 from teetee.enclave_keys import EnclaveKeys
 from teetee.identifiers import RequestId, ShardId
 from teetee.layers import LayerRange
 from teetee.prompt import Sampling
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 
 
 class FreshSecrets:
@@ -135,9 +136,9 @@ class MeasuredStage:
         generation = self._part.generate(
             prompt,
             sampling=Sampling(max_tokens=new_tokens),
-            path=self._path,
+            paths=fixed_path(self._path),
             request_id=RequestId(1),
-            salts=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)],
+            salt_of=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)].__getitem__,
             on_text=lambda piece: moments.extend([time.monotonic()] * len(piece)),
         )
         if not len(generation.token_ids) == len(moments) == new_tokens:
@@ -152,6 +153,7 @@ def _shard(command: Command) -> Shard:
             LayerRange(*command["layers"]),
             is_entry=command["isEntry"],
             dtype=DTYPES[command["precision"]],
+            threads=torch.get_num_threads(),
         )
     if command["device"] != "cpu":
         put_on(shard, command["device"])
