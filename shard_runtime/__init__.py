@@ -83,15 +83,16 @@ from shard_runtime.links.listener import Listener
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_links import TlsLinks
 from shard_runtime.model.digests import publish
-from shard_runtime.model.loading import load_shard
 from shard_runtime.model.shard import Shard
 from shard_runtime.model.source import ModelSource, open_model
 from shard_runtime.model.split import split_layers
 from shard_runtime.model.tokenizer import ModelTokenizer, load_tokenizer
 from shard_runtime.peers import FixedDirectory, Peer, PeerDirectory
+from shard_runtime.shard_loading import Compute, load_shard
 from shard_runtime.stage import Stage, StageSettings
 
 __all__ = [
+    "Compute",
     "Entry",
     "EntrySettings",
     "FixedDirectory",

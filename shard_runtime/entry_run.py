@@ -4,7 +4,7 @@ import queue
 import secrets
 from collections.abc import Callable
 
-from shard_runtime.cache import KvCache
+from shard_runtime.cache import RunCache
 from shard_runtime.frames import Finish, Open, Place, RunId, Segment
 from shard_runtime.generation import EntryRequest, Generation
 from shard_runtime.receipts import RunBinding
@@ -34,7 +34,7 @@ class EntryRun:
         """Positions that went through our layers."""
         self.returned = 0
         """Positions that came back from the last stage."""
-        self.cache: KvCache | None = None
+        self.cache: RunCache | None = None
         self.receipt: SignedReceipt | None = None
         self.progress_at = 0.0
         self.updates: queue.SimpleQueue[str | Generation | Exception] = queue.SimpleQueue()

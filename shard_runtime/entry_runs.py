@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shard_runtime.cache import CachePool
+from shard_runtime.cache import Room
 from shard_runtime.entry_run import EntryRun
 from shard_runtime.errors import CacheFull, LinkCongested, RunCancelled, StageFailed, StageSilent
 from shard_runtime.faults import Fault
@@ -28,7 +28,7 @@ class EntryRuns:
     def __init__(
         self,
         *,
-        pool: CachePool,
+        pool: Room,
         scheduler: Scheduler,
         heartbeats: Heartbeats,
         links: Links,

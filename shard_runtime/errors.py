@@ -19,6 +19,7 @@ teetee.errors.Fatal
 │   ├── TensorMissing
 │   ├── TensorInvalid       a tensor of another shape or type than the architecture has
 │   ├── DigestMismatch      not the bytes that were published
+│   ├── PrecisionUnavailable    not on this machine, or not for this model
 │   ├── TokenizerMissing
 │   └── TokenizerInvalid
 ├── PromptError
@@ -224,6 +225,17 @@ class TokenizerInvalid(ModelError):
     def __init__(self, file: str, rule: str) -> None:
         self.file, self.rule = file, rule
         super().__init__(f"{file} is not a usable tokenizer: {rule}. Fetch the model's files anew.")
+
+
+class PrecisionUnavailable(ModelError):
+    """The model cannot be computed in that precision on this machine."""
+
+    def __init__(self, precision: str, reason: str) -> None:
+        self.precision, self.reason = precision, reason
+        super().__init__(
+            f"{precision} is not to be had here: {reason}. Choose float32, or build the native "
+            "step with `make native`."
+        )
 
 
 class PromptError(Fatal):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
-from shard_runtime.cache import CachePool, KvCache
+from shard_runtime.cache import Room, RunCache
 from shard_runtime.errors import FrameInvalid, TooManyRuns
 from shard_runtime.frames import Open, Place, RunId, Segment
 from shard_runtime.receipts import RunBinding
@@ -22,7 +22,7 @@ _REMEMBERED = 4096
 class StageRun:
     """One run on one stage."""
 
-    def __init__(self, opening: Open, binding: RunBinding, cache: KvCache) -> None:
+    def __init__(self, opening: Open, binding: RunBinding, cache: RunCache) -> None:
         self.id = opening.place.run
         self.hop = opening.place.hop
         self.binding = binding
@@ -94,7 +94,7 @@ class StageRun:
 class RunTable:
     """Open runs with their caches."""
 
-    def __init__(self, pool: CachePool, limit: int) -> None:
+    def __init__(self, pool: Room, limit: int) -> None:
         self._pool = pool
         self._limit = limit
         self._open: dict[RunId, StageRun] = {}

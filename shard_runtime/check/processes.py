@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shard_runtime.errors import CheckFailed
@@ -16,12 +16,18 @@ _ENDING_SECONDS = 10
 class WorkerProcess:
     """One process; `ask` waits for its reply."""
 
-    def __init__(self, name: str, role: str, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        role: str,
+        environment: Mapping[str, str],
+        module: str = "shard_runtime.check.worker",
+    ) -> None:
         self.name = name
         self.peak_bytes = 0
         """The last that it told."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "shard_runtime.check.worker", role],
+            [sys.executable, "-m", module, role],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -19,12 +19,12 @@ from shard_runtime.errors import CheckFailed
 from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.tls_links import TlsLinks
-from shard_runtime.model.loading import load_shard
 from shard_runtime.model.shard import Shard
 from shard_runtime.model.source import ModelSource, open_model
 from shard_runtime.model.tokenizer import load_tokenizer
 from shard_runtime.path_search import fixed_path
 from shard_runtime.peers import FixedDirectory
+from shard_runtime.shard_loading import load_shard
 from shard_runtime.stage import Stage
 from teetee.enclave_keys import EnclaveKeys
 from teetee.errors import TeeTeeError

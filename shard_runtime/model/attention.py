@@ -4,12 +4,13 @@ Rows of several runs are projected together; then each run attends to its own ca
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 
 from shard_runtime.model.architecture import Architecture
-from shard_runtime.model.batch import Batch, SpanView, first_seen
+from shard_runtime.model.batch import Batch, Cache, SpanView, first_seen
 from shard_runtime.model.norms import build_norm
 from shard_runtime.model.positions import rotate
 
@@ -64,7 +65,8 @@ class Attention:
         """One run's rows: (T, heads, D) and (T, groups, D) twice → (T, heads × D)."""
         T, heads, groups = queries.shape[0], self._shape.head_count, self._shape.kv_head_count
         span = view.span
-        keys, values = span.cache.extend(self._index, span.first, keys, values)
+        cache = cast(Cache, span.cache)  # a torch shard's pool makes no others
+        keys, values = cache.extend(self._index, span.first, keys, values)
         seen = first_seen(span.first, self._window)
         mixed = self._mix(
             _by_group(queries, groups),  # (1, groups, heads/groups × T, D)

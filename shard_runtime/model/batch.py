@@ -6,17 +6,13 @@ from typing import Protocol
 
 import torch
 
+from shard_runtime.cache import RunCache
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.positions import Rotation, Turns
 
 
-class Cache(Protocol):
-    """What a layer needs of a run's cache."""
-
-    @property
-    def capacity(self) -> int:
-        """How many positions the run may come to have."""
-        ...
+class Cache(RunCache, Protocol):
+    """What torch's layers need of a run's cache."""
 
     def extend(
         self, layer: int, first: int, keys: torch.Tensor, values: torch.Tensor
@@ -32,7 +28,7 @@ class Span:
     The cache holds everything before `first` and has room for the rows.
     """
 
-    cache: Cache
+    cache: RunCache
     first: int
     rows: int
 

@@ -27,7 +27,8 @@ class Family:
 
     name: str
     """Ours; what GGUF calls it, where it does."""
-    read: Callable[[ConfigFields, Architecture], Differences]
+    differences: Callable[[ConfigFields, Architecture], Differences]
+    """Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What transformers takes where a config is silent."""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -36,12 +37,9 @@ class Family:
     """Whether `attention_bias` has a meaning."""
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A config in common words, with defaults."""
         common = {self.renamed.get(key, key): value for key, value in values.items()}
         return {**self.defaults, **common}
-
-    def differences(self, fields: ConfigFields, plain: Architecture) -> Differences:
-        """Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
-        return self.read(fields, plain)
 
 
 def _llama(fields: ConfigFields, plain: Architecture) -> Differences:

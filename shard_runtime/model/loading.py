@@ -22,10 +22,10 @@ from shard_runtime.model.digests import (
     layer_part,
 )
 from shard_runtime.model.placement import Placement
-from shard_runtime.model.shard import EntryWeights, Shard
 from shard_runtime.model.source import ModelSource
 from shard_runtime.model.tensor_places import Slot
 from shard_runtime.model.tokenizer_files import read_tokenizer_files
+from shard_runtime.model.torch_shard import EntryWeights, TorchShard
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest
 from teetee.typed_data import keccak256
@@ -33,14 +33,14 @@ from teetee.typed_data import keccak256
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_shard(
+def load_torch_shard(
     source: ModelSource,
     layers: LayerRange,
     *,
     is_entry: bool,
     manifest: ModelManifest | None = None,
     dtype: str = "float32",
-) -> Shard:
+) -> TorchShard:
     """Load one slice.
 
     dtype: float32, bfloat16 or float16. manifest: what was published; every part is compared with
@@ -55,7 +55,7 @@ def load_shard(
     )
     entry = EntryWeights(architecture, loader.entry()) if is_entry else None
     return_freed_memory()
-    return Shard(
+    return TorchShard(
         architecture=architecture,
         layers=layers,
         modules=modules,

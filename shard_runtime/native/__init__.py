@@ -2,8 +2,8 @@
 
     crew = Crew(threads=1)                                  # NativeUnavailable: compute with torch
     layers = NativeLayers(architecture, precision=Precision.INT8, crew=crew)
-    for weights, window in …:
-        layers.add_layer(weights, window)                   # float32 LayerWeights, then free
+    for tensors, window in …:
+        layers.add_layer(tensors, window)                   # float32 by name, then free
     cache = layers.cache(capacity)                          # layers.bytes_for(capacity) bytes
     hidden = layers.forward(hidden, [NativeSpan(cache, first, rows), …])
 

@@ -1,6 +1,7 @@
 """One run's keys and values, as the attention kernel reads them (source/views.h has the layout)."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.native.errors import NativeRefused
@@ -8,28 +9,36 @@ from shard_runtime.native.memory import Pages
 from shard_runtime.native.views import LANES, POSITIONS, Precision, round_up
 
 
-def cache_bytes(
-    architecture: Architecture, layers: int, capacity: int, precision: Precision
-) -> int:
-    """What a run of that many positions takes, at most: pages come as positions are written."""
-    per_head = architecture.head_size + round_up(architecture.head_size, LANES)
-    per_position = layers * architecture.kv_head_count * per_head * precision.cache_item_bytes
-    return round_up(capacity, POSITIONS) * per_position
+@dataclass(frozen=True, slots=True)
+class CacheShape:
+    """What decides a cache's layout, beside its capacity."""
+
+    layers: int
+    kv_head_count: int
+    head_size: int
+    precision: Precision
+
+    @classmethod
+    def of(cls, architecture: Architecture, layers: int, precision: Precision) -> Self:
+        return cls(layers, architecture.kv_head_count, architecture.head_size, precision)
+
+    def bytes_for(self, capacity: int) -> int:
+        """What so many positions take, at most: pages come as positions are written."""
+        per_head = self.head_size + round_up(self.head_size, LANES)
+        numbers = self.layers * self.kv_head_count * per_head * round_up(capacity, POSITIONS)
+        return numbers * self.precision.cache_item_bytes
 
 
 class NativeCache:
-    """Made by `NativeLayers.cache`; fits no other layers."""
+    """Made by `NativeLayers.cache`. Its memory goes back with the object."""
 
-    def __init__(
-        self, architecture: Architecture, layers: int, capacity: int, precision: Precision
-    ) -> None:
+    def __init__(self, fits: CacheShape, capacity: int) -> None:
         if capacity < 1:
             raise NativeRefused("a cache", f"{capacity} positions", "at least one")
+        self.fits = fits
         self.capacity = capacity
-        self.layers = layers
-        self.precision = precision
-        self.bytes = cache_bytes(architecture, layers, capacity, precision)
         self.rounded = round_up(capacity, POSITIONS)
+        self.bytes = fits.bytes_for(capacity)
         self._pages = Pages(self.bytes)
         self.address = self._pages.address
 

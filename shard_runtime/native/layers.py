@@ -6,14 +6,13 @@ comes, on the number of threads or on the instruction set.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from shard_runtime.model.architecture import Architecture
-from shard_runtime.model.decoder_layer import LayerWeights
-from shard_runtime.native.cache import NativeCache, NativeSpan, cache_bytes
+from shard_runtime.native.cache import CacheShape, NativeCache, NativeSpan
 from shard_runtime.native.crew import Crew
 from shard_runtime.native.errors import NativeRefused
 from shard_runtime.native.matrix import NativeMatrix, packed
@@ -38,19 +37,28 @@ class NativeLayer:
     window: int
 
 
-def pack_layer(weights: LayerWeights, window: int, precision: Precision) -> NativeLayer:
-    """From a layer in float32, which may be let go afterwards."""
+def pack_layer(
+    tensors: Mapping[str, torch.Tensor], window: int, precision: Precision
+) -> NativeLayer:
+    """From a layer's float32 tensors by the names of model/tensor_places.py, which may be let go
+    afterwards.
+    """
+
+    def matrix(name: str) -> NativeMatrix:
+        return packed(tensors[name], tensors.get(f"{name}.bias"), precision=precision)
+
+    def vector(name: str) -> torch.Tensor | None:
+        return tensors[name].clone() if name in tensors else None
+
     return NativeLayer(
-        attention_norm=weights.attention_norm.clone(),
-        query_norm=None if weights.query_norm is None else weights.query_norm.clone(),
-        key_norm=None if weights.key_norm is None else weights.key_norm.clone(),
-        mlp_norm=weights.mlp_norm.clone(),
-        query_key_value=packed(
-            weights.query_key_value, weights.query_key_value_bias, precision=precision
-        ),
-        output=packed(weights.output, weights.output_bias, precision=precision),
-        gate_up=packed(weights.gate_up, weights.gate_up_bias, precision=precision),
-        down=packed(weights.down, weights.down_bias, precision=precision),
+        attention_norm=tensors["attention_norm"].clone(),
+        query_norm=vector("query_norm"),
+        key_norm=vector("key_norm"),
+        mlp_norm=tensors["mlp_norm"].clone(),
+        query_key_value=matrix("query_key_value"),
+        output=matrix("output"),
+        gate_up=matrix("gate_up"),
+        down=matrix("down"),
         window=window,
     )
 
@@ -68,6 +76,7 @@ class NativeLayers:
         self._layers: list[NativeLayer] = []
         self._rotary = RotaryRows(architecture)
         self._views = (LayerView * 0)()
+        self._fits = CacheShape.of(architecture, 0, precision)
         self._model = ModelView(
             hidden_size=architecture.hidden_size,
             intermediate_size=architecture.intermediate_size,
@@ -90,9 +99,9 @@ class NativeLayers:
             for matrix in (layer.query_key_value, layer.output, layer.gate_up, layer.down)
         )
 
-    def add_layer(self, weights: LayerWeights, window: int) -> None:
+    def add_layer(self, tensors: Mapping[str, torch.Tensor], window: int) -> None:
         """Pack one layer's float32 tensors and add it. window: `Architecture.windows` of it."""
-        self.add(pack_layer(weights, window, self.precision))
+        self.add(pack_layer(tensors, window, self.precision))
 
     def add(self, layer: NativeLayer) -> None:
         """Raises `NativeRefused` when a shape is not the architecture's."""
@@ -101,20 +110,23 @@ class NativeLayers:
         self._views = (LayerView * len(self._layers))(*map(_view, self._layers))
         self._model.layers = ctypes.addressof(self._views)
         self._model.layer_count = len(self._layers)
+        self._fits = CacheShape.of(self._shape, len(self._layers), self.precision)
 
     def cache(self, capacity: int) -> NativeCache:
         """Room for one run of at most `capacity` positions, through the layers added so far."""
-        return NativeCache(self._shape, len(self._layers), capacity, self.precision)
+        return NativeCache(self._fits, capacity)
 
     def bytes_for(self, capacity: int) -> int:
         """What `cache(capacity)` takes."""
-        return cache_bytes(self._shape, len(self._layers), capacity, self.precision)
+        return self._fits.bytes_for(capacity)
 
     def forward(self, hidden: torch.Tensor, spans: Sequence[NativeSpan]) -> torch.Tensor:
         """(R, H) → (R, H) float32; the spans' rows lie one after the other.
 
         Each cache holds everything before its span. Raises `NativeRefused`.
         """
+        if len({id(span.cache) for span in spans}) < len(spans):
+            raise NativeRefused("spans", "two of one cache", "one span for each run")
         rows = sum(span.rows for span in spans)
         hidden = checked("hidden states", hidden, (rows, self._shape.hidden_size)).clone()
         views = (SpanView * len(spans))(*map(self._span, spans))
@@ -137,10 +149,8 @@ class NativeLayers:
         if span.rows < 1 or span.first < 0 or span.first + span.rows > cache.capacity:
             place = f"[{span.first}, {span.first + span.rows})"
             raise NativeRefused("a span", place, f"some of its cache's {cache.capacity} positions")
-        if cache.layers != len(self._layers) or cache.precision is not self.precision:
-            found = f"{cache.layers} layers in {cache.precision.name}"
-            wanted = f"{len(self._layers)} in {self.precision.name}"
-            raise NativeRefused("a cache", found, wanted)
+        if cache.fits != self._fits:
+            raise NativeRefused("a cache", cache.fits, self._fits)
         return SpanView(cache.address, cache.rounded, span.first, span.rows)
 
     def _check(self, layer: NativeLayer) -> None:

@@ -1,13 +1,14 @@
 """Cosines and sines by position, as one growing table whose address the kernels get.
 
-Frequencies are model/rope.py's. Each entry depends on its position alone, however the table grew:
-a vector library's cosine may differ between the middle and the end of an array, so it is not used.
+Frequencies are model/positions.py's. Each entry depends on its position alone, however the table
+grew: a vector library's cosine may differ between the middle and the end of an array, so it is not
+used.
 """
 
 import torch
 
 from shard_runtime.model.architecture import Architecture
-from shard_runtime.model.rope import frequencies
+from shard_runtime.model.positions import frequencies
 from shard_runtime.native.library import load_library
 
 _GROWTH = 512

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from shard_runtime.cache import CachePool, KvCache
+from shard_runtime.cache import CachePool, RunCache
 from shard_runtime.model.batch import Span
 from shard_runtime.model.loading import PartLoader, return_freed_memory
-from shard_runtime.model.shard import Shard
 from shard_runtime.model.source import open_model
+from shard_runtime.model.torch_shard import TorchShard
 from shard_runtime.parallel.cutting import rank_shape
 from shard_runtime.parallel.group import RankGroup
 from shard_runtime.parallel.orders import CloseCache, Forward, OpenCache, Stop, decode
@@ -33,7 +33,7 @@ def main(task: dict[str, Any]) -> None:
     group.close()
 
 
-def _load(task: dict[str, Any], group: RankGroup) -> Shard | None:
+def _load(task: dict[str, Any], group: RankGroup) -> TorchShard | None:
     """None where we read other bytes than rank 0, which then gives up."""
     source, layers = open_model(task["model"]), LayerRange(*task["layers"])
     loader = PartLoader(source, layers, is_entry=False, manifest=None, dtype=task["dtype"])
@@ -42,7 +42,7 @@ def _load(task: dict[str, Any], group: RankGroup) -> Shard | None:
     if not group.all_agree(same):
         return None
     return_freed_memory()
-    return Shard(
+    return TorchShard(
         architecture=source.architecture,
         layers=layers,
         modules=modules,
@@ -52,11 +52,11 @@ def _load(task: dict[str, Any], group: RankGroup) -> Shard | None:
     )
 
 
-def _follow(shard: Shard, group: RankGroup) -> None:
+def _follow(shard: TorchShard, group: RankGroup) -> None:
     shape = rank_shape(shard.architecture, group.size)
     # Rank 0 keeps the budget, with caches of the same size.
     pool = CachePool(shape, len(shard.layers), shard.dtype, sys.maxsize)
-    caches: dict[int, KvCache] = {}
+    caches: dict[int, RunCache] = {}
     while not isinstance(order := decode(group.share_numbers(())), Stop):
         if isinstance(order, OpenCache):
             caches[order.cache] = pool.open(order.capacity)
@@ -66,7 +66,9 @@ def _follow(shard: Shard, group: RankGroup) -> None:
             _compute(shard, group, order, caches)
 
 
-def _compute(shard: Shard, group: RankGroup, order: Forward, caches: dict[int, KvCache]) -> None:
+def _compute(
+    shard: TorchShard, group: RankGroup, order: Forward, caches: dict[int, RunCache]
+) -> None:
     width = shard.architecture.hidden_size
     hidden = group.share(torch.empty(order.rows, width, dtype=shard.dtype))
     spans = [Span(caches[cache], first, rows) for cache, first, rows in order.spans]

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from shard_runtime.cache import CachePool, KvCache
+from shard_runtime.cache import CachePool, RunCache
 from shard_runtime.errors import RankFailed
 from shard_runtime.model.architecture import Architecture
-from shard_runtime.model.batch import Cache, Span
+from shard_runtime.model.batch import Span
 from shard_runtime.model.decoder_layer import DecoderLayer
 from shard_runtime.model.loading import PartLoader, return_freed_memory
-from shard_runtime.model.shard import EntryWeights, Shard
 from shard_runtime.model.source import ModelSource
+from shard_runtime.model.torch_shard import EntryWeights, TorchShard
 from shard_runtime.parallel.cutting import check_ranks, rank_shape
 from shard_runtime.parallel.group import RankGroup
 from shard_runtime.parallel.orders import CloseCache, Forward, OpenCache, Order, Stop, encode
@@ -42,12 +42,12 @@ class Followers:
     def ranks(self) -> int:
         return self.group.size
 
-    def open(self, cache: KvCache) -> None:
+    def open(self, cache: RunCache) -> None:
         self._numbers[id(cache)] = self._next  # ours until `close`, so its id is not reused
         self._order(OpenCache(self._next, cache.capacity))
         self._next += 1
 
-    def close(self, cache: KvCache) -> None:
+    def close(self, cache: RunCache) -> None:
         self._order(CloseCache(self._numbers.pop(id(cache))))
 
     def compute(self, hidden: torch.Tensor, spans: Sequence[Span]) -> None:
@@ -61,7 +61,7 @@ class Followers:
             process.wait()
         self.group.close()
 
-    def _number(self, cache: Cache) -> int:
+    def _number(self, cache: RunCache) -> int:
         return self._numbers[id(cache)]
 
     def _order(self, order: Order) -> None:
@@ -82,17 +82,17 @@ class LeadPool(CachePool):
         super().__init__(shape, layers, dtype, budget)
         self._followers = followers
 
-    def open(self, capacity: int) -> KvCache:
+    def open(self, capacity: int) -> RunCache:
         cache = super().open(capacity)
         self._followers.open(cache)
         return cache
 
-    def close(self, cache: KvCache) -> None:
+    def close(self, cache: RunCache) -> None:
         super().close(cache)
         self._followers.close(cache)
 
 
-class LeadShard(Shard):
+class LeadShard(TorchShard):
     """A shard of which this process computes a part."""
 
     def __init__(

@@ -152,14 +152,13 @@ def write_gguf(
     writer = gguf.GGUFWriter(path, architecture)
     _write_sizes(writer, config)
     for key, value in (_family_metadata(architecture, config) | metadata).items():
-        add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
-        add(f"{architecture}.{key.replace('__', '.')}", value)
+        adders = {float: writer.add_float32, str: writer.add_string}
+        adders.get(type(value), writer.add_uint32)(
+            f"{architecture}.{key.replace('__', '.')}", value
+        )
     if rope_divisors is not None:
         writer.add_tensor("rope_freqs.weight", rope_divisors.numpy())
-    if architecture == "phi3" and config.rope_parameters["rope_type"] == "longrope":
-        for length in ("long", "short"):
-            divisors = torch.tensor(config.rope_parameters[f"{length}_factor"]).numpy()
-            writer.add_tensor(f"rope_factors_{length}.weight", divisors)
+    _write_longrope(writer, config)
     for name, called, tensor in converted(model, architecture, experts_apart=experts_apart):
         numbers = tensor.contiguous().numpy()
         if kind != F32 and is_quantized(name, tensor):
@@ -193,6 +192,13 @@ def _write_sizes(writer: gguf.GGUFWriter, config: Any) -> None:
     writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
 
 
+def _write_longrope(writer: gguf.GGUFWriter, config: Any) -> None:
+    rope = getattr(config, "rope_parameters", None) or {}
+    for length in ("long", "short") if rope.get("rope_type") == "longrope" else ():
+        divisors = torch.tensor(rope[f"{length}_factor"]).numpy()
+        writer.add_tensor(f"rope_factors_{length}.weight", divisors)
+
+
 def _family_metadata(architecture: str, config: Any) -> dict[str, Any]:
     if config.model_type in ("mixtral", "qwen3_moe"):
         sizes = {
@@ -209,7 +215,7 @@ def _family_metadata(architecture: str, config: Any) -> dict[str, Any]:
             "attention__scale": config.query_pre_attn_scalar**-0.5,
         }
     if architecture == "gemma3":
-        return {"attention__sliding_window": config.sliding_window}
+        return _gemma3_metadata(config)
     if architecture == "phi3":
         head_size = config.hidden_size // config.num_attention_heads
         share = config.rope_parameters["partial_rotary_factor"]
@@ -219,3 +225,21 @@ def _family_metadata(architecture: str, config: Any) -> dict[str, Any]:
             "attention__sliding_window": config.sliding_window or 0,
         }
     return {}
+
+
+def _gemma3_metadata(config: Any) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "attention__sliding_window": config.sliding_window,
+        "attention__sliding_window_pattern": (*config.layer_types, "full_attention").index(
+            "full_attention"
+        )
+        + 1,
+    }
+    rope = config.rope_parameters["full_attention"]
+    if rope["rope_type"] == "linear":
+        metadata |= {"rope__scaling__type": "linear", "rope__scaling__factor": rope["factor"]}
+    if config.final_logit_softcapping:
+        metadata["final_logit_softcapping"] = float(config.final_logit_softcapping)
+    if config.query_pre_attn_scalar != config.head_dim:
+        metadata["attention__scale"] = config.query_pre_attn_scalar**-0.5
+    return metadata

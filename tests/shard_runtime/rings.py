@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from shard_runtime import (
+    Compute,
     Entry,
     EntrySettings,
     FixedDirectory,
@@ -162,6 +163,8 @@ def running(
     splits: Sequence[LayerRange] | None = None,
     alter_peer: Callable[[Peer], Peer] = lambda peer: peer,
     copies: int = 1,
+    compute: Compute = Compute.TORCH,
+    dtype: str = "float32",
 ) -> Iterator[Ring]:
     """Load `stages` shards, `copies` of each but the entry, and start them. Everything ends with
     the block.
@@ -171,7 +174,8 @@ def running(
     ranges += ranges[1:] * (copies - 1)
     stages = len(ranges)
     shards = [
-        load_shard(source, layers, is_entry=number == 0) for number, layers in enumerate(ranges)
+        load_shard(source, layers, is_entry=number == 0, dtype=dtype, compute=compute)
+        for number, layers in enumerate(ranges)
     ]
     keys = [keys_of(f"shard {number}") for number in range(1, stages + 1)]
     with ExitStack() as stack:

@@ -92,7 +92,9 @@ def test_publish__any_model__equals_a_second_reading_of_the_protocol(
 def test_digest__every_tiny_model__is_the_one_it_always_had(
     tiny: Callable[[str], Tiny], tmp_path: Path
 ) -> None:
-    """A new field in the architecture must not change what was published before it came."""
+    """A new field in the architecture must not change what was published before it came. A new
+    model's JSON and digest are added to the file; what is there never changes.
+    """
     recorded = json.loads(VECTORS.read_text())
     assert set(MODELS) <= set(recorded)
     for name, wanted in recorded.items():

@@ -125,6 +125,13 @@ def test_generate__gguf_with_an_expert_in_each_tensor__equals_transformers(tmp_p
         assert ring.ask(PROMPT).token_ids == greedy(model, PROMPT, 12)
 
 
+def test_read_gguf__all_experts_in_one_tensor__is_read_row_by_row(tmp_path: Path) -> None:
+    """Not expert by expert: one of a large model's would be a hundred mebibytes."""
+    write_gguf(build("mixtral"), tmp_path / "model.gguf")
+    experts = open_model(tmp_path).tensors.find("blk.0.ffn_up_exps.weight")
+    assert (experts.shape, experts.rows, experts.row_bytes) == ((4, 80, 48), 4 * 80, 48 * 4)
+
+
 @pytest.mark.parametrize(
     ("layers", "scale"), [(46, 1 / math.sqrt(8)), (LAYERS, 0.0)], ids=["27B", "another size"]
 )

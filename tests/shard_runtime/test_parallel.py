@@ -26,12 +26,13 @@ from threading import Barrier
 import pytest
 import torch
 
-from shard_runtime import ModelSource, Shard, load_shard, open_model
+from shard_runtime import ModelSource, load_shard, open_model
 from shard_runtime.cache import CachePool
 from shard_runtime.errors import RankFailed, SplitInvalid
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.batch import Span
 from shard_runtime.model.loading import PartLoader
+from shard_runtime.model.torch_shard import TorchShard
 from shard_runtime.parallel import lead
 from shard_runtime.parallel.cutting import check_ranks, rank_shape
 from shard_runtime.parallel.lead import LeadShard, load_parallel_shard
@@ -69,10 +70,10 @@ class ThreadRank:
         return total
 
 
-def load_rank(source: ModelSource, group: ThreadRank) -> Shard:
+def load_rank(source: ModelSource, group: ThreadRank) -> TorchShard:
     """The layers' part of one rank, without embedding and head."""
     loader = PartLoader(source, WHOLE, is_entry=False, manifest=None, dtype="float32")
-    return Shard(
+    return TorchShard(
         architecture=source.architecture,
         layers=WHOLE,
         modules=load_modules(source.architecture, WHOLE, loader, group),
@@ -82,7 +83,7 @@ def load_rank(source: ModelSource, group: ThreadRank) -> Shard:
     )
 
 
-def compute(shard: Shard, pool: CachePool, hidden: torch.Tensor) -> torch.Tensor:
+def compute(shard: TorchShard, pool: CachePool, hidden: torch.Tensor) -> torch.Tensor:
     """Two runs of 12 rows each: chunks of 7 and 5, both runs in each call."""
     caches = [pool.open(12), pool.open(12)]
     rows = []

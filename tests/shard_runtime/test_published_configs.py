@@ -112,6 +112,25 @@ QWEN3_30B_A3B = {
     "use_sliding_window": False,
     "vocab_size": 151936,
 }
+MISTRAL_SMALL_3_1 = {
+    "model_type": "mistral3",
+    "text_config": {
+        "head_dim": 128,
+        "hidden_act": "silu",
+        "hidden_size": 5120,
+        "intermediate_size": 32768,
+        "max_position_embeddings": 131072,
+        "model_type": "mistral",
+        "num_attention_heads": 32,
+        "num_hidden_layers": 40,
+        "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-05,
+        "rope_theta": 1000000000.0,
+        "sliding_window": None,
+        "vocab_size": 131072,
+    },
+    "vision_config": {"model_type": "pixtral"},
+}
 GPT2 = {
     "model_type": "gpt2",
     "activation_function": "gelu_new",
@@ -134,8 +153,16 @@ def read(config: dict[str, Any], folder: Path) -> tuple[Architecture, Any]:
 
 @pytest.mark.parametrize(
     "config",
-    [GEMMA2_27B, GEMMA3_4B, PHI4_MINI, MIXTRAL_8X7B, QWEN3_30B_A3B, GPT2],
-    ids=["Gemma 2 27B", "Gemma 3 4B", "Phi-4 mini", "Mixtral 8x7B", "Qwen3 30B A3B", "GPT-2"],
+    [GEMMA2_27B, GEMMA3_4B, PHI4_MINI, MIXTRAL_8X7B, QWEN3_30B_A3B, MISTRAL_SMALL_3_1, GPT2],
+    ids=[
+        "Gemma 2 27B",
+        "Gemma 3 4B",
+        "Phi-4 mini",
+        "Mixtral 8x7B",
+        "Qwen3 30B A3B",
+        "Mistral Small 3.1",
+        "GPT-2",
+    ],
 )
 def test_open__published_config__is_read_as_transformers_reads_it(
     config: dict[str, Any], tmp_path: Path

@@ -16,7 +16,7 @@ from shard_runtime import ModelSource, open_model
 from shard_runtime.errors import StageFailed, StageMisbehaved
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Hidden, decode
-from shard_runtime.model.shard import Shard
+from shard_runtime.model.torch_shard import TorchShard
 from teetee.identifiers import ShardId
 from tests.shard_runtime.byte_tokenizer import write_tokenizer
 from tests.shard_runtime.rings import Ring, running
@@ -88,20 +88,20 @@ def test_generate__computing_fails_with_content__names_the_kind_alone(
     monkeypatch: pytest.MonkeyPatch,
     number: int,
 ) -> None:
-    whole = Shard.forward
+    whole = TorchShard.forward
     is_entry = number == 1
 
-    def fail(self: Shard, *arguments: Any) -> Any:
+    def fail(self: TorchShard, *arguments: Any) -> Any:
         if self.is_entry == is_entry:
             raise RuntimeError(f"{CANARY} {arguments}")
         return whole(self, *arguments)
 
     with running(source, 2) as ring:
         prompt = prompt_of(ring)
-        monkeypatch.setattr(Shard, "forward", fail)
+        monkeypatch.setattr(TorchShard, "forward", fail)
         with pytest.raises(StageFailed) as raised:
             ring.ask(prompt)
-        monkeypatch.setattr(Shard, "forward", whole)
+        monkeypatch.setattr(TorchShard, "forward", whole)
         assert (raised.value.shard_id, raised.value.fault) == (number, Fault.INTERNAL)
         assert "RuntimeError" in [getattr(record, "kind", "") for record in logged.records]
         assert_silent(everything(logged, raised.value), prompt)

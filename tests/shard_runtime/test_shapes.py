@@ -40,7 +40,7 @@ from tests.shard_runtime.tiny_models import (
 TOKENS = prompt_of(40, seed=6)
 LONGROPE = "phi3 with longrope, partial rotation and a window"
 IN_GGUF = ["llama", "qwen3", "gemma", "gemma2", "gemma3", "phi3", LONGROPE, "gpt2", "mixtral"]
-IN_GGUF += ["qwen3 moe"]
+IN_GGUF += ["qwen3 moe", "gemma3 with linear scaling and a pattern of 3"]
 
 
 def load_whole(source: ModelSource, dtype: str = "float32") -> Shard:

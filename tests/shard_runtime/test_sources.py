@@ -103,6 +103,11 @@ def test_open__folder_without_exactly_one_gguf__counts_them(tmp_path: Path, coun
     [
         ({"model_type": "mamba2"}, "mamba2", "none of the families"),
         ({"model_type": "gpt_oss"}, "gpt_oss", "Supported are llama, mistral, .* and gpt2"),
+        (
+            {"model_type": "mistral3", "text_config": {"model_type": "ministral3"}},
+            "ministral3",
+            "none of the families",
+        ),
         ({"hidden_act": "relu2"}, "llama", "its activation is relu2"),
         ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "llama", "scaling is dynamic"),
         ({"rope_parameters": {"rope_type": "mrope"}}, "qwen2", "scaling is mrope"),

@@ -7,6 +7,20 @@
 
 namespace teetee {
 
+// Queries over one head's cache, which is filled first.
+struct AttentionCase {
+  int64_t size, positions, count;  // dimensions; keys; queries, at most four
+  int32_t precision, unused;
+  const float* queries;  // (count, size)
+  const float* keys;     // (positions, size)
+  const float* values;
+  const int64_t* firsts;  // (count,) what each query sees: [first, end)
+  const int64_t* ends;
+  uint8_t* cache;  // as NativeCache of one layer and head
+  float* scores;   // (count, positions rounded up)
+  float* out;      // (count, size)
+};
+
 struct Kernels {
   const char* name;
   bool (*runs_here)();
@@ -18,6 +32,7 @@ struct Kernels {
   void (*rope)(float* head, const float* cosines, const float* sines, int64_t half);
   void (*multiply)(const Matrix& matrix, const Rows& x, int64_t rows, float* out, bool adds);
   void (*prepare)(const Rows& x, int64_t rows, int64_t columns);
+  void (*attend)(const AttentionCase& c);
 };
 
 extern const Kernels kPortableKernels;

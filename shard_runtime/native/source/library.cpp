@@ -164,3 +164,20 @@ TEETEE_EXPORT int32_t teetee_multiply(int32_t instructions, const Matrix* matrix
   kKernels[instructions]->multiply(*matrix, left, rows, out, adds != 0);
   return 0;
 }
+
+TEETEE_EXPORT void teetee_attend(int32_t instructions, const AttentionCase* attention) {
+  kKernels[instructions]->attend(*attention);
+}
+
+// ---- what the memory gives, for benchmarks
+
+// Reads all of it, asking 16 KiB ahead as the kernels do.
+TEETEE_EXPORT uint64_t teetee_read(const uint64_t* words, int64_t count) {
+  constexpr int64_t kAhead = (16 << 10) / sizeof(uint64_t), kLine = 8;
+  uint64_t sums[kLine] = {};
+  for (int64_t i = 0; i + kLine <= count; i += kLine) {
+    __builtin_prefetch(words + i + kAhead, 0, 2);
+    for (int64_t j = 0; j < kLine; j++) sums[j] += words[i + j];
+  }
+  return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+}

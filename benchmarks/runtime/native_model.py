@@ -1,0 +1,48 @@
+"""A whole model in the native step, without runs or links."""
+
+from dataclasses import dataclass
+
+import torch
+
+from shard_runtime.model.source import ModelSource
+from shard_runtime.native import (
+    Crew,
+    NativeCache,
+    NativeEmbedding,
+    NativeHead,
+    NativeLayers,
+    NativeSpan,
+    Precision,
+)
+from shard_runtime.native.shard import load_native_shard
+from teetee.layers import LayerRange
+
+
+@dataclass(frozen=True, slots=True)
+class NativeModel:
+    """All that a whole model computes with."""
+
+    layers: NativeLayers
+    embedding: NativeEmbedding
+    head: NativeHead
+
+    def hidden(
+        self, token_ids: tuple[int, ...], cache: NativeCache, first: int = 0
+    ) -> torch.Tensor:
+        """(T,) → (T, H)."""
+        span = NativeSpan(cache, first, len(token_ids))
+        return self.layers.forward(self.embedding.rows(token_ids), [span])
+
+    @property
+    def bytes_per_step(self) -> int:
+        """Weights that a step of few rows reads."""
+        return self.layers.weight_bytes + self.head.weight_bytes
+
+
+def native_model(source: ModelSource, precision: Precision, crew: Crew) -> NativeModel:
+    """All layers."""
+    layers = LayerRange(0, source.architecture.layer_count)
+    shard = load_native_shard(source, layers, is_entry=True, precision=precision, crew=crew)
+    assert shard.embedding is not None
+    assert shard.head is not None
+    return NativeModel(shard.native_layers, shard.embedding, shard.head)

@@ -1,0 +1,164 @@
+"""A stage of a measured ring, in a process of its own: `load`, `join`, then `ask` and `report`."""
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+from benchmarks.errors import AnswerIncomplete
+from benchmarks.runtime.devices import put_on
+from benchmarks.runtime.stage_meter import (
+    CountedLinks,
+    StageMeter,
+    leave_out_commitments,
+    leave_out_encryption,
+)
+from benchmarks.runtime.workers import Command, serve
+from shard_runtime import (
+    Entry,
+    FixedDirectory,
+    LinkIdentity,
+    Listener,
+    ModelTokenizer,
+    Shard,
+    Stage,
+    StageIdentity,
+    TlsLinks,
+    load_shard,
+    open_model,
+)
+from shard_runtime.check.peers_json import peer_from_json
+from shard_runtime.check.worker import DOMAIN, MODEL_ID
+from shard_runtime.model.tokenizer_files import TokenizerFiles
+from shard_runtime.path_search import fixed_path
+from teetee.enclave_keys import EnclaveKeys
+from teetee.identifiers import RequestId, ShardId
+from teetee.layers import LayerRange
+from teetee.prompt import Sampling
+
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
+
+
+class FreshSecrets:
+    """A guest agent for one process: its keys are random and end with it."""
+
+    def get_key(self, path: str) -> bytes:
+        return secrets.token_bytes(32)
+
+    def get_quote(self, report_data: bytes) -> bytes:
+        raise NotImplementedError("A stage of the benchmark is no enclave and has no quotes.")
+
+
+class LetterTokenizer(ModelTokenizer):
+    """Says one letter for each token and never ends, so that every token is heard of as it comes
+    and all answers are equally long.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(TokenizerFiles(None, None, None, ()), "letters")
+
+    def decode(self, token_ids: Any) -> str:
+        return "x" * len(token_ids)
+
+
+class MeasuredStage:
+    """One stage."""
+
+    def __init__(self) -> None:
+        self._keys = EnclaveKeys.derive(FreshSecrets())
+        self._identity_digest = secrets.token_bytes(32)
+        self._link_identity = LinkIdentity(self._keys.tls, self._keys.tls_certificate_der)
+        self._listener = Listener(identity=self._link_identity, host="127.0.0.1", port=0)
+        self._meter = StageMeter()
+        self._shard: Shard | None = None
+        self._part: Entry | Stage | None = None
+        self._path: list[ShardId] = []
+
+    def load(self, command: Command) -> Command:
+        if not command["encrypted"]:
+            leave_out_encryption()
+        if not command["committed"]:
+            leave_out_commitments()
+        self._shard = _shard(command)
+        self._meter.watch(self._shard)
+        self._meter.watch_receipts()
+        self._listener.start()
+        return {
+            "port": self._listener.port,
+            "tls": self._keys.keyset.tls.hex(),
+            "signer": self._keys.keyset.signer,
+            "identityDigest": self._identity_digest.hex(),
+        }
+
+    def join(self, command: Command) -> Command:
+        assert self._shard is not None
+        peers = [peer_from_json(peer) for peer in command["peers"]]
+        self._path = [peer.shard_id for peer in peers]
+        directory = FixedDirectory(peers)
+        links = CountedLinks(
+            TlsLinks(identity=self._link_identity, directory=directory, listener=self._listener),
+            self._meter,
+        )
+        wiring: dict[str, Any] = {
+            "shard": self._shard,
+            "identity": StageIdentity(
+                ShardId(command["shardId"]),
+                MODEL_ID,
+                self._identity_digest,
+                self._keys.signer,
+                DOMAIN,
+            ),
+            "links": links,
+            "directory": directory,
+        }
+        is_entry = self._shard.is_entry
+        self._part = Entry(tokenizer=LetterTokenizer(), **wiring) if is_entry else Stage(**wiring)
+        self._part.start()
+        return {}
+
+    def ask(self, command: Command) -> Command:
+        """All prompts at once, a thread each, as requests come to an entry."""
+        prompts, new_tokens = command["prompts"], command["newTokens"]
+        with ThreadPoolExecutor(len(prompts)) as threads:
+            began = time.monotonic()
+            moments = list(threads.map(lambda each: self._answer(each, new_tokens), prompts))
+        return {"began": began, "moments": moments}
+
+    def report(self, _command: Command) -> Command:
+        """What was measured since the last time."""
+        return self._meter.take()
+
+    def _answer(self, prompt: list[int], new_tokens: int) -> list[float]:
+        assert isinstance(self._part, Entry)
+        moments: list[float] = []
+        generation = self._part.generate(
+            prompt,
+            sampling=Sampling(max_tokens=new_tokens),
+            paths=fixed_path(self._path),
+            request_id=RequestId(1),
+            salts=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)].__getitem__,
+            on_text=lambda piece: moments.extend([time.monotonic()] * len(piece)),
+        )
+        if not len(generation.token_ids) == len(moments) == new_tokens:
+            raise AnswerIncomplete("the ring", new_tokens, len(moments))
+        return moments
+
+
+def _shard(command: Command) -> Shard:
+    with torch.device(command["device"]):
+        shard = load_shard(
+            open_model(command["model"]),
+            LayerRange(*command["layers"]),
+            is_entry=command["isEntry"],
+            dtype=DTYPES[command["precision"]],
+            threads=torch.get_num_threads(),
+        )
+    if command["device"] != "cpu":
+        put_on(shard, command["device"])
+    return shard
+
+
+if __name__ == "__main__":
+    serve(MeasuredStage())

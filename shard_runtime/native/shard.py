@@ -1,0 +1,132 @@
+"""A shard that computes in C++, and how it is loaded. To the engine it is a `Shard` like others."""
+
+from collections.abc import Sequence
+
+import torch
+
+from shard_runtime.cache import Room
+from shard_runtime.model.architecture import Architecture
+from shard_runtime.model.batch import Span
+from shard_runtime.model.loading import PartLoader, return_freed_memory
+from shard_runtime.model.shard import Shard
+from shard_runtime.model.source import ModelSource
+from shard_runtime.native.cache import NativeCache, NativeSpan
+from shard_runtime.native.crew import Crew
+from shard_runtime.native.head import NativeEmbedding, NativeHead
+from shard_runtime.native.layers import NativeLayers
+from shard_runtime.native.matrix import packed
+from shard_runtime.native.views import Precision
+from teetee.layers import LayerRange
+from teetee.manifest import ModelManifest
+
+
+class NativePool(Room):
+    """Room for a native shard's keys and values."""
+
+    def __init__(self, layers: NativeLayers, budget: int) -> None:
+        super().__init__(budget)
+        self._layers = layers
+
+    def bytes_for(self, capacity: int) -> int:
+        return self._layers.bytes_for(capacity)
+
+    def make(self, capacity: int) -> NativeCache:
+        return self._layers.cache(capacity)
+
+
+class NativeShard(Shard):
+    """Layers, embedding and head in packed matrices."""
+
+    def __init__(
+        self,
+        *,
+        architecture: Architecture,
+        layers: LayerRange,
+        native: NativeLayers,
+        embedding: NativeEmbedding | None,
+        head: NativeHead | None,
+        slice_digest: bytes,
+    ) -> None:
+        super().__init__(
+            architecture=architecture,
+            layers=layers,
+            is_entry=head is not None,
+            slice_digest=slice_digest,
+        )
+        self.native_layers = native
+        self.embedding = embedding
+        self.head = head
+
+    @property
+    def precision(self) -> Precision:
+        """Of the weights."""
+        return self.native_layers.precision
+
+    @property
+    def weight_bytes(self) -> int:
+        """What a step of few rows reads of weights."""
+        return self.native_layers.weight_bytes + (self.head.weight_bytes if self.head else 0)
+
+    def cache_pool(self, budget: int) -> NativePool:
+        """Room for this shard's keys and values, at most `budget` bytes."""
+        return NativePool(self.native_layers, budget)
+
+    def embed(self, token_ids: tuple[int, ...]) -> torch.Tensor:
+        """(R,) → (R, H). Entries only."""
+        assert self.embedding is not None
+        return self.embedding.rows(token_ids)
+
+    def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        """Rows of one or several runs through all layers: (R, H) → (R, H)."""
+        return self.native_layers.forward(hidden, [_native(span) for span in spans])
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Scores of the next token: (…, H) → (…, V) float32. Entries only."""
+        assert self.head is not None
+        rows = hidden.reshape(-1, hidden.shape[-1])
+        return self.head.logits(rows).reshape(*hidden.shape[:-1], -1)
+
+
+def _native(span: Span) -> NativeSpan:
+    assert isinstance(span.cache, NativeCache)
+    return NativeSpan(span.cache, span.first, span.rows)
+
+
+def load_native_shard(
+    source: ModelSource,
+    layers: LayerRange,
+    *,
+    is_entry: bool,
+    manifest: ModelManifest | None = None,
+    precision: Precision,
+    crew: Crew,
+) -> NativeShard:
+    """Load one slice, layer after layer: at its peak one layer (or the embedding) stands twice.
+
+    Raises `NativeUnavailable`, `NativeRefused`, and what `load_shard` raises.
+    """
+    native = NativeLayers(source.architecture, precision=precision, crew=crew)
+    loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype="float32")
+    for layer in layers.indices:
+        native.add_layer(loader.layer(layer), source.architecture.windows[layer])
+    embedding, head = _outside(loader, source, precision, crew) if is_entry else (None, None)
+    return_freed_memory()
+    return NativeShard(
+        architecture=source.architecture,
+        layers=layers,
+        native=native,
+        embedding=embedding,
+        head=head,
+        slice_digest=loader.slice_digest,
+    )
+
+
+def _outside(
+    loader: PartLoader, source: ModelSource, precision: Precision, crew: Crew
+) -> tuple[NativeEmbedding, NativeHead]:
+    tensors = loader.entry()
+    matrix = packed(tensors.pop("embedding"), precision=precision)
+    scores = packed(tensors.pop("head"), precision=precision) if "head" in tensors else matrix
+    epsilon = source.architecture.norm_epsilon
+    head = NativeHead(tensors["final_norm"], scores, norm_epsilon=epsilon, crew=crew)
+    return NativeEmbedding(matrix), head

@@ -1,0 +1,118 @@
+"""The whole benchmark with a tiny random model, so that it cannot rot.
+
+given a ring of one and of two stages, and transformers
+    when a plan with few tokens is carried out
+        it should write JSON, a table and three pictures
+        it should have measured every stage: rates, gaps, memory, bytes, busy shares, receipts
+        it should say why llama.cpp and int8 have no figures, and make none up
+given a ring without TLS, or without commitments
+    when it is asked
+        it should answer as any other
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.runtime import cores, ring
+from benchmarks.runtime.llama_cpp import LlamaCpp, find_programs
+from benchmarks.runtime.measure import measure
+from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.plan import Plan
+from benchmarks.runtime.progress import Progress
+from benchmarks.runtime.random_model import random_llama
+from benchmarks.runtime.report import write
+from benchmarks.runtime.ring import FP32, INT8, Ring
+from benchmarks.runtime.system import System
+from benchmarks.runtime.transformers_peer import Transformers
+from benchmarks.runtime.workload import Workload
+
+pytestmark = pytest.mark.system
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": 199,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+WORK = Workload(prompt_tokens=8, new_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkModel:
+    return random_llama(tmp_path_factory.mktemp("random"), SHAPE)
+
+
+def plan_of(model: BenchmarkModel) -> Plan:
+    several = frozenset({1, 8})
+    systems: dict[System, frozenset[int]] = {
+        Ring(model, WORK, 1, 1, FP32): frozenset({1}),
+        Ring(model, WORK, 2, 1, FP32): several,
+        Ring(model, WORK, 2, 1, INT8): several,
+        Transformers(model, WORK, 2): several,
+        LlamaCpp(model, WORK, find_programs(None), 2, 1): several,
+    }
+    return Plan(model, WORK, systems, {1: 2, 8: 1})
+
+
+def test_benchmark__tiny_model__writes_all_that_was_measured_and_nothing_else(
+    model: BenchmarkModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring, "missing", lambda each: "not here" if each == INT8 else None)
+    plan = plan_of(model)
+    with Progress(plan) as progress:
+        figures = measure(plan, progress)
+    write(figures, tmp_path)
+    found = json.loads((tmp_path / "runtime.json").read_text())
+    assert found["decode1_vs_hf"] > 0
+    assert found["decode8_vs_hf"] > 0
+    assert 0 < found["fill8"] <= 1
+    assert 0 < found["receipts_cost"] < 1
+    assert found["decode1_vs_llamacpp_rpc_q8"] is None
+    assert "not here" in found["null_because"]["decode1_vs_llamacpp_rpc_q8"]
+    assert found["added_stage_cost"] is None
+    assert "it was not asked" in found["null_because"]["added_stage_cost"]
+    assert found["limit_share"] is None
+    sample = found["systems"]["teetee fp32 2 × 1"]["8"]["median"]
+    assert [len(sample[each]) for each in ("peak_bytes", "busy_share", "hop_frames")] == [2, 2, 2]
+    assert all(size > SHAPE["hidden_size"] * 4 for size in sample["hop_bytes_per_position"])
+    assert sample["token_gap_p50_seconds"] <= sample["token_gap_p99_seconds"]
+    assert len(found["systems"]["teetee fp32 2 × 1"]["1"]["samples"]) == 2
+    assert "LLAMA_CPP_BIN" in found["missing"]["llama.cpp RPC Q8_0 2 × 1"] or not model.gguf
+    assert "| teetee fp32 2 × 1 |" in (tmp_path / "runtime.md").read_text()
+    for name in ("streams", "stages", "memory"):
+        ElementTree.parse(tmp_path / f"runtime-{name}.svg")
+
+
+@pytest.mark.parametrize("without", ["encrypted", "committed"])
+def test_ring__without_one_of_its_protections__answers_all_the_same(
+    model: BenchmarkModel, without: str
+) -> None:
+    system = Ring(model, WORK, 2, 1, FP32, **{without: False})
+    with system.open() as running:
+        sample = running.sample(2)
+    assert sample.decode_tokens_per_second
+    assert sample.commitment_seconds is not None
+
+
+def test_random_llama__tiny_shape__counts_what_a_step_reads(model: BenchmarkModel) -> None:
+    embedding = SHAPE["vocab_size"] * SHAPE["hidden_size"]
+    attention = 64 * 64 * 2 + 64 * 32 * 2
+    layer = attention + 3 * 64 * 96 + 2 * 64
+    assert model.weights_per_token == 4 * layer + 64 + embedding
+
+
+def test_pinned__one_core__is_what_a_process_inherits_and_we_get_ours_back() -> None:
+    before = cores.usable()
+    with cores.pinned(before[:1]):
+        assert cores.usable() == before[:1]
+    assert cores.usable() == before

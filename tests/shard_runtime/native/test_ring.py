@@ -1,0 +1,118 @@
+"""Rings of native shards: what a run says depends on nothing but its prompt.
+
+given a model in int8 or float32
+    when it is split over 1, 2, 3 or 5 stages
+        it should give the same tokens, whose receipts commit to the same bytes
+    when a run is beside others, with prompts of any length
+        it should give what it gives alone
+    when a stage is lost at any moment
+        it should go on with the same tokens
+"""
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shard_runtime import Compute, Generation, ModelSource
+from shard_runtime.errors import PrecisionUnavailable
+from teetee.prompt import Sampling
+from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.failing import STRIKES, Fault, brought_back
+from tests.shard_runtime.rings import running
+from tests.shard_runtime.test_failover import LONG, SETTINGS, STAGE
+from tests.shard_runtime.tiny_models import prompt_of
+
+TOKENS = 40
+PROMPT = prompt_of(21, seed=4)
+PRECISIONS = ["int8", "float32"]
+NATIVE = ["llama", "llama tied", "mistral", "qwen2", "qwen3"]
+
+
+def ask_alone(source: ModelSource, dtype: str, stages: int = 1) -> Generation:
+    with running(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+        return ring.ask(PROMPT, TOKENS)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("name", NATIVE)
+def test_generate__split__is_the_unsplit_models_to_the_bit(
+    tiny: Callable[[str], Tiny], name: str, dtype: str
+) -> None:
+    source = tiny(name)[0]
+    whole = ask_alone(source, dtype)
+    for stages in (2, 3, 5):
+        split = ask_alone(source, dtype, stages)
+        assert split.token_ids == whole.token_ids
+        # the salt of the last hop differs with the number of stages; two of one path agree
+        again = ask_alone(source, dtype, stages)
+        commitments = [each.receipt.output_commitment for each in split.receipts]
+        assert [each.receipt.output_commitment for each in again.receipts] == commitments
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_generate__in_a_random_batch__is_what_it_is_alone(
+    llama: ModelSource, dtype: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    asked = [
+        (
+            prompt_of(chance.randint(1, 60), seed=1000 * seed + each),
+            Sampling(
+                max_tokens=chance.randint(1, 30),
+                temperature=chance.choice([0.0, 0.9]),
+                top_p=chance.choice([1.0, 0.8]),
+                top_k=chance.choice([0, 20]),
+                seed=each,
+            ),
+        )
+        for each in range(10)
+    ]
+    with running(llama, 1, compute=Compute.NATIVE, dtype=dtype) as ring:
+        alone = [ring.ask(prompt, sampling=sampling) for prompt, sampling in asked]
+    with (
+        running(llama, 3, compute=Compute.NATIVE, dtype=dtype) as ring,
+        ThreadPoolExecutor(len(asked)) as threads,
+    ):
+        together = list(threads.map(lambda one: ring.ask(one[0], sampling=one[1]), asked))
+    for one, other in zip(alone, together, strict=True):
+        assert other.token_ids == one.token_ids
+        assert other.finish_reason == one.finish_reason
+
+
+@pytest.mark.parametrize("position", [0, 8, len(PROMPT), len(PROMPT) + 1, 40, 59])
+@pytest.mark.parametrize("victim", [2, 3])
+@pytest.mark.parametrize("strike", ["killed", "frozen"])
+def test_generate__stage_is_lost__goes_on_to_the_bit(
+    llama: ModelSource, strike: str, victim: int, position: int
+) -> None:
+    fault = Fault(victim, position, STRIKES[strike])
+    with running(
+        llama,
+        3,
+        copies=2,
+        entry_settings=SETTINGS,
+        stage_settings=STAGE,
+        tamper=fault,
+        compute=Compute.NATIVE,
+        dtype="int8",
+    ) as ring:
+        with brought_back(ring, fault):
+            deadline = time.monotonic() + LONG
+            found = ring.ask(PROMPT, TOKENS, paths=ring.choose, deadline=deadline)
+        assert fault.struck.is_set()
+    assert found.token_ids == ask_alone(llama, "int8").token_ids
+    assert found.changes[0].from_shards == (victim,)
+
+
+def test_load_shard__model_that_the_kernels_do_not_know__says_so(
+    tiny: Callable[[str], Tiny],
+) -> None:
+    with (
+        pytest.raises(PrecisionUnavailable, match="RMSNorm"),
+        running(tiny("gpt2")[0], 1, dtype="int8", compute=Compute.AUTO),
+    ):
+        pass
