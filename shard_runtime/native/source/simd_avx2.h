@@ -10,7 +10,7 @@ namespace teetee::TEETEE_ISA {
 constexpr bool kUnsignedWeights = false;
 constexpr int kTileRows = 2;  // sixteen registers only
 constexpr int kTileHalves = 1;
-constexpr int kFloatTileRows = 2;
+constexpr int kFloatTileRows = 6;  // 12 totals, 2 weights, 1 input
 constexpr int kTileVectors = 1;
 
 struct Floats { __m256 low, high; };

@@ -9,7 +9,7 @@ namespace teetee::TEETEE_ISA {
 constexpr bool kUnsignedWeights = true;  // the dot product takes them plus 128
 constexpr int kTileRows = 4;     // int8: 2 × 4 sums and 2 × 4 totals of 32 registers
 constexpr int kTileHalves = 2;
-constexpr int kFloatTileRows = 6;
+constexpr int kFloatTileRows = 8;
 constexpr int kTileVectors = 4;  // attention: vectors at once, for each of up to four queries
 
 struct Floats { __m512 v; };
