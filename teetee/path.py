@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
@@ -53,6 +54,7 @@ class Spread:
 
 
 ANYWHERE = Spread()
+FREE: Mapping[ShardId, float] = MappingProxyType({})
 
 _Shard = TypeVar("_Shard", bound=Stage)
 
@@ -65,12 +67,13 @@ def choose_path(
     entry: ShardId | None = None,
     without: frozenset[ShardId] = frozenset(),
     spread: Spread = ANYWHERE,
+    costs: Mapping[ShardId, float] = FREE,
 ) -> tuple[_Shard, ...]:
-    """The path with the fewest stages that meets `spread`; among equals the one whose shard ids
-    come first.
+    """The path with the fewest stages that meets `spread`; among equals the one of the lowest
+    cost, then the one whose shard ids come first.
 
     `shards` are the active ones of this model. `entry` fixes the first stage, `without` leaves
-    shards out. Raises `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody
+    shards out, `costs` are added up along a path: none below 0, and 0 for who is not there. Raises `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody
     goes on; `SpreadUnmet`.
     """
     usable = sorted(
@@ -89,32 +92,37 @@ def choose_path(
     if not any(shard.layers.end in left for shard in entries):
         raise PathIncomplete(model_id, _farthest(entries, middles), layer_count)
     if spread.is_met(*_different([*entries, *middles])):
-        for path in _paths(entries, middles, left, spread):
+        for path in _paths(entries, middles, left, spread, costs):
             if spread.is_met(*_different(path)):
                 return path
     raise SpreadUnmet(model_id, spread.hosts, spread.platforms)
 
 
 def _paths(
-    entries: Sequence[_Shard], middles: Sequence[_Shard], left: Mapping[int, int], spread: Spread
+    entries: Sequence[_Shard],
+    middles: Sequence[_Shard],
+    left: Mapping[int, int],
+    spread: Spread,
+    costs: Mapping[ShardId, float],
 ) -> Iterator[tuple[_Shard, ...]]:
     """Whole paths, the best first. Of those that have come to a layer over the same hosts and
     platforms only the best goes on: whatever follows is as good for all of them.
     """
     order = count()  # no two are compared beyond it
-    heap: list[tuple[int, tuple[int, ...], int, tuple[_Shard, ...]]] = []
+    heap: list[tuple[int, float, tuple[int, ...], int, tuple[_Shard, ...]]] = []
 
-    def push(path: tuple[_Shard, ...]) -> None:
+    def push(path: tuple[_Shard, ...], former: float) -> None:
         end = path[-1].layers.end
         if end in left:
             ids = tuple(shard.shard_id for shard in path)
-            heapq.heappush(heap, (len(path) + left[end], ids, next(order), path))
+            cost = former + costs.get(path[-1].shard_id, 0.0)
+            heapq.heappush(heap, (len(path) + left[end], cost, ids, next(order), path))
 
     for shard in entries:
-        push((shard,))
+        push((shard,), 0.0)
     seen = set()
     while heap:
-        *_, path = heapq.heappop(heap)
+        _, cost, _, _, path = heapq.heappop(heap)
         end = path[-1].layers.end
         key = (end, *_hands(path, spread))
         if key in seen:
@@ -124,7 +132,7 @@ def _paths(
             yield path
         for shard in middles:
             if shard.layers.first == end:
-                push((*path, shard))
+                push((*path, shard), cost)
 
 
 def _hands(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:

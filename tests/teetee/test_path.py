@@ -2,7 +2,8 @@
 
 given active shards
     when several paths tile the layers
-        it should take the one with the fewest stages, then with the lowest ids
+        it should take the one with the fewest stages, then of the lowest cost, then with the lowest
+        ids
     when no entry is there, or none but the unwanted
         it should say so
     when nobody goes on at some layer
@@ -128,22 +129,31 @@ def is_spread(path: tuple[Candidate, ...], spread: Spread) -> bool:
 
 
 spreads = st.builds(Spread, st.integers(1, 4), st.integers(1, 3))
+prices = st.dictionaries(st.integers(1, 12).map(ShardId), st.integers(0, 3).map(float))
 
 
 @settings(max_examples=500)
-@given(shards=candidates(), spread=spreads)
+@given(shards=candidates(), spread=spreads, costs=prices)
 def test_choose_path__any_shards__is_the_best_of_all_paths(
-    shards: list[Candidate], spread: Spread
+    shards: list[Candidate], spread: Spread, costs: dict[ShardId, float]
 ) -> None:
+    def badness(path: tuple[Candidate, ...]) -> tuple[int, float, list[int]]:
+        return len(path), sum(costs.get(shard.shard_id, 0.0) for shard in path), ids(path)
+
     paths = all_paths(shards)
     wide = [path for path in paths if is_spread(path, spread)]
     if wide:
-        best = min(wide, key=lambda path: (len(path), ids(path)))
-        assert choose_path(shards, 6, MODEL, spread=spread) == best
+        assert choose_path(shards, 6, MODEL, spread=spread, costs=costs) == min(wide, key=badness)
     else:
         expected = SpreadUnmet if paths else (NoEntryShard, PathIncomplete)
         with pytest.raises(expected):
-            choose_path(shards, 6, MODEL, spread=spread)
+            choose_path(shards, 6, MODEL, spread=spread, costs=costs)
+
+
+def test_choose_path__a_longer_path_is_cheaper__still_takes_the_fewest_stages() -> None:
+    shards = [entry(1, 3), middle(2, 3, 6), middle(3, 3, 6), middle(4, 3, 4), middle(5, 4, 6)]
+    costs = {ShardId(2): 9.0, ShardId(3): 8.0}
+    assert ids(choose_path(shards, 6, MODEL, costs=costs)) == [1, 3]
 
 
 def test_choose_path__platforms_alike_in_what_contracts_keep__count_as_one() -> None:
