@@ -20,6 +20,7 @@ from oracle.errors import PathBroke, Stopped
 from oracle.live_text import Finished, Interrupted, LiveTexts
 from oracle.paths import Paths
 from oracle.records import Answered, Made, Opening, Refused
+from oracle.route import Route
 from shard_runtime.errors import (
     EntryClosed,
     PathInvalid,
@@ -172,24 +173,6 @@ class Answering:
         except (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, PathInvalid) as error:
             raise PathBroke(request_id=opening.request_id, failure=type(error).__name__) from None
 
-    def _path_chooser(self, number: RequestId) -> Callable[[frozenset[ShardId]], Sequence[ShardId]]:
-        """As the runtime asks for a path, at first and after each loss; what failed rests for all
-        requests.
-        """
-        blamed: frozenset[ShardId] = frozenset()
-
-        def choose(avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
-            nonlocal blamed
-            if lost := avoiding - blamed:
-                blamed |= lost
-                self._paths.blame(lost)
-                self._log.warning(
-                    "path broke", request_id=int(number), lost=[int(each) for each in sorted(lost)]
-                )
-            return self._paths.choose(avoiding=avoiding)
-
-        return choose
-
     def _generate(
         self,
         opening: Opening,
@@ -202,16 +185,17 @@ class Answering:
         text = self._texts.open(number, secret.stream_proof(context, number))
         outcome: Finished | Interrupted = Interrupted()
         try:
-            generation = self._entry.generate(
-                token_ids,
-                sampling=sampling,
-                paths=self._path_chooser(number),
-                request_id=number,
-                salt_of=lambda hop: secret.commitment_salt(context, hop),
-                on_text=text.append,
-                cancelled=lambda: self._abandon.is_set() or give_up(),
-                wait_seconds=math.inf,  # until it is given up
-            )
+            with Route(opening.request, self._paths, self._log) as route:
+                generation = self._entry.generate(
+                    token_ids,
+                    sampling=sampling,
+                    paths=route.choose,
+                    request_id=number,
+                    salt_of=lambda hop: secret.commitment_salt(context, hop),
+                    on_text=text.append,
+                    cancelled=lambda: self._abandon.is_set() or give_up(),
+                    wait_seconds=math.inf,  # until it is given up
+                )
             answered = self._seal(opening, secret, generation)
             outcome = Finished(generation.finish_reason)
             return answered

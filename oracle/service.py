@@ -188,6 +188,7 @@ class EntryService:
                 layer_count=enclave.model.layer_count,
                 entry=self.shard_id,
                 clock=time.monotonic,
+                round_trip=self._entry.round_trip,
             ),
             texts=self._texts,
             shard_id=self.shard_id,

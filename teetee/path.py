@@ -73,8 +73,9 @@ def choose_path(
     cost, then the one whose shard ids come first.
 
     `shards` are the active ones of this model. `entry` fixes the first stage, `without` leaves
-    shards out, `costs` are added up along a path: none below 0, and 0 for who is not there. Raises `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody
-    goes on; `SpreadUnmet`.
+    shards out. `costs` are added up along a path: none below 0, and 0 for who is not there. Raises
+    `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody goes on;
+    `SpreadUnmet`.
     """
     usable = sorted(
         (shard for shard in shards if shard.shard_id not in without),

@@ -43,8 +43,8 @@ from shard_runtime.faults import Fault
 from shard_runtime.generation import Generation
 from teetee.chain.requests import DeclineReason, Request, RequestStatus
 from teetee.envelope import open_answer, seal_prompt
-from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.errors import TeeTeeError
+from teetee.identifiers import ModelId, RequestId, ShardId
 from teetee.prompt import Message, Prompt, Sampling
 from teetee.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
@@ -120,12 +120,24 @@ class FakePaths:
     def __init__(self) -> None:
         self.blamed: list[ShardId] = []
         self.gone: set[ShardId] = set()
+        self.in_use: list[Sequence[ShardId]] = []
+        self.until: set[int] = set()
 
-    def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+    def choose(
+        self, *, avoiding: frozenset[ShardId], until: int, former: Sequence[ShardId]
+    ) -> Sequence[ShardId]:
+        self.until.add(until)
         for shard_id in (REPLICA, LAST):
             if shard_id not in avoiding | self.gone:
-                return [SHARD, shard_id]
+                if former:
+                    self.in_use.remove(former)
+                self.in_use.append((SHARD, shard_id))
+                return (SHARD, shard_id)
         raise NoPath(model_id=1, layers=4)
+
+    def end(self, path: Sequence[ShardId]) -> None:
+        if path:
+            self.in_use.remove(path)
 
     def blame(self, shards: Iterable[ShardId]) -> None:
         self.blamed += shards
@@ -267,6 +279,8 @@ def test_make__path_breaks__takes_another_without_the_shard_that_failed(
     assert isinstance(desk.make(opening()), Answered)
     assert [run["path"] for run in desk.entry.runs] == [(SHARD, REPLICA), (SHARD, LAST)]
     assert desk.paths.blamed == [REPLICA]
+    assert desk.paths.in_use == []
+    assert desk.paths.until == {1_100}
 
 
 def test_make__no_path_at_first__says_so(desk: Desk) -> None:
@@ -284,6 +298,7 @@ def test_make__no_replica_is_left__says_what_was_lost(desk: Desk) -> None:
         desk.make(opening())
     assert (caught.value.request_id, caught.value.failure) == (NUMBER, "StageSilent")
     assert desk.paths.blamed == [REPLICA, LAST]
+    assert desk.paths.in_use == []
 
 
 def test_make__no_room_in_the_cache__may_be_tried_again(desk: Desk) -> None:
