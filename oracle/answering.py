@@ -23,7 +23,7 @@ from oracle.records import Answered, Made, Opening, Refused
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
 from shard_runtime.path_search import PathFailure, blamed_for
 from teetee.answer import Answer, FinishReason
-from teetee.chain.requests import DeclineReason
+from teetee.chain.requests import DeclineReason, Request
 from teetee.envelope import open_prompt, seal_answer
 from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
 from teetee.identifiers import RequestId, ShardId
@@ -153,8 +153,8 @@ class Answering:
         give_up: Callable[[], bool],
     ) -> Made:
         # While nothing has begun, whoever called waits for a path better than the runtime would.
-        self._paths.choose(avoiding=frozenset())
-        route = _Route(self._paths, opening.request_id, self._log)
+        route = _Route(self._paths, opening.request, self._log)
+        route.choose(frozenset())
         try:
             return self._generate(opening, secret, token_ids, sampling, route, give_up)
         except RunCancelled:
@@ -232,19 +232,19 @@ def _sampling(asked: Sampling, secret: RequestSecret, opening: Opening) -> Sampl
 class _Route:
     """Paths for one request; what breaks is logged and comes last for others too."""
 
-    def __init__(self, paths: Paths, request_id: RequestId, log: FilteringBoundLogger) -> None:
+    def __init__(self, paths: Paths, request: Request, log: FilteringBoundLogger) -> None:
         self.is_missing = False
         """Whether there was no path when one was asked for last."""
         self._paths = paths
-        self._request_id = request_id
+        self._request = request
         self._log = log
 
     def choose(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
         self.is_missing = True
-        path = self._paths.choose(avoiding=avoiding)
+        path = self._paths.choose(avoiding=avoiding, until=self._request.deadline)
         self.is_missing = False
         return path
 
     def broke(self, error: PathFailure) -> None:
         self._paths.blame(blamed_for(error))
-        self._log.warning("path broke", request_id=int(self._request_id), error=error)
+        self._log.warning("path broke", request_id=int(self._request.request_id), error=error)

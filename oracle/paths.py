@@ -1,7 +1,7 @@
 """Which shards run a request: active ones that tile the model, beginning at this entry.
 
 The path that is likely the fastest now, over as many hosts and platforms as the model asks for; a
-shard that failed lately comes last.
+shard that failed lately, or whose attestation ends before the request's deadline, comes last.
 """
 
 import threading
@@ -22,8 +22,10 @@ REST_SECONDS = 15.0
 class Paths(Protocol):
     """Chooses, and learns what failed."""
 
-    def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
-        """A path whose first shard is this entry. Raises `NoPath`."""
+    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
+        """A path whose first shard is this entry, for a request with the deadline `until`, in
+        Unix seconds. Raises `NoPath`.
+        """
 
     def blame(self, shards: Iterable[ShardId]) -> None:
         """These have failed a request."""
@@ -52,16 +54,19 @@ class RegistryPaths:
         self._resting: dict[ShardId, float] = {}
         self._lock = threading.Lock()
 
-    def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
-        """A path without `avoiding`; also without what failed lately, where there is one."""
-        for without in (avoiding | self._failed_lately(), avoiding):
+    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
+        """A path without `avoiding`; also without what comes last, where there is one."""
+        shards = self._peers.active()
+        failed = self._failed_lately()
+        ending = frozenset(each.shard_id for each in shards if each.attested_until < until)
+        for last in (failed | ending, ending, failed, frozenset[ShardId]()):
             try:
                 path = choose_path(
-                    self._peers.active(),
+                    shards,
                     self._layer_count,
                     self._model_id,
                     entry=self._entry,
-                    without=without - {self._entry},
+                    without=(avoiding | last) - {self._entry},
                     spread=self._peers.spread(),
                     cost=self._microseconds,
                 )

@@ -1,5 +1,5 @@
-"""`python -m shard_runtime`: a model's digests, where to cut it, and the check that split equals
-whole.
+"""`python -m shard_runtime`: a model's digests, where to cut it, who serves what, and the check
+that split equals whole.
 
 Serving is not started here: `python -m oracle run` joins this runtime with the chain.
 """
@@ -22,6 +22,10 @@ from shard_runtime.model.digests import publish
 from shard_runtime.model.prepared import prepare as prepare_gguf
 from shard_runtime.model.source import open_model
 from shard_runtime.model.split import split_layers
+from shard_runtime.plan.demand import Precision
+from shard_runtime.plan.hosts_json import EXAMPLE
+from shard_runtime.plan.measure import measure
+from shard_runtime.plan.planning import make_plan
 from teetee.errors import TeeTeeError
 
 DIFFERENT, FAILED = 1, 2
@@ -31,9 +35,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help=(
-        "A model's digests, where to cut it, and the check that a split model says what the whole "
-        "one says.\n\nA MODEL is a folder with config.json and *.safetensors, a folder with one "
-        "*.gguf, a .gguf file, or a hub id.\n\nExit status: 0 equal, 1 different, 2 error."
+        "A model's digests, where to cut it, who serves what, and the check that a split model "
+        "says what the whole one says.\n\nA MODEL is a folder with config.json and "
+        "*.safetensors, a folder with one *.gguf, a .gguf file, or a hub id.\n\n"
+        "Exit status: 0 equal, 1 different, 2 error."
     ),
 )
 
@@ -81,6 +86,52 @@ def split(
             _write({"layers": [[each.first, each.end] for each in ranges]})
         else:
             Console().print("  ".join(str(each) for each in ranges), markup=False)
+
+
+@app.command(epilog=f"An example of FILE:\n{EXAMPLE}".replace("\n", "\n\n"))
+def plan(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", show_default=False)] = None,
+    hosts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON: who there is, see above")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="of the weights")] = Precision.FLOAT32,
+    context: Annotated[
+        int | None, typer.Option(min=2, help="tokens of each request; 4096, or the model's")
+    ] = None,
+    streams: Annotated[int, typer.Option(min=1, help="requests at the same time")] = 8,
+    stages: Annotated[
+        int | None, typer.Option(min=1, help="at most so many ranges; other hosts are replicas")
+    ] = None,
+    measure_here: Annotated[
+        bool, typer.Option("--measure", "--measure-here", help="measure this machine instead")
+    ] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="to measure with")] = None,
+    as_json: Json = False,
+) -> None:
+    """Propose which host serves which layers, so that the slowest is as fast as it can be.
+
+    FILE lists hosts, the fields of each: name; memory, that the enclave's process may have; its
+    speed, by bandwidth (GB/s read from memory), by bandwidth and compute (GFLOP/s), or by
+    secondsPerLayer (measured, for one token); latency, a round trip to all others in ms as ping
+    shows it, or an object of names (default 0); entry, whether it may be one (default true).
+
+    Run --measure on each host, with the threads that its enclave will have: it prints that host's
+    line for FILE. Hosts which are not needed become replicas of the slowest ranges. Speeds are
+    what memory and links allow, not promises.
+    """
+    with _errors_told(as_json):
+        if measure_here:
+            _write(measure(threads))
+            return
+        if model is None or hosts is None:
+            raise typer.BadParameter("give MODEL and --hosts FILE, or --measure")
+        report = make_plan(
+            model, hosts, precision=precision, context=context, streams=streams, stages=stages
+        )
+        if as_json:
+            _write(report.to_json())
+        else:
+            report.print(Console())
 
 
 @app.command()

@@ -36,6 +36,9 @@ teetee.errors.Fatal
 ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
 │   ├── CommitmentMismatch  it signed other bytes than it sent or received
 │   └── ReceiptInvalid
+├── PlanError
+│   ├── HostsInvalid        a file of hosts that does not say what planning has to know
+│   └── ModelDoesNotFit     more memory is needed than all hosts have
 ├── RankFailed              another process that holds a part of this shard
 ├── RunCancelled            the caller cancelled
 └── CheckFailed             a process that `check` started gave up
@@ -344,6 +347,38 @@ class CommitmentMismatch(StageMisbehaved):
 
 class ReceiptInvalid(StageMisbehaved):
     """A receipt which is not of that stage, request or place."""
+
+
+class PlanError(Fatal):
+    """Layers cannot be given to hosts."""
+
+
+class HostsInvalid(PlanError):
+    """A file of hosts that does not say what planning has to know."""
+
+    def __init__(self, file: str, field: str, value: object, expected: str) -> None:
+        self.file, self.field, self.value, self.expected = file, field, value, expected
+        found = "is missing" if value is None else f"is {value!r:.80}"
+        super().__init__(
+            f"{file}: {field} {found}, and {expected} is expected. Correct it; "
+            "`python -m shard_runtime plan --help` shows an example."
+        )
+
+
+class ModelDoesNotFit(PlanError):
+    """More memory is needed than all hosts have."""
+
+    def __init__(self, placed: int, layers: int, missing: int) -> None:
+        self.placed, self.layers, self.missing = placed, layers, missing
+        what = (
+            f"{placed} of {layers} layers have room"
+            if placed
+            else "no host that may be an entry has room for embedding, head and a layer"
+        )
+        super().__init__(
+            f"The model does not fit: {what}, and {missing / (1 << 30):.2f} GiB are missing. "
+            "Add a host or memory, or plan with int8, a shorter context or fewer streams."
+        )
 
 
 class RankFailed(Fatal):

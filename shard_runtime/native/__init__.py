@@ -12,7 +12,7 @@
     head = NativeHead(norm, matrix, norm_epsilon=1e-5, crew=crew)
     logits = head.logits(hidden)
 
-`unsupported(architecture)` says why a model is not computed here. docs/decisions/008-native-step.md
+`unsupported(architecture)` says why a model is not computed here. docs/decisions/012-native-step.md
 says why it is as it is.
 """
 

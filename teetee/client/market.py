@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,18 @@ from teetee.client.offer import find_model
 from teetee.errors import PathError
 from teetee.identifiers import ModelId, ShardId
 from teetee.layers import LayerRange
+
+
+@dataclass(frozen=True)
+class OpenSlot:
+    """Layers that a new host would best serve."""
+
+    layers: LayerRange
+    shards: int
+    """Who serves them now: 0 or 1."""
+
+    def __str__(self) -> str:
+        return f"layers {self.layers}: " + ("one shard, no replica" if self.shards else "no shard")
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,24 @@ class Supply:
     def gaps(self) -> tuple[LayerRange, ...]:
         """Layers that nobody active serves."""
         return uncovered(self.model.layer_count, [shard.layers for shard in self.active])
+
+    @property
+    def open_slots(self) -> tuple[OpenSlot, ...]:
+        """Gaps, and shards without whom nothing is served: layers of which only one shard, among
+        those that stand on a path, has any. Without a path, among all.
+        """
+        used = self.active
+        if self.has_path:
+            used = shards_on_paths(self.active, self.model.layer_count)
+        served = Counter(layer for shard in used for layer in shard.layers.indices)
+        alone = {
+            shard.layers
+            for shard in used
+            if any(served[each] == 1 for each in shard.layers.indices)
+        }
+        slots = [OpenSlot(gap, 0) for gap in self.gaps]
+        slots += [OpenSlot(layers, 1) for layers in alone]
+        return tuple(sorted(slots, key=lambda slot: slot.layers))
 
     @property
     def has_path(self) -> bool:

@@ -71,7 +71,9 @@ def shards(
     collateral: CollateralOption = None,
     accept_tcb: AcceptTcbOption = None,
 ) -> None:
-    """List who serves which layers, until when, and which layers nobody serves."""
+    """List who serves which layers, until when, and where another host is wanted: layers that
+    nobody serves, or one shard alone.
+    """
     with session.printer.waiting("Reading the registry…"):
         found = supplies(session.contracts, model, with_inactive=everything)
         settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
@@ -100,6 +102,8 @@ def _print_supply(session: Session, supply: Supply, verdicts: dict[int, str]) ->
     session.printer.line(
         "✓ every layer is served, and a path exists" if supply.has_path else f"✗ {_gaps(supply)}"
     )
+    for slot in supply.open_slots:
+        session.printer.line(f"  open: {slot}")
 
 
 def _row(shard: Shard, supply: Supply, verdicts: dict[int, str]) -> tuple[str, ...]:
@@ -158,6 +162,10 @@ def _model_json(supply: Supply) -> dict[str, Any]:
         "manifestURI": model.manifest_uri,
         "hasPath": supply.has_path,
         "gaps": [[gap.first, gap.end] for gap in supply.gaps],
+        "openSlots": [
+            {"layers": [slot.layers.first, slot.layers.end], "shards": slot.shards}
+            for slot in supply.open_slots
+        ],
     }
 
 

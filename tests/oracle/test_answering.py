@@ -122,8 +122,10 @@ class FakePaths:
     def __init__(self) -> None:
         self.blamed: list[ShardId] = []
         self.gone = False
+        self.until: set[int] = set()
 
-    def choose(self, *, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
+        self.until.add(until)
         for shard_id in (REPLICA, LAST):
             if shard_id not in avoiding and not self.gone:
                 return [SHARD, shard_id]
@@ -269,6 +271,7 @@ def test_make__path_breaks__takes_another_without_the_shard_that_failed(
     assert isinstance(desk.make(opening()), Answered)
     assert [run["path"] for run in desk.entry.runs] == [(SHARD, REPLICA), (SHARD, LAST)]
     assert desk.paths.blamed == [REPLICA]
+    assert desk.paths.until == {1_100}
 
 
 def test_make__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_path(

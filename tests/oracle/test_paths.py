@@ -4,6 +4,8 @@ given active shards that tile the model
     it should begin with this entry and be the shortest
 given a shard that failed lately
     it should come last: another path first, but the same when there is no other
+given a shard whose attestation ends before the deadline
+    it should come last, after what failed: its work may stay unpaid
 given shards that are slow, far or loaded
     it should take the path that is likely the fastest
 given a gap, or a shard to be avoided without a replica
@@ -31,13 +33,16 @@ NOBODY: frozenset[ShardId] = frozenset()
 class Choice:
     """Paths over a registry in memory."""
 
-    def __init__(self, *ranges: tuple[int, int], spread: Spread = ANYWHERE) -> None:
+    def __init__(
+        self, *ranges: tuple[int, int], spread: Spread = ANYWHERE, ending: int = 0
+    ) -> None:
         self.now = 0.0
         self.seconds: dict[ShardId, float] = {}
         chain = FakeChain()
         chain.wanted_spread = spread
         for number, (first, end) in enumerate(ranges, start=1):
-            chain.enrol(shard(number, first, end))
+            changes = {"attested_until": 5_000} if number == ending else {}
+            chain.enrol(shard(number, first, end, **changes))
         heads = Heads(blocks=chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
         peers = ChainPeers(
             registry=chain, heads=heads, stale_after=0, clock=lambda: 0.0, log=open_log()
@@ -53,8 +58,8 @@ class Choice:
             clock=lambda: self.now,
         )
 
-    def choose(self, avoiding: frozenset[ShardId] = NOBODY) -> list[int]:
-        return [int(shard_id) for shard_id in self.paths.choose(avoiding=avoiding)]
+    def choose(self, avoiding: frozenset[ShardId] = NOBODY, *, until: int = 0) -> list[int]:
+        return [int(each) for each in self.paths.choose(avoiding=avoiding, until=until)]
 
 
 def test_choose__several_tile_the_model__takes_the_shortest_from_this_entry() -> None:
@@ -105,6 +110,15 @@ def test_choose__replicas_of_different_speed__takes_the_path_that_is_likely_the_
     assert choice.choose() == [1, 3]
     choice.paths.blame([ShardId(3)])
     assert choice.choose() == [1, 4, 5]
+
+
+def test_choose__an_attestation_ends_before_the_deadline__comes_last() -> None:
+    choice = Choice((0, 4), (4, 8), (4, 8), ending=2)
+    assert choice.choose(until=5_000) == [1, 2]
+    assert choice.choose(until=5_001) == [1, 3]
+    choice.paths.blame([ShardId(3)])
+    assert choice.choose(until=5_001) == [1, 3]
+    assert choice.choose(frozenset({ShardId(3)}), until=5_001) == [1, 2]
 
 
 def test_choose__several_hosts_are_wanted__takes_the_shortest_path_over_as_many() -> None:

@@ -157,6 +157,7 @@ def test_evict__expired_shard__is_out(lab: Lab, tmp_path: Path) -> None:
     [supply] = teetee("shards", "--all", "--json", env=env).json
     assert [shard["status"] for shard in supply["shards"]] == ["ACTIVE", "EVICTED", "ACTIVE"]
     assert supply["gaps"] == [[0, 6]]
+    assert supply["openSlots"] == [{"layers": [0, 6], "shards": 0}]
 
 
 def test_top_up__any_shard__raises_its_bond(lab: Lab, tmp_path: Path) -> None:
@@ -193,8 +194,12 @@ def test_shards__whole_model__shows_path_prices_and_verdicts(lab: Lab, tmp_path:
     assert supply["gaps"] == []
     assert [shard["layers"] for shard in supply["shards"]] == [[0, 2], [2, 4], [4, 6]]
     assert [shard["tcbStatus"] for shard in supply["shards"]] == ["UpToDate"] * 3
+    assert supply["openSlots"] == [
+        {"layers": layers, "shards": 1} for layers in ([0, 2], [2, 4], [4, 6])
+    ]
     shown = teetee("shards", env=env)
     assert "every layer is served" in shown.out
+    assert "open: layers [2, 4): one shard, no replica" in shown.out
     assert "UpToDate" in shown.out
 
 

@@ -1,0 +1,33 @@
+"""From a model and a file of hosts to a plan."""
+
+from pathlib import Path
+
+from shard_runtime.model.source import open_model
+from shard_runtime.plan.demand import Precision, demand_of
+from shard_runtime.plan.hosts_json import read_hosts
+from shard_runtime.plan.placing import place
+from shard_runtime.plan.report import PlanReport
+
+USUAL_CONTEXT = 4096
+
+
+def make_plan(
+    model: str,
+    hosts: Path,
+    *,
+    precision: Precision,
+    context: int | None,
+    streams: int,
+    stages: int | None,
+) -> PlanReport:
+    """context: positions of each request; None for 4096, or what the model has if that is less.
+
+    Whether the native step computes a model in int8 is not asked here. Raises the errors of
+    opening, `HostsInvalid`, `ModelDoesNotFit`.
+    """
+    known = read_hosts(hosts)
+    source = open_model(model)
+    architecture = source.architecture
+    context = min(context or USUAL_CONTEXT, architecture.context_length)
+    demand = demand_of(architecture, precision, context=context, streams=streams)
+    return PlanReport(source.name, precision, context, streams, place(demand, known, stages))
