@@ -75,8 +75,8 @@ class Settings(BaseSettings):
     model_id: int = Field(ge=1, lt=1 << 32, description="published model")
     model: str = Field(min_length=1, description="GGUF file, local folder or hub id of its weights")
     layers: Layers = Field(description="FIRST-END, half-open, like 0-15")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="precision that the weights are computed in"
+    dtype: Literal["int8", "float32", "bfloat16", "float16"] = Field(
+        "float32", description="precision that the weights are computed in, the model's whole path"
     )
     is_entry: bool = Field(
         False, description="also holds tokenizer, embedding and head, and runs requests"

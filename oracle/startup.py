@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from structlog.typing import FilteringBoundLogger
 
 from oracle.errors import StartUpRefused, Stopped
@@ -69,7 +70,13 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
     source = open_model(settings.model)
     tokenizer = _tokenizer(source) if settings.is_entry else None
     log.info("loading the slice", first=settings.layers.first, end=settings.layers.end)
-    loaded = load_shard(source, settings.layers, is_entry=settings.is_entry, dtype=settings.dtype)
+    loaded = load_shard(
+        source,
+        settings.layers,
+        is_entry=settings.is_entry,
+        dtype=settings.dtype,
+        threads=torch.get_num_threads(),  # OMP_NUM_THREADS
+    )
     identity = _identity(settings, deployment, keys, loaded, model)
     blocks = ChainBlocks(connection)
     heads = Heads(

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from shard_runtime.errors import PrecisionUnavailable
 from shard_runtime.model.source import open_model
+from shard_runtime.native import unsupported
 from shard_runtime.plan.demand import Precision, demand_of
 from shard_runtime.plan.hosts_json import read_hosts
 from shard_runtime.plan.placing import place
@@ -22,12 +24,13 @@ def make_plan(
 ) -> PlanReport:
     """context: positions of each request; None for 4096, or what the model has if that is less.
 
-    Whether the native step computes a model in int8 is not asked here. Raises the errors of
-    opening, `HostsInvalid`, `ModelDoesNotFit`.
+    Raises the errors of opening, `PrecisionUnavailable`, `HostsInvalid`, `ModelDoesNotFit`.
     """
     known = read_hosts(hosts)
     source = open_model(model)
     architecture = source.architecture
+    if precision is Precision.INT8 and (reason := unsupported(architecture)) is not None:
+        raise PrecisionUnavailable(precision.value, reason)
     context = min(context or USUAL_CONTEXT, architecture.context_length)
     demand = demand_of(architecture, precision, context=context, streams=streams)
     return PlanReport(source.name, precision, context, streams, place(demand, known, stages))

@@ -81,6 +81,15 @@ def test_plan__model_does_not_fit__exits_with_2_and_how_much_is_missing(
     assert "0.15 GiB are missing" in done.stderr
 
 
+def test_plan__int8_for_a_model_that_only_torch_computes__says_so(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    hosts = file_of(tmp_path, ALIKE | {"name": "a"})
+    done = plan(tiny("gpt2")[0].folder, "--hosts", hosts, "--precision", "int8", "--json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["kind"] == "PrecisionUnavailable"
+
+
 def test_plan__file_is_wrong__exits_with_2_and_the_field(model: Path, tmp_path: Path) -> None:
     hosts = file_of(tmp_path, {"name": "a", "memory": "big", "bandwidth": 1})
     done = plan(model, "--hosts", hosts)
