@@ -4,7 +4,6 @@ A step is: what came in, the next tokens, rows of several runs through our layer
 stages. While those compute, the next step is taken, with other rows: so all stages work at once.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -15,12 +14,13 @@ import torch
 from shard_runtime import activations
 from shard_runtime.computing import Part, compute
 from shard_runtime.entry_intake import EntryIntake
+from shard_runtime.entry_pulse import EntryPulse
 from shard_runtime.entry_run import EntryRun
 from shard_runtime.entry_runs import EntryRuns
-from shard_runtime.errors import EntryClosed, LinkCongested, StageFailed
+from shard_runtime.errors import EntryClosed, StageFailed
 from shard_runtime.faults import Fault
-from shard_runtime.frames import Alive, Heartbeat, Kind, decode, encode, kind_of
-from shard_runtime.heartbeats import Heartbeats, HeartbeatSettings
+from shard_runtime.frames import Kind, encode, kind_of
+from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.identity import StageIdentity
 from shard_runtime.inbox import Arrived, Inbox, PeerLost, PeerSilent
 from shard_runtime.links.seam import Links
@@ -31,11 +31,7 @@ from shard_runtime.outgoing_rows import OutgoingRows
 from shard_runtime.peers import PeerDirectory
 from shard_runtime.receipts import check_receipts, sign_receipt
 from shard_runtime.scheduler import Scheduler
-from teetee.errors import TeeTeeError
-from teetee.identifiers import ShardId
 from teetee.receipts import SignedReceipt
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class _Leave:
 
 
 class EntryEngine:
-    """All runs of an entry, on one thread; a second one sends heartbeats."""
+    """All runs of an entry, on one thread."""
 
     def __init__(
         self,
@@ -81,25 +77,24 @@ class EntryEngine:
         self._shard = shard
         self._identity = identity
         self._links = links
-        self._directory = directory
         self._settings = settings
         # Without a limit: an entry that stopped reading would stop the ring that it waits for.
         # What can come in is bounded by what the scheduler lets out.
         self._inbox = Inbox()
         self._scheduler = Scheduler(rows=settings.rows, chunk=settings.chunk)
-        self._heartbeats = Heartbeats(
+        self._pulse = EntryPulse(
             ours=identity.shard_id,
+            links=links,
+            directory=directory,
             settings=settings.heartbeats,
-            send=self._ask,
-            silent=lambda shard_id: self._inbox.put(PeerSilent(shard_id), urgent=True),
             measurements=measurements,
-            clock=time.monotonic,
+            silent=lambda shard_id: self._inbox.put(PeerSilent(shard_id), urgent=True),
         )
         self._pool = shard.cache_pool(settings.cache_bytes)
         self._runs = EntryRuns(
             pool=self._pool,
             scheduler=self._scheduler,
-            heartbeats=self._heartbeats,
+            heartbeats=self._pulse.heartbeats,
             links=links,
             ours=identity.shard_id,
         )
@@ -109,7 +104,6 @@ class EntryEngine:
         self._looked_at = time.monotonic()
         self.closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="entry", daemon=True)
-        self._pulse = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
 
     @property
     def open_runs(self) -> int:
@@ -133,9 +127,9 @@ class EntryEngine:
         """End what is open with `EntryClosed`, then the threads and the links."""
         self.closing.set()
         self._inbox.close()
-        for thread in (self._thread, self._pulse):
-            if thread.is_alive():
-                thread.join()
+        self._pulse.close()
+        if self._thread.is_alive():
+            self._thread.join()
         self._links.close()
 
     def begin(self, run: EntryRun) -> None:
@@ -302,24 +296,8 @@ class EntryEngine:
                 self._complete(run, frame.receipts)
 
     def _receive(self, sender: bytes, body: bytes) -> None:
-        """Called by reading threads. Answers to heartbeats don't wait for what computes."""
-        if kind_of(body) != Kind.ALIVE:
+        """Called by reading threads."""
+        if kind_of(body) == Kind.ALIVE:
+            self._pulse.take(sender, body)
+        else:
             self._inbox.arrive(sender, body)
-            return
-        try:
-            alive = decode(body)
-            assert isinstance(alive, Alive)
-            if self._directory.find(alive.shard_id).tls == sender:
-                self._heartbeats.answered(alive)
-        except TeeTeeError as error:
-            _log.warning("a frame was refused", extra={"kind": type(error).__name__})
-
-    def _beat(self) -> None:
-        while not self.closing.wait(self._settings.heartbeats.seconds):
-            self._heartbeats.beat()
-
-    def _ask(self, shard_id: ShardId, heartbeat: Heartbeat) -> None:
-        try:
-            self._links.send(shard_id, encode(heartbeat))
-        except LinkCongested:
-            _log.warning("a stage does not read and is not asked", extra={"shard": shard_id})

@@ -98,7 +98,8 @@ class RunTable:
         self._pool = pool
         self._limit = limit
         self._open: dict[RunId, StageRun] = {}
-        self._ended: OrderedDict[RunId, None] = OrderedDict()
+        self._ended: OrderedDict[RunId, bytes | None] = OrderedDict()
+        """By whom it was ended that was not open, or None."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -109,8 +110,9 @@ class RunTable:
     def find(self, run: RunId) -> StageRun | None:
         return self._open.get(run)
 
-    def has_ended(self, run: RunId) -> bool:
-        return run in self._ended
+    def has_ended(self, run: RunId, entry_tls: bytes) -> bool:
+        """Whether it was open before, or its entry gave it up before its opening came."""
+        return run in self._ended and self._ended[run] in (None, entry_tls)
 
     def open(self, opening: Open, binding: RunBinding) -> StageRun:
         """Raises `TooManyRuns`, `CacheFull`."""
@@ -120,11 +122,16 @@ class RunTable:
         self._open[run.id] = run
         return run
 
-    def end(self, run: RunId) -> None:
-        """Free the run's cache, if it is open, and refuse its frames from now on."""
+    def end(self, run: RunId, by: bytes | None = None) -> None:
+        """Free the run's cache, if it is open, and refuse its frames from now on.
+
+        by: the peer who ends a run that is not open. It counts only if that is the run's entry,
+        which its opening will tell.
+        """
         ended = self._open.pop(run, None)
         if ended is not None:
             self._pool.close(ended.cache)
-        self._ended[run] = None
+        if ended is not None or run not in self._ended:
+            self._ended[run] = None if ended is not None else by
         while len(self._ended) > _REMEMBERED:
             self._ended.popitem(last=False)

@@ -43,7 +43,7 @@ MODEL_ID = ModelId(3)
 REQUEST_ID = RequestId(41)
 # Nothing in these tests should wait for a whole second.
 QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
-QUICK_STAGE = StageSettings(watch_seconds=0.05)
+QUICK_STAGE = StageSettings(watch_seconds=0.05, rows=16, chunk=8)
 # Patient with stages: many processes share the cores, and a stage that is late is not dead.
 QUICK_HEARTBEATS = HeartbeatSettings(seconds=0.05, missed=100, stuck=200)
 QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)

@@ -30,7 +30,7 @@ from shard_runtime.frames import Hidden, decode, encode
 from shard_runtime.model.batch import Span
 from teetee.identifiers import ShardId
 from teetee.prompt import Sampling
-from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
+from tests.shard_runtime.rings import QUICK_ENTRY, Ring, running
 from tests.shard_runtime.test_run_life import PATIENCE, eventually, is_empty
 from tests.shard_runtime.tiny_models import CONTEXT, prompt_of
 
@@ -93,8 +93,7 @@ def test_generate__many_at_once__share_frames_within_the_limit(spoken: ModelSour
             frames.append(frame)
         return body
 
-    small = replace(QUICK_STAGE, rows=16, chunk=8)
-    with running(spoken, 3, tamper=watch, stage_settings=small) as ring:
+    with running(spoken, 3, tamper=watch) as ring:
         at_once(ring, ASKED)
     assert max(len(frame.segments) for frame in frames) > 1
     assert max(frame.rows for frame in frames) <= QUICK_ENTRY.rows

@@ -94,7 +94,7 @@ def assert_nothing_held(ring: Ring) -> None:
     assert not engine._scheduler._on_their_way
     assert not engine._scheduler._in_lane
     assert not engine._scheduler._lanes
-    assert not engine._heartbeats._followed
+    assert not engine._pulse.heartbeats._followed
     assert not engine._deciding
     assert not ring.entry.measurements._ours
     assert len(ring.entry.measurements._heard) <= 2
@@ -103,4 +103,4 @@ def assert_nothing_held(ring: Ring) -> None:
         assert not stage._scheduler._taking_turns
         assert not stage._scheduler._on_their_way
         assert not stage._scheduler._lanes
-        assert len(stage._runs._ended) <= 4096
+        assert len(stage._runs._table._ended) <= 4096

@@ -148,6 +148,19 @@ def test_stage__opened_twice__counts_once(llama: ModelSource) -> None:
         assert eventually(lambda: is_empty(ring))
 
 
+def test_stage__abort_by_a_stranger_before_the_opening__does_not_matter(
+    llama: ModelSource,
+) -> None:
+    with running(llama, 3) as ring:
+        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), Fault.CANCELLED, 0)
+        send_as("shard 3", ring, SECOND, end)
+        send_as("shard 1", ring, SECOND, opening((1, 2, 3)))
+        assert eventually(lambda: [stage.open_runs for stage in ring.stages] == [1, 1])
+        for shard_id in (SECOND, ShardId(3)):
+            send_as("shard 1", ring, shard_id, end)
+        assert eventually(lambda: is_empty(ring))
+
+
 def test_stage__abort_before_the_opening__keeps_the_run_closed(llama: ModelSource) -> None:
     with running(llama, 3) as ring:
         end = Abort(Place(RunId(bytes(16)), 0, 0, 0), Fault.CANCELLED, 0)

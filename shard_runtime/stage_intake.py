@@ -1,0 +1,157 @@
+"""What other stages and entries send to a stage, judged: runs are opened, rows wait to be computed,
+receipts are signed. What is not due, or comes from whom it is not due, ends its run, or is dropped.
+"""
+
+import logging
+
+from shard_runtime import activations
+from shard_runtime.errors import FrameInvalid, PathInvalid
+from shard_runtime.frames import (
+    Abort,
+    Finish,
+    Frame,
+    Hidden,
+    Open,
+    Place,
+    RunId,
+    decode,
+    encode,
+    places_of,
+)
+from shard_runtime.identity import StageIdentity
+from shard_runtime.links.seam import Links
+from shard_runtime.model.shard import Shard
+from shard_runtime.peers import PeerDirectory, resolve_path
+from shard_runtime.receipts import RunBinding, check_commitment, check_receipt, sign_receipt
+from shard_runtime.runs import StageRun
+from shard_runtime.scheduler import Scheduler
+from shard_runtime.stage_runs import StageRuns
+from shard_runtime.surrender import fault_of
+
+_log = logging.getLogger(__name__)
+
+
+class StageIntake:
+    """For the thread that computes."""
+
+    def __init__(
+        self,
+        *,
+        shard: Shard,
+        identity: StageIdentity,
+        links: Links,
+        directory: PeerDirectory,
+        runs: StageRuns,
+        scheduler: Scheduler,
+    ) -> None:
+        self._shard = shard
+        self._identity = identity
+        self._links = links
+        self._directory = directory
+        self._runs = runs
+        self._scheduler = scheduler
+
+    def take(self, sender: bytes, body: bytes) -> None:
+        """One frame."""
+        named = [run for place in places_of(body) if (run := self._runs.find(place.run))]
+        concerned = [run for run in named if run.previous_tls == sender]
+        try:
+            frame = decode(body)
+            if isinstance(frame, Open):
+                self._open(sender, frame)
+            elif isinstance(frame, Abort):
+                self._abort(sender, frame)
+            elif isinstance(frame, Hidden):
+                self._take_hidden(frame, {run.id: run for run in concerned})
+            elif concerned:
+                self._finish(concerned[0], frame)
+        except Exception as error:  # noqa: BLE001 - a run's failure must not be the service's
+            if not concerned:
+                _log.warning("a frame was refused", extra={"kind": type(error).__name__})
+            for run in concerned:
+                self._runs.give_up(run, error)
+
+    def _take_hidden(self, frame: Hidden, concerned: dict[RunId, StageRun]) -> None:
+        hidden = activations.from_frame(frame, self._shard.architecture.hidden_size)
+        for segment, rows, data in frame.pieces():
+            run = concerned.get(segment.place.run)
+            if run is None:
+                continue
+            try:
+                run.expect(segment.place)
+                activations.check_finite(hidden[rows])
+                run.take(hidden[rows], data)
+                self._scheduler.add(run.id, segment.rows)
+            except FrameInvalid as error:
+                self._runs.give_up(run, error)
+
+    def _open(self, sender: bytes, frame: Open) -> None:
+        run_id = frame.place.run
+        if self._runs.find(run_id) is not None:
+            return
+        try:
+            binding = self._bind(sender, frame)
+            if self._runs.has_ended(run_id, binding.peers[0].tls):
+                return
+            run = self._runs.open(frame, binding)
+            if run.hop + 1 < len(frame.path):
+                onward = Open(
+                    Place(run_id, run.hop + 1, 0, 0),
+                    frame.request_id,
+                    frame.model_id,
+                    frame.capacity,
+                    frame.path,
+                    frame.salts[1:],
+                )
+                self._links.send(run.next_shard, encode(onward))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._runs.end(run_id)
+            self._runs.tell(frame.path[0], run_id, *fault_of(error, frame.place.hop))
+
+    def _bind(self, sender: bytes, frame: Open) -> RunBinding:
+        """Whether the run may be opened here, by this sender. Raises what `fault_of` knows."""
+        architecture, hop = self._shard.architecture, frame.place.hop
+        if (frame.place.sequence, frame.place.first_position) != (0, 0):
+            raise FrameInvalid("opens a run elsewhere than at its beginning")
+        if frame.capacity > architecture.context_length:
+            raise FrameInvalid(f"asks for {frame.capacity} positions")
+        if frame.model_id != self._identity.model_id:
+            raise PathInvalid(f"is of model {frame.model_id}, and we serve another")
+        peers = resolve_path(self._directory, frame.path, architecture.layer_count)
+        ours = (self._identity.shard_id, self._shard.layers)
+        if (peers[hop].shard_id, peers[hop].layers) != ours:
+            raise PathInvalid(f"has another shard at stage {hop}")
+        if peers[hop - 1].tls != sender:
+            raise PathInvalid(f"did not come from its stage {hop - 1}")
+        return RunBinding(frame.request_id, frame.model_id, peers)
+
+    def _finish(self, run: StageRun, frame: Frame) -> None:
+        if not isinstance(frame, Finish):
+            raise FrameInvalid("is not due")
+        run.expect(frame.place)
+        is_whole = frame.end_position == run.arrived == run.computed
+        if not is_whole or len(frame.receipts) != run.hop:
+            raise FrameInvalid("ends the run at another position, or has not one receipt a stage")
+        received, previous = run.received.digest(), run.hop - 1
+        check_receipt(
+            run.binding, self._identity.domain, previous, frame.receipts, frame.end_position
+        )
+        check_commitment(run.binding, previous, frame.receipts[previous], received)
+        receipt = sign_receipt(
+            run.binding,
+            self._identity,
+            self._shard.layers,
+            end_position=run.computed,
+            received=received,
+            sent=run.sent.digest(),
+            previous=frame.receipts[previous],
+        )
+        self._runs.end(run.id)
+        onward = Finish(run.next_place(), run.computed, (*frame.receipts, receipt))
+        self._links.send(run.next_shard, encode(onward))
+
+    def _abort(self, sender: bytes, frame: Abort) -> None:
+        """The entry wants no more of a run, or of one whose opening is still on its way here."""
+        run = self._runs.find(frame.place.run)
+        if run is None or sender == run.entry_tls:
+            self._runs.end(frame.place.run, by=sender)
