@@ -3,7 +3,7 @@
 import logging
 import time
 
-from shard_runtime.cache import CachePool
+from shard_runtime.cache import Room
 from shard_runtime.errors import LinkCongested
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Abort, Open, Place, RunId, encode
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 class StageRuns:
     """Open runs, with their caches and their places in the line. For the thread that computes."""
 
-    def __init__(self, *, pool: CachePool, limit: int, scheduler: Scheduler, links: Links) -> None:
+    def __init__(self, *, pool: Room, limit: int, scheduler: Scheduler, links: Links) -> None:
         self._table = RunTable(pool, limit)
         self._scheduler = scheduler
         self._links = links
