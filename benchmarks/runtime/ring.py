@@ -133,7 +133,7 @@ class RunningRing:
     def _ask(self, workload: Workload, streams: int) -> Moments:
         prompts = workload.prompts(streams, self._vocabulary)
         reply = self._workers[0].ask(do="ask", prompts=prompts, newTokens=workload.new_tokens)
-        return Moments(reply["began"], reply["moments"])
+        return Moments(reply["began"], reply["moments"], reply["ended"])
 
     def _reports(self) -> list[dict[str, Any]]:
         return [worker.ask(do="report") for worker in self._workers]

@@ -76,4 +76,4 @@ class RunningTransformers:
         """One batch."""
         prompts = workload.prompts(streams, self._vocabulary)
         reply = self._worker.ask(do="ask", prompts=prompts, newTokens=workload.new_tokens)
-        return Moments(reply["began"], reply["moments"])
+        return Moments(reply["began"], reply["moments"], reply["ended"])
