@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runtime.tables import QUIET
+
 BEGIN, END = "<!-- ratios: written by make bench -->", "<!-- end of ratios -->"
 
 
@@ -50,7 +52,11 @@ def table(figures: Mapping[str, Any]) -> str:
         if figures[key] is not None
     ]
     machine = figures["machine"]
-    return "\n".join([*lines, "", f"{machine['processor']}, {machine['date'][:10]}."])
+    where = f"{machine['processor']}, {machine['date'][:10]}"
+    others = max((each for each in figures["others_busy"] if each is not None), default=0.0)
+    if others > QUIET:
+        where += f"; others used up to {others:.0%} of the processor meanwhile"
+    return "\n".join([*lines, "", f"{where}."])
 
 
 def bring_up_to_date(readme: Path, figures: Mapping[str, Any]) -> None:

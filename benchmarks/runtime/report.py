@@ -74,7 +74,7 @@ def measured_json(figures: Figures) -> dict[str, Any]:
             "repeats_by_streams": dict(plan.repeats),
             "quick": plan.quick,
         },
-        "load_averages": list(figures.load_averages),
+        "others_busy": list(figures.others_busy),
         "missing": dict(figures.missing),
         "systems": {
             name: {

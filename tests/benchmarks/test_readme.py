@@ -22,6 +22,7 @@ FIGURES: dict[str, Any] = {
     "receipts_cost": 0.0123,
     "fill8": 0.95,
     "limit_share": None,
+    "others_busy": [0.02, 0.31],
     "machine": {"processor": "A Processor", "date": "2026-11-24T17:23:37+00:00"},
 }
 ROOT = Path(__file__).parent.parent.parent
@@ -43,6 +44,7 @@ def test_bring_up_to_date__marks__hold_what_was_measured_alone(tmp_path: Path) -
         "1.2 % |",
         "95.0 % |",
     ]
+    assert "2026-11-24; others used up to 31% of the processor meanwhile." in once
     bring_up_to_date(readme, FIGURES)
     assert readme.read_text() == once
 
