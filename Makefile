@@ -85,8 +85,8 @@ contracts: node ## compile the contracts
 demo: setup ## a paid, private, attested question and answer, all on this machine; QUESTION="…" asks your own
 	@.venv/bin/python -m demo $(DEMO_ARGS)
 
-bench: setup ## measure, and write the results into benchmarks/
-	.venv/bin/python -m benchmarks
+bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runtime --quick" for a first look
+	.venv/bin/python -m benchmarks $(BENCH_ARGS)
 
 # ---------------------------------------------------------------- checking
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.gas import report as gas
-from benchmarks.outcome import Options, Outcome
+from benchmarks.outcome import RESULTS, Options, Outcome
 from benchmarks.runtime import gpu
 from benchmarks.runtime import report as runtime
 from teetee.errors import TeeTeeError
-
-RESULTS = Path(__file__).parent / "results"
 
 BENCHMARKS: dict[str, Callable[[Options], Outcome]] = {
     "gas": gas.run,

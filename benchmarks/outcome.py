@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+RESULTS = Path(__file__).parent / "results"
+"""Where committed results are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """From the command line."""
 
     results: Path
-    """Folder that committed results are in."""
+    """Folder to write into."""
     quick: bool = False
     """Less exact in less time, where a benchmark knows how; nothing committed is overwritten."""
 

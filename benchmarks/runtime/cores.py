@@ -5,7 +5,10 @@ elsewhere nothing is pinned and nothing told.
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+
+from shard_runtime.check import memory
 
 
 def usable() -> tuple[int, ...]:
@@ -51,3 +54,9 @@ def peak_bytes(process: int) -> int:
         return 0
     line = next(line for line in text.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+@cache
+def bare_bytes() -> int:
+    """Of an interpreter that has imported torch and done nothing else."""
+    return memory.bare_bytes()

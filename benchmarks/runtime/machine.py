@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -49,9 +50,26 @@ class Machine:
         return asdict(self)
 
 
-def load_average() -> float:
-    """Of the last minute."""
-    return round(os.getloadavg()[0], 2)
+def busy_share(seconds: float) -> float | None:
+    """How much of all cores' time somebody uses while we only wait; None where there is no /proc.
+
+    Not the load average, which remembers what we did ourselves.
+    """
+    before = _processor_ticks()
+    time.sleep(seconds)
+    after = _processor_ticks()
+    if before is None or after is None or after[1] <= before[1]:
+        return None
+    return round(1 - (after[0] - before[0]) / (after[1] - before[1]), 3)
+
+
+def _processor_ticks() -> tuple[int, int] | None:
+    """(idle, all) of all cores since the machine started."""
+    path = Path("/proc/stat")
+    if not path.is_file():
+        return None
+    ticks = [int(each) for each in path.read_text().partition("\n")[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _first_processor() -> dict[str, str]:

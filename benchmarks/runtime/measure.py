@@ -2,14 +2,16 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from benchmarks.runtime.machine import Machine, load_average
+from benchmarks.runtime.machine import Machine, busy_share
 from benchmarks.runtime.memory_limit import reading
 from benchmarks.runtime.plan import Plan
 from benchmarks.runtime.progress import Progress
 from benchmarks.runtime.sample import Sample, median_of
 from benchmarks.runtime.system import Running, System
+
+WAITING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,13 @@ class Figures:
     """By system."""
     read_seconds: Sequence[Mapping[str, float]]
     """To read one byte for each weight, by way of reading, once a round."""
-    load_averages: Sequence[float] = field(default_factory=tuple)
-    """Of the last minute: before everything (others' load), then after each round (ours too)."""
+    others_busy: Sequence[float | None]
+    """Share of all cores' time that others used, a moment before each round."""
+
+    @property
+    def disturbed(self) -> float:
+        """The largest of `others_busy`."""
+        return max((each for each in self.others_busy if each is not None), default=0.0)
 
     def median(self, system: str, streams: int) -> Sample | None:
         """None if it was not measured."""
@@ -39,18 +46,18 @@ def measure(plan: Plan, progress: Progress) -> Figures:
     """Raises `BenchmarkError`, `TeeTeeError`."""
     samples: dict[str, dict[int, list[Sample]]] = {}
     reads: list[dict[str, float]] = []
-    loads = [load_average()]
+    others: list[float | None] = []
     with contextlib.ExitStack() as stack:
         running = _start(plan, stack, progress)
         reader = stack.enter_context(reading(plan.model.weights_per_token))
         for number in range(plan.rounds):
+            others.append(busy_share(WAITING_SECONDS))
             reads.append(reader.seconds())
             for step in plan.round(number):
                 name = step.system.name
                 with progress.step(name, step.streams):
                     sample = running[step.system].sample(step.streams)
                 samples.setdefault(name, {}).setdefault(step.streams, []).append(sample)
-            loads.append(load_average())
     return Figures(
         plan=plan,
         machine=Machine.here(),
@@ -58,7 +65,7 @@ def measure(plan: Plan, progress: Progress) -> Figures:
         missing={each.name: each.missing for each in plan.systems if each.missing is not None},
         notes={system.name: each.note for system, each in running.items() if each.note},
         read_seconds=reads,
-        load_averages=loads,
+        others_busy=others,
     )
 
 

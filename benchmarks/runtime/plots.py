@@ -82,21 +82,24 @@ def memory_of_stages(figures: Figures) -> Chart:
     rings = [ring for ring in rings if figures.median(ring.name, 1) is not None]
     places = [f"{ring.precision}\n{_stages(ring.stages)}" for ring in rings]
     names = [ring.name for ring in rings]
+    series: dict[str, Values] = {
+        f"stage {stage}" + (" (entry)" if stage == 0 else ""): [
+            _value(figures, name, 1, _peak_of(stage)) for name in names
+        ]
+        for stage in range(max(STAGES))
+    }
     hf = Transformers(plan.model, plan.workload, 2)
     if figures.median(hf.name, 1) is not None:
-        places.append("fp32\ntransformers")
-        names.append(hf.name)
+        places.append("fp32\nunsplit")
+        series = {stage: [*values, None] for stage, values in series.items()}
+        whole = _value(figures, hf.name, 1, _peak_of(0))
+        series["transformers"] = [*(None for _ in names), whole]
     return Chart(
         title="Peak memory of each process, one stream",
         across="precision and split",
         up="MiB over a bare interpreter with torch",
         places=places,
-        series={
-            f"stage {stage}" + (" (entry)" if stage == 0 else ""): [
-                _value(figures, name, 1, _peak_of(stage)) for name in names
-            ]
-            for stage in range(max(STAGES))
-        },
+        series=series,
     )
 
 

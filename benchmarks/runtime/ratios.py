@@ -105,16 +105,15 @@ class Comparison:
                 yield f"{key}{streams}", self._without(other, streams)
 
     def _against(self, ours: str, theirs: str, streams: int) -> Ratio:
-        number = f"{streams} stream{'s' if streams > 1 else ''}"
         return _ratio(
-            f"decoded tokens per second, {ours} over {theirs}, {number}",
+            f"decoded tokens per second, {ours} over {theirs}, {_streams(streams)}",
             lambda: self._decode(ours, streams) / self._decode(theirs, streams),
         )
 
     def _without(self, other: Ring, streams: int) -> Ratio:
         """By how much more a token takes than without; noise of the machine included."""
         return _ratio(
-            f"by how much more a token takes than in {other.name}, {streams} streams",
+            f"by how much more a token takes than in {other.name}, {_streams(streams)}",
             lambda: self._decode(other.name, streams) / self._decode(self._ring.name, streams) - 1,
         )
 
@@ -146,8 +145,12 @@ class Comparison:
         sample = self._figures.median(system, streams)
         if sample is None:
             reason = self._figures.missing.get(system, "it was not asked")
-            raise Unknown(f"no figure of {system} with {streams} streams: {reason}")
+            raise Unknown(f"no figure of {system} with {_streams(streams)}: {reason}")
         return sample
+
+
+def _streams(number: int) -> str:
+    return f"{number} stream{'s' if number > 1 else ''}"
 
 
 def _ratio(meaning: str, value: Callable[[], Value]) -> Ratio:

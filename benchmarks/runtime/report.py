@@ -4,19 +4,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.outcome import Options, Outcome
+from benchmarks.outcome import RESULTS, Options, Outcome
 from benchmarks.runtime.measure import Figures, measure
 from benchmarks.runtime.model import KEPT, smollm2
 from benchmarks.runtime.plan import full_plan, quick_plan
 from benchmarks.runtime.plots import write_plots
 from benchmarks.runtime.progress import Progress
 from benchmarks.runtime.ratios import Comparison
+from benchmarks.runtime.readme import bring_up_to_date
 from benchmarks.runtime.sample import median_of
 from benchmarks.runtime.tables import render
 
+README = RESULTS.parent.parent / "README.md"
+
 
 def run(options: Options) -> Outcome:
-    """Quick results go to `build/`, where they cannot pass for the real ones.
+    """Quick results go to `build/`, where they cannot pass for the real ones; real ones, if they go
+    where the committed ones are, also into the README.
 
     Raises `BenchmarkError`, `TeeTeeError`.
     """
@@ -25,7 +29,10 @@ def run(options: Options) -> Outcome:
     folder = KEPT if options.quick else options.results
     with Progress(plan) as progress:
         figures = measure(plan, progress)
-    return write(figures, folder)
+    outcome = write(figures, folder)
+    if folder == RESULTS:
+        bring_up_to_date(README, outcome.figures)
+    return outcome
 
 
 def write(figures: Figures, folder: Path) -> Outcome:
@@ -67,7 +74,7 @@ def measured_json(figures: Figures) -> dict[str, Any]:
             "repeats_by_streams": dict(plan.repeats),
             "quick": plan.quick,
         },
-        "load_averages": list(figures.load_averages),
+        "others_busy": list(figures.others_busy),
         "missing": dict(figures.missing),
         "systems": {
             name: {

@@ -15,7 +15,6 @@ from benchmarks.runtime.sample import Moments, Sample, overlap_share, sample_of
 from benchmarks.runtime.workers import started
 from benchmarks.runtime.workload import Workload
 from shard_runtime import Peer, split_layers
-from shard_runtime.check.memory import bare_bytes
 from shard_runtime.check.peers_json import peer_to_json
 from shard_runtime.check.processes import WorkerProcess
 from shard_runtime.native import NativeUnavailable, load_library
@@ -112,7 +111,6 @@ class RunningRing:
         self._workers = workers
         self._workload = workload
         self._vocabulary = vocabulary
-        self._bare = bare_bytes()
 
     def warm_up(self) -> None:
         """Connections, first pages, first products."""
@@ -128,7 +126,9 @@ class RunningRing:
         positions = streams * (self._workload.prompt_tokens + self._workload.new_tokens - 1)
         return replace(
             sample_of(moments, self._workload.prompt_tokens),
-            peak_bytes=tuple(cores.peak_bytes(process) - self._bare for process in processes),
+            peak_bytes=tuple(
+                cores.peak_bytes(process) - cores.bare_bytes() for process in processes
+            ),
             busy_share=tuple(overlap_share(each["spans"], moments.window) for each in reports),
             hop_bytes_per_position=tuple(report["bytes"] / positions for report in reports),
             hop_frames=tuple(report["frames"] for report in reports),
@@ -139,7 +139,7 @@ class RunningRing:
     def _ask(self, workload: Workload, streams: int) -> Moments:
         prompts = workload.prompts(streams, self._vocabulary)
         reply = self._workers[0].ask(do="ask", prompts=prompts, newTokens=workload.new_tokens)
-        return Moments(reply["began"], reply["moments"])
+        return Moments(reply["began"], reply["moments"], reply["ended"])
 
     def _reports(self) -> list[dict[str, Any]]:
         return [worker.ask(do="report") for worker in self._workers]

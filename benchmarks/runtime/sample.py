@@ -22,7 +22,7 @@ class Sample:
     decode_tokens_per_second: float | None = None
     """Of all streams together, while all of them decode."""
     total_tokens_per_second: float | None = None
-    """Prompt and new tokens, from the first request to the last token."""
+    """Prompt and new tokens, from the first request to the last answer."""
     first_token_seconds: float | None = None
     """The median stream's."""
     token_gap_p50_seconds: float | None = None
@@ -57,6 +57,8 @@ class Moments:
     began: float
     tokens: Sequence[Sequence[float]]
     """By stream; at least two each."""
+    ended: float
+    """When the last answer was complete, with its receipts if there are any."""
 
     @property
     def window(self) -> tuple[float, float]:
@@ -93,7 +95,7 @@ class Moments:
 def sample_of(moments: Moments, prompt_tokens: int) -> Sample:
     """All that follows from the moments."""
     firsts = [each[0] - moments.began for each in moments.tokens]
-    seconds = max(each[-1] for each in moments.tokens) - moments.began
+    seconds = moments.ended - moments.began
     all_prompts = len(firsts) * prompt_tokens
     gaps = sorted(after - before for each in moments.tokens for before, after in pairwise(each))
     return Sample(

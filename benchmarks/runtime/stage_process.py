@@ -124,7 +124,7 @@ class MeasuredStage:
         with ThreadPoolExecutor(len(prompts)) as threads:
             began = time.monotonic()
             moments = list(threads.map(lambda each: self._answer(each, new_tokens), prompts))
-        return {"began": began, "moments": moments}
+        return {"began": began, "moments": moments, "ended": time.monotonic()}
 
     def report(self, _command: Command) -> Command:
         """What was measured since the last time."""

@@ -18,6 +18,12 @@ and transformers' after the prompt. Decoding rates count while all streams decod
 measured, or the tool does not tell. `runtime.json` has every sample and what each key means.
 """
 
+QUIET = 0.1
+"""Share of the processor that others may use without a word about it."""
+DISTURBED = """\
+**Others used up to {share:.0%} of the processor meanwhile. That hurts most who computes with \
+several threads in step, and flatters who does not: measure again on an idle machine.**"""
+
 Part = Callable[[Sample], float | None]
 
 
@@ -34,6 +40,8 @@ def render(figures: Figures) -> str:
     lines = ["# Speed of the runtime", "", introduction, ", ".join(facts) + "."]
     if plan.quick:
         lines += ["", "**Quick run: few tokens and repeats, good for a first look alone.**"]
+    if figures.disturbed > QUIET:
+        lines += ["", DISTURBED.format(share=figures.disturbed)]
     lines += ["", *(f"* {name}: {note}" for name, note in figures.notes.items())]
     lines += ["", "## Ratios", "", *_ratio_table(figures)]
     lines += speed_tables(figures)

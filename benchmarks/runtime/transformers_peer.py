@@ -12,7 +12,6 @@ from benchmarks.runtime.sample import Moments, Sample, sample_of
 from benchmarks.runtime.workers import started
 from benchmarks.runtime.workload import Workload
 from shard_runtime.check import reference
-from shard_runtime.check.memory import bare_bytes
 from shard_runtime.check.processes import WorkerProcess
 
 
@@ -64,13 +63,12 @@ class RunningTransformers:
         self._worker = worker
         self._workload = workload
         self._vocabulary = vocabulary
-        self._bare = bare_bytes()
 
     def sample(self, streams: int) -> Sample:
         process = self._worker.process.pid
         cores.forget_peak(process)
         moments = self.ask(self._workload, streams)
-        peak = cores.peak_bytes(process) - self._bare
+        peak = cores.peak_bytes(process) - cores.bare_bytes()
         sample = sample_of(moments, self._workload.prompt_tokens)
         return replace(sample, peak_bytes=(peak,))
 
@@ -78,4 +76,4 @@ class RunningTransformers:
         """One batch."""
         prompts = workload.prompts(streams, self._vocabulary)
         reply = self._worker.ask(do="ask", prompts=prompts, newTokens=workload.new_tokens)
-        return Moments(reply["began"], reply["moments"])
+        return Moments(reply["began"], reply["moments"], reply["ended"])

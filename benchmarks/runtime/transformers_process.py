@@ -53,7 +53,7 @@ class TransformersProcess:
         )
         if len(moments) != new_tokens:
             raise AnswerIncomplete("transformers", new_tokens, len(moments))
-        return {"began": began, "moments": [moments] * len(prompts)}
+        return {"began": began, "moments": [moments] * len(prompts), "ended": time.monotonic()}
 
 
 if __name__ == "__main__":

@@ -23,4 +23,4 @@ class Workload:
 
 
 FULL = Workload(prompt_tokens=256, new_tokens=128)
-QUICK = Workload(prompt_tokens=256, new_tokens=32)
+QUICK = Workload(prompt_tokens=128, new_tokens=32)

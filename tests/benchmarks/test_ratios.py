@@ -48,11 +48,13 @@ def decoding(rate: float, **more: object) -> Sample:
 
 
 def figures_of(
-    samples: Mapping[str, Mapping[int, list[Sample]]], missing: Mapping[str, str] | None = None
+    samples: Mapping[str, Mapping[int, list[Sample]]],
+    missing: Mapping[str, str] | None = None,
+    busy: float = 0.0,
 ) -> Figures:
     plan = Plan(MODEL, FULL, {}, {1: 3, 8: 1})
     reads = [{"one way": 0.004, "another": 0.005}, {"one way": 0.002, "another": 0.005}]
-    return Figures(plan, Machine.here(), samples, missing or {}, {}, reads, [0.1])
+    return Figures(plan, Machine.here(), samples, missing or {}, {}, reads, [0.02, busy])
 
 
 MEASURED = {
@@ -101,15 +103,18 @@ def test_ratios__peer_missing__have_no_value_and_its_reason() -> None:
     ratios = Comparison(figures_of(measured, {RPC: "LLAMA_CPP_BIN is not set"})).ratios()
     without = [key for key, ratio in ratios.items() if ratio.value is None]
     assert without == KEYS[:2]
-    assert ratios[KEYS[0]].reason == (
-        f"no figure of {RPC} with 1 streams: LLAMA_CPP_BIN is not set"
-    )
+    assert ratios[KEYS[0]].reason == (f"no figure of {RPC} with 1 stream: LLAMA_CPP_BIN is not set")
     assert "| `decode1_vs_llamacpp_rpc_q8` | – |" in render(figures_of(measured))
 
 
 def test_ratios__nothing_measured__are_all_without_value() -> None:
     ratios = Comparison(figures_of({})).ratios()
     assert all(ratio.value is None and ratio.reason for ratio in ratios.values())
+
+
+def test_render__others_at_work__says_how_much() -> None:
+    assert "Others used" not in render(figures_of(MEASURED))
+    assert "Others used up to 42% of the processor" in render(figures_of(MEASURED, busy=0.42))
 
 
 def test_names__peers__are_those_the_systems_have() -> None:

@@ -16,10 +16,10 @@ from benchmarks.runtime.sample import Moments, Sample, median_of, overlap_share,
 
 
 def test_sample_of__one_stream__gives_rates_and_gaps() -> None:
-    sample = sample_of(Moments(10.0, [[12.0, 12.1, 12.2, 12.5]]), prompt_tokens=100)
+    sample = sample_of(Moments(10.0, [[12.0, 12.1, 12.2, 12.5]], 13.0), prompt_tokens=100)
     assert sample.prefill_tokens_per_second == pytest.approx(50)
     assert sample.decode_tokens_per_second == pytest.approx(3 / 0.5)
-    assert sample.total_tokens_per_second == pytest.approx(104 / 2.5)
+    assert sample.total_tokens_per_second == pytest.approx(104 / 3)
     assert sample.first_token_seconds == pytest.approx(2)
     assert sample.token_gap_p50_seconds == pytest.approx(0.1)
     assert sample.token_gap_p99_seconds == pytest.approx(0.3)
@@ -29,7 +29,7 @@ def test_sample_of__one_stream__gives_rates_and_gaps() -> None:
 def test_sample_of__several_streams__counts_while_all_decode() -> None:
     early = [1.0, 2.0, 3.0, 4.0, 5.0]
     late = [2.0, 3.0, 4.0, 5.0, 6.0]
-    sample = sample_of(Moments(0.0, [early, late]), prompt_tokens=10)
+    sample = sample_of(Moments(0.0, [early, late], 6.0), prompt_tokens=10)
     # In (2, 5]: three of each.
     assert sample.decode_tokens_per_second == pytest.approx(6 / 3)
     assert sample.decode_window_share == pytest.approx(6 / 8)
@@ -38,7 +38,7 @@ def test_sample_of__several_streams__counts_while_all_decode() -> None:
 
 
 def test_sample_of__streams_hardly_overlap__counts_prompts_as_well() -> None:
-    moments = Moments(0.0, [[1.0, 2.0, 3.0, 4.0], [4.0, 5.0, 6.0, 7.0]])
+    moments = Moments(0.0, [[1.0, 2.0, 3.0, 4.0], [4.0, 5.0, 6.0, 7.0]], 7.0)
     sample = sample_of(moments, prompt_tokens=10)
     assert sample.decode_window_share == 0
     assert sample.decode_tokens_per_second == pytest.approx(6 / 6)

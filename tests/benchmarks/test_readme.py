@@ -1,0 +1,63 @@
+"""The README's ratios.
+
+given a README with marks
+    when a run has been made
+        it should have the measured ratios between them, and no others, the rest as it was
+given a README without marks
+    it should be left alone
+the project's README should have them, and show every picture
+"""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runtime.readme import BEGIN, END, bring_up_to_date
+
+FIGURES: dict[str, Any] = {
+    "decode1_vs_llamacpp_rpc_q8": None,
+    "decode8_vs_llamacpp_rpc_q8": 2.5,
+    "decode1_vs_hf": 4.996,
+    "decode8_vs_hf": None,
+    "added_stage_cost": {"2 over 1": 0.043, "3 over 2": -0.01},
+    "receipts_cost": 0.0123,
+    "fill8": 0.95,
+    "limit_share": None,
+    "others_busy": [0.02, 0.31],
+    "machine": {"processor": "A Processor", "date": "2026-11-24T17:23:37+00:00"},
+}
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_bring_up_to_date__marks__hold_what_was_measured_alone(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nrest\n")
+    bring_up_to_date(readme, FIGURES)
+    once = readme.read_text()
+    assert once.startswith(f"# Title\n\n{BEGIN}\n")
+    assert once.endswith(f"{END}\n\nrest\n")
+    assert "old" not in once
+    rows = [line for line in once.splitlines() if line.startswith("| ")][1:]
+    assert [row.rsplit("| ", 1)[1] for row in rows] == [
+        "2.50 × |",
+        "5.00 × |",
+        "+4.3 % (2 over 1), -1.0 % (3 over 2) |",
+        "1.2 % |",
+        "95.0 % |",
+    ]
+    assert "2026-11-24; others used up to 31% of the processor meanwhile." in once
+    bring_up_to_date(readme, FIGURES)
+    assert readme.read_text() == once
+
+
+def test_bring_up_to_date__no_marks__changes_nothing(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("# Title\n")
+    bring_up_to_date(readme, FIGURES)
+    assert readme.read_text() == "# Title\n"
+
+
+def test_readme__of_the_project__has_marks_and_pictures() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert text.index(BEGIN) < text.index(END)
+    for name in ("streams", "stages", "memory"):
+        assert f"benchmarks/results/runtime-{name}.svg" in text
