@@ -1,5 +1,5 @@
-"""The README's ratios: written by the run that measured them, so that none is older or rounder than
-the results beside it.
+"""The README's ratios and pictures: written by the run that measured them, so that none is older or
+rounder than the results beside it.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,15 @@ from typing import Any
 
 from benchmarks.runtime.tables import QUIET
 
-BEGIN, END = "<!-- ratios: written by make bench -->", "<!-- end of ratios -->"
+BEGIN, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
+PICTURES = """\
+![Decoded tokens per second over the number of streams](benchmarks/results/runtime-streams.svg)
+
+![Time per token over the number of stages](benchmarks/results/runtime-stages.svg)
+
+![Peak memory of each stage](benchmarks/results/runtime-memory.svg)
+
+All figures, and what they do and do not compare: [runtime.md](benchmarks/results/runtime.md)."""
 
 
 def _times(value: float) -> str:
@@ -65,5 +73,5 @@ def bring_up_to_date(readme: Path, figures: Mapping[str, Any]) -> None:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if begin and end:
-        whole = f"{before}{BEGIN}\n\n{table(figures)}\n\n{END}{after}"
+        whole = f"{before}{BEGIN}\n\n{table(figures)}\n\n{PICTURES}\n\n{END}{after}"
         readme.write_text(whole, encoding="utf-8")

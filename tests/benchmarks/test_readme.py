@@ -2,12 +2,13 @@
 
 given a README with marks
     when a run has been made
-        it should have the measured ratios between them, and no others, the rest as it was
+        it should have the measured ratios and the pictures between them, the rest as it was
 given a README without marks
     it should be left alone
-the project's README should have them, and show every picture
+the project's README should have them, and no picture that is not there
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def test_bring_up_to_date__marks__hold_what_was_measured_alone(tmp_path: Path) -
     assert once.startswith(f"# Title\n\n{BEGIN}\n")
     assert once.endswith(f"{END}\n\nrest\n")
     assert "old" not in once
+    assert [once.count(f"runtime-{name}.svg") for name in ("streams", "stages", "memory")] == [
+        1
+    ] * 3
     rows = [line for line in once.splitlines() if line.startswith("| ")][1:]
     assert [row.rsplit("| ", 1)[1] for row in rows] == [
         "2.50 × |",
@@ -56,8 +60,9 @@ def test_bring_up_to_date__no_marks__changes_nothing(tmp_path: Path) -> None:
     assert readme.read_text() == "# Title\n"
 
 
-def test_readme__of_the_project__has_marks_and_pictures() -> None:
+def test_readme__of_the_project__has_marks_and_no_broken_pictures() -> None:
     text = (ROOT / "README.md").read_text()
     assert text.index(BEGIN) < text.index(END)
-    for name in ("streams", "stages", "memory"):
-        assert f"benchmarks/results/runtime-{name}.svg" in text
+    assert [
+        path for path in re.findall(r"!\[[^]]*\]\((\S+?)\)", text) if not (ROOT / path).exists()
+    ] == []
