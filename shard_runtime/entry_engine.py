@@ -34,7 +34,6 @@ from shard_runtime.receipts import check_receipts, sign_receipt
 from shard_runtime.scheduler import Scheduler
 from teetee.receipts import SignedReceipt
 
-
 _log = logging.getLogger(__name__)
 
 

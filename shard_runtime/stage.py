@@ -31,7 +31,6 @@ from shard_runtime.stage_intake import StageIntake
 from shard_runtime.stage_pulse import StagePulse
 from shard_runtime.stage_runs import StageRuns
 
-
 _log = logging.getLogger(__name__)
 
 
