@@ -106,9 +106,9 @@ def survives(
             generation = ask(ring, said, sampling=SAMPLINGS[sampling])
             assert fault.struck.is_set()
         assert_same(generation, expected[sampling], said)
-        change = generation.changes[0]
-        assert change.from_shards == (victim,)
-        assert change.to_shards == (victim + STAGES - 1,)
+        # On crowded cores another stage may be late too, and be taken for dead.
+        change = next(each for each in generation.changes if victim in each.from_shards)
+        assert victim + STAGES - 1 in change.to_shards
         known = max(position + 1, len(PROMPT))
         assert change.position in {known, known + 1}  # what was on its way may still arrive
         dead = {victim} if strike == "killed" else set()
