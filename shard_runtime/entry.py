@@ -174,7 +174,9 @@ class Entry:
             try:
                 run = EntryRun(request, self._bind(path, request.request_id), salts)
                 request.take_path(path)
-                return self._follow(run, caller)
+                # From now on, so that those who choose a path next see it.
+                with self.measurements.counted(path[1:]):
+                    return self._follow(run, caller)
             except PATH_FAILURES as error:
                 search.failed(error, time.monotonic())
                 caller.tell_failure(error)

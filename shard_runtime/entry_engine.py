@@ -4,6 +4,7 @@ A step is: what came in, the next tokens, rows of several runs through our layer
 stages. While those compute, the next step is taken, with other rows: so all stages work at once.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ from shard_runtime.peers import PeerDirectory
 from shard_runtime.receipts import check_receipts, sign_receipt
 from shard_runtime.scheduler import Scheduler
 from teetee.receipts import SignedReceipt
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,12 @@ class EntryEngine:
 
     def _work(self) -> None:
         while not self._inbox.closed:
-            self.step()
-            self._end_silent()
+            try:
+                self.step()
+                self._end_silent()
+            except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
+                _log.error("a step failed", extra={"kind": type(error).__name__})
+                self._runs.fail_all(StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
         self._runs.fail_all(EntryClosed())
 
     def _take_events(self) -> None:

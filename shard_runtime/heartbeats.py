@@ -62,8 +62,6 @@ class Heartbeats:
 
     def follow(self, shards: Iterable[ShardId]) -> None:
         """A path over these begins."""
-        shards = tuple(shards)
-        self._measurements.began(shards)
         with self._lock:
             for shard_id in shards:
                 followed = self._followed.setdefault(shard_id, _Followed())
@@ -71,8 +69,6 @@ class Heartbeats:
 
     def leave(self, shards: Iterable[ShardId]) -> None:
         """It has ended."""
-        shards = tuple(shards)
-        self._measurements.ended(shards)
         with self._lock:
             for shard_id in shards:
                 self._followed[shard_id].paths -= 1

@@ -6,7 +6,8 @@ Thread-safe: the reading threads tell, whoever chooses paths asks.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shard_runtime.frames import Load
@@ -44,16 +45,18 @@ class Measurements:
         self._ours: Counter[ShardId] = Counter()
         self._lock = threading.Lock()
 
-    def began(self, shards: Iterable[ShardId]) -> None:
-        """A run of ours goes over these."""
+    @contextmanager
+    def counted(self, shards: Iterable[ShardId]) -> Iterator[None]:
+        """A run of ours goes over these for the length of the block."""
+        shards = tuple(shards)
         with self._lock:
             self._ours.update(shards)
-
-    def ended(self, shards: Iterable[ShardId]) -> None:
-        """It does not any more."""
-        with self._lock:
-            self._ours.subtract(shards)
-            self._ours = +self._ours
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ours.subtract(shards)
+                self._ours = +self._ours
 
     def heard(self, shard_id: ShardId, round_trip: float, load: Load) -> None:
         """It answered a heartbeat."""

@@ -1,8 +1,8 @@
 """Which path a request takes next, and which shards it leaves out for a while.
 
 A shard that failed is left out at first for a second, then twice as long each time; one that broke
-the protocol, for good; one that had no room, until some may have become free. Who chooses among the
-others is the caller's matter.
+the protocol, for good; one that had no room, for a quarter as long, and never long. Who chooses
+among the others is the caller's matter.
 """
 
 import math
@@ -31,6 +31,7 @@ PATH_FAILURES = (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, LinkCon
 _FIRST_SECONDS = 1.0
 _LONGEST_SECONDS = 30.0
 _FULL_SECONDS = 0.25
+_LONGEST_FULL_SECONDS = 2.0
 _FULL = frozenset({Fault.CACHE_FULL, Fault.TOO_MANY_RUNS})
 
 
@@ -72,10 +73,10 @@ class PathSearch:
     def _rest(self, shard_id: ShardId, error: PathFailure) -> float:
         if isinstance(error, StageMisbehaved):
             return math.inf
-        if isinstance(error, StageFailed) and error.fault in _FULL:
-            return _FULL_SECONDS
+        longer = 1 << min(self._failures[shard_id], 16)
         self._failures[shard_id] += 1
-        longer = 1 << min(self._failures[shard_id] - 1, 16)
+        if isinstance(error, StageFailed) and error.fault in _FULL:
+            return min(_FULL_SECONDS * longer, _LONGEST_FULL_SECONDS)
         return min(_FIRST_SECONDS * longer, _LONGEST_SECONDS)
 
 

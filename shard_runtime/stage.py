@@ -5,6 +5,7 @@ on to the next stages. What goes wrong with one run ends that run, frees its cac
 entry; the others go on. Heartbeats are answered by the threads that read, whatever that one does.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from shard_runtime.scheduler import Scheduler
 from shard_runtime.stage_intake import StageIntake
 from shard_runtime.stage_pulse import StagePulse
 from shard_runtime.stage_runs import StageRuns
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,12 @@ class Stage:
 
     def _work(self) -> None:
         while not self._inbox.closed:
-            self.step()
-            self._end_idle()
+            try:
+                self.step()
+                self._end_idle()
+            except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
+                _log.error("a step failed", extra={"kind": type(error).__name__})
+                self._runs.surrender_all(Fault.INTERNAL)
         self._runs.end_all()
 
     def _take_events(self) -> None:

@@ -5,7 +5,8 @@ receipts are signed. What is not due, or comes from whom it is not due, ends its
 import logging
 
 from shard_runtime import activations
-from shard_runtime.errors import FrameInvalid, PathInvalid
+from shard_runtime.errors import FrameInvalid, PathInvalid, PeerUnknown
+from shard_runtime.faults import Fault
 from shard_runtime.frames import (
     Abort,
     Finish,
@@ -27,6 +28,7 @@ from shard_runtime.runs import StageRun
 from shard_runtime.scheduler import Scheduler
 from shard_runtime.stage_runs import StageRuns
 from shard_runtime.surrender import fault_of
+from teetee.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 
@@ -104,9 +106,15 @@ class StageIntake:
                     frame.salts[1:],
                 )
                 self._links.send(run.next_shard, encode(onward))
+        except PeerUnknown as error:
+            # Whoever is not active is in the way, not we who say so.
+            self._refuse(frame, Fault.PATH_INVALID, frame.path.index(ShardId(error.shard_id)))
         except Exception as error:  # noqa: BLE001 - as above
-            self._runs.end(run_id)
-            self._runs.tell(frame.path[0], run_id, *fault_of(error, frame.place.hop))
+            self._refuse(frame, *fault_of(error, frame.place.hop))
+
+    def _refuse(self, frame: Open, fault: Fault, stage: int) -> None:
+        self._runs.end(frame.place.run)
+        self._runs.tell(frame.path[0], frame.place.run, fault, stage)
 
     def _bind(self, sender: bytes, frame: Open) -> RunBinding:
         """Whether the run may be opened here, by this sender. Raises what `fault_of` knows."""

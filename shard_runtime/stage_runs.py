@@ -61,6 +61,11 @@ class StageRuns:
         self.end(run.id)
         self.tell(run.entry, run.id, fault, stage)
 
+    def surrender_all(self, fault: Fault) -> None:
+        """What happened is our fault, and no one run's."""
+        for run in self._table:
+            self.surrender(run, fault, run.hop)
+
     def without(self, shard_id: ShardId) -> None:
         """A shard is gone: so are the runs that go on to it, or belong to it."""
         for run in self._table:

@@ -9,6 +9,8 @@ given a long request in work
     tokens should go on between the chunks of a prompt
 given one run of a step that cannot be computed, or whose rows are not numbers or out of place
     it alone should end, and its stage be named
+given a step that fails outside of any run
+    what is open should end, and the next request be answered
 given a frame that is cut off
     the runs that it names should end, and the next ones go on
 given more requests than the cache has room for
@@ -191,6 +193,28 @@ def test_generate__one_of_a_step_cannot_be_computed__ends_alone(spoken: ModelSou
         assert got[0].shard_id == 2
         assert [tokens(each) for each in got[1:]] == alone[1:]
         assert eventually(lambda: is_empty(ring))
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["entry", "stage"])
+def test_step__fails_outside_of_any_run__ends_what_is_open_and_goes_on(
+    spoken: ModelSource, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with running(spoken, 2) as ring:
+        part = ring.part(2) if number == 2 else ring.entry._engine
+        handed_on, failing = part._hand_on, threading.Event()
+
+        def fail_once(batch: Sequence[Any], computed: Sequence[Any]) -> None:
+            if batch and not failing.is_set():
+                failing.set()
+                raise RuntimeError("canary")
+            handed_on(batch, computed)
+
+        monkeypatch.setattr(part, "_hand_on", fail_once)
+        with pytest.raises(StageFailed) as raised:
+            ring.ask(prompt_of(20))
+        assert raised.value.shard_id == number
+        assert eventually(lambda: is_empty(ring))
+        assert ring.ask(prompt_of(20)).token_ids
 
 
 def last_row_nan(frame: Hidden) -> bytes:

@@ -13,6 +13,8 @@ given no replica
         it should go on with it
     when it has no deadline
         it should raise what broke the path
+given replicas that are alike
+    requests should spread over them
 given a stage that lies
     it should never be taken again, and be named to the caller
 given a stage that had no room
@@ -104,9 +106,9 @@ def survives(
             generation = ask(ring, said, sampling=SAMPLINGS[sampling])
             assert fault.struck.is_set()
         assert_same(generation, expected[sampling], said)
-        change = generation.changes[0]
-        assert change.from_shards == (victim,)
-        assert change.to_shards == (victim + STAGES - 1,)
+        # On crowded cores another stage may be late too, and be taken for dead.
+        change = next(each for each in generation.changes if victim in each.from_shards)
+        assert victim + STAGES - 1 in change.to_shards
         known = max(position + 1, len(PROMPT))
         assert change.position in {known, known + 1}  # what was on its way may still arrive
         dead = {victim} if strike == "killed" else set()
@@ -245,6 +247,29 @@ def test_generate__both_replicas_struck_one_after_the_other__changes_twice(
             PathChange(len(PROMPT) + 11, (ShardId(3),), (ShardId(5),)),
             PathChange(len(PROMPT) + 41, (ShardId(5),), (ShardId(7),)),
         )
+
+
+def test_generate__replicas_that_are_alike__share_the_load(spoken: ModelSource) -> None:
+    """The second request takes what the first one left."""
+    with running(spoken, 2, copies=2, entry_settings=SETTINGS) as ring:
+        chosen: list[ShardId] = []
+        first = threading.Event()
+
+        def cheapest(avoiding: frozenset[ShardId]) -> list[ShardId]:
+            del avoiding
+            replicas = [ShardId(2), ShardId(3)]
+            chosen.append(min(replicas, key=ring.entry.measurements.cost))
+            return [ShardId(1), chosen[-1]]
+
+        def one() -> None:
+            ring.ask(PROMPT, 100, paths=cheapest, on_text=lambda _: first.set())
+
+        other = threading.Thread(target=one)
+        other.start()
+        assert first.wait(10)
+        ring.ask(PROMPT, 2, paths=cheapest)
+        other.join()
+        assert sorted(chosen) == [2, 3]
 
 
 def test_generate__stage_lies__is_named_and_never_taken_again(

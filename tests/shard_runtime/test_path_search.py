@@ -3,7 +3,7 @@
 given a shard that failed
     it should be avoided for a second, then for twice as long each time
 given one that had no room
-    it should be avoided for a quarter of a second
+    it should be avoided for a quarter of a second, then longer, two seconds at most
 given one that broke the protocol
     it should be avoided for good
 given a failure of our own
@@ -62,11 +62,12 @@ def test_path__after_failures__avoids_longer_each_time() -> None:
 
 
 def test_path__shard_had_no_room__comes_back_soon_every_time() -> None:
-    search = PathSearch(Chooser(), OURS)
-    for now in (0.0, 1.0, 2.0):
+    search, now = PathSearch(Chooser(), OURS), 0.0
+    for seconds in (0.25, 0.5, 1.0, 2.0, 2.0):
         search.failed(StageFailed(1, FIRST, Fault.CACHE_FULL), now)
-        assert search.path(now + 0.24) == (OURS, SECOND)
-        assert search.path(now + 0.25) == (OURS, FIRST)
+        assert search.path(now + seconds - 0.01) == (OURS, SECOND)
+        now += seconds
+        assert search.path(now) == (OURS, FIRST)
 
 
 def test_path__shard_broke_the_protocol__never_comes_back() -> None:

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 import pytest
 
-from shard_runtime import EntrySettings, ModelSource, Peer
+from shard_runtime import EntrySettings, FixedDirectory, ModelSource, Peer
 from shard_runtime.errors import (
     CacheFull,
     ContextOverflow,
@@ -375,6 +375,16 @@ def test_stage__directory_gives_it_other_layers__refuses_the_run(llama: ModelSou
     with running(llama, 3, alter_peer=alter) as ring:
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT, path=[1, 2])
+        assert (raised.value.shard_id, raised.value.fault) == (2, Fault.PATH_INVALID)
+        assert eventually(lambda: is_empty(ring))
+
+
+def test_stage__another_stage_is_not_active_for_it__names_that_one(llama: ModelSource) -> None:
+    with running(llama, 3) as ring:
+        knows_less = FixedDirectory([ring.directory.find(ShardId(each)) for each in (1, 3)])
+        ring.part(3)._intake._directory = knows_less
+        with pytest.raises(StageFailed) as raised:
+            ring.ask(PROMPT)
         assert (raised.value.shard_id, raised.value.fault) == (2, Fault.PATH_INVALID)
         assert eventually(lambda: is_empty(ring))
 
