@@ -150,6 +150,12 @@ def even_split(layers: int, stages: int) -> list[LayerRange]:
     return [LayerRange(first, end) for first, end in pairwise(bounds)]
 
 
+def room_for(source: ModelSource, layers: LayerRange, positions: int) -> int:
+    """Bytes of cache, whoever computes."""
+    shard = load_shard(source, layers, is_entry=layers.first == 0)
+    return shard.cache_pool(0).bytes_for(positions)
+
+
 @contextmanager
 def running(
     source: ModelSource,

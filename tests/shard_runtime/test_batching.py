@@ -31,8 +31,9 @@ from shard_runtime.errors import CacheFull, StageFailed, StageMisbehaved
 from shard_runtime.frames import Hidden, decode, encode
 from shard_runtime.model.batch import Span
 from teetee.identifiers import ShardId
+from teetee.layers import LayerRange
 from teetee.prompt import Sampling
-from tests.shard_runtime.rings import QUICK_ENTRY, Ring, running
+from tests.shard_runtime.rings import QUICK_ENTRY, Ring, room_for, running
 from tests.shard_runtime.test_run_life import PATIENCE, eventually, is_empty
 from tests.shard_runtime.tiny_models import CONTEXT, prompt_of
 
@@ -302,7 +303,7 @@ def test_generate__frame_of_several_runs_is_cut_off__ends_those_and_serves_the_n
 def test_generate__more_than_the_cache_has_room_for__wait_for_each_other(
     spoken: ModelSource,
 ) -> None:
-    per_run = (20 + 12 - 1) * 2 * 2 * 2 * 8 * 4
+    per_run = room_for(spoken, LayerRange(0, 2), 20 + 12 - 1)
     tight = replace(QUICK_ENTRY, cache_bytes=2 * per_run)
     asked = [(prompt_of(20, seed=number), Sampling(max_tokens=12)) for number in range(9)]
     used: list[int] = []

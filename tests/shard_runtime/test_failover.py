@@ -44,9 +44,10 @@ from shard_runtime.generation import PathChange
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.path_search import PathFailure
 from teetee.identifiers import ShardId
+from teetee.layers import LayerRange
 from teetee.prompt import Sampling
 from tests.shard_runtime.failing import STRIKES, Fault, brought_back, freeze, kill
-from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
+from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, room_for, running
 from tests.shard_runtime.test_run_life import eventually, is_empty
 
 PROMPT = tuple(b"canary, the theory of it")[:20]
@@ -294,7 +295,7 @@ def test_generate__stage_lies__is_named_and_never_taken_again(
 def test_generate__stage_without_room__is_tried_again_when_it_has_some(
     spoken: ModelSource, quiet: dict[str, Generation]
 ) -> None:
-    per_run = (len(PROMPT) + TOKENS - 1) * 2 * 2 * 2 * 8 * 4
+    per_run = room_for(spoken, LayerRange(2, 4), len(PROMPT) + TOKENS - 1)
     tight = replace(QUICK_STAGE, cache_bytes=per_run)
     answers: list[Generation] = []
     with running(spoken, STAGES, entry_settings=SETTINGS, stage_settings=tight) as ring:
