@@ -151,8 +151,8 @@ def even_split(layers: int, stages: int) -> list[LayerRange]:
 
 
 def room_for(source: ModelSource, layers: LayerRange, positions: int) -> int:
-    """Bytes of cache, whoever computes."""
-    shard = load_shard(source, layers, is_entry=layers.first == 0)
+    """Bytes of cache in `running`'s usual shards."""
+    shard = load_shard(source, layers, is_entry=layers.first == 0, compute=Compute.TORCH)
     return shard.cache_pool(0).bytes_for(positions)
 
 
