@@ -66,7 +66,7 @@ def load_torch_shard(
 
 
 class PartLoader:
-    """Loads a slice part after part, layers first, and keeps their digests in that order."""
+    """Loads a slice part after part, in any order, and keeps their digests in the slice's."""
 
     def __init__(
         self,
@@ -83,31 +83,37 @@ class PartLoader:
         self.dtype = _DTYPES[dtype]
         self._source = source
         self._manifest = manifest
-        self._digests: list[bytes] = []
+        self._layer_digests: dict[int, bytes] = {}
+        self._entry_digests: tuple[bytes, ...] = ()
         # First, because it takes memory for a moment, and the weights are not there yet.
         self._tokenizer = read_tokenizer_files(source) if is_entry else None
 
     @property
     def slice_digest(self) -> bytes:
         """Of what was loaded so far: the slice's, after all of it."""
-        return keccak256(b"".join(self._digests))
+        layers = (digest for _, digest in sorted(self._layer_digests.items()))
+        return keccak256(b"".join((*layers, *self._entry_digests)))
 
     def layer(self, layer: int) -> dict[str, torch.Tensor]:
         """A layer's tensors by the names of `tensor_places`."""
         expected = self._manifest.layer_digests[layer] if self._manifest else None
-        return self._fill(layer_part(self._source, layer), expected)
+        tensors, self._layer_digests[layer] = self._fill(layer_part(self._source, layer), expected)
+        return tensors
 
     def entry(self) -> dict[str, torch.Tensor]:
         """What an entry has beyond its layers."""
         assert self._tokenizer is not None
         manifest = self._manifest
-        embedding = embedding_part(self._source, self._tokenizer)
-        tensors = self._fill(embedding, manifest.embedding_digest if manifest else None)
-        expected = manifest.head_digest if manifest else None
-        return tensors | self._fill(head_part(self._source), expected)
+        embedding, first = self._fill(
+            embedding_part(self._source, self._tokenizer),
+            manifest.embedding_digest if manifest else None,
+        )
+        head, last = self._fill(head_part(self._source), manifest.head_digest if manifest else None)
+        self._entry_digests = (first, last)
+        return embedding | head
 
-    def _fill(self, part: Part, expected: bytes | None) -> dict[str, torch.Tensor]:
-        """The part's tensors in memory, by name. Raises `DigestMismatch`."""
+    def _fill(self, part: Part, expected: bytes | None) -> tuple[dict[str, torch.Tensor], bytes]:
+        """The part's tensors in memory, by name, and its digest. Raises `DigestMismatch`."""
         tensors = {
             name: torch.empty(shape, dtype=self.dtype)
             for name, shape in part.places.targets.items()
@@ -115,9 +121,9 @@ class PartLoader:
         running = PartDigest(part)
         for slot in part.slots:
             self._copy(running, slot, tensors[slot.target])
-        check_digest(part, expected, running.digest())
-        self._digests.append(running.digest())
-        return tensors
+        digest = running.digest()
+        check_digest(part, expected, digest)
+        return tensors, digest
 
     def _copy(self, running: PartDigest, slot: Slot, target: torch.Tensor) -> None:
         tensor = self._source.tensors.find(slot.name)

@@ -101,15 +101,17 @@ def load_native_shard(
     precision: Precision,
     crew: Crew,
 ) -> NativeShard:
-    """Load one slice, layer after layer: at its peak one layer (or the embedding) stands twice.
+    """Load one slice, embedding first and then layer after layer: the embedding stands twice while
+    no layer is there, and then one layer does.
 
     Raises `NativeUnavailable`, `NativeRefused`, and what `load_shard` raises.
     """
     native = NativeLayers(source.architecture, precision=precision, crew=crew)
     loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype="float32")
+    embedding, head = _outside(loader, source, precision, crew) if is_entry else (None, None)
+    return_freed_memory()
     for layer in layers.indices:
         native.add_layer(loader.layer(layer), source.architecture.windows[layer])
-    embedding, head = _outside(loader, source, precision, crew) if is_entry else (None, None)
     return_freed_memory()
     return NativeShard(
         architecture=source.architecture,
