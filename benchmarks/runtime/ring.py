@@ -15,11 +15,11 @@ from benchmarks.runtime.sample import Moments, Sample, overlap_share, sample_of
 from benchmarks.runtime.workers import started
 from benchmarks.runtime.workload import Workload
 from shard_runtime import Peer, split_layers
+from shard_runtime.check.loopback import loopback_peer
 from shard_runtime.check.peers_json import peer_to_json
 from shard_runtime.check.processes import WorkerProcess
 from shard_runtime.native import NativeUnavailable, load_library
 from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
 
 FP32, INT8, BF16 = "fp32", "int8", "bf16"
 PRECISIONS = (FP32, INT8)
@@ -97,7 +97,8 @@ class Ring:
                 committed=self.committed,
             )
         replies = [worker.receive() for worker in workers]
-        return [_peer(stage, *each) for stage, each in enumerate(zip(layers, replies, strict=True))]
+        told = enumerate(zip(layers, replies, strict=True), start=1)
+        return [loopback_peer(ShardId(number), *each) for number, each in told]
 
 
 class RunningRing:
@@ -143,15 +144,3 @@ class RunningRing:
 
     def _reports(self) -> list[dict[str, Any]]:
         return [worker.ask(do="report") for worker in self._workers]
-
-
-def _peer(stage: int, layers: LayerRange, reply: dict[str, Any]) -> Peer:
-    return Peer(
-        shard_id=ShardId(stage + 1),
-        host="127.0.0.1",
-        port=reply["port"],
-        tls=bytes.fromhex(reply["tls"]),
-        layers=layers,
-        signer=reply["signer"],
-        identity_digest=bytes.fromhex(reply["identityDigest"]),
-    )

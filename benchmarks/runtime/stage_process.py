@@ -19,36 +19,21 @@ from benchmarks.runtime.workers import Command, serve
 from shard_runtime import (
     Entry,
     FixedDirectory,
-    LinkIdentity,
-    Listener,
     ModelTokenizer,
     Shard,
     Stage,
-    StageIdentity,
-    TlsLinks,
     load_shard,
     open_model,
 )
+from shard_runtime.check.loopback import LoopbackStage
 from shard_runtime.check.peers_json import peer_from_json
-from shard_runtime.check.worker import DOMAIN, MODEL_ID
 from shard_runtime.model.tokenizer_files import TokenizerFiles
 from shard_runtime.path_search import fixed_path
-from teetee.enclave_keys import EnclaveKeys
 from teetee.identifiers import RequestId, ShardId
 from teetee.layers import LayerRange
 from teetee.prompt import Sampling
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
-
-
-class FreshSecrets:
-    """A guest agent for one process: its keys are random and end with it."""
-
-    def get_key(self, path: str) -> bytes:
-        return secrets.token_bytes(32)
-
-    def get_quote(self, report_data: bytes) -> bytes:
-        raise NotImplementedError("A stage of the benchmark is no enclave and has no quotes.")
 
 
 class LetterTokenizer(ModelTokenizer):
@@ -67,10 +52,7 @@ class MeasuredStage:
     """One stage."""
 
     def __init__(self) -> None:
-        self._keys = EnclaveKeys.derive(FreshSecrets())
-        self._identity_digest = secrets.token_bytes(32)
-        self._link_identity = LinkIdentity(self._keys.tls, self._keys.tls_certificate_der)
-        self._listener = Listener(identity=self._link_identity, host="127.0.0.1", port=0)
+        self._loopback = LoopbackStage()
         self._meter = StageMeter()
         self._shard: Shard | None = None
         self._part: Entry | Stage | None = None
@@ -84,32 +66,17 @@ class MeasuredStage:
         self._shard = _shard(command)
         self._meter.watch(self._shard)
         self._meter.watch_receipts()
-        self._listener.start()
-        return {
-            "port": self._listener.port,
-            "tls": self._keys.keyset.tls.hex(),
-            "signer": self._keys.keyset.signer,
-            "identityDigest": self._identity_digest.hex(),
-        }
+        return self._loopback.listen()
 
     def join(self, command: Command) -> Command:
         assert self._shard is not None
         peers = [peer_from_json(peer) for peer in command["peers"]]
         self._path = [peer.shard_id for peer in peers]
         directory = FixedDirectory(peers)
-        links = CountedLinks(
-            TlsLinks(identity=self._link_identity, directory=directory, listener=self._listener),
-            self._meter,
-        )
+        links = CountedLinks(self._loopback.links(directory), self._meter)
         wiring: dict[str, Any] = {
             "shard": self._shard,
-            "identity": StageIdentity(
-                ShardId(command["shardId"]),
-                MODEL_ID,
-                self._identity_digest,
-                self._keys.signer,
-                DOMAIN,
-            ),
+            "identity": self._loopback.identity(ShardId(command["shardId"])),
             "links": links,
             "directory": directory,
         }

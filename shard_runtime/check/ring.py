@@ -3,11 +3,10 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from shard_runtime.check.loopback import DOMAIN, MODEL_ID, loopback_peer
 from shard_runtime.check.peers_json import peer_to_json
 from shard_runtime.check.processes import WorkerProcess, started
-from shard_runtime.check.worker import DOMAIN, MODEL_ID
 from shard_runtime.model.source import ModelSource
 from shard_runtime.peers import Peer
 from shard_runtime.receipts import RunBinding, check_commitment, check_receipt
@@ -76,20 +75,8 @@ def _load(
         )
     replies = [worker.receive() for worker in workers]
     return tuple(
-        _peer(stage, each, reply)
-        for stage, (each, reply) in enumerate(zip(layers, replies, strict=True))
-    )
-
-
-def _peer(stage: int, layers: LayerRange, reply: dict[str, Any]) -> Peer:
-    return Peer(
-        shard_id=ShardId(stage + 1),
-        host="127.0.0.1",
-        port=reply["port"],
-        tls=bytes.fromhex(reply["tls"]),
-        layers=layers,
-        signer=reply["signer"],
-        identity_digest=bytes.fromhex(reply["identityDigest"]),
+        loopback_peer(ShardId(stage), each, reply)
+        for stage, (each, reply) in enumerate(zip(layers, replies, strict=True), start=1)
     )
 
 

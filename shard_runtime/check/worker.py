@@ -12,13 +12,10 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from shard_runtime.check import reference
+from shard_runtime.check.loopback import LoopbackStage
 from shard_runtime.check.memory import peak_bytes
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.entry import Entry
-from shard_runtime.errors import CheckFailed
-from shard_runtime.identity import LinkIdentity, StageIdentity
-from shard_runtime.links.listener import Listener
-from shard_runtime.links.tls_links import TlsLinks
 from shard_runtime.model.shard import Shard
 from shard_runtime.model.source import ModelSource, open_model
 from shard_runtime.model.tokenizer import load_tokenizer
@@ -26,37 +23,19 @@ from shard_runtime.path_search import fixed_path
 from shard_runtime.peers import FixedDirectory
 from shard_runtime.shard_loading import load_shard
 from shard_runtime.stage import Stage
-from teetee.enclave_keys import EnclaveKeys
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.identifiers import RequestId, ShardId
 from teetee.layers import LayerRange
 from teetee.prompt import Sampling
-from teetee.receipts import ReceiptDomain
-
-MODEL_ID = ModelId(1)
-DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")
 
 Command = dict[str, Any]
-
-
-class _FreshSecrets:
-    """A guest agent for one process: its keys are random and end with it."""
-
-    def get_key(self, path: str) -> bytes:
-        return secrets.token_bytes(32)
-
-    def get_quote(self, report_data: bytes) -> bytes:
-        raise CheckFailed("a stage of the check", "it is no enclave and has no quotes")
 
 
 class StageWorker:
     """One stage. `load`, then `join`, then (for an entry) `ask`."""
 
     def __init__(self) -> None:
-        self._keys = EnclaveKeys.derive(_FreshSecrets())
-        self._identity_digest = secrets.token_bytes(32)
-        self._link_identity = LinkIdentity(self._keys.tls, self._keys.tls_certificate_der)
-        self._listener = Listener(identity=self._link_identity, host="127.0.0.1", port=0)
+        self._loopback = LoopbackStage()
         self._source: ModelSource | None = None
         self._shard: Shard | None = None
         self._part: Entry | Stage | None = None
@@ -66,22 +45,14 @@ class StageWorker:
         self._shard = load_shard(
             self._source, LayerRange(*command["layers"]), is_entry=command["isEntry"]
         )
-        self._listener.start()
-        return {
-            "port": self._listener.port,
-            "tls": self._keys.keyset.tls.hex(),
-            "signer": self._keys.keyset.signer,
-            "identityDigest": self._identity_digest.hex(),
-        }
+        return self._loopback.listen()
 
     def join(self, command: Command) -> Command:
         assert self._shard is not None
         assert self._source is not None
         directory = FixedDirectory(peer_from_json(peer) for peer in command["peers"])
-        links = TlsLinks(identity=self._link_identity, directory=directory, listener=self._listener)
-        identity = StageIdentity(
-            ShardId(command["shardId"]), MODEL_ID, self._identity_digest, self._keys.signer, DOMAIN
-        )
+        links = self._loopback.links(directory)
+        identity = self._loopback.identity(ShardId(command["shardId"]))
         if self._shard.is_entry:
             self._part = Entry(
                 shard=self._shard,

@@ -5,7 +5,6 @@ from enum import IntEnum
 
 ABI = 1
 
-PANEL = 32
 GROUP = 32
 POSITIONS = 16
 LANES = 16

@@ -56,10 +56,6 @@ class CollateralStore:
         kept = _kept(crl)
         return Kept(kept.issued_at, min(kept.next_update, int(usable_until)))
 
-    def is_authority_revoked(self, authority_id: bytes, at: Block | None = None) -> bool:
-        """Whether the root's list names the authority."""
-        return bool(self._read("pckCrl", authority_id, at=at)[2])
-
     def tcb_info(self, kind: PlatformKind, number: int, at: Block | None = None) -> Kept:
         """The TCB info of that evaluation number."""
         return _kept(self._read("tcbInfo", kind.fmspc, kind.pce_id, number, at=at))

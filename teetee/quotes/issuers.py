@@ -56,12 +56,6 @@ def issuer_of(der: bytes, candidates: Iterable[bytes]) -> bytes | None:
     return None
 
 
-def is_root(der: bytes) -> bool:
-    """Whether the certificate names itself as its issuer."""
-    certificate = _loaded(der)
-    return certificate is not None and certificate.subject == certificate.issuer
-
-
 def common_name(der: bytes) -> str:
     """Of the subject; empty when there is none."""
     subject = _subject(der)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from tee_simulator.conditions import STATUSES
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import World, element_bytes, header_bytes, to_be_signed
 
@@ -21,17 +22,7 @@ LISTS = ("root_crl", "pck_crl")
 TEXTS = ("tcb_info", "qe_identity")
 PARTS = tuple(Evidence.__dataclass_fields__)
 
-STATUSES = (
-    "UpToDate",
-    "SWHardeningNeeded",
-    "ConfigurationNeeded",
-    "ConfigurationAndSWHardeningNeeded",
-    "OutOfDate",
-    "OutOfDateConfigurationNeeded",
-    "Revoked",
-    "Unknown",
-    "uptodate",
-)
+WORDS = (*STATUSES, "Unknown", "uptodate")
 
 Change = Callable[[random.Random, bytes], bytes]
 Mutate = Callable[[random.Random, Evidence, Evidence, World], Evidence]
@@ -225,7 +216,7 @@ def _other_number(rng: random.Random, plain: str) -> str:
 
 def _other_status(rng: random.Random, plain: str) -> str:
     found = rng.choice(list(re.finditer(r'"tcbStatus":"(\w+)"', plain)))
-    return plain[: found.start(1)] + rng.choice(STATUSES) + plain[found.end(1) :]
+    return plain[: found.start(1)] + rng.choice(WORDS) + plain[found.end(1) :]
 
 
 def _white_space(rng: random.Random, plain: str) -> str:

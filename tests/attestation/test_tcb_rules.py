@@ -14,20 +14,12 @@ from typing import Any
 
 import pytest
 
+from tee_simulator.conditions import STATUSES
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import AT, World
 from tests.attestation.trial import ChainJudge, dcap_qvl_verdict
 
 WORLD = World.from_seed(b"teetee tcb rules, public keys 01")
-STATUSES = (
-    "UpToDate",
-    "SWHardeningNeeded",
-    "ConfigurationNeeded",
-    "ConfigurationAndSWHardeningNeeded",
-    "OutOfDate",
-    "OutOfDateConfigurationNeeded",
-    "Revoked",
-)
 ENCLAVE_STATUSES = ("UpToDate", "UpToDate", "UpToDate", "OutOfDate", "Revoked")
 DATE = "2026-01-14T00:00:00Z"
 CASES = 600

@@ -29,9 +29,9 @@ from shard_runtime import (
     load_shard,
     load_tokenizer,
 )
+from shard_runtime.check.loopback import DOMAIN, MODEL_ID, loopback_peer
 from shard_runtime.check.peers_json import peer_to_json
 from shard_runtime.check.processes import WorkerProcess, started
-from shard_runtime.check.worker import DOMAIN, MODEL_ID
 from shard_runtime.frames import Hidden, decode
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.links.seam import Links, Lost, Receive
@@ -132,12 +132,10 @@ def fleet(source: ModelSource, heartbeats: HeartbeatSettings) -> Iterator[Fleet]
         listener = Listener(identity=link_identity(keys), host="127.0.0.1", port=0)
         listener.start()
         stack.callback(listener.close)
-        ours = (listener.port, keys.keyset.tls, keys.keyset.signer, identity_digest(1))
-        peers = [_peer(1, *ours)]
+        ours = (keys.keyset.tls, RANGES[0], keys.keyset.signer, identity_digest(1))
+        peers = [Peer(ShardId(1), "127.0.0.1", listener.port, *ours)]
         for number, worker in workers.items():
-            reply = worker.receive()
-            tls, digest = bytes.fromhex(reply["tls"]), bytes.fromhex(reply["identityDigest"])
-            peers.append(_peer(number, reply["port"], tls, reply["signer"], digest))
+            peers.append(loopback_peer(ShardId(number), RANGES[number - 1], worker.receive()))
         for number, worker in workers.items():
             worker.ask(do="join", shardId=number, peers=[peer_to_json(peer) for peer in peers])
         directory = FixedDirectory(peers)
@@ -160,11 +158,6 @@ def fleet(source: ModelSource, heartbeats: HeartbeatSettings) -> Iterator[Fleet]
             for worker in workers.values():
                 if worker.process.poll() is None:
                     os.kill(worker.process.pid, signal.SIGCONT)
-
-
-def _peer(number: int, port: int, tls: bytes, signer: str, digest: bytes) -> Peer:
-    layers = RANGES[number - 1]
-    return Peer(ShardId(number), "127.0.0.1", port, tls, layers, signer, digest)
 
 
 STRIKES = [
