@@ -59,7 +59,9 @@ class RegistryPaths:
         shards = self._peers.active()
         failed = self._failed_lately()
         ending = frozenset(each.shard_id for each in shards if each.attested_until < until)
-        for last in (failed | ending, ending, failed, frozenset[ShardId]()):
+        spread = self._peers.spread()
+        # Often some of these are the same: asked once.
+        for last in dict.fromkeys((failed | ending, ending, failed, frozenset[ShardId]())):
             try:
                 path = choose_path(
                     shards,
@@ -67,7 +69,7 @@ class RegistryPaths:
                     self._model_id,
                     entry=self._entry,
                     without=(avoiding | last) - {self._entry},
-                    spread=self._peers.spread(),
+                    spread=spread,
                     cost=self._microseconds,
                 )
             except PathError:
