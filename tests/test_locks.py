@@ -6,13 +6,17 @@ given requirements/*.txt and package-lock.json
 given what an enclave installs
     it should be the very versions which the tests have run with
     it should not be ape, nor what only tests need
+    it should be what signs in constant time, not eth-keys' arithmetic in Python
 """
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from eth_keys import keys
+from eth_keys.backends import CoinCurveECCBackend
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("runtime", "test", "ape")
@@ -60,3 +64,9 @@ def test_enclave_lock__every_version__is_what_the_tests_run_with() -> None:
 def test_enclave_lock__every_package__is_needed_there() -> None:
     names = {name for name, _ in entries_of("runtime")}
     assert not names & {"eth-ape", "pytest", "hypothesis", "transformers", "mypy", "ruff"}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="coincurve has no build for it yet")
+def test_enclave_lock__signing__is_done_by_libsecp256k1() -> None:
+    assert "coincurve" in {name for name, _ in entries_of("runtime")}
+    assert isinstance(keys.backend, CoinCurveECCBackend)
