@@ -4,6 +4,7 @@ position.
 
 import sys
 
+import numpy as np
 import torch
 
 from shard_runtime.errors import FrameInvalid
@@ -16,7 +17,7 @@ assert sys.byteorder == "little"
 
 def to_bytes(hidden: torch.Tensor) -> bytes:
     """(T, H) → T × H × 4 bytes."""
-    return hidden.detach().to(torch.float32).contiguous().numpy().tobytes()
+    return hidden.detach().float().numpy().tobytes()
 
 
 def from_frame(frame: Hidden, width: int) -> torch.Tensor:
@@ -28,5 +29,5 @@ def from_frame(frame: Hidden, width: int) -> torch.Tensor:
 
 def check_finite(rows: torch.Tensor) -> None:
     """Raises `FrameInvalid` for numbers that are not finite: one run's rows, one run's fault."""
-    if not bool(torch.isfinite(rows).all()):
+    if not np.isfinite(rows.numpy()).all():
         raise FrameInvalid("has numbers that are not finite", Fault.NOT_FINITE)

@@ -142,6 +142,12 @@ class _Unencrypted:
         first, self._first = self._first, None
         (first or self._connected).sendall(data)
 
+    def send(self, data: bytes) -> int:
+        try:
+            return self._connected.send(data)
+        except BlockingIOError:
+            raise SSL.WantWriteError from None
+
     def recv(self, size: int) -> bytes:
         first, self._first = self._first, None
         received = bytes((first or self._connected).recv(size))

@@ -1,5 +1,8 @@
-"""Frames to one peer: a queue, a thread, and a connection that is opened when there is something to
-send.
+"""Frames to one peer, over a connection that is opened when there is something to send.
+
+Who sends writes to an open connection itself, which spares each hop the waking of a thread. What
+would have to wait (for the connection, or for a peer that reads slowly) is left to the link's own
+thread, in a queue.
 """
 
 import logging
@@ -8,6 +11,8 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from OpenSSL import SSL
 
@@ -15,13 +20,22 @@ from shard_runtime.errors import HandshakeFailed, LinkClosed, LinkCongested, Pee
 from shard_runtime.identity import LinkIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.seam import Lost
-from shard_runtime.links.stream import TlsStream, describe, set_kernel_timeouts
+from shard_runtime.links.stream import FrameWriter, TlsStream, describe, set_kernel_timeouts
 from shard_runtime.links.tls_context import client_context
 from shard_runtime.peers import Peer, PeerDirectory
 from teetee.errors import TeeTeeError
 from teetee.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """For the thread."""
+
+    size: int
+    body: bytes | None = field(default=None, repr=False)
+    """None: the writer holds the rest of it."""
 
 
 class OutgoingLink:
@@ -41,23 +55,36 @@ class OutgoingLink:
         self._directory = directory
         self._limits = limits
         self._lost = lost
-        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        """For these two; held for moments."""
+        self._writing = threading.Lock()
+        """For the connection; the thread holds it while it waits for the peer."""
         self._closed = threading.Event()
         self._stream: TlsStream | None = None
-        self._socket: socket.socket | None = None
+        self._writer: FrameWriter | None = None
+        self._readable = select.poll()
         self._pinned = b""
         self._used = time.monotonic()
         threading.Thread(target=self._run, name=f"link-to-{shard_id}", daemon=True).start()
 
     def send(self, body: bytes) -> None:
-        """Raises `LinkCongested`."""
-        with self._lock:
+        """Never waits for the peer. Raises `LinkCongested`."""
+        with self._counting:
             if self._waiting_bytes + len(body) > self._limits.waiting_bytes:
                 raise LinkCongested(self._shard_id, self._waiting_bytes, self._limits.waiting_bytes)
+            # Nothing overtakes what waits: frames arrive in the order in which they were sent.
+            is_first = self._waiting_bytes == 0
             self._waiting_bytes += len(body)
-        self._waiting.put(body)
+            if not (is_first and self._writer and self._writing.acquire(blocking=False)):
+                self._waiting.put(_Waiting(len(body), body))
+                return
+        try:
+            is_kept = self._keeps(lambda: self._write(body))
+        finally:
+            self._writing.release()
+        self._tell(is_kept)
 
     def close(self) -> None:
         """The thread ends by itself, soon, after what waits has been sent."""
@@ -67,33 +94,57 @@ class OutgoingLink:
     def _run(self) -> None:
         while not (self._closed.is_set() and self._waiting.empty()):
             try:
-                body = self._waiting.get(timeout=self._limits.watch_seconds)
+                waiting = self._waiting.get(timeout=self._limits.watch_seconds)
             except queue.Empty:
-                self._look_after()
-                continue
-            if body is not None:
-                self._deliver(body)
-        self._disconnect()
+                waiting = None
+            with self._writing:
+                is_kept = self._keeps(lambda: self._deliver(waiting))  # noqa: B023 - called at once
+            self._tell(is_kept)
+        with self._writing:
+            self._disconnect()
 
-    def _deliver(self, body: bytes) -> None:
+    # -- by whoever holds `_writing` -----------------------------------------------------------
+
+    def _keeps(self, work: Callable[[], None]) -> bool:
+        """Whether the connection bears it; if not, it ends, and all that waits with it."""
         try:
-            self._connected().send(body)
-            self._used = time.monotonic()
-            with self._lock:
-                self._waiting_bytes -= len(body)
+            work()
         except (TeeTeeError, OSError, SSL.Error) as error:
             kind = {"kind": type(error).__name__, "shard": self._shard_id}
             _log.warning("frames to a peer are lost", extra=kind)
             self._disconnect()
-            self._drop_waiting()
-            if not self._closed.is_set():
-                self._lost(self._shard_id)
+            with self._counting:
+                self._waiting_bytes = 0
+                while not self._waiting.empty():
+                    self._waiting.get()
+            return False
+        return True
 
-    def _drop_waiting(self) -> None:
-        with self._lock:
-            self._waiting_bytes = 0
-            while not self._waiting.empty():
-                self._waiting.get()
+    def _write(self, body: bytes) -> None:
+        """Without waiting: what does not go now is left to the thread."""
+        if self._writer is None:
+            self._waiting.put(_Waiting(len(body), body))
+            return
+        self._check_open()
+        if self._writer.write(body):
+            self._gone(len(body))
+        else:
+            self._waiting.put(_Waiting(len(body)))
+
+    def _deliver(self, waiting: _Waiting | None) -> None:
+        if waiting is None:
+            self._look_after()
+            return
+        writer, stall = self._connected(), self._limits.send_seconds
+        writer.flush(stall)
+        if waiting.body is not None and not writer.write(waiting.body):
+            writer.flush(stall)
+        self._gone(waiting.size)
+
+    def _gone(self, size: int) -> None:
+        self._used = time.monotonic()
+        with self._counting:
+            self._waiting_bytes = max(0, self._waiting_bytes - size)
 
     def _look_after(self) -> None:
         """While nothing is to be sent: close what is idle, ended, or may not be used any more."""
@@ -101,16 +152,20 @@ class OutgoingLink:
             return
         if time.monotonic() - self._used > self._limits.idle_seconds:
             self._disconnect()
-        elif self._ended_by_peer() or not self._directory.accepts(self._pinned):
-            self._disconnect()
-            self._lost(self._shard_id)
+        else:
+            self._check_open()
 
-    def _connected(self) -> TlsStream:
-        if self._stream is not None:
-            if self._directory.accepts(self._pinned) and not self._ended_by_peer():
-                return self._stream
-            # A peer that came back has forgotten the runs which these frames belong to.
+    def _check_open(self) -> None:
+        """A peer sends nothing on a link: whatever can be read is the end of it. One that came back
+        has forgotten the runs which our frames belong to, so nothing connects again in between.
+        """
+        if self._readable.poll(0) or not self._directory.accepts(self._pinned):
             raise LinkClosed("the peer closed it, or is not active any more")
+
+    def _connected(self) -> FrameWriter:
+        if self._writer is not None:
+            self._check_open()
+            return self._writer
         delay = self._limits.first_delay_seconds
         for attempt in range(self._limits.connect_attempts):
             try:
@@ -122,7 +177,7 @@ class OutgoingLink:
                 delay *= 2
         raise AssertionError("connect_attempts must be at least 1")
 
-    def _connect(self, peer: Peer) -> TlsStream:
+    def _connect(self, peer: Peer) -> FrameWriter:
         """Raises `PeerUnreachable` and, when trying again would not help, `HandshakeFailed`."""
         address, seconds = (peer.host, peer.port), self._limits.handshake_seconds
         try:
@@ -138,8 +193,10 @@ class OutgoingLink:
         except BaseException:
             connected.close()
             raise
-        self._stream, self._socket, self._pinned = stream, connected, peer.tls
-        return stream
+        self._readable = select.poll()
+        self._readable.register(connected, select.POLLIN | select.POLLHUP | select.POLLERR)
+        self._stream, self._writer, self._pinned = stream, stream.writer(), peer.tls
+        return self._writer
 
     def _shake_hands(self, peer: Peer, connected: socket.socket) -> TlsStream:
         connection = SSL.Connection(client_context(self._identity, peer.tls), connected)
@@ -159,17 +216,15 @@ class OutgoingLink:
             stream.receive(0)
         except LinkClosed:
             raise HandshakeFailed(name, "it does not accept our key") from None
-        stream.set_timeout(self._limits.send_seconds)
         return stream
-
-    def _ended_by_peer(self) -> bool:
-        """A peer sends nothing on a link: whatever can be read is the end of it."""
-        poll = select.poll()
-        assert self._socket is not None
-        poll.register(self._socket, select.POLLIN | select.POLLHUP | select.POLLERR)
-        return bool(poll.poll(0))
 
     def _disconnect(self) -> None:
         if self._stream is not None:
             self._stream.finish()
-            self._stream = self._socket = None
+            self._stream = self._writer = None
+
+    # -- by whoever does not -------------------------------------------------------------------
+
+    def _tell(self, is_kept: bool) -> None:
+        if not (is_kept or self._closed.is_set()):
+            self._lost(self._shard_id)

@@ -3,6 +3,7 @@ each.
 """
 
 import contextlib
+import select
 import socket
 import struct
 import time
@@ -74,7 +75,7 @@ class TlsStream:
 
     def send(self, body: bytes) -> None:
         try:
-            self._connection.sendall(len(body).to_bytes(_LENGTH_BYTES) + body)
+            self._connection.sendall(_framed(body))
         except (SSL.Error, OSError) as error:
             raise LinkClosed(describe(error)) from None
 
@@ -82,9 +83,14 @@ class TlsStream:
         self._seconds = seconds
         set_kernel_timeouts(self._socket, seconds)
 
+    def writer(self) -> "FrameWriter":
+        """For who may not wait; instead of `send` and `receive` from now on."""
+        return FrameWriter(self._connection, self._socket)
+
     def finish(self) -> None:
         """Say goodbye and close, so that what was sent arrives. By the thread that sends."""
         with contextlib.suppress(SSL.Error, OSError):
+            self._socket.setblocking(True)
             set_kernel_timeouts(self._socket, _LINGER_SECONDS)
             self._connection.shutdown()
             self._socket.shutdown(socket.SHUT_WR)
@@ -110,6 +116,49 @@ class TlsStream:
             except (SSL.Error, OSError) as error:
                 raise LinkClosed(describe(error)) from None
         return bytes(pieces)
+
+
+class FrameWriter:
+    """Sends bodies over a socket that it makes non-blocking. For one thread at a time."""
+
+    def __init__(self, connection: SSL.Connection, connected: socket.socket) -> None:
+        connected.setblocking(False)
+        self._connection = connection
+        self._rest = memoryview(b"")
+        """Of the last message: what the kernel has not taken yet."""
+        self._writable = select.poll()
+        self._writable.register(connected, select.POLLOUT)
+
+    def write(self, body: bytes) -> bool:
+        """Send one body, as far as the kernel takes it at once. Whether that was all; if not,
+        `flush` must come before the next. Raises `LinkClosed`.
+        """
+        assert not self._rest
+        self._rest = memoryview(_framed(body))
+        return self._push()
+
+    def flush(self, stall_seconds: float) -> None:
+        """Wait until all has gone. Raises `LinkClosed`, also when the peer takes nothing for so
+        long.
+        """
+        while not self._push():
+            if not self._writable.poll(stall_seconds * 1000):
+                raise LinkClosed("the peer took too long")
+
+    def _push(self) -> bool:
+        try:
+            while self._rest:
+                self._rest = self._rest[self._connection.send(self._rest) :]
+        except SSL.WantWriteError:
+            return False
+        except (SSL.Error, OSError) as error:
+            raise LinkClosed(describe(error)) from None
+        return True
+
+
+def _framed(body: bytes) -> bytes:
+    """The message that carries it."""
+    return len(body).to_bytes(_LENGTH_BYTES) + body
 
 
 def describe(error: Exception) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from shard_runtime.native.errors import NativeRefused
 from shard_runtime.native.library import Library, load_library
-from shard_runtime.native.memory import Pages, checked
+from shard_runtime.native.memory import WeightPages, checked
 from shard_runtime.native.views import MatrixView, Precision
 
 
@@ -22,7 +22,7 @@ class NativeMatrix:
             raise NativeRefused("a matrix", (rows, columns), "at least one row and column")
         self._library: Library = load_library()
         calls = self._library.calls
-        self._pages = Pages(calls.teetee_matrix_bytes(rows, columns, precision))
+        self._pages = WeightPages(calls.teetee_matrix_bytes(rows, columns, precision))
         self._bias: torch.Tensor | None = None
         self.rows, self.columns, self.precision = rows, columns, precision
         self.view = MatrixView(self._pages.address, None, rows, columns, precision, 0)
