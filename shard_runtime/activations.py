@@ -3,13 +3,14 @@ position.
 """
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.faults import Fault
-from shard_runtime.frames import Hidden
+from shard_runtime.frames import Hidden, Segment
 
 # torch reads and writes memory as the machine has it.
 assert sys.byteorder == "little"
@@ -20,11 +21,15 @@ def to_bytes(hidden: torch.Tensor) -> bytes:
     return hidden.detach().float().numpy().tobytes()
 
 
-def from_frame(frame: Hidden, width: int) -> torch.Tensor:
-    """(rows, width) float32, of all segments. Raises `FrameInvalid` for another width."""
+def of_segments(frame: Hidden, width: int) -> Iterator[tuple[Segment, torch.Tensor, bytes]]:
+    """Each segment with its rows, (T, width) float32, and their bytes. Raises `FrameInvalid` for
+    another width.
+    """
     if frame.width != width:
         raise FrameInvalid(f"has rows of {frame.width} numbers, and {width} are due")
-    return torch.frombuffer(bytearray(frame.data), dtype=torch.float32).view(frame.rows, width)
+    numbers = np.frombuffer(bytearray(frame.data), dtype=np.float32).reshape(-1, width)
+    for segment, rows, data in frame.pieces():
+        yield segment, torch.from_numpy(numbers[rows]), data
 
 
 def check_finite(rows: torch.Tensor) -> None:

@@ -36,6 +36,8 @@ def compute(shard: Shard, parts: Sequence[Part]) -> list[torch.Tensor | None]:
 
 
 def _together(shard: Shard, parts: Sequence[Part]) -> tuple[torch.Tensor, ...]:
+    if len(parts) == 1:
+        return (shard.forward(parts[0].rows, (parts[0].span,)),)
     hidden = torch.cat([part.rows for part in parts])  # (R, H)
     computed = shard.forward(hidden, [part.span for part in parts])
     return torch.split(computed, [part.span.rows for part in parts])

@@ -202,7 +202,8 @@ class EntryEngine:
         if not fed:
             return []
         embedded = self._shard.embed(tuple(token for *_, tokens in fed for token in tokens))
-        rows = torch.split(embedded, [span.rows for _, span, _ in fed])
+        sizes = [span.rows for _, span, _ in fed]
+        rows = torch.split(embedded, sizes) if len(sizes) > 1 else (embedded,)
         return [(run, Part(span, each)) for (run, span, _), each in zip(fed, rows, strict=True)]
 
     def _hand_on(

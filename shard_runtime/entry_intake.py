@@ -27,30 +27,31 @@ class EntryIntake:
 
     def take(self, sender: bytes, body: bytes) -> tuple[list[Back], tuple[EntryRun, Finish] | None]:
         """Rows that came back, or a run's receipts. What is not due ends its run and is neither."""
-        named = [run for place in places_of(body) if (run := self._runs.find(place.run))]
-        concerned = [run for run in named if run.hop_of(sender)]
-        if not concerned:
-            return [], None  # of runs that have ended, or none of the sender's business
         try:
             frame = decode(body)
             if isinstance(frame, Hidden):
                 return self._take_hidden(sender, frame), None
-            return [], self._take_other(sender, concerned[0], frame)
+            concerned = self._concerned(sender, body)
+            return [], self._take_other(sender, concerned[0], frame) if concerned else None
         except FrameInvalid as error:
-            for run in concerned:
+            for run in self._concerned(sender, body):
                 self._runs.fail(run, _misbehaved(run, sender, error))
             return [], None
 
+    def _concerned(self, sender: bytes, body: bytes) -> list[EntryRun]:
+        """Open runs that the frame names, and that the sender has to do with."""
+        named = (self._runs.find(place.run) for place in places_of(body))
+        return [run for run in named if run is not None and run.hop_of(sender)]
+
     def _take_hidden(self, sender: bytes, frame: Hidden) -> list[Back]:
-        hidden = activations.from_frame(frame, self._width)
         back: list[Back] = []
-        for segment, rows, data in frame.pieces():
+        for segment, rows, data in activations.of_segments(frame, self._width):
             run = self._runs.find(segment.place.run)
             if run is None or sender != run.last_tls:
                 continue
             try:
-                _check_segment(run, segment, hidden[rows])
-                back.append((run, hidden[rows], data))
+                _check_segment(run, segment, rows)
+                back.append((run, rows, data))
             except FrameInvalid as error:
                 self._runs.fail(run, _misbehaved(run, sender, error))
         return back

@@ -276,9 +276,10 @@ def _decode_hidden(rest: memoryview) -> Hidden:
     )
     data = rest[_HIDDEN.size + count * _SEGMENT_BYTES :]
     frame = Hidden(segments, width, data)
-    if frame.rows > MAX_ROWS or len(data) != frame.rows * width * _FLOAT_BYTES:
-        raise FrameInvalid(f"has {len(data)} bytes for {frame.rows} rows of {width} numbers")
-    if len({segment.place.run for segment in segments}) != count:
+    rows = frame.rows
+    if rows > MAX_ROWS or len(data) != rows * width * _FLOAT_BYTES:
+        raise FrameInvalid(f"has {len(data)} bytes for {rows} rows of {width} numbers")
+    if count > 1 and len({segment.place.run for segment in segments}) != count:
         raise FrameInvalid("has two segments of one run")
     return frame
 

@@ -10,7 +10,6 @@ from shard_runtime.faults import Fault
 from shard_runtime.frames import (
     Abort,
     Finish,
-    Frame,
     Hidden,
     Open,
     Place,
@@ -47,6 +46,7 @@ class StageIntake:
         scheduler: Scheduler,
     ) -> None:
         self._shard = shard
+        self._width = shard.architecture.hidden_size
         self._identity = identity
         self._links = links
         self._directory = directory
@@ -55,34 +55,38 @@ class StageIntake:
 
     def take(self, sender: bytes, body: bytes) -> None:
         """One frame."""
-        named = [run for place in places_of(body) if (run := self._runs.find(place.run))]
-        concerned = [run for run in named if run.previous_tls == sender]
         try:
             frame = decode(body)
-            if isinstance(frame, Open):
+            if isinstance(frame, Hidden):
+                self._take_hidden(sender, frame)
+            elif isinstance(frame, Open):
                 self._open(sender, frame)
             elif isinstance(frame, Abort):
                 self._abort(sender, frame)
-            elif isinstance(frame, Hidden):
-                self._take_hidden(frame, {run.id: run for run in concerned})
-            elif concerned:
-                self._finish(concerned[0], frame)
+            elif isinstance(frame, Finish) and (run := self._find(frame.place.run, sender)):
+                self._finish(run, frame)
         except Exception as error:  # noqa: BLE001 - a run's failure must not be the service's
+            named = (self._find(place.run, sender) for place in places_of(body))
+            concerned = [run for run in named if run is not None]
             if not concerned:
                 _log.warning("a frame was refused", extra={"kind": type(error).__name__})
             for run in concerned:
                 self._runs.give_up(run, error)
 
-    def _take_hidden(self, frame: Hidden, concerned: dict[RunId, StageRun]) -> None:
-        hidden = activations.from_frame(frame, self._shard.architecture.hidden_size)
-        for segment, rows, data in frame.pieces():
-            run = concerned.get(segment.place.run)
+    def _find(self, run_id: RunId, sender: bytes) -> StageRun | None:
+        """The run, if it is the sender who hands it on to us."""
+        run = self._runs.find(run_id)
+        return run if run is not None and run.previous_tls == sender else None
+
+    def _take_hidden(self, sender: bytes, frame: Hidden) -> None:
+        for segment, rows, data in activations.of_segments(frame, self._width):
+            run = self._find(segment.place.run, sender)
             if run is None:
                 continue
             try:
                 run.expect(segment.place)
-                activations.check_finite(hidden[rows])
-                run.take(hidden[rows], data)
+                activations.check_finite(rows)
+                run.take(rows, data)
                 self._scheduler.add(run.id, segment.rows)
             except FrameInvalid as error:
                 self._runs.give_up(run, error)
@@ -133,9 +137,7 @@ class StageIntake:
             raise PathInvalid(f"did not come from its stage {hop - 1}")
         return RunBinding(frame.request_id, frame.model_id, peers)
 
-    def _finish(self, run: StageRun, frame: Frame) -> None:
-        if not isinstance(frame, Finish):
-            raise FrameInvalid("is not due")
+    def _finish(self, run: StageRun, frame: Finish) -> None:
         run.expect(frame.place)
         is_whole = frame.end_position == run.arrived == run.computed
         if not is_whole or len(frame.receipts) != run.hop:

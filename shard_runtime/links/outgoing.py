@@ -110,10 +110,11 @@ class OutgoingLink:
         try:
             work()
         except (TeeTeeError, OSError, SSL.Error) as error:
-            kind = {"kind": type(error).__name__, "shard": self._shard_id}
-            _log.warning("frames to a peer are lost", extra=kind)
             self._disconnect()
             with self._counting:
+                kind = {"kind": type(error).__name__, "shard": self._shard_id}
+                if self._waiting_bytes:
+                    _log.warning("frames to a peer are lost", extra=kind)
                 self._waiting_bytes = 0
                 while not self._waiting.empty():
                     self._waiting.get()

@@ -22,7 +22,7 @@ class NativeEmbedding:
 
     def rows(self, token_ids: Sequence[int]) -> torch.Tensor:
         """(R,) → (R, H) float32. Raises `NativeRefused` for a token outside the vocabulary."""
-        return self.matrix.get(torch.tensor(token_ids, dtype=torch.int64))
+        return self.matrix.get(token_ids)
 
 
 class NativeHead:

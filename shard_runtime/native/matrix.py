@@ -5,6 +5,7 @@ largest. About 34/32 bytes per weight. A matrix that came from GGUF's Q8_0 loses
 """
 
 import ctypes
+from collections.abc import Sequence
 
 import torch
 
@@ -49,16 +50,14 @@ class NativeMatrix:
         self._bias = None if bias is None else checked("a bias", bias, (self.rows,)).clone()
         self.view.bias = None if self._bias is None else self._bias.data_ptr()
 
-    def get(self, rows: torch.Tensor) -> torch.Tensor:
-        """What it holds of the rows of these numbers, (R,) int64: (R, columns) float32."""
-        if rows.dim() != 1 or rows.dtype != torch.int64:
-            raise NativeRefused("row numbers", f"{rows.dtype}, {rows.dim()}-dimensional", "(R,)")
-        if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= self.rows):
+    def get(self, rows: Sequence[int]) -> torch.Tensor:
+        """What it holds of the rows of these numbers: (R, columns) float32."""
+        if rows and (min(rows) < 0 or max(rows) >= self.rows):
             raise NativeRefused("row numbers", "one is beyond the matrix", f"[0, {self.rows})")
-        rows = rows.contiguous()
+        wanted = (ctypes.c_int64 * len(rows))(*rows)
         numbers = torch.empty(len(rows), self.columns)
         self._library.calls.teetee_matrix_get(
-            ctypes.byref(self.view), rows.data_ptr(), len(rows), numbers.data_ptr()
+            ctypes.byref(self.view), ctypes.addressof(wanted), len(rows), numbers.data_ptr()
         )
         return numbers
 
