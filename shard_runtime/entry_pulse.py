@@ -20,7 +20,9 @@ _log = logging.getLogger(__name__)
 
 
 class EntryPulse:
-    """`silent` is told, in our thread, each shard of a running path that is taken for dead."""
+    """`silent` is told, in our thread or in one that reads, each shard of a running path that is
+    taken for dead.
+    """
 
     def __init__(
         self,

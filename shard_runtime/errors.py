@@ -40,6 +40,7 @@ teetee.errors.Fatal
 │   ├── HostsInvalid        a file of hosts that does not say what planning has to know
 │   └── ModelDoesNotFit     more memory is needed than all hosts have
 ├── RankFailed              another process that holds a part of this shard
+├── WarmUpFailed            this shard cannot compute a chunk
 ├── RunCancelled            the caller cancelled
 └── CheckFailed             a process that `check` started gave up
 """
@@ -388,6 +389,17 @@ class RankFailed(Fatal):
         self.reason = reason
         super().__init__(
             f"This shard is held by several processes, and one failed: {reason}. Start it anew."
+        )
+
+
+class WarmUpFailed(Fatal):
+    """A shard that cannot compute what nobody asked for should not serve either."""
+
+    def __init__(self, rows: int, reason: str) -> None:
+        self.rows, self.reason = rows, reason
+        super().__init__(
+            f"This shard could not compute {rows} rows before serving: {reason}. Give it more "
+            "memory, another precision or fewer layers, and start it anew."
         )
 
 

@@ -35,7 +35,7 @@ _SEGMENT_BYTES = _PLACE.size + _ROWS.size
 _FINISH = struct.Struct(">IB")
 _ABORT = struct.Struct(">BH")
 _HEARTBEAT = struct.Struct(">II")
-_ALIVE = struct.Struct(">IIIIII")
+_ALIVE = struct.Struct(">IIIIIII")
 _SALT_BYTES = 32
 _FLOAT_BYTES = 4
 
@@ -144,10 +144,12 @@ class Load:
     waiting: int = 0
     """Frames and rows that came and are not computed yet, those in work included."""
     turns: int = 0
-    """How often its computing thread came round; if it stands still while something waits, it
-    hangs. Modulo 2^32."""
+    """How often its computing thread came round; if it stands still for much longer than its
+    longest step while something waits, it hangs. Modulo 2^32."""
     step_microseconds: int = 0
     """What a step took lately."""
+    longest_microseconds: int = 0
+    """The longest step; 0 when it is unknown, 2^32 - 1 for that or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,9 @@ def encode(frame: Frame) -> bytes:
     if isinstance(frame, Heartbeat):
         return _start(Kind.HEARTBEAT) + _HEARTBEAT.pack(frame.number, frame.shard_id)
     load = frame.load
-    counts = (load.runs, load.waiting, load.turns, load.step_microseconds)
-    return _start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts)
+    counts = (load.runs, load.waiting, load.turns)
+    steps = (load.step_microseconds, load.longest_microseconds)
+    return _start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
 
 
 def decode(body: bytes) -> Frame:

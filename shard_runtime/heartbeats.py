@@ -1,29 +1,48 @@
 """Whether the stages of running paths live: each is asked a few times a second, and its link layer
-answers even while it computes.
+answers even while it computes. So it is also asked whether its computing moves.
 
-Silence is counted in heartbeats, not in seconds, so that an entry which was itself suspended
-accuses nobody. `beat` is called by one thread, the rest by any.
+Silence and standing still are counted in heartbeats, not in seconds, so that an entry which was
+itself suspended accuses nobody. `beat` is called by one thread, the rest by any.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from shard_runtime.frames import Alive, Heartbeat, Load
+from shard_runtime.frames import Alive, Heartbeat
 from shard_runtime.measurements import Measurements
 from teetee.identifiers import ShardId
+
+_LONGER = 4
+"""How many times as long as its longest step so far a stage's step is believed to take."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSettings:
-    """After a stage froze, at most (missed + 1) × seconds pass until its runs leave it."""
+    """After a stage froze, at most (missed + 1) × seconds pass until its runs leave it; after its
+    computing hung too, unless its steps are long.
+    """
 
     seconds: float = 0.4
     missed: int = 3
     """So many heartbeats in a row without an answer, and the stage is taken for dead."""
     stuck: int = 25
-    """A stage that answers so many heartbeats in a row while its computing stands still and
-    something waits is taken for dead too. Longer than any step."""
+    """For so many heartbeats at most a stage may answer while its computing stands still and
+    something waits."""
+
+    def patience(self, longest: float) -> int:
+        """For how many it may, if its longest step took so many seconds; 0: that is unknown.
+
+        A step can be longer than all before it: more rows, longer contexts, a busier machine.
+        Whoever was left although it computed is not left for the same step again: it has told of a
+        longer one by then.
+        """
+        if not longest:
+            return self.stuck
+        # One heartbeat more, because the first answer may have come right before the next one.
+        needed = math.ceil(_LONGER * longest / self.seconds) + 1
+        return min(self.stuck, max(self.missed, needed))
 
 
 @dataclass(slots=True)
@@ -32,14 +51,17 @@ class _Followed:
     number: int = 0
     unanswered: int = 0
     sent_at: dict[int, float] = field(default_factory=dict)
-    load: Load = field(default_factory=Load)
-    still: int = 0
-    """Answers in a row in which nothing had moved."""
+    turns: int | None = None
+    """Of its computing, as told last; None while nothing waits there."""
+    heard_at: int = 0
+    """Which heartbeat was the newest when that was heard for the first time: what is said to later
+    ones is said later, even if answers were held up and come all at once."""
+    is_stuck: bool = False
 
 
 class Heartbeats:
     """Of one entry. `send` may raise nothing; `silent` is told each shard that is taken for dead,
-    and again as long as it is."""
+    and again as long as it is, by whichever thread finds out."""
 
     def __init__(
         self,
@@ -98,15 +120,22 @@ class Heartbeats:
             followed.sent_at = {
                 number: at for number, at in followed.sent_at.items() if number > alive.number
             }
-            is_still = alive.load.waiting and alive.load.turns == followed.load.turns
-            followed.still = followed.still + 1 if is_still else 0
-            followed.load = alive.load
+            self._judge(followed, alive)
+            is_stuck = followed.is_stuck
         self._measurements.heard(alive.shard_id, round_trip, alive.load)
+        if is_stuck:
+            self._silent(alive.shard_id)
+
+    def _judge(self, followed: _Followed, alive: Alive) -> None:
+        """Whether its computing hangs."""
+        turns = alive.load.turns if alive.load.waiting else None
+        if turns is None or turns != followed.turns:
+            followed.turns, followed.heard_at = turns, followed.number
+        patience = self._settings.patience(alive.load.longest_microseconds / 1e6)
+        followed.is_stuck = alive.number - followed.heard_at >= patience
 
     def _is_dead(self, followed: _Followed) -> bool:
-        return (
-            followed.unanswered >= self._settings.missed or followed.still >= self._settings.stuck
-        )
+        return followed.unanswered >= self._settings.missed or followed.is_stuck
 
     def _ask(self, followed: _Followed, now: float) -> int:
         followed.number += 1

@@ -6,6 +6,7 @@ entry; the others go on. Heartbeats are answered by the threads that read, whate
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -30,8 +31,13 @@ from shard_runtime.scheduler import Scheduler
 from shard_runtime.stage_intake import StageIntake
 from shard_runtime.stage_pulse import StagePulse
 from shard_runtime.stage_runs import StageRuns
+from shard_runtime.step_times import StepTimes
+from shard_runtime.warm_up import warm_up
 
 _log = logging.getLogger(__name__)
+
+_MOST = 2**32 - 1
+"""That a heartbeat's answer can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,9 @@ class Stage:
         self._pulse = StagePulse(identity.shard_id, links, directory, self._load)
         self._looked_at = time.monotonic()
         self._turns = 0
-        self._rows_waiting = 0
-        self._step_seconds = 0.0
+        self._in_work = 0
+        """Rows and frames that this thread has; it may hang with any of them."""
+        self._times = StepTimes()
         self._thread = threading.Thread(target=self._work, name="stage", daemon=True)
 
     @property
@@ -100,7 +107,8 @@ class Stage:
         return self._pool.used
 
     def start(self) -> None:
-        """From now on frames are taken."""
+        """Compute a chunk, and from then on take frames. Raises `WarmUpFailed`."""
+        self._times.warmed_up(warm_up(self._shard, self._pool, self._settings.chunk))
         self._links.start(self._receive, self._inbox.lose)
         self._thread.start()
 
@@ -132,7 +140,9 @@ class Stage:
     def _take_events(self) -> None:
         timeout = 0 if self._scheduler.waiting else self._settings.watch_seconds
         while self._scheduler.waiting < self._settings.waiting_rows:
+            self._in_work = self._scheduler.waiting
             event = self._inbox.take(timeout)
+            self._in_work += event is not None
             if isinstance(event, Arrived):
                 self._intake.take(event.sender, event.body)
             elif isinstance(event, PeerLost):
@@ -142,7 +152,7 @@ class Stage:
             timeout = 0
 
     def _next_batch(self) -> list[tuple[StageRun, Part]]:
-        self._rows_waiting = self._scheduler.waiting
+        self._in_work = self._scheduler.waiting
         self._turns += 1
         batch = []
         for share in self._scheduler.next(micro_batches=1):
@@ -156,8 +166,7 @@ class Stage:
         began = time.monotonic()
         computed = compute(self._shard, [part for _, part in batch])
         if batch:
-            self._step_seconds += 0.1 * (time.monotonic() - began - self._step_seconds)
-        self._rows_waiting = self._scheduler.waiting
+            self._times.took(time.monotonic() - began)
         return computed
 
     def _hand_on(
@@ -194,6 +203,9 @@ class Stage:
 
     def _load(self) -> Load:
         """Whole numbers, which may be a step old."""
-        waiting = self._rows_waiting + len(self._inbox)
-        step = min(round(self._step_seconds * 1e6), 2**32 - 1)
-        return Load(len(self._runs), waiting, self._turns % 2**32, step)
+        waiting = self._in_work + len(self._inbox)
+        step, longest = (
+            min(math.ceil(seconds * 1e6), _MOST)
+            for seconds in (self._times.lately, self._times.longest)
+        )
+        return Load(len(self._runs), waiting, self._turns % 2**32, step, longest)

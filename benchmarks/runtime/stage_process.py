@@ -25,7 +25,7 @@ from shard_runtime import (
     load_shard,
     open_model,
 )
-from shard_runtime.check.loopback import LoopbackStage
+from shard_runtime.check.loopback import PATIENT, LoopbackStage
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.model.tokenizer_files import TokenizerFiles
 from shard_runtime.path_search import fixed_path
@@ -80,8 +80,11 @@ class MeasuredStage:
             "links": links,
             "directory": directory,
         }
-        is_entry = self._shard.is_entry
-        self._part = Entry(tokenizer=LetterTokenizer(), **wiring) if is_entry else Stage(**wiring)
+        self._part = (
+            Entry(tokenizer=LetterTokenizer(), settings=PATIENT, **wiring)
+            if self._shard.is_entry
+            else Stage(**wiring)
+        )
         self._part.start()
         return {}
 

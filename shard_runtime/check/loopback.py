@@ -5,7 +5,9 @@ process, a listener, and how others come to know both.
 import secrets
 from typing import Any
 
+from shard_runtime.entry_engine import EntrySettings
 from shard_runtime.errors import CheckFailed
+from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.tls_links import TlsLinks
@@ -17,6 +19,8 @@ from teetee.receipts import ReceiptDomain
 
 MODEL_ID = ModelId(1)
 DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")
+PATIENT = EntrySettings(heartbeats=HeartbeatSettings(missed=25))
+"""All stages share one machine and none has a replica: it is no use to leave one that is late."""
 
 
 class _FreshSecrets:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from shard_runtime.check import reference
-from shard_runtime.check.loopback import LoopbackStage
+from shard_runtime.check.loopback import PATIENT, LoopbackStage
 from shard_runtime.check.memory import peak_bytes
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.entry import Entry
@@ -60,6 +60,7 @@ class StageWorker:
                 identity=identity,
                 links=links,
                 directory=directory,
+                settings=PATIENT,
             )
         else:
             self._part = Stage(

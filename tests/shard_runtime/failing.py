@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from shard_runtime.frames import Hidden, decode
+from shard_runtime.frames import Alive, Heartbeat, Hidden, Load, decode
 from shard_runtime.links.memory_links import MemoryNetwork
 from teetee.identifiers import ShardId
 from tests.shard_runtime.rings import Ring
@@ -36,6 +36,29 @@ class Fault:
             0 <= self._position - segment.place.first_position < segment.rows
             for segment in frame.segments
         )
+
+
+class CountedHeartbeats:
+    """How many were sent to a fault's victim after it was struck, until somebody says stop."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.sent = 0
+        self.load = Load()
+        """What the victim said of itself last."""
+        self._fault = fault
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def __call__(self, receiver: ShardId, body: bytes) -> bytes:
+        body = self._fault(receiver, body)
+        if self._fault.struck.is_set() and not self._stopped.is_set():
+            frame = decode(body)
+            self.sent += receiver == self._fault.victim and isinstance(frame, Heartbeat)
+            if isinstance(frame, Alive) and frame.shard_id == self._fault.victim:
+                self.load = frame.load
+        return body
 
 
 def kill(ring: Ring, victim: int) -> None:

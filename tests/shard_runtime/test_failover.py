@@ -6,6 +6,8 @@ given a path whose stages have replicas
         it should say each piece of text once
         it should name the position, the shard that went and the one that came
         it should leave no cache anywhere that lives
+    when a stage hangs, and heartbeats are as they are by default
+        it should be left after as many as its steps allow, and one more
 given no replica
     when the request has a deadline
         it should wait for one, and end with DeadlinePassed and no cache anywhere
@@ -46,7 +48,15 @@ from shard_runtime.path_search import PathFailure
 from teetee.identifiers import ShardId
 from teetee.layers import LayerRange
 from teetee.prompt import Sampling
-from tests.shard_runtime.failing import STRIKES, Fault, brought_back, freeze, kill
+from tests.shard_runtime.failing import (
+    STRIKES,
+    CountedHeartbeats,
+    Fault,
+    brought_back,
+    freeze,
+    hang,
+    kill,
+)
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, room_for, running
 from tests.shard_runtime.test_run_life import eventually, is_empty
 
@@ -158,6 +168,35 @@ def test_generate__stage_struck_at_any_position__goes_on_with_the_same_text(
     sampling: str,
 ) -> None:
     survives(spoken, quiet, strike, victim, position, sampling)
+
+
+@pytest.mark.parametrize("position", [8, len(PROMPT) + 30], ids=["in the prompt", "at a token"])
+def test_generate__stage_hangs_by_default_settings__is_left_as_soon_as_its_steps_allow(
+    spoken: ModelSource, quiet: dict[str, Generation], position: int
+) -> None:
+    """Which are three and one, 1.6 s, where steps take up to 0.2 s (test_heartbeats.py)."""
+    defaults = HeartbeatSettings()
+    fault = Fault(2, position, hang)
+    counted = CountedHeartbeats(fault)
+    settings = replace(SETTINGS, heartbeats=defaults)
+    said: list[str] = []
+    broken: list[PathFailure] = []
+
+    def left(failure: PathFailure) -> None:
+        counted.stop()
+        broken.append(failure)
+
+    with running(
+        spoken, STAGES, copies=2, entry_settings=settings, stage_settings=STAGE, tamper=counted
+    ) as ring:
+        with brought_back(ring, fault):
+            generation = ask(ring, said, on_failure=left)
+        assert_same(generation, quiet["greedy"], said)
+        assert [blamed(failure) for failure in broken] == [(2,)]
+        patience = defaults.patience(counted.load.longest_microseconds / 1e6)
+        assert counted.sent <= patience + 1
+        assert patience < defaults.stuck  # it told how long its steps take
+        assert eventually(lambda: not held(ring, set()))
 
 
 @pytest.mark.parametrize("strike", STRIKES)

@@ -3,6 +3,9 @@
 given any frame
     when it is encoded and decoded
         it should be the same
+given a heartbeat and its answer
+    when they are encoded
+        it should be the bytes of docs/protocol.md section 7
 given bytes of any kind, or a frame with one byte changed, cut off or lengthened
     when they are decoded
         it should give a frame that encodes to those bytes, or raise FrameInvalid
@@ -100,7 +103,7 @@ def receipts(draw: st.DrawFn) -> SignedReceipt:
 finishes = st.builds(Finish, places(), U32, st.lists(receipts(), max_size=3).map(tuple))
 aborts = st.builds(Abort, places(), st.sampled_from(Fault), st.integers(0, 2**16 - 1))
 heartbeats = st.builds(Heartbeat, U32, U32.map(ShardId))
-answers = st.builds(Alive, U32, U32.map(ShardId), st.builds(Load, U32, U32, U32, U32))
+answers = st.builds(Alive, U32, U32.map(ShardId), st.builds(Load, U32, U32, U32, U32, U32))
 of_runs = st.one_of(opens(), hiddens(), finishes, aborts)
 frames = st.one_of(of_runs, heartbeats, answers)
 
@@ -121,6 +124,21 @@ def test_decode__what_encode_made__is_the_same_frame(frame: Frame) -> None:
     assert decode(body) == frame
     assert places_of(body) == places_in(frame)
     assert (kind_of(body) == Kind.ABORT) == isinstance(frame, Abort)
+
+
+@pytest.mark.parametrize(
+    ("frame", "body"),
+    [
+        (Heartbeat(7, ShardId(1)), "01 05 00000007 00000001"),
+        (
+            Alive(7, ShardId(2), Load(3, 66, 258, 25_000, 2**32 - 1)),
+            "01 06 00000007 00000002 00000003 00000042 00000102 000061a8 ffffffff",
+        ),
+    ],
+    ids=["HEARTBEAT", "ALIVE"],
+)
+def test_encode__heartbeat_or_answer__is_what_the_protocol_says(frame: Frame, body: str) -> None:
+    assert encode(frame) == bytes.fromhex(body)
 
 
 @given(st.binary(max_size=300))

@@ -7,8 +7,17 @@ given a stage that does not answer
     an answer should start the count anew; an answer to nothing should not
 given an entry that was suspended
     it should accuse nobody
-given a stage that answers while its computing stands still
-    it should be told after `stuck` answers; not while it has nothing to do
+given a stage that answers while its computing stands still and something waits
+    when its longest step is short
+        it should be told after `missed` more answers: as soon as one that froze
+    when its longest step is longer than that
+        it should be told when four such steps would be over
+    when it says nothing of its longest step, or claims a very long one
+        it should be told after `stuck` more answers
+    when answers were held up and come all at once, or the entry was suspended
+        it should not be told for that
+given a stage that answers and moves, or has nothing to do
+    it should not be told
 given answers
     round trips and loads should be measured; what was heard a minute ago should not count
 """
@@ -27,14 +36,14 @@ SETTINGS = HeartbeatSettings(seconds=0.4, missed=3, stuck=4)
 class Pulse:
     """Heartbeats with everything they say kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: HeartbeatSettings = SETTINGS) -> None:
         self.now = 100.0
         self.asked: list[tuple[ShardId, int]] = []
         self.silent: list[ShardId] = []
         self.measurements = Measurements(lambda: self.now)
         self.heartbeats = Heartbeats(
             ours=OURS,
-            settings=SETTINGS,
+            settings=settings,
             send=self.send,
             silent=self.silent.append,
             measurements=self.measurements,
@@ -130,23 +139,84 @@ def test_beat__entry_was_suspended__accuses_nobody(pulse: Pulse) -> None:
     assert pulse.silent == []
 
 
-def test_beat__computing_stands_still_while_something_waits__is_told(pulse: Pulse) -> None:
+def hanging(longest: float) -> Load:
+    """What a stage says whose computing hangs."""
+    return Load(runs=1, waiting=3, turns=17, longest_microseconds=round(longest * 1e6))
+
+
+def answers_until_told(pulse: Pulse, load: Load) -> int:
+    """After the first one in which the hanging turn was seen."""
     pulse.heartbeats.follow([FIRST])
-    for _ in range(5):
+    for answers in range(100):
         pulse.beat()
-        pulse.answer(FIRST, Load(runs=1, waiting=3, turns=17))
-        assert pulse.silent == []
+        pulse.answer(FIRST, load)
+        if pulse.silent:
+            return answers
+    raise AssertionError("nobody was told")
+
+
+@pytest.mark.parametrize("longest", [0.000_001, 0.025, 0.2], ids=lambda each: f"{each} s")
+def test_answered__hangs_and_its_steps_are_short__is_told_as_soon_as_one_that_froze(
+    longest: float,
+) -> None:
+    settings = HeartbeatSettings()
+    assert answers_until_told(Pulse(settings), hanging(longest)) == settings.missed
+    assert (settings.missed + 1) * settings.seconds < 2.0
+
+
+@pytest.mark.parametrize(
+    ("longest", "answers"), [(0.201, 4), (0.5, 6), (1.0, 11)], ids=["0.2 s", "half a second", "1 s"]
+)
+def test_answered__hangs_and_its_steps_are_long__is_told_when_four_would_be_over(
+    longest: float, answers: int
+) -> None:
+    settings = HeartbeatSettings()
+    assert answers_until_told(Pulse(settings), hanging(longest)) == answers
+    assert (answers - 1) * settings.seconds >= 4 * longest
+
+
+@pytest.mark.parametrize("longest", [0, 3.0, 4000.0], ids=["unknown", "3 s", "an hour"])
+def test_answered__hangs_with_unknown_or_huge_steps__is_told_after_the_most_answers(
+    longest: float,
+) -> None:
+    settings = HeartbeatSettings()
+    assert answers_until_told(Pulse(settings), hanging(longest)) == settings.stuck
+
+
+def test_beat__told_of_one_that_hangs__tells_again(pulse: Pulse) -> None:
+    assert answers_until_told(pulse, hanging(0.01)) == SETTINGS.missed
     pulse.beat()
-    assert pulse.silent == [FIRST]
+    assert pulse.silent == [FIRST, FIRST]
+
+
+def test_answered__several_at_once_after_a_pause__count_as_one(pulse: Pulse) -> None:
+    pulse.heartbeats.follow([FIRST])
+    pulse.beat(3)
+    for number in range(1, 4):
+        pulse.heartbeats.answered(Alive(number, FIRST, hanging(0.01)))
+    for _ in range(2):
+        pulse.beat()
+        pulse.answer(FIRST, hanging(0.01))
+    assert pulse.silent == []
+
+
+def test_answered__entry_was_suspended_during_a_long_step__accuses_nobody(pulse: Pulse) -> None:
+    pulse.heartbeats.follow([FIRST])
+    for _ in range(3):
+        pulse.now += 3600
+        pulse.beat()
+        pulse.answer(FIRST, hanging(0.01))
+    assert pulse.silent == []
 
 
 @pytest.mark.parametrize(
     "loads",
     [
-        [Load(waiting=3, turns=turn) for turn in range(20)],
-        [Load(waiting=0, turns=5)] * 20,
+        [Load(waiting=3, turns=turn, longest_microseconds=1) for turn in range(20)],
+        [Load(waiting=0, turns=5, longest_microseconds=1)] * 20,
+        [Load(waiting=turn % 2, turns=5, longest_microseconds=1) for turn in range(20)],
     ],
-    ids=["it moves", "nothing waits"],
+    ids=["it moves", "nothing waits", "nothing waits now and then"],
 )
 def test_beat__stage_is_busy_or_idle__is_not_told(pulse: Pulse, loads: list[Load]) -> None:
     pulse.heartbeats.follow([FIRST])
