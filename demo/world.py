@@ -26,7 +26,7 @@ from demo.phases.machines import (
     start_machines,
 )
 from demo.phases.model import Model, prepare_model
-from demo.plan import Plan
+from demo.plan import Plan, ShardPlan
 from demo.ports import LOOPBACK, free_port
 from demo.prerequisites import require_tools
 from demo.supervisor import Supervisor
@@ -98,6 +98,24 @@ class World:
             start_oracles(self.supervisor, self.enclaves)
         with phase("enrolment", "the hosts: bonds posted, quotes and platforms verified on chain"):
             self._enrol()
+
+    def join(self, plan: ShardPlan) -> Enclave:
+        """One more shard, of a host of its own, while everything runs."""
+        (machine,) = start_machines(self.supervisor, self.folders, [plan])
+        enclave = self._enclave(machine)
+        self.enclaves.append(enclave)
+        start_oracles(self.supervisor, [enclave])
+        enrol(self.command, enclave)
+        enclave.await_serving()
+        return enclave
+
+    def leave(self, enclave: Enclave) -> None:
+        """Its host takes a shard out for good, and stops its machine."""
+        log, shard_id = f"host-{enclave.plan.name}", str(enclave.shard_id)
+        self.command.call(log, "host", "retire", shard_id, wallet=enclave.host)
+        enclave.stop(self.supervisor)
+        self.supervisor.stop(enclave.machine.service)
+        self.enclaves.remove(enclave)
 
     def close(self) -> None:
         """Stop everything. Once; `with` does it."""

@@ -16,12 +16,12 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from structlog.typing import FilteringBoundLogger
 
-from oracle.errors import Stopped
+from oracle.errors import NoPath, Stopped
 from oracle.live_text import Finished, Interrupted, LiveTexts
 from oracle.paths import Paths
 from oracle.records import Answered, Made, Opening, Refused
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
-from shard_runtime.path_search import PathFailure, blamed_for
+from shard_runtime.path_search import PathFailure, blamed_for, is_full
 from teetee.answer import Answer, FinishReason
 from teetee.chain.requests import DeclineReason, Request
 from teetee.envelope import open_prompt, seal_answer
@@ -160,7 +160,7 @@ class Answering:
         except RunCancelled:
             if self._abandon.is_set():
                 raise Stopped from None
-            return Refused(DeclineReason.NO_PATH if route.is_missing else DeclineReason.OVERLOADED)
+            return Refused(route.hindrance)
         except (PromptError, EnvelopeTooLarge):
             return Refused(DeclineReason.INVALID)
         except EntryClosed:
@@ -178,6 +178,11 @@ class Answering:
         number, context = opening.request_id, opening.context
         text = self._texts.open(number, secret.stream_proof(context, number))
         outcome: Finished | Interrupted = Interrupted()
+
+        def hear(piece: str) -> None:
+            route.holds()
+            text.append(piece)
+
         try:
             generation = self._entry.generate(
                 token_ids,
@@ -185,7 +190,7 @@ class Answering:
                 paths=route.choose,
                 request_id=number,
                 salts=lambda hop: secret.commitment_salt(context, hop),
-                on_text=text.append,
+                on_text=hear,
                 on_failure=route.broke,
                 cancelled=lambda: self._abandon.is_set() or give_up(),
                 deadline=math.inf,  # chain time decides, by `give_up`
@@ -233,18 +238,26 @@ class _Route:
     """Paths for one request; what breaks is logged and comes last for others too."""
 
     def __init__(self, paths: Paths, request: Request, log: FilteringBoundLogger) -> None:
-        self.is_missing = False
-        """Whether there was no path when one was asked for last."""
+        self.hindrance = DeclineReason.OVERLOADED
+        """Why the request is not answered yet."""
         self._paths = paths
         self._request = request
         self._log = log
 
     def choose(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
-        self.is_missing = True
-        path = self._paths.choose(avoiding=avoiding, until=self._request.deadline)
-        self.is_missing = False
-        return path
+        try:
+            return self._paths.choose(avoiding=avoiding, until=self._request.deadline)
+        except NoPath:
+            # Without shards that broke a path, what broke it is the reason.
+            if not avoiding:
+                self.hindrance = DeclineReason.NO_PATH
+            raise
 
     def broke(self, error: PathFailure) -> None:
+        self.hindrance = DeclineReason.OVERLOADED if is_full(error) else DeclineReason.NO_PATH
         self._paths.blame(blamed_for(error))
         self._log.warning("path broke", request_id=int(self._request.request_id), error=error)
+
+    def holds(self) -> None:
+        """Its answer goes on: what it lacks now is time."""
+        self.hindrance = DeclineReason.OVERLOADED

@@ -75,9 +75,14 @@ class PathSearch:
             return math.inf
         longer = 1 << min(self._failures[shard_id], 16)
         self._failures[shard_id] += 1
-        if isinstance(error, StageFailed) and error.fault in _FULL:
+        if is_full(error):
             return min(_FULL_SECONDS * longer, _LONGEST_FULL_SECONDS)
         return min(_FIRST_SECONDS * longer, _LONGEST_SECONDS)
+
+
+def is_full(error: PathFailure) -> bool:
+    """Whether a shard had no room, and nothing else was wrong."""
+    return isinstance(error, StageFailed) and error.fault in _FULL
 
 
 def blamed_for(error: PathFailure) -> frozenset[ShardId]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from demo.local_chain import ETHER
 from demo.phases.machines import Machine
 from demo.plan import CHAIN_ID, ShardPlan
 from demo.ports import LOOPBACK
+from demo.process_group import signal_group
 from demo.service import Service
 from demo.supervisor import Supervisor
 from demo.teetee_command import TeeTeeCommand
@@ -106,6 +109,16 @@ class Enclave:
         assert self.service is not None
         self.service.kill()
         supervisor.stop(self.service)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its process gets no time for the length of the block, and never hears of it."""
+        assert self.service is not None
+        signal_group(self.service.process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            signal_group(self.service.process, signal.SIGCONT)
 
     def _wait(self, matches: Any, seconds: float, awaited: str) -> str:
         assert self.service is not None

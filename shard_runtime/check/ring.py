@@ -38,8 +38,12 @@ def run_ring(
     layers: Sequence[LayerRange],
     prompts: Sequence[tuple[int, ...]],
     max_tokens: int,
+    *,
+    dtype: str = "float32",
+    together: bool = False,
 ) -> RingResult:
-    """Start one process per range, ask them everything, end them.
+    """Start one process per range, ask them everything, one prompt after the other or all together,
+    end them.
 
     Raises `CheckFailed`, `ReceiptInvalid`, `CommitmentMismatch`.
     """
@@ -48,14 +52,16 @@ def run_ring(
             stack.enter_context(started(f"stage {stage} for layers {each}", "stage"))
             for stage, each in enumerate(layers)
         ]
-        peers = _load(workers, source, layers)
+        peers = _load(workers, source, layers, dtype)
         for peer, worker in zip(peers, workers, strict=True):
             worker.ask(
                 do="join", shardId=peer.shard_id, peers=[peer_to_json(each) for each in peers]
             )
+        asked = [(RequestId(number), prompt) for number, prompt in enumerate(prompts, start=1)]
         answers = tuple(
-            _ask(workers[0], peers, RequestId(number), prompt, max_tokens)
-            for number, prompt in enumerate(prompts, start=1)
+            answer
+            for group in ([asked] if together else [[each] for each in asked])
+            for answer in _ask(workers[0], peers, group, max_tokens)
         )
         for worker in workers:
             worker.ask(do="rest")
@@ -63,7 +69,10 @@ def run_ring(
 
 
 def _load(
-    workers: Sequence[WorkerProcess], source: ModelSource, layers: Sequence[LayerRange]
+    workers: Sequence[WorkerProcess],
+    source: ModelSource,
+    layers: Sequence[LayerRange],
+    dtype: str,
 ) -> tuple[Peer, ...]:
     """All at once."""
     for stage, (worker, each) in enumerate(zip(workers, layers, strict=True)):
@@ -72,6 +81,7 @@ def _load(
             model=str(source.path),
             layers=[each.first, each.end],
             isEntry=stage == 0,
+            dtype=dtype,
         )
     replies = [worker.receive() for worker in workers]
     return tuple(
@@ -83,21 +93,23 @@ def _load(
 def _ask(
     entry: WorkerProcess,
     peers: tuple[Peer, ...],
-    request_id: RequestId,
-    prompt: tuple[int, ...],
+    asked: Sequence[tuple[RequestId, tuple[int, ...]]],
     max_tokens: int,
-) -> RingAnswer:
+) -> list[RingAnswer]:
+    """All of these at once."""
     reply = entry.ask(
         do="ask",
-        tokenIds=prompt,
+        prompts=[{"requestId": number, "tokenIds": prompt} for number, prompt in asked],
         maxTokens=max_tokens,
         path=[peer.shard_id for peer in peers],
-        requestId=request_id,
     )
-    token_ids = tuple(reply["tokenIds"])
-    receipts = [SignedReceipt.from_json(receipt) for receipt in reply["receipts"]]
-    _verify(RunBinding(request_id, MODEL_ID, peers), receipts, len(prompt) + len(token_ids) - 1)
-    return RingAnswer(token_ids, reply["finishReason"], len(receipts))
+    answers = []
+    for (number, prompt), answer in zip(asked, reply["answers"], strict=True):
+        token_ids = tuple(answer["tokenIds"])
+        receipts = [SignedReceipt.from_json(receipt) for receipt in answer["receipts"]]
+        _verify(RunBinding(number, MODEL_ID, peers), receipts, len(prompt) + len(token_ids) - 1)
+        answers.append(RingAnswer(token_ids, answer["finishReason"], len(receipts)))
+    return answers
 
 
 def _verify(binding: RunBinding, receipts: Sequence[SignedReceipt], end_position: int) -> None:

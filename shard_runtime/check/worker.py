@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
 from shard_runtime.check import reference
@@ -43,7 +44,10 @@ class StageWorker:
     def load(self, command: Command) -> Command:
         self._source = open_model(command["model"])
         self._shard = load_shard(
-            self._source, LayerRange(*command["layers"]), is_entry=command["isEntry"]
+            self._source,
+            LayerRange(*command["layers"]),
+            is_entry=command["isEntry"],
+            dtype=command.get("dtype", "float32"),
         )
         return self._loopback.listen()
 
@@ -70,12 +74,23 @@ class StageWorker:
         return {}
 
     def ask(self, command: Command) -> Command:
+        """All prompts at once, a thread each, as requests come to an entry."""
+        prompts = command["prompts"]
+        with ThreadPoolExecutor(len(prompts)) as threads:
+            answers = list(threads.map(lambda each: self._answer(command, each), prompts))
+        return {"answers": answers}
+
+    def rest(self, _command: Command) -> Command:
+        """Nothing but the peak memory that every reply tells."""
+        return {}
+
+    def _answer(self, command: Command, prompt: Command) -> Command:
         assert isinstance(self._part, Entry)
         generation = self._part.generate(
-            command["tokenIds"],
+            prompt["tokenIds"],
             sampling=Sampling(max_tokens=command["maxTokens"]),
             paths=fixed_path(command["path"]),
-            request_id=RequestId(command["requestId"]),
+            request_id=RequestId(prompt["requestId"]),
             salts=lambda _: secrets.token_bytes(32),
         )
         return {
@@ -83,10 +98,6 @@ class StageWorker:
             "finishReason": generation.finish_reason,
             "receipts": [receipt.to_json() for receipt in generation.receipts],
         }
-
-    def rest(self, _command: Command) -> Command:
-        """Nothing but the peak memory that every reply tells."""
-        return {}
 
 
 class ReferenceWorker:

@@ -10,7 +10,8 @@ given a path that breaks
     it should let the runtime go on without the shard that failed, and blame it; when none is left,
     say so
 given time that runs out, or a process that stops
-    it should give up: a refusal in the one case, nothing in the other
+    it should give up: a refusal in the one case, for want of a path when the last one broke, and
+    nothing in the other
 given any outcome
     no text should be kept, and none be in what is returned
 """
@@ -280,6 +281,22 @@ def test_make__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_pat
     desk.entry.plan = [StageSilent((REPLICA, LAST), 60.0)]
     assert desk.make(opening()) == Refused(DeclineReason.NO_PATH)
     assert desk.paths.blamed == [REPLICA, LAST]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        pytest.param(StageSilent((REPLICA,), 1.2), DeclineReason.NO_PATH, id="stage silent"),
+        pytest.param(
+            StageFailed(1, REPLICA, Fault.CACHE_FULL), DeclineReason.OVERLOADED, id="stage full"
+        ),
+    ],
+)
+def test_make__time_runs_out_on_another_try__refuses_for_what_broke_the_last_one(
+    desk: Desk, failure: Exception, reason: DeclineReason
+) -> None:
+    desk.entry.plan = [failure, RunCancelled()]
+    assert desk.make(opening()) == Refused(reason)
 
 
 def test_make__no_path_at_all__says_so_before_anything_begins(desk: Desk) -> None:

@@ -5,6 +5,8 @@ given the bare GGUF
         it should say what transformers says, and each need at most 0.65 of the unsplit process
     when it is split into 3 and 5 stages
         it should say what one stage says
+    when it is split into two processes that load it and answer eight prompts at once
+        each should need its weights, its cache, and little more
     its digests should be the ones that were always published
     its tokenizer should be the one that transformers makes of the file
 """
@@ -27,7 +29,11 @@ from shard_runtime import (
     publish,
     split_layers,
 )
+from shard_runtime.check.memory import bare_bytes
+from shard_runtime.check.ring import run_ring
 from shard_runtime.model.prepared import needs_tokenizer, prepare
+from shard_runtime.native.library import LIBRARY_SETTING
+from shard_runtime.plan.demand import Precision, demand_of
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest
 from tests.shard_runtime.rings import running
@@ -35,6 +41,9 @@ from tests.shard_runtime.rings import running
 pytestmark = pytest.mark.system
 
 LONG = "The sea is wide and the night is long. " * 28
+STREAMS, PROMPT_TOKENS, NEW_TOKENS = 8, 128, 4
+BEYOND = 250_000_000
+"""Bytes that a stage may need beside weights, cache, and a bare interpreter with torch."""
 PROMPTS = f"""What is the capital of France?
 Write a haiku about the sea.
 {LONG}What is this about?
@@ -89,6 +98,30 @@ def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     memory = found["memory"]
     assert memory["unsplitBytes"] > 500_000_000
     assert memory["largestRatio"] <= 0.65
+
+
+def assert_peaks_are_weights_and_cache(source: ModelSource, precision: Precision) -> None:
+    """Of an entry and a last stage, both new processes, from their start to their last answer."""
+    layers = split_layers(source.architecture, 2)
+    prompts = [
+        tuple(range(100 * stream, 100 * stream + PROMPT_TOKENS)) for stream in range(1, STREAMS + 1)
+    ]
+    made = run_ring(source, layers, prompts, NEW_TOKENS, dtype=precision.value, together=True)
+    assert len(made.answers) == STREAMS
+    context = PROMPT_TOKENS + NEW_TOKENS - 1
+    demand = demand_of(source.architecture, precision, context=context, streams=STREAMS)
+    bare = bare_bytes()
+    for each, peak in zip(layers, made.peak_bytes, strict=True):
+        needed = demand.of(each, is_entry=each.first == 0).memory
+        assert bare < peak <= bare + needed + BEYOND, f"{each}: {peak - bare - needed} bytes more"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+def test_generate__torch_in_two_processes__need_little_beside_weights_and_cache(
+    prepared: ModelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIBRARY_SETTING, "/nowhere")
+    assert_peaks_are_weights_and_cache(prepared, Precision.FLOAT32)
 
 
 def test_generate__three_and_five_stages__equal_one(prepared: ModelSource) -> None:

@@ -15,39 +15,14 @@ from demo.world import World
 from teetee.chain.logs import read_logs
 from teetee.client.opening import OpenRequest
 from teetee.client.question import Question
-from teetee.client.waiting import Answered, Outcome
+from teetee.client.waiting import Answered
 from tests.system.asking import Asking
 from tests.system.relay import Relays
+from tests.system.waiting import SECONDS, Waiting
 
 pytestmark = pytest.mark.system
 
-SECONDS = 60.0
 ENDS = ("RequestSettled", "RequestDeclined", "RequestRefunded")
-
-
-class Waiting:
-    """Follows a request in a thread: processes belong to the main one."""
-
-    def __init__(self, asking: Asking, opened: OpenRequest) -> None:
-        self._asking = asking
-        self._opened = opened
-        self._began = threading.Event()
-        self._outcome: list[Outcome] = []
-        self._thread = threading.Thread(target=self._wait, daemon=True)
-        self._thread.start()
-
-    def until_text_comes(self) -> None:
-        """The model is at work."""
-        assert self._began.wait(SECONDS), "no text came"
-
-    def outcome(self) -> Outcome:
-        """How the request ended."""
-        self._thread.join(SECONDS)
-        (outcome,) = self._outcome
-        return outcome
-
-    def _wait(self) -> None:
-        self._outcome.append(self._asking.wait(self._opened, on_text=lambda _: self._began.set()))
 
 
 def kill_at_once(world: World, waiting: Waiting, relays: Relays) -> None:

@@ -6,8 +6,10 @@ given the real model
     when it computes in int8
         it should be as little surprised by a text as in float32, to one percent
         it should give the same bits for a prompt in chunks and one token at a time
+        it should need little memory beside weights and cache
 """
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,9 @@ from shard_runtime import ModelSource, ModelTokenizer, Shard, load_tokenizer, op
 from shard_runtime.model.loading import load_torch_shard
 from shard_runtime.model.prepared import prepare
 from shard_runtime.native import Crew, NativeSpan, Precision
+from shard_runtime.plan import demand
 from teetee.layers import LayerRange
-from tests.shard_runtime.test_smollm2 import packaged
+from tests.shard_runtime.test_smollm2 import assert_peaks_are_weights_and_cache, packaged
 
 pytestmark = pytest.mark.system
 
@@ -129,3 +132,10 @@ def test_forward__int8_prompt_in_chunks__gives_the_bits_of_single_tokens(
     halves = [torch.cat([step.chunk(2)[half] for step in rows]) for half in range(2)]
     assert torch.equal(halves[0], torch.cat(one_by_one))
     assert torch.equal(halves[1], torch.cat(one_by_one))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+def test_generate__int8_in_two_processes__need_little_beside_weights_and_cache(
+    loaded: tuple[ModelSource, ModelTokenizer],
+) -> None:
+    assert_peaks_are_weights_and_cache(loaded[0], demand.Precision.INT8)

@@ -7,6 +7,8 @@ given a model in int8 or float32
         it should give what it gives alone
     when a stage is lost at any moment
         it should go on with the same tokens
+    when 32 runs ask for the room of a few
+        they should keep to it, by the bytes that their caches have
 """
 
 import random
@@ -22,6 +24,7 @@ from teetee.prompt import Sampling
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.failing import STRIKES, Fault, brought_back
 from tests.shard_runtime.rings import running
+from tests.shard_runtime.test_cache_budget import assert_32_streams_keep_to_budgets
 from tests.shard_runtime.test_failover import LONG, SETTINGS, STAGE
 from tests.shard_runtime.tiny_models import prompt_of
 
@@ -116,3 +119,10 @@ def test_load_shard__model_that_the_kernels_do_not_know__says_so(
         running(tiny("gpt2")[0], 1, dtype="int8", compute=Compute.AUTO),
     ):
         pass
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_generate__32_at_once_in_little_room__keep_to_it_and_are_all_answered(
+    llama: ModelSource, dtype: str
+) -> None:
+    assert_32_streams_keep_to_budgets(llama, compute=Compute.NATIVE, dtype=dtype)
