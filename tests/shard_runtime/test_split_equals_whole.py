@@ -11,7 +11,7 @@ given a model of any shape with random weights
         it should say what one stage says
     when others share its steps in bfloat16
         it should say the same, as far as no two tokens are as good as equally likely: torch rounds
-        a row otherwise beside others, which float32 does not notice, and the native step never does
+        a row otherwise beside others, which never decided in float32; the native step never does
     when the links are TLS on loopback
         it should say the same
 
@@ -24,21 +24,21 @@ from functools import cache
 import pytest
 from transformers import PreTrainedModel
 
-from shard_runtime import load_shard
+from shard_runtime import ModelSource, load_shard
 from teetee.layers import LayerRange
 from tests.shard_runtime.company import Answer, said_alone, said_among_others
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.rings import running
-from tests.shard_runtime.tiny_models import LAYERS, MODELS, greedy, prompt_of
+from tests.shard_runtime.tiny_models import MODELS, greedy, prompt_of
 
 STAGES = [1, 2, 3, 5]
 TOKENS = 16
 PROMPTS = [prompt_of(length, seed=length) for length in (1, 8, 21)]
 FEWER = 8
 IN_BFLOAT16 = (PROMPTS[2:], FEWER)
-EQUALLY_LIKELY = 0.05
-"""Scores closer than that, relative to the largest, are within what bfloat16 makes of six layers
-with weights ten times a real model's."""
+EQUALLY_LIKELY = 0.1
+"""Of the largest score. Measured: by 0.04 of it a score moves when the same positions are computed
+one at a time, and two of them may move apart."""
 
 
 @cache
@@ -71,18 +71,24 @@ def test_generate__split_model_in_bfloat16__equals_one_stage(
             assert found == whole
             among = said_among_others(ring, *IN_BFLOAT16, seed=stages)
         for prompt, ours, other in zip(IN_BFLOAT16[0], whole, among, strict=True):
-            if ours != other:
-                assert_equally_likely(tiny(name), prompt, ours, other)
+            assert_same_but_for_ties(tiny(name)[0], prompt, ours, other)
 
 
-def assert_equally_likely(model: Tiny, prompt: Answer, ours: Answer, other: Answer) -> None:
-    """The first tokens that differ."""
-    same = next(at for at, pair in enumerate(zip(ours, other, strict=True)) if len(set(pair)) > 1)
-    shard = load_shard(model[0], LayerRange(0, LAYERS), is_entry=True, dtype="bfloat16")
-    history = prompt + ours[:same]
-    cache = shard.cache_pool(1 << 24).open(len(history))
+def assert_same_but_for_ties(
+    source: ModelSource, prompt: Answer, ours: Answer, other: Answer
+) -> None:
+    """In bfloat16; where two answers part, both tokens are as good as equally likely."""
+    pairs = enumerate(zip(ours, other, strict=False))
+    parting = next((at for at, (one, another) in pairs if one != another), None)
+    if parting is None:
+        assert ours == other
+        return
+    layers = LayerRange(0, source.architecture.layer_count)
+    shard = load_shard(source, layers, is_entry=True, dtype="bfloat16")
+    history = prompt + ours[:parting]
+    cache = shard.cache_pool(1 << 28).open(len(history))
     scores = shard.logits(shard.forward_one(shard.embed(history), cache, 0)[-1])
-    gap = (scores[ours[same]] - scores[other[same]]).abs()
+    gap = (scores[ours[parting]] - scores[other[parting]]).abs()
     assert gap <= EQUALLY_LIKELY * scores.abs().max()
 
 
