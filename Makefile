@@ -103,7 +103,7 @@ test-ape: venv-ape contracts ## contract tests with ape, and whether the committ
 	toolchain/ape run export_abi --check
 	toolchain/ape test tests/contracts
 
-test-deep: venv node ## 100,000 changes to quotes and collateral; every stage failing at every token, in every way
+test-deep: venv node native ## 100,000 changes to quotes and collateral; every stage failing at every token, in every way, and under 100 seeds at once: an hour
 	MUTATIONS=100000 .venv/bin/python -m pytest tests/attestation/test_mutations.py
 	.venv/bin/python -m pytest tests/shard_runtime -m deep
 

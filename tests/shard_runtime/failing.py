@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -11,6 +11,16 @@ from shard_runtime.frames import Alive, Heartbeat, Hidden, Load, decode
 from shard_runtime.links.memory_links import MemoryNetwork
 from teetee.identifiers import ShardId
 from tests.shard_runtime.rings import Ring
+
+
+class Striking(Protocol):
+    """Whatever strikes a ring's shard."""
+
+    ring: Ring | None
+
+    @property
+    def victim(self) -> ShardId:
+        """Whom."""
 
 
 class Fault:
@@ -100,7 +110,7 @@ def released(ring: Ring) -> threading.Event:
 
 
 @contextmanager
-def brought_back(ring: Ring, fault: Fault) -> Iterator[None]:
+def brought_back(ring: Ring, fault: Striking) -> Iterator[None]:
     """At the end of the block whatever stands still goes on, so that it can be seen to let go."""
     fault.ring = ring
     try:

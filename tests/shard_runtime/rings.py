@@ -135,7 +135,7 @@ class Ring:
             prompt,
             sampling=sampling,
             paths=paths,
-            request_id=REQUEST_ID,
+            request_id=options.pop("request_id", REQUEST_ID),
             salts=options.pop("salts", salt_of),
             **options,
         )

@@ -23,6 +23,8 @@ given a stage that had no room
     it should be tried again
 given a stage that is struck while receipts go round
     it should still end with whole receipts
+
+Here one request is asked at a time; many, of a hundred seeds, in `native/test_failover_seeds.py`.
 """
 
 import random

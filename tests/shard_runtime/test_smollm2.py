@@ -3,10 +3,11 @@
 given the bare GGUF
     when it is split into two real processes
         it should say what transformers says, and each need at most 0.65 of the unsplit process
-    when it is split into 3 and 5 stages
-        it should say what one stage says
     when it is split into two processes that load it and answer eight prompts at once
         each should need its weights, its cache, and little more
+    when it is split into 1, 2, 3 and 5 stages, and asked alone or among others
+        it should say what transformers says, in float32
+        it should say what one stage says, in bfloat16, but for ties beside others
     its digests should be the ones that were always published
     its tokenizer should be the one that transformers makes of the file
 """
@@ -14,6 +15,8 @@ given the bare GGUF
 import json
 import subprocess
 import sys
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,13 +25,14 @@ from typing import Any
 import pytest
 
 from shard_runtime import (
-    EntrySettings,
     ModelSource,
+    ModelTokenizer,
     load_tokenizer,
     open_model,
     publish,
     split_layers,
 )
+from shard_runtime.check import reference
 from shard_runtime.check.memory import bare_bytes
 from shard_runtime.check.ring import run_ring
 from shard_runtime.model.prepared import needs_tokenizer, prepare
@@ -36,10 +40,15 @@ from shard_runtime.native.library import LIBRARY_SETTING
 from shard_runtime.plan.demand import Precision, demand_of
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest
-from tests.shard_runtime.rings import running
+from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
+from tests.shard_runtime.test_split_equals_whole import assert_same_but_for_ties
 
 pytestmark = pytest.mark.system
 
+COUNT = 8
+STAGES = (1, 2, 3, 5)
+CAPITAL = "What is the capital of France?"
 LONG = "The sea is wide and the night is long. " * 28
 STREAMS, PROMPT_TOKENS, NEW_TOKENS = 8, 128, 4
 BEYOND = 250_000_000
@@ -124,21 +133,49 @@ def test_generate__torch_in_two_processes__need_little_beside_weights_and_cache(
     assert_peaks_are_weights_and_cache(prepared, Precision.FLOAT32)
 
 
-def test_generate__three_and_five_stages__equal_one(prepared: ModelSource) -> None:
+def test_generate__any_number_of_stages__equals_transformers(prepared: ModelSource) -> None:
     tokenizer = load_tokenizer(prepared)
-    questions = ["What is the capital of France?", LONG + "What is this about?"]
-    prompts = [
-        tokenizer.encode_messages([{"role": "user", "content": question}]) for question in questions
-    ]
-    answers = []
-    for stages in (1, 3, 5):
-        splits = split_layers(prepared.architecture, stages)
-        with running(prepared, stages, splits=splits, entry_settings=EntrySettings()) as ring:
-            answers.append([ring.ask(prompt, 16) for prompt in prompts])
-    texts = [[generation.text for generation in each] for each in answers]
-    assert texts[0] == texts[1] == texts[2]
-    assert "Paris" in texts[0][0]
-    assert answers[1][0].finish_reason == "stop"
+    prompts = [chat(tokenizer, question) for question in (CAPITAL, LONG + "What is this about?")]
+    unsplit = reference.load_reference(prepared)
+    expected = [reference.greedy(unsplit, each, COUNT, tokenizer.eos_token_ids) for each in prompts]
+    assert "Paris" in tokenizer.decode(expected[0])
+    for stages in STAGES:
+        with split(prepared, stages) as ring:
+            # A long prompt takes seconds; `check` asks it of one and of two.
+            asked = 2 if stages > 2 else 1
+            assert said_alone(ring, prompts[:asked], COUNT) == expected[:asked]
+            assert said_among_others(ring, prompts[:1], COUNT, seed=stages) == expected[:1]
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1200)  # a CPU without bfloat16 takes its time
+def test_generate__any_number_of_stages_in_bfloat16__equals_one_stage(
+    prepared: ModelSource,
+) -> None:
+    prompt = chat(load_tokenizer(prepared), CAPITAL)
+    answers: list[Answer] = []
+    for stages in STAGES:
+        with split(prepared, stages, dtype="bfloat16") as ring:
+            answers += said_alone(ring, [prompt], COUNT)
+            (among,) = said_among_others(ring, [prompt], COUNT, seed=stages)
+        assert_same_but_for_ties(prepared, prompt, answers[0], among)
+    assert answers == [answers[0]] * len(STAGES)
+
+
+def split(source: ModelSource, stages: int, **options: Any) -> AbstractContextManager[Ring]:
+    """A ring whose steps have as many rows as in production."""
+    return running(
+        source,
+        stages,
+        splits=split_layers(source.architecture, stages),
+        entry_settings=replace(QUICK_ENTRY, rows=128, chunk=64),
+        stage_settings=replace(QUICK_STAGE, rows=128, chunk=64),
+        **options,
+    )
+
+
+def chat(tokenizer: ModelTokenizer, question: str) -> Answer:
+    return tokenizer.encode_messages([{"role": "user", "content": question}])
 
 
 def test_publish__packaged_file__has_the_digests_it_always_had(
@@ -164,9 +201,9 @@ def test_encode_messages__chat__are_the_tokens_that_transformers_makes(
 ) -> None:
     loading: Any = import_module("transformers").AutoTokenizer
     bare = packaged()
-    reference = loading.from_pretrained(bare.parent, gguf_file=bare.name)
+    theirs = loading.from_pretrained(bare.parent, gguf_file=bare.name)
     messages = [{"role": "user", "content": "Où est la gare ? 🦆 2024\n\n<b>x</b>"}]
-    expected = reference.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    expected = theirs.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
     tokenizer = load_tokenizer(prepared)
     assert tokenizer.encode_messages(messages) == tuple(expected["input_ids"])
     folder = loading.from_pretrained(prepared.folder)

@@ -7,6 +7,8 @@ given the real model
         it should be as little surprised by a text as in float32, to one percent
         it should give the same bits for a prompt in chunks and one token at a time
         it should need little memory beside weights and cache
+    when it is split into 1, 2, 3 and 5 stages, and asked alone or among others
+        it should say the same; in float32, what torch says
 """
 
 import sys
@@ -17,13 +19,21 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.runtime.native_model import NativeModel, native_model
-from shard_runtime import ModelSource, ModelTokenizer, Shard, load_tokenizer, open_model
+from shard_runtime import (
+    Compute,
+    ModelSource,
+    ModelTokenizer,
+    Shard,
+    load_tokenizer,
+    open_model,
+)
 from shard_runtime.model.loading import load_torch_shard
 from shard_runtime.model.prepared import prepare
 from shard_runtime.native import Crew, NativeSpan, Precision
 from shard_runtime.plan import demand
 from teetee.layers import LayerRange
-from tests.shard_runtime.test_smollm2 import assert_peaks_are_weights_and_cache, packaged
+from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.test_smollm2 import assert_peaks_are_weights_and_cache, packaged, split
 
 pytestmark = pytest.mark.system
 
@@ -35,6 +45,7 @@ QUESTIONS = (
     "Explain in two sentences why the sky is blue.",
 )
 BUDGET = 1 << 28
+COUNT = 8
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +150,22 @@ def test_generate__int8_in_two_processes__need_little_beside_weights_and_cache(
     loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
     assert_peaks_are_weights_and_cache(loaded[0], demand.Precision.INT8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_generate__any_number_of_stages__says_the_same(
+    loaded: tuple[ModelSource, ModelTokenizer], dtype: str
+) -> None:
+    source, tokenizer = loaded
+    prompt = tokenizer.encode_messages([{"role": "user", "content": QUESTIONS[0]}])
+    answers: list[Answer] = []
+    for stages in (1, 2, 3, 5):
+        with split(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+            answers += said_alone(ring, [prompt], COUNT)
+            answers += said_among_others(ring, [prompt], COUNT, seed=stages)
+    assert answers == [answers[0]] * 8
+    if dtype == "float32":  # int8 decides a near tie otherwise, and answers in French
+        assert "Paris" in tokenizer.decode(answers[0])
+        layers = LayerRange(0, source.architecture.layer_count)
+        shard = load_torch_shard(source, layers, is_entry=True)
+        assert list(answers[0]) == torch_greedy(shard, prompt, len(answers[0]))

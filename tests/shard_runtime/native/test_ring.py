@@ -1,8 +1,9 @@
 """Rings of native shards: what a run says depends on nothing but its prompt.
 
 given a model in int8 or float32
-    when it is split over 1, 2, 3 or 5 stages
+    when it is split over 1, 2, 3 or 5 stages, alone and in a random batch
         it should give the same tokens, whose receipts commit to the same bytes
+        it should give transformers' tokens, if it is float32
     when a run is beside others, with prompts of any length
         it should give what it gives alone
     when a stage is lost at any moment
@@ -20,23 +21,39 @@ import pytest
 
 from shard_runtime import Compute, Generation, ModelSource
 from shard_runtime.errors import PrecisionUnavailable
+from shard_runtime.native import supports
 from teetee.prompt import Sampling
+from tests.shard_runtime.company import Answer, said_among_others
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.failing import STRIKES, Fault, brought_back
 from tests.shard_runtime.rings import running
 from tests.shard_runtime.test_cache_budget import assert_32_streams_keep_to_budgets
 from tests.shard_runtime.test_failover import LONG, SETTINGS, STAGE
-from tests.shard_runtime.tiny_models import prompt_of
+from tests.shard_runtime.tiny_models import MODELS, greedy, prompt_of
 
 TOKENS = 40
 PROMPT = prompt_of(21, seed=4)
 PRECISIONS = ["int8", "float32"]
-NATIVE = ["llama", "llama tied", "mistral", "qwen2", "qwen3"]
+COUNT, FEWER = 16, 8
+NATIVE = [
+    name
+    for name in MODELS
+    if name.split()[0] in {"llama", "mistral", "ministral", "qwen2", "qwen3", "phi3"}
+    and "moe" not in name
+    and "longrope" not in name
+]
 
 
-def ask_alone(source: ModelSource, dtype: str, stages: int = 1) -> Generation:
-    with running(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+def ask_alone(source: ModelSource, dtype: str) -> Generation:
+    with running(source, 1, compute=Compute.NATIVE, dtype=dtype) as ring:
         return ring.ask(PROMPT, TOKENS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_supports__any_shape__is_what_rings_are_tried_of(
+    tiny: Callable[[str], Tiny], name: str
+) -> None:
+    assert supports(tiny(name)[0].architecture) == (name in NATIVE)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
@@ -44,15 +61,22 @@ def ask_alone(source: ModelSource, dtype: str, stages: int = 1) -> Generation:
 def test_generate__split__is_the_unsplit_models_to_the_bit(
     tiny: Callable[[str], Tiny], name: str, dtype: str
 ) -> None:
-    source = tiny(name)[0]
-    whole = ask_alone(source, dtype)
-    for stages in (2, 3, 5):
-        split = ask_alone(source, dtype, stages)
-        assert split.token_ids == whole.token_ids
-        # the salt of the last hop differs with the number of stages; two of one path agree
-        again = ask_alone(source, dtype, stages)
-        commitments = [each.receipt.output_commitment for each in split.receipts]
-        assert [each.receipt.output_commitment for each in again.receipts] == commitments
+    source, reference = tiny(name)
+    whole: Answer = ()
+    for stages in (1, 2, 3, 5):
+        with running(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+            split, again = ring.ask(PROMPT, COUNT), ring.ask(PROMPT, COUNT)
+            whole = whole or split.token_ids
+            assert split.token_ids == whole
+            # the salt of the last hop differs with the number of stages; two of one path agree
+            assert commitments(again) == commitments(split)
+            assert said_among_others(ring, [PROMPT], FEWER, seed=stages) == [whole[:FEWER]]
+    if dtype == "float32":
+        assert whole == greedy(reference, PROMPT, COUNT)
+
+
+def commitments(generation: Generation) -> list[bytes]:
+    return [each.receipt.output_commitment for each in generation.receipts]
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
