@@ -151,6 +151,8 @@ class EntryEngine:
         self._choose_tokens()
         batch = self._next_batch()
         self._hand_on(batch, compute(self._shard, [part for _, part in batch]))
+        for run, _ in batch:
+            run.catch_up()
 
     def _work(self) -> None:
         while not self._inbox.closed:

@@ -126,6 +126,8 @@ class Stage:
         self._take_events()
         batch = self._next_batch()
         self._hand_on(batch, self._compute(batch))
+        for run, _ in batch:
+            run.catch_up()
 
     def _work(self) -> None:
         while not self._inbox.closed:

@@ -19,14 +19,27 @@ class RunningCommitment:
 
     def __init__(self, salt: bytes) -> None:
         self._mac = HMAC(salt, SHA256())
+        self._waiting: list[bytes] = []
 
     def update(self, data: bytes) -> None:
-        """Take in the next bytes (token ids or hidden states, little-endian)."""
-        self._mac.update(data)
+        """Take in the next bytes (token ids or hidden states, little-endian). They are hashed when
+        there is time, by `catch_up`, or when the digest is asked for.
+        """
+        self._waiting.append(data)
+
+    def catch_up(self) -> None:
+        """Hash what was taken in."""
+        self._hash()
 
     def digest(self) -> bytes:
         """32 bytes over what came so far; more may follow."""
+        self._hash()
         return self._mac.copy().finalize()
+
+    def _hash(self) -> None:
+        for data in self._waiting:
+            self._mac.update(data)
+        self._waiting.clear()
 
 
 def encode_token_ids(token_ids: Sequence[int]) -> bytes:

@@ -39,7 +39,7 @@ class StageMeter:
 
     def watch_receipts(self) -> None:
         """How long this process hashes, signs and checks."""
-        self._time(RunningCommitment, "update", "commitment")
+        self._time(RunningCommitment, "catch_up", "commitment")
         self._time(RunningCommitment, "digest", "commitment")
         self._time(StageReceipt, "sign", "signature")
         self._time(SignedReceipt, "recover", "signature")

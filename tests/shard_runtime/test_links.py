@@ -4,6 +4,8 @@ break.
 given two shards that know each other
     when frames are sent
         they should arrive in order, from the peer whose key was pinned, unreadable on the wire
+given a peer that does not read for a while
+    who sends should not wait for it, and all should arrive in order when it reads
 given a peer with another key, on either side; a peer without a certificate; an older TLS
     it should be refused, and nothing of ours be sent
 given a peer that the directory accepts no more
@@ -239,6 +241,28 @@ def test_send__more_waiting_than_allowed__raises_link_congested() -> None:
             sender.links.send(SECOND, bytes(101))
     finally:
         pair.close()
+
+
+def test_send__peer_does_not_read__goes_on_and_all_arrives_in_order_later(pair: Pair) -> None:
+    sender, receiver = pair.end(1), pair.end(2)
+    reads = threading.Event()
+
+    def receive(_: bytes, body: bytes) -> None:
+        reads.wait()
+        receiver.arrived.put((b"", body))
+
+    receiver.links.start(receive, receiver.lost.put)
+    # Several times what the buffers of both kernels hold, in frames of one record and of many.
+    sizes = [4 + 1000 * (number % 7) ** 3 for number in range(400)]
+    bodies = [number.to_bytes(4) * (size // 4) for number, size in enumerate(sizes)]
+    halves = bodies[::2], bodies[1::2]
+    for body in halves[0]:
+        sender.links.send(SECOND, body)
+    reads.set()
+    for body in halves[1]:
+        sender.links.send(SECOND, body)
+    assert [receiver.arrived.get(timeout=PATIENCE)[1] for _ in bodies] == [*halves[0], *halves[1]]
+    assert sender.lost.empty()
 
 
 def test_receive__frame_longer_than_allowed__closes_that_link_only() -> None:
