@@ -31,6 +31,7 @@ from shard_runtime.model.shard import Shard
 from shard_runtime.outgoing_rows import OutgoingRows
 from shard_runtime.peers import PeerDirectory
 from shard_runtime.receipts import check_receipts, sign_receipt
+from shard_runtime.rehearsal import Rehearsal
 from shard_runtime.scheduler import Scheduler
 from teetee.receipts import SignedReceipt
 
@@ -102,6 +103,7 @@ class EntryEngine:
             ours=identity.shard_id,
         )
         self._intake = EntryIntake(self._runs, shard.architecture.hidden_size)
+        self._rehearsal = Rehearsal(shard.architecture.hidden_size, self._intake.take)
         self._deciding: list[tuple[EntryRun, torch.Tensor]] = []
         """Runs that are through, with the row that says what follows."""
         self._looked_at = time.monotonic()
@@ -151,8 +153,7 @@ class EntryEngine:
         self._choose_tokens()
         batch = self._next_batch()
         self._hand_on(batch, compute(self._shard, [part for _, part in batch]))
-        for run, _ in batch:
-            run.catch_up()
+        self._prepare(batch)
 
     def _work(self) -> None:
         while not self._inbox.closed:
@@ -227,6 +228,13 @@ class EntryEngine:
             sent = [found for each in segments if (found := self._runs.find(each.place.run))]
             with self._runs.ending(*sent):
                 self._links.send(shard_id, encode(frame))
+
+    def _prepare(self, batch: Sequence[tuple[EntryRun, Part]]) -> None:
+        """For what comes next, now that the next stage computes and nobody waits for us."""
+        for run, _ in batch:
+            run.catch_up()
+        if batch and not self._deciding and not len(self._inbox):
+            self._rehearsal.walk()
 
     @property
     def _window(self) -> int:

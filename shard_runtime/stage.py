@@ -26,6 +26,7 @@ from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
 from shard_runtime.outgoing_rows import OutgoingRows
 from shard_runtime.peers import PeerDirectory
+from shard_runtime.rehearsal import Rehearsal
 from shard_runtime.runs import StageRun
 from shard_runtime.scheduler import Scheduler
 from shard_runtime.stage_intake import StageIntake
@@ -89,6 +90,7 @@ class Stage:
             runs=self._runs,
             scheduler=self._scheduler,
         )
+        self._rehearsal = Rehearsal(shard.architecture.hidden_size, self._intake.take)
         self._inbox = Inbox(self._settings.inbox_bytes)
         self._pulse = StagePulse(identity.shard_id, links, directory, self._load)
         self._looked_at = time.monotonic()
@@ -126,8 +128,7 @@ class Stage:
         self._take_events()
         batch = self._next_batch()
         self._hand_on(batch, self._compute(batch))
-        for run, _ in batch:
-            run.catch_up()
+        self._prepare(batch)
 
     def _work(self) -> None:
         while not self._inbox.closed:
@@ -188,6 +189,13 @@ class Stage:
                 for segment in frame.segments:
                     if (sent := self._runs.find(segment.place.run)) is not None:
                         self._runs.give_up(sent, error)
+
+    def _prepare(self, batch: Sequence[tuple[StageRun, Part]]) -> None:
+        """For what comes next, now that the next stage computes and nobody waits for us."""
+        for run, _ in batch:
+            run.catch_up()
+        if batch and not self._scheduler.waiting and not len(self._inbox):
+            self._rehearsal.walk()
 
     def _end_idle(self) -> None:
         now, settings = time.monotonic(), self._settings

@@ -1,0 +1,37 @@
+"""A walk over the way that the next rows will take in, while nobody waits for anything.
+
+A step streams all weights of a shard through the processor's caches. What stands between a frame's
+arrival and the next step (a few hundred functions of Python, numpy and torch) then comes from
+memory again, piece by piece: about 100 µs instead of 15. Walked over once after rows have gone on,
+it lies in the caches when the next ones come.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from shard_runtime import activations
+from shard_runtime.frames import Hidden, Place, RunId, Segment, decode, encode
+
+_NO_RUN = RunId(bytes(16))
+
+
+class Rehearsal:
+    """With one row of no run, which nothing is done with."""
+
+    def __init__(self, width: int, take: Callable[[bytes, bytes], object]) -> None:
+        """take: what gets frames, with their sender."""
+        row = activations.to_bytes(torch.zeros(1, width))
+        segment = Segment(Place(_NO_RUN, 1, 1, 0), 1)
+        self._body = encode(Hidden((segment,), width, memoryview(row)))
+        self._width = width
+        self._take = take
+
+    def walk(self) -> None:
+        """Costs some microseconds; changes nothing."""
+        self._take(b"", self._body)
+        frame = decode(self._body)
+        assert isinstance(frame, Hidden)
+        for _, rows, _ in activations.of_segments(frame, self._width):
+            activations.check_finite(rows)
+            rows.clone()
