@@ -58,7 +58,7 @@ class Book:
 def bytes_of(cache: RunCache) -> int:
     """By what was asked of the system for it."""
     if isinstance(cache, NativeCache):
-        return len(cache._pages._map)
+        return len(cache._pages._region._map)
     assert isinstance(cache, KvCache)
     return sum(each.untyped_storage().nbytes() for each in (cache._keys, cache._values))
 
