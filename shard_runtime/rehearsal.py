@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 from shard_runtime import activations
-from shard_runtime.frames import Hidden, Place, RunId, Segment, decode, encode
+from shard_runtime.frames import Hidden, Place, RunId, Segment, encode
 
 _NO_RUN = RunId(bytes(16))
 
@@ -21,17 +21,15 @@ class Rehearsal:
 
     def __init__(self, width: int, take: Callable[[bytes, bytes], object]) -> None:
         """take: what gets frames, with their sender."""
-        row = activations.to_bytes(torch.zeros(1, width))
+        self._row = torch.zeros(1, width)
         segment = Segment(Place(_NO_RUN, 1, 1, 0), 1)
-        self._body = encode(Hidden((segment,), width, memoryview(row)))
-        self._width = width
+        data = memoryview(activations.to_bytes(self._row))
+        self._body = encode(Hidden((segment,), width, data))
         self._take = take
 
     def walk(self) -> None:
         """Costs some microseconds; changes nothing."""
         self._take(b"", self._body)
-        frame = decode(self._body)
-        assert isinstance(frame, Hidden)
-        for _, rows, _ in activations.of_segments(frame, self._width):
-            activations.check_finite(rows)
-            rows.clone()
+        # Whoever takes it stops where its run is not found; this comes after that.
+        activations.check_finite(self._row)
+        self._row.clone()

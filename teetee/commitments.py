@@ -29,17 +29,14 @@ class RunningCommitment:
 
     def catch_up(self) -> None:
         """Hash what was taken in."""
-        self._hash()
-
-    def digest(self) -> bytes:
-        """32 bytes over what came so far; more may follow."""
-        self._hash()
-        return self._mac.copy().finalize()
-
-    def _hash(self) -> None:
         for data in self._waiting:
             self._mac.update(data)
         self._waiting.clear()
+
+    def digest(self) -> bytes:
+        """32 bytes over what came so far; more may follow."""
+        self.catch_up()
+        return self._mac.copy().finalize()
 
 
 def encode_token_ids(token_ids: Sequence[int]) -> bytes:

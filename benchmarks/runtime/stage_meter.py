@@ -40,6 +40,7 @@ class StageMeter:
     def watch_receipts(self) -> None:
         """How long this process hashes, signs and checks."""
         self._time(RunningCommitment, "catch_up", "commitment")
+        # What a digest still has to catch up on counts twice: a row or none, as a rule.
         self._time(RunningCommitment, "digest", "commitment")
         self._time(StageReceipt, "sign", "signature")
         self._time(SignedReceipt, "recover", "signature")

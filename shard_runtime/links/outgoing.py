@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from OpenSSL import SSL
 
@@ -81,7 +82,7 @@ class OutgoingLink:
                 self._waiting.put(_Waiting(len(body), body))
                 return
         try:
-            is_kept = self._keeps(lambda: self._write(body))
+            is_kept = self._keeps(partial(self._write, body))
         finally:
             self._writing.release()
         self._tell(is_kept)
@@ -98,7 +99,7 @@ class OutgoingLink:
             except queue.Empty:
                 waiting = None
             with self._writing:
-                is_kept = self._keeps(lambda: self._deliver(waiting))  # noqa: B023 - called at once
+                is_kept = self._keeps(partial(self._deliver, waiting))
             self._tell(is_kept)
         with self._writing:
             self._disconnect()
