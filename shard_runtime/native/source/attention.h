@@ -20,13 +20,17 @@ struct Query {
   int64_t first, end;  // positions seen
 };
 
+// Asks for the same positions' values on the way, as many bytes as the keys have: one row after the
+// other is not a pattern that every processor sees by itself (on Zen 3 they cost three times as much).
 template <int Q, int B, class Number>
-static inline void score(const Query* queries, const Number* keys, int64_t size, int64_t position) {
+static inline void score(const Query* queries, const Number* keys, const Number* values, int64_t size, int64_t position) {
   Floats sums[Q][B];
   for (int q = 0; q < Q; q++)
     for (int b = 0; b < B; b++) sums[q][b] = splat(0);
   keys += position * size;
+  values += position * round_up(size, kLanes);
   for (int64_t d = 0; d < size; d++) {
+    __builtin_prefetch(values + d * B * kPositions, 0, 2);
     Floats key[B];
     for (int b = 0; b < B; b++) key[b] = load(keys + (b * size + d) * kPositions);
     for (int q = 0; q < Q; q++) {
@@ -86,8 +90,8 @@ static inline void attend_tile(const Query* queries, const Number* keys, const N
   const int64_t begin = low / kPositions * kPositions, stop = round_up(high, kPositions);
   int64_t at = begin;
   for (; at + kTileVectors * kPositions <= stop; at += kTileVectors * kPositions)
-    score<Q, kTileVectors>(queries, keys, size, at);
-  for (; at < stop; at += kPositions) score<Q, 1>(queries, keys, size, at);
+    score<Q, kTileVectors>(queries, keys, values, size, at);
+  for (; at < stop; at += kPositions) score<Q, 1>(queries, keys, values, size, at);
   for (int q = 0; q < Q; q++) softmax(queries[q], scale, low, high);
   const int64_t padded = round_up(size, kLanes);
   int64_t d = 0;

@@ -53,33 +53,36 @@ static inline void tile(const Product& p, int64_t panel, int64_t half, int64_t r
   }
 }
 
-template <int R>
-static inline void halves(const Product& p, int64_t panel, int64_t row, int64_t rows) {
-  for (int64_t half = 0; half < 2; half += kTileHalves) tile<R, kTileHalves>(p, panel, half, row, rows);
+// Both halves of a panel at once as long as their totals fit: the memory is then read in order, and
+// what is done for each input is done once.
+template <int R, int Totals>
+static inline void panel_tile(const Product& p, int64_t panel, int64_t row, int64_t rows) {
+  constexpr int H = 2 * R <= Totals ? 2 : 1;
+  for (int64_t half = 0; half < 2; half += H) tile<R, H>(p, panel, half, row, rows);
 }
 
-// Rows beyond whole tiles of R, in one smaller tile.
-template <int R>
+// Rows beyond whole tiles, in one smaller tile of at most R.
+template <int R, int Totals>
 static inline void last_rows(const Product& p, int64_t panel, int64_t row, int64_t rows) {
   if constexpr (R > 0) {
-    if (rows - row == R) halves<R>(p, panel, row, rows);
-    else last_rows<R - 1>(p, panel, row, rows);
+    if (rows - row == R) panel_tile<R, Totals>(p, panel, row, rows);
+    else last_rows<R - 1, Totals>(p, panel, row, rows);
   }
 }
 
-template <int R>
+template <int R, int Totals>
 static void multiply_by(const Product& p, int64_t rows, int64_t first, int64_t end) {
   for (int64_t panel = first; panel < end; panel++) {
     int64_t row = 0;
-    for (; row + R <= rows; row += R) halves<R>(p, panel, row, rows);
-    last_rows<R - 1>(p, panel, row, rows);
+    for (; row + R <= rows; row += R) panel_tile<R, Totals>(p, panel, row, rows);
+    last_rows<R - 1, Totals>(p, panel, row, rows);
   }
 }
 
 // Panels [first, end) of the product.
 static void multiply(const Product& p, int64_t rows, int64_t first, int64_t end) {
-  if (p.matrix->precision == kInt8) multiply_by<kTileRows>(p, rows, first, end);
-  else multiply_by<kFloatTileRows>(p, rows, first, end);
+  if (p.matrix->precision == kInt8) multiply_by<kTileRows, kTileTotals>(p, rows, first, end);
+  else multiply_by<kFloatTileRows, kFloatTileTotals>(p, rows, first, end);
 }
 
 // This thread's share of the panels.

@@ -8,14 +8,13 @@
 namespace teetee::TEETEE_ISA {
 
 constexpr bool kUnsignedWeights = false;
-constexpr int kTileRows = 2;  // sixteen registers only
-constexpr int kTileHalves = 1;
-constexpr int kFloatTileRows = 6;  // 12 totals, 2 weights, 1 input
+constexpr int kTileRows = 2, kTileTotals = 4;            // int8: 8 of sixteen registers for sums; totals may spill
+constexpr int kFloatTileRows = 6, kFloatTileTotals = 6;  // 12 totals, 2 weights, 1 input
 constexpr int kTileVectors = 1;
 
 struct Floats { __m256 low, high; };
 struct Ints { __m256i low, high; };
-struct Bytes { __m256i low, high, low_size, high_size; };
+struct Bytes { __m256i low, high; };
 
 static inline Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 static inline Floats load(const uint16_t* p) {
@@ -94,19 +93,16 @@ static inline void store_bytes(int8_t* p, Ints a) {
 static inline Bytes load_bytes(const uint8_t* p) {
   const __m256i* halves = reinterpret_cast<const __m256i*>(p);
   const __m256i flip = _mm256_set1_epi8(-128);
-  const __m256i low = _mm256_xor_si256(_mm256_loadu_si256(halves), flip);
-  const __m256i high = _mm256_xor_si256(_mm256_loadu_si256(halves + 1), flip);
-  return {low, high, _mm256_abs_epi8(low), _mm256_abs_epi8(high)};
+  return {_mm256_xor_si256(_mm256_loadu_si256(halves), flip), _mm256_xor_si256(_mm256_loadu_si256(halves + 1), flip)};
 }
-// |w| · sign(w) x: two products of at most 127 × 127 fit 16 bits, so nothing saturates.
-static inline __m256i dot(__m256i sums, __m256i weights, __m256i sizes, __m256i inputs) {
-  const __m256i pairs = _mm256_maddubs_epi16(sizes, _mm256_sign_epi8(inputs, weights));
+// |x| · sign(x) w: two products of at most 127 × 127 fit 16 bits, so nothing saturates.
+static inline __m256i dot(__m256i sums, __m256i weights, __m256i inputs, __m256i sizes) {
+  const __m256i pairs = _mm256_maddubs_epi16(sizes, _mm256_sign_epi8(weights, inputs));
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 static inline Ints dot(Ints sums, Bytes weights, int32_t inputs) {
-  const __m256i four = _mm256_set1_epi32(inputs);
-  return {dot(sums.low, weights.low, weights.low_size, four),
-          dot(sums.high, weights.high, weights.high_size, four)};
+  const __m256i four = _mm256_set1_epi32(inputs), sizes = _mm256_abs_epi8(four);
+  return {dot(sums.low, weights.low, four, sizes), dot(sums.high, weights.high, four, sizes)};
 }
 
 }  // namespace

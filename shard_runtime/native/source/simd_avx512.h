@@ -7,9 +7,8 @@
 namespace teetee::TEETEE_ISA {
 
 constexpr bool kUnsignedWeights = true;  // the dot product takes them plus 128
-constexpr int kTileRows = 4;     // int8: 2 × 4 sums and 2 × 4 totals of 32 registers
-constexpr int kTileHalves = 2;
-constexpr int kFloatTileRows = 8;
+constexpr int kTileRows = 4, kTileTotals = 8;  // int8: as many sums, of 32 registers
+constexpr int kFloatTileRows = 8, kFloatTileTotals = 16;
 constexpr int kTileVectors = 4;  // attention: vectors at once, for each of up to four queries
 
 struct Floats { __m512 v; };

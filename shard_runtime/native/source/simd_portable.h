@@ -10,9 +10,8 @@
 namespace teetee::TEETEE_ISA {
 
 constexpr bool kUnsignedWeights = false;
-constexpr int kTileRows = 1;
-constexpr int kTileHalves = 1;
-constexpr int kFloatTileRows = 1;
+constexpr int kTileRows = 1, kTileTotals = 1;
+constexpr int kFloatTileRows = 1, kFloatTileTotals = 1;
 constexpr int kTileVectors = 1;
 
 struct Floats { float v[16]; };
