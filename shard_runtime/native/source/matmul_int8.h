@@ -15,13 +15,16 @@ static inline int32_t four_bytes(const int8_t* p) {
   return four;
 }
 
-// R rows from `row` on, H times sixteen outputs from `half` on.
-template <int R, int H>
-static inline void int8_tile(const uint8_t* panel, int64_t half, const Rows& x, int64_t row, int64_t groups, Ahead ahead, Floats (&totals)[R][H]) {
-  for (int r = 0; r < R; r++)
-    for (int h = 0; h < H; h++) totals[r][h] = splat(0);
-  for (int64_t g = 0; g < groups; g++) {
-    const uint8_t* block = panel + g * kBlockBytes;
+// R rows from `row` on, H times sixteen outputs from `half` on of each of S panels, which take turns
+// group by group.
+template <int R, int H, int S>
+static inline void int8_tile(const uint8_t* const (&panels)[S], int64_t half, const Rows& x, int64_t row, int64_t groups, Ahead ahead, Floats (&totals)[S][R][H]) {
+  for (int s = 0; s < S; s++)
+    for (int r = 0; r < R; r++)
+      for (int h = 0; h < H; h++) totals[s][r][h] = splat(0);
+  for (int64_t turn = 0; turn < groups * S; turn++) {
+    const int64_t g = turn / S, s = turn % S;
+    const uint8_t* block = panels[s] + g * kBlockBytes;
     const int8_t* inputs = x.numbers + row * x.stride + g * kGroup;
     for (int64_t at = ahead.first; at < kBlockBytes; at += ahead.step) __builtin_prefetch(block + ahead.distance + at, 0, 2);
     Ints sums[R][H];
@@ -42,7 +45,7 @@ static inline void int8_tile(const uint8_t* panel, int64_t half, const Rows& x, 
       const Floats scale = load(reinterpret_cast<const uint16_t*>(block) + (half + h) * kLanes);
       for (int r = 0; r < R; r++) {
         const Floats both = mul(scale, splat(x.scales[(row + r) * x.groups + g]));
-        totals[r][h] = fma(to_floats(sums[r][h]), both, totals[r][h]);
+        totals[s][r][h] = fma(to_floats(sums[r][h]), both, totals[s][r][h]);
       }
     }
   }

@@ -9,6 +9,7 @@ namespace teetee::TEETEE_ISA {
 constexpr bool kUnsignedWeights = true;  // the dot product takes them plus 128
 constexpr int kTileRows = 4, kTileTotals = 8;  // int8: as many sums, of 32 registers
 constexpr int kFloatTileRows = 8, kFloatTileTotals = 16;
+constexpr int kStreams = 1;  // what asks far ahead keeps the memory busy
 constexpr int kTileVectors = 4;  // attention: vectors at once, for each of up to four queries
 
 struct Floats { __m512 v; };
