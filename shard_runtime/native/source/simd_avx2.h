@@ -10,8 +10,8 @@ namespace teetee::TEETEE_ISA {
 constexpr bool kUnsignedWeights = false;
 constexpr int kTileRows = 2, kTileTotals = 8;            // int8: sums in 8 of sixteen registers; totals spill
 constexpr int kFloatTileRows = 6, kFloatTileTotals = 6;  // 12 totals, 2 weights, 1 input
-// One core reads two streams in three quarters of the time of one (Zen 3; a fourth gains less than
-// its totals cost).
+// One core reads two streams in four fifths of the time of one (Zen 3); four would gain less than
+// their totals cost.
 constexpr int kStreams = 2;
 constexpr int kTileVectors = 1;
 
