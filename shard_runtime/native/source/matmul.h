@@ -13,11 +13,6 @@ struct Product {
   bool adds;       // to what out holds
 };
 
-static inline int64_t panel_bytes(const Matrix& m) {
-  if (m.precision == kInt8) return round_up(m.columns, kGroup) / kGroup * kBlockBytes;
-  return m.columns * kPanel * static_cast<int64_t>(sizeof(float));
-}
-
 constexpr int64_t kLine = 64;
 // While one panel is computed for several tiles of rows, the next comes into the second-level cache:
 // one to four rows then take as long as the memory needs (measured with AVX-512: 4 rows 5.2 ms
@@ -47,7 +42,7 @@ static inline void write_out(const Product& p, int64_t row, int64_t at, Floats t
 template <int R, int H, int S>
 static inline void tile(const Product& p, int64_t panel, int64_t apart, int64_t half, int64_t row, int64_t rows) {
   const Matrix& m = *p.matrix;
-  const int64_t bytes = panel_bytes(m);
+  const int64_t bytes = panel_bytes(m.columns, m.precision);
   const uint8_t* panels[S];
   for (int s = 0; s < S; s++) panels[s] = m.data + (panel + s * apart) * bytes;
   Floats totals[S][R][H];

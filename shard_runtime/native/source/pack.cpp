@@ -55,9 +55,7 @@ bool put_floats(const Matrix& m, int64_t row, const float* numbers) {
 }  // namespace
 
 int64_t matrix_bytes(int64_t rows, int64_t columns, int32_t precision) {
-  const int64_t panels = round_up(rows, kPanel) / kPanel;
-  if (precision == kInt8) return panels * (round_up(columns, kGroup) / kGroup) * kBlockBytes;
-  return panels * columns * kPanel * static_cast<int64_t>(sizeof(float));
+  return round_up(rows, kPanel) / kPanel * panel_bytes(columns, precision);
 }
 
 void clear(const Matrix& m) {

@@ -30,6 +30,12 @@ struct Matrix {
   int32_t unused;
 };
 
+// From one panel of a matrix to the next.
+constexpr int64_t panel_bytes(int64_t columns, int32_t precision) {
+  if (precision == kInt8) return round_up(columns, kGroup) / kGroup * kBlockBytes;
+  return columns * kPanel * static_cast<int64_t>(sizeof(float));
+}
+
 struct Layer {
   const float* attention_norm;
   const float* query_norm;  // (head_size,) or null
