@@ -21,8 +21,8 @@ from shard_runtime.native.crew import Crew
 from shard_runtime.native.errors import NativeRefused, NativeUnavailable
 from shard_runtime.native.head import NativeEmbedding, NativeHead
 from shard_runtime.native.layers import NativeLayer, NativeLayers, pack_layer
-from shard_runtime.native.library import load_library
 from shard_runtime.native.matrix import NativeMatrix, packed
+from shard_runtime.native.shared_library import load_library
 from shard_runtime.native.support import supports, unsupported
 from shard_runtime.native.views import Precision
 

@@ -3,7 +3,7 @@
 import weakref
 
 from shard_runtime.native.errors import NativeRefused, NativeUnavailable
-from shard_runtime.native.library import chosen_instructions, load_library
+from shard_runtime.native.shared_library import chosen_instructions, load_library
 
 _MOST_THREADS = 256
 
@@ -20,13 +20,14 @@ class Crew:
         """
         if not 1 <= threads <= _MOST_THREADS:
             raise NativeRefused("a number of threads", threads, f"1 to {_MOST_THREADS}")
-        self.library = load_library()
+        library = load_library()
+        self.calls = library.calls
         wanted = instructions or chosen_instructions()
-        index = self.library.index_of(wanted)
+        index = library.index_of(wanted)
         self.threads = threads
-        self.instructions = wanted or self.library.instructions()[-1]
-        handle = self.library.calls.teetee_crew_open(index, threads)
+        self.instructions = wanted or library.instructions()[-1]
+        handle = self.calls.teetee_crew_open(index, threads)
         if handle is None:
             raise NativeUnavailable(f"the system gives no {threads} threads")
         self.handle: int = handle
-        self._end = weakref.finalize(self, self.library.calls.teetee_crew_close, handle)
+        self._end = weakref.finalize(self, self.calls.teetee_crew_close, handle)

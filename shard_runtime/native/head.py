@@ -47,7 +47,7 @@ class NativeHead:
         rows = hidden.shape[0]
         hidden = checked("hidden states", hidden, (rows, self._matrix.columns))
         logits = torch.empty(rows, self._matrix.rows)
-        if self._crew.library.calls.teetee_head(
+        if self._crew.calls.teetee_head(
             self._crew.handle,
             ctypes.addressof(self._view),
             hidden.data_ptr(),

@@ -133,7 +133,7 @@ class NativeLayers:
         end = max((span.first + span.rows for span in spans), default=0)
         model = self._model
         model.cosines, model.sines, model.positions = self._rotary.addresses(end)
-        if self._crew.library.calls.teetee_layers(
+        if self._crew.calls.teetee_layers(
             self._crew.handle,
             ctypes.addressof(model),
             ctypes.addressof(views),

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 
 from shard_runtime.native.errors import NativeRefused
-from shard_runtime.native.library import Library, load_library
 from shard_runtime.native.memory import WeightPages, checked
+from shard_runtime.native.shared_library import Library, load_library
 from shard_runtime.native.views import MatrixView, Precision
 
 

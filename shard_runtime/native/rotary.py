@@ -9,7 +9,7 @@ import torch
 
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.positions import frequencies
-from shard_runtime.native.library import load_library
+from shard_runtime.native.shared_library import load_library
 
 _GROWTH = 512
 """Positions that the table grows by at least."""

@@ -36,7 +36,7 @@ from shard_runtime.check import reference
 from shard_runtime.check.memory import bare_bytes
 from shard_runtime.check.ring import run_ring
 from shard_runtime.model.prepared import needs_tokenizer, prepare
-from shard_runtime.native.library import LIBRARY_SETTING
+from shard_runtime.native.shared_library import LIBRARY_SETTING
 from shard_runtime.plan.demand import Precision, demand_of
 from teetee.layers import LayerRange
 from teetee.manifest import ModelManifest

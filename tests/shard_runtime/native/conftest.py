@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shard_runtime.native import NativeUnavailable, load_library
-from shard_runtime.native.library import BUILT, LIBRARY_SETTING, Library
+from shard_runtime.native.shared_library import BUILT, LIBRARY_SETTING, Library
 
 ROOT = Path(__file__).parents[3]
 COMPILERS = ("g++", "c++", "clang++")

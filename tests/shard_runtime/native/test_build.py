@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from shard_runtime.native.library import Library
+from shard_runtime.native.shared_library import Library
 from tests.shard_runtime.native.conftest import NAMES, ROOT
 
 SCRIPT = ROOT / "toolchain/build-native.sh"

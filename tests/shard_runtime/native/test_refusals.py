@@ -33,7 +33,7 @@ from shard_runtime.native import (
     unsupported,
 )
 from shard_runtime.native.cache import CacheShape
-from shard_runtime.native.library import INSTRUCTIONS_SETTING, LIBRARY_SETTING, Library
+from shard_runtime.native.shared_library import INSTRUCTIONS_SETTING, LIBRARY_SETTING, Library
 from tests.shard_runtime.native.random_layers import LLAMA, layers_of, weights_of
 
 INT8 = Precision.INT8
