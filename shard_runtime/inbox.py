@@ -73,7 +73,7 @@ class Inbox:
     def take(self, timeout: float) -> object | None:
         """The next event; None when there is none for so many seconds, or after `close`."""
         with self._changed:
-            if timeout and not self._waiting:
+            if timeout:
                 self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
             if not self._waiting:
                 return None

@@ -19,13 +19,14 @@ constexpr int64_t kLine = 64;
 // instead of 8.9 for 143 MB). Where panels take turns, the processor sees each stream by itself, and
 // is only helped along.
 constexpr int64_t kFarthest = 32 << 10;  // bytes
+constexpr int64_t kNear = kBlockBytes;   // where panels take turns
 constexpr int64_t kSharers = 4;          // tiles of rows that share the asking
 
 static inline Ahead ahead_of(int64_t bytes, int64_t streams, int64_t half, int64_t turn, int64_t turns) {
   const bool whole = streams == 1 && bytes <= kFarthest;
   const int64_t sharers = !whole ? 1 : turns < kSharers ? turns : kSharers;
   const int64_t never = INT64_MAX / 2;
-  const int64_t distance = whole ? bytes : streams == 1 ? kFarthest : kBlockBytes;
+  const int64_t distance = streams > 1 ? kNear : whole ? bytes : kFarthest;
   return {distance, half == 0 && turn < sharers ? turn * kLine : never, sharers * kLine};
 }
 
@@ -83,7 +84,7 @@ static inline void all_rows(const Product& p, int64_t panel, int64_t apart, int6
   last_rows<R - 1, S, Totals>(p, panel, apart, row, rows);
 }
 
-// In S streams of neighbouring panels, if their totals fit; panels left over by themselves.
+// In S streams, each of neighbouring panels, if their totals fit; panels left over by themselves.
 template <int R, int Totals>
 static void multiply_by(const Product& p, int64_t rows, int64_t first, int64_t end) {
   constexpr int S = 2 * R * kStreams <= Totals ? kStreams : 1;
@@ -92,6 +93,7 @@ static void multiply_by(const Product& p, int64_t rows, int64_t first, int64_t e
   for (int64_t panel = first + apart * S; panel < end; panel++) all_rows<R, 1, Totals>(p, panel, 0, rows);
 }
 
+// One row has room for more streams than a tile of R has.
 template <int R, int Totals>
 static void multiply_rows(const Product& p, int64_t rows, int64_t first, int64_t end) {
   if (rows == 1) multiply_by<1, Totals>(p, rows, first, end);
