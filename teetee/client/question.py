@@ -13,6 +13,8 @@ from teetee.prompt import Message, Prompt, Sampling
 
 DEFAULT_MAX_TOKENS = 256
 DEFAULT_DEADLINE_SECONDS = 300
+OPENING_SECONDS = 5
+"""Sealing, paying and the next block may take so long."""
 
 # A token is at least one byte of the prompt, so bytes are a bound. What a chat template adds
 # (roles, marks, often a system message of its own) is not known here.
@@ -87,7 +89,11 @@ def choose_caps(question: Question, prompt: Prompt, context_length: int) -> Caps
 
 
 def choose_window(question: Question, shortest: int, longest: int) -> int:
-    """Seconds from now to the deadline, within what the escrow admits. Raises `InvalidQuestion`."""
+    """Seconds from now to the deadline, within what the escrow admits. Raises `InvalidQuestion`.
+
+    shortest, longest: the escrow's, which counts from the block that takes the request.
+    """
+    shortest = min(shortest + OPENING_SECONDS, longest)
     if question.deadline_seconds is None:
         return max(shortest, min(DEFAULT_DEADLINE_SECONDS, longest))
     if not shortest <= question.deadline_seconds <= longest:

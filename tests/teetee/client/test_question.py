@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from teetee.client.errors import InvalidQuestion, PriceAboveLimit, PromptTooLong
 from teetee.client.question import (
+    OPENING_SECONDS,
     TEMPLATE_TOKENS,
     Caps,
     Question,
@@ -74,12 +75,18 @@ def test_choose_caps__cannot_fit__says_so(question: Question) -> None:
 def test_choose_window__none_given__is_within_the_escrows() -> None:
     assert choose_window(Question("x"), 30, 3600) == 300
     assert choose_window(Question("x"), 30, 60) == 60
-    assert choose_window(Question("x"), 600, 3600) == 600
+    assert choose_window(Question("x"), 600, 3600) == 600 + OPENING_SECONDS
+    assert choose_window(Question("x"), 60, 60) == 60
 
 
-@pytest.mark.parametrize("seconds", [29, 3601])
+@pytest.mark.parametrize("seconds", [30 + OPENING_SECONDS, 3600])
+def test_choose_window__at_the_limits__is_what_was_asked_for(seconds: int) -> None:
+    assert choose_window(Question("x", deadline_seconds=seconds), 30, 3600) == seconds
+
+
+@pytest.mark.parametrize("seconds", [29 + OPENING_SECONDS, 3601])
 def test_choose_window__outside__names_the_limits(seconds: int) -> None:
-    with pytest.raises(InvalidQuestion, match="from 30 to 3600 seconds"):
+    with pytest.raises(InvalidQuestion, match=f"from {30 + OPENING_SECONDS} to 3600 seconds"):
         choose_window(Question("x", deadline_seconds=seconds), 30, 3600)
 
 
