@@ -15,19 +15,17 @@ struct Product {
 
 constexpr int64_t kLine = 64;
 // While one panel is computed for several tiles of rows, the next comes into the second-level cache:
-// one to four rows then take as long as the memory needs (measured with AVX-512: 4 rows 5.2 ms
-// instead of 8.9 for 143 MB). Where panels take turns, the processor sees each stream by itself, and
-// is only helped along.
+// eight rows then take little longer than the memory needs. Where panels take turns, the processor
+// sees each stream by itself, and at most a little is asked for.
 constexpr int64_t kFarthest = 32 << 10;  // bytes
-constexpr int64_t kNear = kBlockBytes;   // where panels take turns
 constexpr int64_t kSharers = 4;          // tiles of rows that share the asking
 
 static inline Ahead ahead_of(int64_t bytes, int64_t streams, int64_t half, int64_t turn, int64_t turns) {
   const bool whole = streams == 1 && bytes <= kFarthest;
   const int64_t sharers = !whole ? 1 : turns < kSharers ? turns : kSharers;
   const int64_t never = INT64_MAX / 2;
-  const int64_t distance = streams > 1 ? kNear : whole ? bytes : kFarthest;
-  return {distance, half == 0 && turn < sharers ? turn * kLine : never, sharers * kLine};
+  const int64_t distance = streams > 1 ? kStreamAhead : whole ? bytes : kFarthest;
+  return {distance, distance && half == 0 && turn < sharers ? turn * kLine : never, sharers * kLine};
 }
 
 static inline void write_out(const Product& p, int64_t row, int64_t at, Floats total) {
@@ -84,26 +82,31 @@ static inline void all_rows(const Product& p, int64_t panel, int64_t apart, int6
   last_rows<R - 1, S, Totals>(p, panel, apart, row, rows);
 }
 
-// In S streams, each of neighbouring panels, if their totals fit; panels left over by themselves.
-template <int R, int Totals>
-static void multiply_by(const Product& p, int64_t rows, int64_t first, int64_t end) {
-  constexpr int S = 2 * R * kStreams <= Totals ? kStreams : 1;
+// In S streams, each of neighbouring panels; panels left over by themselves.
+template <int R, int S, int Totals>
+static void multiply_in(const Product& p, int64_t rows, int64_t first, int64_t end) {
   const int64_t apart = (end - first) / S;
   for (int64_t panel = first; panel < first + apart; panel++) all_rows<R, S, Totals>(p, panel, apart, rows);
   for (int64_t panel = first + apart * S; panel < end; panel++) all_rows<R, 1, Totals>(p, panel, 0, rows);
 }
 
-// One row has room for more streams than a tile of R has.
-template <int R, int Totals>
+// As many streams as may be, if the totals of R rows have room.
+constexpr int streams_of(int R, int room) { return 2 * R * kStreams <= room ? kStreams : 1; }
+
+// Few rows are computed at once, so that each weight is read once: `room` is for them.
+template <int R, int Totals, int Room>
 static void multiply_rows(const Product& p, int64_t rows, int64_t first, int64_t end) {
-  if (rows == 1) multiply_by<1, Totals>(p, rows, first, end);
-  else multiply_by<R, Totals>(p, rows, first, end);
+  if constexpr (R > 1) {
+    if (rows < R) return multiply_rows<R - 1, Totals, Room>(p, rows, first, end);
+  }
+  if (rows == R) multiply_in<R, streams_of(R, Room), Totals>(p, rows, first, end);
+  else multiply_in<R, streams_of(R, Totals), Totals>(p, rows, first, end);
 }
 
 // Panels [first, end) of the product.
 static void multiply(const Product& p, int64_t rows, int64_t first, int64_t end) {
-  if (p.matrix->precision == kInt8) multiply_rows<kTileRows, kTileTotals>(p, rows, first, end);
-  else multiply_rows<kFloatTileRows, kFloatTileTotals>(p, rows, first, end);
+  if (p.matrix->precision == kInt8) multiply_rows<kTileRows, kTileTotals, kStreamTotals>(p, rows, first, end);
+  else multiply_rows<kFloatTileRows, kFloatTileTotals, kFloatStreamTotals>(p, rows, first, end);
 }
 
 // This thread's share of the panels.

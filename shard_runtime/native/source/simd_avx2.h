@@ -12,7 +12,8 @@ constexpr int kTileRows = 2, kTileTotals = 8;            // int8: sums in 8 of s
 constexpr int kFloatTileRows = 6, kFloatTileTotals = 6;  // 12 totals, 2 weights, 1 input
 // One core reads two streams in four fifths of the time of one (Zen 3); four would gain less than
 // their totals cost.
-constexpr int kStreams = 2;
+constexpr int kStreams = 2, kStreamTotals = kTileTotals, kFloatStreamTotals = kFloatTileTotals;
+constexpr int64_t kStreamAhead = 64 + 32 * 32;  // bytes: a group of int8
 constexpr int kTileVectors = 1;
 
 struct Floats { __m256 low, high; };

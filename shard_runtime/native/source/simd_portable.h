@@ -12,7 +12,8 @@ namespace teetee::TEETEE_ISA {
 constexpr bool kUnsignedWeights = false;
 constexpr int kTileRows = 1, kTileTotals = 1;
 constexpr int kFloatTileRows = 1, kFloatTileTotals = 1;
-constexpr int kStreams = 1;
+constexpr int kStreams = 1, kStreamTotals = kTileTotals, kFloatStreamTotals = kFloatTileTotals;
+constexpr int64_t kStreamAhead = 0;
 constexpr int kTileVectors = 1;
 
 struct Floats { float v[16]; };
