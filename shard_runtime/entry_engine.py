@@ -20,7 +20,8 @@ from shard_runtime.entry_run import EntryRun
 from shard_runtime.entry_runs import EntryRuns
 from shard_runtime.errors import EntryClosed, StageFailed
 from shard_runtime.faults import Fault
-from shard_runtime.frames import Kind, encode, kind_of
+from shard_runtime.foreseen import ForeseenStep, foresee
+from shard_runtime.frames import Kind, encode, first_run_of, kind_of
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.identity import StageIdentity
 from shard_runtime.inbox import Arrived, Inbox, PeerLost, PeerSilent
@@ -31,7 +32,6 @@ from shard_runtime.model.shard import Shard
 from shard_runtime.outgoing_rows import OutgoingRows
 from shard_runtime.peers import PeerDirectory
 from shard_runtime.receipts import check_receipts, sign_receipt
-from shard_runtime.rehearsal import Rehearsal
 from shard_runtime.scheduler import Scheduler
 from teetee.receipts import SignedReceipt
 
@@ -103,7 +103,6 @@ class EntryEngine:
             ours=identity.shard_id,
         )
         self._intake = EntryIntake(self._runs, shard.architecture.hidden_size)
-        self._rehearsal = Rehearsal(shard.architecture.hidden_size, self._intake.take)
         self._deciding: list[tuple[EntryRun, torch.Tensor]] = []
         """Runs that are through, with the row that says what follows."""
         self._looked_at = time.monotonic()
@@ -149,11 +148,15 @@ class EntryEngine:
 
     def step(self) -> None:
         """What came in; the next tokens; rows of several runs through our layers; on with them."""
-        self._take_events()
-        self._choose_tokens()
-        batch = self._next_batch()
-        self._hand_on(batch, compute(self._shard, [part for _, part in batch]))
-        self._prepare(batch)
+        gone = self._take_events()
+        if gone is None:
+            self._choose_tokens()
+            batch = self._next_batch()
+            self._hand_on(batch, compute(self._shard, [part for _, part in batch]))
+            gone = [run for run, _ in batch]
+        else:
+            self._runs.admit()
+        self._prepare(gone)
 
     def _work(self) -> None:
         while not self._inbox.closed:
@@ -165,31 +168,84 @@ class EntryEngine:
                 self._runs.fail_all(StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
         self._runs.fail_all(EntryClosed())
 
-    def _take_events(self) -> None:
-        is_busy = self._deciding or self._scheduler.has_work(self._window)
-        event = self._inbox.take(0 if is_busy else self._settings.watch_seconds)
+    def _take_events(self) -> Sequence[EntryRun] | None:
+        """All of them, or up to the frame of a step that was foreseen; gives the runs that went on
+        with it then.
+        """
+        event = self._inbox.take(0 if self._is_busy() else self._settings.watch_seconds)
         while event is not None:
+            if isinstance(event, Arrived) and (gone := self._go_on(event)) is not None:
+                return gone
             self._take_event(event)
             event = self._inbox.take(0)
+        return None
+
+    def _go_on(self, event: Arrived) -> Sequence[EntryRun] | None:
+        """Make the step that was foreseen, if this is its frame and nothing else waits; gives the
+        runs that went on.
+        """
+        run = self._runs.find(first_run_of(event.body))
+        step = None if run is None else run.foreseen
+        if step is None or not step.is_due(event.sender, event.body) or self._is_busy():
+            return None
+        rows = step.rows(event.body)
+        if rows is None:
+            return None
+        came = step.each_row(event.body)
+        chosen = self._choose(step.runs, rows)
+        frame = self._feed(step) if len(chosen) == len(came) else None
+        if frame is None:
+            for run, row in zip(step.runs, came, strict=True):
+                run.came_back(row)
+            self._tell_all(chosen)
+            return ()
+        with self._runs.ending(*step.runs):
+            try:
+                self._links.send(step.next_shard, frame)
+            finally:
+                for run, piece in chosen:
+                    run.tell(piece)
+        for run, row, gone in zip(step.runs, came, step.each_row(frame), strict=True):
+            run.went_on(row, gone)
+        return step.runs
+
+    def _feed(self, step: ForeseenStep[EntryRun]) -> bytes | None:
+        """The new tokens' rows, as they go on; None when not all do, or not like this."""
+        requests = [run.request for run in step.runs]
+        if any(request.is_finishing for request in requests):
+            return None
+        try:
+            embedded = self._shard.embed(tuple(request.history[-1] for request in requests))
+            return step.frame(self._shard.forward(embedded, step.spans))
+        except Exception as error:  # noqa: BLE001 - as in `compute`, which tries again, each run alone
+            _log.error("a step failed", extra={"kind": type(error).__name__})
+            return None
 
     def _choose_tokens(self) -> None:
         """For all runs of which the last position has come back."""
         deciding = [(run, row) for run, row in self._deciding if self._runs.find(run.id)]
         self._deciding = []
-        if not deciding:
-            return
-        with self._runs.ending(*(run for run, _ in deciding)):
-            scores = self._shard.logits(torch.stack([row for _, row in deciding]))  # (N, V)
-            for (run, _), each in zip(deciding, scores, strict=True):
-                with self._runs.ending(run):
-                    self._choose(run, each)
+        if deciding:
+            rows = torch.stack([row for _, row in deciding])
+            self._tell_all(self._choose([run for run, _ in deciding], rows))
 
-    def _choose(self, run: EntryRun, scores: torch.Tensor) -> None:
-        run.tell(run.request.choose(scores))
-        if run.request.is_finishing:
-            self._finish(run)
-        else:
-            self._scheduler.add(run.id, 1, lane=run.path)
+    def _choose(self, runs: Sequence[EntryRun], rows: torch.Tensor) -> list[tuple[EntryRun, str]]:
+        """Each run's next token; gives the text that it makes certain. rows: (N, H), their last."""
+        chosen = []
+        with self._runs.ending(*runs):
+            for run, scores in zip(runs, self._shard.logits(rows), strict=True):
+                with self._runs.ending(run):
+                    chosen.append((run, run.request.choose(scores)))
+        return chosen
+
+    def _tell_all(self, chosen: Sequence[tuple[EntryRun, str]]) -> None:
+        for run, piece in chosen:
+            with self._runs.ending(run):
+                run.tell(piece)
+                if run.request.is_finishing:
+                    self._finish(run)
+                else:
+                    self._scheduler.add(run.id, 1, lane=run.path)
 
     def _next_batch(self) -> list[tuple[EntryRun, Part]]:
         """The rows of the next step, embedded. As many steps under way as a path has stages keep
@@ -229,12 +285,20 @@ class EntryEngine:
             with self._runs.ending(*sent):
                 self._links.send(shard_id, encode(frame))
 
-    def _prepare(self, batch: Sequence[tuple[EntryRun, Part]]) -> None:
+    def _prepare(self, gone: Sequence[EntryRun]) -> None:
         """For what comes next, now that the next stage computes and nobody waits for us."""
-        for run, _ in batch:
+        for run in gone:
             run.catch_up()
-        if batch and not self._deciding and not len(self._inbox):
-            self._rehearsal.walk()
+        open_still = [run for run in gone if self._runs.find(run.id)]
+        if not self._scheduler.is_even(len(open_still), self._runs.longest_path):
+            return  # they come with others, or not all of them, next time
+        step = foresee(open_still, self._shard)
+        if step is not None and not self._deciding and not len(self._inbox):
+            step.rehearse(self._shard)
+
+    def _is_busy(self) -> bool:
+        """Whether there is something to do without anything coming in."""
+        return bool(self._deciding) or self._scheduler.has_work(self._window)
 
     @property
     def _window(self) -> int:

@@ -2,11 +2,14 @@
 
 import queue
 import secrets
+import time
 from collections.abc import Callable
 
 from shard_runtime.cache import RunCache
+from shard_runtime.foreseen import Coming, Foreseeable
 from shard_runtime.frames import Finish, Open, Place, RunId, Segment
 from shard_runtime.generation import EntryRequest, Generation
+from shard_runtime.model.batch import Span
 from shard_runtime.receipts import RunBinding
 from teetee.commitments import RunningCommitment, encode_token_ids
 from teetee.errors import FieldInvalid
@@ -19,7 +22,7 @@ SaltOf = Callable[[int], bytes]
 _SALT_BYTES = 32
 
 
-class EntryRun:
+class EntryRun(Foreseeable):
     """One attempt at a request on one path: it begins with the first position, whatever a former
     attempt has already come to. Made by the caller's thread, then touched by the entry's alone.
     """
@@ -101,6 +104,7 @@ class EntryRun:
         """Whether that is what is due from the last stage; it counts as taken then."""
         is_due = place == Place(self.id, self.stages, self._sequence_in, self.returned)
         self._sequence_in += is_due
+        self.forget()
         return is_due
 
     def take(self, rows: int, data: bytes) -> None:
@@ -108,6 +112,33 @@ class EntryRun:
         if self._taken is not self._sent:
             self._taken.update(data)
         self.returned += rows
+
+    @property
+    def comes_next(self) -> Coming | None:
+        is_on_its_way = self.returned + 1 == self.fed == self.request.end
+        if self.stages == 1 or not is_on_its_way or self.fed == self.request.capacity:
+            return None
+        assert self.cache is not None
+        return Coming(
+            sender=self.last_tls,
+            due=Place(self.id, self.stages, self._sequence_in, self.returned),
+            span=Span(self.cache, self.fed, 1),
+            next_shard=self.next_shard,
+            leaving=Place(self.id, 1, self._sequence_out, self.fed),
+        )
+
+    def came_back(self, row: bytes) -> None:
+        """The row that was foreseen."""
+        self.forget()
+        self._sequence_in += 1
+        self.take(1, row)
+        self.progress_at = time.monotonic()
+
+    def went_on(self, row: bytes, gone: bytes) -> None:
+        """The step that was foreseen has been made: that row came back, and the next one went."""
+        self.came_back(row)
+        self.feed(1)
+        self.leave(self.fed - 1, 1, gone)
 
     def finish(self, receipt: SignedReceipt) -> Finish:
         """All tokens are there: the frame that asks each stage for its receipt, after ours."""

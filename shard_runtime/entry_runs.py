@@ -138,6 +138,7 @@ class EntryRuns:
         if self._open.pop(run.id, None) is None:
             return False
         assert run.cache is not None
+        run.forget()
         self._pool.close(run.cache)
         run.cache = None
         self._scheduler.drop(run.id)

@@ -36,6 +36,8 @@ _FINISH = struct.Struct(">IB")
 _ABORT = struct.Struct(">BH")
 _HEARTBEAT = struct.Struct(">II")
 _ALIVE = struct.Struct(">IIIIIII")
+_FIRST_RUN = _START.size + _HIDDEN.size + 2
+_RUN_BYTES = 16
 _SALT_BYTES = 32
 _FLOAT_BYTES = 4
 
@@ -202,6 +204,11 @@ def decode(body: bytes) -> Frame:
 def kind_of(body: bytes) -> int:
     """What kind of frame the body would decode to; 0 when there is nothing to tell it by."""
     return body[1] if len(body) > 1 else 0
+
+
+def first_run_of(body: bytes) -> RunId:
+    """The run that a HIDDEN body names first; any bytes of another."""
+    return RunId(body[_FIRST_RUN : _FIRST_RUN + _RUN_BYTES])
 
 
 def places_of(body: bytes) -> tuple[Place, ...]:

@@ -10,7 +10,9 @@ import torch
 
 from shard_runtime.cache import Room, RunCache
 from shard_runtime.errors import FrameInvalid, TooManyRuns
+from shard_runtime.foreseen import Coming, Foreseeable
 from shard_runtime.frames import Open, Place, RunId, Segment
+from shard_runtime.model.batch import Span
 from shard_runtime.receipts import RunBinding
 from teetee.commitments import RunningCommitment
 from teetee.identifiers import ShardId
@@ -19,7 +21,7 @@ _REMEMBERED = 4096
 """Ended runs. A frame that was on its way when its run ended must not open it again."""
 
 
-class StageRun:
+class StageRun(Foreseeable):
     """One run on one stage."""
 
     def __init__(self, opening: Open, binding: RunBinding, cache: RunCache) -> None:
@@ -59,6 +61,7 @@ class StageRun:
         """What that names is due. Raises `FrameInvalid`; changes nothing then."""
         if place != Place(self.id, self.hop, self._sequence_in, self.arrived):
             raise FrameInvalid("is out of order, or of another hop or position")
+        self.forget()
         self._sequence_in += 1
         self.used_at = time.monotonic()
 
@@ -83,6 +86,29 @@ class StageRun:
         segment = Segment(self.next_place(), rows)
         self.computed += rows
         return segment
+
+    @property
+    def comes_next(self) -> Coming | None:
+        if not self.arrived == self.computed < self.cache.capacity:
+            return None
+        return Coming(
+            sender=self.previous_tls,
+            due=Place(self.id, self.hop, self._sequence_in, self.arrived),
+            span=Span(self.cache, self.computed, 1),
+            next_shard=self.next_shard,
+            leaving=Place(self.id, self.hop + 1, self._sequence_out, self.computed),
+        )
+
+    def went_on(self, came: bytes, gone: bytes) -> None:
+        """The step that was foreseen has been made: the row as it came and as it goes on."""
+        self.forget()
+        self.received.update(came)
+        self.sent.update(gone)
+        self._sequence_in += 1
+        self._sequence_out += 1
+        self.arrived += 1
+        self.computed += 1
+        self.used_at = time.monotonic()
 
     def catch_up(self) -> None:
         """Hash what came and went, now that nobody waits for it."""
@@ -135,6 +161,7 @@ class RunTable:
         """
         ended = self._open.pop(run, None)
         if ended is not None:
+            ended.forget()
             self._pool.close(ended.cache)
         if ended is not None or run not in self._ended:
             self._ended[run] = None if ended is not None else by

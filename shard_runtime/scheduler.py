@@ -82,6 +82,11 @@ class Scheduler:
         """Whether the next step has any rows."""
         return bool(self._tokens) or any(self._has_room(run, window) for run in self._prompts)
 
+    def is_even(self, runs: int, micro_batches: int) -> bool:
+        """Whether so many runs are one of that many equal parts of all that go token by token."""
+        turning = len(self._taking_turns)
+        return turning // micro_batches <= runs <= -(-turning // micro_batches)
+
     def next(self, micro_batches: int, window: int | None = None) -> list[Share]:
         """The next step, no run twice.
 

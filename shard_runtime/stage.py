@@ -18,7 +18,8 @@ from shard_runtime import activations
 from shard_runtime.computing import Part, compute
 from shard_runtime.errors import LinkCongested
 from shard_runtime.faults import Fault
-from shard_runtime.frames import Kind, Load, encode, kind_of
+from shard_runtime.foreseen import foresee
+from shard_runtime.frames import Kind, Load, encode, first_run_of, kind_of
 from shard_runtime.identity import StageIdentity
 from shard_runtime.inbox import Arrived, Inbox, PeerLost
 from shard_runtime.links.seam import Links
@@ -26,7 +27,6 @@ from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
 from shard_runtime.outgoing_rows import OutgoingRows
 from shard_runtime.peers import PeerDirectory
-from shard_runtime.rehearsal import Rehearsal
 from shard_runtime.runs import StageRun
 from shard_runtime.scheduler import Scheduler
 from shard_runtime.stage_intake import StageIntake
@@ -90,7 +90,6 @@ class Stage:
             runs=self._runs,
             scheduler=self._scheduler,
         )
-        self._rehearsal = Rehearsal(shard.architecture.hidden_size, self._intake.take)
         self._inbox = Inbox(self._settings.inbox_bytes)
         self._pulse = StagePulse(identity.shard_id, links, directory, self._load)
         self._looked_at = time.monotonic()
@@ -125,10 +124,12 @@ class Stage:
 
     def step(self) -> None:
         """What came in; rows of several runs through our layers; on with them."""
-        self._take_events()
-        batch = self._next_batch()
-        self._hand_on(batch, self._compute(batch))
-        self._prepare(batch)
+        gone = self._take_events()
+        if gone is None:
+            batch = self._next_batch()
+            self._hand_on(batch, self._compute(batch))
+            gone = [run for run, _ in batch]
+        self._prepare(gone)
 
     def _work(self) -> None:
         while not self._inbox.closed:
@@ -140,19 +141,58 @@ class Stage:
                 self._runs.surrender_all(Fault.INTERNAL)
         self._runs.end_all()
 
-    def _take_events(self) -> None:
+    def _take_events(self) -> Sequence[StageRun] | None:
+        """All of them, or up to the frame of a step that was foreseen; gives the runs that went on
+        with it then.
+        """
         timeout = 0 if self._scheduler.waiting else self._settings.watch_seconds
         while self._scheduler.waiting < self._settings.waiting_rows:
             self._in_work = self._scheduler.waiting
             event = self._inbox.take(timeout)
             self._in_work += event is not None
             if isinstance(event, Arrived):
+                if (gone := self._go_on(event)) is not None:
+                    return gone
                 self._intake.take(event.sender, event.body)
             elif isinstance(event, PeerLost):
                 self._runs.without(event.shard_id)
             elif event is None:
-                return
+                break
             timeout = 0
+        return None
+
+    def _go_on(self, event: Arrived) -> Sequence[StageRun] | None:
+        """Make the step that was foreseen, if this is its frame and nothing else waits that could
+        be computed with it; gives its runs.
+        """
+        run = self._runs.find(first_run_of(event.body))
+        step = None if run is None else run.foreseen
+        if step is None or not step.is_due(event.sender, event.body) or self._has_others():
+            return None
+        rows = step.rows(event.body)
+        if rows is None:
+            return None
+        self._turns += 1
+        began = time.monotonic()
+        try:
+            frame = step.frame(self._shard.forward(rows, step.spans))
+        except Exception as error:  # noqa: BLE001 - as in `compute`, which tries again, each run alone
+            _log.error("a step failed", extra={"kind": type(error).__name__})
+            return None
+        self._times.took(time.monotonic() - began)
+        try:
+            self._links.send(step.next_shard, frame)
+        except LinkCongested as error:
+            for run in step.runs:
+                self._runs.give_up(run, error)
+            return ()
+        rows_by_run = zip(step.each_row(event.body), step.each_row(frame), strict=True)
+        for run, (came, gone) in zip(step.runs, rows_by_run, strict=True):
+            run.went_on(came, gone)
+        return step.runs
+
+    def _has_others(self) -> bool:
+        return bool(self._scheduler.waiting or len(self._inbox))
 
     def _next_batch(self) -> list[tuple[StageRun, Part]]:
         self._in_work = self._scheduler.waiting
@@ -190,12 +230,14 @@ class Stage:
                     if (sent := self._runs.find(segment.place.run)) is not None:
                         self._runs.give_up(sent, error)
 
-    def _prepare(self, batch: Sequence[tuple[StageRun, Part]]) -> None:
+    def _prepare(self, gone: Sequence[StageRun]) -> None:
         """For what comes next, now that the next stage computes and nobody waits for us."""
-        for run, _ in batch:
+        for run in gone:
             run.catch_up()
-        if batch and not self._scheduler.waiting and not len(self._inbox):
-            self._rehearsal.walk()
+        open_still = [run for run in gone if self._runs.find(run.id) is run]
+        step = foresee(open_still, self._shard)
+        if step is not None and not self._has_others():
+            step.rehearse(self._shard)
 
     def _end_idle(self) -> None:
         now, settings = time.monotonic(), self._settings

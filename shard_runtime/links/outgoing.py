@@ -127,8 +127,10 @@ class OutgoingLink:
         if self._writer is None:
             self._waiting.put(_Waiting(len(body), body))
             return
-        self._check_open()
-        if self._writer.write(body):
+        self._check_active()
+        is_whole = self._writer.write(body)
+        self._check_open()  # now that nobody waits for it
+        if is_whole:
             self._gone(len(body))
         else:
             self._waiting.put(_Waiting(len(body)))
@@ -161,8 +163,13 @@ class OutgoingLink:
         """A peer sends nothing on a link: whatever can be read is the end of it. One that came back
         has forgotten the runs which our frames belong to, so nothing connects again in between.
         """
-        if self._readable.poll(0) or not self._directory.accepts(self._pinned):
-            raise LinkClosed("the peer closed it, or is not active any more")
+        self._check_active()
+        if self._readable.poll(0):
+            raise LinkClosed("the peer closed it")
+
+    def _check_active(self) -> None:
+        if not self._directory.accepts(self._pinned):
+            raise LinkClosed("the peer is not active any more")
 
     def _connected(self) -> FrameWriter:
         if self._writer is not None:

@@ -52,6 +52,13 @@ class Shard(ABC):
         tokens. The spans' caches hold the rows' keys and values afterwards.
         """
 
+    def ready(self, spans: Sequence[Span]) -> Sequence[Span]:
+        """The same, as `forward` takes them fastest: for who knows them before the rows."""
+        return spans
+
+    def rehearse(self) -> None:  # noqa: B027 - most have none
+        """Walk over the way to the kernels, if it is a long one, and compute nothing."""
+
     @abstractmethod
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores of the next token: (…, H) → (…, V) float32. Entries only."""

@@ -1,6 +1,7 @@
 """A shard that computes in C++, and how it is loaded. To the engine it is a `Shard` like others."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 
@@ -13,7 +14,7 @@ from shard_runtime.model.source import ModelSource
 from shard_runtime.native.cache import NativeCache, NativeSpan
 from shard_runtime.native.crew import Crew
 from shard_runtime.native.head import NativeEmbedding, NativeHead
-from shard_runtime.native.layers import NativeLayers
+from shard_runtime.native.layers import NativeLayers, ReadySpans
 from shard_runtime.native.matrix import packed
 from shard_runtime.native.views import Precision
 from teetee.layers import LayerRange
@@ -56,6 +57,7 @@ class NativeShard(Shard):
         self.native_layers = native
         self.embedding = embedding
         self.head = head
+        self._no_rows = torch.empty(0, architecture.hidden_size)
 
     @property
     def precision(self) -> Precision:
@@ -76,15 +78,38 @@ class NativeShard(Shard):
         assert self.embedding is not None
         return self.embedding.rows(token_ids)
 
+    def ready(self, spans: Sequence[Span]) -> Sequence[Span]:
+        """The same, with what the kernels read of them."""
+        return _Ready(spans, self.native_layers.ready([_native(span) for span in spans]))
+
     def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
         """Rows of one or several runs through all layers: (R, H) → (R, H)."""
-        return self.native_layers.forward(hidden, [_native(span) for span in spans])
+        native = spans.native if isinstance(spans, _Ready) else [_native(span) for span in spans]
+        return self.native_layers.forward(hidden, native)
+
+    def rehearse(self) -> None:
+        """No rows through layers and head."""
+        self.native_layers.forward(self._no_rows, ())
+        if self.head is not None:
+            self.head.logits(self._no_rows)
+            self.embed((0,))
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores of the next token: (…, H) → (…, V) float32. Entries only."""
         assert self.head is not None
         rows = hidden.reshape(-1, hidden.shape[-1])
         return self.head.logits(rows).reshape(*hidden.shape[:-1], -1)
+
+
+class _Ready(tuple[Span, ...]):
+    """Spans of a step that is known before its rows."""
+
+    native: ReadySpans
+
+    def __new__(cls, spans: Sequence[Span], native: ReadySpans) -> Self:
+        made = super().__new__(cls, spans)
+        made.native = native
+        return made
 
 
 def _native(span: Span) -> NativeSpan:
