@@ -188,11 +188,10 @@ class EntryEngine:
         step = None if run is None else run.foreseen
         if step is None or not step.is_due(event.sender, event.body) or self._is_busy():
             return None
-        rows = step.rows(event.body)
-        if rows is None:
+        if not step.take(event.body):
             return None
         came = step.each_row(event.body)
-        chosen = self._choose(step.runs, rows)
+        chosen = self._choose(step.runs, step.rows)
         frame = self._feed(step) if len(chosen) == len(came) else None
         if frame is None:
             for run, row in zip(step.runs, came, strict=True):
@@ -215,8 +214,8 @@ class EntryEngine:
         if any(request.is_finishing for request in requests):
             return None
         try:
-            embedded = self._shard.embed(tuple(request.history[-1] for request in requests))
-            return step.frame(self._shard.forward(embedded, step.spans))
+            step.rows.copy_(self._shard.embed(tuple(each.history[-1] for each in requests)))
+            return step.compute()
         except Exception as error:  # noqa: BLE001 - as in `compute`, which tries again, each run alone
             _log.error("a step failed", extra={"kind": type(error).__name__})
             return None
@@ -294,7 +293,7 @@ class EntryEngine:
             return  # they come with others, or not all of them, next time
         step = foresee(open_still, self._shard)
         if step is not None and not self._deciding and not len(self._inbox):
-            step.rehearse(self._shard)
+            step.rehearse()
 
     def _is_busy(self) -> bool:
         """Whether there is something to do without anything coming in."""

@@ -11,11 +11,11 @@ and the frame is then taken as any other.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Self, TypeVar
 
+import numpy as np
 import torch
 
 from shard_runtime import activations
@@ -23,6 +23,9 @@ from shard_runtime.frames import Hidden, Place, Segment, encode
 from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
 from teetee.identifiers import ShardId
+
+_ALIGNMENT = 64
+"""Of rows, as kernels like it."""
 
 
 class Foreseeable(ABC):
@@ -61,50 +64,55 @@ R = TypeVar("R", bound=Foreseeable)
 
 
 class ForeseenStep(Generic[R]):
-    """The next row of each of some runs, which come in one frame and go on in one."""
+    """The next row of each of some runs, which come in one frame and go on in one. Made once."""
 
     def __init__(self, runs: Sequence[R], coming: Sequence[Coming], shard: Shard) -> None:
         self.runs = tuple(runs)
-        self.spans = shard.ready([each.span for each in coming])
         self.next_shard = coming[0].next_shard
+        self._spans = shard.ready([each.span for each in coming])
+        self._shard = shard
         self._sender = coming[0].sender
-        self._width = shard.architecture.hidden_size
-        self._due = _head([each.due for each in coming], self._width)
-        self._leaving = _head([each.leaving for each in coming], self._width)
-        self._size = len(self._due) + len(runs) * self._row_bytes
-
-    @property
-    def _row_bytes(self) -> int:
-        return self._width * activations.NUMBER_BYTES
+        self._due = _head([each.due for each in coming], shard.architecture.hidden_size)
+        leaving = _head([each.leaving for each in coming], shard.architecture.hidden_size)
+        first = len(leaving) + -len(leaving) % _ALIGNMENT
+        self._row_bytes = shard.architecture.hidden_size * activations.NUMBER_BYTES
+        memory = bytearray(first + len(runs) * self._row_bytes)
+        self._frame = memoryview(memory)[first - len(leaving) :]
+        self._frame[: len(leaving)] = leaving
+        self._data = memoryview(memory)[first:]
+        numbers = torch.frombuffer(memory, dtype=torch.float32, offset=first)
+        self.rows = numbers.reshape(len(runs), -1)
+        """(R, H): those that come, and then those that go."""
+        self._numbers = numbers.numpy()
+        self._finite = np.empty(len(numbers), dtype=np.bool_)
 
     def is_due(self, sender: bytes, body: bytes) -> bool:
         """Whether that is its frame."""
-        return sender == self._sender and len(body) == self._size and body.startswith(self._due)
+        is_as_long = len(body) == len(self._frame)
+        return is_as_long and sender == self._sender and body.startswith(self._due)
 
-    def rows(self, body: bytes) -> torch.Tensor | None:
-        """Of its frame: (R, H). None when they may not be finite; who takes the frame as any other
+    def take(self, body: bytes) -> bool:
+        """The rows of its frame; False if they are not finite: who takes the frame as any other
         sees which.
         """
-        data = bytearray(memoryview(body)[len(self._due) :])
-        numbers = torch.frombuffer(data, dtype=torch.float32)
-        # Only if all numbers are finite, the sum of their squares is.
-        is_finite = math.isfinite(numbers.dot(numbers).item())
-        return numbers.reshape(-1, self._width) if is_finite else None
+        self._data[:] = memoryview(body)[len(self._due) :]
+        return bool(np.isfinite(self._numbers, out=self._finite).all())
 
-    def rehearse(self, shard: Shard) -> None:
-        """Walk over the way to come, with a row of zeros, so that it lies in the caches then."""
-        body = self._due + bytes(self._size - len(self._due))
-        if self.is_due(self._sender, body) and (rows := self.rows(body)) is not None:
-            shard.rehearse()
-            self.each_row(self.frame(rows))
+    def compute(self) -> bytes:
+        """`rows` through the shard; the frame that goes on."""
+        self._shard.advance(self.rows, self._spans)
+        return bytes(self._frame)
 
-    def frame(self, computed: torch.Tensor) -> bytes:
-        """With which they go on."""
-        return self._leaving + activations.to_bytes(computed)
+    def rehearse(self) -> None:
+        """Walk over the way to come, with zeros, so that it lies in the caches then."""
+        body = self._due + bytes(len(self._data))
+        if self.is_due(self._sender, body) and self.take(body):
+            self._shard.rehearse()
+            self.each_row(bytes(self._frame))
 
     def each_row(self, body: bytes) -> list[bytes]:
         """Each run's bytes of the frame that came, or of the one that goes."""
-        places = range(len(self._due), self._size, self._row_bytes)
+        places = range(len(self._due), len(self._frame), self._row_bytes)
         return [body[place : place + self._row_bytes] for place in places]
 
 

@@ -169,13 +169,12 @@ class Stage:
         step = None if run is None else run.foreseen
         if step is None or not step.is_due(event.sender, event.body) or self._has_others():
             return None
-        rows = step.rows(event.body)
-        if rows is None:
+        if not step.take(event.body):
             return None
         self._turns += 1
         began = time.monotonic()
         try:
-            frame = step.frame(self._shard.forward(rows, step.spans))
+            frame = step.compute()
         except Exception as error:  # noqa: BLE001 - as in `compute`, which tries again, each run alone
             _log.error("a step failed", extra={"kind": type(error).__name__})
             return None
@@ -237,7 +236,7 @@ class Stage:
         open_still = [run for run in gone if self._runs.find(run.id) is run]
         step = foresee(open_still, self._shard)
         if step is not None and not self._has_others():
-            step.rehearse(self._shard)
+            step.rehearse()
 
     def _end_idle(self) -> None:
         now, settings = time.monotonic(), self._settings

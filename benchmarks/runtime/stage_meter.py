@@ -36,6 +36,8 @@ class StageMeter:
         """When it computes."""
         for name in COMPUTING:
             setattr(shard, name, self._noting(getattr(shard, name)))
+        if type(shard).advance is not Shard.advance:  # which is `forward`
+            shard.advance = self._noting(shard.advance)  # type: ignore[method-assign]
 
     def watch_receipts(self) -> None:
         """How long this process hashes, signs and checks."""

@@ -52,6 +52,10 @@ class Shard(ABC):
         tokens. The spans' caches hold the rows' keys and values afterwards.
         """
 
+    def advance(self, rows: torch.Tensor, spans: Sequence[Span]) -> None:
+        """`forward` in place; rows: (R, H) float32 on the CPU, whole in memory."""
+        rows.copy_(self.forward(rows, spans))
+
     def ready(self, spans: Sequence[Span]) -> Sequence[Span]:
         """The same, as `forward` takes them fastest: for who knows them before the rows."""
         return spans

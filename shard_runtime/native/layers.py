@@ -156,6 +156,13 @@ class NativeLayers:
         ready = spans if isinstance(spans, ReadySpans) else self.ready(spans)
         wanted = (ready.rows, self._shape.hidden_size)
         hidden = checked("hidden states", hidden, wanted).clone()
+        self.advance(hidden, ready)
+        return hidden
+
+    def advance(self, hidden: torch.Tensor, ready: ReadySpans) -> None:
+        """`forward` in place, of rows that are known to be whole in memory and as many as is ready
+        for.
+        """
         if self._crew.calls.teetee_layers(
             self._crew.handle,
             ctypes.addressof(self._model),
@@ -165,7 +172,6 @@ class NativeLayers:
             ready.rows,
         ):
             raise MemoryError("The native step got no scratch memory.")
-        return hidden
 
     def _span(self, span: NativeSpan) -> SpanView:
         cache = span.cache

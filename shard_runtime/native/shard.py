@@ -57,6 +57,7 @@ class NativeShard(Shard):
         self.native_layers = native
         self.embedding = embedding
         self.head = head
+        self._no_spans = native.ready(())
         self._no_rows = torch.empty(0, architecture.hidden_size)
 
     @property
@@ -87,9 +88,16 @@ class NativeShard(Shard):
         native = spans.native if isinstance(spans, _Ready) else [_native(span) for span in spans]
         return self.native_layers.forward(hidden, native)
 
+    def advance(self, rows: torch.Tensor, spans: Sequence[Span]) -> None:
+        """`forward` in place."""
+        if isinstance(spans, _Ready):
+            self.native_layers.advance(rows, spans.native)
+        else:
+            super().advance(rows, spans)
+
     def rehearse(self) -> None:
         """No rows through layers and head."""
-        self.native_layers.forward(self._no_rows, ())
+        self.native_layers.advance(self._no_rows, self._no_spans)
         if self.head is not None:
             self.head.logits(self._no_rows)
             self.embed((0,))

@@ -12,8 +12,6 @@ given a frame in place of the one that is due
         it should not matter
 given numbers that are not finite
     the run should end, and whoever sent them be named
-given numbers that are finite, and whose squares have no finite sum
-    it should be left to others to judge them
 given a step that fails
     it should be made again, as if it had not been foreseen
 given a link that is full when the foreseen frame goes
@@ -98,17 +96,16 @@ def test_ask__one_of_several_ends__the_others_go_on_together(
     spoken: ModelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together: list[int] = []
-    rows = ForeseenStep.rows
+    compute = ForeseenStep.compute
 
-    def note(self: ForeseenStep[Any], body: bytes) -> torch.Tensor | None:
-        if any(struct.unpack_from("<f", body, len(body) - 4)):  # a rehearsal's are zeros
-            together.append(len(self.runs))
-        return rows(self, body)
+    def note(self: ForeseenStep[Any]) -> bytes:
+        together.append(len(self.runs))
+        return compute(self)
 
     asked = [(prompt_of(4, seed=each), Sampling(max_tokens=12 + 8 * each)) for each in range(4)]
     with running(spoken, 2) as ring:
         alone = [ring.ask(prompt, sampling=sampling).token_ids for prompt, sampling in asked]
-        monkeypatch.setattr(ForeseenStep, "rows", note)
+        monkeypatch.setattr(ForeseenStep, "compute", note)
         assert [tokens(each) for each in at_once(ring, asked)] == alone
         assert eventually(lambda: is_empty(ring))
     assert {1, 2} <= set(together)
@@ -174,31 +171,6 @@ def test_stage__due_frame_comes_from_another_peer__does_not_matter(llama: ModelS
     with running(llama, 3, tamper=At(2, forge)) as ring:
         rings.append(ring)
         assert ring.ask(PROMPT).token_ids == expected
-
-
-def test_rows__squares_have_no_finite_sum__are_left_to_others(
-    llama: ModelSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[ForeseenStep[Any]] = []
-    rehearse = ForeseenStep.rehearse
-    monkeypatch.setattr(
-        ForeseenStep,
-        "rehearse",
-        lambda self, shard: (steps.append(self), rehearse(self, shard))[1],
-    )
-    with running(llama, 2) as ring:
-        ring.ask(PROMPT)
-        width = ring.shards[0].architecture.hidden_size
-        head = steps[0].frame(torch.zeros(1, width))[: -4 * width]
-        rest = [0.0] * (width - 2)
-        for first, second, is_taken in [
-            (1.0, -2.0, True),
-            (3e38, 3e38, False),
-            (float("inf"), float("-inf"), False),
-            (float("nan"), 0.0, False),
-        ]:
-            body = head + struct.pack(f"<{width}f", first, second, *rest)
-            assert (steps[0].rows(body) is not None) is is_taken
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["entry", "stage"])
