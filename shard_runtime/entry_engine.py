@@ -292,7 +292,8 @@ class EntryEngine:
         if not self._scheduler.is_even(len(open_still), self._runs.longest_path):
             return  # they come with others, or not all of them, next time
         step = foresee(open_still, self._shard)
-        if step is not None and not self._deciding and not len(self._inbox):
+        is_alone = len(open_still) == len(self._runs)  # else others come before
+        if step is not None and is_alone and not len(self._inbox):
             step.rehearse()
 
     def _is_busy(self) -> bool:

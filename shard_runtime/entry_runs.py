@@ -5,8 +5,7 @@ the line, heartbeats to its stages. Whatever ends a run gives all of it back at 
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from shard_runtime.cache import Room
 from shard_runtime.entry_run import EntryRun
@@ -20,6 +19,27 @@ from teetee.errors import TeeTeeError
 from teetee.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
+
+
+class _Ending:
+    """A block that ends runs when it fails. Each token passes some, so it is no generator."""
+
+    __slots__ = ("_end", "_runs")
+
+    def __init__(
+        self, end: Callable[[Sequence[EntryRun], Exception], None], runs: Sequence[EntryRun]
+    ) -> None:
+        self._end = end
+        self._runs = runs
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._end(self._runs, error)
+        return True
 
 
 class EntryRuns:
@@ -40,6 +60,8 @@ class EntryRuns:
         self._links = links
         self._ours = ours
         self._open: dict[RunId, EntryRun] = {}
+        self.longest_path = 1
+        """Stages of it; 1 when no run is open."""
         self._waiting: deque[EntryRun] = deque()
         """For room in the cache."""
 
@@ -49,11 +71,6 @@ class EntryRuns:
     def find(self, run: RunId) -> EntryRun | None:
         """The open run of that name."""
         return self._open.get(run)
-
-    @property
-    def longest_path(self) -> int:
-        """Stages of it; 1 when no run is open."""
-        return max((run.stages for run in self._open.values()), default=1)
 
     def begin(self, run: EntryRun) -> None:
         """It waits for room from now on, or fails when there can never be enough."""
@@ -77,6 +94,7 @@ class EntryRuns:
                 return
             self._waiting.popleft()
             self._open[run.id] = run
+            self._measure_paths()
             self._heartbeats.follow(run.path[1:])
             run.progress_at = time.monotonic()
             with self.ending(run):
@@ -84,18 +102,16 @@ class EntryRuns:
                     self._links.send(run.next_shard, encode(run.opening()))
                 self._scheduler.add(run.id, run.request.end, lane=run.path)
 
-    @contextmanager
-    def ending(self, *runs: EntryRun) -> Iterator[None]:
+    def ending(self, *runs: EntryRun) -> "_Ending":
         """Whatever goes wrong within ends these runs and no others."""
-        try:
-            yield
-        except TeeTeeError as error:
-            for run in runs:
-                self.fail(run, error)
-        except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
+        return _Ending(self._end_all, runs)
+
+    def _end_all(self, runs: Sequence[EntryRun], error: Exception) -> None:
+        if not isinstance(error, TeeTeeError):  # its message may hold content
             _log.error("a run failed", extra={"kind": type(error).__name__})
-            for run in runs:
-                self.fail(run, StageFailed(0, self._ours, Fault.INTERNAL))
+            error = StageFailed(0, self._ours, Fault.INTERNAL)
+        for run in runs:
+            self.fail(run, error)
 
     def fail(self, run: EntryRun, error: TeeTeeError) -> None:
         """End the run here and at every stage that may know of it."""
@@ -137,6 +153,7 @@ class EntryRuns:
             self._waiting.remove(run)
         if self._open.pop(run.id, None) is None:
             return False
+        self._measure_paths()
         assert run.cache is not None
         run.forget()
         self._pool.close(run.cache)
@@ -144,6 +161,9 @@ class EntryRuns:
         self._scheduler.drop(run.id)
         self._heartbeats.leave(run.path[1:])
         return True
+
+    def _measure_paths(self) -> None:
+        self.longest_path = max((run.stages for run in self._open.values()), default=1)
 
     def _tell(self, shard_id: ShardId, run: EntryRun) -> None:
         try:

@@ -1,5 +1,6 @@
 """What waits for the thread that computes: frames as they arrived, lost peers, calls."""
 
+import queue
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -41,9 +42,13 @@ class Inbox:
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._waiting: deque[object] = deque()
+        self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One for each event and one for the end: the cheapest way to wake the thread that takes.
+        """
         self._bytes = 0
         self._closed = False
-        self._changed = threading.Condition()
+        self._room = threading.Condition()
+        """For `_bytes`."""
 
     def arrive(self, sender: bytes, body: bytes) -> None:
         """A frame came: the `Receive` of `Links`."""
@@ -51,11 +56,11 @@ class Inbox:
         if kind_of(body) == Kind.ABORT:
             self.put(event, urgent=True)
             return
-        with self._changed:
-            self._changed.wait_for(self._has_room)
-            self._bytes += len(body)
-            self._waiting.append(event)
-            self._changed.notify_all()
+        if self._limit is not None:
+            with self._room:
+                self._room.wait_for(self._has_room)
+                self._bytes += len(body)
+        self.put(event)
 
     def lose(self, shard_id: ShardId) -> None:
         """A peer is gone: the `Lost` of `Links`."""
@@ -63,34 +68,38 @@ class Inbox:
 
     def put(self, event: object, *, urgent: bool = False) -> None:
         """Any other event; never blocks."""
-        with self._changed:
-            if urgent:
-                self._waiting.appendleft(event)
-            else:
-                self._waiting.append(event)
-            self._changed.notify_all()
+        if urgent:
+            self._waiting.appendleft(event)
+        else:
+            self._waiting.append(event)
+        self._signals.put(None)
 
     def take(self, timeout: float) -> object | None:
         """The next event; None when there is none for so many seconds, or after `close`."""
-        with self._changed:
-            if timeout:
-                self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
-            if not self._waiting:
-                return None
-            event = self._waiting.popleft()
-            if isinstance(event, Arrived) and kind_of(event.body) != Kind.ABORT:
-                self._bytes -= len(event.body)
-                self._changed.notify_all()
+        try:
+            self._signals.get(block=timeout > 0 and not self._closed, timeout=timeout)
+        except queue.Empty:
+            return None
+        if not self._waiting:
+            return None
+        event = self._waiting.popleft()
+        if self._limit is None or not isinstance(event, Arrived):
             return event
+        if kind_of(event.body) != Kind.ABORT:
+            with self._room:
+                self._bytes -= len(event.body)
+                self._room.notify_all()
+        return event
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def close(self) -> None:
         """Let go of everybody who waits."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._signals.put(None)
+        with self._room:
+            self._room.notify_all()
 
     @property
     def closed(self) -> bool:

@@ -235,7 +235,8 @@ class Stage:
             run.catch_up()
         open_still = [run for run in gone if self._runs.find(run.id) is run]
         step = foresee(open_still, self._shard)
-        if step is not None and not self._has_others():
+        is_alone = len(open_still) == len(self._runs)  # else others come before
+        if step is not None and is_alone and not self._has_others():
             step.rehearse()
 
     def _end_idle(self) -> None:
