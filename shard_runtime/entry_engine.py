@@ -53,6 +53,8 @@ class EntrySettings:
     """How long nothing may come back for a run, though all its stages answer heartbeats."""
     heartbeats: HeartbeatSettings = field(default_factory=HeartbeatSettings)
     watch_seconds: float = 1.0
+    awake_seconds: float = 0.02
+    """As a stage's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class EntryEngine:
         self._intake = EntryIntake(self._runs, shard.architecture.hidden_size)
         self._deciding: list[tuple[EntryRun, torch.Tensor]] = []
         """Runs that are through, with the row that says what follows."""
+        self._awake = 0.0
         self._looked_at = time.monotonic()
         self.closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="entry", daemon=True)
@@ -172,7 +175,8 @@ class EntryEngine:
         """All of them, or up to the frame of a step that was foreseen; gives the runs that went on
         with it then.
         """
-        event = self._inbox.take(0 if self._is_busy() else self._settings.watch_seconds)
+        idle = not self._is_busy()
+        event = self._inbox.take(idle * self._settings.watch_seconds, idle * self._awake)
         while event is not None:
             if isinstance(event, Arrived) and (gone := self._go_on(event)) is not None:
                 return gone
@@ -288,10 +292,12 @@ class EntryEngine:
         """For what comes next, now that the next stage computes and nobody waits for us."""
         for run in gone:
             run.catch_up()
+        self._awake = 0.0
         open_still = [run for run in gone if self._runs.find(run.id)]
         if not self._scheduler.is_even(len(open_still), self._runs.longest_path):
             return  # they come with others, or not all of them, next time
         step = foresee(open_still, self._shard)
+        self._awake = 0.0 if step is None else self._settings.awake_seconds
         is_alone = len(open_still) == len(self._runs)  # else others come before
         if step is not None and is_alone and not len(self._inbox):
             step.rehearse()

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from shard_runtime.frames import Kind, kind_of
+from shard_runtime.native.bell import Bell
 from teetee.identifiers import ShardId
 
 
@@ -45,6 +46,7 @@ class Inbox:
         self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One for each event and one for the end: the cheapest way to wake the thread that takes.
         """
+        self._bell = Bell()
         self._bytes = 0
         self._closed = False
         self._room = threading.Condition()
@@ -72,10 +74,18 @@ class Inbox:
             self._waiting.appendleft(event)
         else:
             self._waiting.append(event)
+        self._bell.ring()
         self._signals.put(None)
 
-    def take(self, timeout: float) -> object | None:
-        """The next event; None when there is none for so many seconds, or after `close`."""
+    def take(self, timeout: float, awake: float = 0) -> object | None:
+        """The next event; None when there is none for so many seconds, or after `close`.
+
+        awake: for so many seconds more wait without going to sleep first, as `Bell` does.
+        """
+        if awake and not self._closed:
+            rung = self._bell.rung
+            if not self._waiting:
+                self._bell.watch(rung, awake)
         try:
             self._signals.get(block=timeout > 0 and not self._closed, timeout=timeout)
         except queue.Empty:
@@ -97,6 +107,7 @@ class Inbox:
     def close(self) -> None:
         """Let go of everybody who waits."""
         self._closed = True
+        self._bell.ring()
         self._signals.put(None)
         with self._room:
             self._room.notify_all()

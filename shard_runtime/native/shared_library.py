@@ -27,6 +27,7 @@ _FUNCTIONS: Mapping[str, tuple[type | None, tuple[type, ...]]] = {
     "teetee_runs_here": (_int, (_int,)),
     "teetee_crew_open": (_pointer, (_int, _int)),
     "teetee_crew_close": (None, (_pointer,)),
+    "teetee_wait_awake": (_int, (_pointer, _long, _long)),
     "teetee_matrix_bytes": (_long, (_long, _long, _int)),
     "teetee_matrix_clear": (None, (_pointer,)),
     "teetee_matrix_put": (_int, (_pointer, _long, _long, _pointer)),

@@ -2,6 +2,8 @@
 
 given frames and other events
     they should come out in order, aborts and lost peers first
+given somebody who waits, asleep or awake
+    they should get what comes, and nothing when the inbox closes
 given a limit
     whoever brings more should wait until there is room, or until the inbox closes
 """
@@ -60,10 +62,19 @@ def test_arrive__beyond_the_limit__waits_for_room(make_room: Callable[[Inbox], o
     thread.join()
 
 
-def test_take__nothing_there__returns_when_closed() -> None:
+@pytest.mark.parametrize("awake", [0, PATIENCE], ids=["asleep", "awake"])
+def test_take__something_comes__gives_it(awake: float) -> None:
+    inbox = Inbox()
+    threading.Timer(0.02, inbox.put, ["call"]).start()
+    assert inbox.take(PATIENCE, awake) == "call"
+    assert inbox.take(0) is None
+
+
+@pytest.mark.parametrize("awake", [0, PATIENCE], ids=["asleep", "awake"])
+def test_take__nothing_there__returns_when_closed(awake: float) -> None:
     inbox = Inbox()
     taken: list[object] = []
-    thread = threading.Thread(target=lambda: taken.append(inbox.take(PATIENCE)))
+    thread = threading.Thread(target=lambda: taken.append(inbox.take(PATIENCE, awake)))
     thread.start()
     inbox.close()
     thread.join(PATIENCE)

@@ -77,6 +77,10 @@ TEETEE_EXPORT Crew* teetee_crew_open(int32_t instructions, int32_t threads) try 
 
 TEETEE_EXPORT void teetee_crew_close(Crew* crew) { delete crew; }
 
+TEETEE_EXPORT int32_t teetee_wait_awake(const int64_t* value, int64_t seen, int64_t nanoseconds) {
+  return wait_awake(*value, seen, nanoseconds);
+}
+
 TEETEE_EXPORT int64_t teetee_matrix_bytes(int64_t rows, int64_t columns, int32_t precision) {
   return matrix_bytes(rows, columns, precision);
 }

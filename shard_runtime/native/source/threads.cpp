@@ -1,5 +1,6 @@
 #include "threads.h"
 
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -9,6 +10,11 @@ namespace {
 
 // About 20 µs: longer than phases of a step differ, shorter than anyone would mind on a shared core.
 constexpr int kSpins = 500;
+
+// Of one who waits awake: about 1 µs between two offers of the core, and how long one must take to
+// have been accepted for more than a moment.
+constexpr int kSpinsPerYield = 20;
+constexpr std::chrono::microseconds kYielded{200};
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -30,6 +36,21 @@ void wait_for_change(const std::atomic<uint32_t>& value, uint32_t seen) {
     pause();
   }
   while (value.load(std::memory_order_acquire) == seen) value.wait(seen, std::memory_order_acquire);
+}
+
+bool wait_awake(const int64_t& value, int64_t seen, int64_t nanoseconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto changed = [&] { return __atomic_load_n(&value, __ATOMIC_ACQUIRE) != seen; };
+  const auto end = Clock::now() + std::chrono::nanoseconds(nanoseconds);
+  for (auto at = Clock::now(); at < end;) {
+    for (int spin = 0; spin < kSpinsPerYield; spin++, pause())
+      if (changed()) return true;
+    const auto before = Clock::now();
+    std::this_thread::yield();
+    at = Clock::now();
+    if (at - before > kYielded) break;  // somebody else was there, and will be again
+  }
+  return changed();
 }
 
 void Barrier::wait() {

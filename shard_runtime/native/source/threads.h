@@ -44,4 +44,8 @@ class Threads {
 // Waits until `value` is no longer `seen`: spinning for some microseconds, then asleep.
 void wait_for_change(const std::atomic<uint32_t>& value, uint32_t seen);
 
+// Waits until `value` is no longer `seen` without going to sleep, for so many nanoseconds at most, and
+// only while nobody else wants the core. Whether it changed.
+bool wait_awake(const int64_t& value, int64_t seen, int64_t nanoseconds);
+
 }  // namespace teetee
