@@ -16,9 +16,17 @@ from shard_runtime.model.tensor_places import (
 )
 from teetee.layers import LayerRange
 
+ENTRY_WORK = 6_000_000
+"""What an entry does beside computing (choosing tokens, text, callers) takes as long as to read so
+many weights: a millisecond of a step of four runs.
+"""
 
-def split_layers(architecture: Architecture, stages: int) -> tuple[LayerRange, ...]:
-    """Ranges of about equal shares of the weights; the first is the entry's, with what it adds.
+
+def split_layers(
+    architecture: Architecture, stages: int, *, entry_work: int = ENTRY_WORK
+) -> tuple[LayerRange, ...]:
+    """Ranges of about equal shares of the weights; the first is the entry's, with what it adds,
+    `entry_work` included.
 
     The largest share exceeds the smallest possible one by less than a layer. Bytes stand for
     memory and, in decoding without experts, for time. Raises `SplitInvalid` for more stages than
@@ -27,7 +35,8 @@ def split_layers(architecture: Architecture, stages: int) -> tuple[LayerRange, .
     layers = architecture.layer_count
     if not 1 <= stages <= layers:
         raise SplitInvalid(f"{layers} layers make 1 to {layers} stages, not {stages}")
-    weights, extra = _weights(architecture)
+    weights, outside = _weights(architecture)
+    extra = outside + entry_work
     if stages == 1:
         return (LayerRange(0, layers),)
 

@@ -2,7 +2,7 @@
 
 given any number of layers and stages
     ranges should tile all layers, none empty
-    the entry should have fewer layers, the more its embedding weighs
+    the entry should have fewer layers, the more its embedding weighs, and the more else it does
 given layers of which some have experts
     they should count for more
 given more stages than layers
@@ -41,17 +41,25 @@ def test_split_layers__heavy_embedding__leaves_the_entry_few_layers(
     tiny: Callable[[str], Tiny],
 ) -> None:
     architecture = replace(tiny("llama")[0].architecture, layer_count=30)
-    light = split_layers(replace(architecture, vocabulary_size=10), 2)
-    heavy = split_layers(replace(architecture, vocabulary_size=5000), 2)
+    light = split_layers(replace(architecture, vocabulary_size=10), 2, entry_work=0)
+    heavy = split_layers(replace(architecture, vocabulary_size=5000), 2, entry_work=0)
     assert [len(each) for each in light] == [15, 15]
     assert len(heavy[0]) < 5
+
+
+def test_split_layers__entry_has_other_work__leaves_it_fewer_layers(
+    tiny: Callable[[str], Tiny],
+) -> None:
+    architecture = replace(tiny("llama")[0].architecture, layer_count=30, vocabulary_size=10)
+    assert len(split_layers(architecture, 2, entry_work=100_000)[0]) < 15
+    assert len(split_layers(architecture, 2)[0]) == 1
 
 
 def test_split_layers__layers_with_experts__count_for_more(tiny: Callable[[str], Tiny]) -> None:
     architecture = tiny("qwen3 moe")[0].architecture
     assert architecture.experts is not None
     heavy_end = replace(architecture.experts, count=64, layers=(4, 5))
-    ranges = split_layers(replace(architecture, experts=heavy_end), 2)
+    ranges = split_layers(replace(architecture, experts=heavy_end), 2, entry_work=0)
     assert [len(each) for each in ranges] == [5, 1]
 
 
