@@ -38,6 +38,7 @@ from shard_runtime import (
     ModelTokenizer,
     Stage,
     StageIdentity,
+    StageSettings,
     TlsLinks,
 )
 from teetee.identifiers import ShardId
@@ -68,6 +69,10 @@ class StageService:
             identity=_stage_identity(enclave, shard_id),
             links=_links(enclave, listener, peers),
             directory=peers,
+            settings=StageSettings(
+                cache_bytes=enclave.settings.cache_bytes,
+                awake_seconds=enclave.settings.awake_seconds,
+            ),
         )
 
     def start(self) -> None:
@@ -109,7 +114,11 @@ class EntryService:
             identity=_stage_identity(enclave, shard_id),
             links=_links(enclave, listener, peers),
             directory=peers,
-            settings=EntrySettings(runs=settings.requests_at_once),
+            settings=EntrySettings(
+                cache_bytes=settings.cache_bytes,
+                runs=settings.requests_at_once,
+                awake_seconds=settings.awake_seconds,
+            ),
         )
         self._reader = EscrowDoor(enclave.connection, enclave.deployment)
         self._writer = EscrowPen(

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     requests_held: int = Field(
         64, ge=1, le=4096, description="requests held in the journal at the same time"
     )
+    cache_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="keys and values of all running requests, at most"
+    )
+    awake_seconds: float = Field(
+        0.02, ge=0, le=1, description="between tokens, stay awake on a free core; 0 saves power"
+    )
     batch_window_seconds: Seconds = Field(
         0.5, description="settlements ready within this share a transaction"
     )

@@ -2,6 +2,8 @@
 
 given names that are missing or wrong, wherever they come from
     it should report all of them at once, by name, and none of their values
+given bounds of the runtime that nobody can mean
+    the one should be named
 given a file and the environment
     the environment should win; a file's unknown name should be reported
 given good settings
@@ -45,6 +47,18 @@ def test_read_settings__nothing_is_set__names_all_that_is_required() -> None:
     with pytest.raises(SettingsInvalid) as caught:
         read_settings()
     assert caught.value.problems == tuple(f"{name} is missing" for name in sorted(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CACHE_BYTES", "1000"), ("AWAKE_SECONDS", "-1"), ("AWAKE_SECONDS", "60")],
+)
+def test_read_settings__bound_of_the_runtime_is_out_of_bounds__is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    give(monkeypatch, **{f"TEETEE_{name}": value})
+    with pytest.raises(SettingsInvalid, match=f"TEETEE_{name}"):
+        read_settings()
 
 
 def test_read_settings__several_are_wrong__reports_each_without_its_value(
