@@ -175,8 +175,10 @@ class EntryEngine:
         """All of them, or up to the frame of a step that was foreseen; gives the runs that went on
         with it then.
         """
-        idle = not self._is_busy()
-        event = self._inbox.take(idle * self._settings.watch_seconds, idle * self._awake)
+        if self._is_busy():
+            event = self._inbox.take(0)
+        else:
+            event = self._inbox.take(self._settings.watch_seconds, self._awake)
         while event is not None:
             if isinstance(event, Arrived) and (gone := self._go_on(event)) is not None:
                 return gone

@@ -14,9 +14,9 @@ struct Product {
 };
 
 constexpr int64_t kLine = 64;
-// While one panel is computed for several tiles of rows, the next comes into the second-level cache:
-// eight rows then take little longer than the memory needs. Where panels take turns, the processor
-// sees each stream by itself, and at most a little is asked for.
+// While one panel is computed for several tiles of rows, the next comes into the second-level cache.
+// Where panels take turns, the processor sees each stream by itself, and at most a little is asked
+// for.
 constexpr int64_t kFarthest = 32 << 10;  // bytes
 constexpr int64_t kSharers = 4;          // tiles of rows that share the asking
 
