@@ -65,7 +65,7 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
   its answers to heartbeats: for whoever chooses paths.
 * A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`,
   and is asked from several threads. `seed=None` draws one: give the one derived from the request.
-* `split_layers(source.architecture, stages)` proposes ranges of about equal bytes;
+* `split_layers(source.architecture, stages)` proposes ranges that take about equally long;
   `publish(source)` makes the `ModelManifest`.
 
 A run is one attempt at a request on one path. Text and token ids exist in the entry alone; hidden

@@ -79,7 +79,7 @@ def split(
     stages: Annotated[int, typer.Option(min=1, help="how many shards")] = 2,
     as_json: Json = False,
 ) -> None:
-    """Propose layer ranges of about equal bytes; the first is the entry's."""
+    """Propose layer ranges that take about equally long; the first is the entry's."""
     with _errors_told(as_json):
         ranges = split_layers(open_model(model).architecture, stages)
         if as_json:
