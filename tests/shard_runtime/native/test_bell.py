@@ -23,15 +23,16 @@ from shard_runtime.native.bell import Bell
 from shard_runtime.native.errors import NativeUnavailable
 from shard_runtime.native.shared_library import Library
 
-LONG = 120.0
-"""Seconds: no test waits for their end, unless it is about to fail."""
+LONG = 1000.0
+"""Seconds: longer than a test may take."""
 
 
 def test_watch__rung_meanwhile__goes_on() -> None:
-    bell, seen = Bell(), Bell().rung
+    bell = Bell()
+    seen = bell.rung
     threading.Timer(0.05, bell.ring).start()
-    bell.watch(seen, LONG)
-    assert bell.rung != seen
+    while bell.rung == seen:  # others may want the core
+        bell.watch(seen, LONG)
 
 
 def test_watch__rung_before__goes_on() -> None:
@@ -75,7 +76,7 @@ def test_watch__somebody_else_works_on_the_core__gives_it_up() -> None:
     assert began.wait(LONG)
     with pinned(core):
         waiting.start()  # where who starts it is pinned, it is
-    waiting.join(LONG / 2)
+    waiting.join(LONG / 10)
     gave_up = not waiting.is_alive()
     bell.ring()
     ended.set()
