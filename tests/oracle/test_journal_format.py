@@ -116,7 +116,10 @@ def test_serialize__an_exception__keeps_its_class_name_alone() -> None:
     assert SERIALIZER.serialize(failure) == text
 
 
-@pytest.mark.parametrize("value", [b"raw", {1, 2}, object(), float("nan")], ids=repr)
+NOT_JSON = {"bytes": b"raw", "a set": {1, 2}, "an object": object(), "no number": float("nan")}
+
+
+@pytest.mark.parametrize("value", NOT_JSON.values(), ids=NOT_JSON)
 def test_serialize__not_plain_json__is_refused_unseen(value: object) -> None:
     with pytest.raises(TypeError, match=r"^the journal takes plain JSON only, not \w+$"):
         SERIALIZER.serialize(value)
