@@ -96,8 +96,8 @@ test: setup lint types test-forge test-python test-ape ## everything that CI run
 test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 	toolchain/forge test
 
-# Two at a time, but for those that start a whole system, measure, or count over all their cases.
-ALONE := tests/system tests/benchmarks tests/attestation
+# Two at a time, but for those that start whole systems against the clock, measure, or count over all their cases.
+ALONE := tests/system tests/oracle tests/benchmarks tests/attestation
 test-python: venv node native ## tests of the Python packages and of the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts $(ALONE:%=--ignore=%) -n 2 --dist loadfile
 	.venv/bin/python -m pytest $(ALONE)
