@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -158,14 +159,14 @@ def _arm(crash: CrashPoint) -> None:
     *owners, name = path.split(".")
     for part in owners:
         owner = getattr(owner, part)
-    original, calls = getattr(owner, name), [0]
+    original, calls = getattr(owner, name), count(1)
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == crash.count and crash.when == "before":
+        number = next(calls)  # its own: requests that a former process left run beside each other
+        if number == crash.count and crash.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*arguments, **named)
-        if calls[0] == crash.count:
+        if number == crash.count:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
