@@ -12,8 +12,6 @@ from shard_runtime.errors import FrameInvalid
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Hidden, Segment
 
-NUMBER_BYTES = 4
-
 # torch reads and writes memory as the machine has it.
 assert sys.byteorder == "little"
 

@@ -20,7 +20,7 @@ from shard_runtime.entry_run import EntryRun
 from shard_runtime.entry_runs import EntryRuns
 from shard_runtime.errors import EntryClosed, StageFailed
 from shard_runtime.faults import Fault
-from shard_runtime.foreseen import ForeseenStep, foresee
+from shard_runtime.foreseen import ForeseenStep, due_step, foresee
 from shard_runtime.frames import Kind, encode, first_run_of, kind_of
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.identity import StageIdentity
@@ -190,11 +190,9 @@ class EntryEngine:
         """Make the step that was foreseen, if this is its frame and nothing else waits; gives the
         runs that went on.
         """
-        run = self._runs.find(first_run_of(event.body))
-        step = None if run is None else run.foreseen
-        if step is None or not step.is_due(event.sender, event.body) or self._is_busy():
-            return None
-        if not step.take(event.body):
+        first = self._runs.find(first_run_of(event.body))
+        step = due_step(first, event.sender, event.body)
+        if step is None or self._is_busy() or not step.take(event.body):
             return None
         came = step.each_row(event.body)
         chosen = self._choose(step.runs, step.rows)

@@ -102,7 +102,7 @@ class EntryRun(Foreseeable):
 
     def expects(self, place: Place) -> bool:
         """Whether that is what is due from the last stage; it counts as taken then."""
-        is_due = place == Place(self.id, self.stages, self._sequence_in, self.returned)
+        is_due = place == self._due
         self._sequence_in += is_due
         self.forget()
         return is_due
@@ -121,7 +121,7 @@ class EntryRun(Foreseeable):
         assert self.cache is not None
         return Coming(
             sender=self.last_tls,
-            due=Place(self.id, self.stages, self._sequence_in, self.returned),
+            due=self._due,
             span=Span(self.cache, self.fed, 1),
             next_shard=self.next_shard,
             leaving=Place(self.id, 1, self._sequence_out, self.fed),
@@ -158,6 +158,10 @@ class EntryRun(Foreseeable):
         """To the caller."""
         if update != "":
             self.updates.put(update)
+
+    @property
+    def _due(self) -> Place:
+        return Place(self.id, self.stages, self._sequence_in, self.returned)
 
     def _next_place(self, first: int) -> Place:
         place = Place(self.id, 1, self._sequence_out, first)

@@ -60,8 +60,6 @@ class EntryRuns:
         self._links = links
         self._ours = ours
         self._open: dict[RunId, EntryRun] = {}
-        self.longest_path = 1
-        """Stages of it; 1 when no run is open."""
         self._waiting: deque[EntryRun] = deque()
         """For room in the cache."""
 
@@ -71,6 +69,11 @@ class EntryRuns:
     def find(self, run: RunId) -> EntryRun | None:
         """The open run of that name."""
         return self._open.get(run)
+
+    @property
+    def longest_path(self) -> int:
+        """Stages of it; 1 when no run is open."""
+        return max((run.stages for run in self._open.values()), default=1)
 
     def begin(self, run: EntryRun) -> None:
         """It waits for room from now on, or fails when there can never be enough."""
@@ -94,7 +97,6 @@ class EntryRuns:
                 return
             self._waiting.popleft()
             self._open[run.id] = run
-            self._measure_paths()
             self._heartbeats.follow(run.path[1:])
             run.progress_at = time.monotonic()
             with self.ending(run):
@@ -153,7 +155,6 @@ class EntryRuns:
             self._waiting.remove(run)
         if self._open.pop(run.id, None) is None:
             return False
-        self._measure_paths()
         assert run.cache is not None
         run.forget()
         self._pool.close(run.cache)
@@ -161,9 +162,6 @@ class EntryRuns:
         self._scheduler.drop(run.id)
         self._heartbeats.leave(run.path[1:])
         return True
-
-    def _measure_paths(self) -> None:
-        self.longest_path = max((run.stages for run in self._open.values()), default=1)
 
     def _tell(self, shard_id: ShardId, run: EntryRun) -> None:
         try:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
 import numpy as np
 import torch
 
-from shard_runtime import activations
-from shard_runtime.frames import Hidden, Place, Segment, encode
+from shard_runtime.frames import FLOAT_BYTES, Hidden, Place, Segment, encode
 from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
 from teetee.identifiers import ShardId
@@ -45,19 +45,15 @@ class Foreseeable(ABC):
                 run.foreseen = None
 
 
+@dataclass(frozen=True, slots=True)
 class Coming:
     """One row of a run: from whom it comes, at which place, where it goes. `span` has room."""
 
-    __slots__ = ("due", "leaving", "next_shard", "sender", "span")
-
-    def __init__(
-        self, *, sender: bytes, due: Place, span: Span, next_shard: ShardId, leaving: Place
-    ) -> None:
-        self.sender = sender
-        self.due = due
-        self.span = span
-        self.next_shard = next_shard
-        self.leaving = leaving
+    sender: bytes
+    due: Place
+    span: Span
+    next_shard: ShardId
+    leaving: Place
 
 
 R = TypeVar("R", bound=Foreseeable)
@@ -75,7 +71,7 @@ class ForeseenStep(Generic[R]):
         self._due = _head([each.due for each in coming], shard.architecture.hidden_size)
         leaving = _head([each.leaving for each in coming], shard.architecture.hidden_size)
         first = len(leaving) + -len(leaving) % _ALIGNMENT
-        self._row_bytes = shard.architecture.hidden_size * activations.NUMBER_BYTES
+        self._row_bytes = shard.architecture.hidden_size * FLOAT_BYTES
         memory = bytearray(first + len(runs) * self._row_bytes)
         self._frame = memoryview(memory)[first - len(leaving) :]
         self._frame[: len(leaving)] = leaving
@@ -126,6 +122,12 @@ def foresee(runs: Sequence[R], shard: Shard) -> ForeseenStep[R] | None:
     for run in runs:
         run.foreseen = step
     return step
+
+
+def due_step(run: R | None, sender: bytes, body: bytes) -> ForeseenStep[R] | None:
+    """The step before the run that a frame names first, if the frame is that step's."""
+    step = None if run is None else run.foreseen
+    return step if step is not None and step.is_due(sender, body) else None
 
 
 def _head(places: Sequence[Place], width: int) -> bytes:

@@ -25,6 +25,9 @@ MAX_STAGES = 64
 MAX_ROWS = 512
 """Positions in one frame, of all its segments together."""
 
+FLOAT_BYTES = 4
+"""Of one number of a row."""
+
 _VERSION = 1
 _START = struct.Struct(">BB")
 _PLACE = struct.Struct(">H16sII")
@@ -39,7 +42,6 @@ _ALIVE = struct.Struct(">IIIIIII")
 _FIRST_RUN = _START.size + _HIDDEN.size + 2
 _RUN_BYTES = 16
 _SALT_BYTES = 32
-_FLOAT_BYTES = 4
 
 
 class Kind(IntEnum):
@@ -101,7 +103,7 @@ class Hidden:
 
     def pieces(self) -> Iterator[tuple[Segment, slice, bytes]]:
         """Each segment, its rows within the frame, and their bytes."""
-        begin, row_bytes = 0, self.width * _FLOAT_BYTES
+        begin, row_bytes = 0, self.width * FLOAT_BYTES
         for segment in self.segments:
             end = begin + segment.rows
             yield segment, slice(begin, end), bytes(self.data[begin * row_bytes : end * row_bytes])
@@ -287,7 +289,7 @@ def _decode_hidden(rest: memoryview) -> Hidden:
     data = rest[_HIDDEN.size + count * _SEGMENT_BYTES :]
     frame = Hidden(segments, width, data)
     rows = frame.rows
-    if rows > MAX_ROWS or len(data) != rows * width * _FLOAT_BYTES:
+    if rows > MAX_ROWS or len(data) != rows * width * FLOAT_BYTES:
         raise FrameInvalid(f"has {len(data)} bytes for {rows} rows of {width} numbers")
     if count > 1 and len({segment.place.run for segment in segments}) != count:
         raise FrameInvalid("has two segments of one run")

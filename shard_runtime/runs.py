@@ -59,7 +59,7 @@ class StageRun(Foreseeable):
 
     def expect(self, place: Place) -> None:
         """What that names is due. Raises `FrameInvalid`; changes nothing then."""
-        if place != Place(self.id, self.hop, self._sequence_in, self.arrived):
+        if place != self._due:
             raise FrameInvalid("is out of order, or of another hop or position")
         self.forget()
         self._sequence_in += 1
@@ -93,21 +93,19 @@ class StageRun(Foreseeable):
             return None
         return Coming(
             sender=self.previous_tls,
-            due=Place(self.id, self.hop, self._sequence_in, self.arrived),
+            due=self._due,
             span=Span(self.cache, self.computed, 1),
             next_shard=self.next_shard,
-            leaving=Place(self.id, self.hop + 1, self._sequence_out, self.computed),
+            leaving=self._leaving,
         )
 
     def went_on(self, came: bytes, gone: bytes) -> None:
         """The step that was foreseen has been made: the row as it came and as it goes on."""
         self.forget()
         self.received.update(came)
-        self.sent.update(gone)
         self._sequence_in += 1
-        self._sequence_out += 1
         self.arrived += 1
-        self.computed += 1
+        self.leave(1, gone)
         self.used_at = time.monotonic()
 
     def catch_up(self) -> None:
@@ -117,9 +115,17 @@ class StageRun(Foreseeable):
 
     def next_place(self) -> Place:
         """Of the next thing that goes on."""
-        place = Place(self.id, self.hop + 1, self._sequence_out, self.computed)
+        place = self._leaving
         self._sequence_out += 1
         return place
+
+    @property
+    def _due(self) -> Place:
+        return Place(self.id, self.hop, self._sequence_in, self.arrived)
+
+    @property
+    def _leaving(self) -> Place:
+        return Place(self.id, self.hop + 1, self._sequence_out, self.computed)
 
 
 class RunTable:

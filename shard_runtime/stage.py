@@ -18,7 +18,7 @@ from shard_runtime import activations
 from shard_runtime.computing import Part, compute
 from shard_runtime.errors import LinkCongested
 from shard_runtime.faults import Fault
-from shard_runtime.foreseen import foresee
+from shard_runtime.foreseen import due_step, foresee
 from shard_runtime.frames import Kind, Load, encode, first_run_of, kind_of
 from shard_runtime.identity import StageIdentity
 from shard_runtime.inbox import Arrived, Inbox, PeerLost
@@ -170,11 +170,9 @@ class Stage:
         """Make the step that was foreseen, if this is its frame and nothing else waits that could
         be computed with it; gives its runs.
         """
-        run = self._runs.find(first_run_of(event.body))
-        step = None if run is None else run.foreseen
-        if step is None or not step.is_due(event.sender, event.body) or self._has_others():
-            return None
-        if not step.take(event.body):
+        first = self._runs.find(first_run_of(event.body))
+        step = due_step(first, event.sender, event.body)
+        if step is None or self._has_others() or not step.take(event.body):
             return None
         self._turns += 1
         began = time.monotonic()

@@ -129,7 +129,7 @@ class OutgoingLink:
             return
         self._check_active()
         is_whole = self._writer.write(body)
-        self._check_open()  # now that nobody waits for it
+        self._check_connected()  # now that nobody waits for it
         if is_whole:
             self._gone(len(body))
         else:
@@ -160,10 +160,13 @@ class OutgoingLink:
             self._check_open()
 
     def _check_open(self) -> None:
+        self._check_active()
+        self._check_connected()
+
+    def _check_connected(self) -> None:
         """A peer sends nothing on a link: whatever can be read is the end of it. One that came back
         has forgotten the runs which our frames belong to, so nothing connects again in between.
         """
-        self._check_active()
         if self._readable.poll(0):
             raise LinkClosed("the peer closed it")
 
