@@ -17,7 +17,7 @@ from ape.managers.project import ProjectManager
 
 from teetee.chain.deployment import Deployment, deployment_path
 from teetee.chain.errors import NoContract, WrongChain
-from teetee.chain.policies import AttestationPolicy
+from teetee.chain.types.policies import AttestationPolicy
 from teetee.client.amounts import format_amount, parse_amount
 from teetee.errors import TeeTeeError
 

@@ -18,7 +18,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from teetee.command.terminal_text import harmless
+from teetee.cli.output.terminal_text import harmless
 
 # Rows in a pipe are kept on one line each.
 PIPE_WIDTH = 160

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"

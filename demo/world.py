@@ -33,9 +33,9 @@ from demo.supervisor import Supervisor
 from demo.teetee_command import TeeTeeCommand
 from demo.wallets import Wallet
 from teetee.chain.connection import Connection
+from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import Deployment
-from teetee.chain.registry import Registry
-from teetee.identifiers import ModelId
+from teetee.protocol.identifiers import ModelId
 
 
 class World:

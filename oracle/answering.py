@@ -22,14 +22,14 @@ from oracle.paths import Paths
 from oracle.records import Answered, Made, Opening, Refused
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
 from shard_runtime.path_search import PathFailure, blamed_for, is_full
-from teetee.answer import Answer, FinishReason
-from teetee.chain.requests import DeclineReason, Request
-from teetee.envelope import open_prompt, seal_answer
+from teetee.chain.types.requests import DeclineReason, Request
 from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
-from teetee.identifiers import RequestId, ShardId
-from teetee.prompt import Prompt, Sampling
-from teetee.receipts import ReceiptDomain, Settlement, SignedReceipt
-from teetee.request_secret import RequestSecret
+from teetee.protocol.answer import Answer, FinishReason
+from teetee.protocol.envelope import open_prompt, seal_answer
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.prompt import Prompt, Sampling
+from teetee.protocol.receipts import ReceiptDomain, Settlement, SignedReceipt
+from teetee.protocol.request_secret import RequestSecret
 
 
 class Generation(Protocol):

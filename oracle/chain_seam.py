@@ -10,10 +10,10 @@ from typing import Protocol
 
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
-from teetee.chain.requests import DeclineReason, Request, Settled
-from teetee.chain.shards import Shard
-from teetee.identifiers import RequestId
-from teetee.path import Spread
+from teetee.chain.types.requests import DeclineReason, Request, Settled
+from teetee.chain.types.shards import Shard
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.path import Spread
 
 
 class Blocks(Protocol):

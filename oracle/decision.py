@@ -6,8 +6,8 @@ ended; the journal only adds what this oracle has already made for them (`Outcom
 
 from dataclasses import dataclass
 
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
-from teetee.identifiers import ShardId
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.protocol.identifiers import ShardId
 
 # Another recipient could do better with these: the fault is this enclave's view, not the prompt's.
 OURS = frozenset(DeclineReason) - {DeclineReason.INVALID}

@@ -13,11 +13,11 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.admission import RateLimit
 from oracle.stream import Stream, receive_json, send_json
-from teetee.enclave_keys import EnclaveKeys
+from teetee.enclave.guest_agent import GuestAgent
+from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import TeeTeeError
-from teetee.guest_agent import GuestAgent
-from teetee.keyset import EnclaveIdentity, enrolment_digest, report_data
-from teetee.signatures import sign_digest
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.protocol.signatures import sign_digest
 
 PURPOSE = "teetee-enrol/1"
 REQUEST_BYTES = 2048

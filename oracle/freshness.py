@@ -10,10 +10,10 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from oracle.startup import Enclave
-from teetee.chain.certificates import Certificates
-from teetee.chain.collateral import CollateralStore, PlatformKind
-from teetee.chain.registry import Registry
-from teetee.chain.transactions import Sender
+from teetee.chain.contracts.certificates import Certificates
+from teetee.chain.contracts.collateral import CollateralStore, PlatformKind
+from teetee.chain.contracts.registry import Registry
+from teetee.chain.transactions.sender import Sender
 from teetee.collateral import Item, PccsReader, Recheck, Synchronization, recheck_shards
 from teetee.collateral.kinds import highest_minimum, kinds_of_shards
 

@@ -15,8 +15,8 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from oracle.errors import JournalUnreadable
 from oracle.journal_format import JsonSerializer
 from oracle.records import Ended
-from teetee.chain.requests import RequestStatus
-from teetee.identifiers import RequestId
+from teetee.chain.types.requests import RequestStatus
+from teetee.protocol.identifiers import RequestId
 
 # Part of the journal's format: a process takes up only what the same version has begun.
 FORMAT_VERSION = "1"

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teetee.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId
 
 POLL_SECONDS = 0.5
 

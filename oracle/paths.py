@@ -10,10 +10,10 @@ from typing import Protocol
 
 from oracle.errors import NoPath
 from oracle.peers import ChainPeers
-from teetee.chain.shards import Shard
+from teetee.chain.types.shards import Shard
 from teetee.errors import PathError
-from teetee.identifiers import ModelId, ShardId
-from teetee.path import choose_path
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.path import choose_path
 
 # A failed shard is tried again after this long, in s, even when there is a replica.
 REST_SECONDS = 15.0

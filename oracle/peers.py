@@ -16,11 +16,11 @@ from oracle.errors import HeadIsStale
 from oracle.heads import Heads
 from shard_runtime import Peer
 from shard_runtime.errors import PeerUnknown
-from teetee.chain.shards import Shard
-from teetee.client.endpoint import Endpoint
+from teetee.chain.types.shards import Shard
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ShardId
-from teetee.path import ANYWHERE, Spread
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.path import ANYWHERE, Spread
 
 
 class ChainPeers:

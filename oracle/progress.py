@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 
 from oracle.lifecycle import ENDS, Event, State, advance
-from teetee.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId
 
 
 class Progress:

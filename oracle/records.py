@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from oracle.errors import JournalUnreadable
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.receipts import Settlement, SignedReceipt, SignedSettlement
-from teetee.request_secret import RequestContext
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.receipts import Settlement, SignedReceipt, SignedSettlement
+from teetee.protocol.request_secret import RequestContext
 
 Record = TypeVar("Record")
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from teetee.chain.connection import Block
-from teetee.chain.registry import Registry
-from teetee.chain.rejections import UnknownShard
-from teetee.chain.shards import Shard
-from teetee.identifiers import ModelId
-from teetee.path import Spread
+from teetee.chain.contract_errors import UnknownShard
+from teetee.chain.contracts.registry import Registry
+from teetee.chain.types.shards import Shard
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.path import Spread
 
 
 class RegistryDoor:

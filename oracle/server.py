@@ -23,8 +23,8 @@ from oracle.service import EntryService, Service, StageService, link_identity
 from oracle.settings import Settings
 from oracle.startup import Enclave, prepare
 from shard_runtime import Listener
-from teetee.chain.shards import Shard, ShardStatus
-from teetee.identifiers import ShardId
+from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.protocol.identifiers import ShardId
 
 RENEWAL_SECONDS = 600.0
 

@@ -41,8 +41,8 @@ from shard_runtime import (
     StageSettings,
     TlsLinks,
 )
-from teetee.identifiers import ShardId
-from teetee.receipts import ReceiptDomain
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.receipts import ReceiptDomain
 
 
 class Service(Protocol):

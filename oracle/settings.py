@@ -29,7 +29,7 @@ from pydantic_settings import (
 
 from oracle.errors import SettingsInvalid
 from teetee.errors import FieldInvalid
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 PREFIX = "TEETEE_"
 

@@ -22,15 +22,15 @@ from oracle.settings import Settings
 from shard_runtime import ModelSource, ModelTokenizer, load_shard, load_tokenizer, open_model
 from shard_runtime import Shard as LoadedShard
 from teetee.chain.connection import Connection
+from teetee.chain.contract_errors import UnknownModel
+from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import Deployment
-from teetee.chain.models import Model
-from teetee.chain.registry import Registry
-from teetee.chain.rejections import UnknownModel
-from teetee.enclave_keys import EnclaveKeys
+from teetee.chain.types.models import Model
+from teetee.enclave.guest_agent import DstackGuestAgent, GuestAgent
+from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import Retryable
-from teetee.guest_agent import DstackGuestAgent, GuestAgent
-from teetee.identifiers import ModelId
-from teetee.keyset import EnclaveIdentity
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from oracle.admission import CountLimit, RateLimit
 from oracle.live_text import Finished, Interrupted, LiveEvent, LiveText, LiveTexts, Piece
 from shard_runtime.errors import FrameInvalid
-from teetee import shallow_json
-from teetee.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.json import shallow as shallow_json
 
 PURPOSE = "teetee-stream/1"
 PROOF_BYTES = 32

@@ -17,8 +17,8 @@ from oracle.heads import Heads
 from oracle.journal import Standing
 from teetee.chain.connection import Block
 from teetee.chain.errors import NoContract
-from teetee.chain.requests import Request, RequestStatus
-from teetee.identifiers import RequestId, ShardId
+from teetee.chain.types.requests import Request, RequestStatus
+from teetee.protocol.identifiers import RequestId, ShardId
 
 PAGE = 200
 

@@ -22,9 +22,9 @@ from oracle.lifecycle import Event, State
 from oracle.progress import Progress
 from oracle.records import Answered, Ended, Made, Nothing, Opening, Refused, made_from_json
 from teetee.chain.connection import Block
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import TeeTeeError
-from teetee.identifiers import RequestId, ShardId
+from teetee.protocol.identifiers import RequestId, ShardId
 
 _SEEN = {
     RequestStatus.NONE: Event.SEEN_VANISHED,

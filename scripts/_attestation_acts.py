@@ -6,7 +6,7 @@ from scripts._admin_group import act, model_option, wait_option
 from scripts._administration import Act, Administration, Outcome
 from scripts._models import require_model
 from scripts._option_types import BYTES32
-from teetee.chain.rejections import ContractRejected
+from teetee.chain.contract_errors import ContractRejected
 
 measurement_option = click.option("--measurement", type=BYTES32, required=True)
 platform_argument = click.argument("platform", type=BYTES32)

@@ -8,7 +8,7 @@ from ape.api import ProviderAPI
 
 from scripts._contracts import Contracts
 from scripts._event_logs import event_logs, number_topic
-from teetee.chain.shards import ShardStatus
+from teetee.chain.types.shards import ShardStatus
 
 
 @dataclass(frozen=True)

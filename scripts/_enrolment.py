@@ -10,7 +10,7 @@ from scripts._errors import QuoteOfAnotherRoot
 from scripts._root_ca import RootCa
 from scripts._transactions import send
 from scripts._verifiers import automata_behind
-from teetee.client.enclave_statement import EnclaveStatement, Occasion, check_statement
+from teetee.client.hosting.enclave_statement import EnclaveStatement, Occasion, check_statement
 from teetee.quotes import certificate_chain_der, certificate_id, parse
 
 ZERO_ADDRESS = "0x" + "00" * 20
@@ -117,7 +117,7 @@ class Enrolling:
         )
 
     def _argument(self, quote: bytes) -> bytes:
-        """As `teetee.chain.verifiers` has it: the adapter to Automata takes the PEM chain too."""
+        """As `teetee.chain.contracts.verifiers` has it: the adapter to Automata takes the PEM chain too."""
         parsed = parse(quote)
         is_adapter = automata_behind(str(self.contracts.verifier.address)) is not None
         return parsed.core + parsed.pck_chain if is_adapter else parsed.core

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts._errors import DocumentInvalid
-from teetee.client.enclave_statement import EnclaveStatement, Occasion
+from teetee.client.hosting.enclave_statement import EnclaveStatement, Occasion
 from teetee.errors import FieldInvalid, SignatureInvalid
-from teetee.identifiers import ModelId
-from teetee.keyset import EnclaveIdentity, Keyset
-from teetee.layers import LayerRange
-from teetee.signatures import CompactSignature
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity, Keyset
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.signatures import CompactSignature
 
 
 def read_document(path: Path) -> tuple[Occasion, EnclaveStatement]:

@@ -11,7 +11,7 @@ from scripts._errors import OperationUnknown
 from scripts._event_logs import event_logs
 from scripts._models import policy_of
 from scripts._policy_fields import changes
-from teetee.chain.policies import AttestationPolicy
+from teetee.chain.types.policies import AttestationPolicy
 
 POLICY_ACTS = ("tightenPolicy", "setPolicy")
 

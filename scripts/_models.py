@@ -4,8 +4,8 @@ ask for it, and is zero for a number that nobody has.
 
 from ape.contracts import ContractInstance
 
-from teetee.chain.policies import AttestationPolicy
-from teetee.chain.rejections import UnknownModel
+from teetee.chain.contract_errors import UnknownModel
+from teetee.chain.types.policies import AttestationPolicy
 
 
 def require_model(registry: ContractInstance, model_id: int) -> None:

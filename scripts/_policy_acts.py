@@ -19,7 +19,7 @@ from scripts._models import policy_of
 from scripts._policy_fields import Change, changes, policy_options, wanted_policy
 from scripts._policy_view import show_policy
 from scripts._verifiers import automata_behind
-from teetee.chain.policies import AttestationPolicy
+from teetee.chain.types.policies import AttestationPolicy
 
 
 @dataclass(frozen=True)

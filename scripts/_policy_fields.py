@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from scripts._option_types import ACCEPTABLE, BYTES8, DURATION, STATUS, duration_text
-from teetee.chain.policies import AttestationPolicy
+from teetee.chain.types.policies import AttestationPolicy
 from teetee.quotes.attributes import TD_ATTRIBUTES, XFAM, spelled_out
 from teetee.quotes.tcb_status import TcbStatus
 

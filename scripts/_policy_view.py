@@ -10,7 +10,7 @@ from scripts._attestation_lists import Platforms, allowed_measurements, platform
 from scripts._contracts import Contracts
 from scripts._models import policy_of
 from scripts._policy_fields import described
-from teetee.chain.policies import AttestationPolicy
+from teetee.chain.types.policies import AttestationPolicy
 
 
 def show_policy(

@@ -13,7 +13,7 @@ from scripts._option_types import duration_text
 from scripts._policy_fields import in_short
 from scripts._roles import ROLE_NAMES
 from scripts._verifiers import automata_behind
-from teetee.chain.shards import ShardStatus
+from teetee.chain.types.shards import ShardStatus
 from teetee.client.amounts import format_amount
 
 

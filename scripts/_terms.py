@@ -12,7 +12,7 @@ import click
 from scripts._errors import TermsInvalid
 from scripts._option_types import AMOUNT, BASIS_POINTS, DURATION, ParamType, duration_text
 from teetee.client.amounts import format_amount
-from teetee.envelope import MAX_ENVELOPE_BYTES
+from teetee.protocol.envelope import MAX_ENVELOPE_BYTES
 
 TEE = 10**18
 MINUTE, HOUR, DAY = 60, 3600, 86400

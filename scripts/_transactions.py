@@ -12,8 +12,8 @@ from ape.utils import ManagerAccessMixin
 from eth_utils.conversions import to_hex
 from hexbytes import HexBytes
 
+from teetee.chain.contract_errors import decode_rejection
 from teetee.chain.errors import RpcRefused
-from teetee.chain.rejections import decode_rejection
 
 
 def simulate(sender: str, to: str | None, data: bytes) -> bytes:

@@ -16,8 +16,8 @@ from scripts._errors import TermsInvalid
 from scripts._networks import Network
 from scripts._option_types import ADDRESS
 from scripts._transactions import simulate
+from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import NoContract
-from teetee.chain.rejections import ContractRejected
 
 TEETEE, AUTOMATA = "teetee", "automata"
 # Automata's AutomataDcapAttestationFee, version 1.1.

@@ -14,8 +14,8 @@ from scripts._json_output import json_option, tell
 from scripts._networks import connected_network
 from scripts._option_types import ADDRESS
 from scripts._sender import account_option, sender
-from teetee.client.enclave_statement import Occasion, ask_enclave
-from teetee.client.endpoint import Endpoint
+from teetee.client.hosting.enclave_statement import Occasion, ask_enclave
+from teetee.protocol.endpoint import Endpoint
 
 HELP = """Enrol an enclave as a shard, as `teetee host enrol` does, from an ape account.
 

@@ -13,7 +13,7 @@ from scripts._networks import connected_network
 from scripts._option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
 from scripts._sender import account_option, sender
 from scripts._transactions import send
-from teetee.manifest import ModelManifest
+from teetee.protocol.manifest import ModelManifest
 
 HELP = """Publish a model: its digests, its prices, and which images may run it.
 

@@ -31,8 +31,8 @@ from shard_runtime.model.tokenizer import ModelTokenizer
 from shard_runtime.path_search import PATH_FAILURES, ChoosePath, PathFailure, PathSearch
 from shard_runtime.peers import PeerDirectory, resolve_path
 from shard_runtime.receipts import RunBinding
-from teetee.identifiers import RequestId, ShardId
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.prompt import Sampling
 
 _POLL_SECONDS = 0.1
 

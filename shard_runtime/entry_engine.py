@@ -33,7 +33,7 @@ from shard_runtime.outgoing_rows import OutgoingRows
 from shard_runtime.peers import PeerDirectory
 from shard_runtime.receipts import check_receipts, sign_receipt
 from shard_runtime.scheduler import Scheduler
-from teetee.receipts import SignedReceipt
+from teetee.protocol.receipts import SignedReceipt
 
 _log = logging.getLogger(__name__)
 

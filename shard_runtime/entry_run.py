@@ -11,10 +11,10 @@ from shard_runtime.frames import Finish, Open, Place, RunId, Segment
 from shard_runtime.generation import EntryRequest, Generation
 from shard_runtime.model.batch import Span
 from shard_runtime.receipts import RunBinding
-from teetee.commitments import RunningCommitment, encode_token_ids
 from teetee.errors import FieldInvalid
-from teetee.identifiers import ShardId
-from teetee.receipts import SignedReceipt
+from teetee.protocol.commitments import RunningCommitment, encode_token_ids
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.receipts import SignedReceipt
 
 SaltOf = Callable[[int], bytes]
 """The 32 bytes that a hop's commitments are salted with."""

@@ -16,7 +16,7 @@ from shard_runtime.heartbeats import Heartbeats
 from shard_runtime.links.seam import Links
 from shard_runtime.scheduler import Scheduler
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 

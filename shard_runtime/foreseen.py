@@ -22,7 +22,7 @@ import torch
 from shard_runtime.frames import FLOAT_BYTES, Hidden, Place, Segment, encode
 from shard_runtime.model.batch import Span
 from shard_runtime.model.shard import Shard
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _ALIGNMENT = 64
 """Of rows, as kernels like it."""

@@ -15,8 +15,8 @@ from shard_runtime.errors import FrameInvalid
 from shard_runtime.faults import Fault
 from shard_runtime.receipt_fields import RECEIPT_BYTES, decode_receipts, encode_receipts
 from teetee.errors import FieldInvalid
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.receipts import SignedReceipt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.receipts import SignedReceipt
 
 RunId = NewType("RunId", bytes)
 """16 random bytes, drawn by the entry for one attempt at one request on one path."""

@@ -12,10 +12,10 @@ import torch
 from shard_runtime.answer_text import AnswerText
 from shard_runtime.model.tokenizer import ModelTokenizer
 from shard_runtime.sampling import Sampler
-from teetee.answer import FinishReason
-from teetee.identifiers import RequestId, ShardId
-from teetee.prompt import Sampling
-from teetee.receipts import SignedReceipt
+from teetee.protocol.answer import FinishReason
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.prompt import Sampling
+from teetee.protocol.receipts import SignedReceipt
 
 
 @dataclass(frozen=True, slots=True)

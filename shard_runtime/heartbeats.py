@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from shard_runtime.frames import Alive, Heartbeat
 from shard_runtime.measurements import Measurements
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _LONGER = 4
 """How many times as long as its longest step so far a stage's step is believed to take."""

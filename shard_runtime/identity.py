@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account.signers.local import LocalAccount
 
-from teetee.enclave_keys import tls_fingerprint
-from teetee.identifiers import ModelId, ShardId
-from teetee.receipts import ReceiptDomain
+from teetee.enclave.keys import tls_fingerprint
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.receipts import ReceiptDomain
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shard_runtime.frames import Kind, kind_of
 from shard_runtime.native.bell import Bell
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 
 @dataclass(frozen=True, slots=True)

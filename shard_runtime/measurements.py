@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shard_runtime.frames import Load
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _NEW = 0.2
 """How much the newest round trip counts in the mean."""

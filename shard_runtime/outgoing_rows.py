@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shard_runtime.frames import Hidden, Segment
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 
 class OutgoingRows:

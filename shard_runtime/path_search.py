@@ -18,7 +18,7 @@ from shard_runtime.errors import (
 )
 from shard_runtime.faults import Fault
 from teetee.errors import Retryable, TeeTeeError
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 ChoosePath = Callable[[frozenset[ShardId]], Sequence[ShardId]]
 """(shards to avoid) → a path that begins with our own shard and has none of them. Raises

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shard_runtime.errors import PathInvalid, PeerUnknown
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 
 
 @dataclass(frozen=True, slots=True)

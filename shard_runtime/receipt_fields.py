@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import SignedReceipt, StageReceipt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import SignedReceipt, StageReceipt
 
 _RECEIPT = struct.Struct(">32sIIHH32sII32s32s32s32s32s")
 RECEIPT_BYTES = _RECEIPT.size

@@ -7,9 +7,9 @@ from shard_runtime.errors import CommitmentMismatch, ReceiptInvalid
 from shard_runtime.identity import StageIdentity
 from shard_runtime.peers import Peer
 from teetee.errors import SignatureInvalid
-from teetee.identifiers import ModelId, RequestId
-from teetee.layers import LayerRange
-from teetee.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, SignedReceipt, StageReceipt
+from teetee.protocol.identifiers import ModelId, RequestId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, SignedReceipt, StageReceipt
 
 
 @dataclass(frozen=True, slots=True)

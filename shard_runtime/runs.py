@@ -14,8 +14,8 @@ from shard_runtime.foreseen import Coming, Foreseeable
 from shard_runtime.frames import Open, Place, RunId, Segment
 from shard_runtime.model.batch import Span
 from shard_runtime.receipts import RunBinding
-from teetee.commitments import RunningCommitment
-from teetee.identifiers import ShardId
+from teetee.protocol.commitments import RunningCommitment
+from teetee.protocol.identifiers import ShardId
 
 _REMEMBERED = 4096
 """Ended runs. A frame that was on its way when its run ended must not open it again."""

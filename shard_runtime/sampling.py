@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import torch
 
-from teetee.prompt import Sampling
+from teetee.protocol.prompt import Sampling
 
 
 class Sampler:

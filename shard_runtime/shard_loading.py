@@ -10,8 +10,8 @@ from shard_runtime.model.shard import Shard
 from shard_runtime.model.source import ModelSource
 from shard_runtime.native import Crew, NativeUnavailable, Precision, load_library, unsupported
 from shard_runtime.native.shard import load_native_shard
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
 
 _log = logging.getLogger(__name__)
 

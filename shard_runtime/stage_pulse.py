@@ -11,7 +11,7 @@ from shard_runtime.frames import Alive, Heartbeat, Load, decode, encode
 from shard_runtime.links.seam import Links
 from shard_runtime.peers import PeerDirectory
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from shard_runtime.runs import RunTable, StageRun
 from shard_runtime.scheduler import Scheduler
 from shard_runtime.stage_pulse import StagePulse
 from shard_runtime.surrender import fault_of
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 

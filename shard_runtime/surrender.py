@@ -17,7 +17,7 @@ from shard_runtime.errors import (
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Abort
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _OURS: dict[type[Exception], Fault] = {
     CacheFull: Fault.CACHE_FULL,

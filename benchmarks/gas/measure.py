@@ -14,7 +14,7 @@ from benchmarks.gas.chain import compile_contracts, running_chain
 from benchmarks.gas.collateral import IN_FORCE, measure_collateral
 from benchmarks.gas.requests import Path
 from benchmarks.gas.world import LAYERS, SPLIT, World
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 SMALL, LARGE = 512, 2048
 """Payload sizes, bytes; two of the buckets which prompts and answers are padded to."""

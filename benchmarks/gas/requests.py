@@ -8,8 +8,8 @@ from eth_utils.crypto import keccak
 
 from benchmarks.gas.chain import CHAIN_ID
 from benchmarks.gas.world import EnrolledShard, World
-from teetee.identifiers import RequestId
-from teetee.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
 
 MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS = 1024, 512
 INPUT_TOKENS, OUTPUT_TOKENS = 700, 300

@@ -15,9 +15,10 @@ from tee_simulator.conditions import Conditions
 from tee_simulator.machine import Machine
 from tee_simulator.measurements import Measurements
 from tee_simulator.pki import TestPki
-from teetee.identifiers import ModelId, ShardId
-from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.signatures import sign_digest
 from teetee.quotes import (
     QuoteClaims,
     certificate_chain_der,
@@ -26,7 +27,6 @@ from teetee.quotes import (
     pck_facts,
     trim_to_core,
 )
-from teetee.signatures import sign_digest
 
 TEE = 10**18
 LAYERS = 30

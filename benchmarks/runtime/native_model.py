@@ -15,7 +15,7 @@ from shard_runtime.native import (
     Precision,
 )
 from shard_runtime.native.shard import load_native_shard
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 
 @dataclass(frozen=True, slots=True)

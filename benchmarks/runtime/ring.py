@@ -19,7 +19,7 @@ from shard_runtime.check.loopback import loopback_peer
 from shard_runtime.check.peers_json import peer_to_json
 from shard_runtime.check.processes import WorkerProcess
 from shard_runtime.native import NativeUnavailable, load_library
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 FP32, INT8, BF16 = "fp32", "int8", "bf16"
 PRECISIONS = (FP32, INT8)

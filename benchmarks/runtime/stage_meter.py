@@ -16,9 +16,9 @@ from OpenSSL import SSL
 from shard_runtime.links.seam import Links, Lost, Receive
 from shard_runtime.links.stream import TlsStream
 from shard_runtime.model.shard import Shard
-from teetee.commitments import RunningCommitment
-from teetee.identifiers import ShardId
-from teetee.receipts import SignedReceipt, StageReceipt
+from teetee.protocol.commitments import RunningCommitment
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.receipts import SignedReceipt, StageReceipt
 
 COMPUTING = ("forward", "logits")
 

@@ -29,9 +29,9 @@ from shard_runtime.check.loopback import PATIENT, LoopbackStage
 from shard_runtime.check.peers_json import peer_from_json
 from shard_runtime.model.tokenizer_files import TokenizerFiles
 from shard_runtime.path_search import fixed_path
-from teetee.identifiers import RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 

@@ -11,9 +11,9 @@ from demo.ledger import Ledger, read_ledger
 from demo.teetee_command import TeeTeeCommand
 from demo.wallets import Wallet
 from teetee.chain.connection import Connection
+from teetee.chain.contracts.escrow import Escrow
+from teetee.chain.contracts.token import Token
 from teetee.chain.deployment import Deployment
-from teetee.chain.escrow import Escrow
-from teetee.chain.token import Token
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from demo.service import Service
 from demo.supervisor import Supervisor
 from demo.teetee_command import TeeTeeCommand
 from demo.wallets import Wallet
-from teetee.identifiers import ModelId
+from teetee.protocol.identifiers import ModelId
 
 LOAD_SECONDS = 300.0
 SERVE_SECONDS = 60.0

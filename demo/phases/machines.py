@@ -15,8 +15,8 @@ from demo.process_group import Argument
 from demo.service import Service
 from demo.supervisor import Supervisor
 from teetee import quotes
-from teetee.guest_agent import REPORT_DATA_BYTES, DstackGuestAgent
-from teetee.quotes.pck_platform import PckPlatform
+from teetee.enclave.guest_agent import REPORT_DATA_BYTES, DstackGuestAgent
+from teetee.quotes.certificates.pck_platform import PckPlatform
 
 READY_SECONDS = 60.0
 

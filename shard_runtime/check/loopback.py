@@ -12,10 +12,10 @@ from shard_runtime.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.tls_links import TlsLinks
 from shard_runtime.peers import Peer, PeerDirectory
-from teetee.enclave_keys import EnclaveKeys
-from teetee.identifiers import ModelId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import ReceiptDomain
+from teetee.enclave.keys import EnclaveKeys
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import ReceiptDomain
 
 MODEL_ID = ModelId(1)
 DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")

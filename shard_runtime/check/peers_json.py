@@ -3,8 +3,8 @@
 from typing import Any
 
 from shard_runtime.peers import Peer
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 
 
 def peer_to_json(peer: Peer) -> dict[str, Any]:

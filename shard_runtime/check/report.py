@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shard_runtime.check.memory import MEASURE
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 _MEBIBYTE = 1 << 20
 

@@ -10,9 +10,9 @@ from shard_runtime.check.processes import WorkerProcess, started
 from shard_runtime.model.source import ModelSource
 from shard_runtime.peers import Peer
 from shard_runtime.receipts import RunBinding, check_commitment, check_receipt
-from teetee.identifiers import RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import SignedReceipt
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import SignedReceipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from shard_runtime.peers import FixedDirectory
 from shard_runtime.shard_loading import load_shard
 from shard_runtime.stage import Stage
 from teetee.errors import TeeTeeError
-from teetee.identifiers import RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
 
 Command = dict[str, Any]
 

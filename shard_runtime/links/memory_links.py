@@ -9,7 +9,7 @@ from collections.abc import Callable
 from shard_runtime.errors import PeerUnknown
 from shard_runtime.links.seam import Lost, Receive
 from shard_runtime.peers import PeerDirectory
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 Tamper = Callable[[ShardId, bytes], bytes | None]
 """(receiver, body) → what arrives instead, or None for nothing: how tests damage what travels."""

@@ -25,7 +25,7 @@ from shard_runtime.links.stream import FrameWriter, TlsStream, describe, set_ker
 from shard_runtime.links.tls_context import client_context
 from shard_runtime.peers import Peer, PeerDirectory
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 Receive = Callable[[bytes, bytes], None]
 """(the sender's `tls`, frame body): called from reading threads, one thread per sender."""

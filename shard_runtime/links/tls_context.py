@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
 from shard_runtime.identity import LinkIdentity
-from teetee.enclave_keys import certificate_fingerprint
+from teetee.enclave.keys import certificate_fingerprint
 from teetee.errors import KeyInvalid
 
 LINK_ALPN = "teetee-link/1"

@@ -10,7 +10,7 @@ from shard_runtime.links.seam import Lost, Receive
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_context import LINK_ALPN
 from shard_runtime.peers import PeerDirectory
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 
 class TlsLinks:

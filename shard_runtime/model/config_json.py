@@ -13,7 +13,7 @@ from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.config_families import FAMILIES, WRAPPERS, Family
 from shard_runtime.model.config_fields import ConfigFields
 from shard_runtime.model.config_rope import read_rope
-from teetee.layers import MAX_LAYERS
+from teetee.protocol.layers import MAX_LAYERS
 
 _ACTIVATIONS = {
     "silu": "silu",

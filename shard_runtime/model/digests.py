@@ -22,7 +22,7 @@ from shard_runtime.model.tensor_places import (
     layer_places,
 )
 from shard_runtime.model.tokenizer_files import TokenizerFiles, read_tokenizer_files
-from teetee.manifest import ModelManifest
+from teetee.protocol.manifest import ModelManifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from shard_runtime.model.architecture import Architecture, ExpertRouting, RopeSc
 from shard_runtime.model.config_fields import ConfigFields
 from shard_runtime.model.gguf_file import GgufFile
 from shard_runtime.model.gguf_rope import read_scaling
-from teetee.layers import MAX_LAYERS
+from teetee.protocol.layers import MAX_LAYERS
 
 Differences = dict[str, Any]
 

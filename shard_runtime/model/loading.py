@@ -26,9 +26,9 @@ from shard_runtime.model.source import ModelSource
 from shard_runtime.model.tensor_places import Slot
 from shard_runtime.model.tokenizer_files import read_tokenizer_files
 from shard_runtime.model.torch_shard import EntryWeights, TorchShard
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
-from teetee.typed_data import keccak256
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from teetee.protocol.typed_data import keccak256
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

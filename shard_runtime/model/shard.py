@@ -10,7 +10,7 @@ import torch
 from shard_runtime.cache import Room, RunCache
 from shard_runtime.model.architecture import Architecture
 from shard_runtime.model.batch import Span
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 
 class Shard(ABC):

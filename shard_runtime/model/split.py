@@ -14,7 +14,7 @@ from shard_runtime.model.tensor_places import (
     head_places,
     layer_places,
 )
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 ENTRY_WORK = 6_000_000
 """What an entry does beside computing (choosing tokens, text, callers) takes as long as to read so

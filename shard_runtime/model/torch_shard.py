@@ -12,7 +12,7 @@ from shard_runtime.model.decoder_layer import DecoderLayer
 from shard_runtime.model.norms import need_norm
 from shard_runtime.model.positions import Rotation
 from shard_runtime.model.shard import Shard
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 
 class EntryWeights:

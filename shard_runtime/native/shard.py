@@ -17,8 +17,8 @@ from shard_runtime.native.head import NativeEmbedding, NativeHead
 from shard_runtime.native.layers import NativeLayers, ReadySpans
 from shard_runtime.native.matrix import packed
 from shard_runtime.native.views import Precision
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
 
 
 class NativePool(Room):

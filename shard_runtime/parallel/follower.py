@@ -19,7 +19,7 @@ from shard_runtime.parallel.cutting import rank_shape
 from shard_runtime.parallel.group import RankGroup
 from shard_runtime.parallel.orders import CloseCache, Forward, OpenCache, Stop, decode
 from shard_runtime.parallel.part_loading import load_modules, share_digest
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 
 def main(task: dict[str, Any]) -> None:

@@ -23,8 +23,8 @@ from shard_runtime.parallel.cutting import check_ranks, rank_shape
 from shard_runtime.parallel.group import RankGroup
 from shard_runtime.parallel.orders import CloseCache, Forward, OpenCache, Order, Stop, encode
 from shard_runtime.parallel.part_loading import load_modules, share_digest
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
 
 _FOLLOWER = "shard_runtime.parallel.follower"
 

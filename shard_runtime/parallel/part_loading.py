@@ -11,7 +11,7 @@ from shard_runtime.model.decoder_layer import DecoderLayer
 from shard_runtime.model.loading import PartLoader
 from shard_runtime.parallel.cutting import cut_layer, rank_shape
 from shard_runtime.parallel.group import RankGroup, Ranks
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 
 def load_modules(

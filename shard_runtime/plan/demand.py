@@ -17,7 +17,7 @@ from shard_runtime.model.tensor_places import (
     head_places,
     layer_places,
 )
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 PROCESS_BYTES = 256 << 20
 """Python, torch and the links, before any weights: 223 MiB measured (`check.memory.bare_bytes`)."""

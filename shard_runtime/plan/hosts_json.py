@@ -7,7 +7,7 @@ from typing import Any
 
 from shard_runtime.errors import HostsInvalid
 from shard_runtime.plan.hosts import Host
-from teetee.strict_json import parse_object
+from teetee.protocol.json.strict import parse_object
 
 EXAMPLE = """{"hosts": [
   {"name": "oslo", "memory": "24 GiB", "bandwidth": 12.4, "compute": 45, "entry": true},

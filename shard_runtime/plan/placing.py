@@ -7,7 +7,7 @@ from shard_runtime.errors import ModelDoesNotFit
 from shard_runtime.plan.demand import Demand, Part
 from shard_runtime.plan.hosts import Host, way_seconds
 from shard_runtime.plan.search import Search
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 
 @dataclass(frozen=True, slots=True)

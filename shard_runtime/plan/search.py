@@ -13,7 +13,7 @@ from functools import cache
 
 from shard_runtime.plan.demand import Demand
 from shard_runtime.plan.hosts import Host, way_seconds
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 EXACT_HOSTS = 8
 

@@ -1,5 +1,5 @@
 """What the chain, or the way to it, can answer with. The contracts' own refusals are in
-`teetee.chain.rejections`.
+`teetee.chain.contract_errors`.
 
     TeeTeeError
     ├── Retryable
@@ -17,7 +17,7 @@
         ├── ShardIdentityMismatch   an event's keys are not those which the contract vouches for
         ├── CalldataUnreadable      a transaction which should carry a quote is no plain call
         ├── InsufficientFunds       not enough ETH for gas
-        └── ContractRejected        see `teetee.chain.rejections`
+        └── ContractRejected        see `teetee.chain.contract_errors`
 
 URLs appear without user, password, path and query: providers put keys there.
 """

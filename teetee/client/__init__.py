@@ -1,3 +1,3 @@
-"""The wallet's side: ask, follow, read and audit. `teetee.command` is a thin layer over this
+"""The wallet's side: ask, follow, read and audit. `teetee.cli` is a thin layer over this
 package.
 """

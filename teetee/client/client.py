@@ -16,21 +16,21 @@ from collections.abc import Callable
 from eth_account.signers.local import LocalAccount
 
 from teetee.chain.logs import read_logs
-from teetee.chain.requests import Request
-from teetee.chain.transactions import Sender
-from teetee.client.audit.auditor import Auditor
-from teetee.client.audit.enrolments import QuoteChecker
-from teetee.client.audit.report import AuditReport
+from teetee.chain.transactions.sender import Sender
+from teetee.chain.types.requests import Request
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotIncluded, NotPending
-from teetee.client.offer import Notify, Offer, Offers
-from teetee.client.opening import Opener, OpenRequest
-from teetee.client.pending_requests import PendingRequest, PendingRequests
-from teetee.client.question import Question
-from teetee.client.shard_check import ShardCheck
-from teetee.client.waiting import Listener, Outcome, Waiter
-from teetee.envelope import RequestContext, RequestSecret
-from teetee.identifiers import ModelId, RequestId
+from teetee.client.requests.await_answer import Listener, Outcome, Waiter
+from teetee.client.requests.open_request import Opener, OpenRequest
+from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
+from teetee.client.requests.quote_price import Notify, Offer, Offers
+from teetee.client.requests.request_spec import Question
+from teetee.client.verification.enrolments import QuoteChecker
+from teetee.client.verification.report import AuditReport
+from teetee.client.verification.shard_check import ShardCheck
+from teetee.client.verification.verifier import Auditor
+from teetee.protocol.envelope import RequestContext, RequestSecret
+from teetee.protocol.identifiers import ModelId, RequestId
 
 POLL_SECONDS = 1.0
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from web3 import Web3
 
-from teetee.chain.certificates import Certificates
-from teetee.chain.collateral import CollateralStore
 from teetee.chain.connection import Connection, translated
+from teetee.chain.contracts.certificates import Certificates
+from teetee.chain.contracts.collateral import CollateralStore
+from teetee.chain.contracts.escrow import Escrow
+from teetee.chain.contracts.escrow_history import EscrowHistory
+from teetee.chain.contracts.registry import Registry
+from teetee.chain.contracts.token import Token
 from teetee.chain.deployment import Deployment
-from teetee.chain.escrow import Escrow
-from teetee.chain.escrow_history import EscrowHistory
-from teetee.chain.registry import Registry
-from teetee.chain.token import Token
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import socket
 import ssl
 
-from teetee.client.endpoint import Endpoint
 from teetee.client.errors import EnclaveUnreachable, PeerKeyMismatch, WrongPeerPurpose
-from teetee.enclave_keys import certificate_fingerprint
+from teetee.enclave.keys import certificate_fingerprint
 from teetee.errors import KeyInvalid
+from teetee.protocol.endpoint import Endpoint
 
 
 def connect(

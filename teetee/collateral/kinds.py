@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from teetee.chain.certificates import Certificates
-from teetee.chain.collateral import PlatformKind
-from teetee.chain.registry import Registry
+from teetee.chain.contracts.certificates import Certificates
+from teetee.chain.contracts.collateral import PlatformKind
+from teetee.chain.contracts.registry import Registry
 from teetee.collateral.rechecks import enlisted_shards
 from teetee.errors import FieldInvalid
-from teetee.identifiers import ModelId
+from teetee.protocol.identifiers import ModelId
 
 
 def kind_of(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:

@@ -17,12 +17,12 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from teetee.chain.collateral import PlatformKind
+from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.errors import public_url
 from teetee.collateral.published import Crl, Published
-from teetee.quotes.certificates import pem_bodies
+from teetee.quotes.certificates.pck_chain import pem_bodies
+from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 from teetee.quotes.errors import CertificateMalformed, CollateralInvalid, CollateralUnavailable
-from teetee.quotes.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 
 TIMEOUT_SECONDS: Final = 20.0
 MAX_BYTES: Final = 1 << 20

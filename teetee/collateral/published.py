@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from cryptography import x509
 
-from teetee.chain.collateral import PlatformKind
+from teetee.chain.contracts.collateral import PlatformKind
+from teetee.quotes.collateral.signed_json import SignedJson
 from teetee.quotes.errors import CollateralInvalid
-from teetee.quotes.signed_json import SignedJson
 
 
 @dataclass(frozen=True)

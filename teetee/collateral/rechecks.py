@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from teetee.chain.registry import Registry
-from teetee.chain.rejections import ContractRejected
-from teetee.chain.shards import Shard, ShardStatus
-from teetee.chain.transactions import Sender, Sent
-from teetee.identifiers import ShardId
+from teetee.chain.contract_errors import ContractRejected
+from teetee.chain.contracts.registry import Registry
+from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.protocol.identifiers import ShardId
 from teetee.quotes.claims import QuoteClaims
 
 

@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from teetee.chain.calldata import Call
-from teetee.chain.certificates import Certificates
-from teetee.chain.collateral import CollateralStore, Kept, PlatformKind
-from teetee.chain.rejections import CollateralNotNewer
-from teetee.chain.transactions import Sender, Sent
+from teetee.chain.contract_errors import CollateralNotNewer
+from teetee.chain.contracts.certificates import Certificates
+from teetee.chain.contracts.collateral import CollateralStore, Kept, PlatformKind
+from teetee.chain.transactions.calldata import Call
+from teetee.chain.transactions.sender import Sender, Sent
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.published import Crl, Published
-from teetee.quotes.certificates import certificate_id
+from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.errors import CollateralInvalid
 
 

@@ -5,9 +5,9 @@ Knows no chain and no contract, but speaks of cores, ids and measurements as con
 (docs/protocol.md section 3).
 """
 
-from teetee.quotes.certificates import certificate_id, chain_der, platform_id
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_der, platform_id
 from teetee.quotes.claims import PckFacts, QuoteClaims, pck_facts, quote_hash
-from teetee.quotes.collateral import INTEL_PCS_URL, Collateral, fetch_collateral
+from teetee.quotes.collateral.collateral import INTEL_PCS_URL, Collateral, fetch_collateral
 from teetee.quotes.layout import CORE_BYTES
 from teetee.quotes.quote import Quote, TdReport, rebuild
 from teetee.quotes.verification import QuoteVerdict, verify

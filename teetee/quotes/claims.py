@@ -12,7 +12,7 @@ from typing import Final, Self
 from cryptography import x509
 from eth_utils.crypto import keccak
 
-from teetee.quotes.certificates import platform_id, sgx_extension
+from teetee.quotes.certificates.pck_chain import platform_id, sgx_extension
 from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
 

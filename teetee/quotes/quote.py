@@ -8,9 +8,9 @@ from typing import Self
 from eth_utils.crypto import keccak
 
 from teetee.quotes import layout
-from teetee.quotes.certificates import pem_chain
+from teetee.quotes.byte_reader import ByteReader
+from teetee.quotes.certificates.pck_chain import pem_chain
 from teetee.quotes.errors import QuoteMalformed
-from teetee.quotes.reading import ByteReader
 
 
 @dataclass(frozen=True)

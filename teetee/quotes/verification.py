@@ -12,7 +12,7 @@ from typing import Final
 
 import dcap_qvl
 
-from teetee.quotes.collateral import Collateral
+from teetee.quotes.collateral.collateral import Collateral
 from teetee.quotes.errors import QuoteRefused, TcbStatusRefused
 from teetee.quotes.quote import Quote, TdReport
 

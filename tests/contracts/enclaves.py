@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from tee_simulator import SimulatedEnclave, TestPki
-from teetee.enclave_keys import EnclaveKeys
-from teetee.identifiers import ModelId
-from teetee.keyset import EnclaveIdentity, enrolment_digest, report_data
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.enclave.keys import EnclaveKeys
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from teetee.protocol.signatures import sign_digest
 from teetee.quotes import measurement
-from teetee.signatures import sign_digest
 
 LAYERS = 4
 MANIFEST = ModelManifest(

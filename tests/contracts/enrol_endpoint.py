@@ -10,9 +10,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from teetee.client import json_frames
-from teetee.client.enclave_statement import PURPOSE
-from teetee.enclave_keys import EnclaveKeys
+from teetee.client.hosting.enclave_statement import PURPOSE
+from teetee.enclave.keys import EnclaveKeys
+from teetee.protocol.json import frames as json_frames
 
 SECONDS = 20.0
 Answer = Callable[[dict[str, Any]], dict[str, Any]]

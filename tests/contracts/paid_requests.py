@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from ape.api import AccountAPI
 
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
-from teetee.typed_data import keccak256
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
+from teetee.protocol.typed_data import keccak256
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import EnrolledShard, House

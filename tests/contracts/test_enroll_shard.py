@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from tee_simulator import TestPki
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.contracts.conftest import BOND, Cast, EnrolledShard, House
 from tests.contracts.enclaves import Enclave, write_json
 from tests.contracts.enrol_endpoint import enrol_endpoint

@@ -36,8 +36,8 @@ import pytest
 from ape.managers.chain import ChainManager
 
 from tee_simulator import TestPki
-from teetee.chain.shards import ShardStatus
-from teetee.layers import LayerRange
+from teetee.chain.types.shards import ShardStatus
+from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral, claims_of
 from tests.contracts.conftest import BOND, DELAY, Cast, EnrolledShard, House
 from tests.contracts.enclaves import Enclave, write_json

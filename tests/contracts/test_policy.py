@@ -39,7 +39,7 @@ from ape.managers.project import ProjectManager
 from eth_utils.conversions import to_hex
 from web3 import HTTPProvider
 
-from teetee.chain.policies import AttestationPolicy
+from teetee.chain.types.policies import AttestationPolicy
 from teetee.quotes.tcb_status import TcbStatus
 from tests.contracts.conftest import DELAY, Cast, EnrolledShard, House
 from tests.contracts.scripts import Scripts

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.contracts.conftest import (
     ENTRY_LAYER_EQUIVALENTS,
     INPUT_PRICE,

@@ -13,23 +13,23 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from shard_runtime import open_model, publish
-from teetee.answer import Answer
 from teetee.chain.connection import Connection
-from teetee.chain.escrow import Escrow
-from teetee.chain.escrow_history import EscrowHistory
-from teetee.chain.registry import Enrolment, Registry
-from teetee.chain.requests import Request, RequestParameters, RequestStatus, Settled
-from teetee.chain.token import Token
-from teetee.chain.transactions import Sender
-from teetee.client.answer_stream import Piece, read_stream
-from teetee.client.enclave_statement import Occasion, ask_enclave, check_statement
-from teetee.client.endpoint import Endpoint
-from teetee.envelope import open_answer, seal_prompt
+from teetee.chain.contracts.escrow import Escrow
+from teetee.chain.contracts.escrow_history import EscrowHistory
+from teetee.chain.contracts.registry import Enrolment, Registry
+from teetee.chain.contracts.token import Token
+from teetee.chain.transactions.sender import Sender
+from teetee.chain.types.requests import Request, RequestParameters, RequestStatus, Settled
+from teetee.client.hosting.enclave_statement import Occasion, ask_enclave, check_statement
+from teetee.client.requests.answer_stream import Piece, read_stream
 from teetee.errors import Retryable
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.keyset import EnclaveIdentity
-from teetee.prompt import Message, Prompt, Sampling
-from teetee.request_secret import RequestContext, RequestSecret
+from teetee.protocol.answer import Answer
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.envelope import open_answer, seal_prompt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.keyset import EnclaveIdentity
+from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.request_secret import RequestContext, RequestSecret
 from tests.oracle.oracle_process import CrashPoint, OracleProcess
 from tests.oracle.tiny_llama import CONTEXT, save_tiny_llama
 from tests.teetee.chain.local_chain import BOND, CHAIN_ID, TEE, LocalChain, free_port, role

@@ -14,11 +14,11 @@ from oracle.errors import Rejected
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
 from teetee.chain.errors import NoContract, RpcUnavailable
-from teetee.chain.requests import DeclineReason, Request, RequestStatus, Settled, StageSettled
-from teetee.chain.shards import Shard
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.path import ANYWHERE, Spread
-from teetee.request_secret import RequestContext
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus, Settled, StageSettled
+from teetee.chain.types.shards import Shard
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.path import ANYWHERE, Spread
+from teetee.protocol.request_secret import RequestContext
 
 CHAIN_ID = 31_337
 ESCROW = "0x00000000000000000000000000000000000000E5"

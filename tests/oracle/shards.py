@@ -4,10 +4,10 @@ from typing import Any
 
 from eth_account import Account
 
-from teetee.chain.shards import Shard, ShardStatus
-from teetee.identifiers import ModelId, ShardId
-from teetee.keyset import Keyset
-from teetee.layers import LayerRange
+from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.keyset import Keyset
+from teetee.protocol.layers import LayerRange
 from teetee.quotes.tcb_status import TcbStatus
 
 FAR_FUTURE = 4_000_000_000

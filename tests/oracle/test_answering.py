@@ -43,12 +43,12 @@ from shard_runtime.errors import (
 from shard_runtime.faults import Fault
 from shard_runtime.generation import Generation
 from shard_runtime.path_search import PATH_FAILURES, PathFailure, blamed_for
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
-from teetee.envelope import open_answer, seal_prompt
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import Retryable
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.prompt import Message, Prompt, Sampling
-from teetee.request_secret import RequestSecret
+from teetee.protocol.envelope import open_answer, seal_prompt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
 from tests.oracle.workbench import ACCOUNT, DOMAIN, answered
 

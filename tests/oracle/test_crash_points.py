@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from teetee.chain.requests import Declined, DeclineReason, Refunded, Request, RequestStatus
+from teetee.chain.types.requests import Declined, DeclineReason, Refunded, Request, RequestStatus
 from teetee.errors import Retryable
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
 from tests.oracle.oracle_process import CrashPoint
 
@@ -35,16 +35,16 @@ SETTLING = [
     CrashPoint("oracle.work:RequestWork.answer", "after"),
     CrashPoint("oracle.work:RequestWork.conclude"),
     CrashPoint("oracle.settling:Settler._post"),
-    CrashPoint("teetee.chain.transactions:Sender._submit"),
-    CrashPoint("teetee.chain.transactions:Sender._submit", "after"),
+    CrashPoint("teetee.chain.transactions.sender:Sender._submit"),
+    CrashPoint("teetee.chain.transactions.sender:Sender._submit", "after"),
     CrashPoint("oracle.escrow_door:EscrowPen.settle", "after"),
     CrashPoint("oracle.work:RequestWork.conclude", "after"),
     CrashPoint("oracle.work:RequestWork.credit"),
     CrashPoint("oracle.work:RequestWork.credit", "after"),
 ]
 ENDING = [
-    CrashPoint("teetee.chain.transactions:Sender._submit"),
-    CrashPoint("teetee.chain.transactions:Sender._submit", "after"),
+    CrashPoint("teetee.chain.transactions.sender:Sender._submit"),
+    CrashPoint("teetee.chain.transactions.sender:Sender._submit", "after"),
 ]
 
 
@@ -128,7 +128,7 @@ def test_restart__killed_while_its_transaction_waits__settles_once(
     """The transaction is in the pool, its sender is gone, and blocks take their time."""
     asked = world.ask(shard_id)
     world.chain.rpc("evm_setAutomine", False)
-    crash_at(enclave, CrashPoint("teetee.chain.transactions:Sender._submit", "after"))
+    crash_at(enclave, CrashPoint("teetee.chain.transactions.sender:Sender._submit", "after"))
     assert world.ends(asked) == 0
     with enclave.running() as process:
         process.ready()

@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.decision import OURS, Decline, Facts, Leave, Refund, Settle, Timing, Wait, Work, decide
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
-from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 
 PRIMARY, SECOND, STRANGER = ShardId(7), ShardId(8), ShardId(9)
 TIMING = Timing(decline_margin=15, refund_grace=30)

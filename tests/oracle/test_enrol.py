@@ -13,12 +13,12 @@ import pytest
 from oracle.admission import RateLimit
 from oracle.enrol import EnrolEndpoint
 from oracle.logs import open_log
-from teetee.enclave_keys import EnclaveKeys
+from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import GuestAgentUnreachable
-from teetee.identifiers import ModelId
-from teetee.keyset import EnclaveIdentity, enrolment_digest, report_data
-from teetee.layers import LayerRange
-from teetee.signatures import CompactSignature
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.signatures import CompactSignature
 from tests.oracle.fake_chain import CHAIN_ID
 from tests.oracle.fake_stream import FakeStream
 

@@ -19,11 +19,11 @@ import pytest
 
 from oracle.freshness import Freshness
 from oracle.logs import open_log
-from teetee.chain.collateral import Kept
-from teetee.chain.shards import ShardStatus
-from teetee.chain.transactions import Sent
+from teetee.chain.contracts.collateral import Kept
+from teetee.chain.transactions.sender import Sent
+from teetee.chain.types.shards import ShardStatus
 from teetee.collateral import Item, Recheck
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 from teetee.quotes.errors import CollateralUnavailable
 
 SENT = Sent(transaction_hash="0x" + "ab" * 32, block_number=7, gas_used=123_456, fee=1, logs=())

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from oracle.errors import JournalUnreadable
 from oracle.journal_format import JournaledFailure, JsonSerializer
 from oracle.records import Answered, Ended, Nothing, Opening, Refused, made_from_json
-from teetee.chain.requests import DeclineReason, Request, RequestStatus
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import ReceiptDomain, Settlement, StageReceipt
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import ReceiptDomain, Settlement, StageReceipt
 from tests.oracle.fake_chain import ESCROW, context
 
 SERIALIZER = JsonSerializer()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oracle.errors import IllegalTransition
 from oracle.lifecycle import ENDS, TRANSITIONS, Event, State, advance
 from oracle.progress import Progress
-from teetee.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId
 
 ALL = [(state, event) for state in State for event in Event]
 

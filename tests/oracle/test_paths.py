@@ -21,8 +21,8 @@ from oracle.heads import Heads
 from oracle.logs import open_log
 from oracle.paths import REST_SECONDS, RegistryPaths
 from oracle.peers import ChainPeers
-from teetee.identifiers import ModelId, ShardId
-from teetee.path import ANYWHERE, Spread
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.path import ANYWHERE, Spread
 from tests.oracle.fake_chain import CHAIN_ID, SHARD, FakeChain
 from tests.oracle.shards import shard
 

@@ -18,8 +18,8 @@ from oracle.logs import open_log
 from oracle.peers import ChainPeers
 from shard_runtime.errors import PeerUnknown
 from teetee.chain.errors import RpcUnavailable
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 from tests.oracle.fake_chain import CHAIN_ID, FakeChain
 from tests.oracle.shards import shard, tls
 

@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 
 from oracle.__main__ import main
-from teetee.chain.requests import RequestStatus
-from teetee.identifiers import ShardId
+from teetee.chain.types.requests import RequestStatus
+from teetee.protocol.identifiers import ShardId
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
 from tests.oracle.oracle_process import OracleProcess
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from oracle.errors import SettingsInvalid
 from oracle.settings import Settings, describe_settings, read_settings
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 SECRET_URL = "https://user:hunter2@rpc.invalid/key-123"
 GOOD = {

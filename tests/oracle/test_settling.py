@@ -25,8 +25,8 @@ from oracle.logs import open_log
 from oracle.records import Answered
 from oracle.settling import Settler
 from teetee.chain.errors import RpcUnavailable
-from teetee.chain.requests import DeclineReason
-from teetee.identifiers import RequestId
+from teetee.chain.types.requests import DeclineReason
+from teetee.protocol.identifiers import RequestId
 from tests.oracle.workbench import answered
 
 

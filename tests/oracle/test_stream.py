@@ -21,8 +21,8 @@ import pytest
 from oracle.admission import CountLimit, RateLimit
 from oracle.live_text import Finished, Interrupted, LiveTexts, Piece
 from oracle.stream import PADDED_TO, StreamEndpoint
-from teetee.identifiers import RequestId
-from teetee.request_secret import RequestSecret
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.request_secret import RequestSecret
 from tests.oracle.fake_chain import context
 from tests.oracle.fake_stream import FakeStream
 

@@ -24,8 +24,8 @@ from oracle.journal import Standing
 from oracle.logs import open_log
 from oracle.watcher import Watcher
 from teetee.chain.errors import RpcUnavailable
-from teetee.chain.requests import DeclineReason
-from teetee.identifiers import RequestId, ShardId
+from teetee.chain.types.requests import DeclineReason
+from teetee.protocol.identifiers import RequestId, ShardId
 from tests.oracle.fake_chain import CHAIN_ID, SAFE_DEPTH, SHARD, FakeChain
 
 OTHER = ShardId(2)

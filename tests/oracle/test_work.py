@@ -26,8 +26,8 @@ import pytest
 
 from oracle.journal import Standing
 from oracle.records import Refused
-from teetee.chain.requests import DeclineReason, RequestStatus
-from teetee.identifiers import RequestId, ShardId
+from teetee.chain.types.requests import DeclineReason, RequestStatus
+from teetee.protocol.identifiers import RequestId, ShardId
 from tests.oracle.fake_chain import SHARD, FakeChain
 from tests.oracle.workbench import Bench
 

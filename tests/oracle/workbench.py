@@ -21,9 +21,9 @@ from oracle.records import Answered, Made, Opening
 from oracle.settling import Settler
 from oracle.watcher import Watcher
 from oracle.work import RequestWork
-from teetee.identifiers import ModelId, RequestId
-from teetee.layers import LayerRange
-from teetee.receipts import ReceiptDomain, Settlement, StageReceipt
+from teetee.protocol.identifiers import ModelId, RequestId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import ReceiptDomain, Settlement, StageReceipt
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, SHARD, FakeChain
 
 ACCOUNT = Account.from_key(bytes(31) + b"\1")

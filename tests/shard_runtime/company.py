@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from teetee.prompt import Sampling
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import Ring
 from tests.shard_runtime.test_batching import at_once, tokens
 from tests.shard_runtime.tiny_models import prompt_of

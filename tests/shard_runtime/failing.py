@@ -9,7 +9,7 @@ import torch
 
 from shard_runtime.frames import Alive, Heartbeat, Hidden, Load, decode
 from shard_runtime.links.memory_links import MemoryNetwork
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 from tests.shard_runtime.rings import Ring
 
 

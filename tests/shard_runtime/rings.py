@@ -31,12 +31,12 @@ from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.links.memory_links import MemoryNetwork, Tamper
 from shard_runtime.links.seam import Links
 from shard_runtime.path_search import fixed_path
-from teetee.enclave_keys import EnclaveKeys
+from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import Retryable
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.prompt import Sampling
-from teetee.receipts import ReceiptDomain
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
+from teetee.protocol.receipts import ReceiptDomain
 
 DOMAIN = ReceiptDomain(31337, "0x00000000000000000000000000000000000e5C20")
 MODEL_ID = ModelId(3)

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass, replace
 
 from shard_runtime import Generation
-from teetee.identifiers import RequestId
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import Ring
 
 TOKENS = 64

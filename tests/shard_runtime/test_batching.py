@@ -30,9 +30,9 @@ from shard_runtime import Generation, ModelSource
 from shard_runtime.errors import CacheFull, StageFailed, StageMisbehaved
 from shard_runtime.frames import Hidden, decode, encode
 from shard_runtime.model.batch import Span
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import QUICK_ENTRY, Ring, room_for, running
 from tests.shard_runtime.test_run_life import PATIENCE, eventually, is_empty
 from tests.shard_runtime.tiny_models import CONTEXT, prompt_of

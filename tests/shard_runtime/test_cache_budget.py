@@ -14,7 +14,7 @@ from typing import Any
 from shard_runtime import ModelSource
 from shard_runtime.cache import KvCache, Room, RunCache
 from shard_runtime.native import NativeCache
-from teetee.prompt import Sampling
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, running
 from tests.shard_runtime.test_batching import Ask, at_once, tokens
 from tests.shard_runtime.test_run_life import eventually, is_empty

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shard_runtime import Shard, load_shard
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.tiny_models import LAYERS, MODELS, prompt_of
 

@@ -26,8 +26,8 @@ from shard_runtime.check.report import CheckReport, PromptResult, StageMemory
 from shard_runtime.errors import PromptEmpty
 from shard_runtime.model.tokenizer import ModelTokenizer
 from shard_runtime.model.tokenizer_files import TokenizerFiles
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.byte_tokenizer import TEMPLATE, byte_tokenizer
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.tiny_models import greedy, prompt_of

@@ -28,8 +28,8 @@ from shard_runtime import ModelSource, load_shard, open_model, publish
 from shard_runtime.errors import DigestMismatch
 from shard_runtime.model.digests import embedding_part
 from shard_runtime.model.tokenizer_files import read_tokenizer_files
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.gguf_writing import write_gguf
 from tests.shard_runtime.tiny_models import LAYERS, MODELS

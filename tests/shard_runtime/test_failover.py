@@ -47,9 +47,9 @@ from shard_runtime.frames import Finish, Hidden, decode
 from shard_runtime.generation import PathChange
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.path_search import PathFailure
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.failing import (
     STRIKES,
     CountedHeartbeats,

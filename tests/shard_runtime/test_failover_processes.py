@@ -36,9 +36,9 @@ from shard_runtime.frames import Hidden, decode
 from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.links.seam import Links, Lost, Receive
 from teetee.errors import Retryable
-from teetee.identifiers import RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import identity_digest, keys_of, link_identity, salt_of
 
 pytestmark = pytest.mark.system

@@ -33,8 +33,8 @@ from shard_runtime.errors import LinkCongested, StageMisbehaved
 from shard_runtime.foreseen import ForeseenStep
 from shard_runtime.frames import Hidden, decode, encode
 from shard_runtime.model.batch import Span
-from teetee.identifiers import ShardId
-from teetee.prompt import Sampling
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import Ring, running
 from tests.shard_runtime.test_batching import at_once, tokens
 from tests.shard_runtime.test_run_life import eventually, is_empty

@@ -43,9 +43,9 @@ from shard_runtime.frames import (
     kind_of,
     places_of,
 )
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import SignedReceipt, StageReceipt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import SignedReceipt, StageReceipt
 
 U16 = st.integers(0, 2**16 - 1)
 U32 = st.integers(0, 2**32 - 1)

@@ -27,7 +27,7 @@ import pytest
 from shard_runtime.frames import Alive, Heartbeat, Load
 from shard_runtime.heartbeats import Heartbeats, HeartbeatSettings
 from shard_runtime.measurements import Measurements
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 OURS, FIRST, SECOND = ShardId(1), ShardId(2), ShardId(3)
 SETTINGS = HeartbeatSettings(seconds=0.4, missed=3, stuck=4)

@@ -16,7 +16,7 @@ import pytest
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Abort, Hidden, Place, RunId, Segment, encode
 from shard_runtime.inbox import Arrived, Inbox, PeerLost
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 PATIENCE = 10.0
 PLACE = Place(RunId(bytes(16)), 0, 0, 0)

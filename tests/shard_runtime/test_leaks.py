@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from shard_runtime import ModelSource
 from shard_runtime.errors import DeadlinePassed, RunCancelled
-from teetee.prompt import Sampling
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
 from tests.shard_runtime.test_run_life import eventually, is_empty
 from tests.shard_runtime.tiny_models import prompt_of

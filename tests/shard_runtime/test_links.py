@@ -33,9 +33,9 @@ import pytest
 from shard_runtime import FixedDirectory, LinkLimits, Listener, Peer, Stream, TlsLinks
 from shard_runtime.errors import FrameInvalid, LinkClosed, LinkCongested, PortUnavailable
 from shard_runtime.links.memory_links import MemoryNetwork
-from teetee.enclave_keys import EnclaveKeys
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
+from teetee.enclave.keys import EnclaveKeys
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.rings import QUICK_LIMITS, identity_digest, keys_of, link_identity
 
 PATIENCE = 10.0

@@ -46,7 +46,7 @@ from shard_runtime.parallel.orders import (
     encode,
 )
 from shard_runtime.parallel.part_loading import load_modules
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.tiny_models import LAYERS, MODELS, greedy, prompt_of
 

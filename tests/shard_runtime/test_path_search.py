@@ -26,7 +26,7 @@ from shard_runtime.errors import (
 from shard_runtime.faults import Fault
 from shard_runtime.path_search import PathFailure, PathSearch, blamed_for, fixed_path
 from teetee.errors import Retryable
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 
 OURS, FIRST, SECOND = ShardId(1), ShardId(2), ShardId(3)
 LOST = StageFailed(1, FIRST, Fault.LINK_LOST)

@@ -22,9 +22,9 @@ import pytest
 from shard_runtime import ModelSource, Peer
 from shard_runtime.errors import CommitmentMismatch, ReceiptInvalid, StageMisbehaved
 from shard_runtime.frames import Finish, Hidden, Open, decode, encode
-from teetee.identifiers import RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import NO_PREVIOUS_RECEIPT, SignedReceipt
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, SignedReceipt
 from tests.shard_runtime.rings import (
     DOMAIN,
     MODEL_ID,

@@ -40,7 +40,7 @@ from shard_runtime.faults import Fault
 from shard_runtime.frames import Hidden, Open, decode, encode
 from shard_runtime.links.memory_links import Tamper
 from teetee.errors import FieldInvalid
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
 from tests.shard_runtime.tiny_models import CONTEXT, VOCABULARY, prompt_of
 

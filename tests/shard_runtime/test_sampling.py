@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shard_runtime.sampling import Sampler
-from teetee.prompt import MAX_SEED, Sampling
+from teetee.protocol.prompt import MAX_SEED, Sampling
 
 SHARES = [0.4, 0.3, 0.2, 0.1]
 LOGITS = torch.tensor([math.log(share) for share in SHARES])

@@ -17,7 +17,7 @@ from shard_runtime.errors import StageFailed, StageMisbehaved
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Hidden, decode
 from shard_runtime.model.torch_shard import TorchShard
-from teetee.identifiers import ShardId
+from teetee.protocol.identifiers import ShardId
 from tests.shard_runtime.byte_tokenizer import write_tokenizer
 from tests.shard_runtime.rings import Ring, running
 from tests.shard_runtime.tiny_models import SHAPE, save

@@ -25,7 +25,7 @@ from transformers import Gemma3ForCausalLM
 
 from shard_runtime import ModelSource, Shard, load_shard, open_model
 from shard_runtime.model.batch import Span
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.gguf_writing import write_gguf
 from tests.shard_runtime.tiny_models import (

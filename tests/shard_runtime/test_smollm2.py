@@ -38,8 +38,8 @@ from shard_runtime.check.ring import run_ring
 from shard_runtime.model.prepared import needs_tokenizer, prepare
 from shard_runtime.native.shared_library import LIBRARY_SETTING
 from shard_runtime.plan.demand import Precision, demand_of
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.company import Answer, said_alone, said_among_others
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
 from tests.shard_runtime.test_split_equals_whole import assert_same_but_for_ties

@@ -31,7 +31,7 @@ from shard_runtime.errors import (
     TensorInvalid,
     TensorMissing,
 )
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.tiny_models import LAYERS, save
 

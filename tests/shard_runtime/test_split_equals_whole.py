@@ -25,7 +25,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from shard_runtime import ModelSource, load_shard
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.company import Answer, said_alone, said_among_others
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.rings import running

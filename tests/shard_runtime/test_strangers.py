@@ -19,8 +19,8 @@ import pytest
 from shard_runtime import ModelSource
 from shard_runtime.faults import Fault
 from shard_runtime.frames import Abort, Finish, Frame, Hidden, Open, Place, RunId, decode, encode
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.rings import MODEL_ID, REQUEST_ID, Ring, keys_of, running, salts_for
 from tests.shard_runtime.test_run_life import eventually, is_empty
 from tests.shard_runtime.tiny_models import prompt_of

@@ -39,8 +39,8 @@ from shard_runtime.links.memory_links import MemoryNetwork
 from shard_runtime.model.shard import Shard
 from shard_runtime.native import NativeUnavailable, load_library
 from shard_runtime.warm_up import warm_up
-from teetee.identifiers import ShardId
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.rings import (
     DOMAIN,

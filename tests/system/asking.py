@@ -12,18 +12,18 @@ from typing import Any
 from demo.phases.ask import claim_tokens
 from demo.wallets import Wallet
 from demo.world import World
-from teetee.chain.calldata import Call
-from teetee.chain.requests import RequestParameters
-from teetee.chain.transactions import Sender, Sent
+from teetee.chain.transactions.calldata import Call
+from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.types.requests import RequestParameters
+from teetee.cli.network import QuoteSettings
 from teetee.client.client import Client
 from teetee.client.contracts import Contracts
-from teetee.client.opening import OpenRequest
-from teetee.client.pending_requests import PendingRequest, PendingRequests
-from teetee.client.question import Question
-from teetee.client.waiting import Outcome
-from teetee.command.network import QuoteSettings
-from teetee.envelope import RequestContext, RequestSecret
-from teetee.identifiers import ShardId
+from teetee.client.requests.await_answer import Outcome
+from teetee.client.requests.open_request import OpenRequest
+from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.envelope import RequestContext, RequestSecret
+from teetee.protocol.identifiers import ShardId
 
 POLL_SECONDS = 0.2
 

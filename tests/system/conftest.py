@@ -15,7 +15,7 @@ from demo.phases.chain import ANVIL, LISTENS, START_SECONDS
 from demo.plan import BUILD, Plan, ShardPlan
 from demo.ports import LOOPBACK, free_port
 from demo.world import World
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 

@@ -26,12 +26,12 @@ import pytest
 
 from demo.phases.enclaves import Enclave
 from demo.world import World
-from teetee.chain.rejections import ContractRejected, RequestNotOpen
-from teetee.chain.requests import Declined, RequestStatus
-from teetee.chain.shards import ShardStatus
-from teetee.client.opening import OpenRequest
-from teetee.client.question import Question
-from teetee.client.waiting import Answered, GivenBack
+from teetee.chain.contract_errors import ContractRejected, RequestNotOpen
+from teetee.chain.types.requests import Declined, RequestStatus
+from teetee.chain.types.shards import ShardStatus
+from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.open_request import OpenRequest
+from teetee.client.requests.request_spec import Question
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 from tests.system.verdicts import Verdicts, await_closed

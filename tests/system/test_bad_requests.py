@@ -23,14 +23,14 @@ import pytest
 from demo.ports import free_port
 from demo.process_group import Argument
 from demo.world import World
-from teetee.chain.calldata import Call
-from teetee.chain.rejections import ContractRejected
-from teetee.chain.requests import Declined, DeclineReason, RequestParameters, RequestStatus
-from teetee.client.opening import OpenRequest
-from teetee.client.question import Question
-from teetee.client.waiting import Answered, GivenBack
-from teetee.envelope import RequestSecret, seal_prompt
-from teetee.identifiers import ModelId, ShardId
+from teetee.chain.contract_errors import ContractRejected
+from teetee.chain.transactions.calldata import Call
+from teetee.chain.types.requests import Declined, DeclineReason, RequestParameters, RequestStatus
+from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.open_request import OpenRequest
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.envelope import RequestSecret, seal_prompt
+from teetee.protocol.identifiers import ModelId, ShardId
 from tests.system.asking import Asking
 
 pytestmark = pytest.mark.system

@@ -23,11 +23,11 @@ import pytest
 from demo.phases.enclaves import Enclave
 from demo.plan import ShardPlan
 from demo.world import World
-from teetee.chain.requests import Account, Declined, DeclineReason
-from teetee.chain.shards import ShardStatus
-from teetee.client.question import Question
-from teetee.client.waiting import Answered, GivenBack
-from teetee.identifiers import ShardId
+from teetee.chain.types.requests import Account, Declined, DeclineReason
+from teetee.chain.types.shards import ShardStatus
+from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 from tests.system.waiting import Waiting

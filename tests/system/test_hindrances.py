@@ -31,14 +31,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from demo.local_chain import ETHER
 from demo.ports import LOOPBACK
 from demo.world import World
-from teetee.chain.rejections import ContractRejected
-from teetee.chain.requests import Declined, DeclineReason
-from teetee.chain.transactions import Sender
-from teetee.client.endpoint import Endpoint
-from teetee.client.hosting import Hosting
-from teetee.client.question import Question
-from teetee.client.waiting import Answered, GivenBack
-from teetee.identifiers import ShardId
+from teetee.chain.contract_errors import ContractRejected
+from teetee.chain.transactions.sender import Sender
+from teetee.chain.types.requests import Declined, DeclineReason
+from teetee.client.hosting.hosting import Hosting
+from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 

@@ -13,9 +13,9 @@ import pytest
 from demo.phases.chain import begin_block_time
 from demo.world import World
 from teetee.chain.logs import read_logs
-from teetee.client.opening import OpenRequest
-from teetee.client.question import Question
-from teetee.client.waiting import Answered
+from teetee.client.requests.await_answer import Answered
+from teetee.client.requests.open_request import OpenRequest
+from teetee.client.requests.request_spec import Question
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 from tests.system.waiting import SECONDS, Waiting

@@ -13,11 +13,11 @@ given a request whose recipients are all gone
 import pytest
 
 from demo.world import World
-from teetee.chain.rejections import RecipientInactive, RefundTooEarly
-from teetee.chain.requests import Refunded, RequestStatus
-from teetee.client.question import Question
-from teetee.client.waiting import Answered, GivenBack
-from teetee.identifiers import ShardId
+from teetee.chain.contract_errors import RecipientInactive, RefundTooEarly
+from teetee.chain.types.requests import Refunded, RequestStatus
+from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
 
 pytestmark = pytest.mark.system

@@ -11,14 +11,14 @@ from typing import Any
 from demo.phases.enclaves import Enclave
 from demo.world import World
 from tee_simulator.pccs import CONDITIONS_PATH
-from teetee.chain.calldata import Call, encode_call
-from teetee.chain.certificates import Certificates
 from teetee.chain.connection import Block, Connection
-from teetee.chain.registry import Registry
-from teetee.chain.shards import Shard, ShardStatus
-from teetee.chain.transactions import Sender
-from teetee.identifiers import ShardId
-from teetee.quotes.pck_platform import PckPlatform
+from teetee.chain.contracts.certificates import Certificates
+from teetee.chain.contracts.registry import Registry
+from teetee.chain.transactions.calldata import Call, encode_call
+from teetee.chain.transactions.sender import Sender
+from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.protocol.identifiers import ShardId
+from teetee.quotes.certificates.pck_platform import PckPlatform
 
 
 @dataclass(frozen=True)

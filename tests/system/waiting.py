@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import threading
 
-from teetee.client.opening import OpenRequest
-from teetee.client.waiting import Outcome
+from teetee.client.requests.await_answer import Outcome
+from teetee.client.requests.open_request import OpenRequest
 from tests.system.asking import Asking
 
 SECONDS = 60.0

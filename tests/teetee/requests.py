@@ -2,9 +2,9 @@
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.prompt import Message, Prompt, Sampling
-from teetee.request_secret import RequestContext, RequestSecret
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.request_secret import RequestContext, RequestSecret
 
 ESCROW = "0x" + "11" * 20
 REQUESTER = "0x" + "22" * 20

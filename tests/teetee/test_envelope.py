@@ -25,7 +25,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.envelope import (
+from teetee.errors import (
+    AnswerInvalid,
+    AnswerUndecryptable,
+    EnvelopeError,
+    EnvelopeMalformed,
+    EnvelopeTooLarge,
+    EnvelopeUndecryptable,
+    NotARecipient,
+    PromptInvalid,
+    RecipientInvalid,
+    TeeTeeError,
+)
+from teetee.protocol.envelope import (
     BUCKETS,
     MAX_ENVELOPE_BYTES,
     Answer,
@@ -39,19 +51,7 @@ from teetee.envelope import (
     seal_answer,
     seal_prompt,
 )
-from teetee.errors import (
-    AnswerInvalid,
-    AnswerUndecryptable,
-    EnvelopeError,
-    EnvelopeMalformed,
-    EnvelopeTooLarge,
-    EnvelopeUndecryptable,
-    NotARecipient,
-    PromptInvalid,
-    RecipientInvalid,
-    TeeTeeError,
-)
-from teetee.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from tests.teetee.requests import CANARY, ENTRY, REQUEST, context, kem, prompt, public, secret
 
 ANSWER = Answer(CANARY, (1, 2, 3), "stop", input_tokens=9, output_tokens=3)

@@ -23,8 +23,8 @@ from typing import Any
 
 import pytest
 
+from teetee.enclave.guest_agent import DstackGuestAgent
 from teetee.errors import GuestAgentAnswerInvalid, GuestAgentRefused, GuestAgentUnreachable
-from teetee.guest_agent import DstackGuestAgent
 
 KEY = "5e" * 32
 GOOD_KEY = {"key": KEY, "signature_chain": ["00", "01"]}

@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from teetee.enclave_keys import EnclaveKeys, certificate_fingerprint
+from teetee.enclave.keys import EnclaveKeys, certificate_fingerprint
 from teetee.errors import FieldInvalid, KeyInvalid
-from teetee.identifiers import ModelId
-from teetee.keyset import EnclaveIdentity, Keyset, report_data
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity, Keyset, report_data
+from teetee.protocol.layers import LayerRange
 
 
 class FixedAgent:

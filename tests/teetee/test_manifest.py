@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teetee.errors import FieldInvalid, ManifestInvalid
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
-from teetee.typed_data import keccak256
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from teetee.protocol.typed_data import keccak256
 
 MANIFEST = ModelManifest(
     name="a model",

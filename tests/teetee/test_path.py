@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
-from teetee.identifiers import ModelId, ShardId
-from teetee.layers import LayerRange
-from teetee.path import Spread, choose_path
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.path import Spread, choose_path
 
 MODEL = ModelId(1)
 

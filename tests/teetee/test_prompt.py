@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.answer import Answer
 from teetee.errors import AnswerInvalid, PromptInvalid
-from teetee.prompt import Prompt
+from teetee.protocol.answer import Answer
+from teetee.protocol.prompt import Prompt
 
 GOOD: dict[str, Any] = {
     "messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}],

@@ -21,17 +21,17 @@ from eth_account import Account
 from eth_account.messages import _hash_eip191_message, encode_typed_data
 from eth_utils.crypto import keccak
 
-from teetee.envelope import open_answer, open_prompt
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.keyset import enrolment_digest, report_data
-from teetee.receipts import (
+from teetee.protocol.envelope import open_answer, open_prompt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.keyset import enrolment_digest, report_data
+from teetee.protocol.receipts import (
     SETTLEMENT_TYPEHASH,
     STAGE_RECEIPT_TYPEHASH,
     ReceiptDomain,
     SignedReceipt,
 )
-from teetee.request_secret import RequestContext, RequestSecret
-from teetee.signatures import CompactSignature
+from teetee.protocol.request_secret import RequestContext, RequestSecret
+from teetee.protocol.signatures import CompactSignature
 
 FILE = Path(__file__).parents[1] / "vectors" / "protocol.json"
 VECTORS: dict[str, dict[str, Any]] = json.loads(FILE.read_text())

@@ -23,12 +23,12 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.commitments import RunningCommitment, encode_token_ids
 from teetee.errors import FieldInvalid, SignatureInvalid
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.layers import LayerRange
-from teetee.receipts import ReceiptDomain, Settlement, SignedReceipt, StageReceipt
-from teetee.signatures import CompactSignature, sign_digest
+from teetee.protocol.commitments import RunningCommitment, encode_token_ids
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import ReceiptDomain, Settlement, SignedReceipt, StageReceipt
+from teetee.protocol.signatures import CompactSignature, sign_digest
 
 DOMAIN = ReceiptDomain(8453, "0x" + "11" * 20)
 SIGNER = Account.from_key(b"\x05" * 32)

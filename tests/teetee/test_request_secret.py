@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from teetee.errors import FieldInvalid
-from teetee.identifiers import RequestId
-from teetee.request_secret import RequestSecret
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.request_secret import RequestSecret
 from tests.teetee.requests import REQUEST, context, secret
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account import Account
 
-from teetee.answer import Answer
-from teetee.commitments import RunningCommitment, encode_token_ids
-from teetee.envelope import open_answer, open_prompt, seal_answer, seal_prompt
 from teetee.errors import TeeTeeError
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.keyset import (
+from teetee.protocol.answer import Answer
+from teetee.protocol.commitments import RunningCommitment, encode_token_ids
+from teetee.protocol.envelope import open_answer, open_prompt, seal_answer, seal_prompt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.keyset import (
     ENROLMENT_TYPEHASH,
     IDENTITY_TYPEHASH,
     REPORT_TYPEHASH,
@@ -29,10 +29,10 @@ from teetee.keyset import (
     enrolment_digest,
     report_data,
 )
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
-from teetee.prompt import Message, Prompt, Sampling
-from teetee.receipts import (
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.receipts import (
     NO_PREVIOUS_RECEIPT,
     SETTLEMENT_TYPEHASH,
     STAGE_RECEIPT_TYPEHASH,
@@ -40,9 +40,9 @@ from teetee.receipts import (
     Settlement,
     StageReceipt,
 )
-from teetee.request_secret import ENVELOPE_TYPEHASH, RequestContext, RequestSecret
-from teetee.signatures import sign_digest
-from teetee.typed_data import keccak256
+from teetee.protocol.request_secret import ENVELOPE_TYPEHASH, RequestContext, RequestSecret
+from teetee.protocol.signatures import sign_digest
+from teetee.protocol.typed_data import keccak256
 
 FILE = Path(__file__).with_name("protocol.json")
 CHAIN_ID = 84532

@@ -19,7 +19,7 @@ from benchmarks.runtime.native_model import native_model
 from shard_runtime.model.loading import load_torch_shard
 from shard_runtime.native import Crew, NativeEmbedding, Precision, supports
 from shard_runtime.native.shared_library import INSTRUCTIONS_SETTING
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.native.random_layers import LLAMA, layers_of
 from tests.shard_runtime.tiny_models import LAYERS, MODELS, prompt_of

@@ -31,7 +31,7 @@ from shard_runtime.model.loading import load_torch_shard
 from shard_runtime.model.prepared import prepare
 from shard_runtime.native import Crew, NativeSpan, Precision
 from shard_runtime.plan import demand
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.company import Answer, said_alone, said_among_others
 from tests.shard_runtime.test_smollm2 import assert_peaks_are_weights_and_cache, packaged, split
 

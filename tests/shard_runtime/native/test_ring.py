@@ -22,7 +22,7 @@ import pytest
 from shard_runtime import Compute, Generation, ModelSource
 from shard_runtime.errors import PrecisionUnavailable
 from shard_runtime.native import supports
-from teetee.prompt import Sampling
+from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.company import Answer, said_among_others
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.failing import STRIKES, Fault, brought_back

@@ -13,7 +13,7 @@ import torch
 from shard_runtime.cache import CachePool
 from shard_runtime.model.loading import PartLoader
 from shard_runtime.plan.demand import PROCESS_BYTES, Precision, demand_of
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 
 

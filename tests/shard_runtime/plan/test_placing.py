@@ -24,7 +24,7 @@ from shard_runtime.errors import ModelDoesNotFit
 from shard_runtime.plan.demand import NOTHING, PROCESS_BYTES, Demand, Part
 from shard_runtime.plan.hosts import Host, way_seconds
 from shard_runtime.plan.placing import Plan, Stage, place
-from teetee.layers import LayerRange
+from teetee.protocol.layers import LayerRange
 
 GIB = 1 << 30
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.rejections import (
+from teetee.chain.contract_errors import (
     AllowanceShardInactive,
     ContractRejected,
     DeadlineTooFar,
@@ -38,7 +38,7 @@ from teetee.chain.rejections import (
     TokenAllowanceTooLow,
     UnknownRequest,
 )
-from teetee.chain.requests import (
+from teetee.chain.types.requests import (
     Declined,
     DeclineReason,
     Refunded,
@@ -47,7 +47,7 @@ from teetee.chain.requests import (
     Settled,
 )
 from teetee.errors import FieldInvalid
-from teetee.identifiers import RequestId, ShardId
+from teetee.protocol.identifiers import RequestId, ShardId
 from tests.teetee.chain.local_chain import (
     FEE_BPS,
     MAX_WINDOW,

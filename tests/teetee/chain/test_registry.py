@@ -19,18 +19,18 @@ import pytest
 from eth_utils.crypto import keccak
 
 from teetee.chain.connection import Connection
-from teetee.chain.errors import CalldataUnreadable, LogMissing, ShardIdentityMismatch
-from teetee.chain.registry import Registry
-from teetee.chain.rejections import (
+from teetee.chain.contract_errors import (
     EnrolmentNotSigned,
     NotTheHost,
     ShardStillFit,
     SignerAlreadyEnrolled,
     UnknownShard,
 )
-from teetee.chain.shards import ShardStatus
-from teetee.identifiers import ModelId, ShardId
-from teetee.path import choose_path
+from teetee.chain.contracts.registry import Registry
+from teetee.chain.errors import CalldataUnreadable, LogMissing, ShardIdentityMismatch
+from teetee.chain.types.shards import ShardStatus
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.path import choose_path
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, CHAIN_ID, UNBONDING_PERIOD
 from tests.teetee.chain.rpc_proxy import FORWARD, node

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teetee.chain.abi import error_types
-from teetee.chain.rejections import (
+from teetee.chain.contract_errors import (
     NAMED,
     ContractRejected,
     RequestNotOpen,

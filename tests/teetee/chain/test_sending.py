@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.chain.sending import (
+from teetee.chain.transactions.fee_policy import (
     Confirmed,
     Facts,
     Fees,

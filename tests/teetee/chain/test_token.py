@@ -21,10 +21,10 @@ from eth_account.messages import encode_typed_data
 
 from tee_simulator.machine import Machine
 from tee_simulator.pki import TestPki
-from teetee.chain.certificates import CertificateChain, Certificates
+from teetee.chain.contract_errors import ContractRejected, FaucetTooSoon
+from teetee.chain.contracts.certificates import CertificateChain, Certificates
 from teetee.chain.errors import LogMissing
-from teetee.chain.rejections import ContractRejected, FaucetTooSoon
-from teetee.typed_data import keccak256
+from teetee.protocol.typed_data import keccak256
 from tests.teetee.chain.local_chain import TEE
 from tests.teetee.chain.world import Network, World
 

@@ -27,11 +27,11 @@ import pytest
 from web3.types import TxReceipt
 
 from teetee.chain.connection import Connection
+from teetee.chain.contract_errors import ERC20InsufficientBalance, RequestNotOpen
 from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnconfirmed
-from teetee.chain.rejections import ERC20InsufficientBalance, RequestNotOpen
-from teetee.chain.sending import SendingRules
-from teetee.chain.transactions import Sender
-from teetee.identifiers import RequestId
+from teetee.chain.transactions.fee_policy import SendingRules
+from teetee.chain.transactions.sender import Sender
+from teetee.protocol.identifiers import RequestId
 from tests.teetee.chain.local_chain import CHAIN_ID, TEE
 from tests.teetee.chain.rpc_proxy import FORWARD, HttpAnswer, node
 from tests.teetee.chain.world import Network, World

@@ -10,24 +10,24 @@ from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.calldata import Call
 from teetee.chain.connection import Block, Connection
-from teetee.chain.escrow import Escrow
-from teetee.chain.escrow_history import EscrowHistory
-from teetee.chain.registry import Enrolment, Registry
-from teetee.chain.requests import RequestParameters
-from teetee.chain.sending import SendingRules
-from teetee.chain.settlements import SettlementParameters
-from teetee.chain.token import Token
-from teetee.chain.transactions import Sender
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
-from teetee.layers import LayerRange
-from teetee.manifest import ModelManifest
+from teetee.chain.contracts.escrow import Escrow
+from teetee.chain.contracts.escrow_history import EscrowHistory
+from teetee.chain.contracts.registry import Enrolment, Registry
+from teetee.chain.contracts.token import Token
+from teetee.chain.transactions.calldata import Call
+from teetee.chain.transactions.fee_policy import SendingRules
+from teetee.chain.transactions.sender import Sender
+from teetee.chain.types.requests import RequestParameters
+from teetee.chain.types.settlements import SettlementParameters
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
+from teetee.protocol.signatures import sign_digest
+from teetee.protocol.typed_data import keccak256
 from teetee.quotes.tcb_status import TcbStatus
-from teetee.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
-from teetee.signatures import sign_digest
-from teetee.typed_data import keccak256
 from tests.teetee.chain.local_chain import BOND, TEE, LocalChain, role
 
 MEASUREMENT = keccak256(b"an allowed image")

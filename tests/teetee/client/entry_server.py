@@ -15,8 +15,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from teetee.client.json_frames import FrameDecoder, encode
-from teetee.enclave_keys import EnclaveKeys
+from teetee.enclave.keys import EnclaveKeys
+from teetee.protocol.json.frames import FrameDecoder, encode
 
 Send = Callable[[bytes], None]
 Script = Callable[[dict[str, Any], Send], None]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from teetee.client.audit.endings import Place
-from teetee.client.audit.enrolments import identity_of
-from teetee.client.audit.evidence import (
+from teetee.client.verification.endings import Place
+from teetee.client.verification.enrolments import identity_of
+from teetee.client.verification.evidence import (
     EnrolmentEvidence,
     ModelEvidence,
     RequestEvidence,
@@ -19,16 +19,16 @@ from teetee.client.audit.evidence import (
     ShareEvidence,
     StageEvidence,
 )
-from teetee.client.audit.money import expected_split
-from teetee.client.audit.receipts import rebuild_receipts
-from teetee.identifiers import RequestId
-from teetee.keyset import report_data
-from teetee.layers import LayerRange
+from teetee.client.verification.money import expected_split
+from teetee.client.verification.receipts import rebuild_receipts
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.keyset import report_data
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import ReceiptDomain, Settlement
+from teetee.protocol.typed_data import keccak256
 from teetee.quotes import PckFacts, layout, quote_hash
 from teetee.quotes.errors import QuoteRefused
 from teetee.quotes.tcb_status import TcbStatus
-from teetee.receipts import ReceiptDomain, Settlement
-from teetee.typed_data import keccak256
 
 PLACE = Place(
     chain_id=84532,

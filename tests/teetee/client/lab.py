@@ -22,32 +22,33 @@ from tee_simulator.enclave import SimulatedEnclave, utc_now
 from tee_simulator.http_service import Listener
 from tee_simulator.pccs import Pccs
 from tee_simulator.pki import TestPki
-from teetee.answer import Answer
 from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
-from teetee.chain.requests import DeclineReason, Opened
-from teetee.chain.settlements import SettlementParameters
-from teetee.client import answer_stream, enclave_statement, json_frames
+from teetee.chain.types.requests import DeclineReason, Opened
+from teetee.chain.types.settlements import SettlementParameters
 from teetee.client.contracts import Contracts
-from teetee.client.endpoint import Endpoint
-from teetee.client.hosting import Hosting
-from teetee.client.quote_check import PccsCollateral, QuoteCheck
+from teetee.client.hosting.hosting import Hosting, enclave_statement
+from teetee.client.requests import answer_stream
+from teetee.client.verification.quote_check import PccsCollateral, QuoteCheck
 from teetee.collateral import PccsReader, Synchronization
-from teetee.enclave_keys import EnclaveKeys
-from teetee.envelope import (
+from teetee.enclave.keys import EnclaveKeys
+from teetee.protocol.answer import Answer
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.envelope import (
     Prompt,
     RequestContext,
     RequestSecret,
     open_prompt,
     seal_answer,
 )
-from teetee.identifiers import ModelId, RequestId, ShardId
-from teetee.keyset import EnclaveIdentity, enrolment_digest, report_data
-from teetee.layers import LayerRange
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.json import frames as json_frames
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
+from teetee.protocol.signatures import sign_digest
+from teetee.protocol.typed_data import keccak256
 from teetee.quotes import measurement
-from teetee.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
-from teetee.signatures import sign_digest
-from teetee.typed_data import keccak256
 from tests.teetee.chain.local_chain import TEE, LocalChain, compile_contracts, running_anvil
 from tests.teetee.chain.world import MANIFEST, World
 from tests.teetee.client.entry_server import EntryServer, Send

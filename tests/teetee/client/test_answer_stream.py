@@ -26,8 +26,6 @@ from typing import Any
 
 import pytest
 
-from teetee.client.answer_stream import PURPOSE, Done, Piece, read_stream
-from teetee.client.endpoint import Endpoint
 from teetee.client.errors import (
     EnclaveUnreachable,
     MalformedFrame,
@@ -36,7 +34,9 @@ from teetee.client.errors import (
     StreamRefused,
     WrongPeerPurpose,
 )
-from teetee.client.live_answer import LiveAnswer, StreamEntry
+from teetee.client.requests.answer_stream import PURPOSE, Done, Piece, read_stream
+from teetee.client.requests.live_answer import LiveAnswer, StreamEntry
+from teetee.protocol.endpoint import Endpoint
 from tests.teetee.client.entry_server import EntryServer, Script, Send, enclave_keys, says
 
 PROOF = bytes(range(32))

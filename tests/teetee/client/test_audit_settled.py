@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from teetee.client.audit.endings import audit_settled
-from teetee.client.audit.report import AuditReport
-from teetee.layers import LayerRange
-from teetee.receipts import ReceiptDomain
+from teetee.client.verification.endings import audit_settled
+from teetee.client.verification.report import AuditReport
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.receipts import ReceiptDomain
 from tests.teetee.client.evidence_factory import (
     OPENED_AT,
     PLACE,

@@ -33,16 +33,16 @@ from web3.contract import Contract
 from oracle.freshness import ChainUpkeep
 from tee_simulator.machine import FMSPC
 from tee_simulator.pki import TestPki
-from teetee.chain.rejections import AutomataRefused, TcbStatusRefused
-from teetee.chain.shards import ShardStatus
-from teetee.chain.verifiers import Verifier
+from teetee.chain.contract_errors import AutomataRefused, TcbStatusRefused
+from teetee.chain.contracts.verifiers import Verifier
+from teetee.chain.types.shards import ShardStatus
 from teetee.client.client import Client
-from teetee.client.endpoint import Endpoint
-from teetee.client.hosting import Hosting, ProvenEnclave
-from teetee.client.pending_requests import PendingRequests
-from teetee.client.question import Question
-from teetee.client.waiting import Answered
+from teetee.client.hosting.hosting import Hosting, ProvenEnclave
+from teetee.client.requests.await_answer import Answered
+from teetee.client.requests.pending_requests import PendingRequests
+from teetee.client.requests.request_spec import Question
 from teetee.collateral.rechecks import Recheck, recheck_shard
+from teetee.protocol.endpoint import Endpoint
 from teetee.quotes import certificate_chain_der, rebuild
 from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus

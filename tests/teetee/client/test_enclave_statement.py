@@ -18,24 +18,24 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from teetee.client.enclave_statement import (
-    PURPOSE,
-    EnclaveStatement,
-    Occasion,
-    ask_enclave,
-    check_statement,
-)
-from teetee.client.endpoint import Endpoint
 from teetee.client.errors import (
     EnclaveRefused,
     EnclaveUnreachable,
     MalformedFrame,
     StatementRefused,
 )
-from teetee.identifiers import ModelId
-from teetee.keyset import EnclaveIdentity, enrolment_digest
-from teetee.layers import LayerRange
-from teetee.signatures import sign_digest
+from teetee.client.hosting.enclave_statement import (
+    PURPOSE,
+    EnclaveStatement,
+    Occasion,
+    ask_enclave,
+    check_statement,
+)
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.signatures import sign_digest
 from tests.teetee.client.entry_server import EntryServer, enclave_keys, says
 from tests.teetee.client.evidence_factory import address, word
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from teetee.client.audit.endings import (
+from teetee.client.verification.endings import (
     audit_declined,
     audit_open,
     audit_refunded,
     audit_unattested,
 )
-from teetee.client.audit.evidence import DeclineEvidence, RefundEvidence
-from teetee.client.audit.report import AuditReport
+from teetee.client.verification.evidence import DeclineEvidence, RefundEvidence
+from teetee.client.verification.report import AuditReport
 from tests.teetee.client.evidence_factory import OPENED_AT, make_evidence, make_request
 
 PENALTY = 50

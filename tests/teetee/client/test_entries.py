@@ -21,15 +21,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.chain.shards import Shard, ShardStatus
-from teetee.client.entries import choose_recipients, shards_on_paths, spread_entries
+from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.client.errors import TooFewEntries
-from teetee.client.market import uncovered
+from teetee.client.requests.recipients import choose_recipients, shards_on_paths, spread_entries
+from teetee.client.shard_listing import uncovered
 from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
-from teetee.identifiers import ModelId, ShardId
-from teetee.keyset import Keyset
-from teetee.layers import LayerRange
-from teetee.path import Spread, choose_path
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.keyset import Keyset
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.path import Spread, choose_path
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.client.evidence_factory import address, word
 
@@ -107,7 +107,7 @@ ranges = st.tuples(st.integers(0, 7), st.integers(1, 8)).filter(lambda pair: pai
 def test_shards_on_paths__any__agrees_with_the_entrys_own_choice(
     drawn: list[tuple[tuple[int, int], bool]],
 ) -> None:
-    """What `teetee.path` chooses from all shards, it can choose from these alone, and only then."""
+    """What `choose_path` chooses from all shards, it can choose from these alone, and only then."""
     shards = [
         make_shard(number, *bounds, is_entry=entry and bounds[0] == 0)
         for number, (bounds, entry) in enumerate(drawn, start=1)

@@ -15,11 +15,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from teetee.client.client import Client
-from teetee.client.endpoint import Endpoint
-from teetee.client.hosting import Hosting
-from teetee.client.pending_requests import PendingRequests
-from teetee.client.question import Question
-from teetee.identifiers import ShardId
+from teetee.client.hosting.hosting import Hosting
+from teetee.client.requests.pending_requests import PendingRequests
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.identifiers import ShardId
 from tests.teetee.chain.local_chain import TEE
 from tests.teetee.client.lab import AtWork, Lab, LabEnclave
 

@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee import shallow_json
-from teetee.client.endpoint import Endpoint
 from teetee.client.errors import MalformedEndpoint, MalformedFrame
-from teetee.client.json_frames import MAX_FRAME_BYTES, FrameDecoder, encode
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.json import shallow as shallow_json
+from teetee.protocol.json.frames import MAX_FRAME_BYTES, FrameDecoder, encode
 
 messages = st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.booleans()))
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teetee.chain.connection import Block
-from teetee.chain.models import Model
-from teetee.chain.shards import Shard
-from teetee.client.market import OpenSlot, Supply
-from teetee.identifiers import ModelId
-from teetee.layers import LayerRange
+from teetee.chain.types.models import Model
+from teetee.chain.types.shards import Shard
+from teetee.client.shard_listing import OpenSlot, Supply
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.layers import LayerRange
 from tests.teetee.client.evidence_factory import address
 from tests.teetee.client.test_entries import make_shard, ranges
 

@@ -23,7 +23,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from teetee.client.errors import PendingRequestUnreadable
-from teetee.client.pending_requests import PendingRequest, PendingRequests
+from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 
 ESCROW = "0x" + "11" * 20
 SECRET = bytes(range(32))

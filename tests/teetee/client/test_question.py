@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teetee.client.errors import InvalidQuestion, PriceAboveLimit, PromptTooLong
-from teetee.client.question import (
+from teetee.client.requests.request_spec import (
     OPENING_SECONDS,
     TEMPLATE_TOKENS,
     Caps,

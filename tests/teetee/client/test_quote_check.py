@@ -25,9 +25,9 @@ from tee_simulator.machine import Machine
 from tee_simulator.measurements import Measurements
 from tee_simulator.pccs import Pccs
 from tee_simulator.pki import TestPki
-from teetee.chain.certificates import CertificateChain
+from teetee.chain.contracts.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
-from teetee.client.quote_check import (
+from teetee.client.verification.quote_check import (
     FolderCollateral,
     NoCollateral,
     PccsCollateral,

@@ -21,12 +21,12 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.requests import DeclineReason, Opened, Refunded
+from teetee.chain.types.requests import DeclineReason, Opened, Refunded
 from teetee.client.client import Client
 from teetee.client.errors import NotPending
-from teetee.client.pending_requests import PendingRequests
-from teetee.client.question import Question
-from teetee.client.waiting import Answered, GivenBack
+from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.pending_requests import PendingRequests
+from teetee.client.requests.request_spec import Question
 from tests.teetee.chain.local_chain import PENALTY, TEE
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
 

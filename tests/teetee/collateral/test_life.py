@@ -28,8 +28,8 @@ from tee_simulator.http_service import Listener, Response
 from tee_simulator.machine import FMSPC
 from tee_simulator.pccs import CONDITIONS_PATH, Pccs
 from tee_simulator.pki import TestPki
-from teetee.chain.collateral import PlatformKind
-from teetee.chain.shards import ShardStatus
+from teetee.chain.contracts.collateral import PlatformKind
+from teetee.chain.types.shards import ShardStatus
 from teetee.collateral import Item, PccsReader, Synchronization, recheck_shards
 from teetee.collateral.kinds import kind_of, kinds_of_shards
 from teetee.errors import FieldInvalid

@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import BaseAdapter
 
-from teetee.chain.collateral import PlatformKind
+from teetee.chain.contracts.collateral import PlatformKind
 from teetee.collateral import PccsReader
 from teetee.collateral.pccs import MAX_BYTES
 from teetee.quotes import certificate_chain_der

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from teetee.command.application import application
+from teetee.cli.app import application
 from tests.teetee.client.lab import Lab
 
 

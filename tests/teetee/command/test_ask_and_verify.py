@@ -24,12 +24,12 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.requests import DeclineReason, Opened
+from teetee.chain.types.requests import DeclineReason, Opened
 from teetee.client.client import Client
-from teetee.client.pending_requests import PendingRequests
-from teetee.client.question import Question
-from teetee.client.waiting import Waiter
-from teetee.identifiers import RequestId
+from teetee.client.requests.await_answer import Waiter
+from teetee.client.requests.pending_requests import PendingRequests
+from teetee.client.requests.request_spec import Question
+from teetee.protocol.identifiers import RequestId
 from tests.teetee.chain.local_chain import TEE, free_port
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
 from tests.teetee.command.terminal import at_lab, teetee

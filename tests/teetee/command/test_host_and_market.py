@@ -26,8 +26,8 @@ from pathlib import Path
 
 import pytest
 
-from teetee.command.host_run import enclave_environment
-from teetee.identifiers import ShardId
+from teetee.cli.commands.host_run import enclave_environment
+from teetee.protocol.identifiers import ShardId
 from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, TEE, UNBONDING_PERIOD
 from tests.teetee.client.lab import AtWork, Lab
 from tests.teetee.command.terminal import at_lab, teetee

@@ -19,7 +19,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import pytest
 
-from teetee.command.printer import Printer
+from teetee.cli.output.printer import Printer
 
 
 class Terminal(io.StringIO):

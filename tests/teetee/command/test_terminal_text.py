@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.command.durations import format_seconds
-from teetee.command.terminal_text import harmless, one_line
+from teetee.cli.output.durations import format_seconds
+from teetee.cli.output.terminal_text import harmless, one_line
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import dcap_qvl
 
 from teetee.quotes import Collateral
-from teetee.quotes.certificates import pem
+from teetee.quotes.certificates.pck_chain import pem
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "attestation"
 

@@ -24,8 +24,8 @@ from typing import Any
 
 import pytest
 
-from teetee.quotes import intel
-from teetee.verdicts import Court, VerdictPair
+from teetee.quote_comparison import Court, VerdictPair
+from teetee.quotes.certificates.pck_chain import intel
 from tests.teetee.chain.local_chain import compile_contracts
 from tests.teetee.quotes import recorded
 

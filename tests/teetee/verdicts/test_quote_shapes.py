@@ -17,10 +17,9 @@ from dataclasses import replace
 
 import pytest
 
-from teetee.quotes import intel
-from teetee.quotes.certificates import pem, pem_bodies
+from teetee.quote_comparison import Court, VerdictPair
+from teetee.quotes.certificates.pck_chain import intel, pem, pem_bodies
 from teetee.quotes.quote import Quote
-from teetee.verdicts import Court, VerdictPair
 from tests.teetee.chain.local_chain import compile_contracts
 from tests.teetee.verdicts.test_court import TDX_CASES, folder_of, recorded
 

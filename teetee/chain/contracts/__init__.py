@@ -1,0 +1,1 @@
+"""The deployed contracts: one module per contract, reads pinned to a block and calls to be sent."""

@@ -1,0 +1,157 @@
+"""A shard's attestations as the registry's events tell them: history, also of shards that have
+left.
+
+An event is the node's word. It is bound to the chain by what it carries: `identity_digest` can be
+computed again, and `quote_hash` is in settlements and in calldata.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from teetee.chain.connection import Connection, Log
+from teetee.chain.deployment import Deployment
+from teetee.chain.errors import CalldataUnreadable
+from teetee.chain.logs import WHOLE_CHAIN, read_logs
+from teetee.chain.transactions.calldata import decode_call
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.keyset import Keyset
+from teetee.quotes.quote import core_of
+from teetee.quotes.tcb_status import TcbStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """One ShardEnrolled or ShardRenewed event."""
+
+    shard_id: ShardId
+    model_id: ModelId
+    host: str
+    keyset: Keyset
+    slice_digest: bytes
+    identity_digest: bytes
+    quote_hash: bytes
+    measurement: bytes
+    pck_id: bytes
+    platform_id: bytes
+    tcb_status: TcbStatus
+    evaluation_number: int
+    """Of the TCB info that the status is from; 0: the verifier knows none."""
+    collateral_until: int
+    """When the first part of that collateral ends, Unix seconds; 0 likewise."""
+    attested_until: int
+    """Unix seconds."""
+    endpoint: str
+    quoted_block_number: int
+    """The block which the quote is bound to: the quote is younger."""
+    quoted_block_hash: bytes
+    block_number: int
+    """The block of the event."""
+    transaction_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """One ShardRetired or ShardEvicted event."""
+
+    is_eviction: bool
+    block_number: int
+    transaction_hash: str
+
+
+class AttestationHistory:
+    """Events of one registry."""
+
+    def __init__(self, connection: Connection, deployment: Deployment) -> None:
+        self._connection = connection
+        self._deployment = deployment
+        self._contract = connection.contract("ShardRegistry", deployment.registry)
+
+    def of_shard(
+        self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
+    ) -> tuple[Attestation, ...]:
+        """All attestations within the blocks, both included, oldest first."""
+        found = [
+            _attestation(log)
+            for event in ("ShardEnrolled", "ShardRenewed")
+            for log in self._logs(event, first_block, last_block, shardId=shard_id)
+        ]
+        return tuple(sorted(found, key=lambda attestation: attestation.block_number))
+
+    def departures(
+        self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
+    ) -> tuple[Departure, ...]:
+        """When the shard retired or was evicted, oldest first."""
+        found = [
+            Departure(
+                is_eviction=event == "ShardEvicted",
+                block_number=log.block_number,
+                transaction_hash=log.transaction_hash,
+            )
+            for event in ("ShardRetired", "ShardEvicted")
+            for log in self._logs(event, first_block, last_block, shardId=shard_id)
+        ]
+        return tuple(sorted(found, key=lambda departure: departure.block_number))
+
+    def was_measurement_allowed(self, model_id: ModelId, measurement: bytes, block: int) -> bool:
+        """Whether the model's publisher allowed the measurement, as of the end of a block."""
+        indexed = {"modelId": model_id, "measurement": measurement}
+        changes = [
+            (log.block_number, log.index, event == "MeasurementAllowed")
+            for event in ("MeasurementAllowed", "MeasurementWithdrawn")
+            for log in self._logs(event, None, block, **indexed)
+        ]
+        return max(changes)[2] if changes else False
+
+    def quote(self, transaction_hash: str) -> tuple[bytes, bytes]:
+        """Quote core and pckId, from the calldata of an enrolment or renewal.
+
+        Raises `CalldataUnreadable` when that went through another contract. Nothing is checked
+        here: compare `teetee.quotes.quote_hash` of them with `quote_hash`.
+        """
+        argument, pck_id = self.quote_argument(transaction_hash)
+        return core_of(argument), pck_id
+
+    def quote_argument(self, transaction_hash: str) -> tuple[bytes, bytes]:
+        """The same, with the PEM chain behind the core where the verifier takes one."""
+        called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
+        if called is not None and called[0] in ("enrol", "renew"):
+            return called[1]["quote"], called[1]["pckId"]
+        raise CalldataUnreadable(transaction_hash)
+
+    def _logs(self, event: str, first: int | None, last: int | None, **indexed: Any) -> list[Log]:
+        return list(
+            read_logs(
+                self._connection,
+                self._contract,
+                event,
+                first_block=self._deployment.deployed_at_block if first is None else first,
+                last_block=self._connection.head().number if last is None else last,
+                blocks_per_range=WHOLE_CHAIN,
+                **indexed,
+            )
+        )
+
+
+def _attestation(log: Log) -> Attestation:
+    value = log.arguments["attestation"]
+    return Attestation(
+        shard_id=ShardId(log.arguments["shardId"]),
+        model_id=ModelId(log.arguments["modelId"]),
+        host=log.arguments["host"],
+        keyset=Keyset(value["signer"], value["kem"], value["tls"]),
+        slice_digest=value["sliceDigest"],
+        identity_digest=value["identityDigest"],
+        quote_hash=value["quoteHash"],
+        measurement=value["measurement"],
+        pck_id=value["pckId"],
+        platform_id=value["platformId"],
+        tcb_status=TcbStatus(value["tcbStatus"]),
+        evaluation_number=value["evaluationNumber"],
+        collateral_until=value["collateralUntil"],
+        attested_until=value["attestedUntil"],
+        endpoint=value["endpoint"],
+        quoted_block_number=value["blockNumber"],
+        quoted_block_hash=value["blockHash"],
+        block_number=log.block_number,
+        transaction_hash=log.transaction_hash,
+    )

@@ -1,0 +1,157 @@
+"""The usage token: balances, allowances, and the signatures which pay without an approval. Amounts
+are token wei.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+
+from teetee.chain.connection import Block, Connection
+from teetee.chain.deployment import Deployment
+from teetee.chain.transactions.calldata import Call, encode_call
+from teetee.protocol.signatures import sign_digest
+from teetee.protocol.typed_data import Domain, StructType
+
+_PERMIT = StructType(
+    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+)
+_RECEIVE = StructType(
+    "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,"
+    "uint256 validBefore,bytes32 nonce)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """A signed ERC-2612 permit. Whoever sees it can use it up first, which does no harm."""
+
+    value: int
+    deadline: int
+    """Unix seconds."""
+    v: int
+    r: bytes
+    s: bytes
+
+    def to_abi(self) -> dict[str, object]:
+        """As the escrow wants it."""
+        return {
+            "value": self.value,
+            "deadline": self.deadline,
+            "v": self.v,
+            "r": self.r,
+            "s": self.s,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """A signed ERC-3009 authorization, whose nonce binds it to one request."""
+
+    payer: str
+    value: int
+    valid_after: int
+    """Unix seconds, exclusive, as is the next."""
+    valid_before: int
+    v: int
+    r: bytes
+    s: bytes
+
+    def to_abi(self) -> dict[str, object]:
+        """As the escrow wants it."""
+        return {
+            "from": self.payer,
+            "value": self.value,
+            "validAfter": self.valid_after,
+            "validBefore": self.valid_before,
+            "v": self.v,
+            "r": self.r,
+            "s": self.s,
+        }
+
+
+class Token:
+    """Reads, signatures and calls of the usage token. Without `at`: of the newest block."""
+
+    def __init__(self, connection: Connection, deployment: Deployment) -> None:
+        self._connection = connection
+        self._address = deployment.token
+        self.contract = connection.contract("UsageToken", deployment.token)
+
+    def balance_of(self, address: str, at: Block | None = None) -> int:
+        """Token wei."""
+        return int(self._read("balanceOf", address, at=at))
+
+    def allowance(self, owner: str, spender: str, at: Block | None = None) -> int:
+        """What `spender` may take from `owner`."""
+        return int(self._read("allowance", owner, spender, at=at))
+
+    def faucet_amount(self) -> int:
+        """Per claim; 0: there is no faucet."""
+        return int(self._read("FAUCET_AMOUNT")) if self._read("FAUCET_INTERVAL") else 0
+
+    def next_claim_at(self, address: str) -> int:
+        """Unix seconds; 0: it never claimed."""
+        return int(self._read("nextClaimAt", address))
+
+    def sign_permit(
+        self, owner: LocalAccount, *, spender: str, value: int, deadline: int
+    ) -> Permit:
+        """Sign with the owner's present nonce: any earlier permit that is still unused becomes
+        void.
+        """
+        nonce = int(self._read("nonces", owner.address))
+        struct = _PERMIT.hash(str(owner.address), spender, value, nonce, deadline)
+        r, s, v = _rsv(owner, self._domain().digest(struct))
+        return Permit(value=value, deadline=deadline, v=v, r=r, s=s)
+
+    def sign_authorization(
+        self,
+        payer: LocalAccount,
+        *,
+        receiver: str,
+        value: int,
+        valid_after: int,
+        valid_before: int,
+        nonce: bytes,
+    ) -> Authorization:
+        """Sign a transfer that only `receiver` itself can call in, once per nonce (32 bytes)."""
+        struct = _RECEIVE.hash(
+            str(payer.address), receiver, value, valid_after, valid_before, nonce
+        )
+        r, s, v = _rsv(payer, self._domain().digest(struct))
+        return Authorization(
+            payer=str(payer.address),
+            value=value,
+            valid_after=valid_after,
+            valid_before=valid_before,
+            v=v,
+            r=r,
+            s=s,
+        )
+
+    def approve(self, spender: str, amount: int) -> Call:
+        """By the owner."""
+        return encode_call(self.contract, "approve", spender, amount)
+
+    def transfer(self, to: str, amount: int) -> Call:
+        """By the owner."""
+        return encode_call(self.contract, "transfer", to, amount)
+
+    def claim(self) -> Call:
+        """By whoever wants test tokens."""
+        return encode_call(self.contract, "claim")
+
+    def _domain(self) -> Domain:
+        # The token's own word (ERC-5267) on name and version; chain and address are ours to insist
+        # on.
+        declared = self._read("eip712Domain")
+        return Domain(declared.name, declared.version, self._connection.chain_id, self._address)
+
+    def _read(self, function: str, *arguments: Any, at: Block | None = None) -> Any:
+        return self._connection.read(self.contract, function, *arguments, at=at)
+
+
+def _rsv(account: LocalAccount, digest: bytes) -> tuple[bytes, bytes, int]:
+    signature = sign_digest(account, digest).to_rsv()
+    return signature[:32], signature[32:64], signature[64]

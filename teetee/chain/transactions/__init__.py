@@ -1,0 +1,1 @@
+"""Encodes calls and sends them: simulate, price, sign, broadcast, confirm."""

@@ -1,0 +1,1 @@
+"""Values that the contracts keep, as Python sees them."""

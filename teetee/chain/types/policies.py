@@ -1,0 +1,74 @@
+"""What a model asks of the platforms that serve it, beside the images which it allows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from teetee.protocol.path import Spread
+from teetee.quotes.tcb_status import TcbStatus
+
+_MEMBERS = (
+    "acceptedStatuses",
+    "minimumEvaluationNumber",
+    "maxCollateralAge",
+    "allowedTdAttributes",
+    "allowedXfam",
+    "onlyListedPlatforms",
+    "minHosts",
+    "minPlatforms",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationPolicy:
+    """As contracts/types/AttestationPolicy.sol has it."""
+
+    accepted: frozenset[TcbStatus]
+    minimum_evaluation_number: int
+    max_collateral_age: int
+    """Seconds since Intel issued it; 0: until its own end."""
+    allowed_td_attributes: bytes
+    allowed_xfam: bytes
+    """Masks of 8 bytes, in the byte order of the quote."""
+    only_listed_platforms: bool
+    min_hosts: int
+    min_platforms: int
+    """How many different ones a path must have to be paid; 0 is 1."""
+
+    @property
+    def spread(self) -> Spread:
+        """What it asks of paths."""
+        return Spread(max(1, self.min_hosts), max(1, self.min_platforms))
+
+    @classmethod
+    def of(cls, stored: Any) -> Self:
+        """From the struct as a read gives it."""
+        return cls.of_members([getattr(stored, name) for name in _MEMBERS])
+
+    @classmethod
+    def of_members(cls, members: Sequence[Any]) -> Self:
+        """From the struct as decoded calldata give it: its members, in order."""
+        statuses, number, age, td_attributes, xfam, only_listed, hosts, platforms = members
+        return cls(
+            accepted=frozenset(status for status in TcbStatus if statuses >> status.value & 1),
+            minimum_evaluation_number=number,
+            max_collateral_age=age,
+            allowed_td_attributes=bytes(td_attributes),
+            allowed_xfam=bytes(xfam),
+            only_listed_platforms=only_listed,
+            min_hosts=hosts,
+            min_platforms=platforms,
+        )
+
+    def as_solidity(self) -> tuple[int, int, int, bytes, bytes, bool, int, int]:
+        """The struct's members, in order."""
+        return (
+            sum(1 << status.value for status in self.accepted),
+            self.minimum_evaluation_number,
+            self.max_collateral_age,
+            self.allowed_td_attributes,
+            self.allowed_xfam,
+            self.only_listed_platforms,
+            self.min_hosts,
+            self.min_platforms,
+        )

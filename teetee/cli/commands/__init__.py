@@ -1,0 +1,1 @@
+"""The subcommands of `teetee`, one module each."""

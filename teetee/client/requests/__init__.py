@@ -1,0 +1,1 @@
+"""A request from question to answer: price, recipients, sealing, payment, stream, answer."""

@@ -1,0 +1,94 @@
+"""`teetee-stream/1`: one connection to an entry, which sends the answer's text as it is made.
+
+The stream is a convenience. What counts is the sealed answer in the settlement, so every failure
+here is one that the caller may turn into a warning. A stream begins at the start of the answer,
+also when the answer is half made.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from teetee.client import pinned_tls
+from teetee.client.errors import MalformedFrame, StreamBroken, StreamRefused
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.json import frames as json_frames
+
+PURPOSE = "teetee-stream/1"
+CONNECT_SECONDS = 10.0
+# How often a silent stream looks whether it is still wanted.
+POLL_SECONDS = 0.25
+READ_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some more text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer is whole."""
+
+    finish_reason: str
+
+
+def read_stream(
+    endpoint: Endpoint, *, tls: bytes, request_id: int, proof: bytes, stopped: Callable[[], bool]
+) -> Iterator[Piece | Done]:
+    """Connect to the entry, prove knowledge of `k`, yield what comes until `Done` or until
+    `stopped()`.
+
+    `proof`: 32 bytes, see protocol section 7. Errors: `EnclaveUnreachable`, `StreamBroken`,
+    `StreamRefused` (retryable); `PeerKeyMismatch`, `WrongPeerPurpose`, `MalformedFrame` (fatal for
+    this entry).
+    """
+    connection = pinned_tls.connect(endpoint, purpose=PURPOSE, tls=tls, timeout=CONNECT_SECONDS)
+    with connection:
+        _send(connection, endpoint, {"requestId": request_id, "proof": proof.hex()})
+        decoder = json_frames.FrameDecoder()
+        for data in _received(connection, endpoint, stopped):
+            for message in decoder.feed(data):
+                event = _event(message, endpoint)
+                yield event
+                if isinstance(event, Done):
+                    return
+
+
+def _send(connection: ssl.SSLSocket, endpoint: Endpoint, message: dict[str, Any]) -> None:
+    try:
+        connection.sendall(json_frames.encode(message))
+    except OSError as error:
+        raise StreamBroken(str(endpoint), str(error)) from error
+    connection.settimeout(POLL_SECONDS)
+
+
+def _received(
+    connection: ssl.SSLSocket, endpoint: Endpoint, stopped: Callable[[], bool]
+) -> Iterator[bytes]:
+    while not stopped():
+        try:
+            data = connection.recv(READ_BYTES)
+        except TimeoutError:
+            continue
+        except OSError as error:
+            raise StreamBroken(str(endpoint), str(error)) from error
+        if not data:
+            raise StreamBroken(str(endpoint), "the entry closed it")
+        yield data
+
+
+def _event(message: dict[str, Any], endpoint: Endpoint) -> Piece | Done:
+    text, reason, code = (message.get(key) for key in ("text", "finishReason", "error"))
+    if isinstance(code, str):
+        raise StreamRefused(str(endpoint), code[:64])
+    if message.get("done") is True:
+        return Done(reason if isinstance(reason, str) else "")
+    if isinstance(text, str):
+        return Piece(text)
+    raise MalformedFrame("it is neither text, end nor error")

@@ -1,0 +1,146 @@
+"""Gathers the evidence of one request from the chain. Concludes nothing, and leaves out nothing
+that is missing.
+"""
+
+from __future__ import annotations
+
+from teetee.chain.types.models import Model
+from teetee.chain.types.requests import Declined, Opened, Refunded, Request, Settled
+from teetee.chain.types.settlements import StageSignature
+from teetee.client.contracts import Contracts
+from teetee.client.verification.attestations import Attestations
+from teetee.client.verification.evidence import (
+    DeclineEvidence,
+    EnrolmentEvidence,
+    ModelEvidence,
+    RefundEvidence,
+    RequestEvidence,
+    SettlementEvidence,
+    ShareEvidence,
+    StageEvidence,
+)
+from teetee.errors import TeeTeeError
+
+
+class Collector:
+    """Reads for audits of one escrow. Every call raises the chain's errors."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self._contracts = contracts
+        self._attestations = Attestations(contracts)
+
+    def request(self, request: Request) -> RequestEvidence:
+        """Contract state, and in what the event differs from it."""
+        opened = self._contracts.history.opened(request)
+        return RequestEvidence(
+            request_id=request.request_id,
+            requester=request.requester,
+            model_id=request.model_id,
+            status=request.status.name,
+            opened_at=request.opened_at,
+            deadline=request.deadline,
+            max_input_tokens=request.max_input_tokens,
+            max_output_tokens=request.max_output_tokens,
+            input_price=request.input_price,
+            output_price=request.output_price,
+            deposit=request.deposit,
+            recipients=tuple(request.recipients),
+            announced_otherwise=_differences(request, opened),
+        )
+
+    def settlement(self, settled: Settled) -> SettlementEvidence:
+        """The transaction's calldata, also out of a batch, and its events."""
+        signed = self._contracts.history.settlement(settled)
+        return SettlementEvidence(
+            transaction=settled.transaction_hash,
+            block_number=settled.block_number,
+            block_time=self._contracts.connection.block(settled.block_number).timestamp,
+            input_tokens=signed.input_tokens,
+            output_tokens=signed.output_tokens,
+            answer=signed.answer,
+            r=signed.r,
+            vs=signed.vs,
+            stages=tuple(_stage(stage) for stage in signed.stages),
+            event_tokens=(settled.input_tokens, settled.output_tokens),
+            event_answer=settled.answer,
+            last_receipt=settled.last_receipt,
+            cost=settled.cost,
+            fee=settled.fee,
+            royalty=settled.royalty,
+            refund=settled.refund,
+            shares=tuple(
+                ShareEvidence(stage.shard_id, stage.host, stage.amount, stage.quote_hash)
+                for stage in settled.stages
+            ),
+        )
+
+    def enrolments(
+        self, settlement: SettlementEvidence
+    ) -> tuple[dict[int, EnrolmentEvidence], dict[int, str]]:
+        """Those of the path's shards, and why the others are not to be had."""
+        hashes = {share.shard_id: share.quote_hash for share in settlement.shares}
+        found, missing = {}, {}
+        for stage in settlement.stages:
+            try:
+                found[stage.shard_id] = self._attestations.of(
+                    stage.shard_id, hashes.get(stage.shard_id, b""), settlement.block_number
+                )
+            except TeeTeeError as error:
+                missing[stage.shard_id] = str(error)
+        return found, missing
+
+    def decline(self, declined: Declined) -> DeclineEvidence:
+        """The event, and when it was."""
+        return DeclineEvidence(
+            transaction=declined.transaction_hash,
+            block_time=self._contracts.connection.block(declined.block_number).timestamp,
+            shard_id=declined.shard_id,
+            reason=declined.reason.name,
+            amount=declined.refund,
+        )
+
+    def refund(self, refunded: Refunded) -> RefundEvidence:
+        """The event, and when it was."""
+        return RefundEvidence(
+            transaction=refunded.transaction_hash,
+            block_time=self._contracts.connection.block(refunded.block_number).timestamp,
+            amount=refunded.refund,
+            penalty=refunded.penalty,
+        )
+
+
+def model_evidence(model: Model) -> ModelEvidence:
+    """Digests and terms. Those which a settlement depends on never change."""
+    return ModelEvidence(
+        model_id=model.model_id,
+        name=model.name,
+        layer_digests=model.layer_digests,
+        embedding_digest=model.embedding_digest,
+        head_digest=model.head_digest,
+        royalty_bps=model.royalty_bps,
+        royalty_recipient=model.royalty_recipient,
+        entry_layer_equivalents=model.entry_layer_equivalents,
+    )
+
+
+def _differences(request: Request, opened: Opened) -> tuple[str, ...]:
+    names = (
+        "requester",
+        "model_id",
+        "recipients",
+        "max_input_tokens",
+        "max_output_tokens",
+        "deposit",
+        "deadline",
+    )
+    return tuple(name for name in names if getattr(request, name) != getattr(opened, name))
+
+
+def _stage(stage: StageSignature) -> StageEvidence:
+    return StageEvidence(
+        shard_id=stage.shard_id,
+        input_commitment=stage.input_commitment,
+        output_commitment=stage.output_commitment,
+        r=stage.r,
+        vs=stage.vs,
+    )

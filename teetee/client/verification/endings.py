@@ -1,0 +1,242 @@
+"""The audit of one request, by how it ended. Pure: evidence in, report out; only the quote checker
+may reach out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from teetee.client.amounts import format_amount
+from teetee.client.verification import money, receipts
+from teetee.client.verification.checklist import Checklist
+from teetee.client.verification.enrolments import (
+    QuoteChecker,
+    check_chain_verdict,
+    check_identity,
+    check_quote,
+    check_time,
+    check_weights,
+)
+from teetee.client.verification.evidence import (
+    DeclineEvidence,
+    EnrolmentEvidence,
+    ModelEvidence,
+    RefundEvidence,
+    RequestEvidence,
+    SettlementEvidence,
+)
+from teetee.client.verification.report import AuditReport, PathStage
+from teetee.protocol.receipts import ReceiptDomain
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where all of it happened, and the escrow's fee."""
+
+    chain_id: int
+    escrow: str
+    registry: str
+    fee_bps: int
+
+
+def audit_settled(
+    place: Place,
+    request: RequestEvidence,
+    model: ModelEvidence,
+    settlement: SettlementEvidence,
+    enrolments: Mapping[int, EnrolmentEvidence],
+    quotes: QuoteChecker,
+) -> AuditReport:
+    """Everything that `teetee verify` promises of an answered request.
+
+    `enrolments` has every shard of the settlement's stages; see `audit_unattested` for when not.
+    """
+    checks = Checklist()
+    check_announcement(checks, request)
+    path = [enrolments[stage.shard_id] for stage in settlement.stages]
+    receipts.check_path(checks, len(model.layer_digests), path, request.model_id)
+    if path:
+        _check_signatures(checks, place, request, settlement, enrolments)
+    statuses = _check_stages(checks, place, model, settlement, path, quotes)
+    money.check_deposit(checks, request)
+    if path:
+        expected = money.expected_split(request, settlement, model, path, place.fee_bps)
+        money.check_split(checks, settlement, path, expected)
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        path=_stages(settlement, path, statuses),
+        deposit=request.deposit,
+        cost=settlement.cost,
+        fee=settlement.fee,
+        royalty=settlement.royalty,
+        refund=settlement.refund,
+        transaction=settlement.transaction,
+    )
+
+
+def audit_unattested(
+    request: RequestEvidence, settlement: SettlementEvidence, missing: Mapping[int, str]
+) -> AuditReport:
+    """A settled request of which some stage's attestation is not to be had: nothing else counts."""
+    checks = Checklist()
+    check_announcement(checks, request)
+    for shard_id, reason in missing.items():
+        checks.expect(f"enrolment of shard {shard_id}", False, "", reason)
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+        cost=settlement.cost,
+        fee=settlement.fee,
+        royalty=settlement.royalty,
+        refund=settlement.refund,
+        transaction=settlement.transaction,
+    )
+
+
+def audit_declined(request: RequestEvidence, decline: DeclineEvidence) -> AuditReport:
+    """Everything came back, by a recipient's word, before the deadline."""
+    checks = Checklist()
+    check_announcement(checks, request)
+    money.check_deposit(checks, request)
+    checks.expect(
+        "declined by a recipient",
+        decline.shard_id in request.recipients,
+        f"shard {decline.shard_id}, reason {decline.reason}",
+        f"shard {decline.shard_id} is not among {list(request.recipients)}",
+    )
+    checks.expect(
+        "deadline",
+        request.opened_at <= decline.block_time <= request.deadline,
+        f"{decline.block_time - request.opened_at} s after it was asked",
+        f"declined at {decline.block_time}, the deadline was {request.deadline}",
+    )
+    checks.equal("refund", decline.amount, request.deposit, format_amount(request.deposit))
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+        refund=decline.amount,
+        transaction=decline.transaction,
+    )
+
+
+def audit_refunded(request: RequestEvidence, refund: RefundEvidence, penalty: int) -> AuditReport:
+    """Everything came back after the deadline, with at most the escrow's `penalty` on top."""
+    checks = Checklist()
+    check_announcement(checks, request)
+    money.check_deposit(checks, request)
+    checks.expect(
+        "deadline",
+        refund.block_time > request.deadline,
+        f"{refund.block_time - request.deadline} s after the deadline",
+        f"refunded at {refund.block_time}, before the deadline {request.deadline}",
+    )
+    checks.equal("refund", refund.amount, request.deposit, format_amount(request.deposit))
+    # A bond may hold less than the penalty, and a request on an allowance has none.
+    most = penalty if request.deposit else 0
+    checks.expect(
+        "penalty",
+        0 <= refund.penalty <= most,
+        f"{format_amount(refund.penalty)} from the primary's bond, of {format_amount(most)}",
+        f"{refund.penalty} wei were paid, and the most is {most} wei",
+    )
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+        refund=refund.amount,
+        penalty=refund.penalty,
+        transaction=refund.transaction,
+    )
+
+
+def audit_open(request: RequestEvidence, now: int) -> AuditReport:
+    """Nothing has ended yet: there is nothing to verify, and so it is not verified."""
+    checks = Checklist()
+    check_announcement(checks, request)
+    money.check_deposit(checks, request)
+    left = request.deadline - now
+    waiting = f"still open, {left} s before its deadline"
+    late = f"still open, {-left} s after its deadline: anyone may refund it (`teetee resume`)"
+    checks.expect("ended", False, "", waiting if left >= 0 else late)
+    return AuditReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+    )
+
+
+def check_announcement(checks: Checklist, request: RequestEvidence) -> None:
+    """The event says what the contract stored."""
+    checks.expect(
+        "request",
+        not request.announced_otherwise,
+        f"asked by {request.requester} of model {request.model_id}",
+        f"its event and contract state differ in {', '.join(request.announced_otherwise)}",
+    )
+
+
+def _check_signatures(
+    checks: Checklist,
+    place: Place,
+    request: RequestEvidence,
+    settlement: SettlementEvidence,
+    enrolments: Mapping[int, EnrolmentEvidence],
+) -> None:
+    domain = ReceiptDomain(place.chain_id, place.escrow)
+    with checks.attempt("receipts"):
+        rebuilt = receipts.rebuild_receipts(request, settlement, enrolments)
+        receipts.check_receipts(checks, domain, rebuilt, enrolments)
+        entry = enrolments[settlement.stages[0].shard_id]
+        receipts.check_settlement(checks, domain, request, settlement, rebuilt, entry)
+
+
+def _check_stages(
+    checks: Checklist,
+    place: Place,
+    model: ModelEvidence,
+    settlement: SettlementEvidence,
+    path: list[EnrolmentEvidence],
+    quotes: QuoteChecker,
+) -> dict[int, str]:
+    settled = {share.shard_id: share.quote_hash for share in settlement.shares}
+    statuses = {}
+    for enrolment in path:
+        check_identity(checks, place.chain_id, place.registry, enrolment)
+        check_time(checks, enrolment, settlement.block_time)
+        check_weights(checks, model, enrolment)
+        check_chain_verdict(checks, enrolment)
+        statuses[enrolment.shard_id] = check_quote(
+            checks,
+            enrolment,
+            settled.get(enrolment.shard_id, b""),
+            quotes,
+            settlement.block_time,
+        )
+    return statuses
+
+
+def _stages(
+    settlement: SettlementEvidence, path: list[EnrolmentEvidence], statuses: Mapping[int, str]
+) -> tuple[PathStage, ...]:
+    amounts = {share.shard_id: share.amount for share in settlement.shares}
+    return tuple(
+        PathStage(
+            shard_id=each.shard_id,
+            layers=each.layers,
+            host=each.host,
+            signer=each.signer,
+            quote_hash=each.quote_hash,
+            tcb_status=statuses[each.shard_id],
+            payout=amounts.get(each.shard_id, 0),
+        )
+        for each in path
+    )

@@ -1,0 +1,166 @@
+"""One stage's enrolment: its identity, its weights, its quote, and whether it was fit when the
+request was settled.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from teetee.client.verification.checklist import Checklist
+from teetee.client.verification.evidence import EnrolmentEvidence, ModelEvidence
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.keyset import EnclaveIdentity, Keyset, report_data
+from teetee.protocol.typed_data import keccak256
+from teetee.quotes import quote_hash
+
+
+class QuoteVerdict(Protocol):
+    """What is known of a quote that was accepted."""
+
+    @property
+    def tcb_status(self) -> str:
+        """Intel's word for the platform's patch level."""
+
+    @property
+    def report_data(self) -> bytes:
+        """64 bytes."""
+
+    @property
+    def measurement(self) -> bytes:
+        """32 bytes, see docs/protocol.md section 3."""
+
+    @property
+    def basis(self) -> str:
+        """Which root, which collateral and which time the verdict rests on, for people."""
+
+
+class QuoteChecker(Protocol):
+    """The seam to the certificates on chain and to dcap-qvl."""
+
+    def check(self, core: bytes, pck_id: bytes, at: int) -> QuoteVerdict:
+        """Rebuild the quote and verify it at Unix time `at`; raises a `TeeTeeError` if refused."""
+
+
+def identity_of(chain_id: int, registry: str, enrolment: EnrolmentEvidence) -> EnclaveIdentity:
+    """The identity that the enrolment's public data describe."""
+    return EnclaveIdentity(
+        chain_id=chain_id,
+        registry=registry,
+        host=enrolment.host,
+        model_id=ModelId(enrolment.model_id),
+        layers=enrolment.layers,
+        is_entry=enrolment.is_entry,
+        slice_digest=enrolment.slice_digest,
+        keyset=Keyset(enrolment.signer, enrolment.kem, enrolment.tls),
+    )
+
+
+def check_identity(
+    checks: Checklist, chain_id: int, registry: str, enrolment: EnrolmentEvidence
+) -> None:
+    """What the event says gives the digest that the registry stores; so the keys are the attested
+    ones.
+    """
+    name = f"enrolment of shard {enrolment.shard_id}"
+    with checks.attempt(name):
+        digest = identity_of(chain_id, registry, enrolment).identity_digest()
+        checks.equal(
+            name, enrolment.identity_digest, digest, f"identity 0x{digest.hex()}, {enrolment.host}"
+        )
+
+
+def check_time(checks: Checklist, enrolment: EnrolmentEvidence, at: int) -> None:
+    """The shard was attested, and had not left, at Unix time `at`."""
+    left = enrolment.left_at
+    checks.expect(
+        f"attested in time: shard {enrolment.shard_id}",
+        enrolment.attested_from <= at <= enrolment.attested_until and not 0 < left <= at,
+        f"from {enrolment.attested_from} to {enrolment.attested_until}, used at {at}",
+        f"used at {at}, attested from {enrolment.attested_from} to {enrolment.attested_until}"
+        + (f", left at {left}" if left else ""),
+    )
+
+
+def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentEvidence) -> None:
+    """The slice digest is the one of the published layers."""
+    layers = enrolment.layers
+    digests = list(model.layer_digests[layers.first : layers.end])
+    if enrolment.is_entry:
+        digests += [model.embedding_digest, model.head_digest]
+    expected = keccak256(b"".join(digests))
+    checks.expect(
+        f"weights of shard {enrolment.shard_id}",
+        layers.end <= len(model.layer_digests) and enrolment.slice_digest == expected,
+        f"layers {layers} as published, slice digest 0x{expected.hex()}",
+        f"slice digest 0x{enrolment.slice_digest.hex()} is not that of the published {layers}",
+    )
+
+
+def check_chain_verdict(checks: Checklist, enrolment: EnrolmentEvidence) -> None:
+    """The registry's verifier judged the platform, and by which collateral."""
+    status = enrolment.tcb_status.intel_name
+    until = datetime.fromtimestamp(enrolment.collateral_until, UTC)
+    rested = (
+        f"by TCB info {enrolment.evaluation_number}, collateral in force until {until:%Y-%m-%d}"
+        if enrolment.collateral_until
+        else "by collateral that the chain does not name"
+    )
+    checks.expect(
+        f"on-chain verdict of shard {enrolment.shard_id}",
+        enrolment.tcb_status.is_known,
+        f"{status}, {rested}",
+        f"{status}: the chain has not judged the platform by Intel's collateral",
+    )
+
+
+def check_quote(
+    checks: Checklist,
+    enrolment: EnrolmentEvidence,
+    settled_quote_hash: bytes,
+    quotes: QuoteChecker,
+    at: int,
+) -> str:
+    """The quote itself, and what it binds. Returns the TCB status, or `""` when it was not
+    accepted.
+    """
+    shard = f"shard {enrolment.shard_id}"
+    same, status = False, ""
+    with checks.attempt(f"quote hash of {shard}"):
+        hashed = quote_hash(enrolment.quote_core, enrolment.pck)
+        same = checks.expect(
+            f"quote hash of {shard}",
+            hashed == enrolment.quote_hash == settled_quote_hash,
+            f"0x{hashed.hex()}",
+            f"the quote hashes to 0x{hashed.hex()}, the enrolment says "
+            f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
+        )
+    with checks.attempt(f"quote of {shard}"):
+        verdict = quotes.check(enrolment.quote_core, enrolment.pck_id, at)
+        checks.expect(
+            f"quote of {shard}", True, f"accepted: {verdict.tcb_status}, {verdict.basis}", ""
+        )
+        status = verdict.tcb_status if same else ""
+        _check_binding(checks, enrolment, verdict)
+    return status
+
+
+def _check_binding(checks: Checklist, enrolment: EnrolmentEvidence, verdict: QuoteVerdict) -> None:
+    shard = f"shard {enrolment.shard_id}"
+    expected = report_data(
+        enrolment.identity_digest, enrolment.block_number, enrolment.chain_block_hash
+    )
+    checks.expect(
+        f"report data of {shard}",
+        verdict.report_data == expected and enrolment.block_hash == enrolment.chain_block_hash,
+        f"binds its identity and block {enrolment.block_number}",
+        f"the quote binds {verdict.report_data.hex()}, and identity and block "
+        f"{enrolment.block_number} give {expected.hex()}",
+    )
+    checks.expect(
+        f"image of {shard}",
+        verdict.measurement == enrolment.measurement and enrolment.measurement_allowed,
+        f"measurement 0x{verdict.measurement.hex()}, allowed for the model",
+        f"measurement 0x{verdict.measurement.hex()} in the quote, 0x{enrolment.measurement.hex()} "
+        f"in the event, {'' if enrolment.measurement_allowed else 'not '}allowed for the model",
+    )

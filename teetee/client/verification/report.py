@@ -1,0 +1,93 @@
+"""The outcome of an audit, for people and machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from teetee.client.verification.checklist import Check
+from teetee.protocol.layers import LayerRange
+
+
+@dataclass(frozen=True)
+class PathStage:
+    """One stage as the audit found it; `tcb_status` is empty where no quote was accepted."""
+
+    shard_id: int
+    layers: LayerRange
+    host: str
+    signer: str
+    quote_hash: bytes
+    tcb_status: str
+    payout: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers, and bytes as hex with 0x."""
+        return {
+            "shardId": self.shard_id,
+            "layers": [self.layers.first, self.layers.end],
+            "host": self.host,
+            "signer": self.signer,
+            "quoteHash": "0x" + self.quote_hash.hex(),
+            "tcbStatus": self.tcb_status,
+        }
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """Every check, and the money, in wei."""
+
+    request_id: int
+    status: str
+    checks: tuple[Check, ...]
+    path: tuple[PathStage, ...] = ()
+    deposit: int = 0
+    cost: int = 0
+    fee: int = 0
+    royalty: int = 0
+    refund: int = 0
+    penalty: int = 0
+    transaction: str | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether there were checks and all passed."""
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks which failed."""
+        return tuple(check for check in self.checks if not check.ok)
+
+    @property
+    def sums_up(self) -> bool:
+        """payouts + fee + royalty + refund = deposit, to the last unit."""
+        paid = sum(stage.payout for stage in self.path)
+        return paid + self.fee + self.royalty + self.refund == self.deposit
+
+    def to_json(self) -> dict[str, Any]:
+        """Amounts are decimal strings of wei: they exceed what JSON numbers carry in many
+        languages.
+        """
+        return {
+            "requestId": self.request_id,
+            "verified": self.verified,
+            "status": self.status,
+            "checks": [
+                {"name": check.name, "ok": check.ok, "detail": check.detail}
+                for check in self.checks
+            ],
+            "path": [stage.to_json() for stage in self.path],
+            "deposit": str(self.deposit),
+            "cost": str(self.cost),
+            "payouts": [
+                {"shardId": stage.shard_id, "host": stage.host, "amount": str(stage.payout)}
+                for stage in self.path
+            ],
+            "fee": str(self.fee),
+            "royalty": str(self.royalty),
+            "refund": str(self.refund),
+            "penalty": str(self.penalty),
+            "sumsUp": self.sums_up,
+            "transaction": self.transaction,
+        }

@@ -1,0 +1,54 @@
+"""Before anything is sealed: is a shard that could serve the request what the registry says, and
+attested?
+"""
+
+from __future__ import annotations
+
+from teetee.chain.connection import Block
+from teetee.chain.types.models import Model
+from teetee.chain.types.shards import Shard
+from teetee.client.contracts import Contracts
+from teetee.client.errors import ShardRefused, ShardUncheckable
+from teetee.client.verification.attestations import Attestations
+from teetee.client.verification.checklist import Checklist
+from teetee.client.verification.collect import model_evidence
+from teetee.client.verification.enrolments import (
+    QuoteChecker,
+    check_chain_verdict,
+    check_identity,
+    check_quote,
+    check_time,
+    check_weights,
+)
+
+
+class ShardCheck:
+    """Checks shards of one registry. Without `quotes`, the chain's own check of the quote is
+    trusted.
+    """
+
+    def __init__(self, contracts: Contracts, quotes: QuoteChecker | None) -> None:
+        self._contracts = contracts
+        self._quotes = quotes
+        self._attestations = Attestations(contracts)
+
+    def require_fit(self, shard: Shard, model: Model, at: Block) -> str:
+        """Returns the TCB status, empty if no quote was judged.
+
+        Raises `ShardRefused`, `ShardUncheckable`, and the chain's errors.
+        """
+        enrolment = self._attestations.of(shard.shard_id, shard.quote_hash, at.number)
+        deployment = self._contracts.deployment
+        checks = Checklist()
+        check_identity(checks, deployment.chain_id, deployment.registry, enrolment)
+        check_time(checks, enrolment, at.timestamp)
+        check_weights(checks, model_evidence(model), enrolment)
+        check_chain_verdict(checks, enrolment)
+        status = ""
+        if self._quotes is not None:
+            status = check_quote(checks, enrolment, shard.quote_hash, self._quotes, at.timestamp)
+        if checks.failures:
+            reasons = "; ".join(f"{check.name}: {check.detail}" for check in checks.failures)
+            refusal = ShardUncheckable if checks.may_pass else ShardRefused
+            raise refusal(shard.shard_id, reasons)
+        return status

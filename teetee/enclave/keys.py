@@ -1,0 +1,109 @@
+"""An enclave's own keys, made inside from the guest agent's secrets. docs/protocol.md section 3.
+
+They are the same after a restart of the same code on the same machine and never leave the process;
+only `keyset` and the certificate do.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.exceptions import ValidationError
+
+from teetee.enclave.guest_agent import GuestAgent
+from teetee.errors import KeyInvalid
+from teetee.protocol.keyset import Keyset
+
+SIGNER_PATH = "teetee/v1/signer/secp256k1"
+KEM_PATH = "teetee/v1/kem/x25519"
+TLS_PATH = "teetee/v1/tls/ed25519"
+
+_CERTIFICATE_NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "TeeTee enclave")])
+# A peer is accepted for its key and for being active on chain: the certificate is only a vessel,
+# the same at every start.
+_CERTIFICATE_SERIAL = 1
+_CERTIFICATE_FROM = datetime(2020, 1, 1, tzinfo=UTC)
+_CERTIFICATE_UNTIL = datetime(
+    9999, 12, 31, 23, 59, 59, tzinfo=UTC
+)  # RFC 5280's "no expiration date"
+
+
+@dataclass(frozen=True, slots=True)
+class EnclaveKeys:
+    """Private keys, and what of them is public. The repr shows the public part only."""
+
+    signer: LocalAccount = field(repr=False)
+    kem: X25519PrivateKey = field(repr=False)
+    tls: Ed25519PrivateKey = field(repr=False)
+    keyset: Keyset
+    tls_certificate_der: bytes = field(repr=False)
+
+    @classmethod
+    def derive(cls, guest: GuestAgent) -> "EnclaveKeys":
+        """Ask the guest agent for one secret per role. Raises its errors, and `KeyInvalid`."""
+        signer = _signer(guest.get_key(SIGNER_PATH))
+        kem = X25519PrivateKey.from_private_bytes(_seed("x25519", guest.get_key(KEM_PATH)))
+        tls = Ed25519PrivateKey.from_private_bytes(_seed("ed25519", guest.get_key(TLS_PATH)))
+        keyset = Keyset(
+            signer=str(signer.address),
+            kem=kem.public_key().public_bytes_raw(),
+            tls=tls_fingerprint(tls.public_key()),
+        )
+        return cls(signer, kem, tls, keyset, _certificate(tls).public_bytes(Encoding.DER))
+
+    @property
+    def tls_certificate_pem(self) -> bytes:
+        """The self-signed certificate as PEM."""
+        return x509.load_der_x509_certificate(self.tls_certificate_der).public_bytes(Encoding.PEM)
+
+
+def tls_fingerprint(key: Ed25519PublicKey) -> bytes:
+    """`tls` of a keyset: SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""
+    return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def certificate_fingerprint(certificate_der: bytes) -> bytes:
+    """`tls` of whoever presents this certificate, 32 bytes. Raises `KeyInvalid` unless it holds an
+    Ed25519 key.
+    """
+    try:
+        key = x509.load_der_x509_certificate(certificate_der).public_key()
+    except ValueError:
+        raise KeyInvalid("a TLS certificate", "cannot be read") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeyInvalid("a TLS certificate", "is not of type Ed25519")
+    return tls_fingerprint(key)
+
+
+def _signer(secret: bytes) -> LocalAccount:
+    try:
+        account: LocalAccount = Account.from_key(_seed("secp256k1", secret))
+    except (ValidationError, ValueError):
+        raise KeyInvalid("secp256k1", "is not a scalar of the curve") from None
+    return account
+
+
+def _seed(algorithm: str, secret: bytes) -> bytes:
+    if len(secret) != 32:
+        raise KeyInvalid(algorithm, "must have 32 bytes")
+    return secret
+
+
+def _certificate(key: Ed25519PrivateKey) -> x509.Certificate:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_CERTIFICATE_NAME)
+        .issuer_name(_CERTIFICATE_NAME)
+        .public_key(key.public_key())
+        .serial_number(_CERTIFICATE_SERIAL)
+        .not_valid_before(_CERTIFICATE_FROM)
+        .not_valid_after(_CERTIFICATE_UNTIL)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, algorithm=None)  # Ed25519 is deterministic and brings its own hash
+    )

@@ -1,0 +1,80 @@
+"""What a sealed answer holds, as JSON with exact fields and bounds.
+
+Plaintext: the repr shows sizes only, and errors name fields and rules, never values.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from teetee.errors import AnswerInvalid
+from teetee.protocol.json.strict import (
+    parse_object,
+    require_fields,
+    require_integer,
+    require_list,
+    require_text,
+)
+
+FinishReason = Literal["stop", "length"]
+"""`stop`: an end-of-sequence token or a stop string. `length`: the limit of tokens, or the context
+is full.
+"""
+
+FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
+
+_MAX_UINT32 = (1 << 32) - 1
+_ANSWER_FIELDS = frozenset({"text", "token_ids", "finish_reason", "usage"})
+_USAGE_FIELDS = frozenset({"input_tokens", "output_tokens"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    text: str = field(repr=False)
+    token_ids: tuple[int, ...] = field(repr=False)
+    """Every sampled token, a final end-of-sequence token included: as many as `output_tokens`."""
+    finish_reason: FinishReason
+    input_tokens: int
+    output_tokens: int
+
+    def __post_init__(self) -> None:
+        require_text(self.text, "text", AnswerInvalid)
+        if self.finish_reason not in FINISH_REASONS:
+            raise AnswerInvalid("finish_reason", f"must be one of {', '.join(FINISH_REASONS)}")
+        require_integer(self.input_tokens, "usage.input_tokens", 1, _MAX_UINT32, AnswerInvalid)
+        require_integer(self.output_tokens, "usage.output_tokens", 1, _MAX_UINT32, AnswerInvalid)
+        if len(self.token_ids) != self.output_tokens:
+            raise AnswerInvalid("token_ids", "must be as many as usage.output_tokens")
+        for token_id in self.token_ids:
+            require_integer(token_id, "token_ids", 0, _MAX_UINT32, AnswerInvalid)
+
+    def to_json(self) -> bytes:
+        """UTF-8, every field present."""
+        value = {
+            "text": self.text,
+            "token_ids": list(self.token_ids),
+            "finish_reason": self.finish_reason,
+            "usage": {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens},
+        }
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Answer":
+        """The reverse of `to_json`. Raises `AnswerInvalid` naming the first field that is missing,
+        unknown or wrong.
+        """
+        value = require_fields(
+            parse_object(data, AnswerInvalid), _ANSWER_FIELDS, "answer", AnswerInvalid
+        )
+        usage = require_fields(value["usage"], _USAGE_FIELDS, "usage", AnswerInvalid)
+        return cls(
+            text=value["text"],
+            token_ids=tuple(
+                require_list(value["token_ids"], "token_ids", len(data), AnswerInvalid)
+            ),
+            finish_reason=value["finish_reason"],
+            input_tokens=usage["input_tokens"],
+            output_tokens=usage["output_tokens"],
+        )

@@ -1,0 +1,201 @@
+"""Sealing a prompt on its way in and an answer on its way out. docs/protocol.md section 4.
+
+Whether the recipients deserve the prompt (attested, active, unexpired) is decided before, by
+`teetee.client`. Plaintext leaves these functions as `Prompt` and `Answer` alone; errors say what is
+wrong, never what was inside.
+"""
+
+import os
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from teetee.errors import (
+    AnswerInvalid,
+    AnswerUndecryptable,
+    EnvelopeMalformed,
+    EnvelopeTooLarge,
+    EnvelopeUndecryptable,
+    NotARecipient,
+    PromptInvalid,
+    RecipientInvalid,
+)
+from teetee.protocol.answer import Answer
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.request_secret import SECRET_BYTES, RequestContext, RequestSecret
+
+__all__ = [
+    "BUCKETS",
+    "MAX_ENVELOPE_BYTES",
+    "MAX_RECIPIENTS",
+    "Answer",
+    "Message",
+    "Prompt",
+    "RequestContext",
+    "RequestSecret",
+    "Sampling",
+    "open_answer",
+    "open_prompt",
+    "recipients_of",
+    "seal_answer",
+    "seal_prompt",
+]
+
+VERSION = 1
+MAX_RECIPIENTS = 4
+BUCKETS = tuple(512 << step for step in range(8))
+"""Sizes of the padded plaintext, 512 … 65536 bytes: of a length only its bucket is seen."""
+
+_TAG_BYTES = 16
+_SEALED_BYTES = 32 + SECRET_BYTES + _TAG_BYTES  # HPKE: encapsulated key ‖ ciphertext of the secret
+_RECIPIENT_BYTES = 4 + _SEALED_BYTES
+MAX_ENVELOPE_BYTES = 2 + MAX_RECIPIENTS * _RECIPIENT_BYTES + BUCKETS[-1] + _TAG_BYTES
+
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_NONCE = bytes(12)  # for prompts: each prompt key seals one message
+_NONCE_BYTES = 12
+
+
+def seal_prompt(
+    prompt: Prompt,
+    secret: RequestSecret,
+    context: RequestContext,
+    recipients: Sequence[tuple[ShardId, bytes]],
+) -> bytes:
+    """Seal to 1 to 4 entry shards (id, X25519 public key), the first being the primary one.
+
+    The secret must be fresh: used for two prompts it would give away both.
+    Raises `RecipientInvalid`, `EnvelopeTooLarge`, `FieldInvalid` (context).
+    """
+    if not 1 <= len(recipients) <= MAX_RECIPIENTS:
+        raise RecipientInvalid(f"there must be 1 to {MAX_RECIPIENTS}, not {len(recipients)}")
+    if len({shard_id for shard_id, _ in recipients}) != len(recipients):
+        raise RecipientInvalid("a shard appears twice")
+    sealed = b"".join(_seal_secret(secret, context, shard_id, kem) for shard_id, kem in recipients)
+    body = AESGCM(secret.prompt_key(context)).encrypt(
+        _NONCE, _pad(prompt.to_json()), context.digest()
+    )
+    return bytes([VERSION, len(recipients)]) + sealed + body
+
+
+def recipients_of(envelope: bytes) -> tuple[ShardId, ...]:
+    """Whom the envelope says it is for, primary first. Raises `EnvelopeMalformed`."""
+    return tuple(shard_id for shard_id, _ in _split(envelope)[0])
+
+
+def open_prompt(
+    envelope: bytes, context: RequestContext, shard_id: ShardId, kem_private: X25519PrivateKey
+) -> tuple[RequestSecret, Prompt]:
+    """Open as one of the recipients.
+
+    Raises `EnvelopeMalformed`, `NotARecipient`, `EnvelopeUndecryptable`, `PromptInvalid`: none of
+    them passes by waiting.
+    """
+    recipients, body = _split(envelope)
+    sealed = dict(recipients).get(shard_id)
+    if sealed is None:
+        raise NotARecipient(shard_id, tuple(recipient for recipient, _ in recipients))
+    try:
+        secret = RequestSecret(_SUITE.decrypt(sealed, kem_private, info=_info(context, shard_id)))
+        padded = AESGCM(secret.prompt_key(context)).decrypt(_NONCE, body, context.digest())
+    except (InvalidTag, ValueError):
+        raise EnvelopeUndecryptable from None
+    plaintext = _unpad(padded)
+    if plaintext is None:
+        raise PromptInvalid(
+            "padding", "must be a length, that many bytes, and zeros up to a bucket"
+        )
+    return secret, Prompt.from_json(plaintext)
+
+
+def seal_answer(
+    answer: Answer, secret: RequestSecret, context: RequestContext, request_id: RequestId
+) -> bytes:
+    """Seal for whoever knows the secret. Raises `EnvelopeTooLarge`.
+
+    The nonce is random: two recipients, or one that lost its journal, may seal different answers
+    under the same key, and both can become public.
+    """
+    key, nonce = AESGCM(secret.answer_key(context, request_id)), os.urandom(_NONCE_BYTES)
+    sealed = key.encrypt(nonce, _pad(answer.to_json()), _answer_data(context, request_id))
+    return bytes([VERSION]) + nonce + sealed
+
+
+def open_answer(
+    sealed: bytes, secret: RequestSecret, context: RequestContext, request_id: RequestId
+) -> Answer:
+    """Open as the requester. Raises `AnswerUndecryptable`, `AnswerInvalid`."""
+    body = 1 + _NONCE_BYTES
+    if sealed[:1] != bytes([VERSION]) or len(sealed) - body - _TAG_BYTES not in BUCKETS:
+        raise AnswerInvalid("the ciphertext", f"must be of version {VERSION} and fill a bucket")
+    key = AESGCM(secret.answer_key(context, request_id))
+    try:
+        padded = key.decrypt(sealed[1:body], sealed[body:], _answer_data(context, request_id))
+    except InvalidTag:
+        raise AnswerUndecryptable from None
+    plaintext = _unpad(padded)
+    if plaintext is None:
+        raise AnswerInvalid(
+            "padding", "must be a length, that many bytes, and zeros up to a bucket"
+        )
+    return Answer.from_json(plaintext)
+
+
+def _seal_secret(
+    secret: RequestSecret, context: RequestContext, shard_id: ShardId, kem: bytes
+) -> bytes:
+    if not 0 < shard_id < 1 << 32:
+        raise RecipientInvalid("a shard id must be from 1 to 4294967295")
+    try:
+        public_key = X25519PublicKey.from_public_bytes(kem)
+        sealed = _SUITE.encrypt(secret.value, public_key, info=_info(context, shard_id))
+    except ValueError:  # of another length, or a point of low order
+        raise RecipientInvalid(f"shard {shard_id} has no usable X25519 key") from None
+    return shard_id.to_bytes(4) + sealed
+
+
+def _info(context: RequestContext, shard_id: ShardId) -> bytes:
+    return b"teetee/envelope/v1" + context.digest() + shard_id.to_bytes(4)
+
+
+def _answer_data(context: RequestContext, request_id: RequestId) -> bytes:
+    return context.digest() + request_id.to_bytes(32)
+
+
+def _split(envelope: bytes) -> tuple[list[tuple[ShardId, bytes]], bytes]:
+    """The recipients with what was sealed to each, and the body."""
+    if len(envelope) < 2 or envelope[0] != VERSION:
+        raise EnvelopeMalformed(f"it must be of version {VERSION}")
+    count = envelope[1]
+    if not 1 <= count <= MAX_RECIPIENTS:
+        raise EnvelopeMalformed(f"it must have 1 to {MAX_RECIPIENTS} recipients, not {count}")
+    start = 2 + count * _RECIPIENT_BYTES
+    if len(envelope) - start - _TAG_BYTES not in BUCKETS:
+        raise EnvelopeMalformed(f"its {len(envelope)} bytes do not fill a bucket")
+    parts = (envelope[at : at + _RECIPIENT_BYTES] for at in range(2, start, _RECIPIENT_BYTES))
+    recipients = [(ShardId(int.from_bytes(part[:4])), part[4:]) for part in parts]
+    if len({shard_id for shard_id, _ in recipients}) != count:
+        raise EnvelopeMalformed("a recipient appears twice")
+    return recipients, envelope[start:]
+
+
+def _pad(plaintext: bytes) -> bytes:
+    framed = len(plaintext).to_bytes(4) + plaintext
+    for bucket in BUCKETS:
+        if len(framed) <= bucket:
+            return framed.ljust(bucket, b"\0")
+    raise EnvelopeTooLarge(len(plaintext), BUCKETS[-1] - 4)
+
+
+def _unpad(padded: bytes) -> bytes | None:
+    """The plaintext, or None when length or padding are wrong. `padded` fills a bucket: the caller
+    has looked.
+    """
+    end = 4 + int.from_bytes(padded[:4])
+    if end > len(padded) or any(padded[end:]):
+        return None
+    return padded[4:end]

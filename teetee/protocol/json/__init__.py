@@ -1,0 +1,1 @@
+"""JSON from outside: strict, shallow, and framed with its length."""

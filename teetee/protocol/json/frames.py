@@ -1,0 +1,62 @@
+"""`u32 length ‖ UTF-8 JSON`, as `teetee-stream/1` and `teetee-enrol/1` carry it (docs/protocol.md,
+section 7).
+
+Bytes in, objects out: this module opens no socket.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from teetee.client.errors import MalformedFrame
+from teetee.protocol.json import shallow as shallow_json
+
+LENGTH_BYTES = 4
+# An enrolment with its quote is the longest message (some 12 kB as hex); a peer that announces more
+# is broken.
+MAX_FRAME_BYTES = 1 << 18
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One frame."""
+    body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+class FrameDecoder:
+    """Collects bytes as they come and yields each whole message once."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """Messages completed by `data`. Raises `MalformedFrame` for anything but a JSON object."""
+        self._buffer += data
+        while (message := self._next()) is not None:
+            yield message
+
+    def _next(self) -> dict[str, Any] | None:
+        if len(self._buffer) < LENGTH_BYTES:
+            return None
+        length = int.from_bytes(self._buffer[:LENGTH_BYTES], "big")
+        if length > MAX_FRAME_BYTES:
+            raise MalformedFrame(f"it announces {length} bytes, more than {MAX_FRAME_BYTES}")
+        end = LENGTH_BYTES + length
+        if len(self._buffer) < end:
+            return None
+        body = bytes(self._buffer[LENGTH_BYTES:end])
+        del self._buffer[:end]
+        return _json_object(body)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    # The body may hold an answer: no part of it goes into the error.
+    try:
+        message = shallow_json.load(body)
+    except ValueError:
+        raise MalformedFrame("it is not JSON") from None
+    if not isinstance(message, dict):
+        raise MalformedFrame("it is not a JSON object")
+    return message

@@ -1,0 +1,77 @@
+"""JSON from outside, read without mercy and without repeating any of it in an error.
+
+Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting deeper
+than 64.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from teetee.protocol.json.shallow import require_shallow
+
+Refuse = Callable[[str, str], Exception]
+"""Makes the error to raise from a field's name and the rule it breaks."""
+
+
+def parse_object(data: bytes, refuse: Refuse) -> dict[str, Any]:
+    """The object that `data` (UTF-8) holds."""
+    try:
+        require_shallow(data)
+        value = json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+    except ValueError:
+        raise refuse(
+            "the text", "must be one JSON value in UTF-8, without NaN and without repeated fields"
+        ) from None
+    if not isinstance(value, dict):
+        raise refuse("the text", "must be a JSON object")
+    return value
+
+
+def require_fields(
+    value: object, fields: frozenset[str], name: str, refuse: Refuse
+) -> dict[str, Any]:
+    """`value`, if it is an object with exactly these fields."""
+    if not isinstance(value, dict) or set(value) != fields:
+        raise refuse(name, f"must be an object with exactly the fields {', '.join(sorted(fields))}")
+    return value
+
+
+def require_list(value: object, name: str, limit: int, refuse: Refuse) -> list[Any]:
+    """`value`, if it is a list of at most `limit` items."""
+    if not isinstance(value, list) or len(value) > limit:
+        raise refuse(name, f"must be a list of at most {limit} items")
+    return value
+
+
+def require_text(value: object, name: str, refuse: Refuse) -> str:
+    """`value`, if it is a string which UTF-8 can carry."""
+    if not isinstance(value, str):
+        raise refuse(name, "must be a string")
+    try:
+        value.encode()
+    except (
+        UnicodeEncodeError
+    ):  # a lone surrogate: it would break the first log or tokenizer it meets
+        raise refuse(name, "must be Unicode text") from None
+    return value
+
+
+def require_integer(value: object, name: str, first: int, last: int, refuse: Refuse) -> int:
+    """`value`, if it is an integer from `first` to `last`, both included."""
+    if not isinstance(value, int) or isinstance(value, bool) or not first <= value <= last:
+        raise refuse(name, f"must be an integer from {first} to {last}")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("repeated field")
+    return fields
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("not a number")

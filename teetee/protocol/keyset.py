@@ -1,0 +1,100 @@
+"""What an enclave is, as one hash: its public keys, its host, its place and the weights it loaded.
+
+docs/protocol.md section 3. Nothing here knows a private key, a quote's layout or a contract.
+"""
+
+from dataclasses import dataclass
+
+from eth_utils.address import is_checksum_address, to_checksum_address
+
+from teetee.errors import FieldInvalid
+from teetee.protocol.identifiers import ModelId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.typed_data import Domain, StructType
+
+_IDENTITY = StructType(
+    "TeeTeeIdentity(uint256 chainId,address registry,address host,uint32 modelId,uint16 "
+    "firstLayer,uint16 endLayer,bool isEntry,bytes32 sliceDigest,address signer,bytes32 "
+    "kem,bytes32 tls)"
+)
+_REPORT = StructType("TeeTeeReport(bytes32 identityDigest,uint256 blockNumber,bytes32 blockHash)")
+_ENROLMENT = StructType(
+    "Enrolment(bytes32 identityDigest,string endpoint,address payout,uint256 blockNumber)"
+)
+
+IDENTITY_TYPEHASH = _IDENTITY.type_hash
+REPORT_TYPEHASH = _REPORT.type_hash
+ENROLMENT_TYPEHASH = _ENROLMENT.type_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """An enclave's public keys."""
+
+    signer: str
+    """Checksummed secp256k1 address: signs receipts and transactions."""
+    kem: bytes
+    """X25519 public key, 32 bytes: prompts are sealed to it."""
+    tls: bytes
+    """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
+
+    def __post_init__(self) -> None:
+        if not is_checksum_address(self.signer):
+            raise FieldInvalid("signer", "must be a checksummed address")
+        for name, value in (("kem", self.kem), ("tls", self.tls)):
+            if len(value) != 32:
+                raise FieldInvalid(name, "must be 32 bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class EnclaveIdentity:
+    """All that a quote of this enclave vouches for, apart from the time."""
+
+    chain_id: int
+    registry: str
+    host: str
+    model_id: ModelId
+    layers: LayerRange
+    is_entry: bool
+    slice_digest: bytes
+    """32 bytes, over the tensors actually loaded."""
+    keyset: Keyset
+
+    def identity_digest(self) -> bytes:
+        """32 bytes; the same for every renewal of the quote."""
+        return _IDENTITY.hash(
+            self.chain_id,
+            to_checksum_address(self.registry),
+            to_checksum_address(self.host),
+            self.model_id,
+            self.layers.first,
+            self.layers.end,
+            self.is_entry,
+            self.slice_digest,
+            self.keyset.signer,
+            self.keyset.kem,
+            self.keyset.tls,
+        )
+
+
+def report_data(identity_digest: bytes, block_number: int, block_hash: bytes) -> bytes:
+    """The 64 bytes that a quote carries: the identity, and a block that did not exist before the
+    quote was asked for.
+    """
+    return _REPORT.hash(identity_digest, block_number, block_hash) + bytes(32)
+
+
+def enrolment_digest(
+    *,
+    chain_id: int,
+    registry: str,
+    identity_digest: bytes,
+    endpoint: str,
+    payout: str,
+    block_number: int,
+) -> bytes:
+    """The 32 bytes (EIP-712) that the enclave's signer signs, so that nobody enrols it under
+    another's bond.
+    """
+    domain = Domain("TeeTee Registry", "1", chain_id, registry)
+    return domain.digest(_ENROLMENT.hash(identity_digest, endpoint, payout, block_number))

@@ -1,0 +1,124 @@
+"""A published model's digests, and the digest of any slice of it. docs/protocol.md section 2.
+
+How the digests are made from a model's files is the business of whoever reads those files, not of
+this module.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from teetee.errors import ManifestInvalid
+from teetee.protocol.layers import MAX_LAYERS, LayerRange
+from teetee.protocol.typed_data import keccak256
+
+MAX_MANIFEST_BYTES = 8 << 20
+MAX_NAME_CHARACTERS = 128
+_FIELDS = {
+    "name",
+    "layer_count",
+    "config_digest",
+    "layer_digests",
+    "embedding_digest",
+    "head_digest",
+    "context_length",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelManifest:
+    """What `publish_model` puts on chain and what an enclave compares its own loading with. Digests
+    are 32 bytes.
+    """
+
+    name: str
+    layer_count: int
+    config_digest: bytes
+    layer_digests: tuple[bytes, ...]
+    embedding_digest: bytes
+    head_digest: bytes
+    context_length: int
+    """In tokens, prompt and answer together."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= MAX_NAME_CHARACTERS:
+            raise ManifestInvalid("name", f"must have 1 to {MAX_NAME_CHARACTERS} characters")
+        if not 1 <= self.layer_count <= MAX_LAYERS or self.layer_count != len(self.layer_digests):
+            raise ManifestInvalid(
+                "layer_count", f"must be the number of layer_digests, 1 to {MAX_LAYERS}"
+            )
+        if not 1 <= self.context_length < 1 << 32:
+            raise ManifestInvalid("context_length", "must be from 1 to 4294967295 tokens")
+        digests = (self.config_digest, *self.layer_digests, self.embedding_digest, self.head_digest)
+        if any(len(digest) != 32 for digest in digests):
+            raise ManifestInvalid("digests", "must be 32 bytes each")
+
+    def slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
+        """32 bytes, the same as the registry computes from what was published.
+
+        Raises `ManifestInvalid` when the range reaches beyond the model.
+        """
+        if layers.end > self.layer_count:
+            raise ManifestInvalid(
+                "layer_count", f"is {self.layer_count}, which does not hold {layers}"
+            )
+        digests = list(self.layer_digests[layers.first : layers.end])
+        if is_entry:
+            digests += [self.embedding_digest, self.head_digest]
+        return keccak256(b"".join(digests))
+
+    def to_json(self) -> str:
+        """Readable JSON, the same text for the same manifest."""
+        value = {
+            "name": self.name,
+            "layer_count": self.layer_count,
+            "context_length": self.context_length,
+            "config_digest": "0x" + self.config_digest.hex(),
+            "embedding_digest": "0x" + self.embedding_digest.hex(),
+            "head_digest": "0x" + self.head_digest.hex(),
+            "layer_digests": ["0x" + digest.hex() for digest in self.layer_digests],
+        }
+        return json.dumps(value, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelManifest":
+        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first thing wrong."""
+        if len(text) > MAX_MANIFEST_BYTES:
+            raise ManifestInvalid("the file", f"must not exceed {MAX_MANIFEST_BYTES} bytes")
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ManifestInvalid("the file", "must be JSON") from None
+        if not isinstance(value, dict) or set(value) != _FIELDS:
+            raise ManifestInvalid("the file", f"must be an object with exactly {sorted(_FIELDS)}")
+        if not isinstance(value["name"], str) or not isinstance(value["layer_digests"], list):
+            raise ManifestInvalid(
+                "the file", "must have a string as name and a list as layer_digests"
+            )
+        return cls(
+            name=value["name"],
+            layer_count=_number(value, "layer_count"),
+            config_digest=_digest("config_digest", value["config_digest"]),
+            layer_digests=tuple(
+                _digest("layer_digests", digest) for digest in value["layer_digests"]
+            ),
+            embedding_digest=_digest("embedding_digest", value["embedding_digest"]),
+            head_digest=_digest("head_digest", value["head_digest"]),
+            context_length=_number(value, "context_length"),
+        )
+
+
+def _number(value: dict[str, Any], field: str) -> int:
+    number = value[field]
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise ManifestInvalid(field, "must be an integer")
+    return number
+
+
+def _digest(field: str, text: object) -> bytes:
+    if not isinstance(text, str) or len(text) != 66 or not text.startswith("0x"):
+        raise ManifestInvalid(field, "must be 32 bytes as hex with 0x")
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        raise ManifestInvalid(field, "must be 32 bytes as hex with 0x") from None

@@ -1,0 +1,179 @@
+"""Choosing a path: active shards which tile a model's layers, beginning with an entry, spread over
+as many hosts and platforms as the model's policy asks for. Pure.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol, TypeVar
+
+from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.layers import LayerRange
+
+PLATFORM_TAG_BYTES = 8
+"""Contracts keep so much of a platform's id by a shard's signer, and compare only that."""
+
+
+class Stage(Protocol):
+    """What has to be known of a shard to put it into a path."""
+
+    @property
+    def shard_id(self) -> ShardId:
+        """Its number."""
+
+    @property
+    def layers(self) -> LayerRange:
+        """What it serves."""
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether it can begin a path."""
+
+    @property
+    def host(self) -> str:
+        """The wallet that owns it."""
+
+    @property
+    def platform_id(self) -> bytes:
+        """The machine it runs on, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How many different hosts and platforms a path must have to be paid."""
+
+    hosts: int = 1
+    platforms: int = 1
+
+    def is_met(self, hosts: int, platforms: int) -> bool:
+        """By a path of so many different ones."""
+        return hosts >= self.hosts and platforms >= self.platforms
+
+
+ANYWHERE = Spread()
+
+_Shard = TypeVar("_Shard", bound=Stage)
+
+
+def one_each(_shard: Stage) -> int:
+    """What a stage costs when nothing is known of it: then the fewest stages are the cheapest."""
+    return 1
+
+
+def choose_path(
+    shards: Iterable[_Shard],
+    layer_count: int,
+    model_id: ModelId,
+    *,
+    entry: ShardId | None = None,
+    without: frozenset[ShardId] = frozenset(),
+    spread: Spread = ANYWHERE,
+    cost: Callable[[_Shard], int] = one_each,
+) -> tuple[_Shard, ...]:
+    """The cheapest path that meets `spread`; among equals the one whose shard ids come first.
+
+    `shards` are the active ones of this model. `entry` fixes the first stage, `without` leaves
+    shards out. `cost` gives each stage a whole number of at least 1 (whole, so that equal sums are
+    equal); it is asked once for each shard. Without it the fewest stages win. Raises
+    `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody goes on;
+    `SpreadUnmet`.
+    """
+    usable = sorted(
+        (shard for shard in shards if shard.shard_id not in without),
+        key=lambda shard: shard.shard_id,
+    )
+    entries = [
+        shard
+        for shard in usable
+        if shard.is_entry and shard.layers.first == 0 and entry in (None, shard.shard_id)
+    ]
+    if not entries:
+        raise NoEntryShard(model_id)
+    middles = [shard for shard in usable if not shard.is_entry]
+    costs = {shard.shard_id: cost(shard) for shard in [*entries, *middles]}
+    left = _cost_left(middles, costs, layer_count)
+    if not any(shard.layers.end in left for shard in entries):
+        raise PathIncomplete(model_id, _farthest(entries, middles), layer_count)
+    if spread.is_met(*_different([*entries, *middles])):
+        for path in _paths(entries, middles, costs, left, spread):
+            if spread.is_met(*_different(path)):
+                return path
+    raise SpreadUnmet(model_id, spread.hosts, spread.platforms)
+
+
+def _paths(
+    entries: Sequence[_Shard],
+    middles: Sequence[_Shard],
+    costs: Mapping[ShardId, int],
+    left: Mapping[int, int],
+    spread: Spread,
+) -> Iterator[tuple[_Shard, ...]]:
+    """Whole paths, the best first. Of those that have come to a layer over the same hosts and
+    platforms only the best goes on: whatever follows is as good for all of them.
+    """
+    order = count()  # no two are compared beyond it
+    heap: list[tuple[int, tuple[int, ...], int, tuple[_Shard, ...]]] = []
+
+    def push(path: tuple[_Shard, ...]) -> None:
+        end = path[-1].layers.end
+        if end in left:
+            ids = tuple(shard.shard_id for shard in path)
+            spent = sum(costs[shard_id] for shard_id in ids)
+            heapq.heappush(heap, (spent + left[end], ids, next(order), path))
+
+    for shard in entries:
+        push((shard,))
+    seen = set()
+    while heap:
+        *_, path = heapq.heappop(heap)
+        end = path[-1].layers.end
+        key = (end, *_hands(path, spread))
+        if key in seen:
+            continue
+        seen.add(key)
+        if left[end] == 0:
+            yield path
+        for shard in middles:
+            if shard.layers.first == end:
+                push((*path, shard))
+
+
+def _hands(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:
+    """Its hosts and platforms; which they are matters no more once there are enough of them."""
+    hosts = frozenset(shard.host for shard in path)
+    platforms = frozenset(_tag(shard) for shard in path)
+    return (
+        hosts if len(hosts) < spread.hosts else None,
+        platforms if len(platforms) < spread.platforms else None,
+    )
+
+
+def _different(path: Sequence[_Shard]) -> tuple[int, int]:
+    return len({shard.host for shard in path}), len({_tag(shard) for shard in path})
+
+
+def _tag(shard: Stage) -> bytes:
+    return shard.platform_id[:PLATFORM_TAG_BYTES]
+
+
+def _cost_left(
+    middles: Sequence[_Shard], costs: Mapping[ShardId, int], layer_count: int
+) -> dict[int, int]:
+    """From each layer that leads to the last one: what the rest of the way costs at least."""
+    left = {layer_count: 0}
+    for shard in sorted(middles, key=lambda shard: -shard.layers.first):
+        if shard.layers.end in left:
+            found = costs[shard.shard_id] + left[shard.layers.end]
+            left[shard.layers.first] = min(found, left.get(shard.layers.first, found))
+    return left
+
+
+def _farthest(entries: Sequence[_Shard], middles: Sequence[_Shard]) -> int:
+    """The highest layer that can be reached from an entry."""
+    reached = {shard.layers.end for shard in entries}
+    for shard in sorted(middles, key=lambda shard: shard.layers.first):
+        if shard.layers.first in reached:
+            reached.add(shard.layers.end)
+    return max(reached)

@@ -1,0 +1,151 @@
+"""What an envelope holds: messages and sampling options, as JSON with exact fields and bounds.
+
+Plaintext: the reprs here show sizes only, and errors name fields and rules, never values.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from teetee.errors import PromptInvalid
+from teetee.protocol.json.strict import (
+    parse_object,
+    require_fields,
+    require_integer,
+    require_list,
+    require_text,
+)
+from teetee.protocol.request_secret import SEED_BITS
+
+Role = Literal["system", "user", "assistant"]
+
+ROLES: tuple[str, ...] = get_args(Role)
+MAX_MESSAGES = 256
+MAX_TEMPERATURE = 2.0
+MAX_TOP_K = 1_000_000
+MAX_SEED = (1 << SEED_BITS) - 1
+MAX_STOP_STRINGS = 4
+MAX_STOP_CHARACTERS = 256
+MAX_TOKENS = (1 << 32) - 1
+"""Token counts are `uint32` on chain; the model's context is the narrower bound."""
+
+_MESSAGE_FIELDS = frozenset({"role", "content"})
+_SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k", "seed", "stop", "max_tokens"})
+_PROMPT_FIELDS = frozenset({"messages", "sampling"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise PromptInvalid("messages.role", f"must be one of {', '.join(ROLES)}")
+        if not require_text(self.content, "messages.content", PromptInvalid):
+            raise PromptInvalid("messages.content", "must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. `temperature` 0 is greedy; then `top_p`, `top_k` and `seed`
+    play no part.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: no limit."""
+    seed: int | None = field(default=None, repr=False)
+    """None: derived from the request's secret."""
+    stop: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= _number(self.temperature, "sampling.temperature") <= MAX_TEMPERATURE:
+            raise PromptInvalid("sampling.temperature", f"must be from 0 to {MAX_TEMPERATURE:g}")
+        if not 0 < _number(self.top_p, "sampling.top_p") <= 1:
+            raise PromptInvalid("sampling.top_p", "must be above 0 and at most 1")
+        require_integer(self.top_k, "sampling.top_k", 0, MAX_TOP_K, PromptInvalid)
+        require_integer(self.max_tokens, "sampling.max_tokens", 1, MAX_TOKENS, PromptInvalid)
+        if self.seed is not None:
+            require_integer(self.seed, "sampling.seed", 0, MAX_SEED, PromptInvalid)
+        if len(self.stop) > MAX_STOP_STRINGS:
+            raise PromptInvalid("sampling.stop", f"must have at most {MAX_STOP_STRINGS} strings")
+        for text in self.stop:
+            if (
+                not 1
+                <= len(require_text(text, "sampling.stop", PromptInvalid))
+                <= MAX_STOP_CHARACTERS
+            ):
+                raise PromptInvalid(
+                    "sampling.stop", f"must have strings of 1 to {MAX_STOP_CHARACTERS} characters"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation so far, and how to go on with it."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.messages) <= MAX_MESSAGES:
+            raise PromptInvalid("messages", f"must have 1 to {MAX_MESSAGES} items")
+
+    def to_json(self) -> bytes:
+        """UTF-8, every field present."""
+        sampling = self.sampling
+        value = {
+            "messages": [
+                {"role": message.role, "content": message.content} for message in self.messages
+            ],
+            "sampling": {
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "top_k": sampling.top_k,
+                "seed": sampling.seed,
+                "stop": list(sampling.stop),
+                "max_tokens": sampling.max_tokens,
+            },
+        }
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Prompt":
+        """The reverse of `to_json`. Raises `PromptInvalid` naming the first field that is missing,
+        unknown or wrong.
+        """
+        value = require_fields(
+            parse_object(data, PromptInvalid), _PROMPT_FIELDS, "prompt", PromptInvalid
+        )
+        messages = require_list(value["messages"], "messages", MAX_MESSAGES, PromptInvalid)
+        return cls(tuple(_message(message) for message in messages), _sampling(value["sampling"]))
+
+
+def _message(value: object) -> Message:
+    fields = require_fields(value, _MESSAGE_FIELDS, "messages", PromptInvalid)
+    return Message(fields["role"], fields["content"])
+
+
+def _sampling(value: object) -> Sampling:
+    fields = require_fields(value, _SAMPLING_FIELDS, "sampling", PromptInvalid)
+    stop = require_list(fields["stop"], "sampling.stop", MAX_STOP_STRINGS, PromptInvalid)
+    return Sampling(
+        max_tokens=fields["max_tokens"],
+        temperature=fields["temperature"],
+        top_p=fields["top_p"],
+        top_k=fields["top_k"],
+        seed=fields["seed"],
+        stop=tuple(stop),
+    )
+
+
+def _number(value: object, name: str) -> float:
+    # Infinities and NaN fail the comparison of whoever asks.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise PromptInvalid(name, "must be a number")
+    return value

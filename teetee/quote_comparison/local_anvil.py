@@ -1,0 +1,193 @@
+"""An anvil of our own: starts empty at a time of our choice, forgets everything at the next case.
+
+It listens on loopback, on a free port, and ends with this object.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import requests
+
+from teetee.quote_comparison.compiled_contracts import ROOT
+from teetee.quote_comparison.errors import NoAnvil, PrivateChainFailed
+
+ANVIL: Final = ROOT / "toolchain" / "anvil"
+LAST_SECOND: Final = (1 << 40) - 1
+"""Contracts keep times in 40 bits."""
+
+_START_SECONDS: Final = 30.0
+_CALL_SECONDS: Final = 120.0
+# Base's own limit per transaction (EIP-7825).
+_GAS: Final = hex(1 << 24)
+_OPTIONS: Final = (
+    *("--silent", "--hardfork", "osaka", "--timestamp", "0", "--accounts", "1"),
+    *("--gas-limit", str(1 << 26), "--no-mining"),
+)
+
+
+@dataclass(frozen=True)
+class Included:
+    """A transaction that succeeded."""
+
+    gas_used: int
+    contract: str
+    """The address of what it created; empty for a call."""
+
+
+class Reverted(Exception):
+    """A contract refused; `data` is the error's bytes. Never leaves this package."""
+
+    def __init__(self, data: bytes, gas_used: int | None) -> None:
+        super().__init__("reverted")
+        self.data = data
+        self.gas_used = gas_used
+
+
+class PrivateChain:
+    """Use in `with`. Raises `NoAnvil` when it cannot start, `PrivateChainFailed` later."""
+
+    def __init__(self, anvil: Path = ANVIL) -> None:
+        self._anvil = anvil
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy has no business with loopback
+        self._process: subprocess.Popen[bytes] | None = None
+        self._url = ""
+        self._snapshot = ""
+        self._at = 0
+        self._account = ""
+
+    def __enter__(self) -> Self:
+        port = _free_port()
+        self._url = f"http://127.0.0.1:{port}"
+        try:
+            self._process = subprocess.Popen(
+                [str(self._anvil), *_OPTIONS, "--port", str(port)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self._await_answer(self._process)
+            self._account = str(self.call("eth_accounts")[0])
+            self._snapshot = str(self.call("evm_snapshot"))
+        except OSError as error:
+            self.close()
+            raise NoAnvil(str(self._anvil), error.strerror or "does not run") from None
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends anvil. Can be called twice."""
+        self._session.close()
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def begin(self, at: int) -> None:
+        """Forget everything; every block from now on has that time."""
+        self.call("evm_revert", self._snapshot)
+        self._snapshot = str(self.call("evm_snapshot"))
+        self._at = at
+
+    def create(self, code: bytes) -> str:
+        """Deploys; the address. Raises `Reverted`."""
+        return self._send({"data": "0x" + code.hex()}).contract
+
+    def send(self, to: str, data: bytes) -> Included:
+        """One call in a block of its own. Raises `Reverted`."""
+        return self._send({"to": to, "data": "0x" + data.hex()})
+
+    def read(self, to: str, data: bytes) -> bytes:
+        """What a call would return in a block of that time. Raises `Reverted`."""
+        overrides = {"time": hex(self._at)}
+        request = {"from": self._account, "to": to, "data": "0x" + data.hex(), "gas": _GAS}
+        answer = self._post("eth_call", request, "latest", None, overrides)
+        if "error" in answer:
+            raise Reverted(_revert_data(answer["error"]), None)
+        return bytes.fromhex(str(answer["result"]).removeprefix("0x"))
+
+    def call(self, method: str, *parameters: Any) -> Any:
+        """A JSON-RPC call's result. Raises `PrivateChainFailed`."""
+        answer = self._post(method, *parameters)
+        if "error" in answer:
+            raise PrivateChainFailed(method, str(answer["error"].get("message", "")))
+        return answer.get("result")
+
+    def _send(self, fields: dict[str, str]) -> Included:
+        request = {"from": self._account, "gas": _GAS, **fields}
+        transaction = self.call("eth_sendTransaction", request)
+        self.call("evm_setNextBlockTimestamp", self._at)
+        self.call("evm_mine")
+        receipt = self.call("eth_getTransactionReceipt", transaction)
+        gas_used = int(receipt["gasUsed"], 16)
+        if int(receipt["status"], 16) != 1:
+            replay = self._post("eth_call", request, "latest", None, {"time": hex(self._at)})
+            raise Reverted(_revert_data(replay.get("error", {})), gas_used)
+        return Included(gas_used, str(receipt.get("contractAddress") or ""))
+
+    def _post(self, method: str, *parameters: Any) -> dict[str, Any]:
+        request: Any = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method,
+            "params": list(parameters),
+        }
+        try:
+            response = self._session.post(self._url, json=request, timeout=_CALL_SECONDS)
+            answer: dict[str, Any] = response.json()
+        except (requests.RequestException, ValueError) as error:
+            raise PrivateChainFailed(method, type(error).__name__) from None
+        return answer
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.call("eth_chainId")
+            except PrivateChainFailed:
+                if process.poll() is not None:
+                    raise NoAnvil(
+                        str(self._anvil), f"ended with status {process.returncode}"
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise NoAnvil(str(self._anvil), "does not answer") from None
+                time.sleep(0.02)  # there is no event to await: a port that opens
+            else:
+                return
+
+
+def _revert_data(error: dict[str, Any]) -> bytes:
+    data = error.get("data")
+    try:
+        return bytes.fromhex(str(data).removeprefix("0x")) if isinstance(data, str) else b""
+    except ValueError:
+        return b""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

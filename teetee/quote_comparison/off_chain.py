@@ -1,0 +1,35 @@
+"""dcap-qvl's verdict, as it gives it: nothing added, nothing left out.
+
+`teetee.quotes.verify`, which wallets use, is stricter.
+"""
+
+from typing import Final
+
+import dcap_qvl
+
+from teetee.errors import TeeTeeError
+from teetee.quote_comparison.verdict import OffChainVerdict
+from teetee.quotes.collateral.collateral_folder import CollateralSet
+
+_PREFIX: Final = "Verification failed: "
+_PANIC: Final = "PanicException"
+_LATEST: Final = 1 << 63
+
+
+def judge(quote: bytes, collateral: CollateralSet, at: int) -> OffChainVerdict:
+    """At that Unix second, up to the collateral's root."""
+    if not 0 <= at < _LATEST:
+        return OffChainVerdict.refused(f"no Unix time: {at}")
+    try:
+        parts = collateral.as_collateral().as_dcap_qvl()
+        report = dcap_qvl.verify_with_root_ca(quote, parts, collateral.root, at)
+    except TeeTeeError as error:
+        return OffChainVerdict.refused(str(error))
+    except (ValueError, OverflowError, TypeError) as error:
+        return OffChainVerdict.refused(str(error).removeprefix(_PREFIX) or type(error).__name__)
+    except BaseException as error:
+        # A panic of the Rust library is no Exception; for hostile bytes it is a refusal too.
+        if type(error).__name__ != _PANIC:
+            raise
+        return OffChainVerdict.refused("dcap-qvl panicked")
+    return OffChainVerdict(ok=True, status=report.status, advisory_ids=tuple(report.advisory_ids))

@@ -1,0 +1,1 @@
+"""The certificates behind a quote: the PCK chain, its issuers, and what Intel's extension says."""

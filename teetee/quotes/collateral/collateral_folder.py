@@ -1,0 +1,172 @@
+"""Collateral kept as files, as a PCCS served it:
+
+    tcb_info.json       {"tcbInfo": {…}, "signature": "…"}
+    qe_identity.json    {"enclaveIdentity": {…}, "signature": "…"}
+    pck_crl.der         of the authority that issued the PCK certificate
+    root_ca_crl.der     both also as PEM, or as the hexadecimal digits that a PCCS gives
+
+Certificates beside them (*.pem, *.der, *.crt, also in `certs/` there or two folders up) complete
+the set; Intel's own need not be there.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import dcap_qvl
+
+from teetee.quotes.certificates.issuers import common_name, issuer_of_crl, signer_of
+from teetee.quotes.certificates.pck_chain import intel, pem
+from teetee.quotes.collateral.collateral import Collateral
+from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
+from teetee.quotes.errors import (
+    CertificateMalformed,
+    CollateralElsewhere,
+    CollateralInvalid,
+)
+
+TCB_INFO_FILE: Final = "tcb_info.json"
+QE_IDENTITY_FILE: Final = "qe_identity.json"
+PCK_CRL_FILE: Final = "pck_crl.der"
+ROOT_CRL_FILE: Final = "root_ca_crl.der"
+FILES: Final = (TCB_INFO_FILE, QE_IDENTITY_FILE, PCK_CRL_FILE, ROOT_CRL_FILE)
+
+MAX_FILE_BYTES: Final = 1 << 20
+_CERTIFICATE_SUFFIXES: Final = (".pem", ".der", ".crt", ".cer")
+_CRL_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
+_CRL_PEM = re.compile(rb"-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----")
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class CollateralSet:
+    """Everything that a quote is judged by, and who signed it. All certificates in DER."""
+
+    tcb_info: SignedJson
+    qe_identity: SignedJson
+    pck_crl: bytes
+    root_crl: bytes
+    tcb_signer: bytes
+    qe_signer: bytes
+    pck_authority: bytes
+    root: bytes
+
+    @classmethod
+    def read(cls, folder: Path, root_der: bytes, at: int) -> Self:
+        """The set of a folder, for a judgement at Unix time `at` below that root.
+
+        Only shapes are checked here. Raises `CollateralInvalid`.
+        """
+        files = {name: _crl(folder / name) for name in (PCK_CRL_FILE, ROOT_CRL_FILE)}
+        tcb_info = _signed_json(folder / TCB_INFO_FILE, TCB_INFO)
+        qe_identity = _signed_json(folder / QE_IDENTITY_FILE, QE_IDENTITY)
+        at_hand = (*_certificates(folder), *intel.below_the_root())
+        authority = issuer_of_crl(files[PCK_CRL_FILE], at_hand, at)
+        return cls(
+            tcb_info=tcb_info,
+            qe_identity=qe_identity,
+            pck_crl=files[PCK_CRL_FILE],
+            root_crl=files[ROOT_CRL_FILE],
+            tcb_signer=_signer(tcb_info, at_hand, at),
+            qe_signer=_signer(qe_identity, at_hand, at),
+            pck_authority=authority or intel.certificate("pck_platform_ca"),
+            root=root_der,
+        )
+
+    def as_collateral(self) -> Collateral:
+        """In dcap-qvl's form. Raises `CollateralInvalid`."""
+        root = pem(self.root)
+        try:
+            parts = dcap_qvl.QuoteCollateralV3(
+                pem(self.pck_authority) + root,
+                self.root_crl,
+                self.pck_crl,
+                pem(self.tcb_signer) + root,
+                self.tcb_info.text,
+                self.tcb_info.signature,
+                pem(self.qe_signer) + root,
+                self.qe_identity.text,
+                self.qe_identity.signature,
+            )
+        except CertificateMalformed as error:
+            raise CollateralInvalid(f"comes with a certificate that {error.rule}") from error
+        except (ValueError, TypeError) as error:
+            raise CollateralInvalid("is not in dcap-qvl's form") from error
+        return Collateral(parts.to_json())
+
+
+def require_collateral(folder: Path) -> None:
+    """Raises `CollateralElsewhere` for a folder in which no file of the set is."""
+    if not any((folder / name).exists() for name in FILES):
+        raise CollateralElsewhere(str(folder), FILES)
+
+
+def _crl(path: Path) -> bytes:
+    """DER, or whatever else the file holds: that is for the judges."""
+    content = _file(path)
+    text = content.strip()
+    if _CRL_HEX.fullmatch(text):
+        return bytes.fromhex(text.decode("ascii"))
+    enclosed = _CRL_PEM.fullmatch(text)
+    try:
+        return (
+            base64.b64decode(b"".join(enclosed[1].split()), validate=True) if enclosed else content
+        )
+    except ValueError:
+        return content
+
+
+def _signed_json(path: Path, name: str) -> SignedJson:
+    try:
+        return SignedJson.parse(_file(path).decode("utf-8"), name)
+    except UnicodeDecodeError:
+        raise CollateralInvalid(f"has a {path.name} that is not text") from None
+
+
+def _file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CollateralInvalid(f"lacks {path.name} ({reason})") from None
+    if not content or len(content) > MAX_FILE_BYTES:
+        raise CollateralInvalid(f"has a {path.name} of no bytes, or too many")
+    return content
+
+
+def _signer(signed: SignedJson, at_hand: tuple[bytes, ...], at: int) -> bytes:
+    """Who signed it. Nobody known: Intel's newest, with which it will be found to be forged."""
+    found = signer_of(signed.text.encode(), signed.signature, at_hand, at)
+    named = (der for der in at_hand if "TCB Signing" in common_name(der))
+    return found or next(named, intel.certificate("tcb_signing_2025"))
+
+
+def _certificates(folder: Path) -> Iterator[bytes]:
+    """DER of all that lie beside the collateral; what is none is passed over."""
+    for place in (folder, folder / "certs", folder.parent.parent / "certs"):
+        try:
+            paths = sorted(place.iterdir()) if place.is_dir() else []
+        except OSError:
+            continue
+        for path in paths:
+            if path.suffix.lower() in _CERTIFICATE_SUFFIXES and not path.name.endswith("crl.der"):
+                yield from _certificates_in(path)
+
+
+def _certificates_in(path: Path) -> Iterator[bytes]:
+    try:
+        content = _file(path)
+    except CollateralInvalid:
+        return
+    bodies = _PEM.findall(content)
+    for body in bodies:
+        try:
+            yield base64.b64decode(b"".join(body.split()), validate=True)
+        except ValueError:
+            continue
+    if not bodies:
+        yield content
