@@ -117,7 +117,7 @@ class Enrolling:
         )
 
     def _argument(self, quote: bytes) -> bytes:
-        """As `teetee.chain.contracts.verifiers` has it: the adapter to Automata takes the PEM chain too."""
+        """The adapter to Automata takes the PEM chain too (`chain.contracts.verifiers`)."""
         parsed = parse(quote)
         is_adapter = automata_behind(str(self.contracts.verifier.address)) is not None
         return parsed.core + parsed.pck_chain if is_adapter else parsed.core

@@ -1,1 +1,1 @@
-"""What wallet, oracle, shard and web app must agree on, byte for byte. Start at docs/protocol.md."""
+"""What wallet, oracle, shard and web app must agree on, byte for byte: docs/protocol.md."""

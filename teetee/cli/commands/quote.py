@@ -13,7 +13,8 @@ from teetee.cli.session import FAILED, Session, with_session
 from teetee.quote_comparison import Court, VerdictPair
 from teetee.quote_comparison.errors import TimeImpossible
 from teetee.quote_comparison.local_anvil import LAST_SECOND
-from teetee.quotes.certificates.pck_chain import certificate_file, intel
+from teetee.quotes.certificates import intel
+from teetee.quotes.certificates.pck_chain import certificate_file
 from teetee.quotes.collateral.collateral_folder import require_collateral
 from teetee.quotes.quote_description import Anatomy
 from teetee.quotes.quote_file import read_quote

@@ -27,7 +27,8 @@ from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import DeclineReason, Opened
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.client.contracts import Contracts
-from teetee.client.hosting.hosting import Hosting, enclave_statement
+from teetee.client.hosting import enclave_statement
+from teetee.client.hosting.hosting import Hosting
 from teetee.client.requests import answer_stream
 from teetee.client.verification.quote_check import PccsCollateral, QuoteCheck
 from teetee.collateral import PccsReader, Synchronization

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from teetee.quote_comparison import Court, VerdictPair
-from teetee.quotes.certificates.pck_chain import intel
+from teetee.quotes.certificates import intel
 from tests.teetee.chain.local_chain import compile_contracts
 from tests.teetee.quotes import recorded
 

@@ -18,7 +18,8 @@ from dataclasses import replace
 import pytest
 
 from teetee.quote_comparison import Court, VerdictPair
-from teetee.quotes.certificates.pck_chain import intel, pem, pem_bodies
+from teetee.quotes.certificates import intel
+from teetee.quotes.certificates.pck_chain import pem, pem_bodies
 from teetee.quotes.quote import Quote
 from tests.teetee.chain.local_chain import compile_contracts
 from tests.teetee.verdicts.test_court import TDX_CASES, folder_of, recorded
