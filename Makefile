@@ -73,7 +73,7 @@ $(STAMPS)/node: package.json package-lock.json toolchain/solc
 # One file for every machine of its kind: the instruction set is chosen when it is loaded. CXX=… takes another compiler.
 NATIVE := build/native/libteetee_native.so
 native: $(NATIVE) ## the C++ step of the runtime, where there is a compiler
-$(NATIVE): toolchain/build-native.sh $(wildcard shard_runtime/native/source/*)
+$(NATIVE): toolchain/build-native.sh $(shell find shard_runtime/backends/native/source -type f)
 	@toolchain/build-native.sh $@
 
 # ---------------------------------------------------------------- using

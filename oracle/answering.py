@@ -20,8 +20,8 @@ from oracle.errors import NoPath, Stopped
 from oracle.live_text import Finished, Interrupted, LiveTexts
 from oracle.paths import Paths
 from oracle.records import Answered, Made, Opening, Refused
+from shard_runtime.engine.entry.path_search import PathFailure, blamed_for, is_full
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
-from shard_runtime.path_search import PathFailure, blamed_for, is_full
 from teetee.chain.types.requests import DeclineReason, Request
 from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
 from teetee.protocol.answer import Answer, FinishReason

@@ -24,7 +24,7 @@ from teetee.protocol.path import ANYWHERE, Spread
 
 
 class ChainPeers:
-    """Fulfils `shard_runtime.peers.PeerDirectory`. `poll` is called by one loop, the rest by any
+    """Fulfils `shard_runtime.PeerDirectory`. `poll` is called by one loop, the rest by any
     thread.
     """
 

@@ -17,7 +17,7 @@ from teetee.protocol.manifest import ModelManifest
 
 HELP = """Publish a model: its digests, its prices, and which images may run it.
 
-The manifest is what `python -m shard_runtime digest MODEL` writes. Prices are tokens per LLM token.
+The manifest is what `python -m shard_tools digest MODEL` writes. Prices are tokens per LLM token.
 
 \b
     ape run publish_model --manifest manifest.json --input-price 0.0001 --output-price 0.0003 \\

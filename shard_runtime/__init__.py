@@ -73,23 +73,23 @@ states, which count as plaintext too, in the stages and inside TLS. None of them
 part of an error or a repr.
 """
 
-from shard_runtime.entry import Entry
-from shard_runtime.entry_engine import EntrySettings
-from shard_runtime.generation import Generation, PathChange
-from shard_runtime.heartbeats import HeartbeatSettings
-from shard_runtime.identity import LinkIdentity, StageIdentity
+from shard_runtime.backends.loading import Compute, load_shard
+from shard_runtime.backends.shard import Shard
+from shard_runtime.engine.entry.engine import EntrySettings
+from shard_runtime.engine.entry.entry import Entry
+from shard_runtime.engine.entry.generation import Generation, PathChange
+from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
+from shard_runtime.engine.stage.stage import Stage, StageSettings
+from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.listener import Listener
+from shard_runtime.links.peers import FixedDirectory, Peer, PeerDirectory
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_links import TlsLinks
-from shard_runtime.model.digests import publish
-from shard_runtime.model.shard import Shard
-from shard_runtime.model.source import ModelSource, open_model
-from shard_runtime.model.split import split_layers
-from shard_runtime.model.tokenizer import ModelTokenizer, load_tokenizer
-from shard_runtime.peers import FixedDirectory, Peer, PeerDirectory
-from shard_runtime.shard_loading import Compute, load_shard
-from shard_runtime.stage import Stage, StageSettings
+from shard_runtime.model_files.digests import publish
+from shard_runtime.model_files.source import ModelSource, open_model
+from shard_runtime.model_files.split import split_layers
+from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer, load_tokenizer
 
 __all__ = [
     "Compute",

@@ -45,7 +45,7 @@ teetee.errors.Fatal
 └── CheckFailed             a process that `check` started gave up
 """
 
-from shard_runtime.faults import Fault
+from shard_runtime.abort_reason import Fault
 from teetee.errors import Fatal, Retryable
 
 
@@ -362,7 +362,7 @@ class HostsInvalid(PlanError):
         found = "is missing" if value is None else f"is {value!r:.80}"
         super().__init__(
             f"{file}: {field} {found}, and {expected} is expected. Correct it; "
-            "`python -m shard_runtime plan --help` shows an example."
+            "`python -m shard_tools plan --help` shows an example."
         )
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles shard_runtime/native/source into one shared library: the kernels once for each instruction
+# Compiles shard_runtime/backends/native/source into one shared library: the kernels once for each instruction
 # set, chosen among when it is loaded. Without a compiler it says so and leaves everything as it is:
 # the torch path then computes, slower.
 #
@@ -8,7 +8,7 @@ set -eu
 
 library=$1
 shift
-source=$(dirname "$0")/../shard_runtime/native/source
+source=$(dirname "$0")/../shard_runtime/backends/native/source
 compiler=${CXX:-}
 for candidate in g++ c++ clang++; do
     [ -n "$compiler" ] || ! command -v "$candidate" >/dev/null 2>&1 || compiler=$candidate
@@ -29,7 +29,7 @@ compile() { # object, source file, flags
     object=$1 file=$2
     shift 2
     # shellcheck disable=SC2086 — flags are words
-    "$compiler" $flags "$@" -c "$source/$file" -o "$objects/$object.o"
+    "$compiler" $flags -I"$source" "$@" -c "$source/$file" -o "$objects/$object.o"
 }
 
 case $("$compiler" -dumpmachine) in
@@ -40,7 +40,9 @@ x86_64*)
     ;;
 esac
 compile kernels_portable kernels.cpp "$@"
-for part in library pack threads; do compile "$part" "$part.cpp" "$@"; done
+compile library library.cpp "$@"
+compile pack matmul/pack.cpp "$@"
+compile threads threads.cpp "$@"
 
 mkdir -p "$(dirname "$library")"
 case $("$compiler" -dumpmachine) in

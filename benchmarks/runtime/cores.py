@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from shard_runtime.check import memory
+from shard_tools.check import memory
 
 
 def usable() -> tuple[int, ...]:

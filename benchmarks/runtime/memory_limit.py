@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.runtime import cores
 from benchmarks.runtime.workers import Command, serve, started
-from shard_runtime.check.processes import WorkerProcess
+from shard_tools.check.processes import WorkerProcess
 
 TIMES = 20
 _ROW = 4096

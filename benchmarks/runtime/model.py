@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.errors import ModelMissing, ToolMissing
 from shard_runtime import open_model
-from shard_runtime.model.architecture import Architecture
+from shard_runtime.architecture import Architecture
 
 KEPT = Path("build/benchmarks")
 NAME = "SmolLM2-135M-Instruct"

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from shard_runtime.model.source import ModelSource
-from shard_runtime.native import (
+from shard_runtime.backends.native import (
     Crew,
     NativeCache,
     NativeEmbedding,
@@ -14,7 +13,8 @@ from shard_runtime.native import (
     NativeSpan,
     Precision,
 )
-from shard_runtime.native.shard import load_native_shard
+from shard_runtime.backends.native.native_shard import load_native_shard
+from shard_runtime.model_files.source import ModelSource
 from teetee.protocol.layers import LayerRange
 
 

@@ -14,8 +14,8 @@ from functools import partial
 import torch
 
 from benchmarks.runtime.native_model import NativeModel
-from shard_runtime.native import NativeSpan, load_library
-from shard_runtime.native.memory import Pages
+from shard_runtime.backends.native import NativeSpan, load_library
+from shard_runtime.backends.native.memory import Pages
 
 ROWS = (1, 2, 4, 8)
 PROMPT, CHUNK, DECODED = 256, 64, 128

@@ -15,10 +15,10 @@ from benchmarks.runtime.sample import Moments, Sample, overlap_share, sample_of
 from benchmarks.runtime.workers import started
 from benchmarks.runtime.workload import Workload
 from shard_runtime import Peer, split_layers
-from shard_runtime.check.loopback import loopback_peer
-from shard_runtime.check.peers_json import peer_to_json
-from shard_runtime.check.processes import WorkerProcess
-from shard_runtime.native import NativeUnavailable, load_library
+from shard_runtime.backends.native import NativeUnavailable, load_library
+from shard_tools.check.loopback import loopback_peer
+from shard_tools.check.peers_json import peer_to_json
+from shard_tools.check.processes import WorkerProcess
 from teetee.protocol.identifiers import ShardId
 
 FP32, INT8, BF16 = "fp32", "int8", "bf16"

@@ -13,9 +13,9 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from shard_runtime.links.seam import Links, Lost, Receive
+from shard_runtime.backends.shard import Shard
+from shard_runtime.links.port import Links, Lost, Receive
 from shard_runtime.links.stream import TlsStream
-from shard_runtime.model.shard import Shard
 from teetee.protocol.commitments import RunningCommitment
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.receipts import SignedReceipt, StageReceipt

@@ -25,10 +25,10 @@ from shard_runtime import (
     load_shard,
     open_model,
 )
-from shard_runtime.check.loopback import PATIENT, LoopbackStage
-from shard_runtime.check.peers_json import peer_from_json
-from shard_runtime.model.tokenizer_files import TokenizerFiles
-from shard_runtime.path_search import fixed_path
+from shard_runtime.engine.entry.path_search import fixed_path
+from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
+from shard_tools.check.loopback import PATIENT, LoopbackStage
+from shard_tools.check.peers_json import peer_from_json
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling

@@ -11,8 +11,8 @@ from benchmarks.runtime.ring import FP32
 from benchmarks.runtime.sample import Moments, Sample, sample_of
 from benchmarks.runtime.workers import started
 from benchmarks.runtime.workload import Workload
-from shard_runtime.check import reference
-from shard_runtime.check.processes import WorkerProcess
+from shard_tools.check import reference
+from shard_tools.check.processes import WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.runtime.cores import pinned
-from shard_runtime.check.processes import WorkerProcess
+from shard_tools.check.processes import WorkerProcess
 from teetee.errors import TeeTeeError
 
 Command = dict[str, Any]

@@ -54,7 +54,7 @@ def prepare_model(supervisor: Supervisor, folders: Folders, named: Path | None) 
     folder = weights if weights.is_dir() else PREPARED / _name(weights)
     if not weights.is_dir() and not (folder / "tokenizer.json").is_file():
         _prepare(supervisor, weights, folder)
-    argv: list[Argument] = [sys.executable, "-m", "shard_runtime", "digest", folder, "--json"]
+    argv: list[Argument] = [sys.executable, "-m", "shard_tools", "digest", folder, "--json"]
     run = supervisor.run("digest", argv, environment(), seconds=SECONDS)
     folders.manifest.write_bytes(run.out)
     return Model(folder, ModelManifest.from_json(run.out.decode()))
@@ -77,6 +77,6 @@ def _prepare(supervisor: Supervisor, weights: Path, folder: Path) -> None:
     PREPARED.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=PREPARED) as parent:
         made = Path(parent) / folder.name
-        argv = (sys.executable, "-m", "shard_runtime", "prepare", weights, made)
+        argv = (sys.executable, "-m", "shard_tools", "prepare", weights, made)
         supervisor.run("prepare", argv, environment(), seconds=SECONDS, log_out=True)
         made.replace(folder)

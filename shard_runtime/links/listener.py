@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from OpenSSL import SSL
 
 from shard_runtime.errors import HandshakeFailed, LinkClosed, PortUnavailable
-from shard_runtime.identity import LinkIdentity
+from shard_runtime.links.identity import LinkIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.stream import Stream, TlsStream, describe, set_kernel_timeouts
 from shard_runtime.links.tls_context import LINK_ALPN, Accepts, peer_tls, server_context

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from shard_runtime.errors import PeerUnknown
-from shard_runtime.links.seam import Lost, Receive
-from shard_runtime.peers import PeerDirectory
+from shard_runtime.links.peers import PeerDirectory
+from shard_runtime.links.port import Lost, Receive
 from teetee.protocol.identifiers import ShardId
 
 Tamper = Callable[[ShardId, bytes], bytes | None]

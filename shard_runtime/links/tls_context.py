@@ -9,7 +9,7 @@ from cryptography.x509 import load_der_x509_certificate
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
-from shard_runtime.identity import LinkIdentity
+from shard_runtime.links.identity import LinkIdentity
 from teetee.enclave.keys import certificate_fingerprint
 from teetee.errors import KeyInvalid
 

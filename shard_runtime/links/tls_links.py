@@ -2,14 +2,14 @@
 
 import threading
 
-from shard_runtime.identity import LinkIdentity
+from shard_runtime.links.identity import LinkIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.listener import Listener
-from shard_runtime.links.outgoing import OutgoingLink
-from shard_runtime.links.seam import Lost, Receive
+from shard_runtime.links.outgoing_link import OutgoingLink
+from shard_runtime.links.peers import PeerDirectory
+from shard_runtime.links.port import Lost, Receive
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_context import LINK_ALPN
-from shard_runtime.peers import PeerDirectory
 from teetee.protocol.identifiers import ShardId
 
 

@@ -30,6 +30,9 @@ from oracle.errors import NoPath, Stopped
 from oracle.live_text import LiveTexts
 from oracle.logs import open_log
 from oracle.records import Answered, Opening, Refused
+from shard_runtime.abort_reason import Fault
+from shard_runtime.engine.entry.generation import Generation
+from shard_runtime.engine.entry.path_search import PATH_FAILURES, PathFailure, blamed_for
 from shard_runtime.errors import (
     CacheFull,
     ContextOverflow,
@@ -40,9 +43,6 @@ from shard_runtime.errors import (
     StageMisbehaved,
     StageSilent,
 )
-from shard_runtime.faults import Fault
-from shard_runtime.generation import Generation
-from shard_runtime.path_search import PATH_FAILURES, PathFailure, blamed_for
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import Retryable
 from teetee.protocol.envelope import open_answer, seal_prompt

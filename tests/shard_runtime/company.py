@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 
 from teetee.protocol.prompt import Sampling
+from tests.shard_runtime.engine.test_batching import at_once, tokens
 from tests.shard_runtime.rings import Ring
-from tests.shard_runtime.test_batching import at_once, tokens
 from tests.shard_runtime.tiny_models import prompt_of
 
 Answer = tuple[int, ...]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-from shard_runtime.frames import Alive, Heartbeat, Hidden, Load, decode
+from shard_runtime.links.frames import Alive, Heartbeat, Hidden, Load, decode
 from shard_runtime.links.memory_links import MemoryNetwork
 from teetee.protocol.identifiers import ShardId
 from tests.shard_runtime.rings import Ring

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from shard_runtime.frames import Hidden, Open, RunId, Segment, decode, encode
+from shard_runtime.links.frames import Hidden, Open, RunId, Segment, decode, encode
 from teetee.protocol.identifiers import RequestId, ShardId
 from tests.shard_runtime.failing import network
 from tests.shard_runtime.rings import Ring

@@ -26,11 +26,11 @@ from shard_runtime import (
     load_shard,
     load_tokenizer,
 )
+from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
+from shard_runtime.engine.entry.path_search import fixed_path
 from shard_runtime.errors import PeerUnknown
-from shard_runtime.heartbeats import HeartbeatSettings
 from shard_runtime.links.memory_links import MemoryNetwork, Tamper
-from shard_runtime.links.seam import Links
-from shard_runtime.path_search import fixed_path
+from shard_runtime.links.port import Links
 from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId

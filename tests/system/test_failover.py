@@ -11,7 +11,7 @@ given a stage without a replica, and a request whose text has begun to come
         it should then be declined for want of a path, with everything back and nobody penalised
         the next one should be answered when the stage is back
 
-That no cache stays is seen from within: tests/shard_runtime/test_failover.py.
+That no cache stays is seen from within: tests/shard_runtime/engine/test_failover.py.
 """
 
 from collections.abc import Callable, Iterator

@@ -47,8 +47,8 @@ from teetee.quotes import certificate_chain_der, rebuild
 from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import TEE, LocalChain, compile_contracts, running_anvil
+from tests.teetee.cli.terminal import at_lab, teetee
 from tests.teetee.client.lab import AttestedChain, AtWork, Lab, LabEnclave, borrowed
-from tests.teetee.command.terminal import at_lab, teetee
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -35,8 +35,8 @@ from teetee.collateral.kinds import kind_of, kinds_of_shards
 from teetee.errors import FieldInvalid
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
 from teetee.quotes.tcb_status import TcbStatus
+from tests.teetee.cli.terminal import at_lab, teetee
 from tests.teetee.client.lab import Lab, borrowed, running_lab
-from tests.teetee.command.terminal import at_lab, teetee
 
 KIND = PlatformKind(FMSPC, bytes(2))
 EVERYTHING = ["root CRL", "platform CRL", "QE identity 20", f"TCB info {KIND} 20"]

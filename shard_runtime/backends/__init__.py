@@ -1,0 +1,1 @@
+"""What computes a shard: torch, or the native kernels."""

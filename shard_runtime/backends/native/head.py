@@ -1,0 +1,58 @@
+"""What an entry computes beyond its layers: rows of the embedding, and logits. A tied embedding is
+one matrix for both.
+"""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+
+from shard_runtime.backends.native.errors import NativeRefused
+from shard_runtime.backends.native.matrix import NativeMatrix
+from shard_runtime.backends.native.memory import checked
+from shard_runtime.backends.native.thread_pool import Crew
+from shard_runtime.backends.native.views import HeadView
+
+
+class NativeEmbedding:
+    """Rows of (V, H), as exact as the matrix holds them."""
+
+    def __init__(self, matrix: NativeMatrix) -> None:
+        self.matrix = matrix
+
+    def rows(self, token_ids: Sequence[int]) -> torch.Tensor:
+        """(R,) → (R, H) float32. Raises `NativeRefused` for a token outside the vocabulary."""
+        return self.matrix.get(token_ids)
+
+
+class NativeHead:
+    """Final norm and LM head. One call at a time."""
+
+    def __init__(
+        self, norm: torch.Tensor, matrix: NativeMatrix, *, norm_epsilon: float, crew: Crew
+    ) -> None:
+        self._norm = checked("a norm", norm, (matrix.columns,)).clone()
+        self._matrix = matrix
+        self._crew = crew
+        self._view = HeadView(self._norm.data_ptr(), matrix.view, norm_epsilon, 0)
+
+    @property
+    def weight_bytes(self) -> int:
+        return self._matrix.bytes
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(R, H) → (R, V) float32."""
+        if hidden.dim() != 2:
+            raise NativeRefused("hidden states", f"{hidden.dim()} dimensions", 2)
+        rows = hidden.shape[0]
+        hidden = checked("hidden states", hidden, (rows, self._matrix.columns))
+        logits = torch.empty(rows, self._matrix.rows)
+        if self._crew.calls.teetee_head(
+            self._crew.handle,
+            ctypes.addressof(self._view),
+            hidden.data_ptr(),
+            rows,
+            logits.data_ptr(),
+        ):
+            raise MemoryError("The native head got no scratch memory.")
+        return logits

@@ -1,0 +1,102 @@
+"""Finds and loads the shared library, and chooses the instruction set.
+
+Two settings, read here and nowhere else: TEETEE_NATIVE_LIBRARY is the library's path (else it is
+looked for where `make native` puts it), TEETEE_NATIVE_INSTRUCTIONS one of portable, avx2, avx512
+(else the fastest that this CPU runs). All of them give the same numbers, to the bit.
+"""
+
+import ctypes
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from shard_runtime.backends.native.errors import NativeUnavailable
+from shard_runtime.backends.native.views import ABI
+
+LIBRARY_SETTING = "TEETEE_NATIVE_LIBRARY"
+INSTRUCTIONS_SETTING = "TEETEE_NATIVE_INSTRUCTIONS"
+BUILT = Path(__file__).parents[3] / "build" / "native" / "libteetee_native.so"
+
+_int, _long, _float, _pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+
+# name → result, arguments
+_FUNCTIONS: Mapping[str, tuple[type | None, tuple[type, ...]]] = {
+    "teetee_abi": (_int, ()),
+    "teetee_instructions": (ctypes.c_char_p, (_int,)),
+    "teetee_runs_here": (_int, (_int,)),
+    "teetee_crew_open": (_pointer, (_int, _int)),
+    "teetee_crew_close": (None, (_pointer,)),
+    "teetee_wait_awake": (_int, (_pointer, _long, _long)),
+    "teetee_matrix_bytes": (_long, (_long, _long, _int)),
+    "teetee_matrix_clear": (None, (_pointer,)),
+    "teetee_matrix_put": (_int, (_pointer, _long, _long, _pointer)),
+    "teetee_matrix_get": (None, (_pointer, _pointer, _long, _pointer)),
+    "teetee_layers": (_int, (_pointer, _pointer, _pointer, _long, _pointer, _long)),
+    "teetee_head": (_int, (_pointer, _pointer, _pointer, _long, _pointer)),
+    "teetee_rotary": (None, (_pointer, _long, _long, _long, _float, _pointer, _pointer)),
+    "teetee_rms_norm": (None, (_int, _pointer, _pointer, _float, _long, _pointer)),
+    "teetee_quantize": (None, (_int, _pointer, _long, _pointer, _pointer, _pointer)),
+    "teetee_silu": (None, (_int, _pointer, _pointer, _long, _pointer)),
+    "teetee_rope": (None, (_int, _pointer, _pointer, _pointer, _long)),
+    "teetee_attend": (None, (_int, _pointer)),
+    "teetee_read": (ctypes.c_uint64, (_pointer, _long)),
+    "teetee_multiply": (_int, (_int, _pointer, _pointer, _long, _pointer, _int)),
+}
+
+
+class Library:
+    """The loaded library. Its calls let other Python threads run meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `NativeUnavailable`."""
+        try:
+            self.calls = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise NativeUnavailable(f"{path} cannot be loaded ({error})") from error
+        for name, (result, arguments) in _FUNCTIONS.items():
+            try:
+                function = getattr(self.calls, name)
+            except AttributeError as error:
+                raise NativeUnavailable(f"{path} has no {name}") from error
+            function.restype, function.argtypes = result, arguments
+        if (found := self.calls.teetee_abi()) != ABI:
+            raise NativeUnavailable(f"{path} has version {found}, and {ABI} is needed")
+
+    def instructions(self) -> list[str]:
+        """What the library was built for and this CPU runs, the plainest first."""
+        return [name for index, name in enumerate(self._names()) if self._runs(index)]
+
+    def index_of(self, instructions: str | None) -> int:
+        """The library's number for an instruction set; None: the fastest.
+
+        Raises `NativeUnavailable`.
+        """
+        usable = self.instructions()
+        name = instructions or usable[-1]
+        if name not in usable:
+            raise NativeUnavailable(f"instruction set {name!r} is not among {usable}")
+        return self._names().index(name)
+
+    def _names(self) -> list[str]:
+        names: list[str] = []
+        while (name := self.calls.teetee_instructions(len(names))) is not None:
+            names.append(name.decode())
+        return names
+
+    def _runs(self, index: int) -> bool:
+        return bool(self.calls.teetee_runs_here(index))
+
+
+@cache
+def load_library() -> Library:
+    """Loaded once. Raises `NativeUnavailable`, and tries again the next time."""
+    path = Path(os.environ.get(LIBRARY_SETTING) or BUILT)
+    if not path.is_file():
+        raise NativeUnavailable(f"there is no {path}")
+    return Library(path)
+
+
+def chosen_instructions() -> str | None:
+    """What the environment forces, if it does."""
+    return os.environ.get(INSTRUCTIONS_SETTING) or None

@@ -1,0 +1,187 @@
+// The C boundary: what shard_runtime/backends/native calls. Arguments have been checked in Python. Functions
+// that can fail give 0 for success.
+#include <cmath>
+#include <new>
+
+#include "kernels.h"
+#include "matmul/pack.h"
+#include "scratch.h"
+#include "layer/step.h"
+#include "threads.h"
+
+#define TEETEE_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace teetee {
+namespace {
+
+const Kernels* const kKernels[] = {
+    &kPortableKernels,
+#if defined(__x86_64__)
+    &kAvx2Kernels,
+    &kAvx512Kernels,
+#endif
+};
+constexpr int32_t kKernelsCount = sizeof kKernels / sizeof kKernels[0];
+
+struct Crew {
+  Crew(const Kernels& chosen, int count) : kernels(chosen), threads(count) {}
+  const Kernels& kernels;
+  Threads threads;
+  Scratch scratch;
+};
+
+// The pass's part of the spans: rows [done, done + rows) of them all.
+int64_t cut(const Span* spans, int64_t count, int64_t done, int64_t rows, Span* cuts) {
+  int64_t found = 0, before = 0;
+  for (int64_t i = 0; i < count && before < done + rows; before += spans[i].rows, i++) {
+    const int64_t skipped = done > before ? done - before : 0;
+    const int64_t end = done + rows - before < spans[i].rows ? done + rows - before : spans[i].rows;
+    if (skipped >= end) continue;
+    cuts[found++] = {spans[i].cache, spans[i].capacity, spans[i].first + skipped, end - skipped};
+  }
+  return found;
+}
+
+bool pass_layers(Crew& crew, LayersStep step) {
+  step.longest = 0;
+  for (int64_t i = 0; i < step.span_count; i++) {
+    const int64_t end = round_up(step.spans[i].first + step.spans[i].rows, kPositions);
+    step.longest = end > step.longest ? end : step.longest;
+  }
+  uint8_t* memory = crew.scratch.hold(step.place(nullptr, crew.threads.count()));
+  if (!memory) return false;
+  step.place(memory, crew.threads.count());
+  crew.threads.run(crew.kernels.layers, &step);
+  return true;
+}
+
+}  // namespace
+}  // namespace teetee
+
+using namespace teetee;
+
+TEETEE_EXPORT int32_t teetee_abi() { return kAbi; }
+
+// Names from the plainest instruction set to the fastest; null beyond the last.
+TEETEE_EXPORT const char* teetee_instructions(int32_t index) {
+  return index >= 0 && index < kKernelsCount ? kKernels[index]->name : nullptr;
+}
+
+TEETEE_EXPORT int32_t teetee_runs_here(int32_t index) { return kKernels[index]->runs_here(); }
+
+TEETEE_EXPORT Crew* teetee_crew_open(int32_t instructions, int32_t threads) try {
+  return new Crew(*kKernels[instructions], threads);
+} catch (...) {
+  return nullptr;
+}
+
+TEETEE_EXPORT void teetee_crew_close(Crew* crew) { delete crew; }
+
+TEETEE_EXPORT int32_t teetee_wait_awake(const int64_t* value, int64_t seen, int64_t nanoseconds) {
+  return wait_awake(*value, seen, nanoseconds);
+}
+
+TEETEE_EXPORT int64_t teetee_matrix_bytes(int64_t rows, int64_t columns, int32_t precision) {
+  return matrix_bytes(rows, columns, precision);
+}
+
+TEETEE_EXPORT void teetee_matrix_clear(const Matrix* matrix) { clear(*matrix); }
+
+TEETEE_EXPORT int32_t teetee_matrix_put(const Matrix* matrix, int64_t first, int64_t count, const float* numbers) {
+  return put_rows(*matrix, first, count, numbers) ? 0 : 1;
+}
+
+TEETEE_EXPORT void teetee_matrix_get(const Matrix* matrix, const int64_t* rows, int64_t count, float* numbers) {
+  for (int64_t i = 0; i < count; i++) get_row(*matrix, rows[i], numbers + i * matrix->columns);
+}
+
+// hidden (rows, hidden_size) through all layers, in place; rows is the sum over the spans.
+TEETEE_EXPORT int32_t teetee_layers(Crew* crew, const Model* model, const Span* spans, int64_t span_count, float* hidden, int64_t rows) {
+  Span cuts[kRowsPerPass];
+  for (int64_t done = 0; done < rows; done += kRowsPerPass) {
+    LayersStep step{};
+    step.model = model;
+    step.rows = rows - done < kRowsPerPass ? rows - done : kRowsPerPass;
+    step.spans = cuts;
+    step.span_count = cut(spans, span_count, done, step.rows, cuts);
+    step.hidden = hidden + done * model->hidden_size;
+    if (!pass_layers(*crew, step)) return 1;
+  }
+  return 0;
+}
+
+TEETEE_EXPORT int32_t teetee_head(Crew* crew, const Head* head, const float* hidden, int64_t rows, float* logits) {
+  for (int64_t done = 0; done < rows; done += kRowsPerPass) {
+    HeadStep step{};
+    step.head = head;
+    step.rows = rows - done < kRowsPerPass ? rows - done : kRowsPerPass;
+    step.hidden = hidden + done * head->matrix.columns;
+    step.logits = logits + done * head->matrix.rows;
+    uint8_t* memory = crew->scratch.hold(step.place(nullptr));
+    if (!memory) return 1;
+    step.place(memory);
+    crew->threads.run(crew->kernels.head, &step);
+  }
+  return 0;
+}
+
+// Rows [first, first + count) of cosines and sines, (count, half) each. In double, so that no
+// vector library decides the last bit.
+TEETEE_EXPORT void teetee_rotary(const float* frequencies, int64_t half, int64_t first, int64_t count, float amplitude, float* cosines, float* sines) {
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t d = 0; d < half; d++) {
+      const float angle = static_cast<float>(first + i) * frequencies[d];
+      cosines[i * half + d] = static_cast<float>(std::cos(static_cast<double>(angle))) * amplitude;
+      sines[i * half + d] = static_cast<float>(std::sin(static_cast<double>(angle))) * amplitude;
+    }
+}
+
+// ---- single kernels, for tests
+
+TEETEE_EXPORT void teetee_rms_norm(int32_t instructions, const float* x, const float* weight, float epsilon, int64_t n, float* out) {
+  kKernels[instructions]->rms_norm(x, weight, epsilon, n, out);
+}
+
+TEETEE_EXPORT void teetee_quantize(int32_t instructions, const float* x, int64_t n, int8_t* numbers, float* scales, int32_t* corrections) {
+  kKernels[instructions]->quantize(x, n, numbers, scales, corrections);
+}
+
+TEETEE_EXPORT void teetee_silu(int32_t instructions, const float* gate, const float* up, int64_t n, float* out) {
+  kKernels[instructions]->silu(gate, up, n, out);
+}
+
+TEETEE_EXPORT void teetee_rope(int32_t instructions, float* head, const float* cosines, const float* sines, int64_t half) {
+  kKernels[instructions]->rope(head, cosines, sines, half);
+}
+
+// x (rows, columns) times the matrix: out (rows, outputs).
+TEETEE_EXPORT int32_t teetee_multiply(int32_t instructions, const Matrix* matrix, const float* x, int64_t rows, float* out, int32_t adds) {
+  const int64_t columns = matrix->columns;
+  Scratch scratch;
+  uint8_t* memory = scratch.hold([&] { Pieces counted(nullptr); counted.rows(rows, columns, matrix->precision); return counted.used(); }());
+  if (!memory) return 1;
+  Pieces pieces(memory);
+  const Rows left = pieces.rows(rows, columns, matrix->precision);
+  for (int64_t row = 0; row < rows; row++)
+    for (int64_t k = 0; k < columns; k++) left.floats[row * left.stride + k] = x[row * columns + k];
+  kKernels[instructions]->prepare(left, rows, columns);
+  kKernels[instructions]->multiply(*matrix, left, rows, out, adds != 0);
+  return 0;
+}
+
+TEETEE_EXPORT void teetee_attend(int32_t instructions, const AttentionCase* attention) {
+  kKernels[instructions]->attend(*attention);
+}
+
+// ---- what the memory gives, for benchmarks
+
+// Reads all of it, asking 16 KiB ahead as the kernels do.
+TEETEE_EXPORT uint64_t teetee_read(const uint64_t* words, int64_t count) {
+  constexpr int64_t kAhead = (16 << 10) / sizeof(uint64_t), kLine = 8;
+  uint64_t sums[kLine] = {};
+  for (int64_t i = 0; i + kLine <= count; i += kLine) {
+    __builtin_prefetch(words + i + kAhead, 0, 2);
+    for (int64_t j = 0; j < kLine; j++) sums[j] += words[i + j];
+  }
+  return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+}

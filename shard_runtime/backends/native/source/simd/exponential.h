@@ -1,0 +1,24 @@
+// e to the x, within 2 units in the last place (the polynomial is that of Cephes' expf).
+#pragma once
+#include "simd/simd.h"
+
+namespace teetee::TEETEE_ISA {
+
+// Below kLeast it gives zero, above kMost what kMost gives.
+static inline Floats exponential(Floats x) {
+  constexpr float kLeast = -87.0f, kMost = 88.0f;
+  const Floats bounded = max(min(x, splat(kMost)), splat(kLeast));
+  const Floats n = round(mul(bounded, splat(1.44269504088896341f)));
+  Floats r = fma(n, splat(-0.693359375f), bounded);  // ln 2 in two parts
+  r = fma(n, splat(2.12194440e-4f), r);
+  Floats p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = add(fma(p, mul(r, r), r), splat(1));
+  return keep_from(mul(p, power_of_two(n)), x, kLeast);
+}
+
+}  // namespace

@@ -1,0 +1,1 @@
+"""Computes runs: the loop, the scheduler, and what entries and stages share."""

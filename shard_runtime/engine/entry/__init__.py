@@ -1,0 +1,1 @@
+"""The entry: where prompts become answers."""

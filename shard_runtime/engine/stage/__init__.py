@@ -1,0 +1,1 @@
+"""A stage that is not the entry: serves other entries' runs with one shard."""

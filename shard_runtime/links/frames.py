@@ -1,0 +1,336 @@
+"""Everything that travels on a link between stages, and its one encoding. docs/protocol.md section
+7.
+
+Bytes in, values out: whether a frame is due, and from whom, is decided by who holds the run. Reprs
+show no content.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NewType
+
+from shard_runtime.abort_reason import Fault
+from shard_runtime.errors import FrameInvalid
+from shard_runtime.links.receipt_encoding import RECEIPT_BYTES, decode_receipts, encode_receipts
+from teetee.errors import FieldInvalid
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.receipts import SignedReceipt
+
+RunId = NewType("RunId", bytes)
+"""16 random bytes, drawn by the entry for one attempt at one request on one path."""
+
+MAX_STAGES = 64
+MAX_ROWS = 512
+"""Positions in one frame, of all its segments together."""
+
+FLOAT_BYTES = 4
+"""Of one number of a row."""
+
+_VERSION = 1
+_START = struct.Struct(">BB")
+_PLACE = struct.Struct(">H16sII")
+_OPEN = struct.Struct(">32sIIB")
+_HIDDEN = struct.Struct(">HI")
+_ROWS = struct.Struct(">I")
+_SEGMENT_BYTES = _PLACE.size + _ROWS.size
+_FINISH = struct.Struct(">IB")
+_ABORT = struct.Struct(">BH")
+_HEARTBEAT = struct.Struct(">II")
+_ALIVE = struct.Struct(">IIIIIII")
+_FIRST_RUN = _START.size + _HIDDEN.size + 2
+_RUN_BYTES = 16
+_SALT_BYTES = 32
+
+
+class Kind(IntEnum):
+    """Values are protocol."""
+
+    OPEN = 1
+    HIDDEN = 2
+    FINISH = 3
+    ABORT = 4
+    HEARTBEAT = 5
+    ALIVE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What of which run: everything that belongs to a run carries it."""
+
+    run: RunId
+    hop: int
+    """h leads from stage h-1 to stage h; the last one returns to the entry. Of an ABORT: 0."""
+    sequence: int
+    """Counts what the run sends on this hop; OPEN is 0 and is not sent on the last hop."""
+    first_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A run begins: what it belongs to, its path, how many positions it may fill."""
+
+    place: Place
+    request_id: RequestId
+    model_id: ModelId
+    capacity: int
+    path: tuple[ShardId, ...]
+    salts: tuple[bytes, ...] = field(repr=False)
+    """For the hops from `place.hop` to the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Neighbouring positions of one run, from `place.first_position` on."""
+
+    place: Place
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Hidden states of some positions of one or several runs, no run twice."""
+
+    segments: tuple[Segment, ...]
+    width: int
+    data: memoryview = field(repr=False)
+    """Rows of all segments in their order, `width` float32 each, little-endian."""
+
+    @property
+    def rows(self) -> int:
+        return sum(segment.rows for segment in self.segments)
+
+    def pieces(self) -> Iterator[tuple[Segment, slice, bytes]]:
+        """Each segment, its rows within the frame, and their bytes."""
+        begin, row_bytes = 0, self.width * FLOAT_BYTES
+        for segment in self.segments:
+            end = begin + segment.rows
+            yield segment, slice(begin, end), bytes(self.data[begin * row_bytes : end * row_bytes])
+            begin = end
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """No more positions; each stage adds its receipt."""
+
+    place: Place
+    end_position: int
+    receipts: tuple[SignedReceipt, ...] = field(repr=False)
+    """In path order, from the entry's to the sender's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """The run is given up: by the entry to every stage, or by a stage to the entry."""
+
+    place: Place
+    fault: Fault
+    stage: int
+    """The stage to which the fault is put down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An entry asks a stage of its running paths whether it lives. Belongs to no run."""
+
+    number: int
+    shard_id: ShardId
+    """Of the entry: where the answer goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a stage tells of itself with every answer. Counts and times, nothing of any run."""
+
+    runs: int = 0
+    """Open now, of all entries."""
+    waiting: int = 0
+    """Frames and rows that came and are not computed yet, those in work included."""
+    turns: int = 0
+    """How often its computing thread came round; if it stands still for much longer than its
+    longest step while something waits, it hangs. Modulo 2^32."""
+    step_microseconds: int = 0
+    """What a step took lately."""
+    longest_microseconds: int = 0
+    """The longest step; 0 when it is unknown, 2^32 - 1 for that or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The answer to a heartbeat."""
+
+    number: int
+    shard_id: ShardId
+    """Of the stage that answers."""
+    load: Load
+
+
+Frame = Open | Hidden | Finish | Abort | Heartbeat | Alive
+
+
+def encode(frame: Frame) -> bytes:
+    """The frame's body."""
+    if isinstance(frame, Open):
+        return b"".join((_start(Kind.OPEN), _place(frame.place), *_open_parts(frame)))
+    if isinstance(frame, Hidden):
+        shape = _HIDDEN.pack(len(frame.segments), frame.width)
+        heads = (_place(each.place) + _ROWS.pack(each.rows) for each in frame.segments)
+        return b"".join((_start(Kind.HIDDEN), shape, *heads, frame.data))
+    if isinstance(frame, Finish):
+        head = _FINISH.pack(frame.end_position, len(frame.receipts))
+        receipts = encode_receipts(frame.receipts)
+        return b"".join((_start(Kind.FINISH), _place(frame.place), head, receipts))
+    if isinstance(frame, Abort):
+        fault = _ABORT.pack(frame.fault, frame.stage)
+        return b"".join((_start(Kind.ABORT), _place(frame.place), fault))
+    if isinstance(frame, Heartbeat):
+        return _start(Kind.HEARTBEAT) + _HEARTBEAT.pack(frame.number, frame.shard_id)
+    load = frame.load
+    counts = (load.runs, load.waiting, load.turns)
+    steps = (load.step_microseconds, load.longest_microseconds)
+    return _start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
+
+
+def decode(body: bytes) -> Frame:
+    """The frame in a body. Raises `FrameInvalid`."""
+    try:
+        version, kind = _START.unpack_from(body)
+        if version != _VERSION:
+            raise FrameInvalid(f"has version {version}, and {_VERSION} is known")
+        return _DECODERS[Kind(kind)](memoryview(body)[_START.size :])
+    except (struct.error, ValueError, FieldInvalid):
+        raise FrameInvalid("is cut off, or has a field out of bounds") from None
+
+
+def kind_of(body: bytes) -> int:
+    """What kind of frame the body would decode to; 0 when there is nothing to tell it by."""
+    return body[1] if len(body) > 1 else 0
+
+
+def first_run_of(body: bytes) -> RunId:
+    """The run that a HIDDEN body names first; any bytes of another."""
+    return RunId(body[_FIRST_RUN : _FIRST_RUN + _RUN_BYTES])
+
+
+def places_of(body: bytes) -> tuple[Place, ...]:
+    """The places that a body names, even if the rest of it is garbled; as many as can be read."""
+    if kind_of(body) == Kind.HIDDEN:
+        if len(body) < _START.size + _HIDDEN.size:
+            return ()
+        count, _ = _HIDDEN.unpack_from(body, _START.size)
+        first = _START.size + _HIDDEN.size
+        there = (len(body) - first) // _SEGMENT_BYTES
+        starts = (first + number * _SEGMENT_BYTES for number in range(min(count, there)))
+        return tuple(_place_at(body, start) for start in starts)
+    if kind_of(body) in _PLACELESS or len(body) < _START.size + _PLACE.size:
+        return ()
+    return (_place_at(body, _START.size),)
+
+
+_PLACELESS = frozenset({0, Kind.HEARTBEAT, Kind.ALIVE})
+
+
+def _start(kind: Kind) -> bytes:
+    return _START.pack(_VERSION, kind)
+
+
+def _place(place: Place) -> bytes:
+    return _PLACE.pack(place.hop, place.run, place.sequence, place.first_position)
+
+
+def _place_at(body: bytes | memoryview, start: int) -> Place:
+    hop, run, sequence, first = _PLACE.unpack_from(body, start)
+    return Place(RunId(run), hop, sequence, first)
+
+
+def _open_parts(frame: Open) -> list[bytes]:
+    stages = len(frame.path)
+    request_id = frame.request_id.to_bytes(32)
+    return [
+        _OPEN.pack(request_id, frame.model_id, frame.capacity, stages),
+        struct.pack(f">{stages}I", *frame.path),
+        bytes([len(frame.salts)]),
+        *frame.salts,
+    ]
+
+
+def _decode_open(rest: memoryview) -> Open:
+    place, payload = _place_at(rest, 0), rest[_PLACE.size :]
+    request_id, model_id, capacity, stages = _OPEN.unpack_from(payload)
+    path = struct.unpack_from(f">{stages}I", payload, _OPEN.size)
+    start = _OPEN.size + 4 * stages
+    count = payload[start : start + 1].tobytes()
+    salts = bytes(payload[start + 1 :])
+    if not 1 <= stages <= MAX_STAGES or capacity < 1 or not 1 <= place.hop < stages:
+        raise FrameInvalid("opens a run without positions, or with a place outside its path")
+    expected = stages - place.hop + 1
+    if count != bytes([expected]) or len(salts) != expected * _SALT_BYTES:
+        raise FrameInvalid("has not the salts of the hops that follow")
+    return Open(
+        place=place,
+        request_id=RequestId(int.from_bytes(request_id)),
+        model_id=ModelId(model_id),
+        capacity=capacity,
+        path=tuple(ShardId(shard_id) for shard_id in path),
+        salts=tuple(
+            salts[start : start + _SALT_BYTES] for start in range(0, len(salts), _SALT_BYTES)
+        ),
+    )
+
+
+def _decode_hidden(rest: memoryview) -> Hidden:
+    count, width = _HIDDEN.unpack_from(rest)
+    if not 1 <= count <= MAX_ROWS or width < 1:
+        raise FrameInvalid(f"has {count} segments of rows of {width} numbers")
+    segments = tuple(
+        _decode_segment(rest, _HIDDEN.size + number * _SEGMENT_BYTES) for number in range(count)
+    )
+    data = rest[_HIDDEN.size + count * _SEGMENT_BYTES :]
+    frame = Hidden(segments, width, data)
+    rows = frame.rows
+    if rows > MAX_ROWS or len(data) != rows * width * FLOAT_BYTES:
+        raise FrameInvalid(f"has {len(data)} bytes for {rows} rows of {width} numbers")
+    if count > 1 and len({segment.place.run for segment in segments}) != count:
+        raise FrameInvalid("has two segments of one run")
+    return frame
+
+
+def _decode_segment(rest: memoryview, start: int) -> Segment:
+    (rows,) = _ROWS.unpack_from(rest, start + _PLACE.size)
+    if rows < 1:
+        raise FrameInvalid("has a segment without rows")
+    return Segment(_place_at(rest, start), rows)
+
+
+def _decode_finish(rest: memoryview) -> Finish:
+    end_position, count = _FINISH.unpack_from(rest, _PLACE.size)
+    encoded = rest[_PLACE.size + _FINISH.size :]
+    if count > MAX_STAGES or len(encoded) != count * RECEIPT_BYTES:
+        raise FrameInvalid(f"has {len(encoded)} bytes for {count} receipts")
+    return Finish(_place_at(rest, 0), end_position, decode_receipts(encoded))
+
+
+def _decode_abort(rest: memoryview) -> Abort:
+    fault, stage = _ABORT.unpack(rest[_PLACE.size :])
+    return Abort(_place_at(rest, 0), Fault(fault), stage)
+
+
+def _decode_heartbeat(rest: memoryview) -> Heartbeat:
+    number, shard_id = _HEARTBEAT.unpack(rest)
+    return Heartbeat(number, ShardId(shard_id))
+
+
+def _decode_alive(rest: memoryview) -> Alive:
+    number, shard_id, *counts = _ALIVE.unpack(rest)
+    return Alive(number, ShardId(shard_id), Load(*counts))
+
+
+_DECODERS: dict[Kind, Callable[[memoryview], Frame]] = {
+    Kind.OPEN: _decode_open,
+    Kind.HIDDEN: _decode_hidden,
+    Kind.FINISH: _decode_finish,
+    Kind.ABORT: _decode_abort,
+    Kind.HEARTBEAT: _decode_heartbeat,
+    Kind.ALIVE: _decode_alive,
+}

@@ -1,3 +1,0 @@
-"""A model on disk: what it is, where its tensors lie, and how a shard's part of them gets into
-memory.
-"""

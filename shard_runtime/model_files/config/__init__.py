@@ -1,0 +1,1 @@
+"""The architecture, from a Hugging Face `config.json`."""

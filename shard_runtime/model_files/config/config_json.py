@@ -1,0 +1,104 @@
+"""The architecture out of a Hugging Face `config.json`, as transformers 4 and 5 write it.
+
+Here stands what all families say alike; what one says on its own is in config_families.py.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shard_runtime.architecture import Architecture
+from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
+from shard_runtime.model_files.config.families import FAMILIES, WRAPPERS, Family
+from shard_runtime.model_files.config.fields import ConfigFields
+from shard_runtime.model_files.config.rope import read_rope
+from teetee.protocol.layers import MAX_LAYERS
+
+_ACTIVATIONS = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
+
+
+def read_config_json(path: Path) -> Architecture:
+    """Raises `ModelFileInvalid`, and `ArchitectureUnsupported` naming what we cannot compute."""
+    values = _text_config(read_json_object(path), str(path))
+    name = ConfigFields(values, str(path)).text("model_type")
+    family = FAMILIES.get(name)
+    if family is None:
+        raise ArchitectureUnsupported(name, "it is none of the families that we can compute")
+    fields = ConfigFields(family.complete(values), str(path))
+    architecture = _common(family, fields, str(path))
+    architecture = replace(architecture, **family.differences(fields, architecture))
+    architecture.check(str(path))
+    return architecture
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Raises `ModelFileInvalid`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise ModelFileInvalid(str(path), "it is not JSON") from None
+    if not isinstance(value, dict):
+        raise ModelFileInvalid(str(path), "it is not an object")
+    return value
+
+
+def _text_config(values: dict[str, Any], file: str) -> dict[str, Any]:
+    """Models that also see keep what we need, their text half, in an object of its own."""
+    inner = WRAPPERS.get(str(values.get("model_type")))
+    if inner is None:
+        return values
+    text = values.get("text_config")
+    if not isinstance(text, dict):
+        raise ModelFileInvalid(file, "its text_config must be an object")
+    tied = {key: values[key] for key in ("tie_word_embeddings",) if key in values}
+    return {"model_type": inner} | tied | text
+
+
+def _common(family: Family, fields: ConfigFields, file: str) -> Architecture:
+    hidden_size, head_count = fields.integer("hidden_size"), fields.integer("num_attention_heads")
+    layer_count = fields.integer("num_hidden_layers", maximum=MAX_LAYERS)
+    head_size = fields.integer("head_dim", max(1, hidden_size // head_count))
+    rope = read_rope(family.name, fields, head_size, file)
+    biased = family.may_have_bias and fields.flag("attention_bias", default=False)
+    return Architecture(
+        name=family.name,
+        layer_count=layer_count,
+        hidden_size=hidden_size,
+        intermediate_size=fields.integer(
+            "intermediate_size", 4 * hidden_size if family.name == "gpt2" else None
+        ),
+        head_count=head_count,
+        kv_head_count=fields.integer("num_key_value_heads", head_count),
+        head_size=head_size,
+        vocabulary_size=fields.integer("vocab_size"),
+        context_length=fields.integer("max_position_embeddings"),
+        norm_epsilon=fields.number("rms_norm_eps", 1e-6),
+        rope_theta=rope.theta,
+        rope_scaling=rope.scaling,
+        qkv_bias=biased,
+        output_bias=biased,
+        mlp_bias=False,
+        qk_norm=False,
+        tied_embedding=fields.flag("tie_word_embeddings", default=False),
+        windows=(0,) * layer_count,
+        activation=_activation(family.name, fields),
+        rotary_size=rope.rotary_size,
+        local_rope_theta=rope.local_theta,
+    )
+
+
+def _activation(name: str, fields: ConfigFields) -> str:
+    called = fields.text("hidden_act", "silu")
+    if called not in _ACTIVATIONS:
+        known = ", ".join(_ACTIVATIONS)
+        raise ArchitectureUnsupported(name, f"its activation is {called}, and we know {known}")
+    return _ACTIVATIONS[called]

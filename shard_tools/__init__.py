@@ -1,0 +1,1 @@
+"""Operators' tools, outside the enclave: digests, splitting, planning, split equals whole."""

@@ -1,0 +1,3 @@
+"""`python -m shard_tools check`: real stage processes and the unsplit model, compared token by
+token.
+"""

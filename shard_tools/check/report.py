@@ -1,0 +1,143 @@
+"""What the check found, as JSON and as a table."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from shard_tools.check.memory import MEASURE
+from teetee.protocol.layers import LayerRange
+
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PromptResult:
+    """One line of the prompts."""
+
+    line: int
+    """Counted from 1, blank lines left out."""
+    input_tokens: int
+    output_tokens: int
+    reference_tokens: int
+    first_difference: int | None
+    """Answer position where the split model and the reference part; None if they do not."""
+    first_difference_unsplit: int | None
+    """The same between the split model and this runtime unsplit."""
+    finish_reason: str
+    receipts: int
+
+    @property
+    def equal(self) -> bool:
+        return self.first_difference is None and self.first_difference_unsplit is None
+
+
+@dataclass(frozen=True, slots=True)
+class StageMemory:
+    """Peak memory of one stage's process, over the bare interpreter with torch."""
+
+    layers: LayerRange
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything."""
+
+    model: str
+    max_tokens: int
+    reference: str
+    prompts: tuple[PromptResult, ...]
+    stages: tuple[StageMemory, ...]
+    bare_bytes: int
+    unsplit_bytes: int
+    """This runtime in one process, over the bare interpreter: the same code, so ratios are fair."""
+    reference_bytes: int | None
+    """The reference's process, over the bare interpreter; None without transformers."""
+    seconds: float
+
+    @property
+    def equal(self) -> bool:
+        return all(prompt.equal for prompt in self.prompts)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "stages": len(self.stages),
+            "reference": self.reference,
+            "maxTokens": self.max_tokens,
+            "equal": self.equal,
+            "prompts": [_prompt_json(prompt) for prompt in self.prompts],
+            "memory": self._memory_json(),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def print(self, console: Console) -> None:
+        console.print(self._prompt_table())
+        console.print(self._memory_table())
+        verdict = "[green]equal[/green]" if self.equal else "[red]different[/red]"
+        console.print(
+            f"Greedy tokens of {len(self.stages)} stages and of {self.reference}: {verdict}. "
+            f"All receipts verified. {self.seconds:.0f} s."
+        )
+
+    def _memory_json(self) -> dict[str, Any]:
+        return {
+            "measure": MEASURE,
+            "bareBytes": self.bare_bytes,
+            "unsplitBytes": self.unsplit_bytes,
+            "unsplitBy": "shard_runtime in one process",
+            "referenceBytes": self.reference_bytes,
+            "stages": [
+                {
+                    "layers": [stage.layers.first, stage.layers.end],
+                    "peakBytes": stage.peak_bytes,
+                    "ratio": self._ratio(stage),
+                }
+                for stage in self.stages
+            ],
+            "largestRatio": max(self._ratio(stage) for stage in self.stages),
+        }
+
+    def _ratio(self, stage: StageMemory) -> float:
+        return round(stage.peak_bytes / self.unsplit_bytes, 3) if self.unsplit_bytes > 0 else 0.0
+
+    def _prompt_table(self) -> Table:
+        table = Table("line", "input tokens", "output tokens", "ends by", "receipts", "equal")
+        for prompt in self.prompts:
+            places = (prompt.first_difference, prompt.first_difference_unsplit)
+            at = min((place for place in places if place is not None), default=None)
+            table.add_row(
+                str(prompt.line),
+                str(prompt.input_tokens),
+                str(prompt.output_tokens),
+                prompt.finish_reason,
+                str(prompt.receipts),
+                "yes" if prompt.equal else f"differs at {at}",
+            )
+        return table
+
+    def _memory_table(self) -> Table:
+        table = Table("process", "peak MiB", "of unsplit", title="memory over bare torch")
+        table.add_row("unsplit, this runtime", f"{self.unsplit_bytes / _MEBIBYTE:.0f}", "1.00")
+        if self.reference_bytes is not None:
+            table.add_row("unsplit, reference", f"{self.reference_bytes / _MEBIBYTE:.0f}", "")
+        for number, stage in enumerate(self.stages):
+            size = f"{stage.peak_bytes / _MEBIBYTE:.0f}"
+            table.add_row(f"stage {number} {stage.layers}", size, f"{self._ratio(stage):.2f}")
+        return table
+
+
+def _prompt_json(prompt: PromptResult) -> dict[str, Any]:
+    return {
+        "line": prompt.line,
+        "equal": prompt.equal,
+        "inputTokens": prompt.input_tokens,
+        "outputTokens": prompt.output_tokens,
+        "referenceTokens": prompt.reference_tokens,
+        "firstDifference": prompt.first_difference,
+        "firstDifferenceUnsplit": prompt.first_difference_unsplit,
+        "finishReason": prompt.finish_reason,
+        "receiptsVerified": prompt.receipts,
+    }

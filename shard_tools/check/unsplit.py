@@ -1,0 +1,87 @@
+"""What the whole model says, by transformers from text to text: its tokenizer, its template, its
+arithmetic.
+
+Nothing of this runtime is in the way of an answer, so it can bear witness for a split one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from shard_runtime.errors import PromptEmpty
+from shard_runtime.model_files.source import open_model
+from shard_tools.check import reference
+from shard_tools.check.memory import peak_bytes
+from shard_tools.check.prompts import Form, token_ids_of
+
+
+@dataclass(frozen=True, slots=True)
+class UnsplitAnswer:
+    """Greedy, end token included in the ids and left out of the text."""
+
+    input_tokens: int
+    token_ids: tuple[int, ...]
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "tokenIds": list(self.token_ids),
+            "inputTokens": self.input_tokens,
+            "outputTokens": len(self.token_ids),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UnsplitReport:
+    """All answers, and what the process needed."""
+
+    model: str
+    answers: tuple[UnsplitAnswer, ...]
+    peak_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "reference": reference.name(),
+            "answers": [answer.to_json() for answer in self.answers],
+            "peakBytes": self.peak_bytes,
+        }
+
+
+def answer_unsplit(model: str, prompts: str, form: Form, max_tokens: int) -> UnsplitReport:
+    """Answer every line that is not blank. Raises the errors of opening, `CheckFailed`,
+    `PromptEmpty`.
+    """
+    lines = [line.strip() for line in prompts.splitlines() if line.strip()]
+    if not lines:
+        raise PromptEmpty
+    source = open_model(model)
+    loaded = reference.load_reference(source)
+    numbers_only = all(token_ids_of(line) is not None for line in lines)
+    tokenizer = None if numbers_only else reference.load_reference_tokenizer(source)
+    ends = _ends(loaded, tokenizer)
+    answers = []
+    for line in lines:
+        prompt = token_ids_of(line) or _encode(tokenizer, line, form)
+        answer = reference.greedy(loaded, prompt, max_tokens, ends)
+        spoken = [token for token in answer if token not in ends]
+        text = tokenizer.decode(spoken, skip_special_tokens=True) if tokenizer else ""
+        answers.append(UnsplitAnswer(len(prompt), answer, text))
+    return UnsplitReport(source.name, tuple(answers), peak_bytes())
+
+
+def _encode(tokenizer: Any, line: str, form: Form) -> tuple[int, ...]:
+    chat = form is Form.CHAT or (form is Form.AUTOMATIC and tokenizer.chat_template)
+    if not chat:
+        return tuple(tokenizer(line)["input_ids"])
+    messages = [{"role": "user", "content": line}]
+    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    return tuple(encoded["input_ids"])
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """End tokens as the model's own files name them."""
+    named = [model.generation_config.eos_token_id, getattr(tokenizer, "eos_token_id", None)]
+    listed: Iterable[Any] = (each if isinstance(each, list) else [each] for each in named)
+    return frozenset(token for each in listed for token in each if token is not None)

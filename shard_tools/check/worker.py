@@ -1,0 +1,143 @@
+"""A process that `check` starts: one stage of a ring, or the unsplit model. Commands and replies
+are lines of JSON.
+
+Keys are made here and stay here. Standard output belongs to the replies alone.
+"""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TextIO
+
+from shard_runtime.backends.loading import load_shard
+from shard_runtime.backends.shard import Shard
+from shard_runtime.engine.entry.entry import Entry
+from shard_runtime.engine.entry.path_search import fixed_path
+from shard_runtime.engine.stage.stage import Stage
+from shard_runtime.links.peers import FixedDirectory
+from shard_runtime.model_files.source import ModelSource, open_model
+from shard_runtime.model_files.tokenizer.tokenizer import load_tokenizer
+from shard_tools.check import reference
+from shard_tools.check.loopback import PATIENT, LoopbackStage
+from shard_tools.check.memory import peak_bytes
+from shard_tools.check.peers_json import peer_from_json
+from teetee.errors import TeeTeeError
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
+
+Command = dict[str, Any]
+
+
+class StageWorker:
+    """One stage. `load`, then `join`, then (for an entry) `ask`."""
+
+    def __init__(self) -> None:
+        self._loopback = LoopbackStage()
+        self._source: ModelSource | None = None
+        self._shard: Shard | None = None
+        self._part: Entry | Stage | None = None
+
+    def load(self, command: Command) -> Command:
+        self._source = open_model(command["model"])
+        self._shard = load_shard(
+            self._source,
+            LayerRange(*command["layers"]),
+            is_entry=command["isEntry"],
+            dtype=command.get("dtype", "float32"),
+        )
+        return self._loopback.listen()
+
+    def join(self, command: Command) -> Command:
+        assert self._shard is not None
+        assert self._source is not None
+        directory = FixedDirectory(peer_from_json(peer) for peer in command["peers"])
+        links = self._loopback.links(directory)
+        identity = self._loopback.identity(ShardId(command["shardId"]))
+        if self._shard.is_entry:
+            self._part = Entry(
+                shard=self._shard,
+                tokenizer=load_tokenizer(self._source),
+                identity=identity,
+                links=links,
+                directory=directory,
+                settings=PATIENT,
+            )
+        else:
+            self._part = Stage(
+                shard=self._shard, identity=identity, links=links, directory=directory
+            )
+        self._part.start()
+        return {}
+
+    def ask(self, command: Command) -> Command:
+        """All prompts at once, a thread each, as requests come to an entry."""
+        prompts = command["prompts"]
+        with ThreadPoolExecutor(len(prompts)) as threads:
+            answers = list(threads.map(lambda each: self._answer(command, each), prompts))
+        return {"answers": answers}
+
+    def rest(self, _command: Command) -> Command:
+        """Nothing but the peak memory that every reply tells."""
+        return {}
+
+    def _answer(self, command: Command, prompt: Command) -> Command:
+        assert isinstance(self._part, Entry)
+        generation = self._part.generate(
+            prompt["tokenIds"],
+            sampling=Sampling(max_tokens=command["maxTokens"]),
+            paths=fixed_path(command["path"]),
+            request_id=RequestId(prompt["requestId"]),
+            salts=lambda _: secrets.token_bytes(32),
+        )
+        return {
+            "tokenIds": generation.token_ids,
+            "finishReason": generation.finish_reason,
+            "receipts": [receipt.to_json() for receipt in generation.receipts],
+        }
+
+
+class ReferenceWorker:
+    """The unsplit model by transformers. `load`, then `ask`."""
+
+    def __init__(self) -> None:
+        self._model: Any = None
+
+    def load(self, command: Command) -> Command:
+        self._model = reference.load_reference(open_model(command["model"]))
+        return {}
+
+    def ask(self, command: Command) -> Command:
+        token_ids = reference.greedy(
+            self._model, command["tokenIds"], command["maxTokens"], command["ends"]
+        )
+        return {"tokenIds": token_ids}
+
+
+def serve(worker: StageWorker | ReferenceWorker, commands: TextIO, replies: TextIO) -> None:
+    """Until the commands end; the last reply tells the peak memory."""
+    for line in commands:
+        command = json.loads(line)
+        do: Callable[[Command], Command] = getattr(worker, command["do"])
+        try:
+            reply = do(command)
+        except TeeTeeError as error:
+            reply = {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - a process's boundary; the message may hold content
+            reply = {"error": f"an unexpected {type(error).__name__}"}
+        replies.write(json.dumps({**reply, "peakBytes": peak_bytes()}) + "\n")
+        replies.flush()
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
+    worker = ReferenceWorker() if sys.argv[1:] == ["reference"] else StageWorker()
+    serve(worker, sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""How the library comes to be.
+
+given a machine without a compiler
+    when the library is built
+        it should say so, make nothing, and not fail
+given x86-64 with a compiler
+    when the library is built
+        it should hold every instruction set, whatever this CPU runs
+given an installed package
+    when an image is built from it
+        it should bring the sources
+"""
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from shard_runtime.backends.native.shared_library import Library
+from tests.shard_runtime.backends.native.conftest import NAMES, ROOT
+
+SCRIPT = ROOT / "toolchain/build-native.sh"
+
+
+def test_build__no_compiler__says_so_and_makes_nothing(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "dirname"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    library = tmp_path / "made/library.so"
+    environment = {key: value for key, value in os.environ.items() if key != "CXX"}
+    done = subprocess.run(
+        [SCRIPT, library],
+        env=environment | {"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "No C++ compiler" in done.stderr
+    assert not library.parent.exists()
+
+
+def test_library__on_x86__holds_every_instruction_set(native_library: Library) -> None:
+    if platform.machine() not in {"x86_64", "AMD64"}:
+        pytest.skip("other machines have the portable kernels alone")
+    calls = native_library.calls
+    assert isinstance(calls, ctypes.CDLL)
+    assert tuple(calls.teetee_instructions(index).decode() for index in range(3)) == NAMES
+    assert calls.teetee_instructions(3) is None
+    assert native_library.instructions()[0] == "portable"
+
+
+def test_package__sources__are_part_of_it() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["shard_runtime.backends.native"]
+    package = ROOT / "shard_runtime/backends/native"
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    assert packed == {file for file in (package / "source").rglob("*") if file.is_file()}

@@ -1,0 +1,75 @@
+"""Whole layers against the torch path.
+
+given a shard of any family, loaded by torch in float32
+    when the native step computes it in float32
+        it should give its hidden states and logits, to what sums in another order may differ
+    when the native step computes it in int8
+        it should point the same way
+given a cache
+    when its bytes are asked for
+        it should take what was said
+"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from benchmarks.runtime.native_model import native_model
+from shard_runtime.backends.native import Crew, NativeEmbedding, Precision, supports
+from shard_runtime.backends.native.shared_library import INSTRUCTIONS_SETTING
+from shard_runtime.backends.torch.loading import load_torch_shard
+from teetee.protocol.layers import LayerRange
+from tests.shard_runtime.backends.native.random_layers import LLAMA, layers_of
+from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.tiny_models import LAYERS, MODELS, prompt_of
+
+TOKENS = prompt_of(60, seed=5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("precision", list(Precision), ids=lambda each: each.name.lower())
+def test_forward__any_family__is_the_torch_path(
+    tiny: Callable[[str], Tiny], name: str, precision: Precision, instructions: str
+) -> None:
+    source = tiny(name)[0]
+    if not supports(source.architecture):
+        pytest.skip("the engine takes torch for it")
+    shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
+    model = native_model(source, precision, Crew(instructions=instructions))
+    theirs = shard.forward_one(shard.embed(TOKENS), shard.cache_pool(1 << 24).open(60), 0)
+    ours = model.hidden(TOKENS, model.layers.cache(60))
+    if precision is Precision.FLOAT32:
+        assert (ours - theirs).abs().max() <= 5e-5 * theirs.abs().max()
+        logits = model.head.logits(ours[-1:])[0]
+        wanted = shard.logits(theirs[-1])
+        assert (logits - wanted).abs().max() <= 5e-5 * wanted.abs().max()
+        assert logits.argmax() == wanted.argmax()
+    else:
+        # These weights are ten times a real model's, and so are the errors.
+        assert torch.nn.functional.cosine_similarity(ours, theirs).mean() > 0.97
+
+
+def test_rows__float32_embedding__are_the_tables(tiny: Callable[[str], Tiny]) -> None:
+    source = tiny("llama tied")[0]
+    shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
+    embedding = native_model(source, Precision.FLOAT32, Crew()).embedding
+    assert isinstance(embedding, NativeEmbedding)
+    assert torch.equal(embedding.rows(TOKENS), shard.embed(TOKENS))
+
+
+@pytest.mark.parametrize(("precision", "item"), [(Precision.FLOAT32, 4), (Precision.INT8, 2)])
+def test_cache__any_capacity__takes_what_was_said(precision: Precision, item: int) -> None:
+    layers = layers_of(LLAMA, precision)
+    # 3 layers, 2 heads, 12 dimensions of keys, values padded to 16, positions to 16
+    assert layers.bytes_for(17) == 3 * 2 * (12 + 16) * 32 * item
+    assert layers.cache(17).bytes == layers.bytes_for(17)
+
+
+def test_crew__instruction_set_in_the_environment__is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(INSTRUCTIONS_SETTING, "portable")
+    assert Crew().instructions == "portable"
+    monkeypatch.delenv(INSTRUCTIONS_SETTING)
+    assert Crew().instructions != ""

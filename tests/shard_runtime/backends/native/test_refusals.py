@@ -1,0 +1,182 @@
+"""What must not reach C++, which checks nothing.
+
+given shapes, numbers or places that do not fit
+    when a native object is given them
+        it should refuse, saying what was wrong, before any call
+given a library that is missing, or not ours
+    when it is loaded
+        it should say how to get one
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from shard_runtime.backends.native import (
+    Crew,
+    NativeCache,
+    NativeEmbedding,
+    NativeHead,
+    NativeLayers,
+    NativeMatrix,
+    NativeRefused,
+    NativeSpan,
+    NativeUnavailable,
+    Precision,
+    load_library,
+    packed,
+    supports,
+    unsupported,
+)
+from shard_runtime.backends.native.cache import CacheShape
+from shard_runtime.backends.native.shared_library import (
+    INSTRUCTIONS_SETTING,
+    LIBRARY_SETTING,
+    Library,
+)
+from tests.shard_runtime.backends.native.random_layers import LLAMA, layers_of, weights_of
+
+INT8 = Precision.INT8
+
+
+@pytest.fixture(scope="module")
+def layers(native_library: Library) -> NativeLayers:
+    return layers_of(LLAMA, INT8)
+
+
+def forward(layers: NativeLayers, hidden: torch.Tensor, *spans: NativeSpan) -> torch.Tensor:
+    return layers.forward(hidden, spans)
+
+
+@pytest.mark.parametrize(("first", "rows"), [(-1, 2), (0, 0), (0, -1), (19, 2), (20, 1)])
+def test_forward__span_beyond_its_cache__is_refused(
+    layers: NativeLayers, first: int, rows: int
+) -> None:
+    cache = layers.cache(20)
+    with pytest.raises(NativeRefused):
+        forward(layers, torch.zeros(max(rows, 0), 72), NativeSpan(cache, first, rows))
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [torch.zeros(2, 72), torch.zeros(1, 71), torch.zeros(72), torch.zeros(1, 72).double()],
+    ids=["too many rows", "too narrow", "a vector", "float64"],
+)
+def test_forward__hidden_states_that_do_not_fit__are_refused(
+    layers: NativeLayers, hidden: torch.Tensor
+) -> None:
+    with pytest.raises(NativeRefused, match="hidden states"):
+        forward(layers, hidden, NativeSpan(layers.cache(4), 0, 1))
+
+
+def test_forward__cache_of_other_layers__is_refused(layers: NativeLayers) -> None:
+    fewer_heads = replace(LLAMA, kv_head_count=1)
+    for shape in (
+        CacheShape.of(LLAMA, 2, INT8),
+        CacheShape.of(LLAMA, 3, Precision.FLOAT32),
+        CacheShape.of(fewer_heads, 3, INT8),
+    ):
+        with pytest.raises(NativeRefused, match="a cache"):
+            forward(layers, torch.zeros(1, 72), NativeSpan(NativeCache(shape, 8), 0, 1))
+
+
+def test_forward__one_cache_twice__is_refused(layers: NativeLayers) -> None:
+    cache = layers.cache(8)
+    with pytest.raises(NativeRefused, match="spans"):
+        forward(layers, torch.zeros(2, 72), NativeSpan(cache, 0, 1), NativeSpan(cache, 1, 1))
+
+
+def test_forward__no_rows__gives_none(layers: NativeLayers) -> None:
+    assert forward(layers, torch.zeros(0, 72)).shape == (0, 72)
+
+
+def test_forward__strided_hidden_states__are_computed_as_they_look(layers: NativeLayers) -> None:
+    wide = torch.randn(3, 144)
+    ours = forward(layers, wide[:, ::2], NativeSpan(layers.cache(3), 0, 3))
+    assert torch.equal(
+        ours, forward(layers, wide[:, ::2].clone(), NativeSpan(layers.cache(3), 0, 3))
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: NativeMatrix(0, 4, precision=INT8),
+        lambda: packed(torch.zeros(4), precision=INT8),
+        lambda: packed(torch.full((2, 3), math.nan), precision=INT8),
+        lambda: packed(torch.full((2, 3), math.inf), precision=Precision.FLOAT32),
+        lambda: packed(torch.full((2, 3), 1e8), precision=INT8),
+        lambda: packed(torch.zeros(2, 3), torch.zeros(3), precision=INT8),
+        lambda: NativeMatrix(4, 4, precision=INT8).put(3, torch.zeros(2, 4)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put(-1, torch.zeros(2, 4)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(2, 5)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(0, 4)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(2, 4).half()),
+        lambda: NativeEmbedding(packed(torch.zeros(4, 4), precision=INT8)).rows([4]),
+        lambda: NativeEmbedding(packed(torch.zeros(4, 4), precision=INT8)).rows([-1]),
+        lambda: Crew(threads=0),
+        lambda: layers_of(LLAMA, INT8).cache(0),
+    ],
+)
+def test_arguments__that_do_not_fit__are_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(NativeRefused):
+        call()
+
+
+def test_add_layer__weights_of_another_shape__are_refused() -> None:
+    layers = NativeLayers(LLAMA, precision=INT8, crew=Crew())
+    for change in ({"hidden_size": 64}, {"intermediate_size": 99}, {"head_size": 14}):
+        other = weights_of(replace(LLAMA, **change), 0)
+        with pytest.raises(NativeRefused):
+            layers.add_layer(other, 0)
+    with pytest.raises(NativeRefused, match="a window"):
+        layers.add_layer(weights_of(LLAMA, 0), -1)
+    assert len(layers) == 0
+
+
+def test_logits__hidden_states_that_do_not_fit__are_refused() -> None:
+    matrix = packed(torch.zeros(9, 72), precision=INT8)
+    head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, crew=Crew())
+    for hidden in (torch.zeros(72), torch.zeros(1, 73), torch.zeros(1, 72).half()):
+        with pytest.raises(NativeRefused, match="hidden states"):
+            head.logits(hidden)
+    with pytest.raises(NativeRefused, match="a norm"):
+        NativeHead(torch.ones(71), matrix, norm_epsilon=1e-5, crew=Crew())
+
+
+def test_unsupported__what_the_kernels_do_not_compute__says_why() -> None:
+    assert supports(LLAMA)
+    strange = replace(LLAMA, norm="layer")
+    assert unsupported(strange) == "its norms are not plain RMSNorm"
+    with pytest.raises(NativeRefused, match="plain RMSNorm"):
+        NativeLayers(strange, precision=INT8, crew=Crew())
+    assert "4096" in (unsupported(replace(LLAMA, head_size=4096)) or "")
+
+
+def test_load_library__missing_or_foreign__says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign.so"
+    foreign.write_bytes(b"not a library")
+    load_library.cache_clear()
+    try:
+        for path, reason in ((tmp_path / "none.so", "there is no"), (foreign, "cannot be loaded")):
+            monkeypatch.setenv(LIBRARY_SETTING, str(path))
+            with pytest.raises(NativeUnavailable, match=reason) as caught:
+                load_library()
+            assert "make native" in str(caught.value)
+    finally:
+        monkeypatch.undo()
+        load_library.cache_clear()
+
+
+def test_crew__instruction_set_that_does_not_exist__is_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(INSTRUCTIONS_SETTING, "sse9")
+    with pytest.raises(NativeUnavailable, match="sse9"):
+        Crew()

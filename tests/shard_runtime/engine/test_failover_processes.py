@@ -1,0 +1,209 @@
+"""Real processes over TLS, killed and stopped by signals.
+
+given an entry and two replicas of each other stage, every stage a process
+    when a stage's process gets SIGSTOP or SIGKILL, in the prompt or at a token
+        it should go on over the replica, with the same text, and each piece said once
+    when a stopped process goes on
+        it should let go of what it held
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from shard_runtime import (
+    Entry,
+    EntrySettings,
+    FixedDirectory,
+    Generation,
+    Listener,
+    ModelSource,
+    Peer,
+    StageIdentity,
+    TlsLinks,
+    load_shard,
+    load_tokenizer,
+)
+from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
+from shard_runtime.links.frames import Hidden, decode
+from shard_runtime.links.port import Links, Lost, Receive
+from shard_tools.check.loopback import DOMAIN, MODEL_ID, loopback_peer
+from shard_tools.check.peers_json import peer_to_json
+from shard_tools.check.processes import WorkerProcess, started
+from teetee.errors import Retryable
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
+from tests.shard_runtime.rings import identity_digest, keys_of, link_identity, salt_of
+
+pytestmark = pytest.mark.system
+
+RANGES = [LayerRange(0, 2), LayerRange(2, 4), LayerRange(4, 6), LayerRange(2, 4), LayerRange(4, 6)]
+REPLICAS = {1: [2, 4], 2: [3, 5]}
+PROMPT = tuple(b"canary, the theory of it")[:20]
+TOKENS = 64
+# Other processes share the cores here: a late answer is not yet death.
+PATIENT = HeartbeatSettings(seconds=0.4, missed=8)
+
+
+class StruckLinks:
+    """The entry's links; at the frame with a given position, something happens first."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self._position: int | None = None
+        self.strike = lambda: None
+        self.struck_at = 0.0
+
+    def arm(self, position: int, process: WorkerProcess, number: signal.Signals) -> None:
+        self._position = position
+        self.strike = lambda: os.kill(process.process.pid, number)
+
+    def start(self, receive: Receive, lost: Lost) -> None:
+        self._links.start(receive, lost)
+
+    def send(self, shard_id: ShardId, body: bytes) -> None:
+        frame = decode(body)
+        if isinstance(frame, Hidden) and self._position is not None:
+            segment = frame.segments[0]
+            if 0 <= self._position - segment.place.first_position < segment.rows:
+                self._position = None
+                self.struck_at = time.monotonic()
+                self.strike()
+        self._links.send(shard_id, body)
+
+    def close(self) -> None:
+        self._links.close()
+
+
+@dataclass
+class Fleet:
+    """An entry here, and four stages in processes of their own."""
+
+    entry: Entry
+    links: StruckLinks
+    workers: dict[int, WorkerProcess]
+    away: set[int] = field(default_factory=set)
+    said: list[tuple[float, str]] = field(default_factory=list)
+
+    def choose(self, avoiding: frozenset[ShardId]) -> list[ShardId]:
+        path = [ShardId(1)]
+        for numbers in REPLICAS.values():
+            fit = [each for each in numbers if each not in avoiding | self.away]
+            if not fit:
+                raise Retryable("no replica")
+            path.append(ShardId(fit[0]))
+        return path
+
+    def ask(self) -> Generation:
+        self.said.clear()
+        return self.entry.generate(
+            PROMPT,
+            sampling=Sampling(max_tokens=TOKENS),
+            paths=self.choose,
+            request_id=RequestId(1),
+            salts=salt_of,
+            on_text=lambda piece: self.said.append((time.monotonic(), piece)),
+            deadline=time.monotonic() + 120,
+        )
+
+
+@contextmanager
+def fleet(source: ModelSource, heartbeats: HeartbeatSettings) -> Iterator[Fleet]:
+    keys = keys_of("shard 1")
+    with ExitStack() as stack:
+        workers = {
+            number: stack.enter_context(started(f"shard {number}", "stage"))
+            for number in range(2, 6)
+        }
+        for number, worker in workers.items():
+            layers = RANGES[number - 1]
+            worker.send(
+                do="load",
+                model=str(source.path),
+                layers=[layers.first, layers.end],
+                isEntry=False,
+            )
+        listener = Listener(identity=link_identity(keys), host="127.0.0.1", port=0)
+        listener.start()
+        stack.callback(listener.close)
+        ours = (keys.keyset.tls, RANGES[0], keys.keyset.signer, identity_digest(1))
+        peers = [Peer(ShardId(1), "127.0.0.1", listener.port, *ours)]
+        for number, worker in workers.items():
+            peers.append(loopback_peer(ShardId(number), RANGES[number - 1], worker.receive()))
+        for number, worker in workers.items():
+            worker.ask(do="join", shardId=number, peers=[peer_to_json(peer) for peer in peers])
+        directory = FixedDirectory(peers)
+        tls_links = TlsLinks(identity=link_identity(keys), directory=directory, listener=listener)
+        links = StruckLinks(tls_links)
+        entry = Entry(
+            shard=load_shard(source, RANGES[0], is_entry=True),
+            tokenizer=load_tokenizer(source),
+            identity=StageIdentity(ShardId(1), MODEL_ID, identity_digest(1), keys.signer, DOMAIN),
+            links=links,
+            directory=directory,
+            settings=EntrySettings(chunk=8, rows=16, heartbeats=heartbeats),
+        )
+        entry.start()
+        stack.callback(entry.close)
+        made = Fleet(entry, links, workers)
+        try:
+            yield made
+        finally:
+            for worker in workers.values():
+                if worker.process.poll() is None:
+                    os.kill(worker.process.pid, signal.SIGCONT)
+
+
+STRIKES = [
+    (2, 0, signal.SIGSTOP),
+    (3, 40, signal.SIGSTOP),
+    (2, 30, signal.SIGKILL),
+    (3, 70, signal.SIGKILL),
+]
+
+
+def test_generate__processes_stopped_and_killed__goes_on_with_the_same_text(
+    spoken: ModelSource,
+) -> None:
+    with fleet(spoken, PATIENT) as here:
+        expected = here.ask()
+        for victim, position, number in STRIKES:
+            strike_and_compare(here, expected, victim, position, number)
+
+
+@pytest.mark.deep
+def test_generate__stopped_or_killed_on_a_quiet_machine__resumes_within_two_seconds(
+    spoken: ModelSource,
+) -> None:
+    """And what it takes to replay: here 20 to 84 positions of a tiny model, and no time at all."""
+    with fleet(spoken, HeartbeatSettings()) as here:
+        expected = here.ask()
+        for victim, position, number in STRIKES:
+            strike_and_compare(here, expected, victim, position, number)
+            resumed_at = next(at for at, _ in here.said if at > here.links.struck_at)
+            assert resumed_at - here.links.struck_at < 2.0 + 0.5
+
+
+def strike_and_compare(
+    here: Fleet, expected: Generation, victim: int, position: int, number: signal.Signals
+) -> None:
+    worker = here.workers[victim]
+    here.links.arm(position, worker, number)
+    generation = here.ask()
+    assert generation.token_ids == expected.token_ids
+    assert "".join(piece for _, piece in here.said) == generation.text == expected.text
+    # One that was stopped before may have lost a link meanwhile, and be left a second time.
+    assert victim in {each for change in generation.changes for each in change.from_shards}
+    assert len(generation.receipts) == 3
+    if number is signal.SIGSTOP:
+        os.kill(worker.process.pid, signal.SIGCONT)
+        worker.ask(do="rest")  # it is itself again
+    else:
+        here.away.add(victim)
+        worker.process.wait()

@@ -1,0 +1,124 @@
+"""Which shards a request leaves out, and for how long.
+
+given a shard that failed
+    it should be avoided for a second, then for twice as long each time
+given one that had no room
+    it should be avoided for a quarter of a second, then longer, two seconds at most
+given one that broke the protocol
+    it should be avoided for good
+given a failure of our own
+    it should be raised: no other path would help
+given a chooser that has no path, or gives what was to be avoided
+    it should have none, and say why
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from shard_runtime.abort_reason import Fault
+from shard_runtime.engine.entry.path_search import PathFailure, PathSearch, blamed_for, fixed_path
+from shard_runtime.errors import (
+    LinkCongested,
+    PeerUnknown,
+    StageFailed,
+    StageMisbehaved,
+    StageSilent,
+)
+from teetee.errors import Retryable
+from teetee.protocol.identifiers import ShardId
+
+OURS, FIRST, SECOND = ShardId(1), ShardId(2), ShardId(3)
+LOST = StageFailed(1, FIRST, Fault.LINK_LOST)
+
+
+class Chooser:
+    """Gives a path over either replica."""
+
+    def __init__(self) -> None:
+        self.avoided: frozenset[ShardId] = frozenset()
+
+    def __call__(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+        self.avoided = avoiding
+        for shard_id in (FIRST, SECOND):
+            if shard_id not in avoiding:
+                return [OURS, shard_id]
+        raise Retryable("none")
+
+
+def test_path__nothing_failed__avoids_nobody() -> None:
+    chooser = Chooser()
+    assert PathSearch(chooser, OURS).path(0.0) == (OURS, FIRST)
+    assert chooser.avoided == frozenset()
+
+
+def test_path__after_failures__avoids_longer_each_time() -> None:
+    search, now = PathSearch(Chooser(), OURS), 0.0
+    for seconds in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
+        search.failed(LOST, now)
+        assert search.path(now + seconds - 0.01) == (OURS, SECOND)
+        now += seconds
+        assert search.path(now) == (OURS, FIRST)
+
+
+def test_path__shard_had_no_room__comes_back_soon_every_time() -> None:
+    search, now = PathSearch(Chooser(), OURS), 0.0
+    for seconds in (0.25, 0.5, 1.0, 2.0, 2.0):
+        search.failed(StageFailed(1, FIRST, Fault.CACHE_FULL), now)
+        assert search.path(now + seconds - 0.01) == (OURS, SECOND)
+        now += seconds
+        assert search.path(now) == (OURS, FIRST)
+
+
+def test_path__shard_broke_the_protocol__never_comes_back() -> None:
+    search = PathSearch(Chooser(), OURS)
+    search.failed(StageMisbehaved(1, FIRST, "lied"), 0.0)
+    assert search.path(1e9) == (OURS, SECOND)
+
+
+@pytest.mark.parametrize(
+    ("error", "shards"),
+    [
+        (LOST, {FIRST}),
+        (StageSilent((FIRST, SECOND), 3.0), {FIRST, SECOND}),
+        (StageMisbehaved(1, SECOND, "lied"), {SECOND}),
+        (PeerUnknown(FIRST), {FIRST}),
+        (LinkCongested(FIRST, 9, 9), {FIRST}),
+    ],
+    ids=["failed", "silent", "misbehaved", "unknown", "congested"],
+)
+def test_blamed_for__any_failure__names_its_shards(
+    error: PathFailure, shards: set[ShardId]
+) -> None:
+    assert blamed_for(error) == shards
+
+
+def test_failed__by_our_own_doing__raises() -> None:
+    search = PathSearch(Chooser(), OURS)
+    ours = StageFailed(0, OURS, Fault.INTERNAL)
+    with pytest.raises(StageFailed) as raised:
+        search.failed(ours, 0.0)
+    assert raised.value is ours
+
+
+def test_path__all_are_avoided__has_none_and_says_what_broke() -> None:
+    search = PathSearch(Chooser(), OURS)
+    search.failed(StageSilent((FIRST, SECOND), 3.0), 0.0)
+    assert search.path(0.5) is None
+    assert isinstance(search.hindrance, StageSilent)
+
+
+def test_path__chooser_has_none_from_the_start__says_why() -> None:
+    def none(_: frozenset[ShardId]) -> Sequence[ShardId]:
+        raise Retryable("nobody serves the rest")
+
+    search = PathSearch(none, OURS)
+    assert search.path(0.0) is None
+    assert "nobody serves the rest" in str(search.hindrance)
+
+
+def test_path__fixed_one_with_a_shard_that_failed__has_none_until_it_may_come_back() -> None:
+    search = PathSearch(fixed_path([OURS, FIRST]), OURS)
+    search.failed(LOST, 0.0)
+    assert search.path(0.9) is None
+    assert search.path(1.0) == (OURS, FIRST)

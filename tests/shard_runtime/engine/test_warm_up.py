@@ -1,0 +1,206 @@
+"""A chunk is computed before a stage serves.
+
+given a shard that torch or the native step computes, or several processes
+    when it is warmed up
+        it should compute a chunk, measure it, and hold no cache afterwards
+    when the budget has room for a part of the chunk
+        it should compute that much
+    when the budget has room for nothing
+        it should compute nothing, and say that it does not know
+    when it cannot compute
+        it should raise WarmUpFailed, and hold no cache
+given a stage
+    when it starts
+        it should tell its longest step with the first answer, and hold no cache
+    when its shard cannot compute
+        it should not serve
+    when it computed a longer step
+        it should tell that
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from shard_runtime import (
+    Compute,
+    FixedDirectory,
+    ModelSource,
+    Stage,
+    StageIdentity,
+    load_shard,
+)
+from shard_runtime.backends.native import NativeUnavailable, load_library
+from shard_runtime.backends.shard import Shard
+from shard_runtime.engine.warm_up import warm_up
+from shard_runtime.errors import WarmUpFailed
+from shard_runtime.links.frames import Alive, Heartbeat, Load, decode, encode
+from shard_runtime.links.memory_links import MemoryNetwork
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
+from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.engine.test_run_life import eventually, is_empty
+from tests.shard_runtime.rings import (
+    DOMAIN,
+    MODEL_ID,
+    Ring,
+    identity_digest,
+    keys_of,
+    running,
+)
+from tests.shard_runtime.test_parallel import two_ranks
+from tests.shard_runtime.tiny_models import CONTEXT, prompt_of
+
+MIDDLE = LayerRange(2, 4)
+CHUNK = 8
+
+
+@pytest.fixture(params=[Compute.TORCH, Compute.NATIVE], ids=["torch", "native"])
+def shard(request: pytest.FixtureRequest, llama: ModelSource) -> Shard:
+    if request.param is Compute.NATIVE:
+        try:
+            load_library()
+        except NativeUnavailable:
+            pytest.skip("the native step is not built")
+    return load_shard(llama, MIDDLE, is_entry=False, compute=request.param)
+
+
+def watched(shard: Shard) -> list[int]:
+    """How many rows each call has, from now on."""
+    rows: list[int] = []
+    forward = shard.forward
+
+    def noting(hidden: torch.Tensor, *others: Any) -> torch.Tensor:
+        rows.append(len(hidden))
+        return forward(hidden, *others)
+
+    shard.forward = noting  # type: ignore[method-assign]
+    return rows
+
+
+def broken(shard: Shard) -> None:
+    def fail(*_: Any) -> torch.Tensor:
+        raise RuntimeError("no memory on the device")
+
+    shard.forward = fail  # type: ignore[method-assign]
+
+
+def test_warm_up__room_for_a_chunk__computes_and_measures_it_and_holds_nothing(
+    shard: Shard,
+) -> None:
+    rows, pool = watched(shard), shard.cache_pool(1 << 20)
+    assert warm_up(shard, pool, CHUNK) > 0
+    assert set(rows) == {CHUNK}
+    assert pool.used == 0
+
+
+def test_warm_up__chunk_beyond_the_models_context__computes_what_a_prompt_can_have(
+    shard: Shard,
+) -> None:
+    rows = watched(shard)
+    warm_up(shard, shard.cache_pool(1 << 24), 4 * CONTEXT)
+    assert set(rows) == {CONTEXT}
+
+
+def test_warm_up__room_for_a_part_of_the_chunk__computes_that_much(llama: ModelSource) -> None:
+    shard = load_shard(llama, MIDDLE, is_entry=False, compute=Compute.TORCH)
+    rows, pool = watched(shard), shard.cache_pool(shard.cache_pool(0).bytes_for(3))
+    assert warm_up(shard, pool, CHUNK) > 0
+    assert set(rows) == {2}
+    assert pool.used == 0
+
+
+def test_warm_up__room_for_nothing__computes_nothing_and_knows_nothing(shard: Shard) -> None:
+    rows = watched(shard)
+    assert warm_up(shard, shard.cache_pool(10), CHUNK) == 0
+    assert rows == []
+
+
+def test_warm_up__shard_cannot_compute__raises_and_holds_nothing(shard: Shard) -> None:
+    pool = shard.cache_pool(1 << 20)
+    broken(shard)
+    with pytest.raises(WarmUpFailed, match="8 rows before serving: RuntimeError: no memory on"):
+        warm_up(shard, pool, CHUNK)
+    assert pool.used == 0
+
+
+@pytest.mark.system
+def test_warm_up__shard_of_two_processes__computes_in_both_and_holds_nothing(
+    tiny: Callable[[str], Tiny],
+) -> None:
+    with two_ranks(tiny("llama")[0], is_entry=False) as shard:
+        pool = shard.cache_pool(1 << 20)
+        assert warm_up(shard, pool, CHUNK) > 0
+        assert pool.used == 0
+        cache = pool.open(CHUNK)  # the other process is where it should be
+        hidden = torch.randn(CHUNK, shard.architecture.hidden_size)
+        assert shard.forward_one(hidden, cache, 0).shape == hidden.shape
+        pool.close(cache)
+
+
+class Asking:
+    """Shard 1's heartbeats to shard 2, and what is answered."""
+
+    def __init__(self) -> None:
+        self.loads: list[Load] = []
+
+    def __call__(self, receiver: ShardId, body: bytes) -> bytes:
+        frame = decode(body)
+        if isinstance(frame, Alive) and frame.shard_id == 2:
+            self.loads.append(frame.load)
+        return body
+
+    def ask(self, ring: Ring) -> Load:
+        assert ring.network is not None
+        links = ring.network.place(keys_of("shard 1").keyset.tls)
+        assert links is not None
+        links.send(ShardId(2), encode(Heartbeat(2**31, ShardId(1))))
+        count = len(self.loads)
+        assert eventually(lambda: len(self.loads) > count)
+        return self.loads[-1]
+
+
+def test_start__nothing_was_asked_yet__tells_the_longest_step_and_holds_no_cache(
+    llama: ModelSource,
+) -> None:
+    asking = Asking()
+    with running(llama, 2, tamper=asking) as ring:
+        load = asking.ask(ring)
+        assert load.longest_microseconds > 0
+        assert (load.runs, load.waiting) == (0, 0)
+        assert is_empty(ring)
+
+
+def test_start__shard_cannot_compute__raises_and_does_not_serve(llama: ModelSource) -> None:
+    shard = load_shard(llama, MIDDLE, is_entry=False)
+    broken(shard)
+    keys = keys_of("shard 2")
+    network = MemoryNetwork(FixedDirectory(()))
+    stage = Stage(
+        shard=shard,
+        identity=StageIdentity(ShardId(2), MODEL_ID, identity_digest(2), keys.signer, DOMAIN),
+        links=network.links(keys.keyset.tls),
+        directory=network.directory,
+    )
+    with pytest.raises(WarmUpFailed):
+        stage.start()
+    assert network.place(keys.keyset.tls) is None
+    stage.close()
+
+
+def test_load__step_was_longer_than_the_chunk__tells_that(llama: ModelSource) -> None:
+    asking, waited = Asking(), threading.Event()
+    with running(llama, 2, tamper=asking) as ring:
+        before = asking.ask(ring)
+        forward = ring.shards[1].forward
+
+        def slow(*arguments: Any) -> torch.Tensor:
+            waited.wait(3 * before.longest_microseconds / 1e6)
+            return forward(*arguments)
+
+        ring.shards[1].forward = slow  # type: ignore[method-assign]
+        assert len(ring.ask(prompt_of(9, seed=9), 4).token_ids) == 4
+        assert asking.ask(ring).longest_microseconds >= 2.9 * before.longest_microseconds

@@ -1,0 +1,171 @@
+"""Text to token ids and back, and messages through the model's template.
+
+given messages
+    when the model has a template
+        it should encode what the template makes of them, special tokens as such
+    when the template refuses them, fails, reaches for what is forbidden, or is missing
+        it should raise ChatTemplateInvalid without a word of theirs
+given a model without a tokenizer
+    it should answer in token ids, and say so when asked for text
+given end tokens in any of the files
+    it should know them all
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shard_runtime import ModelTokenizer, load_tokenizer, open_model
+from shard_runtime.errors import ChatTemplateInvalid, TokenizerInvalid, TokenizerMissing
+from shard_runtime.model_files.tokenizer.tokenizer_files import read_tokenizer_files
+from tests.shard_runtime.byte_tokenizer import BEGIN, END, byte_tokenizer, write_tokenizer
+from tests.shard_runtime.tiny_models import save
+
+CANARY = "canary-in-a-message"
+QUESTION = [{"role": "user", "content": CANARY}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save("llama", tmp_path)
+    write_tokenizer(tmp_path)
+    return tmp_path
+
+
+def tokenizer_of(folder: Path) -> ModelTokenizer:
+    return load_tokenizer(open_model(folder))
+
+
+def test_encode_messages__template__puts_them_between_special_tokens(folder: Path) -> None:
+    rendered = f"{BEGIN}user\n{CANARY}{END}{BEGIN}assistant\n"
+    expected = byte_tokenizer().encode(rendered).ids
+    assert tokenizer_of(folder).encode_messages(QUESTION) == tuple(expected)
+    assert byte_tokenizer().token_to_id(BEGIN) in expected
+
+
+def test_encode_text__plain_text__decodes_to_itself(folder: Path) -> None:
+    tokenizer = tokenizer_of(folder)
+    text = "the theory – über 🦆 <>&"
+    assert tokenizer.decode(tokenizer.encode_text(text)) == text
+
+
+def test_decode__special_tokens__are_left_out(folder: Path) -> None:
+    tokenizer = tokenizer_of(folder)
+    token_ids = byte_tokenizer().encode(f"{BEGIN}duck{END}").ids
+    assert tokenizer.decode(token_ids) == "duck"
+
+
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        ("{% for m in messages %}{{ m.content }}{% break %}{% endfor %}", CANARY),
+        ("{% if tools is none and documents is none %}none{% endif %}", "none"),
+        ("{{ '<b>&' | tojson }}", '"<b>&"'),
+        ("{{ messages | tojson(indent=1) | length > 9 }}", "True"),
+        ("{% if strftime_now('%Y') | int > 2020 %}dated{% endif %}", "dated"),
+    ],
+    ids=["break", "tools", "tojson", "indent", "date"],
+)
+def test_encode_messages__what_templates_use__is_there(
+    folder: Path, template: str, rendered: str
+) -> None:
+    write_tokenizer(folder, template)
+    tokenizer = tokenizer_of(folder)
+    assert tokenizer.decode(tokenizer.encode_messages(QUESTION)) == rendered
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('no ' ~ messages[0]['content']) }}",
+        "{{ messages[0]['content'] + 1 }}",
+        "{{ messages[9]['content']['x']['y'] }}",
+        "{% for %}",
+        "{{ messages.__class__.__mro__ }}",
+        "{% set _ = messages.append(1) %}",
+        "{{ ''.__class__.__base__.__subclasses__() }}",
+    ],
+    ids=["refuses", "type", "undefined", "syntax", "class", "mutates", "escapes"],
+)
+def test_encode_messages__template_fails__raises_without_their_text(
+    folder: Path, template: str
+) -> None:
+    write_tokenizer(folder, template)
+    with pytest.raises(ChatTemplateInvalid) as raised:
+        tokenizer_of(folder).encode_messages(QUESTION)
+    assert CANARY not in str(raised.value)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_encode_messages__no_template__says_so(folder: Path) -> None:
+    write_tokenizer(folder, None)
+    with pytest.raises(ChatTemplateInvalid, match="the model has none"):
+        tokenizer_of(folder).encode_messages(QUESTION)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"chat_template.jinja": "from the file"},
+        {
+            "tokenizer_config.json": json.dumps(
+                {
+                    "chat_template": [
+                        {"name": "tool_use", "template": "wrong"},
+                        {"name": "default", "template": "from the file"},
+                    ]
+                }
+            )
+        },
+    ],
+    ids=["a file of its own", "one of several"],
+)
+def test_encode_messages__template_elsewhere__is_found(folder: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    tokenizer = tokenizer_of(folder)
+    assert tokenizer.decode(tokenizer.encode_messages(QUESTION)) == "from the file"
+
+
+def test_encode_text__model_without_tokenizer__raises_tokenizer_missing(tmp_path: Path) -> None:
+    save("llama", tmp_path)
+    tokenizer = tokenizer_of(tmp_path)
+    assert not tokenizer.reads_text
+    assert tokenizer.decode([1, 2]) == ""
+    with pytest.raises(TokenizerMissing, match="give token ids instead of text"):
+        tokenizer.encode_text("duck")
+    with pytest.raises((TokenizerMissing, ChatTemplateInvalid)):
+        tokenizer.encode_messages(QUESTION)
+
+
+def test_read__end_tokens_in_several_files__are_all_known(folder: Path) -> None:
+    (folder / "generation_config.json").write_text('{"eos_token_id": [7, 5]}')
+    files = read_tokenizer_files(open_model(folder))
+    end = byte_tokenizer().token_to_id(END)
+    assert set(files.eos_token_ids) == {5, 7, end}
+    assert files.bos_token_id == byte_tokenizer().token_to_id(BEGIN)
+
+
+def test_digest__same_json_written_differently__is_the_same(folder: Path) -> None:
+    before = read_tokenizer_files(open_model(folder)).digest()
+    path = folder / "tokenizer.json"
+    value = json.loads(path.read_text())
+    spaced = folder / "spaced"
+    save("llama", spaced)
+    write_tokenizer(spaced)
+    (spaced / "tokenizer.json").write_text(json.dumps(dict(reversed(value.items())), indent=4))
+    assert read_tokenizer_files(open_model(spaced)).digest() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"added_tokens": []}', '{"added_tokens": [{"id": "x"}]}', "{}"],
+    ids=["no model", "bad token", "empty"],
+)
+def test_load__tokenizer_json_that_is_none__raises_tokenizer_invalid(
+    folder: Path, content: str
+) -> None:
+    (folder / "tokenizer.json").write_text(content)
+    with pytest.raises(TokenizerInvalid):
+        tokenizer_of(folder)

@@ -1,0 +1,222 @@
+"""`python -m shard_tools`.
+
+given a model folder and prompts as token ids
+    `check` should run real processes, find them equal, and report tokens, receipts and memory
+given an answer that differs
+    `check` should exit with 1 and tell where
+given something wrong with the model or the prompts
+    every command should exit with 2 and a sentence
+`digest` should print the manifest; `split` ranges; `unsplit` what transformers says
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import shard_tools.__main__ as command
+from shard_runtime import publish
+from shard_runtime.errors import PromptEmpty
+from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
+from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
+from shard_tools.check.prompts import Form, encode_prompts, first_difference, token_ids_of
+from shard_tools.check.report import CheckReport, PromptResult, StageMemory
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.manifest import ModelManifest
+from tests.shard_runtime.byte_tokenizer import TEMPLATE, byte_tokenizer
+from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.tiny_models import greedy, prompt_of
+
+MIB = 1 << 20
+
+
+def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "shard_tools", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def report(*differences: int | None) -> CheckReport:
+    return CheckReport(
+        model="tiny",
+        max_tokens=8,
+        reference="transformers",
+        prompts=tuple(
+            PromptResult(line, 5, 8, 8, difference, None, "length", 2)
+            for line, difference in enumerate(differences, start=1)
+        ),
+        stages=(StageMemory(LayerRange(0, 2), 60 * MIB), StageMemory(LayerRange(2, 6), 50 * MIB)),
+        bare_bytes=200 * MIB,
+        unsplit_bytes=100 * MIB,
+        reference_bytes=None,
+        seconds=1.0,
+    )
+
+
+@pytest.mark.system
+def test_check__two_stage_processes__are_equal_to_the_unsplit_model(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    source, reference = tiny("qwen3")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("5 17 3 42\n\n100, 101,102\n")
+    done = run(
+        "check", source.folder, "--stages", 2, "--prompts", prompts, "--max-tokens", 6, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["equal"] is True
+    assert found["reference"].startswith("transformers ")
+    assert [prompt["equal"] for prompt in found["prompts"]] == [True, True]
+    assert [prompt["inputTokens"] for prompt in found["prompts"]] == [4, 3]
+    assert [prompt["outputTokens"] for prompt in found["prompts"]] == [6, 6]
+    assert [prompt["firstDifference"] for prompt in found["prompts"]] == [None, None]
+    assert [prompt["receiptsVerified"] for prompt in found["prompts"]] == [2, 2]
+    assert [stage["layers"] for stage in found["memory"]["stages"]][-1][1] == 6
+    assert all(stage["peakBytes"] > 0 for stage in found["memory"]["stages"])
+    assert len(greedy(reference, (5, 17, 3, 42), 6)) == 6
+
+
+def test_check__answers_that_differ__exits_with_1_and_tells_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("1 2 3")
+    monkeypatch.setattr(command, "run_check", lambda *_, **__: report(None, 4))
+    done = CliRunner().invoke(command.app, ["check", "tiny", "--prompts", str(prompts), "--json"])
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["equal"] is False
+    assert [prompt["firstDifference"] for prompt in found["prompts"]] == [None, 4]
+    table = CliRunner().invoke(command.app, ["check", "tiny", "--prompts", str(prompts)])
+    assert table.exit_code == 1
+    assert "differs at 4" in table.stdout
+
+
+def test_report__memory__is_told_as_shares_of_the_unsplit_process() -> None:
+    memory = report(None).to_json()["memory"]
+    assert [stage["ratio"] for stage in memory["stages"]] == [0.6, 0.5]
+    assert memory["largestRatio"] == 0.6
+    assert "VmHWM" in memory["measure"]
+
+
+@pytest.mark.system
+def test_unsplit__token_ids__are_answered_by_transformers(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    source, reference = tiny("llama")
+    prompt = prompt_of(9)
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text(" ".join(map(str, prompt)))
+    done = run("unsplit", source.folder, "--prompt-file", prompts, "--max-tokens", 7, "--json")
+    assert done.returncode == 0, done.stderr
+    (answer,) = json.loads(done.stdout)["answers"]
+    assert tuple(answer["tokenIds"]) == greedy(reference, prompt, 7)
+    assert (answer["inputTokens"], answer["outputTokens"], answer["text"]) == (9, 7, "")
+
+
+def test_digest__json__is_the_manifest(tiny: Callable[[str], Tiny]) -> None:
+    source = tiny("llama")[0]
+    done = CliRunner().invoke(command.app, ["digest", str(source.folder), "--json"])
+    assert done.exit_code == 0
+    assert ModelManifest.from_json(done.stdout) == publish(source)
+    table = CliRunner().invoke(command.app, ["digest", str(source.folder)])
+    assert "layer 5" in table.stdout
+
+
+def test_split__json__is_the_ranges(tiny: Callable[[str], Tiny]) -> None:
+    folder = str(tiny("llama")[0].folder)
+    done = CliRunner().invoke(command.app, ["split", folder, "--stages", "3", "--json"])
+    ranges = json.loads(done.stdout)["layers"]
+    assert (ranges[0][0], ranges[-1][1], len(ranges)) == (0, 6, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["digest", "/not/there"],
+        ["split", "/not/there"],
+        ["check", "/not/there", "--prompts", "{prompts}"],
+        ["unsplit", "/not/there", "--prompt-file", "{prompts}"],
+        ["prepare", "/not/there", "/tmp/nowhere"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_command__no_such_model__exits_with_2_and_a_sentence(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("1 2 3")
+    filled = [argument.format(prompts=prompts) for argument in arguments]
+    done = CliRunner().invoke(command.app, [*filled, "--json"])
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["kind"] == "ModelNotFound"
+    assert "No model at /not/there" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_check__more_stages_than_layers__exits_with_2(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("1 2 3")
+    folder = str(tiny("llama")[0].folder)
+    arguments = ["check", folder, "--stages", "9", "--prompts", str(prompts)]
+    done = CliRunner().invoke(command.app, arguments)
+    assert done.exit_code == 2
+    assert "6 layers make 1 to 6 stages, not 9" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("1 2 3", (1, 2, 3)),
+        ("1,2, 3", (1, 2, 3)),
+        (" 7 ", (7,)),
+        ("7,", (7,)),
+        ("1 duck", None),
+        ("3.5", None),
+        ("-3", None),
+        ("duck", None),
+    ],
+)
+def test_token_ids_of__line__is_numbers_or_text(
+    line: str, expected: tuple[int, ...] | None
+) -> None:
+    assert token_ids_of(line) == expected
+
+
+def test_encode_prompts__chat_or_raw__as_asked_or_as_the_model_has_a_template() -> None:
+    def tokenizer(template: str | None) -> ModelTokenizer:
+        return ModelTokenizer(
+            TokenizerFiles(byte_tokenizer().to_str(), template, None, ()), "bytes"
+        )
+
+    raw = tuple(byte_tokenizer().encode("duck").ids)
+    with_template, without = tokenizer(TEMPLATE), tokenizer(None)
+    (chat,) = encode_prompts("duck\n", with_template)
+    assert chat != raw
+    assert encode_prompts("duck\n", with_template, Form.RAW) == [raw]
+    assert encode_prompts("duck\n", with_template, Form.CHAT) == [chat]
+    assert encode_prompts("duck\n\n5 6\n", without) == [raw, (5, 6)]
+    with pytest.raises(PromptEmpty):
+        encode_prompts(" \n\n", without)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "place"),
+    [((1, 2), (1, 2), None), ((1, 2), (1, 3), 1), ((1,), (1, 2), 1), ((), (1,), 0), ((), (), None)],
+)
+def test_first_difference__answers__is_where_they_part(
+    ours: Any, theirs: Any, place: int | None
+) -> None:
+    assert first_difference(ours, theirs) == place

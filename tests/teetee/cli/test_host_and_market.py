@@ -1,0 +1,260 @@
+"""`host`, `shards`, `models` and `wallet` as a shell sees them, on a real chain with simulated
+quotes.
+
+given an enclave that runs
+    when its host enrols, renews and retires it
+        it should be in the registry, stay, and leave
+    when somebody else enrols it
+        it should be refused before anything is sent
+given a host
+    when it looks, withdraws, tops up and evicts
+        it should see and move what is there
+given models and shards
+    when anybody looks
+        it should show ranges, prices, verdicts and gaps
+given a wallet
+    when it claims, looks and withdraws
+        it should say what it has
+given settings for an enclave
+    when it is run
+        it should hand them over, and no key of the wallet
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from teetee.cli.commands.host_run import enclave_environment
+from teetee.protocol.identifiers import ShardId
+from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, TEE, UNBONDING_PERIOD
+from tests.teetee.cli.terminal import at_lab, teetee
+from tests.teetee.client.lab import AtWork, Lab
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_enrol__own_enclave__is_active_and_earns_later(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclave(2, 6)
+    env = at_lab(lab, tmp_path, enclave.host)
+    said = teetee("host", "enrol", enclave.endpoint, "--json", env=env)
+    assert said.status == 0
+    shard = lab.world.registry.shard(ShardId(said.json["shardId"]))
+    assert shard.is_active
+    assert shard.keyset == enclave.keys.keyset
+    assert shard.endpoint == enclave.endpoint
+    assert said.json["tcbStatus"] == "UpToDate"
+    # A new machine: its certificate is added first; the authority is known.
+    assert [each["call"] for each in said.json["transactions"]] == [
+        "addPckCertificate",
+        "approve",
+        "enrol",
+    ]
+
+
+def test_keys__enclave_runs__shows_its_keyset_and_sends_nothing(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[0]
+    before = lab.chain.web3.eth.block_number
+    said = teetee(
+        *("host", "keys", enclave.endpoint, "--json"), env=at_lab(lab, tmp_path, enclave.host)
+    )
+    assert said.json["signer"] == enclave.keys.keyset.signer
+    assert said.json["tls"] == "0x" + enclave.keys.keyset.tls.hex()
+    assert lab.chain.web3.eth.block_number == before
+
+
+def test_enrol__enclave_of_another__is_refused(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclave(2, 6)
+    stranger = lab.world.account("stranger", tokens=BOND)
+    before = lab.world.registry.shard_count()
+    said = teetee(
+        *("host", "enrol", enclave.endpoint, "--json"), env=at_lab(lab, tmp_path, stranger)
+    )
+    assert (said.status, said.json["error"]["name"]) == (1, "StatementRefused")
+    assert str(enclave.host.address) in said.json["error"]["message"]
+    assert lab.world.registry.shard_count() == before
+
+
+def test_enrol__nobody_there__may_pass(lab: Lab, tmp_path: Path) -> None:
+    host = lab.world.account("shard host", tokens=BOND)
+    said = teetee("host", "enrol", "127.0.0.1:9", "--json", env=at_lab(lab, tmp_path, host))
+    assert (said.status, said.json["error"]["name"]) == (75, "EnclaveUnreachable")
+
+
+def test_enrol__too_poor_for_the_bond__says_so(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclave(2, 6)
+    token = lab.world.token
+    balance = token.balance_of(str(enclave.host.address))
+    away = token.transfer(str(lab.chain.treasury.address), balance)
+    lab.world.sender(enclave.host).send(away)
+    said = teetee(
+        *("host", "enrol", enclave.endpoint, "--json"), env=at_lab(lab, tmp_path, enclave.host)
+    )
+    assert (said.status, said.json["error"]["name"]) == (1, "BondNotCovered")
+
+
+def test_enrol__payout_with_wrong_checksum__is_a_usage_error(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclave(2, 6)
+    wrong = str(enclave.host.address).swapcase().replace("0X", "0x")
+    said = teetee(
+        *("host", "enrol", enclave.endpoint, "--payout", wrong),
+        env=at_lab(lab, tmp_path, enclave.host),
+    )
+    assert said.status == 2
+    assert "checksum" in said.err
+
+
+def test_renew__before_it_expires__extends_the_attestation(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[1]
+    shard_id = ShardId(int(enclave.shard_id or 0))
+    before = lab.world.registry.shard(shard_id).attested_until
+    lab.chain.pass_time(3600)
+    said = teetee(
+        *("host", "renew", str(shard_id), "--skip-quote-check", "--json"),
+        env=at_lab(lab, tmp_path, enclave.host),
+    )
+    assert said.status == 0
+    assert said.json["attestedUntil"] >= before + 3600
+
+
+def test_renew__by_another_enclave__is_refused(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[1]
+    other = lab.enclave(2, 4)
+    env = at_lab(lab, tmp_path, enclave.host)
+    said = teetee(
+        *("host", "renew", str(enclave.shard_id), "--connect", other.endpoint, "--json"), env=env
+    )
+    assert (said.status, said.json["error"]["name"]) == (1, "StatementRefused")
+
+
+def test_retire__then_bond__comes_back_after_the_unbonding(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[2]
+    env = at_lab(lab, tmp_path, enclave.host)
+    shard = str(enclave.shard_id)
+    assert teetee("host", "retire", shard, "--json", env=env).json["unbondingSeconds"] == (
+        UNBONDING_PERIOD
+    )
+    early = teetee("host", "withdraw", "--bond", shard, "--json", env=env)
+    assert early.status == 1
+    lab.chain.pass_time(UNBONDING_PERIOD + 1)
+    balance = lab.world.token.balance_of(str(enclave.host.address))
+    assert teetee("host", "withdraw", "--bond", shard, "--json", env=env).status == 0
+    assert lab.world.token.balance_of(str(enclave.host.address)) == balance + BOND
+
+
+def test_retire__shard_of_another__is_refused(lab: Lab, tmp_path: Path) -> None:
+    env = at_lab(lab, tmp_path, lab.enclaves[0].host)
+    said = teetee("host", "retire", str(lab.enclaves[1].shard_id), "--json", env=env)
+    assert (said.status, said.json["error"]["name"]) == (1, "ShardOfAnother")
+
+
+def test_evict__expired_shard__is_out(lab: Lab, tmp_path: Path) -> None:
+    lab.chain.pass_time(ATTESTATION_PERIOD + 1)
+    stranger = lab.world.account("stranger")
+    env = at_lab(lab, tmp_path, stranger)
+    assert teetee("host", "evict", "2", "--json", env=env).status == 0
+    [supply] = teetee("shards", "--all", "--json", env=env).json
+    assert [shard["status"] for shard in supply["shards"]] == ["ACTIVE", "EVICTED", "ACTIVE"]
+    assert supply["gaps"] == [[0, 6]]
+    assert supply["openSlots"] == [{"layers": [0, 6], "shards": 0}]
+
+
+def test_top_up__any_shard__raises_its_bond(lab: Lab, tmp_path: Path) -> None:
+    helper = lab.world.account("well-wisher", tokens=TEE)
+    said = teetee("host", "top-up", "1", "0.5", "--json", env=at_lab(lab, tmp_path, helper))
+    assert said.status == 0
+    assert lab.world.registry.shard(ShardId(1)).bond == BOND + TEE // 2
+
+
+def test_status__after_earning__shows_it_and_withdraws(lab: Lab, tmp_path: Path) -> None:
+    requester = lab.world.account("requester", tokens=TEE)
+    with AtWork(lab, lambda opened: lab.settle(opened, lab.enclaves[:3])):
+        asked = teetee(
+            *("ask", "Why?", "--json", "--deadline", "60", "--max-tokens", "20"),
+            env=at_lab(lab, tmp_path, requester),
+        ).json
+    env = at_lab(lab, tmp_path, lab.enclaves[0].host)
+    status = teetee("host", "status", "--json", env=env).json
+    earned = asked["verification"]["payouts"][0]["amount"]
+    assert status["credit"] == earned
+    assert [shard["shardId"] for shard in status["shards"]] == [1]
+    assert status["shards"][0]["allowanceQuota"] > 0
+    assert teetee("host", "status", env=env).status == 0
+    withdrawn = teetee("host", "withdraw", "--json", env=env).json
+    assert withdrawn["amount"] == earned
+    again = teetee("host", "withdraw", "--json", env=env)
+    assert again.json["error"]["name"] == "NothingToWithdraw"
+
+
+def test_shards__whole_model__shows_path_prices_and_verdicts(lab: Lab, tmp_path: Path) -> None:
+    env = at_lab(lab, tmp_path)
+    [supply] = teetee("shards", "--json", env=env).json
+    assert supply["hasPath"] is True
+    assert supply["gaps"] == []
+    assert [shard["layers"] for shard in supply["shards"]] == [[0, 2], [2, 4], [4, 6]]
+    assert [shard["tcbStatus"] for shard in supply["shards"]] == ["UpToDate"] * 3
+    assert supply["openSlots"] == [
+        {"layers": layers, "shards": 1} for layers in ([0, 2], [2, 4], [4, 6])
+    ]
+    shown = teetee("shards", env=env)
+    assert "every layer is served" in shown.out
+    assert "open: layers [2, 4): one shard, no replica" in shown.out
+    assert "UpToDate" in shown.out
+
+
+def test_models__published__shows_them(lab: Lab, tmp_path: Path) -> None:
+    env = at_lab(lab, tmp_path)
+    [model] = teetee("models", "--json", env=env).json
+    assert (model["modelId"], model["layerCount"], model["hasPath"]) == (1, 6, True)
+    assert "whole" in teetee("models", env=env).out
+
+
+def test_wallet__claims_and_looks__has_what_it_claimed(lab: Lab, tmp_path: Path) -> None:
+    wallet = lab.world.account("requester")
+    env = at_lab(lab, tmp_path, wallet)
+    claimed = teetee("wallet", "faucet", "--json", env=env)
+    balance = teetee("wallet", "balance", "--json", env=env).json
+    assert claimed.json["tokens"] == balance["tokens"] != "0"
+    assert balance["credit"] == "0"
+    again = teetee("wallet", "faucet", "--json", env=env)
+    assert again.json["error"]["name"] == "FaucetTooSoon"
+    nothing = teetee("wallet", "withdraw", "--json", env=env)
+    assert nothing.json["error"]["name"] == "NothingToWithdraw"
+
+
+def test_enclave_environment__options_and_keys__hands_over_no_key() -> None:
+    environment = enclave_environment(
+        {
+            "PATH": "/bin",
+            "TEETEE_PRIVATE_KEY": "k",
+            "TEETEE_PASSPHRASE": "p",
+            "TEETEE_LAYERS": "0-1",
+        },
+        {"TEETEE_CHAIN_ID": "1", "TEETEE_LAYERS": "never"},
+        {"TEETEE_LAYERS": "0-10", "TEETEE_MODEL": None},
+    )
+    assert environment == {"PATH": "/bin", "TEETEE_CHAIN_ID": "1", "TEETEE_LAYERS": "0-10"}
+
+
+def test_run__settings_given__becomes_the_enclaves_process(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    def execute(_path: str, arguments: list[str], environment: dict[str, str]) -> None:
+        started.append((arguments, environment))
+
+    monkeypatch.setattr("os.execvpe", execute)
+    host = lab.enclaves[0].host
+    said = teetee(
+        *("host", "run", "--model", "m.gguf", "--model-id", "1", "--layers", "0-2", "--entry"),
+        env=at_lab(lab, tmp_path, host),
+    )
+    assert said.status == 0
+    [(arguments, environment)] = started
+    assert arguments[1:] == ["-m", "oracle", "run"]
+    assert environment["TEETEE_HOST"] == host.address
+    assert environment["TEETEE_RPC_URL"] == lab.chain.url
+    assert environment["TEETEE_IS_ENTRY"] == "true"
+    assert "TEETEE_PRIVATE_KEY" not in environment

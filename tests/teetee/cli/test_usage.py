@@ -1,0 +1,183 @@
+"""What needs no chain: usage errors, help, keys, how errors end the process.
+
+given any command
+    when it cannot be understood
+        it should exit 2, saying why on stderr
+    when an error of ours ends it
+        it should exit 1 or 75, with one sentence on stderr, no traceback, and an object with --json
+given no wallet, no network, no question
+    when it asks
+        it should say what to do first
+given wallet create and show
+    when they succeed
+        it should print the address alone to stdout, and keep the key out of everything
+given NO_COLOR, or no terminal
+    when anything is printed
+        it should print no escape sequence
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from tests.teetee.cli.terminal import teetee
+
+KEY = "0x" + "42" * 32
+ADDRESS = str(Account.from_key(KEY).address)
+COMMANDS = [
+    ("quote", "show"),
+    ("quote", "check"),
+    ("image", "measure"),
+    ("collateral", "show"),
+    ("collateral", "sync"),
+    ("ask",),
+    ("resume",),
+    ("verify",),
+    ("models",),
+    ("shards",),
+    *(("wallet", name) for name in ("create", "show", "faucet", "balance", "withdraw")),
+    *(
+        ("host", name)
+        for name in (
+            *("keys", "enrol", "renew", "retire", "evict", "recheck"),
+            *("top-up", "status", "withdraw", "run"),
+        )
+    ),
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help__every_command__has_json_and_the_connection(command: tuple[str, ...]) -> None:
+    said = teetee(*command, "--help", env={"COLUMNS": "200"})
+    assert said.status == 0
+    for option in ("--json", "--network", "--deployment", "--rpc"):
+        assert option in said.out
+
+
+def test_help__ask__teaches_with_examples() -> None:
+    said = teetee("ask", "--help", env={"COLUMNS": "200"})
+    assert '$ teetee ask "Why is the sky blue?"' in said.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("ask",),
+        ("ask", "Why?", "--recipients", "5"),
+        ("ask", "Why?", "--recipients", "0"),
+        ("ask", "Why?", "--max-tokens", "0"),
+        ("ask", "Why?", "--max-tokens", "65536"),
+        ("ask", "Why?", "--temperature", "-1"),
+        ("ask", "Why?", "--private-key", KEY),
+        ("verify", "zero"),
+        ("verify", "0"),
+        ("host", "renew"),
+    ],
+    ids=" ".join,
+)
+def test_usage__not_understood__exits_2(arguments: tuple[str, ...]) -> None:
+    said = teetee(*arguments)
+    assert said.status == 2
+    assert said.out == ""
+    assert said.err != ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "name", "advice"),
+    [
+        (("ask", " "), {}, "InvalidQuestion", "pipe it in"),
+        (("ask", "Why?"), {}, "NoKey", "teetee wallet create"),
+        (("ask", "Why?", "--top-p", "0"), {}, "PromptInvalid", "Correct it"),
+        (("ask", "Why?", "--max-price", "much"), {}, "MalformedAmount", "1.5"),
+        (("wallet", "show"), {"TEETEE_PRIVATE_KEY": "abc"}, "MalformedKey", "32 bytes"),
+        (("verify", "1", "--network", "base-nowhere"), {}, "NotDeployed", "ape run deploy"),
+        (("shards", "--network", "base-sepolia"), {}, "NotDeployed", "ape run deploy"),
+        (("host", "top-up", "1", "x"), {"TEETEE_PRIVATE_KEY": KEY}, "MalformedAmount", "1.5"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_error__of_ours__exits_1_with_one_sentence(
+    home: dict[str, str], arguments: tuple[str, ...], env: dict[str, str], name: str, advice: str
+) -> None:
+    said = teetee(*arguments, "--json", env=home | env)
+    assert said.status == 1
+    assert said.json["error"]["name"] == name
+    assert said.json["error"]["retryable"] is False
+    assert advice in said.json["error"]["message"]
+    assert said.err == f"error: {said.json['error']['message']}\n"
+    assert "Traceback" not in said.err
+
+
+def test_error__node_away__exits_75(home: dict[str, str], tmp_path: Path) -> None:
+    deployment = {
+        "network": "base-local",
+        "chainId": 31337,
+        "deployedAtBlock": 0,
+        "rootCaFingerprint": "0x" + "00" * 32,
+        "contracts": dict.fromkeys(
+            ("token", "registry", "escrow", "verifier", "certificates", "accessManager"), ADDRESS
+        ),
+    }
+    path = tmp_path / "deployment.json"
+    path.write_text(json.dumps(deployment))
+    said = teetee(
+        *("shards", "--json", "--deployment", str(path), "--rpc", "http://127.0.0.1:9/secret"),
+        env=home,
+    )
+    assert said.status == 75
+    assert said.json["error"]["name"] == "RpcUnavailable"
+    assert said.json["error"]["retryable"] is True
+    assert "secret" not in said.out + said.err
+
+
+def test_wallet_create__then_show__prints_the_address_alone(home: dict[str, str]) -> None:
+    env = home | {"TEETEE_PASSPHRASE": "a passphrase"}
+    created = teetee("wallet", "create", env=env)
+    shown = teetee("wallet", "show", env=home)
+    assert created.status == shown.status == 0
+    assert created.out == shown.out
+    assert created.out.startswith("0x")
+    assert "a passphrase" not in created.out + created.err
+    again = teetee("wallet", "create", "--json", env=env)
+    assert again.json["error"]["name"] == "KeystoreExists"
+
+
+def test_wallet_create__named_keystore__says_where(home: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "host.json"
+    said = teetee(
+        *("wallet", "create", "--keystore", str(path), "--json"),
+        env=home | {"TEETEE_PASSPHRASE": "a passphrase"},
+    )
+    assert said.json["keystore"] == str(path)
+    assert said.json["address"].lower()[2:] == json.loads(path.read_text())["address"].lower()
+
+
+def test_wallet_create__nobody_to_ask__says_what_to_set(home: dict[str, str]) -> None:
+    said = teetee("wallet", "create", "--json", env=home)
+    assert said.status == 1
+    assert said.json["error"]["name"] == "NoPassphrase"
+
+
+def test_wallet_show__key_in_environment__never_shows_it(home: dict[str, str]) -> None:
+    said = teetee("wallet", "show", "--json", env=home | {"TEETEE_PRIVATE_KEY": KEY})
+    assert said.json == {"address": ADDRESS, "source": "TEETEE_PRIVATE_KEY"}
+    assert "42" * 32 not in said.out + said.err
+
+
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["no terminal", "NO_COLOR"])
+def test_output__no_colour_wanted__has_no_escape_sequence(
+    home: dict[str, str], env: dict[str, str]
+) -> None:
+    for arguments in (("wallet", "show"), ("--help",), ("ask", " "), ("nonsense",)):
+        said = teetee(*arguments, env=home | env)
+        assert "\x1b" not in said.out + said.err
