@@ -8,9 +8,9 @@ from pathlib import Path
 # Before any library reads its own settings: no downloads behind our back, no warnings with values.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from oracle.logs import open_log
-from oracle.server import Server
-from oracle.settings import describe_settings, read_settings
+from oracle.process.logs import open_log
+from oracle.process.server import Server
+from oracle.process.settings import describe_settings, read_settings
 from teetee.errors import TeeTeeError
 
 

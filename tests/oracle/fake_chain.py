@@ -1,5 +1,5 @@
 """A chain in memory: blocks, requests, shards, reorganisations and faults. Fulfils every seam of
-`oracle.chain_seam`.
+`oracle.chain.ports`.
 
 It enforces what the escrow enforces about order and time, so that a test which asks for an
 impossible ending fails.

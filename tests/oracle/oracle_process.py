@@ -21,7 +21,7 @@ from eth_abi.abi import encode
 
 # A server process which has imported everything once; its children start in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["oracle.server", "tests.oracle.oracle_process"])
+_CONTEXT.set_forkserver_preload(["oracle.process.server", "tests.oracle.oracle_process"])
 
 START_SECONDS = 60.0
 
@@ -125,8 +125,8 @@ def _run(
     import torch
 
     from oracle import __main__ as program
-    from oracle import server, startup
-    from oracle.live_text import LiveText
+    from oracle.inference.live_text import LiveText
+    from oracle.process import server, startup
 
     torch.set_num_threads(1)
     os.environ.update(settings)

@@ -10,17 +10,17 @@ from pathlib import Path
 from eth_account import Account
 from structlog.typing import FilteringBoundLogger
 
-from oracle.decision import Timing
+from oracle.chain.heads import Heads
 from oracle.errors import NoPath, Stopped
-from oracle.heads import Heads
-from oracle.in_flight import InFlight
-from oracle.journal import Journal, Standing
-from oracle.logs import open_log
-from oracle.progress import Progress
+from oracle.process.logs import open_log
 from oracle.records import Answered, Made, Opening
-from oracle.settling import Settler
-from oracle.watcher import Watcher
-from oracle.work import RequestWork
+from oracle.request.decision import Timing
+from oracle.request.in_flight import InFlight
+from oracle.request.journal import Journal, Standing
+from oracle.request.progress import Progress
+from oracle.request.settling import Settler
+from oracle.request.watcher import Watcher
+from oracle.request.workflow import RequestWork
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import ReceiptDomain, Settlement, StageReceipt

@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 from web3.contract import Contract
 
-from oracle.freshness import ChainUpkeep
+from oracle.process.collateral_updater import ChainUpkeep
 from tee_simulator.machine import FMSPC
 from tee_simulator.pki import TestPki
 from teetee.chain.contract_errors import AutomataRefused, TcbStatusRefused

@@ -1,0 +1,1 @@
+"""The chain as the oracle sees it: ports in its own words, and their adapters."""

@@ -1,0 +1,1 @@
+"""What the process serves to strangers: `teetee-enrol/1` and `teetee-stream/1`."""

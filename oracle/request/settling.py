@@ -1,0 +1,113 @@
+"""Collects settlements that are ready at about the same time and posts them in one transaction."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from structlog.typing import FilteringBoundLogger
+
+from oracle.chain.ports import EscrowWriter
+from oracle.errors import Rejected, Stopped
+from oracle.records import Answered
+
+# A batch stays far below the gas limit of one transaction (2^24 on Base), answers of 64 KiB
+# included.
+MOST_BYTES = 96 * 1024
+MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    answered: Answered
+    posted: "Future[str]" = field(default_factory=Future)
+
+
+class Settler:
+    """`settle` is called by any number of requests' threads, `run_once` by one loop."""
+
+    def __init__(
+        self,
+        *,
+        writer: EscrowWriter,
+        window: float,
+        abandon: threading.Event,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`window` in s: how long a first settlement waits for others."""
+        self._writer = writer
+        self._window = window
+        self._abandon = abandon
+        self._log = log
+        self._ready: queue.Queue[_Waiting] = queue.Queue()
+        self._left_over: list[_Waiting] = []
+
+    def settle(self, answered: Answered) -> str:
+        """Waits until the settlement's transaction is confirmed, and returns its hash.
+
+        Raises:
+            Retryable: not now; ask the request's state before trying again.
+            Rejected: the escrow refuses this one.
+            Stopped: the process stops, and the settlement was not sent.
+        """
+        waiting = _Waiting(answered)
+        self._ready.put(waiting)
+        while True:
+            try:
+                return waiting.posted.result(timeout=0.5)
+            except TimeoutError:
+                # What is being posted is waited for; what has not been begun can be left.
+                if self._abandon.is_set() and waiting.posted.cancel():
+                    raise Stopped from None
+
+    def run_once(self) -> None:
+        """Posts one batch, if anything is ready within a moment."""
+        batch = self._collect()
+        if batch:
+            self._post(batch)
+
+    def _collect(self) -> list[_Waiting]:
+        batch, self._left_over = self._left_over, []
+        try:
+            batch = batch or [self._ready.get(timeout=0.2)]
+            self._abandon.wait(self._window)
+            while len(batch) < MOST:
+                batch.append(self._ready.get_nowait())
+        except queue.Empty:
+            pass
+        fitting = _fitting(batch)
+        self._left_over = batch[fitting:]
+        return [one for one in batch[:fitting] if one.posted.set_running_or_notify_cancel()]
+
+    def _post(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            transaction = self._writer.settle([one.answered for one in batch])
+        except Rejected as error:
+            if len(batch) == 1:
+                batch[0].posted.set_exception(error)
+                return
+            # One wrong settlement must not hold back the others.
+            for one in batch:
+                self._post([one])
+        except Exception as error:  # noqa: BLE001 - handed to the requests' threads, which judge it
+            for one in batch:
+                one.posted.set_exception(error)
+        else:
+            self._log.info(
+                "settled",
+                request_ids=[int(one.answered.request_id) for one in batch],
+                transaction=transaction,
+            )
+            for one in batch:
+                one.posted.set_result(transaction)
+
+
+def _fitting(batch: Sequence[_Waiting]) -> int:
+    """How many from the front fit into one transaction; at least one."""
+    total = 0
+    for count, one in enumerate(batch):
+        total += len(one.answered.answer)
+        if count and total > MOST_BYTES:
+            return count
+    return len(batch)

@@ -1,0 +1,43 @@
+"""What strangers may do to the open endpoints.
+
+given a rate
+    it should admit a burst, then as many as time has brought, and never store more than a burst
+given a count
+    it should admit as many at once, and one more for each that leaves
+"""
+
+from oracle.endpoints.rate_limits import CountLimit, RateLimit
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_admits__burst_is_used_up__waits_for_time_to_pass() -> None:
+    clock = Clock()
+    rate = RateLimit(per_second=0.5, burst=3, clock=clock)
+    assert [rate.admits() for _ in range(4)] == [True, True, True, False]
+    clock.now = 1.9
+    assert not rate.admits()
+    clock.now = 2.0
+    assert [rate.admits() for _ in range(2)] == [True, False]
+
+
+def test_admits__long_silence__stores_no_more_than_a_burst() -> None:
+    clock = Clock()
+    rate = RateLimit(per_second=10, burst=2, clock=clock)
+    clock.now = 1_000.0
+    assert [rate.admits() for _ in range(3)] == [True, True, False]
+
+
+def test_enter__all_places_are_taken__admits_when_one_leaves() -> None:
+    count = CountLimit(2)
+    assert [count.enter() for _ in range(3)] == [True, True, False]
+    count.leave()
+    assert [count.enter() for _ in range(2)] == [True, False]

@@ -1,0 +1,104 @@
+"""What reaches stderr.
+
+given a fact that is not on the list, or has not the shape that its name promises
+    it should not be written
+given an error
+    of our tree: its text should be written; of another: its class name alone
+given a library that logs
+    its text and traceback should not be written, not even at debug level
+"""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from oracle.errors import HeadIsStale
+from oracle.process.logs import WITHHELD, open_log
+
+CANARY = "the canary sings at midnight"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield io.StringIO()
+    logging.captureWarnings(False)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def log(stream: io.StringIO) -> FilteringBoundLogger:
+    return open_log(stream)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_info__listed_facts__are_written_with_time_and_level(
+    log: FilteringBoundLogger, stream: io.StringIO
+) -> None:
+    log.info("request taken", request_id=7, path=[1, 2])
+    (line,) = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "request taken", "level": "info", "request_id": 7, "path": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        pytest.param("prompt", CANARY, {}, id="name is not listed"),
+        pytest.param("request_id", CANARY, {"request_id": WITHHELD}, id="text for a number"),
+        pytest.param("state", CANARY, {"state": WITHHELD}, id="prose for a word"),
+        pytest.param("host", CANARY, {"host": WITHHELD}, id="text for hex"),
+        pytest.param("path", [CANARY], {"path": WITHHELD}, id="texts for numbers"),
+        pytest.param("error", CANARY, {"error": WITHHELD}, id="text for an error"),
+        pytest.param("error", ValueError(CANARY), {"error": "ValueError"}, id="foreign error"),
+    ],
+)
+def test_info__careless_fact__is_left_out(
+    log: FilteringBoundLogger, stream: io.StringIO, name: str, value: object, written: object
+) -> None:
+    log.info("something", **{name: value})
+    (line,) = lines(stream)
+    line.pop("timestamp")
+    assert line == {"event": "something", "level": "info"} | dict(written)  # type: ignore[call-overload]
+
+
+def test_warning__error_of_our_tree__says_what_to_do(
+    log: FilteringBoundLogger, stream: io.StringIO
+) -> None:
+    log.warning("task failed", error=HeadIsStale(age=90, limit=40))
+    (line,) = lines(stream)
+    assert line["error"] == "HeadIsStale"
+    assert line["detail"].startswith("the newest block is 90 s old (limit 40 s)")
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("name", ["web3.RequestManager", "dbos", "asyncio", "some.package"])
+def test_library__logs_a_secret__only_level_and_name_are_written(
+    stream: io.StringIO, name: str
+) -> None:
+    library = logging.getLogger(name)
+    library.debug("payload %s", CANARY)
+    library.info("payload %s", CANARY)
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        library.exception("failed on %s", CANARY)
+    (line,) = lines(stream)
+    line.pop("timestamp")
+    assert line == {
+        "event": "library message",
+        "level": "warning",
+        "logger": name,
+        "error": "ValueError",
+    }

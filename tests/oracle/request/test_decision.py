@@ -1,0 +1,182 @@
+"""What is to be done with one request.
+
+given a request that ended, or is for others
+    it should be left
+given an open request for this shard
+    when its turn has not come: it should wait for exactly that second
+    when its turn has come: it should be worked on until shortly before the deadline
+    when too little time is left: it should be declined with what hindered
+given an answer
+    it should be settled until the deadline; if the escrow refuses it, declined when time runs out
+given a refusal
+    for the prompt's own fault: it should be declined at once
+    for this enclave's fault, others following: it should be left to them until time runs out
+given the deadline has passed
+    it should be refunded, but the requester first, and the recipients one after the other
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle.request.decision import (
+    OURS,
+    Decline,
+    Facts,
+    Leave,
+    Refund,
+    Settle,
+    Timing,
+    Wait,
+    Work,
+    decide,
+)
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+
+PRIMARY, SECOND, STRANGER = ShardId(7), ShardId(8), ShardId(9)
+TIMING = Timing(decline_margin=15, refund_grace=30)
+
+
+def request(
+    status: RequestStatus = RequestStatus.OPEN, recipients: tuple[ShardId, ...] = (PRIMARY, SECOND)
+) -> Request:
+    return Request(
+        request_id=RequestId(1),
+        status=status,
+        requester="0x0000000000000000000000000000000000001234",
+        model_id=ModelId(1),
+        opened_at=1_000,
+        deadline=1_100,
+        max_input_tokens=10,
+        max_output_tokens=10,
+        input_price=1,
+        output_price=2,
+        deposit=30,
+        recipients=recipients,
+    )
+
+
+def facts(now: int, shard_id: ShardId = PRIMARY, **known: object) -> Facts:
+    return replace(Facts(now=now, shard_id=shard_id), **known)  # type: ignore[arg-type]
+
+
+ENDS = [status for status in RequestStatus if status is not RequestStatus.OPEN]
+
+
+@pytest.mark.parametrize("status", ENDS, ids=[status.name for status in ENDS])
+def test_decide__request_has_ended__leaves_it(status: RequestStatus) -> None:
+    assert decide(request(status), facts(1_050, answered=True), TIMING) == Leave(status)
+
+
+def test_decide__request_is_for_others__leaves_it() -> None:
+    assert decide(request(), facts(1_050, STRANGER), TIMING) == Leave(RequestStatus.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("shard_id", "now", "expected"),
+    [
+        pytest.param(PRIMARY, 1_000, Work(give_up_at=1_085), id="primary, at once"),
+        pytest.param(SECOND, 1_049, Wait(until=1_050), id="second, one second early"),
+        pytest.param(SECOND, 1_050, Work(give_up_at=1_085), id="second, in its second"),
+        pytest.param(PRIMARY, 1_084, Work(give_up_at=1_085), id="last second for work"),
+        pytest.param(PRIMARY, 1_085, Decline(DeclineReason.OVERLOADED), id="too little time"),
+        pytest.param(PRIMARY, 1_100, Decline(DeclineReason.OVERLOADED), id="last second"),
+        pytest.param(PRIMARY, 1_101, Wait(until=1_131), id="after the deadline, primary"),
+        pytest.param(PRIMARY, 1_131, Refund(), id="grace is over, primary"),
+        pytest.param(SECOND, 1_131, Wait(until=1_161), id="grace is over, second waits"),
+        pytest.param(SECOND, 1_161, Refund(), id="grace is over, second"),
+    ],
+)
+def test_decide__nothing_made_yet__goes_by_the_clock(
+    shard_id: ShardId, now: int, expected: object
+) -> None:
+    assert decide(request(), facts(now, shard_id), TIMING) == expected
+
+
+def test_decide__time_ran_out_for_lack_of_a_path__says_so() -> None:
+    known = facts(1_090, hindrance=DeclineReason.NO_PATH)
+    assert decide(request(), known, TIMING) == Decline(DeclineReason.NO_PATH)
+
+
+@pytest.mark.parametrize("now", [1_000, 1_090, 1_100])
+def test_decide__answered__settles_until_the_deadline(now: int) -> None:
+    assert decide(request(), facts(now, answered=True), TIMING) == Settle()
+
+
+def test_decide__answer_is_refused_by_the_escrow__declines_only_when_time_runs_out() -> None:
+    early = facts(1_084, answered=True, rejected=True)
+    late = facts(1_085, answered=True, rejected=True)
+    assert decide(request(), early, TIMING) == Settle()
+    assert decide(request(), late, TIMING) == Decline(DeclineReason.NO_PATH)
+
+
+def test_decide__prompt_is_at_fault__declines_at_once_for_everybody() -> None:
+    known = facts(1_001, refused=DeclineReason.INVALID)
+    assert decide(request(), known, TIMING) == Decline(DeclineReason.INVALID)
+
+
+@pytest.mark.parametrize(
+    "reason", [reason for reason in DeclineReason if reason in OURS], ids=lambda reason: reason.name
+)
+def test_decide__fault_is_ours_and_others_follow__leaves_them_their_time(
+    reason: DeclineReason,
+) -> None:
+    early, late = facts(1_001, refused=reason), facts(1_085, refused=reason)
+    assert decide(request(), early, TIMING) == Wait(until=1_085)
+    assert decide(request(), late, TIMING) == Decline(reason)
+
+
+@pytest.mark.parametrize(
+    "reason", [reason for reason in DeclineReason if reason in OURS], ids=lambda reason: reason.name
+)
+def test_decide__fault_is_ours_and_nobody_follows__declines_at_once(reason: DeclineReason) -> None:
+    alone = request(recipients=(PRIMARY,))
+    assert decide(alone, facts(1_001, refused=reason), TIMING) == Decline(reason)
+
+
+@given(
+    count=st.integers(1, 4),
+    place=st.integers(0, 3),
+    now=st.integers(900, 2_000),
+    window=st.integers(1, 500),
+    answered=st.booleans(),
+    rejected=st.booleans(),
+    refused=st.none() | st.sampled_from(DeclineReason),
+    margin=st.integers(1, 60),
+)
+def test_decide__whatever_is_known__never_acts_out_of_its_time(
+    count: int,
+    place: int,
+    now: int,
+    window: int,
+    answered: bool,
+    rejected: bool,
+    refused: DeclineReason | None,
+    margin: int,
+) -> None:
+    """The escrow's own bounds: no decline before the turn, none after the deadline, no early
+    refund.
+    """
+    place %= count
+    recipients = tuple(ShardId(number) for number in range(1, count + 1))
+    subject = replace(request(recipients=recipients), deadline=1_000 + window)
+    known = Facts(now, recipients[place], answered, rejected, refused)
+    step = decide(subject, known, Timing(decline_margin=margin, refund_grace=30))
+    match step:
+        case Decline():
+            # An answered request is declined only after a refusal, which had its turn before.
+            assert answered or now >= subject.takeover_at(place)
+            assert now <= subject.deadline
+        case Settle():
+            assert now <= subject.deadline
+        case Work(give_up_at):
+            assert subject.takeover_at(place) <= now < give_up_at <= subject.deadline
+        case Refund():
+            assert now > subject.deadline
+        case Wait(until):
+            assert until > now
+        case Leave():
+            pytest.fail("an open request of this shard was left")
