@@ -10,7 +10,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.gas import report as gas
 from benchmarks.outcome import RESULTS, Options, Outcome
 from benchmarks.runtime import gpu
-from benchmarks.runtime import report as runtime
+from benchmarks.runtime.report import report as runtime
 from teetee.errors import TeeTeeError
 
 BENCHMARKS: dict[str, Callable[[Options], Outcome]] = {

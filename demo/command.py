@@ -14,16 +14,23 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from demo.console import Console
 from demo.errors import Interrupted, QuestionInvalid
 from demo.options import Options, read_options
+from demo.output.console import Console
+from demo.output.narration import (
+    tell_asked,
+    tell_audit,
+    tell_begin,
+    tell_end,
+    tell_keep,
+    tell_unsplit,
+)
+from demo.output.report import Report
 from demo.phases.ask import Asked, ask, claim_tokens
 from demo.phases.audit import audit
 from demo.phases.unsplit import answer_unsplit
 from demo.plan import Plan
-from demo.report import Report
-from demo.signals import interruptible
-from demo.story import tell_asked, tell_audit, tell_begin, tell_end, tell_keep, tell_unsplit
+from demo.processes.signals import interruptible
 from demo.world import World
 from teetee.errors import TeeTeeError
 

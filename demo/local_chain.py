@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from demo.errors import ChainRefused
-from demo.ports import LOOPBACK
+from demo.processes.ports import LOOPBACK
 
 RPC_SECONDS = 30.0
 ETHER = 10**18

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from demo.cli import TEETEE
 from demo.errors import Unprepared
 from demo.plan import ROOT
-from demo.teetee_command import TEETEE
 
 
 def require_tools(root: Path = ROOT, teetee: Path = TEETEE) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
-from demo.console import Console
+from demo.cli import TeeTeeCommand
 from demo.folders import Folders
 from demo.local_chain import LocalChain
+from demo.output.console import Console
 from demo.phases.chain import begin_block_time, start_chain
 from demo.phases.collateral import bring_collateral
 from demo.phases.contracts import Scripts
@@ -27,10 +28,9 @@ from demo.phases.machines import (
 )
 from demo.phases.model import Model, prepare_model
 from demo.plan import Plan, ShardPlan
-from demo.ports import LOOPBACK, free_port
 from demo.prerequisites import require_tools
-from demo.supervisor import Supervisor
-from demo.teetee_command import TeeTeeCommand
+from demo.processes.ports import LOOPBACK, free_port
+from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
 from teetee.chain.connection import Connection
 from teetee.chain.contracts.registry import Registry

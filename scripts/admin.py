@@ -9,15 +9,15 @@ import click
 from ape.api import ProviderAPI
 from rich.console import Console
 
-import scripts._attestation_acts
-import scripts._policy_acts  # noqa: F401 (both add their acts to the group)
-from scripts._admin_group import act, cli, model_option, view, wait_option
-from scripts._administration import Act, Administration, Outcome
-from scripts._history import announcement, announcements, members
-from scripts._option_types import ADDRESS, AMOUNT, BYTES32, DURATION
-from scripts._roles import ROLE_NAMES, notice_for
-from scripts._tables import show_announcements, show_roles, show_status
-from scripts._transactions import send
+import administration.attestation.commands
+import administration.policy.commands  # noqa: F401 (both add their acts to the group)
+from administration.chain.transactions import send
+from administration.command_group import act, cli, model_option, view, wait_option
+from administration.option_types import ADDRESS, AMOUNT, BYTES32, DURATION
+from administration.output.tables import show_announcements, show_roles, show_status
+from administration.roles.history import announcement, announcements, members
+from administration.roles.holders import ROLE_NAMES, notice_for
+from administration.roles.restricted_calls import Act, Administration, Outcome
 
 __all__ = ["cli"]
 

@@ -13,17 +13,17 @@ from ape_sourcify.client import SourcifyClient
 from ape_sourcify.explorer import Sourcify
 from rich.console import Console
 
-from scripts._contracts import deployment_option
-from scripts._deployment import GAS, Deployed, Deployer
-from scripts._errors import AlreadyDeployed, NotPublished, plainly
-from scripts._networks import Network, connected_network
-from scripts._roles import holder_options, holders_for
-from scripts._root_ca import RootCa, root_ca_for
-from scripts._sender import account_option, require_funds, sender
-from scripts._sources import compile_afresh
-from scripts._terms import terms_for, terms_options
-from scripts._verifiers import Verifier, verifier_for, verifier_options
-from scripts._wiring import check_wiring
+from administration.chain.contracts import deployment_option
+from administration.chain.networks import Network, connected_network
+from administration.chain.sender import account_option, require_funds, sender
+from administration.deployment.deployer import GAS, Deployed, Deployer
+from administration.deployment.root_ca import RootCa, root_ca_for
+from administration.deployment.sources import compile_afresh
+from administration.deployment.terms import terms_for, terms_options
+from administration.deployment.verifiers import Verifier, verifier_for, verifier_options
+from administration.deployment.wiring import check_wiring
+from administration.errors import AlreadyDeployed, NotPublished, plainly
+from administration.roles.holders import holder_options, holders_for
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import NotDeployed
 

@@ -6,13 +6,13 @@ import click
 from ape.api import ProviderAPI
 from ape.cli import ConnectedProviderCommand
 
-from scripts._contracts import deployment_option, open_contracts
-from scripts._errors import plainly
-from scripts._json_output import json_option, tell
-from scripts._networks import connected_network
-from scripts._option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
-from scripts._sender import account_option, sender
-from scripts._transactions import send
+from administration.chain.contracts import deployment_option, open_contracts
+from administration.chain.networks import connected_network
+from administration.chain.sender import account_option, sender
+from administration.chain.transactions import send
+from administration.errors import plainly
+from administration.option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
+from administration.output.json_output import json_option, tell
 from teetee.protocol.manifest import ModelManifest
 
 HELP = """Publish a model: its digests, its prices, and which images may run it.

@@ -5,8 +5,8 @@ The quotes have Intel's layout to the byte, so every verifier works on them unmo
 that trusts Intel's root accepts them.
 """
 
-from tee_simulator.enclave import SimulatedEnclave
+from tee_simulator.guest.enclave import SimulatedEnclave
 from tee_simulator.notice import SIMULATED
-from tee_simulator.pki import TestPki
+from tee_simulator.pki.pki import TestPki
 
 __all__ = ["SIMULATED", "SimulatedEnclave", "TestPki"]

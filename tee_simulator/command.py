@@ -16,15 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tee_simulator.compose import Compose
-from tee_simulator.conditions import ConditionsFile
-from tee_simulator.enclave import Clock, SimulatedEnclave, utc_now
+from tee_simulator.collateral.conditions import ConditionsFile
+from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.errors import Retryable, SimulatorError
-from tee_simulator.guest_agent import GuestAgent
+from tee_simulator.guest.compose import Compose
+from tee_simulator.guest.enclave import Clock, SimulatedEnclave, utc_now
+from tee_simulator.guest.guest_agent import GuestAgent
 from tee_simulator.http_service import Listener
 from tee_simulator.notice import SIMULATED
-from tee_simulator.pccs import Pccs
-from tee_simulator.pki import TestPki
+from tee_simulator.pki.pki import TestPki
 
 LOG = logging.getLogger("tee_simulator")
 

@@ -120,7 +120,9 @@ class ConditionsInvalid(Fatal):
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
-        super().__init__(f"Cannot simulate that: {rule}. See tee_simulator/conditions.py.")
+        super().__init__(
+            f"Cannot simulate that: {rule}. See tee_simulator/collateral/conditions.py."
+        )
 
 
 class CallInvalid(Fatal):

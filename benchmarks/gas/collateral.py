@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
 from benchmarks.gas.chain import ROOT, Chain, account
-from tee_simulator.collateral import SimulatedCollateral
+from tee_simulator.collateral.issue import SimulatedCollateral
 from teetee.quotes import certificate_chain_der, certificate_id
 
 VECTORS = ROOT / "tests" / "vectors" / "attestation"

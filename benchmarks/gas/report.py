@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from benchmarks.gas import peers
+from benchmarks.gas import other_contracts as peers
 from benchmarks.gas.measure import GasFigures, measure
 from benchmarks.outcome import Options, Outcome
 

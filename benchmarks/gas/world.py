@@ -10,11 +10,11 @@ from eth_utils.crypto import keccak
 
 from benchmarks.gas.chain import CHAIN_ID, Chain, account
 from benchmarks.gas.collateral import bring_simulated
-from tee_simulator.collateral import EVALUATION_NUMBER, issue
-from tee_simulator.conditions import Conditions
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pki import TestPki
+from tee_simulator.collateral.conditions import Conditions
+from tee_simulator.collateral.issue import EVALUATION_NUMBER, issue
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
+from tee_simulator.pki.pki import TestPki
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange

@@ -14,16 +14,16 @@ from typing import Any
 import torch
 
 from benchmarks.outcome import Options, Outcome
+from benchmarks.runtime.engine.ring import BF16, Ring
 from benchmarks.runtime.measure import Figures, measure
-from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.models.random_model import random_llama
+from benchmarks.runtime.models.smollm2 import BenchmarkModel
+from benchmarks.runtime.peers.transformers_peer import Transformers
 from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.progress import Progress
-from benchmarks.runtime.random_model import random_llama
-from benchmarks.runtime.report import measured_json
-from benchmarks.runtime.ring import BF16, Ring
+from benchmarks.runtime.report.progress import Progress
+from benchmarks.runtime.report.report import measured_json
+from benchmarks.runtime.report.tables import speed_tables
 from benchmarks.runtime.system import System
-from benchmarks.runtime.tables import speed_tables
-from benchmarks.runtime.transformers_peer import Transformers
 from benchmarks.runtime.workload import FULL, QUICK, Workload
 
 LLAMA_8B: dict[str, Any] = {

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.runtime.machine import Machine, busy_share
-from benchmarks.runtime.memory_limit import reading
+from benchmarks.runtime.machine.description import Machine, busy_share
+from benchmarks.runtime.machine.memory_limit import reading
 from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.progress import Progress
+from benchmarks.runtime.report.progress import Progress
 from benchmarks.runtime.sample import Sample, median_of
 from benchmarks.runtime.system import Running, System
 

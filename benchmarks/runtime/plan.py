@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarks.runtime import ring
-from benchmarks.runtime.llama_cpp import VARIABLE, LlamaCpp, find_programs
-from benchmarks.runtime.model import BenchmarkModel
-from benchmarks.runtime.ring import FP32, INT8, PRECISIONS, Ring
+from benchmarks.runtime.engine import ring
+from benchmarks.runtime.engine.ring import FP32, INT8, PRECISIONS, Ring
+from benchmarks.runtime.models.smollm2 import BenchmarkModel
+from benchmarks.runtime.peers.llama_cpp import VARIABLE, LlamaCpp, find_programs
+from benchmarks.runtime.peers.transformers_peer import Transformers
 from benchmarks.runtime.system import System
-from benchmarks.runtime.transformers_peer import Transformers
 from benchmarks.runtime.workload import FULL, QUICK, Workload
 
 

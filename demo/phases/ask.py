@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from demo.cli import TeeTeeCommand
 from demo.errors import OutputUnreadable
 from demo.phases.unsplit import UnsplitAnswer
-from demo.process_group import Argument
-from demo.teetee_command import TeeTeeCommand
+from demo.processes.process_group import Argument
 from demo.wallets import Wallet
 
 LOG = "ask"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from demo.cli import TeeTeeCommand
 from demo.errors import OutputUnreadable
-from demo.ledger import Ledger, read_ledger
-from demo.teetee_command import TeeTeeCommand
+from demo.output.ledger import Ledger, read_ledger
 from demo.wallets import Wallet
 from teetee.chain.connection import Connection
 from teetee.chain.contracts.escrow import Escrow

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 
-from demo.environment import environment
 from demo.errors import ChainRefused
 from demo.local_chain import LocalChain
 from demo.plan import CHAIN_ID, ROOT
-from demo.ports import LOOPBACK, claimed_port
-from demo.process_group import Argument
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.ports import LOOPBACK, claimed_port
+from demo.processes.process_group import Argument
+from demo.processes.supervisor import Supervisor
 
 START_SECONDS = 60.0
 BLOCK_SECONDS = 1

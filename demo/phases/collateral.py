@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from demo.cli import TeeTeeCommand
 from demo.phases.machines import Machine, kind_of
-from demo.teetee_command import TeeTeeCommand
 from demo.wallets import Wallet
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.environment import environment
 from demo.folders import Folders
 from demo.local_chain import LocalChain
 from demo.plan import ROOT
-from demo.process_group import Argument
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.process_group import Argument
+from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
 from teetee.chain.deployment import Deployment
 

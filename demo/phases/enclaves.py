@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demo.environment import environment
+from demo.cli import TeeTeeCommand
 from demo.folders import Folders
 from demo.local_chain import ETHER
 from demo.phases.machines import Machine
 from demo.plan import CHAIN_ID, ShardPlan
-from demo.ports import LOOPBACK
-from demo.process_group import signal_group
-from demo.service import Service
-from demo.supervisor import Supervisor
-from demo.teetee_command import TeeTeeCommand
+from demo.processes.environment import environment
+from demo.processes.ports import LOOPBACK
+from demo.processes.process_group import signal_group
+from demo.processes.service import Service
+from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
 from teetee.protocol.identifiers import ModelId
 

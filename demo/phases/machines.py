@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.environment import environment
 from demo.folders import Folders
 from demo.plan import ShardPlan
-from demo.process_group import Argument
-from demo.service import Service
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.process_group import Argument
+from demo.processes.service import Service
+from demo.processes.supervisor import Supervisor
 from teetee import quotes
 from teetee.enclave.guest_agent import REPORT_DATA_BYTES, DstackGuestAgent
 from teetee.quotes.certificates.pck_platform import PckPlatform

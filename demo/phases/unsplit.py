@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.environment import environment
 from demo.errors import OutputUnreadable
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.supervisor import Supervisor
 
 SECONDS = 300.0
 
@@ -31,11 +31,11 @@ def answer_unsplit(
         "messages": [{"role": "user", "content": question}],
         "maxTokens": max_tokens,
     }
-    argv = [sys.executable, "-m", "demo.unsplit"]
+    argv = [sys.executable, "-m", "demo.unsplit_model"]
     given = json.dumps(asked).encode()
     run = supervisor.run("unsplit", argv, environment(), seconds=SECONDS, given=given)
     try:
         found = json.loads(run.out)
         return UnsplitAnswer(tuple(found["tokenIds"]), found["text"])
     except (ValueError, KeyError, TypeError):
-        raise OutputUnreadable("demo.unsplit", "is not the promised JSON") from None
+        raise OutputUnreadable("demo.unsplit_model", "is not the promised JSON") from None

@@ -1,6 +1,6 @@
 """What the oracle asks of the chain, in its own words: a seam of few verbs.
 
-`oracle.chain.escrow` and `oracle.chain.registry` fulfil it through `teetee.chain`; tests fulfil it in
+`chain.escrow` and `chain.registry` implement them over `teetee.chain`; tests implement them in
 memory. Every call may raise `Retryable` (the node does not answer) besides what is named. Every
 reading names the block that it is pinned to.
 """

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tee_simulator.conditions import STATUSES
+from tee_simulator.collateral.conditions import STATUSES
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import World, element_bytes, header_bytes, to_be_signed
 

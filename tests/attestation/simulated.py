@@ -8,13 +8,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tee_simulator import der
-from tee_simulator.collateral import issue
-from tee_simulator.conditions import Conditions
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pki import TestPki
-from tee_simulator.signatures import sign_p256
+from tee_simulator.collateral.conditions import Conditions
+from tee_simulator.collateral.issue import issue
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
+from tee_simulator.pki import der
+from tee_simulator.pki.pki import TestPki
+from tee_simulator.pki.signatures import sign_p256
 from teetee import quotes
 from teetee.quotes import layout
 from tests.attestation.evidence import Evidence

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tee_simulator.conditions import Conditions
+from tee_simulator.collateral.conditions import Conditions
 from tests.attestation import mutations
 from tests.attestation.conftest import TALLY
 from tests.attestation.evidence import INTEL_ROOT, Evidence, cases

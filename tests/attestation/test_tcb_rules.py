@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tee_simulator.conditions import STATUSES
+from tee_simulator.collateral.conditions import STATUSES
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import AT, World
 from tests.attestation.trial import ChainJudge, dcap_qvl_verdict

@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from tee_simulator import der
+from tee_simulator.pki import der
 from tests.attestation.evidence import Evidence
 from tests.attestation.mutations import elements, relengthed
 from tests.attestation.simulated import World, element_bytes, header_bytes, to_be_signed

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from benchmarks.outcome import Options
-from benchmarks.runtime.devices import put_on
 from benchmarks.runtime.gpu import NOTHING, compare, gpu_plan, run
+from benchmarks.runtime.machine.devices import put_on
+from benchmarks.runtime.models.random_model import random_llama
 from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.random_model import random_llama
 from benchmarks.runtime.workload import Workload
 
 SHAPE = {

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import OutputUnknown, PeerFailed
-from benchmarks.runtime.llama_cpp import LlamaCpp, Programs, find_programs, quantized
-from benchmarks.runtime.llama_cpp_output import parse_batched_bench, parse_bench
-from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.models.smollm2 import BenchmarkModel
+from benchmarks.runtime.peers.llama_cpp import LlamaCpp, Programs, find_programs, quantized
+from benchmarks.runtime.peers.llama_cpp_output import parse_batched_bench, parse_bench
 from benchmarks.runtime.workload import FULL
 
 RECORDED = Path(__file__).parent.parent / "vectors" / "llama_cpp"
@@ -109,7 +109,9 @@ def test_quantized__program_fails__tells_what_it_said_last_and_leaves_nothing(
 def test_open__server_ends_at_once__is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.runtime.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf")
+    monkeypatch.setattr(
+        "benchmarks.runtime.peers.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf"
+    )
     model = BenchmarkModel("model", tmp_path, tmp_path / "model.gguf")
     system = LlamaCpp(model, FULL, programs_in(tmp_path, "rpc-server"), 2, 1)
     assert system.missing is None
@@ -126,7 +128,9 @@ def test_open__program_meets_an_illegal_instruction__is_run_without_repacking(
         *--version*) echo "version: 9 (commit abc)";;
         *) kill -ILL $$;;
     esac"""
-    monkeypatch.setattr("benchmarks.runtime.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf")
+    monkeypatch.setattr(
+        "benchmarks.runtime.peers.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf"
+    )
     model = BenchmarkModel("model", tmp_path, tmp_path / "model.gguf")
     system = LlamaCpp(model, FULL, programs_in(tmp_path, "rpc-server", script), 0, 1)
     with system.open() as running:

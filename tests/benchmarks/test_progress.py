@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.engine.ring import FP32, Ring
+from benchmarks.runtime.models.smollm2 import BenchmarkModel
 from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.progress import Progress
-from benchmarks.runtime.ring import FP32, Ring
+from benchmarks.runtime.report.progress import Progress
 from benchmarks.runtime.workload import FULL
 
 MODEL = BenchmarkModel("model", Path("nowhere"), None)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runtime import ring
-from benchmarks.runtime.llama_cpp import LlamaCpp, find_programs
-from benchmarks.runtime.machine import Machine
+from benchmarks.runtime.engine import ring
+from benchmarks.runtime.engine.ring import Ring
+from benchmarks.runtime.machine.description import Machine
 from benchmarks.runtime.measure import Figures
-from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.models.smollm2 import BenchmarkModel
+from benchmarks.runtime.peers.llama_cpp import LlamaCpp, find_programs
 from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.plots import decode_over_streams, memory_of_stages, time_over_stages
-from benchmarks.runtime.ratios import Comparison
-from benchmarks.runtime.ring import Ring
+from benchmarks.runtime.report.plots import decode_over_streams, memory_of_stages, time_over_stages
+from benchmarks.runtime.report.ratios import Comparison
+from benchmarks.runtime.report.tables import render
 from benchmarks.runtime.sample import Sample
-from benchmarks.runtime.tables import render
 from benchmarks.runtime.workload import FULL
 
 MODEL = BenchmarkModel("model", Path("nowhere"), Path("nowhere/model.gguf"))

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runtime.readme import BEGIN, END, bring_up_to_date
+from benchmarks.runtime.report.readme import BEGIN, END, bring_up_to_date
 
 FIGURES: dict[str, Any] = {
     "decode1_vs_llamacpp_rpc_q8": None,

@@ -17,17 +17,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.runtime import cores, ring
-from benchmarks.runtime.llama_cpp import LlamaCpp, find_programs
+from benchmarks.runtime.engine import ring
+from benchmarks.runtime.engine.ring import FP32, INT8, Ring
+from benchmarks.runtime.machine import cores
 from benchmarks.runtime.measure import measure
-from benchmarks.runtime.model import BenchmarkModel
+from benchmarks.runtime.models.random_model import random_llama
+from benchmarks.runtime.models.smollm2 import BenchmarkModel
+from benchmarks.runtime.peers.llama_cpp import LlamaCpp, find_programs
+from benchmarks.runtime.peers.transformers_peer import Transformers
 from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.progress import Progress
-from benchmarks.runtime.random_model import random_llama
-from benchmarks.runtime.report import write
-from benchmarks.runtime.ring import FP32, INT8, Ring
+from benchmarks.runtime.report.progress import Progress
+from benchmarks.runtime.report.report import write
 from benchmarks.runtime.system import System
-from benchmarks.runtime.transformers_peer import Transformers
 from benchmarks.runtime.workload import Workload
 
 pytestmark = pytest.mark.system

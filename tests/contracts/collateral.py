@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ape.api import AccountAPI
 
 from tee_simulator import TestPki
-from tee_simulator.collateral import issue
-from tee_simulator.conditions import Conditions
+from tee_simulator.collateral.conditions import Conditions
+from tee_simulator.collateral.issue import issue
 from teetee.quotes import (
     QuoteClaims,
     certificate_chain_der,

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.console import Console
-from demo.environment import environment
+from demo.output.console import Console
 from demo.phases.chain import ANVIL, LISTENS, START_SECONDS
 from demo.plan import BUILD, Plan, ShardPlan
-from demo.ports import LOOPBACK, free_port
+from demo.processes.environment import environment
+from demo.processes.ports import LOOPBACK, free_port
 from demo.world import World
 from teetee.protocol.layers import LayerRange
 from tests.system.asking import Asking

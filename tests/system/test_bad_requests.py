@@ -20,8 +20,8 @@ from collections.abc import Callable
 
 import pytest
 
-from demo.ports import free_port
-from demo.process_group import Argument
+from demo.processes.ports import free_port
+from demo.processes.process_group import Argument
 from demo.world import World
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.transactions.calldata import Call

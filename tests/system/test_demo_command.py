@@ -32,7 +32,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.environment import environment
+from demo.processes.environment import environment
 
 pytestmark = pytest.mark.system
 

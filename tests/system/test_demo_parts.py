@@ -31,14 +31,14 @@ from pathlib import Path
 
 import pytest
 
-from demo.console import Console
 from demo.errors import AnotherDemoRuns, PortInUse, QuestionInvalid, Unprepared
 from demo.folders import Folders
 from demo.options import DEFAULT_QUESTION, read_options
+from demo.output.console import Console
+from demo.output.report import Report
 from demo.plan import three_shards
-from demo.ports import claimed_port
 from demo.prerequisites import require_tools
-from demo.report import Report
+from demo.processes.ports import claimed_port
 
 
 @pytest.mark.parametrize(

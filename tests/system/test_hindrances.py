@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from demo.local_chain import ETHER
-from demo.ports import LOOPBACK
+from demo.processes.ports import LOOPBACK
 from demo.world import World
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.transactions.sender import Sender

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.environment import environment
+from demo.processes.environment import environment
 from demo.world import World
 
 pytestmark = pytest.mark.system

@@ -30,9 +30,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.environment import environment
 from demo.errors import ProcessEnded, ProcessSilent
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.supervisor import Supervisor
 
 pytestmark = [
     pytest.mark.system,
@@ -91,7 +91,7 @@ def test_stop_all__polite_service__ends_with_its_last_words_in_the_log(
 def test_stop_all__stubborn_service_with_a_child__leaves_neither(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.supervisor.STOP_SECONDS", 0.3)
+    monkeypatch.setattr("demo.processes.supervisor.STOP_SECONDS", 0.3)
     service = supervisor.start("stubborn", python(STUBBORN), environment())
     line = service.wait_for(lambda said: said.startswith("child"), 20, "its child")
     child = os.pidfd_open(int(line.split()[1]))
@@ -146,8 +146,8 @@ def test_start__starter_killed_with_9__kernel_ends_the_process(tmp_path: Path) -
     starter = f"""
 import sys, time
 from pathlib import Path
-from demo.environment import environment
-from demo.supervisor import Supervisor
+from demo.processes.environment import environment
+from demo.processes.supervisor import Supervisor
 service = Supervisor(Path({str(tmp_path)!r})).start(
     "tethered", [sys.executable, "-c", "import time; time.sleep(60)"], environment()
 )

@@ -11,7 +11,7 @@ given the host of an active shard
 
 import pytest
 
-from demo.ledger import read_ledger
+from demo.output.ledger import read_ledger
 from demo.phases.ask import ask
 from demo.phases.audit import audit
 from demo.world import World

@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.phases.enclaves import Enclave
 from demo.world import World
-from tee_simulator.pccs import CONDITIONS_PATH
+from tee_simulator.collateral.pccs import CONDITIONS_PATH
 from teetee.chain.connection import Block, Connection
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.registry import Registry

@@ -25,12 +25,12 @@ import httpx
 import pytest
 
 from tee_simulator import TestPki
-from tee_simulator.conditions import Conditions, ConditionsFile
+from tee_simulator.collateral.conditions import Conditions, ConditionsFile
+from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.errors import ConditionsInvalid
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
 from tee_simulator.http_service import Listener
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pccs import Pccs
 from tests.tee_simulator.conftest import AT
 
 PKI = TestPki.from_seed(b"p" * 32)

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tee_simulator import SimulatedEnclave, TestPki
-from tee_simulator.compose import Compose
 from tee_simulator.errors import ComposeInvalid, IdentityDamaged, NameInvalid
+from tee_simulator.guest.compose import Compose
 from teetee import quotes
 
 QUOTES = Path(__file__).parents[1] / "vectors" / "attestation" / "quotes"

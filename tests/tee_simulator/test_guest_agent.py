@@ -23,7 +23,7 @@ from eth_hash.auto import keccak
 from eth_keys import KeyAPI
 
 from tee_simulator import SIMULATED, SimulatedEnclave
-from tee_simulator.guest_agent import GuestAgent
+from tee_simulator.guest.guest_agent import GuestAgent
 from tee_simulator.http_service import Listener
 from teetee import quotes
 

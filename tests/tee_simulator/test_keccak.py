@@ -12,8 +12,8 @@ from eth_keys import KeyAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tee_simulator.keccak import keccak256
-from tee_simulator.signatures import secp256k1_public, sign_secp256k1, verify_secp256k1
+from tee_simulator.pki.keccak import keccak256
+from tee_simulator.pki.signatures import secp256k1_public, sign_secp256k1, verify_secp256k1
 
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 

@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tee_simulator import SimulatedEnclave, TestPki
+from tee_simulator.collateral.pccs import Pccs
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
 from tee_simulator.http_service import Listener
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pccs import Pccs
 from tests.tee_simulator.conftest import AT
 
 INTEL_ROOT = (

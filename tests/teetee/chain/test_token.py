@@ -19,8 +19,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from eth_account.messages import encode_typed_data
 
-from tee_simulator.machine import Machine
-from tee_simulator.pki import TestPki
+from tee_simulator.guest.machine import Machine
+from tee_simulator.pki.pki import TestPki
 from teetee.chain.contract_errors import ContractRejected, FaucetTooSoon
 from teetee.chain.contracts.certificates import CertificateChain, Certificates
 from teetee.chain.errors import LogMissing

@@ -18,10 +18,10 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
-from tee_simulator.enclave import SimulatedEnclave, utc_now
+from tee_simulator.collateral.pccs import Pccs
+from tee_simulator.guest.enclave import SimulatedEnclave, utc_now
 from tee_simulator.http_service import Listener
-from tee_simulator.pccs import Pccs
-from tee_simulator.pki import TestPki
+from tee_simulator.pki.pki import TestPki
 from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import DeclineReason, Opened

@@ -31,8 +31,8 @@ import pytest
 from web3.contract import Contract
 
 from oracle.process.collateral_updater import ChainUpkeep
-from tee_simulator.machine import FMSPC
-from tee_simulator.pki import TestPki
+from tee_simulator.guest.machine import FMSPC
+from tee_simulator.pki.pki import TestPki
 from teetee.chain.contract_errors import AutomataRefused, TcbStatusRefused
 from teetee.chain.contracts.verifiers import Verifier
 from teetee.chain.types.shards import ShardStatus

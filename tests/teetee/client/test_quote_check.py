@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
-from tee_simulator.collateral import AGE
+from tee_simulator.collateral.issue import AGE
+from tee_simulator.collateral.pccs import Pccs
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
 from tee_simulator.http_service import Listener
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pccs import Pccs
-from tee_simulator.pki import TestPki
+from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.client.verification.quote_check import (

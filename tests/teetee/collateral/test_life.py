@@ -23,11 +23,11 @@ from typing import Any
 import pytest
 import requests
 
-from tee_simulator.enclave import utc_now
+from tee_simulator.collateral.pccs import CONDITIONS_PATH, Pccs
+from tee_simulator.guest.enclave import utc_now
+from tee_simulator.guest.machine import FMSPC
 from tee_simulator.http_service import Listener, Response
-from tee_simulator.machine import FMSPC
-from tee_simulator.pccs import CONDITIONS_PATH, Pccs
-from tee_simulator.pki import TestPki
+from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.types.shards import ShardStatus
 from teetee.collateral import Item, PccsReader, Synchronization, recheck_shards

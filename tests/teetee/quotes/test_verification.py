@@ -24,12 +24,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tee_simulator.collateral.pccs import Pccs
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
 from tee_simulator.http_service import Listener
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pccs import Pccs
-from tee_simulator.pki import TestPki
-from tee_simulator.signatures import sign_p256
+from tee_simulator.pki.pki import TestPki
+from tee_simulator.pki.signatures import sign_p256
 from teetee import quotes
 from teetee.errors import Fatal, Retryable
 from teetee.quotes import Collateral, Quote, QuoteVerdict

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from benchmarks.runtime.native_model import native_model
+from benchmarks.runtime.engine.native_model import native_model
 from shard_runtime.backends.native import Crew, NativeEmbedding, Precision, supports
 from shard_runtime.backends.native.shared_library import INSTRUCTIONS_SETTING
 from shard_runtime.backends.torch.loading import load_torch_shard

@@ -18,7 +18,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.runtime.native_model import NativeModel, native_model
+from benchmarks.runtime.engine.native_model import NativeModel, native_model
 from shard_runtime import (
     Compute,
     ModelSource,

@@ -1,0 +1,1 @@
+"""What the `ape run` commands are made of. Runs under ape, on an administrator's machine."""

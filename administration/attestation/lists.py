@@ -1,0 +1,69 @@
+"""The lists beside a policy: events name what may be on them, state says what is."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ape.api import ProviderAPI
+
+from administration.chain.contracts import Contracts
+from administration.chain.event_logs import event_logs, number_topic
+from teetee.chain.types.shards import ShardStatus
+
+
+@dataclass(frozen=True)
+class Platforms:
+    """Ids of 32 bytes."""
+
+    denied: list[bytes]
+    """For all models."""
+    listed: list[bytes]
+    """For this one; it takes `onlyListedPlatforms` for the list to matter."""
+    used: dict[bytes, list[int]]
+    """Those which the model's shards run on, with the shards that have not left."""
+
+
+def allowed_measurements(provider: ProviderAPI, contracts: Contracts, model_id: int) -> list[bytes]:
+    """Of the images that may run the model now, in the order in which they were allowed."""
+    registry = contracts.registry
+    logs = event_logs(
+        provider, contracts, registry, registry.MeasurementAllowed, (number_topic(model_id),)
+    )
+    named = dict.fromkeys(bytes(log.measurement) for log in logs)
+    return [each for each in named if registry.isMeasurementAllowed(model_id, each)]
+
+
+def platforms(provider: ProviderAPI, contracts: Contracts, model_id: int) -> Platforms:
+    """What the model's lists say of platforms, and which its shards run on."""
+    registry, model = contracts.registry, number_topic(model_id)
+    denials = event_logs(provider, contracts, registry, registry.PlatformDenied)
+    denied = dict.fromkeys(bytes(log.platformId) for log in denials)
+    listings = event_logs(provider, contracts, registry, registry.PlatformListed, (model,))
+    listed = dict.fromkeys(bytes(log.platformId) for log in listings)
+    used = defaultdict(list)
+    for shard_id, platform in sorted(_platforms_of_shards(provider, contracts, model_id)):
+        used[platform].append(shard_id)
+    return Platforms(
+        denied=[each for each in denied if registry.isPlatformDenied(each)],
+        listed=[each for each in listed if registry.isPlatformListed(model_id, each)],
+        used=dict(used),
+    )
+
+
+def _platforms_of_shards(
+    provider: ProviderAPI, contracts: Contracts, model_id: int
+) -> Iterator[tuple[int, bytes]]:
+    """By the newest attestation of each shard."""
+    registry, topics = contracts.registry, (None, number_topic(model_id))
+    newest: dict[int, tuple[int, int, bytes]] = {}
+    for event in (registry.ShardEnrolled, registry.ShardRenewed):
+        # ape gives a struct in an event as a list
+        (attestation,) = (each for each in event.abi.inputs if each.name == "attestation")
+        member = [each.name for each in attestation.components].index("platformId")
+        for log in event_logs(provider, contracts, registry, event, topics):
+            place = (int(log.block_number), int(log.log_index), bytes(log.attestation[member]))
+            shard_id = int(log.shardId)
+            newest[shard_id] = max(newest.get(shard_id, place), place)
+    for shard_id, (_, _, platform) in newest.items():
+        if ShardStatus(registry.shard(shard_id).status).is_enlisted:
+            yield shard_id, platform

@@ -1,0 +1,1 @@
+"""The connected network: its contracts, events, and a sender of transactions."""

@@ -1,0 +1,1 @@
+"""A deployment: its terms, its order, its checks."""

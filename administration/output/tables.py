@@ -1,0 +1,117 @@
+"""What a deployment is like now, as tables for a person."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from administration.chain.contracts import Contracts
+from administration.chain.networks import Network
+from administration.deployment.verifiers import automata_behind
+from administration.option_types import duration_text
+from administration.policy.fields import in_short
+from administration.policy.models import policy_of
+from administration.roles.history import Announcement, Membership
+from administration.roles.holders import ROLE_NAMES
+from teetee.chain.types.shards import ShardStatus
+from teetee.client.amounts import format_amount
+
+
+def time_text(seconds: int) -> str:
+    """Unix seconds as UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show_status(console: Console, network: Network, contracts: Contracts) -> None:
+    """Money, models, shards."""
+    shards, paused = _shards(contracts)
+    overview = _overview(network, contracts)
+    overview.add_row("paused shards", str(paused))
+    for table in (overview, _models(contracts), shards):
+        console.print(table)
+
+
+def show_roles(console: Console, found: list[Membership]) -> None:
+    """Who may do what, and after how long."""
+    table = Table("role", "account", "notice", title="Roles")
+    for member in found:
+        name = ROLE_NAMES.get(member.role, str(member.role))
+        notice = duration_text(member.delay) if member.delay else "at once"
+        table.add_row(name, member.account, notice)
+    console.print(table)
+
+
+def show_announcements(
+    console: Console, contracts: Contracts, found: list[Announcement], now: int
+) -> None:
+    """What waits for its time."""
+    if not found:
+        console.print("Nothing is announced.")
+        return
+    # No columns: an operation's 66 characters are there to be copied.
+    for each in found:
+        when = time_text(each.ready_at) + (" (now)" if each.ready_at <= now else "")
+        for line in (
+            each.described(contracts),
+            f"  by         {each.caller}",
+            f"  from       {when} UTC on",
+            f"  operation  0x{each.operation.hex()}",
+        ):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _overview(network: Network, contracts: Contracts) -> Table:
+    escrow, token = contracts.escrow, contracts.token
+    treasury = escrow.TREASURY()
+    table = Table(show_header=False)
+    table.add_row("network", f"{network.name}, chain {network.chain_id}")
+    automata = automata_behind(contracts.verifier.address)
+    table.add_row("verifier", f"Automata's, {automata}" if automata else "TeeTee's")
+    table.add_row("requests", str(escrow.requestCount()))
+    table.add_row("new requests", "paused" if escrow.areRequestsPaused() else "admitted")
+    table.add_row("held by the escrow", format_amount(token.balanceOf(escrow)))
+    table.add_row("treasury's credit", format_amount(escrow.accountOf(treasury).credit))
+    table.add_row("fee", f"{escrow.FEE_BPS() / 100:g} %")
+    table.add_row("penalty", format_amount(escrow.PENALTY()))
+    table.add_row("bond", format_amount(contracts.registry.BOND()))
+    return table
+
+
+def _models(contracts: Contracts) -> Table:
+    registry = contracts.registry
+    columns = ("id", "name", "layers", "context", "input", "output", "royalty", "accepts")
+    table = Table(*columns, title="Models")
+    for model_id in range(1, registry.modelCount() + 1):
+        model = registry.model(model_id)
+        table.add_row(
+            str(model_id),
+            model.name,
+            str(model.layerCount),
+            str(model.contextLength),
+            format_amount(model.inputPrice),
+            format_amount(model.outputPrice),
+            f"{model.royaltyBps / 100:g} %",
+            in_short(policy_of(registry, model_id)),
+        )
+    return table
+
+
+def _shards(contracts: Contracts) -> tuple[Table, int]:
+    """And how many of them wait for fresh collateral."""
+    registry, paused = contracts.registry, 0
+    table = Table("id", "model", "layers", "host", "status", "attested until (UTC)", title="Shards")
+    for shard_id in range(1, registry.shardCount() + 1):
+        shard = registry.shard(shard_id)
+        entry = " entry" if shard.isEntry else ""
+        serves = registry.isActive(shard_id)
+        status = ShardStatus(shard.status)
+        paused += status is ShardStatus.PAUSED
+        table.add_row(
+            str(shard_id),
+            str(shard.modelId),
+            f"[{shard.firstLayer}, {shard.endLayer}){entry}".replace("[", "\\["),
+            shard.host,
+            "unfit" if status is ShardStatus.ACTIVE and not serves else status.name,
+            time_text(shard.attestedUntil),
+        )
+    return table, paused

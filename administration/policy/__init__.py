@@ -1,0 +1,1 @@
+"""What a model asks of platforms and paths: reading, comparing and changing it."""

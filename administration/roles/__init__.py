@@ -1,0 +1,1 @@
+"""Who holds which role, and calls that a role may make at once or after notice."""

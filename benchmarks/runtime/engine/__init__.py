@@ -1,0 +1,1 @@
+"""What is measured of TeeTee: a ring of stages, and the native step alone."""

@@ -1,0 +1,134 @@
+"""A stage of a measured ring, in a process of its own: `load`, `join`, then `ask` and `report`."""
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+from benchmarks.errors import AnswerIncomplete
+from benchmarks.runtime.engine.stage_meter import (
+    CountedLinks,
+    StageMeter,
+    leave_out_commitments,
+    leave_out_encryption,
+)
+from benchmarks.runtime.machine.devices import put_on
+from benchmarks.runtime.machine.workers import Command, serve
+from shard_runtime import (
+    Entry,
+    FixedDirectory,
+    ModelTokenizer,
+    Shard,
+    Stage,
+    load_shard,
+    open_model,
+)
+from shard_runtime.engine.entry.path_search import fixed_path
+from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
+from shard_tools.check.loopback import PATIENT, LoopbackStage
+from shard_tools.check.peers_json import peer_from_json
+from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Sampling
+
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
+
+
+class LetterTokenizer(ModelTokenizer):
+    """Says one letter for each token and never ends, so that every token is heard of as it comes
+    and all answers are equally long.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(TokenizerFiles(None, None, None, ()), "letters")
+
+    def decode(self, token_ids: Any) -> str:
+        return "x" * len(token_ids)
+
+
+class MeasuredStage:
+    """One stage."""
+
+    def __init__(self) -> None:
+        self._loopback = LoopbackStage()
+        self._meter = StageMeter()
+        self._shard: Shard | None = None
+        self._part: Entry | Stage | None = None
+        self._path: list[ShardId] = []
+
+    def load(self, command: Command) -> Command:
+        if not command["encrypted"]:
+            leave_out_encryption()
+        if not command["committed"]:
+            leave_out_commitments()
+        self._shard = _shard(command)
+        self._meter.watch(self._shard)
+        self._meter.watch_receipts()
+        return self._loopback.listen()
+
+    def join(self, command: Command) -> Command:
+        assert self._shard is not None
+        peers = [peer_from_json(peer) for peer in command["peers"]]
+        self._path = [peer.shard_id for peer in peers]
+        directory = FixedDirectory(peers)
+        links = CountedLinks(self._loopback.links(directory), self._meter)
+        wiring: dict[str, Any] = {
+            "shard": self._shard,
+            "identity": self._loopback.identity(ShardId(command["shardId"])),
+            "links": links,
+            "directory": directory,
+        }
+        self._part = (
+            Entry(tokenizer=LetterTokenizer(), settings=PATIENT, **wiring)
+            if self._shard.is_entry
+            else Stage(**wiring)
+        )
+        self._part.start()
+        return {}
+
+    def ask(self, command: Command) -> Command:
+        """All prompts at once, a thread each, as requests come to an entry."""
+        prompts, new_tokens = command["prompts"], command["newTokens"]
+        with ThreadPoolExecutor(len(prompts)) as threads:
+            began = time.monotonic()
+            moments = list(threads.map(lambda each: self._answer(each, new_tokens), prompts))
+        return {"began": began, "moments": moments, "ended": time.monotonic()}
+
+    def report(self, _command: Command) -> Command:
+        """What was measured since the last time."""
+        return self._meter.take()
+
+    def _answer(self, prompt: list[int], new_tokens: int) -> list[float]:
+        assert isinstance(self._part, Entry)
+        moments: list[float] = []
+        generation = self._part.generate(
+            prompt,
+            sampling=Sampling(max_tokens=new_tokens),
+            paths=fixed_path(self._path),
+            request_id=RequestId(1),
+            salts=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)].__getitem__,
+            on_text=lambda piece: moments.extend([time.monotonic()] * len(piece)),
+        )
+        if not len(generation.token_ids) == len(moments) == new_tokens:
+            raise AnswerIncomplete("the ring", new_tokens, len(moments))
+        return moments
+
+
+def _shard(command: Command) -> Shard:
+    with torch.device(command["device"]):
+        shard = load_shard(
+            open_model(command["model"]),
+            LayerRange(*command["layers"]),
+            is_entry=command["isEntry"],
+            dtype=DTYPES[command["precision"]],
+            threads=torch.get_num_threads(),
+        )
+    if command["device"] != "cpu":
+        put_on(shard, command["device"])
+    return shard
+
+
+if __name__ == "__main__":
+    serve(MeasuredStage())

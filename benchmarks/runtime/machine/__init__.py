@@ -1,0 +1,1 @@
+"""The machine that measures: cores, memory, worker processes."""

@@ -1,0 +1,49 @@
+"""Processes of ours: pinned, with a fixed number of threads, answering lines of JSON."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from benchmarks.runtime.machine.cores import pinned
+from shard_tools.check.processes import WorkerProcess
+from teetee.errors import TeeTeeError
+
+Command = dict[str, Any]
+
+
+@contextlib.contextmanager
+def started(
+    name: str, module: str, *, cores: Sequence[int], threads: int
+) -> Iterator[WorkerProcess]:
+    """A process for the length of a block; its module calls `serve`."""
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        # What many threads free would otherwise stay resident in an arena for each.
+        "MALLOC_ARENA_MAX": "2",
+        "TQDM_DISABLE": "1",
+    }
+    with pinned(cores):
+        worker = WorkerProcess(name, "benchmark", environment, module)
+    try:
+        yield worker
+    finally:
+        worker.end()
+
+
+def serve(worker: object) -> None:
+    """Answer until the commands end. What is not our error ends the process, traceback and all."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
+    for line in sys.stdin:
+        command = json.loads(line)
+        do: Callable[[Command], Command] = getattr(worker, command["do"])
+        try:
+            reply = do(command)
+        except TeeTeeError as error:
+            reply = {"error": str(error)}
+        replies.write(json.dumps({"peakBytes": 0} | reply) + "\n")
+        replies.flush()

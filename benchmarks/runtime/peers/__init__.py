@@ -1,0 +1,1 @@
+"""What TeeTee is compared with: llama.cpp and transformers."""

@@ -1,0 +1,1 @@
+"""What a person reads, and what programs read, of a demo."""

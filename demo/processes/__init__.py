@@ -1,0 +1,1 @@
+"""Starting processes, watching them, and leaving none behind."""

@@ -1,0 +1,1 @@
+"""What Intel's services publish, for simulated machines."""

@@ -1,0 +1,1 @@
+"""A simulated machine and the guest that runs on it."""
