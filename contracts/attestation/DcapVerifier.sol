@@ -2,15 +2,15 @@
 pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
+import {IDcapVerifier} from "../interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../interfaces/attestation/IPckCertificates.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
-import {Collateral} from "./Collateral.sol";
-import {CollateralReader} from "./CollateralReader.sol";
-import {CrlReader} from "./CrlReader.sol";
-import {IDcapVerifier} from "./IDcapVerifier.sol";
-import {IPckCertificates} from "./IPckCertificates.sol";
-import {QeIdentityItem} from "./QeIdentityItem.sol";
-import {QuoteRules} from "./QuoteRules.sol";
-import {TcbEvaluation} from "./TcbEvaluation.sol";
+import {Collateral} from "./collateral/Collateral.sol";
+import {CollateralReader} from "./collateral/CollateralReader.sol";
+import {CrlReader} from "./collateral/CrlReader.sol";
+import {QeIdentityItem} from "./collateral/QeIdentityItem.sol";
+import {TcbEvaluation} from "./collateral/TcbEvaluation.sol";
+import {QuoteRules} from "./quote/QuoteRules.sol";
 
 /// @title DcapVerifier
 /// @notice See {IDcapVerifier}.

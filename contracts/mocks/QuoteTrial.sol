@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IDcapVerifier} from "../attestation/IDcapVerifier.sol";
-import {IPckCertificates} from "../attestation/IPckCertificates.sol";
+import {IDcapVerifier} from "../interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../interfaces/attestation/IPckCertificates.sol";
 import {TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @notice A quote core with everything that is needed to verify it, from the root on.

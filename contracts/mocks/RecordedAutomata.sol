@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IAutomataDcap} from "../attestation/IAutomataDcap.sol";
-import {IAutomataQuoteVerifier} from "../attestation/IAutomataQuoteVerifier.sol";
-import {IAutomataRouter} from "../attestation/IAutomataRouter.sol";
+import {IAutomataDcap} from "../interfaces/attestation/IAutomataDcap.sol";
+import {IAutomataQuoteVerifier} from "../interfaces/attestation/IAutomataQuoteVerifier.sol";
+import {IAutomataRouter} from "../interfaces/attestation/IAutomataRouter.sol";
 
 /// @title RecordedAutomata
 /// @notice For tests: Automata's entry, verifier and router in one. It answers what anyone recorded for a raw quote and

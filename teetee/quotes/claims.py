@@ -24,7 +24,7 @@ _SGX_OID: Final = bytes.fromhex("2a864886f84d010d01")
 
 @dataclass(frozen=True)
 class PckFacts:
-    """What a contract keeps of a PCK certificate; contracts/attestation/IPckCertificates.sol."""
+    """What a contract keeps of a PCK certificate; contracts/interfaces/attestation/IPckCertificates.sol."""
 
     platform_id: bytes
     """keccak256(PPID)."""

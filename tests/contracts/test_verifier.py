@@ -26,7 +26,7 @@ from teetee.chain.deployment import Deployment
 from tests.contracts.conftest import Cast, House
 from tests.contracts.scripts import Scripts
 
-ADAPTER = Path(__file__).parents[2] / "contracts" / "attestation" / "AutomataVerifier.sol"
+ADAPTER = Path(__file__).parents[2] / "contracts" / "attestation" / "automata" / "AutomataVerifier.sol"
 NOBODY = "0x" + "11" * 20
 SAID = r"verifier +│ (.*\S) +│"
 

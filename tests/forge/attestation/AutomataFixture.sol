@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {AutomataVerifier} from "../../../contracts/attestation/AutomataVerifier.sol";
-import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
-import {TdxQuote} from "../../../contracts/attestation/TdxQuote.sol";
-import {WholeQuote} from "../../../contracts/attestation/WholeQuote.sol";
+import {AutomataVerifier} from "../../../contracts/attestation/automata/AutomataVerifier.sol";
+import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {TdxQuote} from "../../../contracts/attestation/quote/TdxQuote.sol";
+import {WholeQuote} from "../../../contracts/attestation/quote/WholeQuote.sol";
 import {RecordedAutomata} from "../../../contracts/mocks/RecordedAutomata.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";

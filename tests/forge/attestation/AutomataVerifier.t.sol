@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {AutomataVerifier} from "../../../contracts/attestation/AutomataVerifier.sol";
-import {IAutomataDcap} from "../../../contracts/attestation/IAutomataDcap.sol";
-import {IAutomataRouter} from "../../../contracts/attestation/IAutomataRouter.sol";
-import {IAutomataVerifier} from "../../../contracts/attestation/IAutomataVerifier.sol";
-import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
-import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
-import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
-import {TdxQuote} from "../../../contracts/attestation/TdxQuote.sol";
+import {AutomataVerifier} from "../../../contracts/attestation/automata/AutomataVerifier.sol";
+import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {TdxQuote} from "../../../contracts/attestation/quote/TdxQuote.sol";
+import {IAutomataDcap} from "../../../contracts/interfaces/attestation/IAutomataDcap.sol";
+import {IAutomataRouter} from "../../../contracts/interfaces/attestation/IAutomataRouter.sol";
+import {IAutomataVerifier} from "../../../contracts/interfaces/attestation/IAutomataVerifier.sol";
+import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {
     QuoteAssessment,
     QuoteClaims,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {CertificateTime} from "../../../contracts/attestation/CertificateTime.sol";
-import {Der} from "../../../contracts/attestation/Der.sol";
-import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
-import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
-import {PckExtension} from "../../../contracts/attestation/PckExtension.sol";
-import {X509} from "../../../contracts/attestation/X509.sol";
-import {X509Extensions} from "../../../contracts/attestation/X509Extensions.sol";
+import {CertificateTime} from "../../../contracts/attestation/certificates/CertificateTime.sol";
+import {Der} from "../../../contracts/attestation/certificates/Der.sol";
+import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {PckExtension} from "../../../contracts/attestation/certificates/PckExtension.sol";
+import {X509} from "../../../contracts/attestation/certificates/X509.sol";
+import {X509Extensions} from "../../../contracts/attestation/certificates/X509Extensions.sol";
+import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
 
 /// @dev given a leaf which the stored authority has signed, in a form that isn't of the profile

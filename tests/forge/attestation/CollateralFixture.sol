@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {PckCertificate} from "../../../contracts/attestation/IPckCertificates.sol";
-import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
+import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {PckCertificate} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {QuoteClaims, TcbPolicy, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
 import {DateTimeLib} from "solady/utils/DateTimeLib.sol";

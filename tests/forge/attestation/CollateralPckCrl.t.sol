@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/attestation/ICollateral.sol";
-import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
+import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
+import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded CRL of its platform authority, and its root CRL

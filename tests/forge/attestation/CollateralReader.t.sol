@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {CollateralJson} from "../../../contracts/attestation/CollateralJson.sol";
-import {CollateralReader} from "../../../contracts/attestation/CollateralReader.sol";
-import {CollateralHead, ICollateralReader} from "../../../contracts/attestation/ICollateralReader.sol";
+import {CollateralJson} from "../../../contracts/attestation/collateral/CollateralJson.sol";
+import {CollateralReader} from "../../../contracts/attestation/collateral/CollateralReader.sol";
+import {CollateralHead, ICollateralReader} from "../../../contracts/interfaces/attestation/ICollateralReader.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
 
 /// @dev given TCB info in Intel's form

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {ICollateral} from "../../../contracts/attestation/ICollateral.sol";
-import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
+import {ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
+import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
 import {QuoteAssessment, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/attestation/ICollateral.sol";
+import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded root CRL

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
+import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
 import {QuoteAssessment, TcbPolicy, TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 

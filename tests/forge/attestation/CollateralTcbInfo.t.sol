@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {CollateralJson} from "../../../contracts/attestation/CollateralJson.sol";
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/attestation/ICollateral.sol";
-import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
+import {CollateralJson} from "../../../contracts/attestation/collateral/CollateralJson.sol";
+import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
+import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded TCB info and a root CRL

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {CertificateTime} from "../../../contracts/attestation/CertificateTime.sol";
-import {CrlReader} from "../../../contracts/attestation/CrlReader.sol";
-import {Der} from "../../../contracts/attestation/Der.sol";
-import {Crl, ICrlReader} from "../../../contracts/attestation/ICrlReader.sol";
+import {CertificateTime} from "../../../contracts/attestation/certificates/CertificateTime.sol";
+import {Der} from "../../../contracts/attestation/certificates/Der.sol";
+import {CrlReader} from "../../../contracts/attestation/collateral/CrlReader.sol";
+import {Crl, ICrlReader} from "../../../contracts/interfaces/attestation/ICrlReader.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
 
 /// @dev given a revocation list of Intel's profile

@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {Der} from "../../../contracts/attestation/Der.sol";
-import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
-import {IPckCertificates} from "../../../contracts/attestation/IPckCertificates.sol";
-import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
+import {Der} from "../../../contracts/attestation/certificates/Der.sol";
+import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Authority, IPckCertificates, PckCertificate} from "../../../contracts/attestation/IPckCertificates.sol";
-import {PckCertificates} from "../../../contracts/attestation/PckCertificates.sol";
+import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {
+    Authority,
+    IPckCertificates,
+    PckCertificate
+} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
 
 /// @dev given a root

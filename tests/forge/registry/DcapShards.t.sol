@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IDcapVerifier} from "../../../contracts/attestation/IDcapVerifier.sol";
 import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
 import {IQuoteVerifier} from "../../../contracts/interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
+import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
 import {EnclaveIdentity} from "../../../contracts/libraries/EnclaveIdentity.sol";
 import {AttestationPolicy} from "../../../contracts/types/AttestationPolicy.sol";
 import {ShardId} from "../../../contracts/types/Identifiers.sol";

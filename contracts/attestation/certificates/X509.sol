@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {P256Key, P256Signature} from "../P256Verification.sol";
 import {CertificateTime} from "./CertificateTime.sol";
 import {Der} from "./Der.sol";
-import {P256Key, P256Signature} from "./P256Verification.sol";
 import {X509Extensions} from "./X509Extensions.sol";
 
 /// @notice What a certificate says. Nothing about it has been verified but its form.

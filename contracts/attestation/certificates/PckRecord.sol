@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {QuoteClaims} from "../types/VerifiedQuote.sol";
-import {PckCertificate} from "./IPckCertificates.sol";
-import {P256Key} from "./P256Verification.sol";
+import {PckCertificate} from "../../interfaces/attestation/IPckCertificates.sol";
+import {QuoteClaims} from "../../types/VerifiedQuote.sol";
+import {P256Key} from "../P256Verification.sol";
 
 /// @title PckRecord
 /// @notice Keeps a PCK certificate as the code of a contract whose address follows from the store and the certificate's

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
-import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
-import {IAutomataDcap} from "./IAutomataDcap.sol";
-import {IAutomataRouter} from "./IAutomataRouter.sol";
-import {IAutomataVerifier} from "./IAutomataVerifier.sol";
-import {IDcapVerifier} from "./IDcapVerifier.sol";
-import {IPckCertificates} from "./IPckCertificates.sol";
-import {P256Verification} from "./P256Verification.sol";
-import {QuoteRules} from "./QuoteRules.sol";
-import {WholeQuote} from "./WholeQuote.sol";
+import {IQuoteVerifier} from "../../interfaces/IQuoteVerifier.sol";
+import {IAutomataDcap} from "../../interfaces/attestation/IAutomataDcap.sol";
+import {IAutomataRouter} from "../../interfaces/attestation/IAutomataRouter.sol";
+import {IAutomataVerifier} from "../../interfaces/attestation/IAutomataVerifier.sol";
+import {IDcapVerifier} from "../../interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../../types/VerifiedQuote.sol";
+import {P256Verification} from "../P256Verification.sol";
+import {QuoteRules} from "../quote/QuoteRules.sol";
+import {WholeQuote} from "../quote/WholeQuote.sol";
 
 /// @title AutomataVerifier
 /// @notice See {IAutomataVerifier}.

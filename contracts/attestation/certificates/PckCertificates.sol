@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Authority, CollateralSigner, IPckCertificates, PckCertificate} from "./IPckCertificates.sol";
-import {P256Key, P256Verification} from "./P256Verification.sol";
+import {
+    Authority,
+    CollateralSigner,
+    IPckCertificates,
+    PckCertificate
+} from "../../interfaces/attestation/IPckCertificates.sol";
+import {P256Key, P256Verification} from "../P256Verification.sol";
 import {PckExtension, PckPlatform} from "./PckExtension.sol";
 import {PckRecord} from "./PckRecord.sol";
 import {Certificate, X509} from "./X509.sol";

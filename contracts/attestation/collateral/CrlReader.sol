@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {CertificateTime} from "./CertificateTime.sol";
-import {Der} from "./Der.sol";
-import {Crl, ICrlReader} from "./ICrlReader.sol";
+import {Crl, ICrlReader} from "../../interfaces/attestation/ICrlReader.sol";
+import {CertificateTime} from "../certificates/CertificateTime.sol";
+import {Der} from "../certificates/Der.sol";
 import {LibSort} from "solady/utils/LibSort.sol";
 
 /// @title CrlReader

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {QuoteClaims, TcbStatus} from "../types/VerifiedQuote.sol";
+import {QuoteClaims, TcbStatus} from "../../types/VerifiedQuote.sol";
 
 /// @title TcbEvaluation
 /// @notice What Intel's TCB info and QE identity, as {CollateralReader} packs them, say about a platform.

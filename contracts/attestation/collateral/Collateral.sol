@@ -3,13 +3,13 @@ pragma solidity 0.8.37;
 
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
-import {TcbPolicy} from "../types/VerifiedQuote.sol";
-import {CodeBlob} from "./CodeBlob.sol";
-import {CollateralItem, ICollateral} from "./ICollateral.sol";
-import {CollateralHead, ICollateralReader} from "./ICollateralReader.sol";
-import {Crl, ICrlReader} from "./ICrlReader.sol";
-import {Authority, CollateralSigner, IPckCertificates} from "./IPckCertificates.sol";
-import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
+import {CollateralItem, ICollateral} from "../../interfaces/attestation/ICollateral.sol";
+import {CollateralHead, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
+import {Crl, ICrlReader} from "../../interfaces/attestation/ICrlReader.sol";
+import {Authority, CollateralSigner, IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {TcbPolicy} from "../../types/VerifiedQuote.sol";
+import {CodeBlob} from "../CodeBlob.sol";
+import {P256Key, P256Signature, P256Verification} from "../P256Verification.sol";
 import {QeIdentityItem} from "./QeIdentityItem.sol";
 
 /// @title Collateral

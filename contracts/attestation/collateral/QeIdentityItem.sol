@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {QuoteClaims, TcbStatus} from "../types/VerifiedQuote.sol";
+import {QuoteClaims, TcbStatus} from "../../types/VerifiedQuote.sol";
 
 /// @title QeIdentityItem
 /// @notice A QE identity in one word. Since 2023 all of Intel's for TDX say the same but for their levels; such a one

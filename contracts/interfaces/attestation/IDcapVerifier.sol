@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity >=0.8.37;
 
-import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
-import {TcbStatus} from "../types/VerifiedQuote.sol";
+import {TcbStatus} from "../../types/VerifiedQuote.sol";
+import {IQuoteVerifier} from "../IQuoteVerifier.sol";
 import {ICollateral} from "./ICollateral.sol";
 import {IPckCertificates} from "./IPckCertificates.sol";
 

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 // JSON is full of quotation marks.
 // solhint-disable quotes
 
-import {TcbStatus} from "../types/VerifiedQuote.sol";
+import {TcbStatus} from "../../types/VerifiedQuote.sol";
 import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 
 /// @title CollateralJson

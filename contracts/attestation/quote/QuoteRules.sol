@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {QuoteClaims, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
-import {IDcapVerifier} from "./IDcapVerifier.sol";
-import {IPckCertificates} from "./IPckCertificates.sol";
-import {P256Key, P256Signature, P256Verification} from "./P256Verification.sol";
-import {PckRecord} from "./PckRecord.sol";
+import {IDcapVerifier} from "../../interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {QuoteClaims, TcbStatus, VerifiedQuote} from "../../types/VerifiedQuote.sol";
+import {P256Key, P256Signature, P256Verification} from "../P256Verification.sol";
+import {PckRecord} from "../certificates/PckRecord.sol";
 import {TdxQuote} from "./TdxQuote.sol";
 
 /// @title QuoteRules
