@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # TeeTee. `make` alone lists what can be done. Needed beforehand: Python 3.11+, Node 20+, make.
 
 SHELL := /bin/sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `ape console` starts with: the connected network's contracts by name, and a few helpers.
 
     ape console --network base:sepolia:node

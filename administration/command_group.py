@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The group of `ape run admin`: how its acts and its views become subcommands."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can go wrong in a script, besides what `teetee`, ape and the contracts say themselves.
 
     TeeTeeError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The types of options: amounts, durations, hashes and addresses as people write them."""
 
 import re

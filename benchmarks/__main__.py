@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m benchmarks`: measure everything, or what is named, and write the results."""
 
 import argparse

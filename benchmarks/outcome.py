@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a benchmark is told, and what it gives back."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything on this machine: a chain, contracts, three simulated enclaves, a paid question, its
 audit.
 

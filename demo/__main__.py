@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m demo`, which is what `make demo` runs."""
 
 import sys

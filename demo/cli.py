@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of the real `teetee` command, as a person at a terminal would make them, with `--json`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m demo`: the phases in their order, the report, the exit status.
 
 0    the answer equals the unsplit model's, the money sums up, the audit passed

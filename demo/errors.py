@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why a demo stops before its end.
 
     TeeTeeError

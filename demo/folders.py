@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a world keeps what it makes. One world at a time per folder, whatever was left in it.
 
 Sockets lie elsewhere, in a folder with a short name: the kernel takes 107 bytes of path at most.

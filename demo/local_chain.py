@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The local chain's own doors: its JSON-RPC, money out of nothing, mining. For anvil alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be said to the demo, and what is taken if nothing is said."""
 
 from __future__ import annotations

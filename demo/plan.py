@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a world is made of, before anything runs: which shards, which ports, which settings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `make setup` brings, looked for before anything is started."""
 
 from __future__ import annotations

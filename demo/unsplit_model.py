@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same question, answered by transformers on the unsplit model: what the split answer must
 equal.
 

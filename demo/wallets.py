@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The wallets of a local world: fresh keys, money out of nothing, gone with the process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A running TeeTee on this machine, from nothing: what the demo shows and the system tests try.
 
 with World(plan, console) as world:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The process inside every enclave: it alone joins the chain and the shard runtime.
 
 Knows: settings, registry and escrow state, which requests are this shard's, the journal, the two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m oracle run [--settings FILE]` and `python -m oracle settings`."""
 
 import argparse

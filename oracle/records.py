@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the journal keeps of a request: ciphertext and public data, nothing else.
 
 Each record goes to JSON and comes back checked, because the disk is the host's. A record that was

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run admin …`: what the holders of roles do, and what everybody can see of it.
 
 Images and platforms are in `_attestation_acts`, policies in `_policy_acts`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run deploy`: contracts, roles, the deployment file."""
 
 import sys

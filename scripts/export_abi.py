@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write teetee/abi: the ABIs of the contracts as forge compiled them, and nothing but the ABIs.
 
     ape run export_abi [--check]

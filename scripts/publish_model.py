@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run publish_model`: a manifest's digests, prices and allowed images, onto the chain."""
 
 from pathlib import Path

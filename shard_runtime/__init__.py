@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Splits a model, loads one shard of it, runs a path of shards. Knows nothing of a blockchain.
 
 How the process inside an enclave uses it:

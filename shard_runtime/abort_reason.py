@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why a stage gave up a run, as one byte between enclaves. It says a kind, never content."""
 
 from enum import IntEnum

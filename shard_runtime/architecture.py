@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model computes, in one value: the same for safetensors and GGUF. Its canonical JSON is
 what `configDigest` hashes.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The errors of `shard_runtime`. Messages name files, tensors, hops and numbers; never tokens, text
 or activations.
 

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators' tools, outside the enclave: digests, splitting, planning, split equals whole."""

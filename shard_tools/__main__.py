@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m shard_tools`: a model's digests, where to cut it, who serves what, and the check
 that split equals whole.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stand-in for TDX machines: dstack's guest-agent API, and TDX quotes under a test root.
 
 SIMULATED, all of it: no hardware protects anything, and whoever holds the folder holds the keys.

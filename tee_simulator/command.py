@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tee_simulator`: `pki` makes the test root, `serve` runs one enclave's guest agent,
 `pccs` serves collateral.
 

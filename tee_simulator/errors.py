@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulator's errors. It imports nothing of ours, so the tree has a root of its own.
 
 SimulatorError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small HTTP server, on a unix socket or on loopback, for whatever can answer a request."""
 
 import errno

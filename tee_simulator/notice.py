@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every output of the simulator says: nothing here is protected by hardware."""
 
 SIMULATED = (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that outlive a restart. Secrets get mode 0600 before their first byte is written."""
 
 import fcntl

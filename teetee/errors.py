@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The errors of `teetee`, and the split which the error trees of all other packages hang from.
 
     TeeTeeError

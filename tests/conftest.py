@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all Python tests share: how hard hypothesis tries, which suite needs which environment.
 
 HYPOTHESIS_PROFILE=thorough searches a hundred times longer than the default.

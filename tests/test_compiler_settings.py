@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """forge tests the same bytecode that ape deploys: both are told the same about the compiler.
 
 given foundry.toml and ape-config.yaml

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Promises about the source itself.
 
 given any Python module, at its top, inside a function, or by importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Promises about the lock files.
 
 given requirements/*.txt and package-lock.json

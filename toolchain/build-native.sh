@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compiles shard_runtime/backends/native/source into one shared library: the kernels once for each instruction
 # set, chosen among when it is loaded. Without a compiler it says so and leaves everything as it is:
 # the torch path then computes, slower.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Checks what `make setup` cannot install by itself: Python 3.11 or later with venv, Node 20 or later, npm.
 # Every fault is reported, each with the way out.
 set -u

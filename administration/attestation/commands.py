@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run admin …` for images and platforms: what may run, and where."""
 
 import click

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lists beside a policy: events name what may be on them, state says what is."""
 
 from collections import defaultdict

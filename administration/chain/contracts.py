@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The deployed contracts of a network, by name."""
 
 from collections.abc import Callable

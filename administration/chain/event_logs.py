@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A contract's events since the deployment. Events are hints: what holds now, state has to say."""
 
 from collections.abc import Iterator

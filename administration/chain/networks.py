@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks, by the names of their deployment files.
 
 Where a network's node is, ape knows (ape-config.yaml); so does it refuse a node of another chain.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who sends a script's transactions, and how many of them a purse allows."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sends what ape has signed, after the chain was asked whether it would accept it.
 
 The simulation is asked for over JSON-RPC, because there the revert data come back whole: so a

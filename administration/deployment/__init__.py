@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """A deployment: its terms, its order, its checks."""

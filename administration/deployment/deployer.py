@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deploys the contracts, in the order in which they need each other."""
 
 from collections.abc import Callable

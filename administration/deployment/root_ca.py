@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The root certificate which the verifier will trust: Intel's, or a test root."""
 
 import hashlib

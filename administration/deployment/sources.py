@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes sure that what is deployed was compiled from the sources as they are now.
 
 ape compiles a file anew when the file has changed, and not when something that it imports has: left

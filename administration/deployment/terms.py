@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The terms of a deployment: what the constructors fix for ever, and the delays of the roles.
 
 Amounts in token wei, times in seconds, shares in 1/10000, tokens of the allowance in LLM tokens.

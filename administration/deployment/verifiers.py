@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who judges quotes: TeeTee's own contract, or an adapter to Automata's.
 
 The deployment file does not say which. The chain does: only the adapter has `AUTOMATA()`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads a fresh deployment back, fact by fact, and compares it with what was meant.
 
 The transactions have succeeded already: this guards against a script that passes an argument to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a script says at its end: lines for a person, or one JSON value for a program."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a deployment is like now, as tables for a person."""
 
 from datetime import UTC, datetime

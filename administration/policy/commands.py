@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run admin policy`, `tighten-policy`, `set-policy`: what a model asks of platforms and paths.
 
 Only what is named changes. The contract takes a policy whole, so the rest is read from it just

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A policy field by field: how a person names it, reads it and changes it, and what is looser.
 
 What is looser is decided by contracts/registry/ModelAdministration.sol, and said again here only so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a model is there: much of what the registry reads and keeps by a model's number does not
 ask for it, and is zero for a number that nobody has.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model asks of images, platforms and paths, for a person to read."""
 
 from collections.abc import Iterator

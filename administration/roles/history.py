@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the AccessManager's events tell: who holds which role, what is announced."""
 
 from dataclasses import dataclass

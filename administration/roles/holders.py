@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who holds which role.
 
 What each role may do is defined in contracts/deployment/AccessSetup.sol and read from there;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restricted acts through the AccessManager: at once where the account may; else announced first,
 and done by the same command once the notice is over.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A local chain of its own for measuring, with Base's rules; sends transactions and reads the gas.
 
 Knows no contract of ours, only forge's artefacts.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What it costs to bring Intel's collateral: real certificates and collateral, at the time when
 they were in force."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures: whole transactions (21,000, calldata and execution, refunds taken off) in the steady
 state, which is that everybody concerned has done the same before.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the contracts of others take for the same, to stand beside our figures.
 
 They are not measured here: building them takes minutes. Each figure names where it comes from.

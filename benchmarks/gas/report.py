@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the gas figures down: `gas.json` and `gas.md`."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests and settlements over a path of two shards, with payloads of any size."""
 
 import secrets

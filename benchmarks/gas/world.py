@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contracts deployed for real, quote verifier included, and simulated enclaves that enrol."""
 
 import secrets

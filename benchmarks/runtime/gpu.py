@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same on a GPU, where there is one: a Llama of 8 billion random weights in bf16, in one and in
 two stages, beside transformers.
 

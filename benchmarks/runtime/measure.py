@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Carries out a plan: everybody is started, then everybody is asked by turns, round after round."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which systems are measured with how many streams, how often, and in which order."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One measurement, how it follows from the moments when tokens came, and the median of several.
 
 Knows no system and no clock.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured: a system that can be opened, and then asked with some number of streams."""
 
 from contextlib import AbstractContextManager

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What everybody is asked: a number of prompts at once, a number of tokens for each."""
 
 import random

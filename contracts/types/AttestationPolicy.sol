@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: UNLICENSED
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
 /// @notice What a model asks of the platforms that serve it, beside the images which it allows. One slot.

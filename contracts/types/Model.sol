@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: UNLICENSED
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
 /// @notice What a publisher says about a model. The digests are those of docs/protocol.md, section 2.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person sees: phases with their seconds, notes, tokens, tables.
 
 A terminal gets colour and a moving line for the phase at work; a pipe or a log gets plain lines.

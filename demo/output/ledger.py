@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every transaction on the local chain by its name and price: read from the blocks themselves, so
 that nothing which a program forgot to tell is missing.
 """

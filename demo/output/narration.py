@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the demo tells around its phases: what is real, what was proven, where to look next."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`build/demo.json`: what happened, for programs. Written whole or not at all, also when the demo
 fails.
 """

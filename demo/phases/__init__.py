@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of a demo in their order: chain, model, machines, contracts, collateral, enclaves, ask,
 unsplit, audit.
 """

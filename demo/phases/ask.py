@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A wallet asks by the real command, and the answer is shown while it is made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """After the answer: anybody's audit by the real command, the books of the escrow, the gas."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Base-like chain on this machine: anvil with Base's rules for gas and its precompiles.
 
 While it is furnished, a block comes with each transaction: that is quicker, and ape takes an anvil

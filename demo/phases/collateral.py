@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Brings the chain what Intel would say about the machines, before any of them is enrolled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contracts and the model, put on chain by the scripts that put them on Base."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The enclaves: per shard a simulated machine, and `python -m oracle run` on it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated TDX machines: a test root, and per enclave a guest agent on a socket, like dstack's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model: found, prepared once so that later runs start quickly, and its digests.
 
 A prepared folder is named after the file's digest, so another file never finds a stale one.

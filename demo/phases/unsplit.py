@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer that the split model must give, token for token."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting processes, watching them, and leaving none behind."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Becomes another program, tied to the life of the process that started it.
 
     python -I -S die_with_parent.py PARENT PROGRAM ARGUMENT…

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a process of the demo finds in its environment: little, and never the question.
 
 Keys travel here, because arguments stand in the process list for everybody.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Free ports on loopback, outside the range from which the kernel takes ports for outgoing
 connections: one found free a moment ago would otherwise be gone now and then.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One process and all that it starts: begun together, ended together."""
 
 from __future__ import annotations

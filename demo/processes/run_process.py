@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that ends by itself: fed on stdin, its stdout collected, its stderr logged."""
 
 from __future__ import annotations

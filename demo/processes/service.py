@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that goes on until it is stopped; what it says is kept and written to its log."""
 
 from __future__ import annotations

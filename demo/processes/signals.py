@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ctrl-C and SIGTERM end the phase at work; what stops the processes is not interrupted again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Owns the processes of a world and sees to it that none outlives it.
 
 Each leads a process group of its own, so that what it starts is stopped with it, and Ctrl-C in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The escrow as `teetee.chain` shows it, in the oracle's words. Fulfils `EscrowReader`,
 `EscrowWriter`, `Blocks`.
 """

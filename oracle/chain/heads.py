@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The newest block, watched once for everybody; the only clock that deadlines and expiries are
 judged by.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may be talked to: `shard_runtime`'s directory, filled from registry state.
 
 Only active, unexpired shards of our model whose announced keys agree with the identity digest on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the oracle asks of the chain, in its own words: a seam of few verbs.
 
 `chain.escrow` and `chain.registry` implement them over `teetee.chain`; tests implement them in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registry as `teetee.chain` shows it, in the oracle's words. Fulfils `RegistryReader`."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee-enrol/1`: a fresh quote for the host's enrolment or renewal (docs/protocol.md sections 3
 and 7).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much the two open endpoints let strangers do. Pure but for the clock that it is given."""
 
 import threading

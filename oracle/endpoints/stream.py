@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee-stream/1`: text as it is made, for the one who knows `k` (docs/protocol.md section 7).
 Entry shards only.
 

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a prompt over a path of shards. Knows no envelope and no escrow."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The text of running requests, in memory and only while they run, for whoever proves that he knows
 `k`.
 

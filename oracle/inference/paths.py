@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which shards run a request: active ones that tile the model, beginning at this entry.
 
 The path that is likely the fastest now, over as many hosts and platforms as the model asks for; a

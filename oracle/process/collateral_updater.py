@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps the chain's collateral fresh, at this enclave's cost in gas: without it, its shard would be
 paused sooner or later, and all others on machines of its kind.
 

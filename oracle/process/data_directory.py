@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of one process: two processes with one journal would get in each other's way."""
 
 import fcntl

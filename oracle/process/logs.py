@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON lines on stderr: a fixed short message and facts from an allow-list.
 
 What is not on the list is not written: no prompt, answer, key, envelope or activation can slip in

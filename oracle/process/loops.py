@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tasks that repeat until the process stops. None of them may end it: a fault is logged, and tried
 again later."""
 

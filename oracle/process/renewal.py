@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Says in time that the quote is about to expire. Only the host can renew it: the registry asks for
 its transaction.
 """

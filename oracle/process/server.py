@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The process: start-up, main loop, shutdown. Signals only set an event."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs once the registry knows this enclave as a shard: its stage, or the entry with all that
 serves requests.
 

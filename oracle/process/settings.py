@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one frozen settings object, read once: environment (prefix TEETEE_), then a file given with
 --settings.
 

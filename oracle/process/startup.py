@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From settings to an enclave that may serve: keys, chain, weights, and that all three fit
 together.
 

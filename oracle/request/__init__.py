@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """The life of an on-chain request inside an entry: find, decide, answer, settle."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opens the envelope, runs the path, seals the answer: the one place of the oracle where plaintext
 is.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to do next with one request: a pure function of what is known. No clock, no socket, no log.
 
 All times are chain time in Unix seconds. Contract state decides which requests exist and how they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which requests are in work, so that a stop can wait for them."""
 
 import threading

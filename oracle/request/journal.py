@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The journal: each request is one DBOS workflow on SQLite, named `{chainId}-{escrow}-{requestId}`.
 
 What was done is not done again after a crash; what was being done is done again. That is harmless

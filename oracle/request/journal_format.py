@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the journal writes values: JSON and nothing else.
 
 DBOS would pickle by default. The disk is the host's: whoever can write there must not be able to

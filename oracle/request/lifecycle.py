@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The life cycle of one request, as this oracle sees it: a table of transitions and nothing else.
 
     WAITING ─turn came─► WORKING ─answer sealed─► ANSWERED ─┐

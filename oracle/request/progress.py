@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where each request of this process stands: the life cycle applied, for the log and the status
 report. Memory only."""
 

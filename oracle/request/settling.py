@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collects settlements that are ready at about the same time and posts them in one transaction."""
 
 import queue

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the requests which are this shard's, from contract state: no event can be missed, because
 none is needed.
 

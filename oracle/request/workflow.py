@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The work on one request, as the journal's steps: look, decide, act, and look again until the
 request has ended.
 

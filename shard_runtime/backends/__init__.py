@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What computes a shard: torch, or the native kernels."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows at hand: of which runs, at which positions, and what each may look at."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys and values of the runs in work, within a budget.
 
 A run's room is reserved whole when it is admitted: prompt and the longest answer that was paid for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads a shard for the fastest way to compute it that this machine has."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A slice of a model in memory, and what can be computed with it. Pure: no links, no runs, no
 clocks.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an error to the fault that is told to the entry, and back to the error that the entry
 raises.
 """

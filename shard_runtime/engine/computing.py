@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of several runs through a shard in one call, and whose fault it is when that fails."""
 
 import logging

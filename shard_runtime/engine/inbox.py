@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What waits for the thread that computes: frames as they arrived, lost peers, calls."""
 
 import queue

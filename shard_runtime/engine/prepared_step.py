@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of which everything but the numbers is known before they come.
 
 Runs that go token by token come again together, with their next position. What stands between a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Making a stage's receipt, and judging another's. docs/protocol.md section 5."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which rows of which runs the next step computes. Pure: no clock, no socket, no tensor.
 
 A run waits either for one row (its next token) or for several (a prompt, or a history that is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long a stage's steps take, as it tells with its answers to heartbeats. Pure: no clock."""
 
 _NEW = 0.1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A chunk that nobody asked for, computed before a stage serves: it shows that the shard can, and
 how long that takes. Knows nothing of runs.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything that travels on a link between stages, and its one encoding. docs/protocol.md section
 7.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hidden states between tensors and the bytes on a link: float32, little-endian, position after
 position.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who this process is: to its neighbours on the link, and to the escrow on a receipt."""
 
 from dataclasses import dataclass, field

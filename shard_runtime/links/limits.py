@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bounds on what a peer, or a stranger at the door, can make this process hold or wait for."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One port for every purpose. The ALPN chooses it; `teetee-link/1` alone demands a pinned client
 certificate.
 

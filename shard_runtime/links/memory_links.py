@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The in-memory twin of the TLS links: the same seam without sockets, for tests and single
 processes. It can also do to a shard what real machines do: die, freeze, lose a link.
 """

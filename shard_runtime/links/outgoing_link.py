@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames to one peer, over a connection that is opened when there is something to send.
 
 Who sends writes to an open connection itself, which spares each hop the waking of a thread. What

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows that go on to other stages, put together: one frame for each of them and step."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may be talked to. The runtime asks; whoever watches the chain (or a test) answers.
 
 This module knows no chain: a directory is believed. What it says is a matter of the measured code

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stages know of links: three verbs. TLS and the in-memory twin are behind it."""
 
 from collections.abc import Callable

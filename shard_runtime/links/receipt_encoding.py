@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A signed receipt as bytes of a FINISH frame: the fields of docs/protocol.md section 5 in their
 order, then the signature.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A connection after its handshake: whole messages of `u32 length ‖ body`, with a deadline for
 each.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS 1.3 between keys that are pinned, not certified. There is no authority, no session
 resumption, no older version.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Links` over mutual TLS: incoming ones through the listener, outgoing ones opened on demand."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digests of a model's parts, over the bytes as they stand in the published files. docs/protocol.md
 section 2.
 

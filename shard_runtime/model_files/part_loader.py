@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads the parts of a slice: reads its own tensors only, hashes them on the way, and holds nothing
 twice.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model wherever it lies: a folder with safetensors, a folder with one GGUF, a GGUF file, a hub
 id.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where to cut a model."""
 
 from bisect import bisect_right

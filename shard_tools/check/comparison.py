@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check itself: N stages and the unsplit model, asked the same, compared token by token."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One stage of a ring on loopback, without an enclave: keys that are made here and end with the
 process, a listener, and how others come to know both.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Peak memory of a process, and of one that has done nothing yet.
 
 VmHWM is the highest resident set of a process since its exec, file pages included. What a bare

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A peer as JSON, for the lines between `check` and the processes it starts."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes that answer lines of JSON with lines of JSON."""
 
 import contextlib

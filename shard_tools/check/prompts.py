@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompts, one a line: text, or numbers that are token ids."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The unsplit model, by transformers: what everything else is compared with.
 
 Runs in a process of its own. Greedy in a plain loop, so that no generation setting of a model's

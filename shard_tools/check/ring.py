@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A ring of stage processes on loopback, with real links; a ring of one is the unsplit model."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the whole model says, by transformers from text to text: its tokenizer, its template, its
 arithmetic.
 

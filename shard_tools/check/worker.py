@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that `check` starts: one stage of a ring, or the unsplit model. Commands and replies
 are lines of JSON.
 

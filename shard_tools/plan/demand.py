@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model's parts ask of their host: room, bytes to read, operations. Pure.
 
 Not counted: activations, which are small beside weights, and operations of attention.

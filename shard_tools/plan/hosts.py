@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A host, as planning sees it: room, speed, distance. Pure."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file of hosts, read without mercy: an error names the field, what it is, and what it may be."""
 
 import math

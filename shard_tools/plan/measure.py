@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this machine can do: how fast it reads memory and multiplies matrices, with as many threads
 as an enclave would have. A shard's speed in decoding follows from the first.
 """

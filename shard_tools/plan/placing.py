@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which host serves which layers, and how fast that is. Pure."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a model and a file of hosts to a plan."""
 
 from pathlib import Path

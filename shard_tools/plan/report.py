@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plan, as JSON and as a table."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The chain of hosts whose slowest stage is fastest. Pure.
 
 Exact in that, for up to EXACT_HOSTS hosts in any order: with a bound on a stage's time, taking as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong in the simulated world: knobs for trying what a network does when Intel's
 collateral turns against a platform. SIMULATED, all of it; Intel has no such switches.
 """

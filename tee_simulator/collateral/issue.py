@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Intel's PCS publishes, for the simulated machines: TCB info, QE identity, CRLs, and the
 chains that sign them."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serves collateral in the shape of Intel's PCS version 4, as a PCCS does, for verifiers which
 fetch it themselves.
 

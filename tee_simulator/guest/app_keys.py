@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dstack's key derivation and key chains, as its KMS and guest agent compute them.
 
 Source: dstack kms/src/crypto.rs, ra-tls/src/kdf.rs, guest-agent/src/rpc_service.rs.

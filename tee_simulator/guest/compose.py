@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The app-compose document: what a dstack guest runs, and what its MRCONFIGID names."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One simulated enclave: a machine, a guest on it, and the keys which that guest derives."""
 
 import hashlib

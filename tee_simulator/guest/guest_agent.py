@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dstack's guest-agent API: JSON over HTTP on a unix socket, bytes as hex without 0x.
 
 Source: dstack guest-agent/rpc/proto/agent_rpc.proto and what dstack-sdk 0.5.4 sends. Two calls are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One simulated TDX machine: its PCK, its quoting enclave, and the quotes these sign."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a simulated guest measures as, and the event log from which anyone can replay RTMR3.
 
 MRTD, MRSEAM and RTMR0 to RTMR2 are digests of strings which say that they are simulated; they

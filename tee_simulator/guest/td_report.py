@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fixed-size structures of a TDX v4 quote, laid out by hand.
 
 Source: Intel TDX DCAP Quoting Library API 0.9 appendix A.3 (sgx_quote_4.h) and Intel TDX Module 1.5

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates and CRLs in the shape of Intel's: same fields, same order, same encodings, other
 names.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The few DER encoders which Intel's certificate extension needs and `cryptography` does not offer.
 
 Writes only, definite lengths only, shortest form only (X.690 section 10).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keccak-256 as Ethereum and dstack's KMS use it: the sponge before NIST changed its padding byte.
 
 The standard library and `cryptography` only have SHA-3. For a handful of short messages; not

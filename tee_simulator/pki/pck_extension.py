@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intel's certificate extension of a PCK leaf, 1.2.840.113741.1.13.1, with every field a Platform
 CA leaf has.
 

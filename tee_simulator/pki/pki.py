@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The test PKI: root, platform authority, collateral signer. All of it follows from one seed of 32
 bytes."""
 

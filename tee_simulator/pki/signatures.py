@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signatures as raw bytes: P-256 for quotes and collateral, recoverable secp256k1 for dstack's key
 chains.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The certificates of `/GetTlsKey`: a fresh key below the app's own authority. No quote is put into
 them."""
 

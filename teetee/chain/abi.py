@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contracts' ABIs, from generated files which `scripts/export_abi.py` keeps fresh."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node, or several: reads pinned to one block, refusals decoded, everything else a `Retryable` or
 a `Fatal`.
 

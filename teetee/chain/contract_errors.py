@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contracts' refusals as Python errors: the custom error's name and arguments, and what to do
 next.
 

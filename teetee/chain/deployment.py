@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the contracts of a network are: one file per network, written by `ape run deploy`.
 
 Networks that others use have their file committed under `deployments/`; the local chain's is built

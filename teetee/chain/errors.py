@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the chain, or the way to it, can answer with. The contracts' own refusals are in
 `teetee.chain.contract_errors`.
 

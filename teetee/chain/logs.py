@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Events in bounded block ranges. A range that a node finds too large is halved until it is not."""
 
 from collections.abc import Iterator, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A web3 provider over several nodes: the first that answers serves, the others stand by."""
 
 import threading

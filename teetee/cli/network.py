@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the connection's options to contracts, and to somebody who judges quotes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every command shares: where the chain is, who pays, how output is made, and how an error
 ends the process.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Amounts of TEE as people write them. On the chain and in JSON they are whole wei."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Client`: the wallet's whole life with requests, for commands and for programs.
 
     client = Client(contracts, account, quotes=QuoteCheck(…), pending=PendingRequests())

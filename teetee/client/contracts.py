@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One network's contracts and the way to them, as the client uses them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can go wrong on the wallet's side. Every message says what happened and what to do next.
 
     TeeTeeError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The wallet's key: from an encrypted keystore (version 3) or the environment, never from an
 argument.
 

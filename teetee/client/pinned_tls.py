@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TLS 1.3 connection to one enclave, known by the hash of its key and by nothing else
 (docs/protocol.md, section 7).
 

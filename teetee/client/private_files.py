@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files for their owner alone (mode 0600 in folders of 0700), written whole or not at all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who gets how much of a deposit: docs/protocol.md section 6, recomputed from prices, tokens and
 weights.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is served now, by whom, for how much: the facts of `teetee models` and `teetee shards`."""
 
 from __future__ import annotations

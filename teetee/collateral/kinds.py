@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which collateral matters: of the platforms that serve, from the number that policies ask for."""
 
 from __future__ import annotations

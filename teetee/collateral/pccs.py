@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads collateral from Intel's PCS, or from a PCCS (Intel's, Phala's, the simulator's).
 
 API version 4. They differ in two points: Intel's PCS has no `rootcacrl`, but the address is in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a PCCS published, with what has to be known of it to decide whether the chain lacks it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Has shards judged anew, where that changes anything: a look costs nothing, a transaction does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares what a PCCS publishes with what the chain keeps, and brings what is newer.
 
 In the order in which contracts can check it: root CRL, certificates, PCK CRL, QE identity, TCB

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one thing an enclave asks of the machine below it: keys that survive a restart, and quotes.
 
 `GuestAgent` is the seam; `DstackGuestAgent` speaks to dstack's agent (or tee_simulator) over its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An enclave's own keys, made inside from the guest agent's secrets. docs/protocol.md section 3.
 
 They are the same after a restart of the same code on the same machine and never leave the process;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a sealed answer holds, as JSON with exact fields and bounds.
 
 Plaintext: the repr shows sizes only, and errors name fields and rules, never values.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Salted commitments to what travels between stages, growing as it travels. docs/protocol.md
 section 5.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where an enclave listens, as the registry spells it: `host:port`, or `[address]:port` for IPv6.
 Knows no socket.
 """

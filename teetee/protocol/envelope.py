@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sealing a prompt on its way in and an answer on its way out. docs/protocol.md section 4.
 
 Whether the recipients deserve the prompt (attested, active, unexpired) is decided before, by

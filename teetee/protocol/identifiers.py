@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identifiers as the contracts number them, each from 1. Zero means none."""
 
 from typing import NewType

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an enclave is, as one hash: its public keys, its host, its place and the weights it loaded.
 
 docs/protocol.md section 3. Nothing here knows a private key, a quote's layout or a contract.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Half-open ranges of a model's layers."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A published model's digests, and the digest of any slice of it. docs/protocol.md section 2.
 
 How the digests are made from a model's files is the business of whoever reads those files, not of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choosing a path: active shards which tile a model's layers, beginning with an entry, spread over
 as many hosts and platforms as the model's policy asks for. Pure.
 """

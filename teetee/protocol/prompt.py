@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an envelope holds: messages and sampling options, as JSON with exact fields and bounds.
 
 Plaintext: the reprs here show sizes only, and errors name fields and rules, never values.

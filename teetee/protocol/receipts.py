@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stages sign about a request, and what the entry signs at its end. docs/protocol.md section
 5.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The secret of one request, and everything that is derived from it. docs/protocol.md sections 4, 5
 and 7.
 

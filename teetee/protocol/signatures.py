@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """secp256k1 signatures in the compact form of EIP-2098, as the contracts read them."""
 
 from dataclasses import dataclass

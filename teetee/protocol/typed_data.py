@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Typed hashes as Solidity computes them: EIP-712 structs, domains and digests, composed with
 `eth_abi`.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both judges, and the chain that one of them needs: started once, used for many cases."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contracts' bytecode, as forge compiled it in this repository."""
 
 from __future__ import annotations

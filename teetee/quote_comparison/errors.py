@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why no verdict can be given at all. A quote that is refused is no error.
 
 VerdictError (Fatal)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An anvil of our own: starts empty at a time of our choice, forgets everything at the next case.
 
 It listens on loopback, on a free port, and ends with this object.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dcap-qvl's verdict, as it gives it: nothing added, nothing left out.
 
 `teetee.quotes.verify`, which wallets use, is stricter.

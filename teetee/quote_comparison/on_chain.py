@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our contracts' verdict: deployed anew, given certificates and collateral, asked about the quote.
 
 Everything happens in blocks of the same second, as if somebody had brought it all at once. Nothing

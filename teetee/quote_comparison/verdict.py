@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a judge says about a quote."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TDX quotes on the wallet's side: taken apart, put together from what a chain holds, checked by
 dcap-qvl.
 

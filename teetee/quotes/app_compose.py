@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dstack's app-compose document: what a guest runs, and by which hash a quote names it.
 
 dstack hashes the file as it stands: the same JSON with other spaces is another document.

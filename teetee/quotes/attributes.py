@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the bits of a report's attributes are called. Sources: Intel TDX module ABI (ATTRIBUTES,
 XFAM) and Intel SDM volume 3D (SGX ATTRIBUTES)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the chain names a quote: by the hash of everything about it that time can turn from good to
 bad.
 
@@ -24,7 +25,7 @@ _SGX_OID: Final = bytes.fromhex("2a864886f84d010d01")
 
 @dataclass(frozen=True)
 class PckFacts:
-    """What a contract keeps of a PCK certificate; contracts/interfaces/attestation/IPckCertificates.sol."""
+    """What a contract keeps of a PCK certificate (`IPckCertificates.sol`)."""
 
     platform_id: bytes
     """keccak256(PPID)."""

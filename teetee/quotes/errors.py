@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be wrong with a quote or with what it is checked against.
 
 QuoteError (Fatal)

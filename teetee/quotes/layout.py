@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where things stand in a TDX quote of version 4 or 5, and in its core. Source: Intel's
 sgx_quote_4.h and sgx_quote_5.h.
 

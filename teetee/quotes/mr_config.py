@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MRCONFIGID as dstack writes it: which compose document a guest was started for.
 
     version 1   01 ‖ compose hash 32 ‖ zeros

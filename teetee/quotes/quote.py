@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TDX quote of version 4 or 5, taken apart and put together again. Nothing here checks a
 signature."""
 

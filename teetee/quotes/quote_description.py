@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any DCAP quote (SGX of version 3, SGX and TDX of versions 4 and 5) taken apart to be looked at.
 
 Milder than `quote`: it names what it finds and refuses only what cannot be read. Nothing here

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A quote in a file, as machines and people keep them: raw bytes, hexadecimal digits, or base64."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Intel's collateral says about a platform."""
 
 from enum import Enum

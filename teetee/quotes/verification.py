@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a quote proves what it says: by dcap-qvl, up to a root of the caller's choice, and
 strictly.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One local chain for all tests here, and how often each class of mutations was tried."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A quote with everything that is needed to verify it, in parts that can be changed one by one."""
 
 import base64

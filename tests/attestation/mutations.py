@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random changes to evidence, by a seed: some blind, some by somebody who knows the formats and can
 sign again.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evidence of a simulated machine, with all keys at hand: what is changed can be signed again."""
 
 from dataclasses import dataclass, replace

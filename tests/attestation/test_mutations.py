@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A campaign of random changes, judged by our contracts and by dcap-qvl.
 
 given evidence that both accept, recorded or simulated

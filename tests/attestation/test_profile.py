@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What only signers could change, one thing at a time: contracts and dcap-qvl on evidence of the
 test PKI that has been signed again.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our contracts and dcap-qvl, on every recorded quote with every recorded set of collateral.
 
 given a recorded case

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a platform's status is found: contracts and dcap-qvl on TCB info, modules and quoting
 enclaves made up at random.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two judges of the same evidence: our contracts on a local chain, and dcap-qvl."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evidence of the test PKI, changed in one place by whoever holds its keys, and signed again."""
 
 import json

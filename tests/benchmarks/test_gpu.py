@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The GPU's benchmark, where there is no GPU.
 
 given no CUDA device

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """llama.cpp as a peer.
 
 given what its tools printed once (tests/vectors/llama_cpp)

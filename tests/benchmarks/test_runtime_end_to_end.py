@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole benchmark with a tiny random model, so that it cannot rot.
 
 given a ring of one and of two stages, and transformers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the moments when tokens came to rates.
 
 given one stream

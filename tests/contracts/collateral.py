@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intel's collateral for the simulated machines, brought to the chain, and what shards are judged
 by.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One deployment for all contract tests, made by the script that deploys on Base.
 
 ape takes every test back afterwards: what a fixture does to the chain lasts as long as its scope.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated enclaves of a four-layer model, and the documents by which their hosts enrol them."""
 
 import json

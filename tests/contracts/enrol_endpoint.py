@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee-enrol/1` on loopback: a simulated enclave answers its host."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests and settlements of the four-layer model, signed with its simulated enclaves' keys."""
 
 from collections.abc import Sequence

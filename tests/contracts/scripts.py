@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls scripts as `ape run` does, in this process, on the chain which the tests are connected to.
 
 The layout's rule stands: nothing imports `scripts`; ape finds them by name.

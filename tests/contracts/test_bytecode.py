@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What forge has tested is what ape deploys, to the byte.
 
 given every contract under contracts/ that can be deployed

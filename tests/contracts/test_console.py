@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape console`
 
 given a deployment on the connected chain

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run deploy` where others rely on the contracts: on a chain that says it is Base Sepolia.
 
 given no node, or one of another chain

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A request from deposit to withdrawal, over a path of two attested enclaves of two hosts.
 
 given a paid request

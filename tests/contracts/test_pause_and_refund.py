@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a pause stops, and what nothing stops.
 
 given a paused escrow

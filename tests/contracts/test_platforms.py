@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run admin list-platform`, `unlist-platform`, `deny-platform`, `readmit-platform`; and what
 becomes of shards when lists and policies change.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run admin policy`, `tighten-policy`, `set-policy`
 
 given a new model

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run publish_model`
 
 given a manifest and prices, by the publisher

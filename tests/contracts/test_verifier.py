@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ape run deploy --verifier`, and how the verifier is told afterwards.
 
 given nothing said
@@ -26,7 +27,9 @@ from teetee.chain.deployment import Deployment
 from tests.contracts.conftest import Cast, House
 from tests.contracts.scripts import Scripts
 
-ADAPTER = Path(__file__).parents[2] / "contracts" / "attestation" / "automata" / "AutomataVerifier.sol"
+ADAPTER = (
+    Path(__file__).parents[2] / "contracts" / "attestation" / "automata" / "AutomataVerifier.sol"
+)
 NOBODY = "0x" + "11" * 20
 SAID = r"verifier +│ (.*\S) +│"
 

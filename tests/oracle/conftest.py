@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One chain with a published tiny model for all process tests of a session."""
 
 from collections.abc import Iterator

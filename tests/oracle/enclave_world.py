@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A local chain, a tiny published model, an oracle process enrolled through its own endpoint, and a
 requester.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A chain in memory: blocks, requests, shards, reorganisations and faults. Fulfils every seam of
 `oracle.chain.ports`.
 

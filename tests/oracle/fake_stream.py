@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both ends of one connection of the listener, in memory."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The oracle in a process of its own, which can be made to kill itself at a named point.
 
 Nothing of this is in production code: the child wraps a method before it runs the server as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shards as the registry would show them; factories with good defaults."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Llama of four layers with random weights and a tokenizer of a few words, as files. Needs no
 transformers.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A request's work put together from fakes and the real journal: the workbench of the tests of
 work, watcher, journal.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tokenizer small enough to read: every byte a token, a few words, two special tokens."""
 
 import json

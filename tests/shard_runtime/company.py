@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompts asked alone, and the same prompts among requests that have nothing to do with them."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny models, made once per test process."""
 
 from collections.abc import Callable

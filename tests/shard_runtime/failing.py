@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can happen to a stage, made to happen when a given position is on its way to it."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fault that waits for everyone: many requests at once, each struck at a place of its own."""
 
 import threading

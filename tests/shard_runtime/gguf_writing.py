@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GGUF files out of transformers' models, as llama.cpp's converter would write them."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rings of real stages in this process: in-memory links or TLS on loopback."""
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that follow from a number: prompt, how tokens are drawn, how many. And their answers
 when nothing happens and nobody else asks.
 """

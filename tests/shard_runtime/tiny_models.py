@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small models with random weights, and what transformers makes of a prompt."""
 
 from collections.abc import Callable

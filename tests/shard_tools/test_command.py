@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m shard_tools`.
 
 given a model folder and prompts as token ids

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A wallet in a running world, by the client's library: for what the command does not offer, such
 as naming the recipients or an envelope that nobody can open.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One running world for all tests that need one: two entries, so that one can take over from the
 other, and two more shards, each of a host of its own. A relay stands before every port.
 

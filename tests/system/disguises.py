@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a text looks like in places where it should not be: every usual encoding of it."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TCP relay on loopback that keeps a copy of every byte, and can go silent or lead astray.
 
 It stands between the processes of a world, where somebody on the network could stand: what it hears

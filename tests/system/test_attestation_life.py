@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard is in only while Intel's chain and its model say so: in a running world, with requests
 under way.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that cannot be answered, put to a running world.
 
 given a request which the entry cannot answer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The promise of the whole system: what was asked and answered is nowhere but with the two ends.
 
 given a request with canary words in its prompt, answered by a running world

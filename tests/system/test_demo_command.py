@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m demo` as a person starts it, in a folder of its own.
 
 given a question

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the demo is made of, without a world.
 
 given nothing, a question as words, or one in QUESTION

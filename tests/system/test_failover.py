@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When stages are gone in the middle of a paid answer.
 
 given two shards of the middle layers, of two hosts, and a request whose text has begun to come

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can go wrong around an honest entry while it works, in a running world.
 
 given a request under way

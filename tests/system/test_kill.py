@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kill -9 of the entry's oracle, as a machine does it that loses power.
 
 given a paid request at some moment of its life

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An enclave's process that must not serve, with the real model's file.
 
 given the weights file with one flipped byte, with a missing tensor, or cut short

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When entries are gone.
 
 given a request for two recipients

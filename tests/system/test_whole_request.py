@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A paid question by the real command, in the world that the other tests use as well.
 
 given a running world and a funded wallet

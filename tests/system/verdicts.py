@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a simulated Intel and the roles of a model decide about shards, and how a test undoes it."""
 
 from __future__ import annotations

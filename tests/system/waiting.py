@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Follows a request in a thread, so that the test can act meanwhile: processes belong to the main
 one.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated machines in a folder of their own, and the clock they go by."""
 
 from datetime import UTC, datetime

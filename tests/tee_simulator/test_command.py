@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tee_simulator` as a process.
 
 given `serve`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The knobs by which the simulated PCCS turns against the machines, seen through dcap-qvl.
 
 given a PCCS with conditions

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dstack's own client, synchronous and asynchronous, on the simulator's socket.
 
 given a running guest agent

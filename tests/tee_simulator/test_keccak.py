@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keccak-256 by hand, and the secp256k1 signatures made by hand.
 
 given any message

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The test PKI, beside Intel's.
 
 given a simulated certificate and Intel's of the same kind

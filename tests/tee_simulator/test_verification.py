@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dcap-qvl, unmodified, on simulated quotes with the collateral that the simulator serves.
 
 given a quote and collateral fetched from the simulator

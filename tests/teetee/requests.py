@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests with good defaults for the tests of what is sealed and signed."""
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey

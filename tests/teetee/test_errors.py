@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The error trees.
 
 given every error of the package's core and of its chain bindings

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write protocol.json: what Solidity, Python and TypeScript must agree on, from fixed inputs.
 
     python tests/vectors/generate_protocol.py [--check]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole model in the native step, without runs or links."""
 
 from dataclasses import dataclass

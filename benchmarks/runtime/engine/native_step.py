@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tokens per second of the native step, and its share of what the memory allows.
 
 Everything is measured by turns in one run, because such machines change their speed by the minute:

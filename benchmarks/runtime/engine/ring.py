@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ours: a ring of stage processes, each pinned, asked with any number of streams.
 
 The one place (with `stage_process`, its other end) that knows how this runtime is started: what the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a stage process measures of itself, and the two things it can leave out for comparison.
 
 All of it is put on from outside, in processes of the benchmark alone: nothing in `shard_runtime`

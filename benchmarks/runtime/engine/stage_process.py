@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage of a measured ring, in a process of its own: `load`, `join`, then `ask` and `report`."""
 
 import secrets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which cores a process may use, and how much memory it has used. Linux only;
 elsewhere nothing is pinned and nothing told.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """On what and with what a run was made."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard on a GPU, for measurements alone: in the runtime itself shards compute on the CPU.
 
 Weights, caches and arithmetic are there; hidden states come from the links and go back to them.

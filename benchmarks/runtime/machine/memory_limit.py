@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fastest that one core can stream as many bytes as a step's weights have: the limit of
 decoding one stream.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes of ours: pinned, with a fixed number of threads, answering lines of JSON."""
 
 import contextlib

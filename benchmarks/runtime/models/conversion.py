@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m benchmarks.runtime.models.conversion GGUF FOLDER`: a GGUF as fp32 safetensors."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models of any Llama shape with random weights, as a folder that everybody can load."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model that is measured: one folder of safetensors for everybody, and its GGUF for llama.cpp.
 
 Converting a GGUF takes transformers half a minute, so it is done once and kept under `build/`.

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TeeTee is compared with: llama.cpp and transformers."""

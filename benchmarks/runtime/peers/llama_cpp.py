@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """llama.cpp, unsplit and split over two RPC workers, where LLAMA_CPP_BIN names a folder with its
 programs.
 

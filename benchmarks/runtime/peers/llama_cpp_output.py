@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What llama-bench (`-o json`) and llama-batched-bench (`--output-format jsonl`) print, as samples.
 
 Both tell means over a whole run, so there are no quantiles of the time between tokens.

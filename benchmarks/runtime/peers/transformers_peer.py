@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """transformers' `generate`, unsplit, in fp32: what most people run."""
 
 import contextlib

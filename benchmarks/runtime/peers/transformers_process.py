@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The unsplit model by transformers' own `generate`, in a process of its own: `load`, then `ask`.
 
 All prompts are one batch: they are equally long, so nothing is padded.

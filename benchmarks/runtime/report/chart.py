@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Charts as SVG: lines, and groups of bars, in colours that suit a light and a dark page.
 
 Written by hand, because two forms do not make a plotting library worth its place in the locks.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three pictures that the README shows."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a plan is, and how long it will take still: a bar on a terminal, lines elsewhere.
 
 Colours are rich's business, which heeds NO_COLOR.

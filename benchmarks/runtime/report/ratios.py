@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures that goals are set in: ours against others' and against the machine, from one run.
 
 A ratio whose other half was not measured has no value, and says why.

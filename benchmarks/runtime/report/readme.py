@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The README's ratios and pictures: written by the run that measured them, so that none is older or
 rounder than the results beside it.
 """

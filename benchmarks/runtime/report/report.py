@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures the runtime and writes it down: `runtime.json`, `runtime.md` and the pictures."""
 
 import json

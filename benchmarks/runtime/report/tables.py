@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of `runtime.md`."""
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: UNLICENSED
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
 /// @notice What is kept of a TCB info, a QE identity or a CRL.

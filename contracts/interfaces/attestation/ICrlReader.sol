@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: UNLICENSED
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
 /// @notice What a certificate revocation list says. Nothing about it has been verified but its form.

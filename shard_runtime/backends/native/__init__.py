@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fast path for CPUs: a shard's layers, head and embedding in C++, behind ctypes.
 
     crew = Crew(threads=1)                                  # NativeUnavailable: compute with torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run's keys and values, as the attention kernel reads them (source/views.h has the layout)."""
 
 from dataclasses import dataclass

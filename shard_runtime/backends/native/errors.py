@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The errors of `shard_runtime.backends.native`.
 
 teetee.errors.Fatal

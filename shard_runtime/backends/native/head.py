@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an entry computes beyond its layers: rows of the embedding, and logits. A tied embedding is
 one matrix for both.
 """

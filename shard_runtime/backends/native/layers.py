@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard's layers, computed by one C call per step.
 
 Knows nothing of runs or links: rows come in, rows go out. A row's result depends on its own run's

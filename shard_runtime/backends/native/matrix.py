@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A weight matrix, packed for the kernels.
 
 int8: each 32 inputs of an output share a float16 scale, rounded up so that 127 steps reach the

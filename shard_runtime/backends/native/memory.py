@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory for weights and caches: pages that the system hands out as they are first touched, large
 ones where it has them, and takes back when nobody holds them any more.
 """

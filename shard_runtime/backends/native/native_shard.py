@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard that computes in C++, and how it is loaded. To the engine it is a `Shard` like others."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cosines and sines by position, as one growing table whose address the kernels get.
 
 Frequencies are model/positions.py's. Each entry depends on its position alone, however the table

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds and loads the shared library, and chooses the instruction set.
 
 Two settings, read here and nowhere else: TEETEE_NATIVE_LIBRARY is the library's path (else it is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waiting without going to sleep: a core that slept wakes late, and computes more slowly at first.
 
 The core is offered to others all the time, and whoever waits sleeps as soon as somebody took it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which models the kernels compute. The engine takes torch for the others."""
 
 from shard_runtime.architecture import Architecture

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The threads that compute together, and their scratch memory."""
 
 import weakref

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What crosses the C boundary: source/views.h, field by field."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grouped-query attention over each run's cache.
 
 Rows of several runs are projected together; then each run attends to its own cache alone.

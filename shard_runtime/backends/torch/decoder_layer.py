@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One decoder layer: attention, then an MLP or experts, each normed and added to its input.
 
 Hidden states are (R, H): rows of one or several runs, one after the other.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mixture of experts: a router sends each row to a few of many MLPs, and adds up what they say.
 
 Every row is computed by its own experts alone, so rows of several runs may come together.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads a slice of a model for torch."""
 
 from shard_runtime.backends.torch.decoder_layer import DecoderLayer

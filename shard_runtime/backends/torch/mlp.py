@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The MLP of a layer: gated (SwiGLU, GeGLU) or plain."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Norms over the last dimension: RMSNorm, RMSNorm whose weights are stored less 1, LayerNorm."""
 
 from collections.abc import Mapping

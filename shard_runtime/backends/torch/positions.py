@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rotary positions: frequencies with every scaling we know; their cosines and sines by position.
 
 The order of float32 operations is that of the models' reference implementations: at position 8,000

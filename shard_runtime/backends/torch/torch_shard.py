@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard that computes with torch. Any model, any precision of torch's."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An answer's text as its tokens come: whole characters only, and nothing of a stop string."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thread that drives an entry's runs. What goes wrong with one run ends that run alone.
 
 A step is: what came in, the next tokens, rows of several runs through our layers, on to the next

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entry: where prompts become answers. Text and token ids exist here and nowhere else on the
 path.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One request as its entry sees it: prompt and answer so far, whatever paths compute it.
 
 Touched by one thread at a time: the entry's computing one while a run of it is open, the caller's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An entry's heartbeats on links: a thread that asks, and the answers as the reading threads bring
 them. Neither waits for what computes.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the stages of running paths live: each is asked a few times a second, and its link layer
 answers even while it computes. So it is also asked whether its computing moves.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What other stages send to an entry, judged: only what is due, from whom it is due, gets through.
 
 Whoever sends something else is named, and the runs that it named are ended; runs of others are not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is known of other shards by experience: how far they are, how fast, how loaded. Numbers
 only, nothing of any request.
 

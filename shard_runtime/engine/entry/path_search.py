@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which path a request takes next, and which shards it leaves out for a while.
 
 A shard that failed is left out at first for a second, then twice as long each time; one that broke

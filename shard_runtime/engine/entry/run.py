@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run as its entry sees it: what was fed, what is on its way round the ring, what came back."""
 
 import queue

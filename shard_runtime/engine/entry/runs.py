@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runs that an entry has open or waiting, and what each holds: room in the cache, a place in
 the line, heartbeats to its stages. Whatever ends a run gives all of it back at once.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which token comes next. The same logits, options and index give the same token, alone or in any
 batch.
 """

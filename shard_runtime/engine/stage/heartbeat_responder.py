@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage's answers to heartbeats, given by the threads that read: they say that this process
 lives, how loaded it is, and whether its computing moves on.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What other stages and entries send to a stage, judged: runs are opened, rows wait to be computed,
 receipts are signed. What is not due, or comes from whom it is not due, ends its run, or is dropped.
 """

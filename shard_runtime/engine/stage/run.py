@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runs that a stage has open: what each is bound to, what is due next, what came and is not
 computed yet; and which have ended lately.
 """

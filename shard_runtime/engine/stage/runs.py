@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a stage's runs end: what each holds is free at once, and its entry is told why."""
 
 import logging

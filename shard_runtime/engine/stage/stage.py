@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage that is not the entry: takes rows, computes its layers, hands on.
 
 One thread does all of it, a step at a time: what came in, rows of several runs through our layers,

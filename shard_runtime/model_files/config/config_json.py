@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The architecture out of a Hugging Face `config.json`, as transformers 4 and 5 write it.
 
 Here stands what all families say alike; what one says on its own is in config_families.py.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each family says in its `config.json` on its own, and where it computes differently.
 
 A family's reader gives the fields of `Architecture` in which it differs from the plain shape:

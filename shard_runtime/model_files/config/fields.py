@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading numbers out of somebody else's JSON or metadata, with bounds and an error that names the
 field.
 """

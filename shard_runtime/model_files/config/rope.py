@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a `config.json` says about rotary positions.
 
 transformers 5 writes `rope_parameters` with theta inside (for Gemma 3, one such object per kind of

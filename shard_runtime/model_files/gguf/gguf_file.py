@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The header of a GGUF file, versions 2 and 3: metadata, then where the tensors lie.
 
 Read here, not by the gguf package's reader, because that maps the file and builds some hundred

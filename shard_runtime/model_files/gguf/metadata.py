@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The architecture out of a GGUF file's metadata. GGUF's `llama` covers llama, mistral and mixtral.
 
 What metadata leaves open (which layers have a window, how Gemma scales its scores) is filled in as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A GGUF made ready for serving: with its tokenizer beside it, so that nobody has to convert it
 again.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a GGUF says about stretching rotary frequencies, in metadata or as tensors."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tokenizer out of a GGUF's metadata, by transformers, in a process of its own.
 
 Of its own, because transformers and the conversion need some hundred megabytes that a serving

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a file's bytes to numbers: every type that safetensors and GGUF store weights in."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a tensor's rows go: undoes what a file's format did to their order, direction or value."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The header of a safetensors file: `u64 length (little-endian) ‖ JSON ‖ tensor bytes`.
 
 Read here, not by the safetensors package, because that maps the file into memory.

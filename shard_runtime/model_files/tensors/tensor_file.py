@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where tensors lie in a model's files, and reading them piece by piece.
 
 Bytes are read with `pread`, never mapped: mapped pages would count as memory of this process, and

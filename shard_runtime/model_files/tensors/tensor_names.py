@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tensors are called: per family in safetensors, once for all in GGUF.
 
 A part is our name for a place in a model (`query`, `mlp_norm`); what each part's tensors look like

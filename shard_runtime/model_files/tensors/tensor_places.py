@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which tensors make up a layer, the embedding and the head, and where each goes in memory.
 
 In memory, query, key and value lie in one matrix, gate and up in another, and all experts of a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model's files say about its tokenizer: its JSON, the chat template, where texts begin and
 end.
 

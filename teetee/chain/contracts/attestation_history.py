@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard's attestations as the registry's events tell them: history, also of shards that have
 left.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The chain's own store of PCK certificates: what a quote needs to be rebuilt, and how to add to
 it.
 

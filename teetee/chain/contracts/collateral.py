@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the chain keeps of Intel's collateral, and the calls that bring newer: by anyone, because
 Intel's signature is the only authority.
 

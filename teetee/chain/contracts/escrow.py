@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions, their money and their ends: reads of InferenceEscrow, and its calls to be sent.
 
 Events are in `teetee.chain.contracts.escrow_history`. Reads without `at` are of the newest block.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happened to requests, from the escrow's events and calldata.
 
 Envelope and answer are there alone. Where an event must be is known from contract state: a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who serves which layers of which model: reads of ShardRegistry, and its calls to be sent.
 
 A shard's keys and endpoint are in events alone. They are believed because the identity digest,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The usage token: balances, allowances, and the signatures which pay without an approval. Amounts
 are token wei.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a registry's verifier wants of a quote: the core alone, or the PEM chain behind it.
 
 Our own verifier takes cores and keeps collateral itself. The adapter to Automata's contracts hands

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of contracts as bytes: made to be sent, and read back from what was sent."""
 
 from dataclasses import dataclass

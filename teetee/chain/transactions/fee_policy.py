@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When to wait, send again or give up on a transaction: decided purely, from what is known. No
 clock, no node.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sends calls: simulate, price, sign, broadcast, raise the offer if need be, wait for confirmation.
 
 One `Sender` per account and process. It serializes the giving of nonces, not the waiting: many

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A published model as the registry shows it."""
 
 from dataclasses import dataclass

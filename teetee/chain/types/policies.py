@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model asks of the platforms that serve it, beside the images which it allows."""
 
 from collections.abc import Sequence

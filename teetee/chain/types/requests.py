@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests, their ends and accounts, as the escrow shows them. Amounts are token wei, times Unix
 seconds.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settlements as calldata: from signed receipts to what `settle` takes, and back from a
 transaction.
 """

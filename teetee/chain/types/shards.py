@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard as the registry shows it, checked: contract state and event data agree."""
 
 from dataclasses import dataclass

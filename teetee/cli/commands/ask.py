@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee ask` and `teetee resume`."""
 
 from __future__ import annotations

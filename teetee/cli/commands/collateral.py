@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee collateral`: what the chain judges platforms by, and bringing it what is newer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee host`: run an enclave, bring it into the registry, and take what it earned."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee host run`: becomes the enclave's process. Nothing of it is imported: it is another
 package's business.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee image`: what an enclave's image will measure as."""
 
 from __future__ import annotations

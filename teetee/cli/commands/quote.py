@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee quote`: look at a quote, and have it judged twice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee models` and `teetee shards`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee wallet`: the key, and what it owns."""
 
 from __future__ import annotations

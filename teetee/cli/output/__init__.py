@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the command prints, for people and for programs."""

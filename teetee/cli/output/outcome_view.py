@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a request ended, for people and machines, and the exit code that follows from it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where words go: results to stdout, talk with a person to stderr, and with `--json` one JSON value
 to stdout.
 

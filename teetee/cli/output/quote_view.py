@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A quote taken apart, as a table for people and as one JSON value."""
 
 from __future__ import annotations

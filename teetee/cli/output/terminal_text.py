@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text by strangers (answers, model names, endpoints) made harmless for a terminal."""
 
 from __future__ import annotations

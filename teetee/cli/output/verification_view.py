@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An audit as a person reads it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee-enrol/1`: what an enclave says of itself when its host is about to enrol it, and whether
 to believe it.
 

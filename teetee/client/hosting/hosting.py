@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A host's side: enrols an enclave that it runs, keeps the enrolment alive, takes what it earned.
 
 What an enclave says is believed as far as it proves itself; see `enclave_statement` and

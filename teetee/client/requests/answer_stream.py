@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee-stream/1`: one connection to an entry, which sends the answer's text as it is made.
 
 The stream is a convenience. What counts is the sealed answer in the settlement, so every failure

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an open request to its end: follows the stream, watches the escrow, opens the answer, takes
 the money back.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Follows an answer while it is made: in a thread, over whichever entry is at work, without ever
 failing the request.
 

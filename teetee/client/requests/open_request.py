@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seals the prompt, pays, and sends the request; the secret is on disk, sealed, before anything
 leaves.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests whose answer was not read yet: a file each, so that nothing is lost when the client
 dies.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a question to an offer: which model, which entries, how much, until when. Reads the chain,
 sends nothing.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which entries to seal a prompt to, and which shards could come to see something of it. Pure.
 
 The entry chooses the path when it runs the request. So the wallet looks for entries behind which a

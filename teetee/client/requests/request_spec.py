@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person asks, and how much of it may be paid for: caps, deadline, price. Pure; knows no
 chain.
 """

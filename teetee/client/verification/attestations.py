@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds a shard's attestation at the time of a settlement, also if it has renewed or left since."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A list of named checks, each passed or failed with a reason. What could not be checked has
 failed.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gathers the evidence of one request from the chain. Concludes nothing, and leaves out nothing
 that is missing.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit of one request, by how it ended. Pure: evidence in, report out; only the quote checker
 may reach out.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One stage's enrolment: its identity, its weights, its quote, and whether it was fit when the
 request was settled.
 """

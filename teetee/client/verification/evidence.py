@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an audit looks at: values read from the chain, nothing concluded yet.
 
 `collect.py` fills these from events, calldata and contract state; the checks work on them alone, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The money of a request, recomputed to the last unit (docs/protocol.md, section 6)."""
 
 from __future__ import annotations

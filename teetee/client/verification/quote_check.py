@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard's quote, put together from the chain and judged by dcap-qvl with Intel's collateral.
 
 The chain pins the root and has checked every signature; what it has not checked (TCB level,

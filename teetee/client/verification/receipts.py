@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The receipts of a settlement: rebuilt from what the chain knows, so that a signature fits only
 the whole truth.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outcome of an audit, for people and machines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Before anything is sealed: is a shard that could serve the request what the registry says, and
 attested?
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`u32 length ‖ UTF-8 JSON`, as `teetee-stream/1` and `teetee-enrol/1` carry it (docs/protocol.md,
 section 7).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON from outside, refused before it is parsed if it is nested too deeply.
 
 Python's parser recurses in C, up to the interpreter's limit; a library which this package cannot do

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON from outside, read without mercy and without repeating any of it in an error.
 
 Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting deeper

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The few shapes of DER that a PCK certificate's Intel extension is made of."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose certificate signed a piece of collateral, out of those at hand."""
 
 from collections.abc import Iterable, Sequence

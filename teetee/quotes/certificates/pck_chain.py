@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three certificates of a PCK chain: PEM to DER and back, and the names by which contracts know
 them."""
 

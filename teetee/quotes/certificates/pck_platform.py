@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a PCK certificate says about its machine: Intel's extension 1.2.840.113741.1.13.1.
 
 Source: Intel, SGX PCK Certificate and Certificate Revocation List Profile Specification.

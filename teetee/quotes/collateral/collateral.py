@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a quote is checked against: TCB info, QE identity, CRLs and the chains that signed them."""
 
 import asyncio

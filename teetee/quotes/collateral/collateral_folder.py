@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collateral kept as files, as a PCCS served it:
 
     tcb_info.json       {"tcbInfo": {…}, "signature": "…"}

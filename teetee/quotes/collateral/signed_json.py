@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intel's signed JSON: `{"tcbInfo": {…}, "signature": "…"}` and the like.
 
 The text of the inner object is kept exactly as it was signed."""

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: UNLICENSED
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 /// @notice The cheat codes of forge that only the attestation's tests use; the others are in fixtures/ForgeTest.sol.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peer directory.
 
 given active shards in the registry

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee-enrol/1`.
 
 given a block that this enclave's own node knows by that hash

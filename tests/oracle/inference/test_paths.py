@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which path a request takes.
 
 given active shards that tile the model

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an enclave does to keep collateral fresh, and what it says about that.
 
 given collateral that the chain lacks, and shards that it changes

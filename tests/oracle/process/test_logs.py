@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What reaches stderr.
 
 given a fact that is not on the list, or has not the shape that its name promises

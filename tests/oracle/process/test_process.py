@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The process as an operator meets it: real contracts, real TLS, a tiny random Llama.
 
 given an entry and a second stage in a process of its own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the log says about the quote's age.
 
 given a shard whose quote is fresh

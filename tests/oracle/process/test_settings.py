@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings.
 
 given names that are missing or wrong, wherever they come from

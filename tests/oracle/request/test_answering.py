@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an envelope to a sealed answer, over a runtime that is faked at its seam and real envelopes.
 
 given an envelope for this shard

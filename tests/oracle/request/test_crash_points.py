@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kill -9 at any point of a request: after a restart, exactly one settlement, decline or refund.
 
 A real oracle process (kill -9 is real too), a real chain with the real contracts, a tiny random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is to be done with one request.
 
 given a request that ended, or is for others

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stop waits for requests, not for steps.
 
 given a request in a step

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the journal's values look like on disk, and what is made of values that somebody else wrote
 there.
 

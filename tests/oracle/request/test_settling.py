@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settlements that are ready together.
 
 given one that is ready

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The watcher over a chain and a journal in memory.
 
 given open requests

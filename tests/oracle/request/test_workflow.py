@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The work on one request over the real journal and a chain in memory.
 
 given an open request whose turn has come

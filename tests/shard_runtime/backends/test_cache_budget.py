@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys and values keep to their budget, however many ask.
 
 given an entry and a stage with room for a few runs each, and 32 requests at once

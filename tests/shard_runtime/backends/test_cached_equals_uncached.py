@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shard computes the same whether positions come at once, in chunks or one by one.
 
 given a shard of any family

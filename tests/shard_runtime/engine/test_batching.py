@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of several runs in one step: faster, and otherwise as if each were alone.
 
 given several requests at once, greedy and drawn, short and long

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage may go at any token; the request goes on over its replica, with the same text.
 
 given a path whose stages have replicas

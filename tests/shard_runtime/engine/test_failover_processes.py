@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real processes over TLS, killed and stopped by signals.
 
 given an entry and two replicas of each other stage, every stage a process

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether stages live, counted in heartbeats under a clock that only the test moves.
 
 given stages of running paths

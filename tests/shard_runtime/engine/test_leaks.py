@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nothing stays behind: a thousand requests, ended in every way, and then not one byte is held.
 
 given requests that are answered, cancelled, out of time, or whose client is lost, many at once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which shards a request leaves out, and for how long.
 
 given a shard that failed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of which everything but the numbers is known before they come.
 
 given runs that go token by token

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Receipts: every stage signs what it took and gave; a lie is found and its stage named.
 
 given a request that was answered

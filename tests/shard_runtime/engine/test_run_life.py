@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The life of a run: it ends everywhere, whatever happens, and says who is to blame.
 
 given a ring

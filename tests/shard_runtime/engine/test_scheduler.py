@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which rows a step computes. The numbers are those of the scheduler's docstring.
 
 given runs that wait for one row or for many, that come back, go on and end, in any order

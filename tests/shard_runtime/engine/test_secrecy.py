@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompt, answer and activations show nowhere.
 
 given a prompt with a canary

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a stage tells of the length of its steps.
 
 given a stage that computed nothing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attested peers may still not touch runs that are not theirs.
 
 given a run on the path 1, 2, 3

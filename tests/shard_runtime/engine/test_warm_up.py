@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A chunk is computed before a stage serves.
 
 given a shard that torch or the native step computes, or several processes

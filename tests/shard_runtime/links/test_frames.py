@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames: one encoding, and nothing that a peer sends can do more than be refused.
 
 given any frame

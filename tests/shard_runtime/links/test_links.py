@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links: TLS 1.3 between pinned keys, on one port with other purposes; and what happens when they
 break.
 

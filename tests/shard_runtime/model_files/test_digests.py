@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digests: what was loaded is what was published, to the byte.
 
 given a model and the manifest published of it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models from GGUF say what they say from safetensors.
 
 given a model written as GGUF, with llama's rows reordered, in any quantization

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configurations as their makers published them, in the words of older versions of transformers.
 
 given such a config.json

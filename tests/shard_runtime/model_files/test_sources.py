@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where models come from, and which are refused.
 
 given a folder with one safetensors file, or several with an index, or without

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m shard_tools plan`.
 
 given a model and a file of hosts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What planning counts is what loading takes.
 
 given a model of any kind

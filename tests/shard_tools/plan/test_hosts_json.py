@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file of hosts.
 
 given a file as `plan --help` shows it

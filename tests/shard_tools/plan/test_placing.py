@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which host serves which layers.
 
 given hosts that have room for a model

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One anvil with deployed contracts for all chain tests of a process: each test makes its own
 accounts and requests.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real anvil with the real contracts, but for the quote verifier: AcceptingVerifier believes what
 it is told.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node that misbehaves on purpose: forwards JSON-RPC to a real one, but for what a test wants
 otherwise.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The committed ABIs.
 
 given the contracts as forge compiles them now

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models and shards as the registry shows them.
 
 given enrolled shards

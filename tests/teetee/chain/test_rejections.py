@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reverts as errors.
 
 given revert data

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to do next with a transaction that was sent.
 
 given a transaction

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The usage token and the certificate store.
 
 given a faucet

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the chain tests play with: a published model, shards with keys in hand, and the bindings
 under test.
 """

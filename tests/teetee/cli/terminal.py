@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of the command as from a shell without a terminal, in this process."""
 
 from __future__ import annotations

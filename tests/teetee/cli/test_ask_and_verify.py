@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ask`, `resume` and `verify` as a shell sees them, on a real chain with simulated quotes.
 
 given enclaves that answer

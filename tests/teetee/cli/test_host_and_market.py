@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`host`, `shards`, `models` and `wallet` as a shell sees them, on a real chain with simulated
 quotes.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes where, on a terminal and without one.
 
 given a terminal

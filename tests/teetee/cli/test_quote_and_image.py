@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee quote show` and `teetee image measure`: files in, tables or JSON out, no chain.
 
 given a recorded quote of any version, raw or as hexadecimal

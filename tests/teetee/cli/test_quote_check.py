@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`teetee quote check` with what people give it by mistake, and in the forms in which they keep it.
 
 given a quote, collateral and a second, each in any form in which it is kept

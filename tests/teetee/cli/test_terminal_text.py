@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text by strangers cannot steer a terminal.
 
 given text with control or direction-changing characters

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What needs no chain: usage errors, help, keys, how errors end the process.
 
 given any command

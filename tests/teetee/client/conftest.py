@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One attested chain with an entry and two more enclaves, enrolled, for all tests of a process."""
 
 from __future__ import annotations

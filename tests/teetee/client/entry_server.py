@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small TLS server with an enclave's certificate: what the wallet's connections meet in tests.
 
 What it is asked is kept in `heard`; what it answers is the script's business. Loopback only.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole, true chain of evidence for one settled request, signed by real keys; tests break one
 thing in it.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A local chain with the real verifier, and simulated enclaves which really answer: all that a
 wallet meets.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`read_stream` and `LiveAnswer` against a real TLS server.
 
 given an entry which holds the key that the registry shows

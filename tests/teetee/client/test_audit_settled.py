@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`audit_settled`: every check fails for its own fault, and for no other.
 
 given the evidence of a settled request

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network whose registry judges quotes by Automata's contracts, through our adapter: the real
 registry and adapter, an Automata that answers what it was told, simulated enclaves.
 

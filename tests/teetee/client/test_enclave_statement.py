@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an enclave says of itself, and what is not believed.
 
 given a true statement

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit of requests without an answer.
 
 given a declined or refunded request

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which entries a prompt is sealed to, and who could come to see something of it.
 
 given active shards

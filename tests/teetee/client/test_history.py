@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`verify` long afterwards, when the path's shards have renewed, left, or fallen from grace.
 
 given a settled request

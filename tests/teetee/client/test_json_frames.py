@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames and endpoints, whatever comes.
 
 given messages in frames

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the wallet's key comes from.
 
 given a keystore made by `create_keystore`

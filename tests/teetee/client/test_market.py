@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a new host is wanted.
 
 given the active shards of a model

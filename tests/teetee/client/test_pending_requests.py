@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A request's secret outlives the client, and nobody but its wallet can read it.
 
 given a pending request in its file

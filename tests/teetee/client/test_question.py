@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Caps, deadline and price of a question, decided without a chain.
 
 given a prompt

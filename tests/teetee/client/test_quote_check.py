@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quotes put together from a chain's certificates and judged by dcap-qvl.
 
 given a quote of a simulated machine, its certificates and its collateral

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A wallet's life with requests, on a real chain with real quotes.
 
 given enrolled enclaves and a funded wallet

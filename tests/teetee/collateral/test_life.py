@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collateral from a PCCS to the chain, and what it does to shards: real contracts, simulated Intel.
 
 given a chain that knows nothing, or all that there is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both shapes of API version 4, over what Intel published in 2026-08.
 
 given Intel's PCS: CRLs in DER, no rootcacrl, chains percent-encoded in headers

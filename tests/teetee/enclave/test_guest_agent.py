@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dstack's guest agent over its socket.
 
 given an agent

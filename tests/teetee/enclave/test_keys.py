@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An enclave's keys and certificate.
 
 given a guest agent

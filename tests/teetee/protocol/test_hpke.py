@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HPKE of the library is that of RFC 9180.
 
 given a second implementation, of the RFC's formulas over X25519, HMAC and AES-GCM alone

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tests/vectors/protocol.json, on which three languages prove their agreement.
 
 given the committed vectors

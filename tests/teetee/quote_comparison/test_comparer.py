@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two judges who share no code: dcap-qvl, and our contracts on a private chain.
 
 given every recorded TDX quote with every recorded set of collateral for it

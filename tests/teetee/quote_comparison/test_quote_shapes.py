@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What nobody signs in a quote: its chain's PEM, the lengths and types around it. Two judges.
 
 given a real quote with its chain written otherwise

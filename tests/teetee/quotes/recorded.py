@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recorded quotes of real machines with Intel's collateral of the time:
 tests/vectors/attestation."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quotes taken apart and put together.
 
 given a recorded quote of a TDX machine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verdicts on quotes, with collateral that Intel signed and with the simulator's.
 
 given a recorded quote and collateral of the time

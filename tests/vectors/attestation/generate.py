@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes vectors.json beside itself: `python tests/vectors/attestation/generate.py`. The same bytes
 every time.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiled once for each instruction set: see simd.h and the Makefile.
 #include "kernels.h"
 

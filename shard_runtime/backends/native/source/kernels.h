@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of one instruction set, as the rest of the library calls them. The single ones are
 // there to be tested.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C boundary: what shard_runtime/backends/native calls. Arguments have been checked in Python. Functions
 // that can fail give 0 for success.
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The left side of a product, rows as they are or quantised; and how far to read ahead of it.
 #pragma once
 #include <cstdint>

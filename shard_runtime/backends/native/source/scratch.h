@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory that one pass through layers or head needs, kept between calls.
 #pragma once
 #include <cstdint>

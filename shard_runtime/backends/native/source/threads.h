@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fixed crew of threads that run one task together.
 #pragma once
 #include <atomic>

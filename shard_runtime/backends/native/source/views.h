@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What crosses the C boundary, and the layout of packed weights and caches. shard_runtime/backends/native/
 // views.py repeats these structures field by field; kAbi changes with them.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intel's own certificates, as its provisioning service hands them out beside collateral.
 
 They are public, few, and change once in years. A PCCS sends them as issuer chains; files that were

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The library, built where there is a compiler; each instruction set that this CPU runs."""
 
 import os

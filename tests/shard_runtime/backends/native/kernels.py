@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single kernels on tensors, by instruction set."""
 
 import ctypes

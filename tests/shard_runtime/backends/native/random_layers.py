@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small models of every family with random weights, for the native step alone."""
 
 from dataclasses import replace

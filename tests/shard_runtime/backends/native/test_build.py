@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the library comes to be.
 
 given a machine without a compiler

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage goes while a hundred requests are at the same token, and each goes on with its own text.
 
 A seed stands for one request: its prompt, how its tokens are drawn, and how many they are. All

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each kernel against float64, with the bound that its roundings allow.
 
 given any sizes, odd ones too

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole layers against the torch path.
 
 given a shard of any family, loaded by torch in float32

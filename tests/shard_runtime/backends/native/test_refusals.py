@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must not reach C++, which checks nothing.
 
 given shapes, numbers or places that do not fit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rings of native shards: what a run says depends on nothing but its prompt.
 
 given a model in int8 or float32

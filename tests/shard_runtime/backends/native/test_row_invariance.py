@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A row's result depends on its own run's positions alone, to the bit.
 
 given several runs, of any family, in either precision, with any instruction set

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waiting without going to sleep.
 
 given a bell that somebody watches

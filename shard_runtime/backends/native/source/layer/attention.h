@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax attention of up to four queries that share keys and values.
 //
 // Scores have positions in their lanes and add up over dimensions; values add up over positions,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a run's keys and values lie, and how a position enters. views.h tells the layout.
 #pragma once
 #include "simd/simd.h"

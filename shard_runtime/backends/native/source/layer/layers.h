@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A step through all layers. Every thread runs all of it; between two phases they wait for each
 // other, and within one each does its share of rows, panels or attention tiles. No result depends
 // on who computed it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Activations to int8: each group of 32 inputs of a row has its own scale, so a row's numbers
 // depend on nothing but the row.
 #pragma once

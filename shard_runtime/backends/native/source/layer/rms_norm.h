@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // x / sqrt(mean(x²) + epsilon) · weight. Sums by lane in the order of the inputs, then across lanes.
 #pragma once
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rotates a head's first half against its second.
 #pragma once
 #include "simd/simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One pass of rows through all layers, or through the head: what every thread of it knows.
 #pragma once
 #include "scratch.h"

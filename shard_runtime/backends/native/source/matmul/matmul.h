@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A product's walk over panels and rows: the panel outside, so that weights come from memory once.
 #pragma once
 #include "matmul/matmul_float.h"

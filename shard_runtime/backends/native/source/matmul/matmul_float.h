@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows times a packed float32 matrix: for each output one sum, in the order of the inputs.
 #pragma once
 #include "rows.h"

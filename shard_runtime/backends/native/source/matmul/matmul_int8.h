@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows times a packed int8 matrix. For each output: exact sums of 32 products, each times both
 // scales, added in the order of the groups. A tile's size changes no order.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packed matrices: how rows get in, and out again.
 #pragma once
 #include "views.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // e to the x, within 2 units in the last place (the polynomial is that of Cephes' expf).
 #pragma once
 #include "simd/simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // float16 without hardware: the same bits that F16C gives, for all but NaN.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The instruction set that this file is compiled for. Everything inside namespace TEETEE_ISA exists
 // once for each; outside it, inline functions would be merged by the linker, and could then run
 // instructions that a machine lacks. For the same reason kernels use no templates of the library.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sixteen lanes as two registers of AVX2 with FMA and F16C.
 #pragma once
 #include <immintrin.h>

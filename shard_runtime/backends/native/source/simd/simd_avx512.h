@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sixteen lanes by AVX-512 with VNNI. The three simd_*.h give the same bits for the same calls.
 #pragma once
 #include <immintrin.h>

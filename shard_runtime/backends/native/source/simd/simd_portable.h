@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sixteen lanes in plain C++: what any machine runs. Without FMA in hardware `fmaf` is a call, and
 // slow, but right.
 #pragma once
