@@ -43,7 +43,7 @@ from tests.shard_runtime.company import Answer, said_alone, said_among_others
 pytestmark = pytest.mark.system
 
 HERE = Path(__file__).parent
-DOCS = HERE.parents[2] / "docs"
+DOCS = HERE.parents[3] / "docs"
 QUESTIONS = (
     "What is the capital of France?",
     "Write a haiku about the sea.",
