@@ -9,6 +9,8 @@
         ├── GuestAgentRefused         the agent will not do what was asked
         ├── GuestAgentAnswerInvalid   the agent's reply has not the form that dstack documents
         ├── KeyInvalid                32 bytes which are no key of that algorithm
+        ├── MalformedEndpoint         not `host:port`
+        ├── MalformedFrame            a peer's message that breaks the protocol
         ├── ManifestInvalid           not a model manifest
         ├── SignatureInvalid          bytes from which no signer can be recovered
         ├── EnvelopeError
@@ -98,6 +100,26 @@ class KeyInvalid(Fatal):
         self.algorithm = algorithm
         self.rule = rule
         super().__init__(f"Not a key for {algorithm}: it {rule}. Check where the key comes from.")
+
+
+class MalformedEndpoint(Fatal):
+    """Not `host:port`."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:80]!r} is not an endpoint. Write it as host:port, for example "
+            "203.0.113.7:7700."
+        )
+
+
+class MalformedFrame(Fatal):
+    """A peer's message that breaks the protocol."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The enclave sent a message that breaks the protocol: {reason}. "
+            "It runs another version, or it is not a TeeTee enclave; use another shard."
+        )
 
 
 class ManifestInvalid(Fatal):

@@ -10,8 +10,7 @@
     │   ├── NotIncluded             a request was sent, or was about to be
     │   └── ShardUncheckable        no verdict on a shard of the path, so nothing is sent
     └── Fatal
-        ├── enclaves    MalformedEndpoint, MalformedFrame, PeerKeyMismatch, WrongPeerPurpose,
-        │               StatementRefused
+        ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
         │               CollateralKeptElsewhere, NoCollateralSource, ShardRefused
         ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries,
@@ -65,26 +64,6 @@ class StreamRefused(Retryable):
         super().__init__(
             f"The entry at {endpoint} does not stream this request (code {code!r}). "
             "Nothing is lost: the answer will come from the chain."
-        )
-
-
-class MalformedEndpoint(Fatal):
-    """Not `host:port`."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f"{text[:80]!r} is not an endpoint. Write it as host:port, for example "
-            "203.0.113.7:7700."
-        )
-
-
-class MalformedFrame(Fatal):
-    """The peer does not speak the protocol."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The enclave sent a message that breaks the protocol: {reason}. "
-            "It runs another version, or it is not an enclave of TeeTee; use another shard."
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from teetee.client.errors import MalformedEndpoint
+from teetee.errors import MalformedEndpoint
 
 LARGEST_PORT = 65_535
 

@@ -4,12 +4,21 @@
 docs/protocol.md section 3. Nothing here knows a private key, a quote's layout or a contract.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from eth_utils.address import is_checksum_address, to_checksum_address
 
 from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import ModelId
+from teetee.protocol.json.strict import (
+    malformed_frame,
+    require_boolean,
+    require_bytes,
+    require_integer,
+    require_text,
+)
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.typed_data import Domain, StructType
 
@@ -26,6 +35,9 @@ _ENROLMENT = StructType(
 IDENTITY_TYPEHASH = _IDENTITY.type_hash
 REPORT_TYPEHASH = _REPORT.type_hash
 ENROLMENT_TYPEHASH = _ENROLMENT.type_hash
+
+_MAX_UINT32 = (1 << 32) - 1
+_MAX_UINT256 = (1 << 256) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,50 @@ class EnclaveIdentity:
             self.keyset.signer,
             self.keyset.kem,
             self.keyset.tls,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As `teetee-enrol/1` carries it: numbers, checksummed addresses, bytes as hex with 0x."""
+        return {
+            "chainId": self.chain_id,
+            "registry": self.registry,
+            "host": self.host,
+            "modelId": self.model_id,
+            "firstLayer": self.layers.first,
+            "endLayer": self.layers.end,
+            "isEntry": self.is_entry,
+            "sliceDigest": "0x" + self.slice_digest.hex(),
+            "signer": self.keyset.signer,
+            "kem": "0x" + self.keyset.kem.hex(),
+            "tls": "0x" + self.keyset.tls.hex(),
+        }
+
+    @classmethod
+    def from_json(cls, message: Mapping[str, Any]) -> "EnclaveIdentity":
+        """The reverse of `to_json`; other fields of the message are ignored.
+
+        Raises `MalformedFrame` for a field that is missing or of another type, and `FieldInvalid`
+        for layers or keys outside their bounds.
+        """
+
+        def number(name: str, last: int = _MAX_UINT32) -> int:
+            return require_integer(message.get(name), name, 0, last, malformed_frame)
+
+        def text(name: str) -> str:
+            return require_text(message.get(name), name, malformed_frame)
+
+        def data(name: str) -> bytes:
+            return require_bytes(message.get(name), name, malformed_frame)
+
+        return cls(
+            chain_id=number("chainId", _MAX_UINT256),
+            registry=text("registry"),
+            host=text("host"),
+            model_id=ModelId(number("modelId")),
+            layers=LayerRange(number("firstLayer"), number("endLayer")),
+            is_entry=require_boolean(message.get("isEntry"), "isEntry", malformed_frame),
+            slice_digest=data("sliceDigest"),
+            keyset=Keyset(text("signer"), data("kem"), data("tls")),
         )
 
 

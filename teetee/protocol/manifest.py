@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from teetee.errors import ManifestInvalid
+from teetee.protocol.json.strict import require_bytes
 from teetee.protocol.layers import MAX_LAYERS, LayerRange
 from teetee.protocol.typed_data import keccak256
 
@@ -117,9 +118,4 @@ def _number(value: dict[str, Any], field: str) -> int:
 
 
 def _digest(field: str, text: object) -> bytes:
-    if not isinstance(text, str) or len(text) != 66 or not text.startswith("0x"):
-        raise ManifestInvalid(field, "must be 32 bytes as hex with 0x")
-    try:
-        return bytes.fromhex(text[2:])
-    except ValueError:
-        raise ManifestInvalid(field, "must be 32 bytes as hex with 0x") from None
+    return require_bytes(text, field, ManifestInvalid, size=32)

@@ -14,6 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.json.strict import require_bytes, require_integer
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.signatures import CompactSignature, sign_digest
 from teetee.protocol.typed_data import Domain, StructType
@@ -32,6 +33,8 @@ STAGE_RECEIPT_TYPEHASH = _RECEIPT.type_hash
 SETTLEMENT_TYPEHASH = _SETTLEMENT.type_hash
 NO_PREVIOUS_RECEIPT = bytes(32)
 """What the entry's receipt has as `previous_receipt`."""
+
+_MAX_UINT32 = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +190,7 @@ def _hex(value: bytes) -> str:
 
 
 def _number(value: Mapping[str, Any], field: str) -> int:
-    number = value.get(field)
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 32:
-        raise FieldInvalid(field, "must be an integer from 0 to 4294967295")
-    return number
+    return require_integer(value.get(field), field, 0, _MAX_UINT32, FieldInvalid)
 
 
 def _decimal(value: Mapping[str, Any], field: str) -> int:
@@ -201,10 +201,4 @@ def _decimal(value: Mapping[str, Any], field: str) -> int:
 
 
 def _bytes32(value: Mapping[str, Any], field: str) -> bytes:
-    text = value.get(field)
-    if not isinstance(text, str) or len(text) != 66 or not text.startswith("0x"):
-        raise FieldInvalid(field, "must be 32 bytes as hex with 0x")
-    try:
-        return bytes.fromhex(text[2:])
-    except ValueError:
-        raise FieldInvalid(field, "must be 32 bytes as hex with 0x") from None
+    return require_bytes(value.get(field), field, FieldInvalid, size=32)

@@ -15,18 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from teetee.client import pinned_tls
-from teetee.client.errors import (
-    EnclaveRefused,
-    EnclaveUnreachable,
-    MalformedFrame,
-    StatementRefused,
-)
+from teetee.client.errors import EnclaveRefused, EnclaveUnreachable, StatementRefused
 from teetee.errors import FieldInvalid, SignatureInvalid
 from teetee.protocol.endpoint import Endpoint
-from teetee.protocol.identifiers import ModelId
 from teetee.protocol.json import frames as json_frames
-from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest
-from teetee.protocol.layers import LayerRange
+from teetee.protocol.json.strict import malformed_frame, require_bytes
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest
 from teetee.protocol.signatures import CompactSignature
 
 PURPOSE = "teetee-enrol/1"
@@ -138,40 +132,12 @@ def _exchange(
 
 
 def _parse(reply: Mapping[str, Any]) -> EnclaveStatement:
+    """Raises `MalformedFrame`, `StatementRefused`."""
+    quote = require_bytes(reply.get("quote"), "quote", malformed_frame)
+    signature = require_bytes(reply.get("signature"), "signature", malformed_frame)
     try:
         return EnclaveStatement(
-            identity=EnclaveIdentity(
-                chain_id=_integer(reply, "chainId"),
-                registry=_text(reply, "registry"),
-                host=_text(reply, "host"),
-                model_id=ModelId(_integer(reply, "modelId")),
-                layers=LayerRange(_integer(reply, "firstLayer"), _integer(reply, "endLayer")),
-                is_entry=reply["isEntry"] is True,
-                slice_digest=_bytes(reply, "sliceDigest"),
-                keyset=Keyset(_text(reply, "signer"), _bytes(reply, "kem"), _bytes(reply, "tls")),
-            ),
-            quote=_bytes(reply, "quote"),
-            signature=CompactSignature.from_bytes(_bytes(reply, "signature")),
+            EnclaveIdentity.from_json(reply), quote, CompactSignature.from_bytes(signature)
         )
-    except (KeyError, ValueError, TypeError):
-        raise MalformedFrame("a field is missing or of another kind") from None
     except (FieldInvalid, SignatureInvalid) as error:
         raise StatementRefused(str(error)) from None
-
-
-def _integer(reply: Mapping[str, Any], name: str) -> int:
-    value = reply[name]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(name)
-    return value
-
-
-def _text(reply: Mapping[str, Any], name: str) -> str:
-    value = reply[name]
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return value
-
-
-def _bytes(reply: Mapping[str, Any], name: str) -> bytes:
-    return bytes.fromhex(_text(reply, name).removeprefix("0x"))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from teetee.client import pinned_tls
-from teetee.client.errors import MalformedFrame, StreamBroken, StreamRefused
+from teetee.client.errors import StreamBroken, StreamRefused
+from teetee.errors import MalformedFrame
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.json import frames as json_frames
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from teetee.client.errors import MalformedFrame
+from teetee.errors import MalformedFrame
 from teetee.protocol.json import shallow as shallow_json
 
 LENGTH_BYTES = 4

@@ -9,10 +9,16 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from teetee.errors import MalformedFrame
 from teetee.protocol.json.shallow import require_shallow
 
 Refuse = Callable[[str, str], Exception]
 """Makes the error to raise from a field's name and the rule it breaks."""
+
+
+def malformed_frame(field: str, rule: str) -> MalformedFrame:
+    """The `Refuse` of messages between wallet and enclave."""
+    return MalformedFrame(f"{field} {rule}")
 
 
 def parse_object(data: bytes, refuse: Refuse) -> dict[str, Any]:
@@ -65,6 +71,27 @@ def require_integer(value: object, name: str, first: int, last: int, refuse: Ref
     if not isinstance(value, int) or isinstance(value, bool) or not first <= value <= last:
         raise refuse(name, f"must be an integer from {first} to {last}")
     return value
+
+
+def require_boolean(value: object, name: str, refuse: Refuse) -> bool:
+    """`value`, if it is true or false."""
+    if not isinstance(value, bool):
+        raise refuse(name, "must be true or false")
+    return value
+
+
+def require_bytes(value: object, name: str, refuse: Refuse, *, size: int | None = None) -> bytes:
+    """The bytes that a hex string with 0x stands for: `size` of them, or any number."""
+    many = "bytes" if size is None else f"{size} bytes"
+    if isinstance(value, str) and value.startswith("0x"):
+        try:
+            found = bytes.fromhex(value[2:])
+        except ValueError:
+            found = None
+        # fromhex skips spaces, which are no hex digits
+        if found is not None and len(value) == 2 + 2 * len(found) and size in (None, len(found)):
+            return found
+    raise refuse(name, f"must be {many} as hex with 0x")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -223,17 +223,7 @@ class Lab:
             ),
         )
         reply = {
-            "chainId": identity.chain_id,
-            "registry": identity.registry,
-            "host": identity.host,
-            "modelId": identity.model_id,
-            "firstLayer": identity.layers.first,
-            "endLayer": identity.layers.end,
-            "isEntry": identity.is_entry,
-            "sliceDigest": "0x" + identity.slice_digest.hex(),
-            "signer": identity.keyset.signer,
-            "kem": "0x" + identity.keyset.kem.hex(),
-            "tls": "0x" + identity.keyset.tls.hex(),
+            **identity.to_json(),
             "quote": "0x" + enclave.guest.get_quote(report_data(digest, block, block_hash)).hex(),
             "signature": "0x" + signature.to_bytes().hex(),
         }

@@ -29,7 +29,6 @@ import pytest
 
 from teetee.client.errors import (
     EnclaveUnreachable,
-    MalformedFrame,
     PeerKeyMismatch,
     StreamBroken,
     StreamRefused,
@@ -37,6 +36,7 @@ from teetee.client.errors import (
 )
 from teetee.client.requests.answer_stream import PURPOSE, Done, Piece, read_stream
 from teetee.client.requests.live_answer import LiveAnswer, StreamEntry
+from teetee.errors import MalformedFrame
 from teetee.protocol.endpoint import Endpoint
 from tests.teetee.client.entry_server import EntryServer, Script, Send, enclave_keys, says
 

@@ -19,12 +19,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from teetee.client.errors import (
-    EnclaveRefused,
-    EnclaveUnreachable,
-    MalformedFrame,
-    StatementRefused,
-)
+from teetee.client.errors import EnclaveRefused, EnclaveUnreachable, StatementRefused
 from teetee.client.hosting.enclave_statement import (
     PURPOSE,
     EnclaveStatement,
@@ -32,6 +27,7 @@ from teetee.client.hosting.enclave_statement import (
     ask_enclave,
     check_statement,
 )
+from teetee.errors import MalformedFrame
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.client.errors import MalformedEndpoint, MalformedFrame
+from teetee.errors import MalformedEndpoint, MalformedFrame
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.json import shallow as shallow_json
 from teetee.protocol.json.frames import MAX_FRAME_BYTES, FrameDecoder, encode
