@@ -72,7 +72,7 @@ class StageService:
             directory=peers,
             settings=StageSettings(
                 cache_bytes=enclave.settings.cache_bytes,
-                awake_seconds=enclave.settings.awake_seconds,
+                busy_wait_seconds=enclave.settings.busy_wait_seconds,
             ),
         )
 
@@ -118,7 +118,7 @@ class EntryService:
             settings=EntrySettings(
                 cache_bytes=settings.cache_bytes,
                 runs=settings.requests_at_once,
-                awake_seconds=settings.awake_seconds,
+                busy_wait_seconds=settings.busy_wait_seconds,
             ),
         )
         self._reader = EscrowDoor(enclave.connection, enclave.deployment)

@@ -112,8 +112,8 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(
         1 << 30, ge=1 << 20, description="keys and values of all running requests, at most"
     )
-    awake_seconds: float = Field(
-        0.02, ge=0, le=1, description="between tokens, stay awake on a free core; 0 saves power"
+    busy_wait_seconds: float = Field(
+        0.02, ge=0, le=1, description="busy-wait between tokens on a free core; 0 saves power"
     )
     batch_window_seconds: Seconds = Field(
         0.5, description="settlements ready within this share a transaction"

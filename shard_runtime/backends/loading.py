@@ -6,9 +6,9 @@ from enum import Enum
 from typing import Final
 
 from shard_runtime.backends.native import (
-    Crew,
     NativeUnavailable,
     Precision,
+    ThreadPool,
     load_library,
     unsupported,
 )
@@ -60,7 +60,7 @@ def load_shard(
             is_entry=is_entry,
             manifest=manifest,
             precision=_NATIVE[dtype],
-            crew=Crew(threads=threads),
+            thread_pool=ThreadPool(threads=threads),
         )
     if compute is Compute.NATIVE or dtype == "int8":
         raise PrecisionUnavailable(dtype, obstacle or "torch has no int8 here")

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
-from shard_runtime.backends.native.spin_event import Bell
+from shard_runtime.backends.native.spin_event import SpinEvent
 from shard_runtime.links.frames import Kind, kind_of
 from teetee.protocol.identifiers import ShardId
 
@@ -47,7 +47,7 @@ class Inbox:
         self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One for each event and one for the end: the cheapest way to wake the thread that takes.
         """
-        self._bell = Bell()
+        self._event = SpinEvent()
         self._bytes = 0
         self._closed = False
         self._room = threading.Condition()
@@ -75,7 +75,7 @@ class Inbox:
             self._waiting.appendleft(event)
         else:
             self._waiting.append(event)
-        self._bell.ring()
+        self._event.set()
         self._signals.put(None)
 
     def take(self, timeout: float, awake: float = 0) -> object | None:
@@ -84,9 +84,9 @@ class Inbox:
         awake: for so many seconds more wait without going to sleep first, as `Bell` does.
         """
         if awake and not self._closed:
-            rung = self._bell.rung
+            rung = self._event.generation
             if not self._waiting:
-                self._bell.watch(rung, awake)
+                self._event.wait(rung, awake)
         try:
             self._signals.get(block=timeout > 0 and not self._closed, timeout=timeout)
         except queue.Empty:
@@ -108,7 +108,7 @@ class Inbox:
     def close(self) -> None:
         """Let go of everybody who waits."""
         self._closed = True
-        self._bell.ring()
+        self._event.set()
         self._signals.put(None)
         with self._room:
             self._room.notify_all()

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 
 from shard_runtime.backends.native import (
-    Crew,
     NativeCache,
     NativeEmbedding,
     NativeHead,
     NativeLayers,
     NativeSpan,
     Precision,
+    ThreadPool,
 )
 from shard_runtime.backends.native.native_shard import load_native_shard
 from shard_runtime.model_files.source import ModelSource
@@ -40,10 +40,12 @@ class NativeModel:
         return self.layers.weight_bytes + self.head.weight_bytes
 
 
-def native_model(source: ModelSource, precision: Precision, crew: Crew) -> NativeModel:
+def native_model(source: ModelSource, precision: Precision, thread_pool: ThreadPool) -> NativeModel:
     """All layers."""
     layers = LayerRange(0, source.architecture.layer_count)
-    shard = load_native_shard(source, layers, is_entry=True, precision=precision, crew=crew)
+    shard = load_native_shard(
+        source, layers, is_entry=True, precision=precision, thread_pool=thread_pool
+    )
     assert shard.embedding is not None
     assert shard.head is not None
     return NativeModel(shard.native_layers, shard.embedding, shard.head)

@@ -24,7 +24,7 @@ PROMPT, CHUNK, DECODED = 256, 64, 128
 
 @dataclass(frozen=True, slots=True)
 class StepSpeed:
-    """Medians, with the crew's threads. Decoding: from position 256 to 384, head included."""
+    """Medians, with the pool's threads. Decoding: from position 256 to 384, head included."""
 
     threads: int
     instructions: str

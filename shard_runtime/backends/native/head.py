@@ -11,7 +11,7 @@ import torch
 from shard_runtime.backends.native.errors import NativeRefused
 from shard_runtime.backends.native.matrix import NativeMatrix
 from shard_runtime.backends.native.memory import checked
-from shard_runtime.backends.native.thread_pool import Crew
+from shard_runtime.backends.native.thread_pool import ThreadPool
 from shard_runtime.backends.native.views import HeadView
 
 
@@ -30,11 +30,16 @@ class NativeHead:
     """Final norm and LM head. One call at a time."""
 
     def __init__(
-        self, norm: torch.Tensor, matrix: NativeMatrix, *, norm_epsilon: float, crew: Crew
+        self,
+        norm: torch.Tensor,
+        matrix: NativeMatrix,
+        *,
+        norm_epsilon: float,
+        thread_pool: ThreadPool,
     ) -> None:
         self._norm = checked("a norm", norm, (matrix.columns,)).clone()
         self._matrix = matrix
-        self._crew = crew
+        self._thread_pool = thread_pool
         self._view = HeadView(self._norm.data_ptr(), matrix.view, norm_epsilon, 0)
 
     @property
@@ -48,8 +53,8 @@ class NativeHead:
         rows = hidden.shape[0]
         hidden = checked("hidden states", hidden, (rows, self._matrix.columns))
         logits = torch.empty(rows, self._matrix.rows)
-        if self._crew.calls.teetee_head(
-            self._crew.handle,
+        if self._thread_pool.calls.teetee_head(
+            self._thread_pool.handle,
             ctypes.addressof(self._view),
             hidden.data_ptr(),
             rows,

@@ -21,7 +21,7 @@ from shard_runtime.backends.native.matrix import NativeMatrix, packed
 from shard_runtime.backends.native.memory import checked
 from shard_runtime.backends.native.rotary import RotaryRows
 from shard_runtime.backends.native.support import unsupported
-from shard_runtime.backends.native.thread_pool import Crew
+from shard_runtime.backends.native.thread_pool import ThreadPool
 from shard_runtime.backends.native.views import LayerView, ModelView, Precision, SpanView
 
 
@@ -82,13 +82,15 @@ class ReadySpans:
 class NativeLayers:
     """Layers in the order they were added. One call at a time."""
 
-    def __init__(self, architecture: Architecture, *, precision: Precision, crew: Crew) -> None:
+    def __init__(
+        self, architecture: Architecture, *, precision: Precision, thread_pool: ThreadPool
+    ) -> None:
         """Raises `NativeRefused` where `unsupported` gives a reason."""
         if (reason := unsupported(architecture)) is not None:
             raise NativeRefused("a model", reason, "a supported one")
         self.precision = precision
         self._shape = architecture
-        self._crew = crew
+        self._thread_pool = thread_pool
         self._layers: list[NativeLayer] = []
         self._rotary = RotaryRows(architecture)
         self._views = (LayerView * 0)()
@@ -164,8 +166,8 @@ class NativeLayers:
         """`forward` in place, of rows that are known to be whole in memory and as many as is ready
         for.
         """
-        if self._crew.calls.teetee_layers(
-            self._crew.handle,
+        if self._thread_pool.calls.teetee_layers(
+            self._thread_pool.handle,
             ctypes.addressof(self._model),
             ready.address,
             ready.count,

@@ -13,7 +13,7 @@ from shard_runtime.backends.native.cache import NativeCache, NativeSpan
 from shard_runtime.backends.native.head import NativeEmbedding, NativeHead
 from shard_runtime.backends.native.layers import NativeLayers, ReadySpans
 from shard_runtime.backends.native.matrix import packed
-from shard_runtime.backends.native.thread_pool import Crew
+from shard_runtime.backends.native.thread_pool import ThreadPool
 from shard_runtime.backends.native.views import Precision
 from shard_runtime.backends.shard import Shard
 from shard_runtime.model_files.part_loader import PartLoader, return_freed_memory
@@ -133,16 +133,16 @@ def load_native_shard(
     is_entry: bool,
     manifest: ModelManifest | None = None,
     precision: Precision,
-    crew: Crew,
+    thread_pool: ThreadPool,
 ) -> NativeShard:
     """Load one slice, embedding first and then layer after layer: the embedding stands twice while
     no layer is there, and then one layer does.
 
     Raises `NativeUnavailable`, `NativeRefused`, and what `load_shard` raises.
     """
-    native = NativeLayers(source.architecture, precision=precision, crew=crew)
+    native = NativeLayers(source.architecture, precision=precision, thread_pool=thread_pool)
     loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype="float32")
-    embedding, head = _outside(loader, source, precision, crew) if is_entry else (None, None)
+    embedding, head = _outside(loader, source, precision, thread_pool) if is_entry else (None, None)
     return_freed_memory()
     for layer in layers.indices:
         native.add_layer(loader.layer(layer), source.architecture.windows[layer])
@@ -158,11 +158,11 @@ def load_native_shard(
 
 
 def _outside(
-    loader: PartLoader, source: ModelSource, precision: Precision, crew: Crew
+    loader: PartLoader, source: ModelSource, precision: Precision, thread_pool: ThreadPool
 ) -> tuple[NativeEmbedding, NativeHead]:
     tensors = loader.entry()
     matrix = packed(tensors.pop("embedding"), precision=precision)
     scores = packed(tensors.pop("head"), precision=precision) if "head" in tensors else matrix
     epsilon = source.architecture.norm_epsilon
-    head = NativeHead(tensors["final_norm"], scores, norm_epsilon=epsilon, crew=crew)
+    head = NativeHead(tensors["final_norm"], scores, norm_epsilon=epsilon, thread_pool=thread_pool)
     return NativeEmbedding(matrix), head

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting without going to sleep: a core that slept wakes late, and computes more slowly at first.
+"""An event that a thread can busy-wait for: a sleeping core wakes late, and computes more slowly at
+first.
 
-The core is offered to others all the time, and whoever waits sleeps as soon as somebody took it.
+While it spins, the waiting thread keeps yielding its core, and stops as soon as another thread runs
+there.
 """
 
 import ctypes
@@ -14,30 +16,31 @@ from shard_runtime.backends.native.shared_library import load_library
 _log = logging.getLogger(__name__)
 
 
-class Bell:
-    """Rung by any threads, watched by one."""
+class SpinEvent:
+    """Set by any thread, awaited by one."""
 
     def __init__(self) -> None:
-        self._rung = ctypes.c_int64(0)
-        self._address = ctypes.addressof(self._rung)
-        self._wait: Callable[[int, int, int], int] | None = None
+        self._generation = ctypes.c_int64(0)
+        self._address = ctypes.addressof(self._generation)
+        self._busy_wait: Callable[[int, int, int], int] | None = None
         try:
-            self._wait = load_library().calls.teetee_wait_awake
+            self._busy_wait = load_library().calls.teetee_busy_wait
         except NativeUnavailable:
-            _log.debug("who waits goes to sleep at once")
+            _log.debug("busy-wait unavailable, falling back to blocking wait")
 
     @property
-    def rung(self) -> int:
-        """Another number after each `ring` than before."""
-        return self._rung.value
+    def generation(self) -> int:
+        """Changes with each `set`."""
+        return self._generation.value
 
-    def ring(self) -> None:
-        """Wake who watches. Two rings at once may count as one."""
-        self._rung.value += 1
+    def set(self) -> None:
+        """End a wait. Two concurrent calls may count as one."""
+        self._generation.value += 1
 
-    def watch(self, seen: int, seconds: float) -> None:
-        """Until `rung` is no longer `seen`, at most so long; not at all without the native library,
-        and not longer than until somebody else wants the core.
+    def wait(self, generation: int, seconds: float) -> None:
+        """Spin until `generation` is outdated, `seconds` pass, or another thread needs the core.
+
+        Returns immediately without the native library.
         """
-        if self._wait is not None:
-            self._wait(self._address, seen, int(seconds * 1e9))
+        if self._busy_wait is not None:
+            self._busy_wait(self._address, generation, int(seconds * 1e9))

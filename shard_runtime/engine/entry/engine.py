@@ -54,7 +54,7 @@ class EntrySettings:
     """How long nothing may come back for a run, though all its stages answer heartbeats."""
     heartbeats: HeartbeatSettings = field(default_factory=HeartbeatSettings)
     watch_seconds: float = 1.0
-    awake_seconds: float = 0.02
+    busy_wait_seconds: float = 0.02
     """As a stage's."""
 
 
@@ -298,7 +298,7 @@ class EntryEngine:
         if not self._scheduler.is_even(len(open_still), self._runs.longest_path):
             return  # they come with others, or not all of them, next time
         step = foresee(open_still, self._shard)
-        self._awake = 0.0 if step is None else self._settings.awake_seconds
+        self._awake = 0.0 if step is None else self._settings.busy_wait_seconds
         is_alone = len(open_still) == len(self._runs)  # else others come before
         if step is not None and is_alone and not len(self._inbox):
             step.rehearse()

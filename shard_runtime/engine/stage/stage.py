@@ -61,7 +61,7 @@ class StageSettings:
     waiting_rows: int = 4096
     """Beyond so many, frames stay in the inbox."""
     watch_seconds: float = 1.0
-    awake_seconds: float = 0.02
+    busy_wait_seconds: float = 0.02
     """After a row went on whose run's next one is awaited, the computing thread stays awake so long
     as nobody else wants its core. 0: it sleeps at once, which is slower and saves power.
     """
@@ -239,7 +239,7 @@ class Stage:
             run.catch_up()
         open_still = [run for run in gone if self._runs.find(run.id) is run]
         step = foresee(open_still, self._shard)
-        self._awake = 0.0 if step is None else self._settings.awake_seconds
+        self._awake = 0.0 if step is None else self._settings.busy_wait_seconds
         is_alone = len(open_still) == len(self._runs)  # else others come before
         if step is not None and is_alone and not self._has_others():
             step.rehearse()

@@ -52,7 +52,7 @@ def test_read_settings__nothing_is_set__names_all_that_is_required() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CACHE_BYTES", "1000"), ("AWAKE_SECONDS", "-1"), ("AWAKE_SECONDS", "60")],
+    [("CACHE_BYTES", "1000"), ("BUSY_WAIT_SECONDS", "-1"), ("BUSY_WAIT_SECONDS", "60")],
 )
 def test_read_settings__bound_of_the_runtime_is_out_of_bounds__is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

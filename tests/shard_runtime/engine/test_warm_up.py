@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chunk is computed before a stage serves.
 
-given a shard that torch or the native step computes, or several processes
+given a shard that torch or the native step computes
     when it is warmed up
         it should compute a chunk, measure it, and hold no cache afterwards
     when the budget has room for a part of the chunk
@@ -20,7 +20,6 @@ given a stage
 """
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,7 +41,6 @@ from shard_runtime.links.frames import Alive, Heartbeat, Load, decode, encode
 from shard_runtime.links.memory_links import MemoryNetwork
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.layers import LayerRange
-from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.engine.test_run_life import eventually, is_empty
 from tests.shard_runtime.rings import (
     DOMAIN,
@@ -52,7 +50,6 @@ from tests.shard_runtime.rings import (
     keys_of,
     running,
 )
-from tests.shard_runtime.test_parallel import two_ranks
 from tests.shard_runtime.tiny_models import CONTEXT, prompt_of
 
 MIDDLE = LayerRange(2, 4)
@@ -126,20 +123,6 @@ def test_warm_up__shard_cannot_compute__raises_and_holds_nothing(shard: Shard) -
     with pytest.raises(WarmUpFailed, match="8 rows before serving: RuntimeError: no memory on"):
         warm_up(shard, pool, CHUNK)
     assert pool.used == 0
-
-
-@pytest.mark.system
-def test_warm_up__shard_of_two_processes__computes_in_both_and_holds_nothing(
-    tiny: Callable[[str], Tiny],
-) -> None:
-    with two_ranks(tiny("llama")[0], is_entry=False) as shard:
-        pool = shard.cache_pool(1 << 20)
-        assert warm_up(shard, pool, CHUNK) > 0
-        assert pool.used == 0
-        cache = pool.open(CHUNK)  # the other process is where it should be
-        hidden = torch.randn(CHUNK, shard.architecture.hidden_size)
-        assert shard.forward_one(hidden, cache, 0).shape == hidden.shape
-        pool.close(cache)
 
 
 class Asking:

@@ -25,8 +25,8 @@ struct AttentionCase {
 struct Kernels {
   const char* name;
   bool (*runs_here)();
-  Threads::Task layers;  // context: LayersStep
-  Threads::Task head;    // context: HeadStep
+  ThreadPool::Task layers;  // context: LayersStep
+  ThreadPool::Task head;    // context: HeadStep
   void (*rms_norm)(const float* x, const float* weight, float epsilon, int64_t n, float* out);
   void (*quantize)(const float* x, int64_t n, int8_t* numbers, float* scales, int32_t* corrections);
   void (*silu)(const float* gate, const float* up, int64_t n, float* out);

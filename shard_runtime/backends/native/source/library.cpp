@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C boundary: what shard_runtime/backends/native calls. Arguments have been checked in Python. Functions
-// that can fail give 0 for success.
+// The C interface that shard_runtime/backends/native calls. Python checks the arguments. Functions
+// that can fail return 0 on success.
 #include <cmath>
 #include <new>
 
@@ -24,14 +24,15 @@ const Kernels* const kKernels[] = {
 };
 constexpr int32_t kKernelsCount = sizeof kKernels / sizeof kKernels[0];
 
-struct Crew {
-  Crew(const Kernels& chosen, int count) : kernels(chosen), threads(count) {}
+// Threads, the kernels they run and their scratch memory.
+struct Pool {
+  Pool(const Kernels& chosen, int count) : kernels(chosen), threads(count) {}
   const Kernels& kernels;
-  Threads threads;
+  ThreadPool threads;
   Scratch scratch;
 };
 
-// The pass's part of the spans: rows [done, done + rows) of them all.
+// The spans of one pass: rows [done, done + rows) of all rows.
 int64_t cut(const Span* spans, int64_t count, int64_t done, int64_t rows, Span* cuts) {
   int64_t found = 0, before = 0;
   for (int64_t i = 0; i < count && before < done + rows; before += spans[i].rows, i++) {
@@ -43,16 +44,16 @@ int64_t cut(const Span* spans, int64_t count, int64_t done, int64_t rows, Span* 
   return found;
 }
 
-bool pass_layers(Crew& crew, LayersStep step) {
+bool pass_layers(Pool& pool, LayersStep step) {
   step.longest = 0;
   for (int64_t i = 0; i < step.span_count; i++) {
     const int64_t end = round_up(step.spans[i].first + step.spans[i].rows, kPositions);
     step.longest = end > step.longest ? end : step.longest;
   }
-  uint8_t* memory = crew.scratch.hold(step.place(nullptr, crew.threads.count()));
+  uint8_t* memory = pool.scratch.hold(step.place(nullptr, pool.threads.count()));
   if (!memory) return false;
-  step.place(memory, crew.threads.count());
-  crew.threads.run(crew.kernels.layers, &step);
+  step.place(memory, pool.threads.count());
+  pool.threads.run(pool.kernels.layers, &step);
   return true;
 }
 
@@ -63,23 +64,23 @@ using namespace teetee;
 
 TEETEE_EXPORT int32_t teetee_abi() { return kAbi; }
 
-// Names from the plainest instruction set to the fastest; null beyond the last.
+// Instruction sets, slowest first; null beyond the last.
 TEETEE_EXPORT const char* teetee_instructions(int32_t index) {
   return index >= 0 && index < kKernelsCount ? kKernels[index]->name : nullptr;
 }
 
 TEETEE_EXPORT int32_t teetee_runs_here(int32_t index) { return kKernels[index]->runs_here(); }
 
-TEETEE_EXPORT Crew* teetee_crew_open(int32_t instructions, int32_t threads) try {
-  return new Crew(*kKernels[instructions], threads);
+TEETEE_EXPORT Pool* teetee_pool_open(int32_t instructions, int32_t threads) try {
+  return new Pool(*kKernels[instructions], threads);
 } catch (...) {
   return nullptr;
 }
 
-TEETEE_EXPORT void teetee_crew_close(Crew* crew) { delete crew; }
+TEETEE_EXPORT void teetee_pool_close(Pool* pool) { delete pool; }
 
-TEETEE_EXPORT int32_t teetee_wait_awake(const int64_t* value, int64_t seen, int64_t nanoseconds) {
-  return wait_awake(*value, seen, nanoseconds);
+TEETEE_EXPORT int32_t teetee_busy_wait(const int64_t* value, int64_t seen, int64_t nanoseconds) {
+  return busy_wait(*value, seen, nanoseconds);
 }
 
 TEETEE_EXPORT int64_t teetee_matrix_bytes(int64_t rows, int64_t columns, int32_t precision) {
@@ -97,7 +98,7 @@ TEETEE_EXPORT void teetee_matrix_get(const Matrix* matrix, const int64_t* rows, 
 }
 
 // hidden (rows, hidden_size) through all layers, in place; rows is the sum over the spans.
-TEETEE_EXPORT int32_t teetee_layers(Crew* crew, const Model* model, const Span* spans, int64_t span_count, float* hidden, int64_t rows) {
+TEETEE_EXPORT int32_t teetee_layers(Pool* pool, const Model* model, const Span* spans, int64_t span_count, float* hidden, int64_t rows) {
   Span cuts[kRowsPerPass];
   for (int64_t done = 0; done < rows; done += kRowsPerPass) {
     LayersStep step{};
@@ -106,22 +107,22 @@ TEETEE_EXPORT int32_t teetee_layers(Crew* crew, const Model* model, const Span* 
     step.spans = cuts;
     step.span_count = cut(spans, span_count, done, step.rows, cuts);
     step.hidden = hidden + done * model->hidden_size;
-    if (!pass_layers(*crew, step)) return 1;
+    if (!pass_layers(*pool, step)) return 1;
   }
   return 0;
 }
 
-TEETEE_EXPORT int32_t teetee_head(Crew* crew, const Head* head, const float* hidden, int64_t rows, float* logits) {
+TEETEE_EXPORT int32_t teetee_head(Pool* pool, const Head* head, const float* hidden, int64_t rows, float* logits) {
   for (int64_t done = 0; done < rows; done += kRowsPerPass) {
     HeadStep step{};
     step.head = head;
     step.rows = rows - done < kRowsPerPass ? rows - done : kRowsPerPass;
     step.hidden = hidden + done * head->matrix.columns;
     step.logits = logits + done * head->matrix.rows;
-    uint8_t* memory = crew->scratch.hold(step.place(nullptr));
+    uint8_t* memory = pool->scratch.hold(step.place(nullptr));
     if (!memory) return 1;
     step.place(memory);
-    crew->threads.run(crew->kernels.head, &step);
+    pool->threads.run(pool->kernels.head, &step);
   }
   return 0;
 }
@@ -174,9 +175,9 @@ TEETEE_EXPORT void teetee_attend(int32_t instructions, const AttentionCase* atte
   kKernels[instructions]->attend(*attention);
 }
 
-// ---- what the memory gives, for benchmarks
+// ---- memory bandwidth, for benchmarks
 
-// Reads all of it, asking 16 KiB ahead as the kernels do.
+// Reads `count` words, prefetching 16 KiB ahead as the kernels do.
 TEETEE_EXPORT uint64_t teetee_read(const uint64_t* words, int64_t count) {
   constexpr int64_t kAhead = (16 << 10) / sizeof(uint64_t), kLine = 8;
   uint64_t sums[kLine] = {};

@@ -9,13 +9,13 @@ namespace teetee {
 
 namespace {
 
-// About 20 µs: longer than phases of a step differ, shorter than anyone would mind on a shared core.
+// About 20 µs: longer than the threads' phases of a step differ, short enough for a shared core.
 constexpr int kSpins = 500;
 
-// Of one who waits awake: about 1 µs between two offers of the core, and how long one must take to
-// have been accepted for more than a moment.
+// Of a busy wait: about 1 µs between two yields of the core, and how long a yield must take to show
+// that another thread used it.
 constexpr int kSpinsPerYield = 20;
-constexpr std::chrono::microseconds kYielded{200};
+constexpr std::chrono::microseconds kTakenYield{200};
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -27,7 +27,7 @@ inline void pause() {
 
 }  // namespace
 
-struct Threads::Workers {
+struct ThreadPool::Workers {
   std::vector<std::thread> threads;
 };
 
@@ -39,7 +39,7 @@ void wait_for_change(const std::atomic<uint32_t>& value, uint32_t seen) {
   while (value.load(std::memory_order_acquire) == seen) value.wait(seen, std::memory_order_acquire);
 }
 
-bool wait_awake(const int64_t& value, int64_t seen, int64_t nanoseconds) {
+bool busy_wait(const int64_t& value, int64_t seen, int64_t nanoseconds) {
   using Clock = std::chrono::steady_clock;
   const auto changed = [&] { return __atomic_load_n(&value, __ATOMIC_ACQUIRE) != seen; };
   const auto end = Clock::now() + std::chrono::nanoseconds(nanoseconds);
@@ -49,7 +49,7 @@ bool wait_awake(const int64_t& value, int64_t seen, int64_t nanoseconds) {
     const auto before = Clock::now();
     std::this_thread::yield();
     at = Clock::now();
-    if (at - before > kYielded) break;  // somebody else was there, and will be again
+    if (at - before > kTakenYield) break;  // another thread ran, and will again
   }
   return changed();
 }
@@ -63,39 +63,39 @@ void Barrier::wait() {
   round_.notify_all();
 }
 
-Threads::Threads(int count) : count_(count), barrier_(count), workers_(new Workers) {
+ThreadPool::ThreadPool(int count) : count_(count), barrier_(count), workers_(new Workers) {
   try {
-    for (int thread = 1; thread < count; thread++) workers_->threads.emplace_back(&Threads::work, this, thread);
-  } catch (...) {  // the system gives no more threads: those that run must end before they lose this
-    end();
+    for (int thread = 1; thread < count; thread++) workers_->threads.emplace_back(&ThreadPool::work, this, thread);
+  } catch (...) {  // no more threads: those that run must end before the pool is destroyed
+    stop();
     throw;
   }
 }
 
-Threads::~Threads() { end(); }
+ThreadPool::~ThreadPool() { stop(); }
 
-void Threads::end() {
-  ending_ = true;
-  orders_.fetch_add(1, std::memory_order_release);
-  orders_.notify_all();
+void ThreadPool::stop() {
+  stopping_ = true;
+  tasks_.fetch_add(1, std::memory_order_release);
+  tasks_.notify_all();
   for (auto& thread : workers_->threads) thread.join();
   delete workers_;
 }
 
-void Threads::run(Task task, void* context) {
+void ThreadPool::run(Task task, void* context) {
   if (count_ == 1) return task(context, 0, 1, barrier_);
   task_ = task;
   context_ = context;
-  orders_.fetch_add(1, std::memory_order_release);
-  orders_.notify_all();
+  tasks_.fetch_add(1, std::memory_order_release);
+  tasks_.notify_all();
   task(context, 0, count_, barrier_);
   barrier_.wait();
 }
 
-void Threads::work(int thread) {
+void ThreadPool::work(int thread) {
   for (uint32_t seen = 0;; seen++) {
-    wait_for_change(orders_, seen);
-    if (ending_) return;
+    wait_for_change(tasks_, seen);
+    if (stopping_) return;
     task_(context_, thread, count_, barrier_);
     barrier_.wait();
   }

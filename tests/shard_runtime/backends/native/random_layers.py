@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from shard_runtime.architecture import Architecture, RopeScaling
-from shard_runtime.backends.native import Crew, NativeLayers, NativeSpan, Precision
+from shard_runtime.backends.native import NativeLayers, NativeSpan, Precision, ThreadPool
 
 LLAMA = Architecture(
     name="llama",
@@ -69,8 +69,8 @@ def weights_of(shape: Architecture, seed: int) -> dict[str, torch.Tensor]:
 def layers_of(
     shape: Architecture, precision: Precision, *, threads: int = 1, instructions: str | None = None
 ) -> NativeLayers:
-    crew = Crew(threads=threads, instructions=instructions)
-    layers = NativeLayers(shape, precision=precision, crew=crew)
+    thread_pool = ThreadPool(threads=threads, instructions=instructions)
+    layers = NativeLayers(shape, precision=precision, thread_pool=thread_pool)
     for index, window in enumerate(shape.windows):
         layers.add_layer(weights_of(shape, index), window)
     return layers

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from benchmarks.runtime.engine.native_model import native_model
-from shard_runtime.backends.native import Crew, NativeEmbedding, Precision, supports
+from shard_runtime.backends.native import NativeEmbedding, Precision, ThreadPool, supports
 from shard_runtime.backends.native.shared_library import INSTRUCTIONS_SETTING
 from shard_runtime.backends.torch.loading import load_torch_shard
 from teetee.protocol.layers import LayerRange
@@ -37,7 +37,7 @@ def test_forward__any_family__is_the_torch_path(
     if not supports(source.architecture):
         pytest.skip("the engine takes torch for it")
     shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
-    model = native_model(source, precision, Crew(instructions=instructions))
+    model = native_model(source, precision, ThreadPool(instructions=instructions))
     theirs = shard.forward_one(shard.embed(TOKENS), shard.cache_pool(1 << 24).open(60), 0)
     ours = model.hidden(TOKENS, model.layers.cache(60))
     if precision is Precision.FLOAT32:
@@ -54,7 +54,7 @@ def test_forward__any_family__is_the_torch_path(
 def test_rows__float32_embedding__are_the_tables(tiny: Callable[[str], Tiny]) -> None:
     source = tiny("llama tied")[0]
     shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
-    embedding = native_model(source, Precision.FLOAT32, Crew()).embedding
+    embedding = native_model(source, Precision.FLOAT32, ThreadPool()).embedding
     assert isinstance(embedding, NativeEmbedding)
     assert torch.equal(embedding.rows(TOKENS), shard.embed(TOKENS))
 
@@ -67,10 +67,10 @@ def test_cache__any_capacity__takes_what_was_said(precision: Precision, item: in
     assert layers.cache(17).bytes == layers.bytes_for(17)
 
 
-def test_crew__instruction_set_in_the_environment__is_taken(
+def test_thread_pool__instruction_set_in_the_environment__is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(INSTRUCTIONS_SETTING, "portable")
-    assert Crew().instructions == "portable"
+    assert ThreadPool().instructions == "portable"
     monkeypatch.delenv(INSTRUCTIONS_SETTING)
-    assert Crew().instructions != ""
+    assert ThreadPool().instructions != ""

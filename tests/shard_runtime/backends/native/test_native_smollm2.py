@@ -28,7 +28,7 @@ from shard_runtime import (
     load_tokenizer,
     open_model,
 )
-from shard_runtime.backends.native import Crew, NativeSpan, Precision
+from shard_runtime.backends.native import NativeSpan, Precision, ThreadPool
 from shard_runtime.backends.torch.loading import load_torch_shard
 from shard_runtime.model_files.gguf.prepare import prepare
 from shard_tools.plan import demand
@@ -60,7 +60,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSource, Model
 
 
 def native(source: ModelSource, precision: Precision, threads: int = 1) -> NativeModel:
-    return native_model(source, precision, Crew(threads=threads))
+    return native_model(source, precision, ThreadPool(threads=threads))
 
 
 def torch_greedy(shard: Shard, prompt: tuple[int, ...], count: int) -> list[int]:

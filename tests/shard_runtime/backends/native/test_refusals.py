@@ -18,7 +18,6 @@ import pytest
 import torch
 
 from shard_runtime.backends.native import (
-    Crew,
     NativeCache,
     NativeEmbedding,
     NativeHead,
@@ -28,6 +27,7 @@ from shard_runtime.backends.native import (
     NativeSpan,
     NativeUnavailable,
     Precision,
+    ThreadPool,
     load_library,
     packed,
     supports,
@@ -119,7 +119,7 @@ def test_forward__strided_hidden_states__are_computed_as_they_look(layers: Nativ
         lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(2, 4).half()),
         lambda: NativeEmbedding(packed(torch.zeros(4, 4), precision=INT8)).rows([4]),
         lambda: NativeEmbedding(packed(torch.zeros(4, 4), precision=INT8)).rows([-1]),
-        lambda: Crew(threads=0),
+        lambda: ThreadPool(threads=0),
         lambda: layers_of(LLAMA, INT8).cache(0),
     ],
 )
@@ -129,7 +129,7 @@ def test_arguments__that_do_not_fit__are_refused(call: Callable[[], object]) -> 
 
 
 def test_add_layer__weights_of_another_shape__are_refused() -> None:
-    layers = NativeLayers(LLAMA, precision=INT8, crew=Crew())
+    layers = NativeLayers(LLAMA, precision=INT8, thread_pool=ThreadPool())
     for change in ({"hidden_size": 64}, {"intermediate_size": 99}, {"head_size": 14}):
         other = weights_of(replace(LLAMA, **change), 0)
         with pytest.raises(NativeRefused):
@@ -141,12 +141,12 @@ def test_add_layer__weights_of_another_shape__are_refused() -> None:
 
 def test_logits__hidden_states_that_do_not_fit__are_refused() -> None:
     matrix = packed(torch.zeros(9, 72), precision=INT8)
-    head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, crew=Crew())
+    head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, thread_pool=ThreadPool())
     for hidden in (torch.zeros(72), torch.zeros(1, 73), torch.zeros(1, 72).half()):
         with pytest.raises(NativeRefused, match="hidden states"):
             head.logits(hidden)
     with pytest.raises(NativeRefused, match="a norm"):
-        NativeHead(torch.ones(71), matrix, norm_epsilon=1e-5, crew=Crew())
+        NativeHead(torch.ones(71), matrix, norm_epsilon=1e-5, thread_pool=ThreadPool())
 
 
 def test_unsupported__what_the_kernels_do_not_compute__says_why() -> None:
@@ -154,7 +154,7 @@ def test_unsupported__what_the_kernels_do_not_compute__says_why() -> None:
     strange = replace(LLAMA, norm="layer")
     assert unsupported(strange) == "its norms are not plain RMSNorm"
     with pytest.raises(NativeRefused, match="plain RMSNorm"):
-        NativeLayers(strange, precision=INT8, crew=Crew())
+        NativeLayers(strange, precision=INT8, thread_pool=ThreadPool())
     assert "4096" in (unsupported(replace(LLAMA, head_size=4096)) or "")
 
 
@@ -175,9 +175,9 @@ def test_load_library__missing_or_foreign__says_how_to_get_one(
         load_library.cache_clear()
 
 
-def test_crew__instruction_set_that_does_not_exist__is_unavailable(
+def test_thread_pool__instruction_set_that_does_not_exist__is_unavailable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(INSTRUCTIONS_SETTING, "sse9")
     with pytest.raises(NativeUnavailable, match="sse9"):
-        Crew()
+        ThreadPool()

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shard_runtime.backends.native import NativeHead, NativeLayers, NativeSpan, Precision, packed
-from shard_runtime.backends.native.thread_pool import Crew
+from shard_runtime.backends.native.thread_pool import ThreadPool
 from tests.shard_runtime.backends.native.random_layers import (
     FAMILIES,
     LLAMA,
@@ -113,13 +113,13 @@ def test_forward__more_rows_than_a_pass_holds__gives_the_same_bits(precision: Pr
 def test_logits__many_rows__give_the_bits_of_each_alone(
     instructions: str, precision: Precision, threads: int
 ) -> None:
-    crew = Crew(threads=threads, instructions=instructions)
+    thread_pool = ThreadPool(threads=threads, instructions=instructions)
     matrix = packed(prompt_of(LLAMA, 99, 7), precision=precision)
-    head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, crew=crew)
+    head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, thread_pool=thread_pool)
     hidden = prompt_of(LLAMA, 131, 8)
     single = torch.cat([head.logits(row[None]) for row in hidden])
     assert torch.equal(head.logits(hidden), single)
     plain = NativeHead(
-        torch.ones(72), matrix, norm_epsilon=1e-5, crew=Crew(instructions="portable")
+        torch.ones(72), matrix, norm_epsilon=1e-5, thread_pool=ThreadPool(instructions="portable")
     )
     assert torch.equal(plain.logits(hidden), single)
