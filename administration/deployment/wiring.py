@@ -22,7 +22,7 @@ from administration.roles.holders import (
     ROLE_NAMES,
     Holders,
 )
-from teetee.quotes import certificate_id
+from teetee.quotes.certificates.pck_chain import certificate_id
 
 Fact = tuple[str, object, object]
 """What, as meant, as read."""

@@ -12,7 +12,8 @@ from web3.contract import Contract
 
 from benchmarks.gas.chain import ROOT, Chain, account
 from tee_simulator.collateral.issue import SimulatedCollateral
-from teetee.quotes import certificate_chain_der, certificate_id
+from teetee.quotes.certificates.pck_chain import certificate_id
+from teetee.quotes.quote import Quote
 
 VECTORS = ROOT / "tests" / "vectors" / "attestation"
 IN_FORCE = 1786704338
@@ -37,7 +38,7 @@ def measure_collateral(chain: Chain) -> CollateralGas:
     sender = account("anybody")
     chain.fund(sender.address)
     quote = (VECTORS / "quotes" / f"{QUOTE}.bin").read_bytes()
-    leaf, authority, root = certificate_chain_der(quote)
+    leaf, authority, root = Quote.parse(quote).pck_chain_der()
     certificates = chain.create(sender, "PckCertificates", root)
     verifier = chain.create(sender, "DcapVerifier", certificates.address)
     signer = (VECTORS / "certs" / "intel_sgx_tcb_signing_2025.der").read_bytes()

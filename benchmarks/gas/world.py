@@ -20,14 +20,9 @@ from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.signatures import sign_digest
-from teetee.quotes import (
-    QuoteClaims,
-    certificate_chain_der,
-    certificate_id,
-    measurement,
-    pck_facts,
-    trim_to_core,
-)
+from teetee.quotes.certificates.pck_chain import certificate_id
+from teetee.quotes.claims import QuoteClaims, pck_facts
+from teetee.quotes.quote import Quote
 
 TEE = 10**18
 LAYERS = 30
@@ -68,8 +63,8 @@ class World:
             compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20)
         )
         probe = self._machine.quote(self._guest, bytes(64))
-        self._leaf, self._authority, self._root = certificate_chain_der(probe)
-        self._measurement = measurement(probe)
+        self._leaf, self._authority, self._root = Quote.parse(probe).pck_chain_der()
+        self._measurement = Quote.parse(probe).report.measurement
         self.publication_gas = 0
         self._deploy()
         self.model_id = self._publish()
@@ -186,7 +181,7 @@ class World:
         quoted = self.chain.web3.eth.get_block(self.chain.web3.eth.block_number - 1)
         number, block_hash = int(quoted["number"]), bytes(quoted["hash"])
         bound = report_data(identity.identity_digest(), number, block_hash)
-        core = trim_to_core(self._machine.quote(self._guest, bound))
+        core = Quote.parse(self._machine.quote(self._guest, bound)).core
         payout = account(f"payout of {identity.host}").address
         digest = enrolment_digest(
             chain_id=CHAIN_ID,

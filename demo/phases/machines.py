@@ -15,9 +15,9 @@ from demo.processes.environment import environment
 from demo.processes.process_group import Argument
 from demo.processes.service import Service
 from demo.processes.supervisor import Supervisor
-from teetee import quotes
 from teetee.enclave.guest_agent import REPORT_DATA_BYTES, DstackGuestAgent
 from teetee.quotes.certificates.pck_platform import PckPlatform
+from teetee.quotes.quote import Quote
 
 READY_SECONDS = 60.0
 
@@ -73,12 +73,12 @@ def _ready(service: Service) -> dict[str, object]:
 
 def measurement_of(machine: Machine) -> bytes:
     """What its image measures, from a quote about nothing. 32 bytes; raises `teetee`'s errors."""
-    return quotes.measurement(_quote_of(machine))
+    return Quote.parse(_quote_of(machine)).report.measurement
 
 
 def kind_of(machine: Machine) -> str:
     """Which TCB info its platform is judged by: the FMSPC, 12 hex digits."""
-    leaf = quotes.pck_leaf_der(_quote_of(machine))
+    leaf = Quote.parse(_quote_of(machine)).pck_chain_der()[0]
     return PckPlatform.parse(leaf).fmspc.hex().upper()
 
 

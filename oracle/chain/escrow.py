@@ -10,13 +10,13 @@ from eth_account.signers.local import LocalAccount
 
 from oracle.errors import EtherIsShort, NotConfirmed, Rejected, Stopped
 from oracle.records import Answered, Opening
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.contract_errors import ContractRejected, UnknownRequest
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import BlockUnknown, InsufficientFunds, LogMissing, TransactionUnconfirmed
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.transactions.fee_policy import SendingRules
 from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.requests import DeclineReason, Request, Settled

@@ -15,8 +15,10 @@ from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, PlatformKind
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.transactions.sender import Sender
-from teetee.collateral import Item, PccsReader, Recheck, Synchronization, recheck_shards
 from teetee.collateral.kinds import highest_minimum, kinds_of_shards
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.rechecks import Recheck, recheck_shards
+from teetee.collateral.synchronization import Item, Synchronization
 
 
 class Upkeep(Protocol):

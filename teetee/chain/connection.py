@@ -25,10 +25,10 @@ from web3.exceptions import (
 from web3.types import TxParams, Wei
 
 from teetee.chain.abi import load_abi
+from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import decode_rejection
 from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused, RpcUnavailable
 from teetee.chain.provider import FailoverProvider
-from teetee.chain.transactions.calldata import Call
 
 _UNKNOWN_BLOCK_WORDS = (
     "header not found",

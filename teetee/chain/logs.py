@@ -9,9 +9,9 @@ from web3.contract import Contract
 from web3.exceptions import LogTopicError, MismatchedABI
 from web3.types import EventData, LogReceipt
 
+from teetee.chain.calldata import plain
 from teetee.chain.connection import Connection, Log, translated
 from teetee.chain.errors import RpcRefused
-from teetee.chain.transactions.calldata import plain
 
 BLOCKS_PER_RANGE = 10_000
 WHOLE_CHAIN = 1 << 40

@@ -17,8 +17,7 @@ from teetee.client.verification.quote_check import (
     PccsCollateral,
     QuoteCheck,
 )
-from teetee.quotes import INTEL_PCS_URL
-from teetee.quotes.verification import ONLY_UP_TO_DATE
+from teetee.quotes.verification import INTEL_PCS_URL, ONLY_UP_TO_DATE
 
 # Public nodes: slow and limited, but there. TEETEE_RPC names a better one.
 PUBLIC_NODES = {

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import CollateralNotNewer
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, Kept, PlatformKind
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.transactions.sender import Sender, Sent
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.published import Crl, Published

@@ -4,8 +4,3 @@
 The two share no code. Where they differ without a reason in docs/attestation.md, one of them is
 wrong.
 """
-
-from teetee.quote_comparison.comparer import Court
-from teetee.quote_comparison.verdict import OffChainVerdict, OnChainVerdict, VerdictPair
-
-__all__ = ["Court", "OffChainVerdict", "OnChainVerdict", "VerdictPair"]

@@ -11,7 +11,7 @@ from teetee.quote_comparison import off_chain, on_chain
 from teetee.quote_comparison.compiled_contracts import artefact
 from teetee.quote_comparison.local_anvil import PrivateChain
 from teetee.quote_comparison.verdict import OffChainVerdict, OnChainVerdict, VerdictPair
-from teetee.quotes.collateral.collateral_folder import CollateralSet
+from teetee.quotes.collateral.folder import CollateralSet
 from teetee.quotes.errors import CollateralInvalid
 
 

@@ -10,7 +10,7 @@ import dcap_qvl
 
 from teetee.errors import TeeTeeError
 from teetee.quote_comparison.verdict import OffChainVerdict
-from teetee.quotes.collateral.collateral_folder import CollateralSet
+from teetee.quotes.collateral.folder import CollateralSet
 
 _PREFIX: Final = "Verification failed: "
 _PANIC: Final = "PanicException"

@@ -22,7 +22,7 @@ from teetee.quote_comparison.local_anvil import LAST_SECOND, PrivateChain, Rever
 from teetee.quote_comparison.verdict import OnChainVerdict
 from teetee.quotes.certificates.issuers import issuer_of
 from teetee.quotes.certificates.pck_chain import certificate_id, pem_bodies
-from teetee.quotes.collateral.collateral_folder import CollateralSet
+from teetee.quotes.collateral.folder import CollateralSet
 from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus

@@ -10,7 +10,7 @@ from eth_utils.crypto import keccak
 
 from teetee.quotes import layout
 from teetee.quotes.byte_reader import ByteReader
-from teetee.quotes.certificates.pck_chain import pem_chain
+from teetee.quotes.certificates.pck_chain import chain_der, pem_chain
 from teetee.quotes.errors import QuoteMalformed
 
 
@@ -145,6 +145,10 @@ class Quote:
     def report(self) -> TdReport:
         """What the TDX module says about the guest."""
         return TdReport.parse(self.td_report)
+
+    def pck_chain_der(self) -> tuple[bytes, bytes, bytes]:
+        """Leaf, authority and root in DER. Raises `CertificateMalformed`."""
+        return chain_der(self.pck_chain)
 
     @property
     def core(self) -> bytes:

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a quote proves what it says: by dcap-qvl, up to a root of the caller's choice, and
-strictly.
+"""Verifies a quote off chain: dcap-qvl up to a root of the caller's choice, plus stricter rules.
 
-Stricter than dcap-qvl alone: the platform has to be up to date unless the caller accepts another
-status by name, CRLs of the future and quotes with foreign bytes behind them are refused, and so is
-a TD with an owner, as the contract refuses it.
+Stricter than dcap-qvl alone: the platform must be up to date unless the caller accepts another
+status by name; CRLs issued in the future, quotes followed by other bytes, and TDs with an owner are
+refused, as the contract refuses them.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 import dcap_qvl
 
-from teetee.quotes.collateral.collateral import Collateral
-from teetee.quotes.errors import QuoteRefused, TcbStatusRefused
+from teetee.quotes.collateral.dcap_qvl_json import Collateral
+from teetee.quotes.errors import CollateralUnavailable, QuoteRefused, TcbStatusRefused
 from teetee.quotes.quote import Quote, TdReport
 
+INTEL_PCS_URL: Final = dcap_qvl.INTEL_PCS_URL
 UP_TO_DATE: Final = "UpToDate"
 
 ONLY_UP_TO_DATE: Final = frozenset({UP_TO_DATE})
@@ -32,7 +33,24 @@ class QuoteVerdict:
     """Intel's security advisories which concern the platform."""
 
 
-def verify(
+def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
+    """Collateral for the quote's platform from a PCCS, or from Intel's PCS.
+
+    Blocks, possibly for minutes; call it in a thread from asynchronous code. Raises
+    `QuoteMalformed`, `CollateralUnavailable`.
+    """
+    Quote.parse(quote)
+
+    async def fetch() -> dcap_qvl.QuoteCollateralV3:
+        return await dcap_qvl.get_collateral(pccs_url, quote)
+
+    try:
+        return Collateral.parse(asyncio.run(fetch()).to_json())
+    except (ValueError, OSError) as error:
+        raise CollateralUnavailable(pccs_url, _first_line(error)) from error
+
+
+def verify_quote(
     quote: bytes,
     collateral: Collateral,
     root_ca_der: bytes,
@@ -63,6 +81,10 @@ def _require_unowned(report: TdReport) -> None:
         raise QuoteRefused("MROWNER or MROWNERCONFIG is set")
     if any(report.mr_signer_seam) or any(report.seam_attributes):
         raise QuoteRefused("its TDX module is not Intel's")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _reason(error: ValueError) -> str:

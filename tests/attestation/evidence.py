@@ -9,7 +9,6 @@ from typing import Any
 
 import dcap_qvl
 
-from teetee import quotes
 from teetee.quotes.quote import Quote
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "attestation"
@@ -74,7 +73,7 @@ INTEL_ROOT = certificate("intel_sgx_root_ca")
 def recorded(quote: str, collateral: str, signer: str = "intel_sgx_tcb_signing_2025") -> Evidence:
     """A recorded quote with a recorded set of collateral."""
     raw = (VECTORS / "quotes" / f"{quote}.bin").read_bytes()
-    leaf, authority, _ = quotes.certificate_chain_der(raw)
+    leaf, authority, _ = Quote.parse(raw).pck_chain_der()
     folder = VECTORS / "collateral" / collateral
     tcb_info, tcb_info_signature = inner_object(folder / "tcb_info.json", "tcbInfo")
     qe_identity, qe_identity_signature = inner_object(
@@ -90,7 +89,7 @@ def recorded(quote: str, collateral: str, signer: str = "intel_sgx_tcb_signing_2
         tcb_info_signature=tcb_info_signature,
         qe_identity=qe_identity,
         qe_identity_signature=qe_identity_signature,
-        core=quotes.trim_to_core(raw),
+        core=Quote.parse(raw).core,
     )
 
 

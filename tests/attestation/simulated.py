@@ -16,8 +16,8 @@ from tee_simulator.guest.measurements import Measurements
 from tee_simulator.pki import der
 from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import sign_p256
-from teetee import quotes
 from teetee.quotes import layout
+from teetee.quotes.quote import Quote
 from tests.attestation.evidence import Evidence
 
 AT = 1_768_478_400
@@ -51,7 +51,7 @@ class World:
         measured = Measurements.of(
             compose_hash=b"\xcc" * 32, app_id=b"\xdd" * 20, instance_id=b"\xee" * 20
         )
-        core = quotes.trim_to_core(self.machine.quote(measured, b"\xaa" * 64))
+        core = Quote.parse(self.machine.quote(measured, b"\xaa" * 64)).core
         evidence = Evidence(
             authority=self.pki.platform_ca.der,
             leaf=self.machine.pck.public_bytes(Encoding.DER),

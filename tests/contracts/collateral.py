@@ -11,13 +11,9 @@ from ape.api import AccountAPI
 from tee_simulator import TestPki
 from tee_simulator.collateral.conditions import Conditions
 from tee_simulator.collateral.issue import issue
-from teetee.quotes import (
-    QuoteClaims,
-    certificate_chain_der,
-    certificate_id,
-    pck_facts,
-    trim_to_core,
-)
+from teetee.quotes.certificates.pck_chain import certificate_id
+from teetee.quotes.claims import QuoteClaims, pck_facts
+from teetee.quotes.quote import Quote
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import House
@@ -53,5 +49,5 @@ def bring_collateral(
 
 def claims_of(quote: bytes) -> QuoteClaims:
     """What a recheck of a shard with that quote takes."""
-    facts = pck_facts(*certificate_chain_der(quote), index=AUTHORITY)
-    return QuoteClaims.of(trim_to_core(quote), facts)
+    facts = pck_facts(*Quote.parse(quote).pck_chain_der(), index=AUTHORITY)
+    return QuoteClaims.of(Quote.parse(quote).core, facts)

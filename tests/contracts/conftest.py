@@ -19,7 +19,7 @@ from ape.managers.project import ProjectManager
 from tee_simulator import TestPki
 from teetee.chain.deployment import Deployment
 from teetee.protocol.layers import LayerRange
-from teetee.quotes import QuoteClaims
+from teetee.quotes.claims import QuoteClaims
 from tests.contracts.collateral import bring_collateral, claims_of
 from tests.contracts.enclaves import MANIFEST, Enclave, write_json
 from tests.contracts.scripts import Scripts

@@ -13,7 +13,7 @@ from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_dat
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 from teetee.protocol.signatures import sign_digest
-from teetee.quotes import measurement
+from teetee.quotes.quote import Quote
 
 LAYERS = 4
 MANIFEST = ModelManifest(
@@ -45,7 +45,7 @@ class Enclave:
     @property
     def measurement(self) -> bytes:
         """What a model has to allow."""
-        return measurement(self.guest.get_quote(bytes(64)))
+        return Quote.parse(self.guest.get_quote(bytes(64))).report.measurement
 
     def identity(
         self, *, chain_id: int, registry: str, host: str, model_id: int

@@ -21,7 +21,7 @@ from ape.managers.chain import ChainManager
 
 from tee_simulator import TestPki
 from teetee.chain.deployment import Deployment
-from teetee.quotes import certificate_id
+from teetee.quotes.certificates.pck_chain import certificate_id
 from tests.contracts.conftest import Cast, House
 from tests.contracts.scripts import Scripts
 

@@ -13,7 +13,7 @@ from typing import Any
 from demo.phases.ask import claim_tokens
 from demo.wallets import Wallet
 from demo.world import World
-from teetee.chain.transactions.calldata import Call
+from teetee.chain.calldata import Call
 from teetee.chain.transactions.sender import Sender, Sent
 from teetee.chain.types.requests import RequestParameters
 from teetee.cli.network import QuoteSettings

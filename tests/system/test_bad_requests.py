@@ -24,8 +24,8 @@ import pytest
 from demo.processes.ports import free_port
 from demo.processes.process_group import Argument
 from demo.world import World
+from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import ContractRejected
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.types.requests import Declined, DeclineReason, RequestParameters, RequestStatus
 from teetee.client.requests.await_answer import Answered, GivenBack
 from teetee.client.requests.open_request import OpenRequest

@@ -12,10 +12,10 @@ from typing import Any
 from demo.phases.enclaves import Enclave
 from demo.world import World
 from tee_simulator.collateral.pccs import CONDITIONS_PATH
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.transactions.calldata import Call, encode_call
 from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.identifiers import ShardId

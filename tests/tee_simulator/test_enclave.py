@@ -21,7 +21,8 @@ import pytest
 from tee_simulator import SimulatedEnclave, TestPki
 from tee_simulator.errors import ComposeInvalid, IdentityDamaged, NameInvalid
 from tee_simulator.guest.compose import Compose
-from teetee import quotes
+from teetee.quotes.certificates.pck_chain import platform_id
+from teetee.quotes.quote import Quote
 
 QUOTES = Path(__file__).parents[1] / "vectors" / "attestation" / "quotes"
 RECORDED = "tdx_v4_b0c06f_near_mpc.bin"
@@ -43,11 +44,11 @@ def test_open__two_names__two_machines_with_one_measurement(tmp_path: Path, pki:
     assert entry.get_key("path") != middle.get_key("path")
     assert entry.instance_id != middle.instance_id
     one, other = entry.get_quote(bytes(64)), middle.get_quote(bytes(64))
-    assert quotes.platform_id(quotes.pck_leaf_der(one)) != quotes.platform_id(
-        quotes.pck_leaf_der(other)
+    assert platform_id(Quote.parse(one).pck_chain_der()[0]) != platform_id(
+        Quote.parse(other).pck_chain_der()[0]
     )
-    assert quotes.parse(one).attestation_key != quotes.parse(other).attestation_key
-    assert quotes.measurement(one) == quotes.measurement(other)
+    assert Quote.parse(one).attestation_key != Quote.parse(other).attestation_key
+    assert Quote.parse(one).report.measurement == Quote.parse(other).report.measurement
 
 
 def test_open__its_secrets__are_closed_to_others(tmp_path: Path, pki: TestPki) -> None:
@@ -74,7 +75,7 @@ def test_get_quote__beside_a_recorded_one__equal_wherever_nothing_differs(
     recorded = (QUOTES / RECORDED).read_bytes()
     simulated = enclave.get_quote(bytes(64))
     assert len(simulated) == len(recorded) == 5006
-    ours, theirs = quotes.parse(simulated), quotes.parse(recorded)
+    ours, theirs = Quote.parse(simulated), Quote.parse(recorded)
     # version to vendor; what stays of the user data is an identifier of the QE
     assert ours.header[:28] == theirs.header[:28]
     assert ours.header[44:] == theirs.header[44:] == bytes(4)
@@ -93,7 +94,7 @@ def test_get_quote__beside_a_recorded_one__equal_wherever_nothing_differs(
 def test_get_quote__its_report__is_of_the_compose_document(tmp_path: Path, pki: TestPki) -> None:
     compose = Compose.parse(COMPOSE, "a test")
     enclave = SimulatedEnclave.open(tmp_path, "entry", pki, compose)
-    report = quotes.parse(enclave.get_quote(b"r" * 64)).report
+    report = Quote.parse(enclave.get_quote(b"r" * 64)).report
     assert report.report_data == b"r" * 64
     assert report.mr_config_id == b"\x01" + hashlib.sha256(COMPOSE).digest() + bytes(15)
     assert report.td_attributes == bytes.fromhex("0000001000000000")
@@ -104,8 +105,9 @@ def test_get_quote__another_compose_document__another_measurement(
 ) -> None:
     default = SimulatedEnclave.open(tmp_path, "entry", pki)
     other = SimulatedEnclave.open(tmp_path, "entry", pki, Compose.parse(COMPOSE, "a test"))
-    assert quotes.measurement(default.get_quote(bytes(64))) != quotes.measurement(
-        other.get_quote(bytes(64))
+    assert (
+        Quote.parse(default.get_quote(bytes(64))).report.measurement
+        != Quote.parse(other.get_quote(bytes(64))).report.measurement
     )
 
 
@@ -129,7 +131,7 @@ def test_event_log__replayed_by_hand__gives_the_registers(enclave: SimulatedEncl
         assert digest == hashlib.sha384(b":".join(parts)).digest()
         register = registers[event["imr"]]
         registers[event["imr"]] = hashlib.sha384(register + digest).digest()
-    assert tuple(registers) == quotes.parse(enclave.get_quote(bytes(64))).report.rtmrs
+    assert tuple(registers) == Quote.parse(enclave.get_quote(bytes(64))).report.rtmrs
 
 
 def test_event_log__recorded_compose_event__hashed_the_same_way(enclave: SimulatedEnclave) -> None:

@@ -26,7 +26,7 @@ from eth_keys import KeyAPI
 from tee_simulator import SIMULATED, SimulatedEnclave
 from tee_simulator.guest.guest_agent import GuestAgent
 from tee_simulator.http_service import Listener
-from teetee import quotes
+from teetee.quotes.quote import Quote
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_get_key__ed25519__signs_the_ed25519_public_key(client: DstackClient) ->
 
 def test_get_quote__short_report_data__is_padded(client: DstackClient) -> None:
     answer = client.get_quote(b"short")
-    report = quotes.parse(answer.decode_quote()).report
+    report = Quote.parse(answer.decode_quote()).report
     assert report.report_data == b"short".ljust(64, b"\x00")
     assert bytes.fromhex(answer.report_data) == report.report_data
     assert not answer.quote.startswith("0x")
@@ -91,13 +91,13 @@ def test_get_quote__short_report_data__is_padded(client: DstackClient) -> None:
 
 def test_get_quote__registers_replayed_by_the_sdk__equal_the_quotes(client: DstackClient) -> None:
     answer = client.get_quote(b"r" * 64)
-    rtmrs = quotes.parse(answer.decode_quote()).report.rtmrs
+    rtmrs = Quote.parse(answer.decode_quote()).report.rtmrs
     assert answer.replay_rtmrs() == {n: rtmr.hex() for n, rtmr in enumerate(rtmrs)}
 
 
 def test_info__as_the_sdk_reads_it__fits_the_quote_and_says_simulated(client: DstackClient) -> None:
     info = client.info()
-    report = quotes.parse(client.get_quote(b"r" * 64).decode_quote()).report
+    report = Quote.parse(client.get_quote(b"r" * 64).decode_quote()).report
     assert info.tcb_info.mrtd == report.mr_td.hex()
     assert info.tcb_info.rtmr3 == report.rtmrs[3].hex()
     assert hashlib.sha256(info.tcb_info.app_compose.encode()).hexdigest() == info.compose_hash

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tee_simulator import SimulatedEnclave, TestPki
 from tee_simulator.errors import DirectoryUnusable, PkiDamaged
-from teetee.quotes import pck_leaf_der
+from teetee.quotes.quote import Quote
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "attestation"
 
@@ -74,8 +74,10 @@ def test_pki__each_authority__has_the_shape_of_intels(pki: TestPki, ours: str, t
 
 
 def test_pck_leaf__beside_a_recorded_one__has_its_shape(enclave: SimulatedEnclave) -> None:
-    real = pck_leaf_der((VECTORS / "quotes" / "tdx_v4_b0c06f_near_mpc.bin").read_bytes())
-    mine = pck_leaf_der(enclave.get_quote(bytes(64)))
+    real = Quote.parse(
+        (VECTORS / "quotes" / "tdx_v4_b0c06f_near_mpc.bin").read_bytes()
+    ).pck_chain_der()[0]
+    mine = Quote.parse(enclave.get_quote(bytes(64))).pck_chain_der()[0]
     assert shape(mine) == shape(real)
     sgx = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
     contents = []

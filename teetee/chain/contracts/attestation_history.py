@@ -9,11 +9,11 @@ computed again, and `quote_hash` is in settlements and in calldata.
 from dataclasses import dataclass
 from typing import Any
 
+from teetee.chain.calldata import decode_call
 from teetee.chain.connection import Connection, Log
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
-from teetee.chain.transactions.calldata import decode_call
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import Keyset
 from teetee.quotes.quote import core_of

@@ -12,13 +12,13 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
-from teetee.chain.transactions.calldata import Call, encode_call
 from teetee.quotes.claims import PckFacts
 
 

@@ -9,9 +9,9 @@ contracts) refuses these reads.
 from dataclasses import dataclass
 from typing import Any
 
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.deployment import Deployment
-from teetee.chain.transactions.calldata import Call, encode_call
 
 
 @dataclass(frozen=True, slots=True)

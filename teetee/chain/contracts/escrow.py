@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.contract_errors import UnknownRequest
 from teetee.chain.contracts.token import Authorization, Permit
 from teetee.chain.deployment import Deployment
-from teetee.chain.transactions.calldata import Call, encode_call
 from teetee.chain.types.requests import (
     Account,
     Allowance,

@@ -10,12 +10,12 @@ from typing import Any
 
 from web3.types import LogReceipt
 
+from teetee.chain.calldata import decode_call
 from teetee.chain.connection import Connection, Log
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable, LogMissing
 from teetee.chain.logs import logs_of_receipt, read_logs
-from teetee.chain.transactions.calldata import decode_call
 from teetee.chain.types.requests import (
     Declined,
     DeclineReason,

@@ -8,6 +8,7 @@ computed again from them, is the one in contract state; for what state does not 
 from dataclasses import dataclass, replace
 from typing import Any
 
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.contract_errors import ShardReplaced, UnknownShard
 from teetee.chain.contracts.attestation_history import Attestation, AttestationHistory
@@ -15,7 +16,6 @@ from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.verifiers import Verifier
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
-from teetee.chain.transactions.calldata import Call, encode_call
 from teetee.chain.types.models import Model
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.chain.types.shards import Shard, ShardStatus

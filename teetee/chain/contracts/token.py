@@ -8,9 +8,9 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.deployment import Deployment
-from teetee.chain.transactions.calldata import Call, encode_call
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import Domain, StructType
 

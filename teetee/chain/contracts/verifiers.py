@@ -7,11 +7,11 @@ them the whole quote, keeps what they last said of it, and has it said anew by `
 
 from functools import cached_property
 
+from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import NoContract
-from teetee.chain.transactions.calldata import Call, encode_call
 from teetee.quotes.claims import QuoteClaims
 from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus

@@ -16,6 +16,7 @@ from web3 import Web3
 from web3.exceptions import Web3RPCError
 from web3.types import LogReceipt, Nonce, TxParams, TxReceipt, Wei
 
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Connection, rpc_error, translated
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import (
@@ -26,7 +27,6 @@ from teetee.chain.errors import (
     RpcUnavailable,
     TransactionUnconfirmed,
 )
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.transactions.fee_policy import (
     Confirmed,
     Facts,

@@ -14,8 +14,10 @@ from teetee.cli.options import KeystoreOption, PccsOption
 from teetee.cli.session import Session, with_session
 from teetee.client.contracts import Contracts
 from teetee.client.errors import CollateralKeptElsewhere, NoCollateralSource
-from teetee.collateral import Item, PccsReader, Recheck, Synchronization, recheck_shards
 from teetee.collateral.kinds import highest_minimum, kind_of, kinds_of_shards
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.rechecks import Recheck, recheck_shards
+from teetee.collateral.synchronization import Item, Synchronization
 
 collateral = typer.Typer(
     no_args_is_help=True,

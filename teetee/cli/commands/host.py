@@ -25,10 +25,12 @@ from teetee.cli.session import FAILED, Session, with_session
 from teetee.client.amounts import format_amount, parse_amount
 from teetee.client.hosting.hosting import HostActions, Hosting, ProvenEnclave
 from teetee.client.shard_listing import shards_of_host
-from teetee.collateral import PccsReader, Synchronization
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.synchronization import Synchronization
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
-from teetee.quotes import PckFacts, Quote, quote_hash
+from teetee.quotes.claims import PckFacts, quote_hash
+from teetee.quotes.quote import Quote
 
 host = typer.Typer(
     no_args_is_help=True,

@@ -11,12 +11,13 @@ import typer
 
 from teetee.cli.output.quote_view import print_quote, quote_json
 from teetee.cli.session import FAILED, Session, with_session
-from teetee.quote_comparison import Court, VerdictPair
+from teetee.quote_comparison.comparer import Court
 from teetee.quote_comparison.errors import TimeImpossible
 from teetee.quote_comparison.local_anvil import LAST_SECOND
+from teetee.quote_comparison.verdict import VerdictPair
 from teetee.quotes.certificates import intel
 from teetee.quotes.certificates.pck_chain import certificate_file
-from teetee.quotes.collateral.collateral_folder import require_collateral
+from teetee.quotes.collateral.folder import require_collateral
 from teetee.quotes.quote_description import Anatomy
 from teetee.quotes.quote_file import read_quote
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Block
 from teetee.chain.contract_errors import JUDGED_BY_COLLATERAL
 from teetee.chain.contracts.registry import Enrolment
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.transactions.sender import Sender, Sent
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount
@@ -40,7 +40,8 @@ from teetee.collateral.synchronization import Synchronization
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.keyset import report_data
-from teetee.quotes import PckFacts, certificate_chain_der, certificate_id
+from teetee.quotes.certificates.pck_chain import certificate_id
+from teetee.quotes.claims import PckFacts
 from teetee.quotes.quote import Quote
 
 Notify = Callable[[str], None]
@@ -198,7 +199,7 @@ class Hosting:
         self, statement: EnclaveStatement, occasion: Occasion, head: Block
     ) -> ProvenEnclave:
         quote = Quote.parse(statement.quote)
-        leaf, _, root = certificate_chain_der(statement.quote)
+        leaf, _, root = Quote.parse(statement.quote).pck_chain_der()
         expected = report_data(
             statement.identity.identity_digest(), occasion.block_number, occasion.block_hash
         )
@@ -230,7 +231,7 @@ class Hosting:
         store = self._contracts.certificates
         if store.has_leaf(proven.pck_id):
             return []
-        leaf, authority, _ = certificate_chain_der(proven.statement.quote)
+        leaf, authority, _ = Quote.parse(proven.statement.quote).pck_chain_der()
         authority_id = certificate_id(authority)
         self._notify("Adding the platform's certificates, once for all quotes of this machine…")
         sent = []

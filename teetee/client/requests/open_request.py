@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnconfirmed
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.transactions.sender import Sender, Sent
 from teetee.chain.types.requests import RequestParameters
 from teetee.client.contracts import Contracts

@@ -13,7 +13,7 @@ from teetee.client.verification.evidence import EnrolmentEvidence, ModelEvidence
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset, report_data
 from teetee.protocol.typed_data import keccak256
-from teetee.quotes import quote_hash
+from teetee.quotes.claims import quote_hash
 
 
 class QuoteVerdict(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from teetee.protocol.layers import LayerRange
-from teetee.quotes import PckFacts
+from teetee.quotes.claims import PckFacts
 from teetee.quotes.tcb_status import TcbStatus
 
 

@@ -21,10 +21,11 @@ from cryptography import x509
 from teetee.chain.contracts.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.protocol.json import shallow as shallow_json
-from teetee.quotes import Collateral, certificate_id, fetch_collateral, rebuild, verify
+from teetee.quotes.certificates.pck_chain import certificate_id
+from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import CollateralInvalid
-from teetee.quotes.quote import Quote
-from teetee.quotes.verification import ONLY_UP_TO_DATE
+from teetee.quotes.quote import Quote, rebuild
+from teetee.quotes.verification import ONLY_UP_TO_DATE, fetch_collateral, verify_quote
 
 
 class CertificateStore(Protocol):
@@ -132,7 +133,7 @@ class QuoteCheck:
         judged_at = max(at, issued_at(collateral))
         if judged_at > max(at, self._clock()):
             raise CollateralInvalid(f"was issued only at {_shown(judged_at)}")
-        verdict = verify(quote, collateral, root, judged_at, accepted=self._accepted)
+        verdict = verify_quote(quote, collateral, root, judged_at, accepted=self._accepted)
         report = Quote.parse(quote).report
         basis = f"by {named(collateral)}, as of {_shown(judged_at)}"
         if judged_at > at:

@@ -23,7 +23,8 @@ from oracle.process.logs import open_log
 from teetee.chain.contracts.collateral import Kept
 from teetee.chain.transactions.sender import Sent
 from teetee.chain.types.shards import ShardStatus
-from teetee.collateral import Item, Recheck
+from teetee.collateral.rechecks import Recheck
+from teetee.collateral.synchronization import Item
 from teetee.protocol.identifiers import ShardId
 from teetee.quotes.errors import CollateralUnavailable
 

@@ -11,12 +11,12 @@ from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.contracts.registry import Enrolment, Registry
 from teetee.chain.contracts.token import Token
-from teetee.chain.transactions.calldata import Call
 from teetee.chain.transactions.fee_policy import SendingRules
 from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.requests import RequestParameters

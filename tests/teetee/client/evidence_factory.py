@@ -27,7 +27,8 @@ from teetee.protocol.keyset import report_data
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import ReceiptDomain, Settlement
 from teetee.protocol.typed_data import keccak256
-from teetee.quotes import PckFacts, layout, quote_hash
+from teetee.quotes import layout
+from teetee.quotes.claims import PckFacts, quote_hash
 from teetee.quotes.errors import QuoteRefused
 from teetee.quotes.tcb_status import TcbStatus
 

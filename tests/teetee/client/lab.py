@@ -32,7 +32,8 @@ from teetee.client.hosting import enclave_statement
 from teetee.client.hosting.hosting import Hosting
 from teetee.client.requests import answer_stream
 from teetee.client.verification.quote_check import PccsCollateral, QuoteCheck
-from teetee.collateral import PccsReader, Synchronization
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.synchronization import Synchronization
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.answer import Answer
 from teetee.protocol.endpoint import Endpoint
@@ -50,7 +51,7 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import keccak256
-from teetee.quotes import measurement
+from teetee.quotes.quote import Quote
 from tests.teetee.chain.local_chain import TEE, LocalChain, compile_contracts, running_anvil
 from tests.teetee.chain.world import MANIFEST, World
 from tests.teetee.client.entry_server import EntryServer, Send
@@ -184,7 +185,7 @@ class Lab:
         return SimulatedEnclave.open(self.folder / "enclaves", name, self.pki)
 
     def _publish(self) -> ModelId:
-        image = measurement(self._guest("image").get_quote(bytes(64)))
+        image = Quote.parse(self._guest("image").get_quote(bytes(64))).report.measurement
         registry = self.chain.contract("ShardRegistry", self.chain.deployment.registry)
         parameters = (
             MANIFEST.name,

@@ -44,8 +44,7 @@ from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import Question
 from teetee.collateral.rechecks import Recheck, recheck_shard
 from teetee.protocol.endpoint import Endpoint
-from teetee.quotes import certificate_chain_der, rebuild
-from teetee.quotes.quote import Quote
+from teetee.quotes.quote import Quote, rebuild
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import TEE, LocalChain, compile_contracts, running_anvil
 from tests.teetee.cli.terminal import at_lab, teetee
@@ -178,7 +177,7 @@ def test_enrol__accepted_by_automata__sends_the_chain_and_no_collateral(
         0,
         0,
     )
-    raw = rebuild(quote.core, *certificate_chain_der(quote.encode()))
+    raw = rebuild(quote.core, *Quote.parse(quote.encode()).pck_chain_der())
     assert raw == quote.encode()
 
 

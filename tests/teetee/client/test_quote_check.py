@@ -36,14 +36,11 @@ from teetee.client.verification.quote_check import (
     issued_at,
 )
 from teetee.errors import Fatal
-from teetee.quotes import (
-    Collateral,
-    certificate_chain_der,
-    certificate_id,
-    fetch_collateral,
-    trim_to_core,
-)
+from teetee.quotes.certificates.pck_chain import certificate_id
+from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
+from teetee.quotes.quote import Quote
+from teetee.quotes.verification import fetch_collateral
 from tests.teetee.chain.local_chain import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -53,8 +50,8 @@ OTHER_PKI = TestPki.from_seed(b"another root" + bytes(20))
 MACHINE = Machine.from_seed(b"machine" + bytes(25), PKI, NOW - timedelta(days=9))
 MEASUREMENTS = Measurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20))
 QUOTE = MACHINE.quote(MEASUREMENTS, bytes(range(64)))
-CORE = trim_to_core(QUOTE)
-LEAF, AUTHORITY, ROOT = certificate_chain_der(QUOTE)
+CORE = Quote.parse(QUOTE).core
+LEAF, AUTHORITY, ROOT = Quote.parse(QUOTE).pck_chain_der()
 PCK_ID = certificate_id(LEAF)
 
 

@@ -31,8 +31,10 @@ from tee_simulator.http_service import Listener, Response
 from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.types.shards import ShardStatus
-from teetee.collateral import Item, PccsReader, Synchronization, recheck_shards
 from teetee.collateral.kinds import kind_of, kinds_of_shards
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.rechecks import recheck_shards
+from teetee.collateral.synchronization import Item, Synchronization
 from teetee.errors import FieldInvalid
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
 from teetee.quotes.tcb_status import TcbStatus

@@ -25,16 +25,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import BaseAdapter
 
 from teetee.chain.contracts.collateral import PlatformKind
-from teetee.collateral import PccsReader
-from teetee.collateral.pccs import MAX_BYTES
-from teetee.quotes import certificate_chain_der
+from teetee.collateral.pccs import MAX_BYTES, PccsReader
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
+from teetee.quotes.quote import Quote
 from tests.teetee.quotes.recorded import VECTORS
 
 KIND = PlatformKind(bytes.fromhex("b0c06f000000"), bytes(2))
 SET = VECTORS / "collateral" / "tdx_b0c06f_2026-08"
 QUOTE = (VECTORS / "quotes" / "tdx_v4_b0c06f_near_mpc.bin").read_bytes()
-_, AUTHORITY, ROOT = certificate_chain_der(QUOTE)
+_, AUTHORITY, ROOT = Quote.parse(QUOTE).pck_chain_der()
 SIGNER = (VECTORS / "certs" / "intel_sgx_tcb_signing_2025.der").read_bytes()
 TCB_INFO, QE_IDENTITY = (
     (SET / name).read_bytes() for name in ("tcb_info.json", "qe_identity.json")

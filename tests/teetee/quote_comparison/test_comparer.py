@@ -25,7 +25,8 @@ from typing import Any
 
 import pytest
 
-from teetee.quote_comparison import Court, VerdictPair
+from teetee.quote_comparison.comparer import Court
+from teetee.quote_comparison.verdict import VerdictPair
 from teetee.quotes.certificates import intel
 from tests.teetee.chain.local_chain import compile_contracts
 from tests.teetee.quotes import recorded

@@ -18,7 +18,8 @@ from dataclasses import replace
 
 import pytest
 
-from teetee.quote_comparison import Court, VerdictPair
+from teetee.quote_comparison.comparer import Court
+from teetee.quote_comparison.verdict import VerdictPair
 from teetee.quotes.certificates import intel
 from teetee.quotes.certificates.pck_chain import pem, pem_bodies
 from teetee.quotes.quote import Quote

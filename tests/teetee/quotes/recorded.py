@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dcap_qvl
 
-from teetee.quotes import Collateral
 from teetee.quotes.certificates.pck_chain import pem
+from teetee.quotes.collateral.dcap_qvl_json import Collateral
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "attestation"
 

@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee import quotes
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_der, platform_id
+from teetee.quotes.claims import pck_facts, quote_hash
 from teetee.quotes.errors import CertificateMalformed, QuoteMalformed
-from teetee.quotes.quote import Quote, core_of
+from teetee.quotes.layout import CORE_BYTES
+from teetee.quotes.quote import Quote, core_of, rebuild
 from tests.teetee.quotes import recorded
 from tests.vectors.attestation.generate import rendered
 
@@ -29,31 +31,31 @@ WITHOUT_FINAL_NUL = {recorded.AUTOMATA, recorded.GOOGLE}
 @pytest.mark.parametrize("name", recorded.TDX_V4)
 def test_rebuild__from_core_and_certificates__gives_the_same_bytes(name: str) -> None:
     raw = recorded.quote(name)
-    core = quotes.trim_to_core(raw)
-    assert len(core) == quotes.CORE_BYTES == 1240
-    rebuilt = quotes.rebuild(
-        core, *quotes.certificate_chain_der(raw), final_nul=name not in WITHOUT_FINAL_NUL
+    core = Quote.parse(raw).core
+    assert len(core) == CORE_BYTES == 1240
+    rebuilt = rebuild(
+        core, *Quote.parse(raw).pck_chain_der(), final_nul=name not in WITHOUT_FINAL_NUL
     )
     assert raw[: len(rebuilt)] == rebuilt
     assert not any(raw[len(rebuilt) :])
-    assert quotes.parse(raw).encode() == rebuilt
+    assert Quote.parse(raw).encode() == rebuilt
 
 
 @pytest.mark.parametrize("name", recorded.TDX_V4)
 def test_parse__recorded_quote__agrees_with_the_contracts_vectors(name: str) -> None:
     expected = recorded.vectors()["intel"]["quotes"][name]
     raw = recorded.quote(name)
-    parsed, leaf = quotes.parse(raw), quotes.pck_leaf_der(raw)
-    facts = quotes.pck_facts(*quotes.certificate_chain_der(raw), index=1)
-    named = quotes.quote_hash(parsed.core, facts)
+    parsed, leaf = Quote.parse(raw), Quote.parse(raw).pck_chain_der()[0]
+    facts = pck_facts(*Quote.parse(raw).pck_chain_der(), index=1)
+    named = quote_hash(parsed.core, facts)
     assert "0x" + named.hex() == expected["quoteHash"]
-    assert "0x" + quotes.measurement(raw).hex() == expected["measurement"]
-    assert "0x" + quotes.certificate_id(leaf).hex() == expected["pckId"]
-    assert "0x" + quotes.platform_id(leaf).hex() == expected["platformId"]
+    assert "0x" + Quote.parse(raw).report.measurement.hex() == expected["measurement"]
+    assert "0x" + certificate_id(leaf).hex() == expected["pckId"]
+    assert "0x" + platform_id(leaf).hex() == expected["platformId"]
 
 
 def test_parse__recorded_quote__reads_the_report() -> None:
-    report = quotes.parse(recorded.quote(recorded.NEAR_MPC)).report
+    report = Quote.parse(recorded.quote(recorded.NEAR_MPC)).report
     assert report.mr_td.hex().startswith("f06dfda6dce1cf904d4e2bab1dc37063")
     assert report.rtmrs[3].hex().startswith("86f1808cffc050f3c0c09d29da2bfcec")
     # dstack's version 1 of MRCONFIGID: 01, then the hash of the compose document
@@ -66,41 +68,41 @@ def test_parse__recorded_quote__reads_the_report() -> None:
 @pytest.mark.parametrize("name", recorded.TDX_V5)
 def test_parse__version_5__gives_the_same_bytes_back(name: str) -> None:
     raw = recorded.quote(name)
-    parsed = quotes.parse(raw)
+    parsed = Quote.parse(raw)
     assert parsed.encode() == raw[: len(parsed.encode())]
     assert len(parsed.core) == 1310
     assert len(parsed.report.mr_service_td) == 48
-    rebuilt = quotes.rebuild(parsed.core, *quotes.certificate_chain_der(raw))
-    assert quotes.parse(rebuilt).core == parsed.core
+    rebuilt = rebuild(parsed.core, *Quote.parse(raw).pck_chain_der())
+    assert Quote.parse(rebuilt).core == parsed.core
 
 
 def test_parse__version_5_with_a_body_of_another_length__refused() -> None:
     changed = bytearray(recorded.quote(recorded.OUTDATED_V5))
     struct.pack_into("<I", changed, 50, 584)
     with pytest.raises(QuoteMalformed, match="it has a body of type and size 030048020000"):
-        quotes.parse(bytes(changed))
+        Quote.parse(bytes(changed))
 
 
 def test_parse__sgx_quote__refused() -> None:
     with pytest.raises(QuoteMalformed, match="it begins with 0300"):
-        quotes.parse(recorded.quote("sgx_v3_00a067_phala"))
+        Quote.parse(recorded.quote("sgx_v3_00a067_phala"))
 
 
 @given(length=st.integers(0, 4935))
 def test_parse__cut_off_anywhere__refused(length: int) -> None:
     with pytest.raises(QuoteMalformed):
-        quotes.parse(recorded.quote(recorded.NEAR_MPC)[:length])
+        Quote.parse(recorded.quote(recorded.NEAR_MPC)[:length])
 
 
 def test_parse__followed_by_foreign_bytes__refused() -> None:
     with pytest.raises(QuoteMalformed) as caught:
-        quotes.parse(recorded.quote(recorded.NEAR_MPC) + b"\x01")
+        Quote.parse(recorded.quote(recorded.NEAR_MPC) + b"\x01")
     assert caught.value.rule == "is followed by bytes that are not zero"
 
 
 def test_parse__too_long__refused() -> None:
     with pytest.raises(QuoteMalformed, match="more than 16384 bytes"):
-        quotes.parse(recorded.quote(recorded.NEAR_MPC).ljust(16385, b"\x00"))
+        Quote.parse(recorded.quote(recorded.NEAR_MPC).ljust(16385, b"\x00"))
 
 
 @pytest.mark.parametrize(
@@ -123,14 +125,14 @@ def test_parse__a_length_or_type_changed__refused(
     changed = bytearray(recorded.quote(recorded.NEAR_MPC))
     struct.pack_into(form, changed, offset, value)
     with pytest.raises(QuoteMalformed) as caught:
-        quotes.parse(bytes(changed))
+        Quote.parse(bytes(changed))
     assert rule in caught.value.rule
 
 
 @given(st.binary(max_size=2000))
 def test_parse__any_bytes__refused_and_nothing_else(raw: bytes) -> None:
     with pytest.raises(QuoteMalformed):
-        quotes.parse(b"\x04\x00\x02\x00\x81\x00\x00\x00" + raw)
+        Quote.parse(b"\x04\x00\x02\x00\x81\x00\x00\x00" + raw)
 
 
 @pytest.mark.parametrize(
@@ -139,22 +141,22 @@ def test_parse__any_bytes__refused_and_nothing_else(raw: bytes) -> None:
 )
 def test_rebuild__core_of_another_size__refused(size: int, rule: str) -> None:
     raw = recorded.quote(recorded.NEAR_MPC)
-    core = (quotes.trim_to_core(raw) + b"\x00")[:size]
+    core = (Quote.parse(raw).core + b"\x00")[:size]
     with pytest.raises(QuoteMalformed, match=rule):
-        quotes.rebuild(core, *quotes.certificate_chain_der(raw))
+        rebuild(core, *Quote.parse(raw).pck_chain_der())
 
 
 def test_rebuild__core_of_another_kind__refused() -> None:
-    chain = quotes.certificate_chain_der(recorded.quote(recorded.NEAR_MPC))
+    chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain_der()
     with pytest.raises(QuoteMalformed, match="it begins with 0000000000000000"):
-        quotes.rebuild(bytes(1240), *chain)
+        rebuild(bytes(1240), *chain)
 
 
 def test_rebuild__a_certificate_that_is_none__refused() -> None:
     raw = recorded.quote(recorded.NEAR_MPC)
-    leaf, authority, root = quotes.certificate_chain_der(raw)
+    leaf, authority, root = Quote.parse(raw).pck_chain_der()
     with pytest.raises(CertificateMalformed, match=r"is not X\.509 in DER"):
-        quotes.rebuild(quotes.trim_to_core(raw), leaf[:-1], authority, root)
+        rebuild(Quote.parse(raw).core, leaf[:-1], authority, root)
 
 
 def test_chain_der__not_three_certificates__refused() -> None:
@@ -163,7 +165,7 @@ def test_chain_der__not_three_certificates__refused() -> None:
     body = chain.rstrip(b"\x00")
     for wrong in (chain.split(end)[0] + end, body + body, body + b"more"):
         with pytest.raises(CertificateMalformed, match="chain is not 3 certificates"):
-            quotes.chain_der(wrong)
+            chain_der(wrong)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +181,12 @@ def test_chain_der__one_is_damaged__refused(old: bytes, new: bytes) -> None:
     chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
     start = chain.rindex(b"-----BEGIN")
     with pytest.raises(CertificateMalformed, match="is not PEM"):
-        quotes.chain_der(chain[:start] + chain[start:].replace(old, new))
+        chain_der(chain[:start] + chain[start:].replace(old, new))
 
 
 def test_platform_id__of_an_authority__refused() -> None:
     with pytest.raises(CertificateMalformed, match="is not a PCK certificate"):
-        quotes.platform_id(recorded.certificate("intel_sgx_pck_platform_ca"))
+        platform_id(recorded.certificate("intel_sgx_pck_platform_ca"))
 
 
 def test_vectors__made_again__are_the_committed_ones() -> None:
@@ -193,7 +195,7 @@ def test_vectors__made_again__are_the_committed_ones() -> None:
 
 @pytest.mark.parametrize("name", [*recorded.TDX_V4, *recorded.TDX_V5])
 def test_core_of__a_core_with_or_without_its_chain__is_the_core(name: str) -> None:
-    quote = quotes.parse(recorded.quote(name))
+    quote = Quote.parse(recorded.quote(name))
     assert core_of(quote.core) == core_of(quote.core + quote.pck_chain) == quote.core
 
 

@@ -31,9 +31,9 @@ from tee_simulator.guest.measurements import Measurements
 from tee_simulator.http_service import Listener
 from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import sign_p256
-from teetee import quotes
 from teetee.errors import Fatal, Retryable
-from teetee.quotes import Collateral, Quote, QuoteVerdict
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_der
+from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import (
     CollateralInvalid,
     CollateralUnavailable,
@@ -42,6 +42,8 @@ from teetee.quotes.errors import (
     QuoteRefused,
     TcbStatusRefused,
 )
+from teetee.quotes.quote import Quote, rebuild
+from teetee.quotes.verification import QuoteVerdict, fetch_collateral, verify_quote
 from tests.teetee.quotes import recorded
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -70,9 +72,9 @@ def resigned(owner: Machine, quote: bytes, offset: int, content: bytes) -> bytes
 
 def test_verify__up_to_date_platform__accepted_rebuilt_as_well() -> None:
     raw, held = recorded.quote(recorded.NEAR_MPC), recorded.collateral(recorded.AUGUST_2026)
-    rebuilt = quotes.rebuild(quotes.trim_to_core(raw), *quotes.certificate_chain_der(raw))
+    rebuilt = rebuild(Quote.parse(raw).core, *Quote.parse(raw).pck_chain_der())
     for quote in (raw, rebuilt):
-        verdict = quotes.verify(quote, held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
+        verdict = verify_quote(quote, held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
         assert verdict == QuoteVerdict("UpToDate", ())
 
 
@@ -82,13 +84,13 @@ def test_verify__the_same_platform_a_year_later__refused_with_its_advisories() -
         recorded.collateral(recorded.JUNE_2025),
         recorded.collateral(recorded.AUGUST_2026),
     )
-    verdict = quotes.verify(raw, then, recorded.INTEL_ROOT, recorded.IN_JUNE_2025)
+    verdict = verify_quote(raw, then, recorded.INTEL_ROOT, recorded.IN_JUNE_2025)
     assert verdict.status == "UpToDate"
     with pytest.raises(TcbStatusRefused) as caught:
-        quotes.verify(raw, later, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
+        verify_quote(raw, later, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
     assert (caught.value.status, caught.value.advisory_ids) == ("OutOfDate", OUT_OF_DATE)
     accepted = {"UpToDate", "OutOfDate"}
-    verdict = quotes.verify(
+    verdict = verify_quote(
         raw, later, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026, accepted=accepted
     )
     assert verdict == QuoteVerdict("OutOfDate", OUT_OF_DATE)
@@ -100,21 +102,19 @@ def test_verify__any_byte_of_the_signed_part_changed__refused(place: int, mask: 
     changed[place] ^= mask
     held = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(QuoteRefused):
-        quotes.verify(bytes(changed), held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
+        verify_quote(bytes(changed), held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
 
 
 def test_verify__another_root__refused() -> None:
     held = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(QuoteRefused):
-        quotes.verify(
-            recorded.quote(recorded.NEAR_MPC), held, PKI.root.der, recorded.IN_AUGUST_2026
-        )
+        verify_quote(recorded.quote(recorded.NEAR_MPC), held, PKI.root.der, recorded.IN_AUGUST_2026)
 
 
 def test_verify__collateral_of_another_kind_of_platform__refused() -> None:
     held = recorded.collateral(recorded.JUNE_2025)
     with pytest.raises(QuoteRefused, match="Fmspc mismatch"):
-        quotes.verify(
+        verify_quote(
             recorded.quote(recorded.AUTOMATA), held, recorded.INTEL_ROOT, recorded.IN_JUNE_2025
         )
 
@@ -122,14 +122,14 @@ def test_verify__collateral_of_another_kind_of_platform__refused() -> None:
 def test_verify__after_the_collateral_ended__refused() -> None:
     held = recorded.collateral(recorded.JUNE_2025)
     with pytest.raises(QuoteRefused):
-        quotes.verify(recorded.quote(recorded.PHALA), held, recorded.INTEL_ROOT, 1752919236)
+        verify_quote(recorded.quote(recorded.PHALA), held, recorded.INTEL_ROOT, 1752919236)
 
 
 def test_verify__crl_of_the_future__refused() -> None:
     """dcap-qvl 0.7.0 takes one, see the recorded set's notes."""
     held = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(CollateralInvalid, match="has a PCK CRL issued only at 2026-08-12"):
-        quotes.verify(recorded.quote(recorded.NEAR_MPC), held, recorded.INTEL_ROOT, 1786579031 - 1)
+        verify_quote(recorded.quote(recorded.NEAR_MPC), held, recorded.INTEL_ROOT, 1786579031 - 1)
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,23 @@ def test_verify__td_that_a_contract_refuses__refused(
 ) -> None:
     owner = machine(b"1" * 32)
     quote = owner.quote(MEASURED, bytes(64))
-    held = quotes.fetch_collateral(pccs, quote)
+    held = fetch_collateral(pccs, quote)
     changed = resigned(owner, quote, offset, content)
     with pytest.raises(QuoteRefused, match=reason):
-        quotes.verify(changed, held, PKI.root.der, SECONDS)
-    assert quotes.verify(quote, held, PKI.root.der, SECONDS).status == "UpToDate"
+        verify_quote(changed, held, PKI.root.der, SECONDS)
+    assert verify_quote(quote, held, PKI.root.der, SECONDS).status == "UpToDate"
 
 
 def test_fetch_collateral__for_one_machine__serves_another_of_its_kind(pccs: str) -> None:
     one, other = machine(b"1" * 32), machine(b"2" * 32)
-    held = quotes.fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
+    held = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
     assert held.fmspc == "53494D544458"
     quote = other.quote(MEASURED, bytes(64))
-    assert quotes.verify(quote, held, PKI.root.der, SECONDS) == QuoteVerdict("UpToDate", ())
+    assert verify_quote(quote, held, PKI.root.der, SECONDS) == QuoteVerdict("UpToDate", ())
 
 
 def test_collateral__kept_as_json__read_back(pccs: str) -> None:
-    held = quotes.fetch_collateral(pccs, machine(b"1" * 32).quote(MEASURED, bytes(64)))
+    held = fetch_collateral(pccs, machine(b"1" * 32).quote(MEASURED, bytes(64)))
     assert Collateral.parse(held.json) == held
     assert "pck_certificate_chain" not in json.loads(held.json)
 
@@ -173,11 +173,11 @@ def test_collateral__kept_as_json__read_back(pccs: str) -> None:
 def test_collateral__with_a_chain_of_its_own__the_quotes_counts(pccs: str) -> None:
     """A chain in the collateral would go before the quote's, and prove another machine's leaf."""
     one, other = machine(b"1" * 32), machine(b"2" * 32)
-    held = quotes.fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
+    held = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
     chain = one.pck.public_bytes(Encoding.PEM).decode() + PKI.platform_ca.pem + PKI.root.pem
     spiked = Collateral(json.dumps({**json.loads(held.json), "pck_certificate_chain": chain}))
     quote = other.quote(MEASURED, bytes(64))
-    assert quotes.verify(quote, spiked, PKI.root.der, SECONDS).status == "UpToDate"
+    assert verify_quote(quote, spiked, PKI.root.der, SECONDS).status == "UpToDate"
 
 
 def test_collateral__not_in_its_form__refused() -> None:
@@ -187,19 +187,19 @@ def test_collateral__not_in_its_form__refused() -> None:
 
 def test_fetch_collateral__for_a_kind_that_the_pccs_does_not_know__unavailable(pccs: str) -> None:
     with pytest.raises(CollateralUnavailable, match="404"):
-        quotes.fetch_collateral(pccs, recorded.quote(recorded.NEAR_MPC))
+        fetch_collateral(pccs, recorded.quote(recorded.NEAR_MPC))
 
 
 def test_fetch_collateral__nobody_listens__unavailable() -> None:
     with Listener.on_loopback(0, Pccs(PKI, lambda: AT)) as listener:
         gone = f"http://127.0.0.1:{listener.port}"
     with pytest.raises(CollateralUnavailable, match=f"No collateral from {gone}"):
-        quotes.fetch_collateral(gone, recorded.quote(recorded.NEAR_MPC))
+        fetch_collateral(gone, recorded.quote(recorded.NEAR_MPC))
 
 
 def test_fetch_collateral__for_no_quote__refused_at_once() -> None:
     with pytest.raises(QuoteMalformed):
-        quotes.fetch_collateral("http://127.0.0.1:1", b"no quote")
+        fetch_collateral("http://127.0.0.1:1", b"no quote")
 
 
 def test_errors__each__is_fatal_but_for_what_may_come_back() -> None:
@@ -214,6 +214,6 @@ def test_quote__machine_and_parser__agree() -> None:
     parsed = Quote.parse(owner.quote(MEASURED, b"r" * 64))
     assert parsed.report.mr_config_id == MEASURED.mr_config_id
     assert parsed.report.rtmrs == MEASURED.rtmrs
-    assert quotes.certificate_id(owner.pck.public_bytes(Encoding.DER)) == quotes.certificate_id(
-        quotes.chain_der(parsed.pck_chain)[0]
+    assert certificate_id(owner.pck.public_bytes(Encoding.DER)) == certificate_id(
+        chain_der(parsed.pck_chain)[0]
     )

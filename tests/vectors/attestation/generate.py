@@ -17,7 +17,9 @@ from tee_simulator import collateral
 from tee_simulator.machine import Machine
 from tee_simulator.measurements import Measurements
 from tee_simulator.pki import TestPki
-from teetee import quotes
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_der, platform_id
+from teetee.quotes.claims import pck_facts, quote_hash
+from teetee.quotes.quote import Quote
 
 HERE = Path(__file__).parent
 
@@ -124,26 +126,26 @@ def _recorded_collateral(name: str) -> dict[str, Any]:
 
 
 def _contents(quote: bytes) -> dict[str, Any]:
-    parsed = quotes.parse(quote)
-    chain = quotes.certificate_chain_der(quote)
+    parsed = Quote.parse(quote)
+    chain = Quote.parse(quote).pck_chain_der()
     leaf, authority, _ = chain
-    pck_id = quotes.certificate_id(leaf)
+    pck_id = certificate_id(leaf)
     return {
         "core": _hex(parsed.core),
-        "quoteHash": _hex(quotes.quote_hash(parsed.core, quotes.pck_facts(*chain, index=1))),
+        "quoteHash": _hex(quote_hash(parsed.core, pck_facts(*chain, index=1))),
         "measurement": _hex(parsed.report.measurement),
         "reportData": _hex(parsed.report.report_data),
         "leaf": _hex(leaf),
         "pckId": _hex(pck_id),
-        "authorityId": _hex(quotes.certificate_id(authority)),
-        "platformId": _hex(quotes.platform_id(leaf)),
+        "authorityId": _hex(certificate_id(authority)),
+        "platformId": _hex(platform_id(leaf)),
     }
 
 
 def _processor_leaf() -> bytes:
     raw = (HERE / "quotes" / f"{SGX_QUOTE}.bin").read_bytes()
     size = int.from_bytes(raw[SGX_CHAIN_OFFSET - 4 : SGX_CHAIN_OFFSET], "little")
-    return quotes.chain_der(raw[SGX_CHAIN_OFFSET : SGX_CHAIN_OFFSET + size])[0]
+    return chain_der(raw[SGX_CHAIN_OFFSET : SGX_CHAIN_OFFSET + size])[0]
 
 
 def _scalar(key: ec.EllipticCurvePrivateKey) -> str:

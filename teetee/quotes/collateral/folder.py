@@ -22,7 +22,7 @@ import dcap_qvl
 from teetee.quotes.certificates import intel
 from teetee.quotes.certificates.issuers import common_name, issuer_of_crl, signer_of
 from teetee.quotes.certificates.pck_chain import pem
-from teetee.quotes.collateral.collateral import Collateral
+from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 from teetee.quotes.errors import (
     CertificateMalformed,

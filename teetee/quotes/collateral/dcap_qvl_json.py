@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a quote is checked against: TCB info, QE identity, CRLs and the chains that signed them."""
+"""Collateral (TCB info, QE identity, CRLs and their issuer chains) in dcap-qvl's JSON form."""
 
-import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Self
 
 import dcap_qvl
 from cryptography import x509
 
-from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
-from teetee.quotes.quote import Quote
-
-INTEL_PCS_URL: Final = dcap_qvl.INTEL_PCS_URL
+from teetee.quotes.errors import CollateralInvalid
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,24 +67,3 @@ class Collateral:
 
     def __repr__(self) -> str:
         return f"Collateral({len(self.json)} characters)"
-
-
-def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
-    """Collateral for the quote's platform from a PCCS, or from Intel's PCS.
-
-    Blocks, for up to some minutes; from asynchronous code call it in a thread. Raises
-    `QuoteMalformed`, `CollateralUnavailable`.
-    """
-    Quote.parse(quote)
-
-    async def fetch() -> dcap_qvl.QuoteCollateralV3:
-        return await dcap_qvl.get_collateral(pccs_url, quote)
-
-    try:
-        return Collateral.parse(asyncio.run(fetch()).to_json())
-    except (ValueError, OSError) as error:
-        raise CollateralUnavailable(pccs_url, _first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
