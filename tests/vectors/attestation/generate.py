@@ -13,10 +13,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tee_simulator import collateral
-from tee_simulator.machine import Machine
-from tee_simulator.measurements import Measurements
-from tee_simulator.pki import TestPki
+from tee_simulator.collateral import issue as collateral
+from tee_simulator.guest.machine import Machine
+from tee_simulator.guest.measurements import Measurements
+from tee_simulator.pki.pki import TestPki
 from teetee.quotes.certificates.pck_chain import certificate_id, chain_der, platform_id
 from teetee.quotes.claims import pck_facts, quote_hash
 from teetee.quotes.quote import Quote
