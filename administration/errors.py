@@ -14,8 +14,6 @@
         ├── SimulatedRootRefused   a root other than Intel's, where others trust the quotes
         ├── WiringWrong            the chain says something else than what was deployed
         ├── NotPublished           the explorer did not take a source
-        ├── DocumentInvalid        not an enrolment document
-        ├── QuoteOfAnotherRoot     its certificates chain to a root which is not trusted here
         ├── RoleMissing            the account may not do this
         ├── OperationUnknown       nothing is scheduled under that name
         ├── PolicyLoosened         what acts at once may only ask for more
@@ -147,23 +145,6 @@ class NotPublished(Fatal):
         super().__init__(
             f"Deployed and written down, but the sources of {', '.join(names)} are not published. "
             "Verify them at sourcify.dev by hand; do not deploy again."
-        )
-
-
-class DocumentInvalid(Fatal):
-    """Not an enrolment document."""
-
-    def __init__(self, path: str, rule: str) -> None:
-        super().__init__(f"{path} is no enrolment document: {rule}. Ask the enclave for a new one.")
-
-
-class QuoteOfAnotherRoot(Fatal):
-    """Its certificates chain to a root which is not trusted here."""
-
-    def __init__(self, expected: bytes, actual: bytes) -> None:
-        super().__init__(
-            f"The quote chains to the root 0x{actual.hex()}, and the contracts trust "
-            f"0x{expected.hex()}. Enrol an enclave which runs on this network's hardware."
         )
 
 

@@ -19,9 +19,9 @@ from ape.managers.project import ProjectManager
 from tee_simulator import TestPki
 from teetee.chain.deployment import Deployment
 from teetee.protocol.layers import LayerRange
-from teetee.quotes.claims import QuoteClaims
-from tests.contracts.collateral import bring_collateral, claims_of
-from tests.contracts.enclaves import MANIFEST, Enclave, write_json
+from tests.contracts.collateral import bring_collateral
+from tests.contracts.enclaves import MANIFEST, Enclave
+from tests.contracts.enrolment import EnrolledShard, enrol, enrolment_of
 from tests.contracts.scripts import Scripts
 
 DELAY = 3600
@@ -74,18 +74,6 @@ class House:
     verifier: ContractInstance
     certificates: ContractInstance
     manager: ContractInstance
-
-
-@dataclass(frozen=True)
-class EnrolledShard:
-    """A shard on chain and the enclave behind it."""
-
-    shard_id: int
-    enclave: Enclave
-    host: AccountAPI
-    identity_digest: bytes
-    claims: QuoteClaims
-    """What its recheck takes."""
 
 
 @pytest.fixture(scope="session")
@@ -182,58 +170,13 @@ def collateral(house: House, pki: TestPki, cast: Cast, chain: ChainManager) -> d
 
 
 @pytest.fixture(scope="session")
-def document_of(
-    house: House, chain: ChainManager, collateral: datetime
-) -> Callable[..., dict[str, Any]]:
-    """What an enclave answers to its host now."""
-
-    def document_of(
-        enclave: Enclave, host: AccountAPI, model_id: int, endpoint: str = "shard.example:7443"
-    ) -> dict[str, Any]:
-        block = chain.blocks.head
-        identity = enclave.identity(
-            chain_id=house.deployment.chain_id,
-            registry=house.deployment.registry,
-            host=host.address,
-            model_id=model_id,
-        )
-        return enclave.document(
-            identity,
-            block_number=int(block.number),
-            block_hash=bytes(block.hash),
-            payout=host.address,
-            endpoint=endpoint,
-        )
-
-    return document_of
-
-
-@pytest.fixture(scope="session")
 def path(
-    scripts: Scripts,
-    house: House,
-    cast: Cast,
-    model_id: int,
-    entry: Enclave,
-    last: Enclave,
-    document_of: Callable[..., dict[str, Any]],
-    folder: Path,
+    house: House, cast: Cast, model_id: int, entry: Enclave, last: Enclave, collateral: datetime
 ) -> tuple[EnrolledShard, EnrolledShard]:
-    """Two shards of two hosts, enrolled by the script: together they serve the whole model."""
+    """Two shards of two hosts: together they serve the whole model."""
 
-    def enrol(role: str, enclave: Enclave) -> EnrolledShard:
-        host = getattr(cast, role)
+    def enrolled(host: AccountAPI, enclave: Enclave) -> EnrolledShard:
         house.token.transfer(host, BOND, sender=cast.treasury)
-        document = document_of(enclave, host, model_id)
-        file = write_json(folder / f"{role}.json", document)
-        enrolled = scripts.facts("enroll_shard", "--document", str(file), account=cast.named(role))
-        shard = house.registry.shard(enrolled["shardId"])
-        return EnrolledShard(
-            enrolled["shardId"],
-            enclave,
-            host,
-            bytes(shard.identityDigest),
-            claims_of(bytes.fromhex(document["quote"][2:])),
-        )
+        return enrol(house, enclave, host, enrolment_of(house, enclave, host, model_id))
 
-    return enrol("entry_host", entry), enrol("last_host", last)
+    return enrolled(cast.entry_host, entry), enrolled(cast.last_host, last)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated enclaves of a four-layer model, and the documents by which their hosts enrol them."""
+"""Simulated enclaves of a four-layer model, and what their hosts enrol them with."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +27,16 @@ MANIFEST = ModelManifest(
 
 
 @dataclass(frozen=True)
+class Enrolment:
+    """The arguments of `ShardRegistry.enrol`, but for the PCK certificate's id."""
+
+    parameters: dict[str, Any]
+    quote: bytes
+    """As the guest agent gives it, with its certificates."""
+    signature: bytes
+
+
+@dataclass(frozen=True)
 class Enclave:
     """One simulated enclave, its keys, and what it serves."""
 
@@ -47,11 +56,19 @@ class Enclave:
         """What a model has to allow."""
         return Quote.parse(self.guest.get_quote(bytes(64))).report.measurement
 
-    def identity(
-        self, *, chain_id: int, registry: str, host: str, model_id: int
-    ) -> EnclaveIdentity:
-        """Who it is for one host at one registry."""
-        return EnclaveIdentity(
+    def enrolment(
+        self,
+        *,
+        chain_id: int,
+        registry: str,
+        host: str,
+        model_id: int,
+        block_number: int,
+        block_hash: bytes,
+        endpoint: str = "shard.example:7443",
+    ) -> Enrolment:
+        """For one host at one registry, which is also the payout address."""
+        identity = EnclaveIdentity(
             chain_id=chain_id,
             registry=registry,
             host=host,
@@ -61,42 +78,29 @@ class Enclave:
             slice_digest=MANIFEST.slice_digest(self.layers, self.is_entry),
             keyset=self.keys.keyset,
         )
-
-    def document(
-        self,
-        identity: EnclaveIdentity,
-        *,
-        block_number: int,
-        block_hash: bytes,
-        payout: str,
-        endpoint: str,
-    ) -> dict[str, Any]:
-        """Question and answer of `teetee-enrol/1`, as `enroll_shard --document` reads them."""
         digest = identity.identity_digest()
-        signature = sign_digest(
-            self.keys.signer,
-            enrolment_digest(
-                chain_id=identity.chain_id,
-                registry=identity.registry,
-                identity_digest=digest,
-                endpoint=endpoint,
-                payout=payout,
-                block_number=block_number,
-            ),
+        signed = enrolment_digest(
+            chain_id=chain_id,
+            registry=registry,
+            identity_digest=digest,
+            endpoint=endpoint,
+            payout=host,
+            block_number=block_number,
         )
-        quote = self.guest.get_quote(report_data(digest, block_number, block_hash))
-        return {
-            "blockNumber": block_number,
-            "blockHash": "0x" + block_hash.hex(),
+        parameters = {
+            "modelId": model_id,
+            "firstLayer": self.layers.first,
+            "endLayer": self.layers.end,
+            "isEntry": self.is_entry,
+            "signer": self.keys.keyset.signer,
+            "kem": self.keys.keyset.kem,
+            "tls": self.keys.keyset.tls,
             "endpoint": endpoint,
-            "payout": payout,
-            **identity.to_json(),
-            "quote": "0x" + quote.hex(),
-            "signature": "0x" + signature.to_bytes().hex(),
+            "payout": host,
+            "blockNumber": block_number,
         }
-
-
-def write_json(path: Path, value: dict[str, Any]) -> Path:
-    """The file that was written."""
-    path.write_text(json.dumps(value))
-    return path
+        return Enrolment(
+            parameters,
+            self.guest.get_quote(report_data(digest, block_number, block_hash)),
+            sign_digest(self.keys.signer, signed).to_rsv(),
+        )

@@ -11,7 +11,8 @@ from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlem
 from teetee.protocol.typed_data import keccak256
 
 if TYPE_CHECKING:
-    from tests.contracts.conftest import EnrolledShard, House
+    from tests.contracts.conftest import House
+    from tests.contracts.enrolment import EnrolledShard
 
 INPUT_CAP, OUTPUT_CAP = 64, 128
 WINDOW = 600

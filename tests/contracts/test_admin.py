@@ -23,7 +23,8 @@ import re
 import pytest
 from ape.managers.chain import ChainManager
 
-from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE, Cast, EnrolledShard, House
+from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE, Cast, House
+from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.scripts import Scripts
 
 OTHER = "0x" + "22" * 32

@@ -17,13 +17,8 @@ import pytest
 from ape.managers.project import ProjectManager
 
 from teetee.quotes.tcb_status import TcbStatus
-from tests.contracts.conftest import (
-    INPUT_PRICE,
-    OUTPUT_PRICE,
-    Cast,
-    EnrolledShard,
-    House,
-)
+from tests.contracts.conftest import INPUT_PRICE, OUTPUT_PRICE, Cast, House
+from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import INPUT_CAP, OUTPUT_CAP, ask, parameters_of
 from tests.contracts.scripts import Scripts
 

@@ -26,10 +26,10 @@ from tests.contracts.conftest import (
     OUTPUT_PRICE,
     ROYALTY_BPS,
     Cast,
-    EnrolledShard,
     House,
 )
 from tests.contracts.enclaves import LAYERS
+from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import (
     ANSWER,
     INPUT_CAP,

@@ -22,7 +22,8 @@ import pytest
 from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
-from tests.contracts.conftest import BOND, INPUT_PRICE, OUTPUT_PRICE, Cast, EnrolledShard, House
+from tests.contracts.conftest import BOND, INPUT_PRICE, OUTPUT_PRICE, Cast, House
+from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import INPUT_CAP, OUTPUT_CAP, WINDOW, ask, parameters_of
 from tests.contracts.scripts import Scripts
 

@@ -33,15 +33,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import ape
 import pytest
 from ape.managers.chain import ChainManager
+from ape.managers.project import ProjectManager
 
 from tee_simulator import TestPki
 from teetee.chain.types.shards import ShardStatus
 from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral, claims_of
-from tests.contracts.conftest import BOND, DELAY, Cast, EnrolledShard, House
-from tests.contracts.enclaves import Enclave, write_json
+from tests.contracts.conftest import BOND, DELAY, Cast, House
+from tests.contracts.enclaves import Enclave
+from tests.contracts.enrolment import EnrolledShard, enrol, enrolment_of
 from tests.contracts.scripts import Scripts
 
 GIVER, GUARDIAN = Cast.named("notice_giver"), Cast.named("guardian")
@@ -187,29 +190,27 @@ def test_policy__only_listed_platforms__evicts_who_is_on_another(
 
 
 def test_policy__only_listed_platforms__refuses_to_enrol_on_another(
-    scripts: Scripts,
     house: House,
     cast: Cast,
     folder: Path,
-    tmp_path: Path,
     pki: TestPki,
-    document_of: Callable[..., dict[str, Any]],
+    collateral: datetime,
+    project: ProjectManager,
     at_once: Act,
     with_notice: Act,
     model_id: int,
 ) -> None:
-    house.token.transfer(cast.last_host, BOND, sender=cast.treasury)
+    host = cast.last_host
+    house.token.transfer(host, BOND, sender=cast.treasury)
     spare = Enclave.start(folder, "unlisted", pki, LayerRange(2, 4))
-    document = document_of(spare, cast.last_host, model_id)
-    platform = "0x" + claims_of(bytes.fromhex(document["quote"][2:])).platform_id.hex()
-    file = write_json(tmp_path / "enrolment.json", document)
-    enrol = ["enroll_shard", "--document", str(file)]
+    enrolment = enrolment_of(house, spare, host, model_id)
+    platform = claims_of(enrolment.quote).platform_id
     at_once("tighten-policy", "--only-listed-platforms")
-    said = scripts.fail(*enrol, account=Cast.named("last_host"))
-    assert f"PlatformIsDenied(platformId={platform})" in said
-    with_notice("list-platform", platform)
-    enrolled = scripts.facts(*enrol, account=Cast.named("last_host"))
-    assert house.registry.isActive(enrolled["shardId"])
+    with ape.reverts(project.ShardRegistry.PlatformIsDenied, platformId=platform):
+        enrol(house, spare, host, enrolment)
+    with_notice("list-platform", "0x" + platform.hex())
+    enrolled = enrol(house, spare, host, enrolment)
+    assert house.registry.isActive(enrolled.shard_id)
 
 
 def test_deny_platform__of_a_shard__lets_anybody_evict_it(

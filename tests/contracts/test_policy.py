@@ -42,7 +42,8 @@ from web3 import HTTPProvider
 
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.quotes.tcb_status import TcbStatus
-from tests.contracts.conftest import DELAY, Cast, EnrolledShard, House
+from tests.contracts.conftest import DELAY, Cast, House
+from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.scripts import Scripts
 
 GIVER, GUARDIAN = Cast.named("notice_giver"), Cast.named("guardian")
