@@ -60,7 +60,7 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
   neighbours' commitments equal, the last one equal to what came back here. A path's first shard is
   the entry itself.
 * Path failures: StageFailed, StageSilent, LinkCongested (Retryable), PeerUnknown, StageMisbehaved
-  (Fatal; names hop and shard). Other Retryable: CacheFull, TooManyRuns, DeadlinePassed,
+  (Fatal; names hop and shard). Other Retryable: CacheFull, DeadlinePassed,
   EntryClosed. Other Fatal: PromptError and what derives from it, PathInvalid, RunCancelled.
 * `entry.measurements.cost(shard_id)` is what one more token would take over a shard, in seconds, by
   its answers to heartbeats: for whoever chooses paths.

@@ -117,7 +117,6 @@ class EntryService:
             directory=peers,
             settings=EntrySettings(
                 cache_bytes=settings.cache_bytes,
-                runs=settings.requests_at_once,
                 busy_wait_seconds=settings.busy_wait_seconds,
             ),
         )

@@ -45,7 +45,6 @@ class EntrySettings:
 
     cache_bytes: int = 1 << 30
     """For keys and values of all runs together."""
-    runs: int = 64
     rows: int = 128
     """Of one step, at most."""
     chunk: int = 64

@@ -7,7 +7,6 @@ This is the callers' side: each waits here for its answer, and for another path 
 """
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -31,7 +30,6 @@ from shard_runtime.errors import (
     PromptEmpty,
     RunCancelled,
     TokenUnknown,
-    TooManyRuns,
 )
 from shard_runtime.links.identity import StageIdentity
 from shard_runtime.links.peers import PeerDirectory, resolve_path
@@ -86,8 +84,6 @@ class Entry:
         self._tokenizer = tokenizer
         self._identity = identity
         self._directory = directory
-        self._settings = settings or EntrySettings()
-        self._callers = threading.BoundedSemaphore(self._settings.runs)
         self.measurements = Measurements(time.monotonic)
         """What whoever chooses paths may ask about the other shards."""
         self._engine = EntryEngine(
@@ -95,7 +91,7 @@ class Entry:
             identity=identity,
             links=links,
             directory=directory,
-            settings=self._settings,
+            settings=settings or EntrySettings(),
             measurements=self.measurements,
         )
 
@@ -142,7 +138,8 @@ class Entry:
         cancelled: Callable[[], bool] | None = None,
         deadline: float | None = None,
     ) -> Generation:
-        """Answer a prompt. Blocks; for any number of threads.
+        """Answer a prompt. Blocks; any number of threads may call it: how many run at the same time
+        is the caller's decision, and those whose cache does not fit yet wait here.
 
         paths: gives a path that begins with our own shard and has none of the shards it is told to
         avoid. It is asked at first, and again whenever a path broke: the answer then goes on where
@@ -151,7 +148,7 @@ class Entry:
         second. All four are called in this thread. deadline: on the clock of `time.monotonic`;
         with one, a request waits for a path while there is none, and without it fails.
 
-        Raises `PromptError`, `PathInvalid`, `RunCancelled`; `CacheFull`, `TooManyRuns`,
+        Raises `PromptError`, `PathInvalid`, `RunCancelled`; `CacheFull`,
         `DeadlinePassed`, `EntryClosed`; without a deadline also what `paths` raises and, when there
         is no path besides those that broke, the error of the last one.
         """
@@ -164,12 +161,7 @@ class Entry:
             context_length=self._shard.architecture.context_length,
         )
         caller = _Caller(on_text, on_failure, cancelled, deadline)
-        if not self._callers.acquire(blocking=False):
-            raise TooManyRuns(self._settings.runs)
-        try:
-            return self._answer(request, PathSearch(paths, self._identity.shard_id), salts, caller)
-        finally:
-            self._callers.release()
+        return self._answer(request, PathSearch(paths, self._identity.shard_id), salts, caller)
 
     def _answer(
         self, request: EntryRequest, search: PathSearch, salts: SaltOf, caller: _Caller

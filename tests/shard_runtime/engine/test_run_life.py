@@ -36,7 +36,6 @@ from shard_runtime.errors import (
     StageMisbehaved,
     StageSilent,
     TokenUnknown,
-    TooManyRuns,
 )
 from shard_runtime.links.frames import Hidden, Open, decode, encode
 from shard_runtime.links.memory_links import Tamper
@@ -250,27 +249,6 @@ def test_generate__entry_without_room__raises_cache_full(llama: ModelSource) -> 
             ring.ask(PROMPT)
         assert (raised.value.free, raised.value.budget) == (1000, 1000)
         assert raised.value.needed == (20 + 12 - 1) * 6 * 2 * 2 * 8 * 4
-
-
-def test_generate__more_at_once_than_admitted__raises_too_many_runs(llama: ModelSource) -> None:
-    inside, leave = threading.Event(), threading.Event()
-
-    def hold() -> bool:
-        inside.set()
-        return leave.wait(PATIENCE)
-
-    def ask() -> None:
-        with pytest.raises(RunCancelled):
-            ring.ask(PROMPT, 90, cancelled=hold)
-
-    with running(llama, 1, entry_settings=replace(QUICK_ENTRY, runs=1)) as ring:
-        other = threading.Thread(target=ask)
-        other.start()
-        assert inside.wait(PATIENCE)
-        with pytest.raises(TooManyRuns, match="1 requests are in work"):
-            ring.ask(PROMPT)
-        leave.set()
-        other.join()
 
 
 def test_stage__nothing_comes_for_an_open_run__gives_it_up(llama: ModelSource) -> None:
