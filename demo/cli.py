@@ -49,7 +49,7 @@ class TeeTeeCommand:
     def variables(self, wallet: Wallet | None = None) -> dict[str, str]:
         """What a person would export to use `teetee` here."""
         return {
-            "TEETEE_RPC": self.chain.url,
+            "TEETEE_RPC_URL": self.chain.url,
             "TEETEE_DEPLOYMENT": str(self.folders.deployment),
             "TEETEE_PCCS": self.collateral,
             "XDG_STATE_HOME": str(self.folders.wallet),

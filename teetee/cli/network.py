@@ -19,7 +19,7 @@ from teetee.client.verification.quote_check import (
 )
 from teetee.quotes.verification import INTEL_PCS_URL, ONLY_UP_TO_DATE
 
-# Public nodes: slow and limited, but there. TEETEE_RPC names a better one.
+# Public nodes: slow and limited, but there. TEETEE_RPC_URL names a better one.
 PUBLIC_NODES = {
     LOCAL_NETWORK: "http://127.0.0.1:8545",
     "base-sepolia": "https://sepolia.base.org",

@@ -30,8 +30,8 @@ RpcOption = Annotated[
     list[str] | None,
     typer.Option(
         "--rpc",
-        envvar="TEETEE_RPC",
-        help="The chain's JSON-RPC address; may be given twice, the second standing by.",
+        envvar="TEETEE_RPC_URL",
+        help="JSON-RPC URL of the chain's node; several (repeated or with commas) in order.",
         rich_help_panel="Connection",
     ),
 ]

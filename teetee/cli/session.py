@@ -76,7 +76,9 @@ def connection_settings(
     network: str | None, deployment: Path | None, rpc: list[str] | None
 ) -> ConnectionSettings:
     """From the options as typer gives them."""
-    return ConnectionSettings(network, deployment, tuple(rpc or ()))
+    # Commas, because the variable TEETEE_RPC_URL separates URLs so, for the enclave's process too.
+    urls = [url.strip() for given in rpc or () for url in given.split(",")]
+    return ConnectionSettings(network, deployment, tuple(url for url in urls if url))
 
 
 def with_session(function: Callable[..., None]) -> Callable[..., None]:

@@ -143,7 +143,7 @@ def test_ask__nothing_to_pay_with__names_what_is_missing(world: World, asking: A
 
 
 def test_ask__node_is_down__may_be_tried_again(world: World, asking: Asking) -> None:
-    nobody = {"TEETEE_RPC": f"http://127.0.0.1:{free_port()}"}
+    nobody = {"TEETEE_RPC_URL": f"http://127.0.0.1:{free_port()}"}
     said = world.command.attempt(
         "refused", "ask", "-", wallet=asking.wallet, given=b"Hello", more=nobody
     )
@@ -158,7 +158,7 @@ def test_ask__node_of_another_chain__is_refused(
         *("ask", "-"),
         wallet=asking.wallet,
         given=b"Hello",
-        more={"TEETEE_RPC": another_chain},
+        more={"TEETEE_RPC_URL": another_chain},
     )
     assert (said.status, said.error) == (FAILED, "WrongChain")
 

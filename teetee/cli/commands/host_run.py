@@ -62,10 +62,14 @@ def run(
         "TEETEE_LISTEN_HOST": listen,
         "TEETEE_LISTEN_PORT": port,
         "TEETEE_DATA_DIRECTORY": data,
+        "TEETEE_RPC_URL": ",".join(session.connection.urls),
+        "TEETEE_DEPLOYMENT": session.connection.path.resolve(),
     }
-    environment = enclave_environment(
-        os.environ, {**_chain(session), HOST_VARIABLE: _host(keystore)}, given
-    )
+    known = {
+        "TEETEE_CHAIN_ID": str(session.connection.load().chain_id),
+        HOST_VARIABLE: _host(keystore),
+    }
+    environment = enclave_environment(os.environ, known, given)
     arguments = [sys.executable, "-m", "oracle", "run"]
     if settings is not None:
         arguments += ["--settings", str(settings)]
@@ -82,15 +86,6 @@ def enclave_environment(
     environment = {**known, **present}
     environment |= {name: str(value) for name, value in given.items() if value is not None}
     return {name: value for name, value in environment.items() if name not in WITHHELD}
-
-
-def _chain(session: Session) -> dict[str, str]:
-    deployment = session.connection.load()
-    return {
-        "TEETEE_RPC_URL": session.connection.urls[0],
-        "TEETEE_CHAIN_ID": str(deployment.chain_id),
-        "TEETEE_DEPLOYMENT": str(session.connection.path.resolve()),
-    }
 
 
 def _host(path: Path | None) -> str:

@@ -34,7 +34,7 @@ def teetee(*arguments: str, env: Mapping[str, str] | None = None, given: str | N
     silenced = dict.fromkeys(
         (
             *("TEETEE_PRIVATE_KEY", "TEETEE_PASSPHRASE", "TEETEE_KEYSTORE", "TEETEE_NETWORK"),
-            *("TEETEE_DEPLOYMENT", "TEETEE_RPC", "TEETEE_PCCS", "TEETEE_DEBUG", "FORCE_COLOR"),
+            *("TEETEE_DEPLOYMENT", "TEETEE_RPC_URL", "TEETEE_PCCS", "TEETEE_DEBUG", "FORCE_COLOR"),
         )
     )
     result = CliRunner().invoke(
@@ -49,7 +49,7 @@ def at_lab(lab: Lab, folder: Path, account: Any = None) -> dict[str, str]:
     """The environment of a wallet at the lab's chain."""
     environment = {
         "TEETEE_DEPLOYMENT": str(lab.deployment_file),
-        "TEETEE_RPC": lab.chain.url,
+        "TEETEE_RPC_URL": lab.chain.url,
         "TEETEE_PCCS": lab.pccs_url,
         "XDG_STATE_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),

@@ -259,3 +259,14 @@ def test_run__settings_given__becomes_the_enclaves_process(
     assert environment["TEETEE_RPC_URL"] == lab.chain.url
     assert environment["TEETEE_IS_ENTRY"] == "true"
     assert "TEETEE_PRIVATE_KEY" not in environment
+
+
+def test_run__another_node_is_named__option_wins_over_the_variable(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments: list[dict[str, str]] = []
+    monkeypatch.setattr("os.execvpe", lambda _path, _arguments, given: environments.append(given))
+    env = at_lab(lab, tmp_path, lab.enclaves[0].host)
+    teetee("host", "run", "--rpc", "http://one.invalid, http://two.invalid", env=env)
+    [environment] = environments
+    assert environment["TEETEE_RPC_URL"] == "http://one.invalid,http://two.invalid"
