@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Promises about what people read.
+
+given a page of the documentation
+    it should keep its lines within 120 characters, code blocks aside
+    it should link only to files and headings that exist
+    it should name only files that exist
+given the pre-commit configuration
+    it should run every check of `make lint` and `make types`
+given what a newcomer looks for first
+    it should be there
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.source_tree import ROOT, relative, tracked_files
+
+MAX_LINE = 120
+LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+NAMED_FILE = re.compile(r"`(?P<path>[\w./-]+\.(?:py|sol|md|json|toml|h|cpp))`")
+# Benchmarks write tables as wide as they need; vectors name files of other projects.
+ELSEWHERE = ("benchmarks/results/", "tests/vectors/")
+PAGES = [
+    path
+    for path in tracked_files()
+    if path.suffix == ".md" and not relative(path).startswith(ELSEWHERE)
+]
+# A log keeps the names of its day.
+LOGS = ("CHANGELOG.md", "docs/decisions/")
+
+
+def lines_of(page: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines outside code blocks."""
+    fenced = False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not fenced and not line.startswith("    "):
+            yield number, line
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The fragments that GitHub gives a page's headings."""
+    headings = [line.lstrip("#").strip() for _, line in lines_of(page) if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def links_of(page: Path) -> list[str]:
+    found = (match["target"] for _, line in lines_of(page) for match in LINK.finditer(line))
+    return [target for target in found if "://" not in target]
+
+
+def is_broken(page: Path, target: str) -> bool:
+    path, _, fragment = target.partition("#")
+    file = (page.parent / path).resolve() if path else page
+    if not file.exists():
+        return True
+    return bool(fragment) and fragment not in anchors_of(file)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_page__every_line__fits_a_window(page: Path) -> None:
+    if relative(page).startswith(LOGS):
+        pytest.skip("a log keeps its lines")
+    too_long = {number: len(line) for number, line in lines_of(page) if len(line) > MAX_LINE}
+    assert not too_long
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_page__every_link__leads_somewhere(page: Path) -> None:
+    assert not [target for target in links_of(page) if is_broken(page, target)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_page__every_file_it_names__exists(page: Path) -> None:
+    if relative(page).startswith(LOGS):
+        pytest.skip("a log keeps the names of its day")
+    known = {relative(path) for path in tracked_files()}
+    named = {match["path"] for _, line in lines_of(page) for match in NAMED_FILE.finditer(line)}
+    unknown = {
+        name
+        for name in named
+        if not any(path == name or path.endswith("/" + name) for path in known)
+        and name not in MADE_BY_COMMANDS
+    }
+    assert not unknown
+
+
+# Files that commands write, or that a reader brings.
+MADE_BY_COMMANDS = {
+    "base-sepolia.json",
+    "app-compose.json",
+    "manifest.json",
+    "hosts.json",
+    "config.json",
+    "tokenizer.json",
+    "tcb_info.json",
+    "qe_identity.json",
+    "build/demo.json",
+    "build/deployments/base-local.json",
+    "deployments/base-sepolia.json",
+}
+
+
+def test_pre_commit__runs__what_lint_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    recipe = re.search(r"^lint:.*\n(?P<lines>(?:\t.+\n)+)", makefile, re.MULTILINE)
+    assert recipe is not None
+    commands = [line.split() for line in recipe["lines"].splitlines()]
+    missing = [
+        " ".join(words)
+        for words in commands
+        if not all(word in hooks for word in words[:2] if not word.startswith("'"))
+    ]
+    assert not missing
+    assert ".venv/bin/mypy" in hooks
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md", "docs/extending.md"]
+)
+def test_repository__for_newcomers__has(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8").strip()
