@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.say("interrupted; everything was stopped", "yellow")
         return SIGNALLED + interrupted.number
     except TeeTeeError as error:
-        report.error = {"name": type(error).__name__, "message": str(error)}
+        report.error = {"name": error.error_name, "message": str(error)}
         console.say(f"error: {error}", "bold red")
     except Exception as error:
         # A fault of ours; a foreign error's text could hold anything, so the report has its class.

@@ -36,6 +36,11 @@ a key: what is wrong is named by field and rule. Every message says what to do n
 class TeeTeeError(Exception):
     """The root. The first argument is the whole message, for people."""
 
+    @property
+    def error_name(self) -> str:
+        """For programs and logs: the class, or the custom error that a contract refused with."""
+        return type(self).__name__
+
 
 class Retryable(TeeTeeError):
     """The same call may succeed later, unchanged."""

@@ -86,10 +86,9 @@ FACTS: Mapping[str, Check] = {
 def _error_facts(error: object) -> dict[str, str]:
     if not isinstance(error, BaseException):
         return {"error": WITHHELD}
-    facts = {"error": type(error).__name__}
     if isinstance(error, TeeTeeError):
-        facts["detail"] = str(error)[:_ERROR_CHARACTERS]
-    return facts
+        return {"error": error.error_name, "detail": str(error)[:_ERROR_CHARACTERS]}
+    return {"error": type(error).__name__}
 
 
 def keep_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

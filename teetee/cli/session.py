@@ -122,7 +122,7 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
     try:
         action()
     except TeeTeeError as error:
-        _report(printer, type(error).__name__, str(error), isinstance(error, Retryable))
+        _report(printer, error.error_name, str(error), isinstance(error, Retryable))
         raise typer.Exit(TEMPORARY if isinstance(error, Retryable) else FAILED) from None
     except KeyboardInterrupt:
         _report(printer, "Interrupted", "Interrupted.", True)

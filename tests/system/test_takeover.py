@@ -14,12 +14,13 @@ given a request whose recipients are all gone
 import pytest
 
 from demo.world import World
-from teetee.chain.contract_errors import RecipientInactive, RefundTooEarly
+from teetee.chain.contract_errors import RefundTooEarly
 from teetee.chain.types.requests import Refunded, RequestStatus
 from teetee.client.requests.await_answer import Answered, GivenBack
 from teetee.client.requests.request_spec import Question
 from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
+from tests.teetee.chain.refusals import refused_with
 
 pytestmark = pytest.mark.system
 
@@ -78,7 +79,7 @@ def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
     asking.client.finish(opened)
 
     assert not registry.is_active(primary)
-    with pytest.raises(RecipientInactive):
+    with refused_with("RecipientInactive"):
         asking.contracts.connection.simulate(
             asking.permitted(asking.parameters(recipients=(primary,))), asking.wallet.address
         )

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 
 from teetee.chain.calldata import Call
 from teetee.chain.connection import Block
-from teetee.chain.contract_errors import JUDGED_BY_COLLATERAL
+from teetee.chain.contract_errors import PlatformRefused
 from teetee.chain.contracts.registry import Enrolment
 from teetee.chain.transactions.sender import Sender, Sent
 from teetee.chain.types.shards import Shard
@@ -244,7 +244,7 @@ class Hosting:
         """Where newer collateral could turn the verdict, that is brought, and the call repeated."""
         try:
             return [(name, self._sender.send(call))]
-        except JUDGED_BY_COLLATERAL:
+        except PlatformRefused:
             brought = self._bring_collateral(proven)
             if not brought:
                 raise

@@ -21,10 +21,6 @@ from eth_utils.crypto import keccak
 
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import (
-    EnrolmentNotSigned,
-    NotTheHost,
-    ShardStillFit,
-    SignerAlreadyEnrolled,
     UnknownShard,
 )
 from teetee.chain.contracts.registry import Registry
@@ -34,6 +30,7 @@ from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.path import choose_path
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, CHAIN_ID, UNBONDING_PERIOD
+from tests.teetee.chain.refusals import refused_with
 from tests.teetee.chain.rpc_proxy import FORWARD, node
 from tests.teetee.chain.world import (
     EVALUATION_NUMBER,
@@ -160,7 +157,7 @@ def test_active_shards__one_retired__leaves_the_others(world: World, network: Ne
 def test_active_shards__attestation_expired__are_none_and_can_be_evicted(
     world: World, network: Network
 ) -> None:
-    with pytest.raises(ShardStillFit):
+    with refused_with("ShardStillFit"):
         world.sender(network.tail.host).send(world.registry.evict(network.tail.shard_id))
     world.chain.pass_time(ATTESTATION_PERIOD + 1)
     assert world.registry.active_shards(network.model_id) == ()
@@ -203,7 +200,7 @@ def test_was_measurement_allowed__withdrawn_later__depends_on_the_block(
 
 def test_retire__by_a_stranger__is_refused_by_name(world: World, network: Network) -> None:
     stranger = world.account("stranger")
-    with pytest.raises(NotTheHost) as refused:
+    with refused_with("NotTheHost") as refused:
         world.sender(stranger).send(world.registry.retire(network.entry.shard_id))
     assert refused.value.arguments["caller"] == stranger.address
 
@@ -211,9 +208,9 @@ def test_retire__by_a_stranger__is_refused_by_name(world: World, network: Networ
 def test_enrol__twice_or_signed_by_another__is_refused_by_name(
     world: World, network: Network
 ) -> None:
-    with pytest.raises(SignerAlreadyEnrolled):
+    with refused_with("SignerAlreadyEnrolled"):
         world.enrol_again(network.entry)
-    with pytest.raises(EnrolmentNotSigned):
+    with refused_with("EnrolmentNotSigned"):
         world.enrol(network.model_id, 4, 6, signed_by=world.account("stranger"))
 
 

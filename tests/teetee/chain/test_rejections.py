@@ -3,13 +3,12 @@
 
 given revert data
     when it is a custom error of one of the contracts
-        it should be the class of its name, with its arguments by name
-    when nobody decides on that error
-        it should be the general class
+        it should carry its name, with its arguments by name
+        it should be of its class, where product code catches one
     when it is Solidity's own, unknown, cut or empty
         it should still be a refusal
-given the named classes
-    each should be an error that a contract can really raise, and say what to do next
+given the custom errors of the committed ABIs
+    each should have a sentence that says what to do next, and no other error should have one
 """
 
 import pytest
@@ -20,12 +19,12 @@ from hypothesis import strategies as st
 
 from teetee.chain.abi import error_types
 from teetee.chain.contract_errors import (
-    NAMED,
     ContractRejected,
+    PlatformRefused,
     RequestNotOpen,
-    TokenAllowanceTooLow,
     decode_rejection,
 )
+from teetee.chain.next_steps import NEXT_STEPS
 
 
 def data_of(signature: str, *values: object) -> bytes:
@@ -45,11 +44,11 @@ def test_decode__address_argument__is_checksummed() -> None:
     error = decode_rejection(
         data_of("TokenAllowanceTooLow(address,uint256,uint256)", address, 1, 2)
     )
-    assert type(error) is TokenAllowanceTooLow
+    assert error.name == "TokenAllowanceTooLow"
     assert error.arguments["requester"] == "0x60B50f9DFb195eb858ec09a4657030558f33CEbb"
 
 
-def test_decode__error_that_nobody_decides_on__is_general_by_name() -> None:
+def test_decode__error_without_a_class__is_general_by_name() -> None:
     error = decode_rejection(data_of("NoLayers()"))
     assert (type(error), error.name, error.arguments) == (ContractRejected, "NoLayers", {})
 
@@ -80,9 +79,26 @@ def test_decode__any_bytes__is_a_refusal(data: bytes) -> None:
     assert isinstance(decode_rejection(data), ContractRejected)
 
 
-def test_named__every_class__is_an_error_of_a_contract_and_says_what_to_do() -> None:
-    raised = {error.name for error in error_types().values()}
-    assert set(NAMED) <= raised
-    for named in NAMED.values():
-        assert named.next_step != ContractRejected.next_step
-        assert named.next_step.endswith(".")
+@pytest.mark.parametrize(
+    "data",
+    [
+        data_of("CollateralMissing(bytes6,uint256)", bytes(6), 18),
+        data_of("TcbStatusRefused(bytes32,uint8)", bytes(32), 7),
+        data_of("TcbRefused(uint8)", 9),
+    ],
+    ids=["no collateral", "status", "revoked"],
+)
+def test_decode__refusal_that_newer_collateral_may_lift__is_of_one_class(data: bytes) -> None:
+    assert type(decode_rejection(data)) is PlatformRefused
+
+
+def test_next_steps__every_custom_error_of_the_abis__has_one() -> None:
+    names = {error.name for error in error_types().values()}
+    assert set(NEXT_STEPS) == names
+    assert all(sentence.endswith(".") for sentence in NEXT_STEPS.values())
+
+
+def test_message__of_a_custom_error__ends_with_its_next_step() -> None:
+    error = ContractRejected("ShardStillFit", {"shardId": 3})
+    assert str(error) == "The contract refused: ShardStillFit(shardId=3). Leave the shard alone."
+    assert error.error_name == "ShardStillFit"

@@ -28,12 +28,13 @@ import pytest
 from web3.types import TxReceipt
 
 from teetee.chain.connection import Connection
-from teetee.chain.contract_errors import ERC20InsufficientBalance, RequestNotOpen
+from teetee.chain.contract_errors import RequestNotOpen
 from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnconfirmed
 from teetee.chain.transactions.fee_policy import SendingRules
 from teetee.chain.transactions.sender import Sender
 from teetee.protocol.identifiers import RequestId
 from tests.teetee.chain.local_chain import CHAIN_ID, TEE
+from tests.teetee.chain.refusals import refused_with
 from tests.teetee.chain.rpc_proxy import FORWARD, HttpAnswer, node
 from tests.teetee.chain.world import Network, World
 
@@ -86,7 +87,7 @@ def test_send__call_that_would_be_refused__raises_and_sends_nothing(
     world: World, network: Network
 ) -> None:
     holder = world.account("holder", tokens=3)
-    with pytest.raises(ERC20InsufficientBalance) as refused:
+    with refused_with("ERC20InsufficientBalance") as refused:
         world.sender(holder).send(world.token.transfer(world.deployment.escrow, 5))
     assert refused.value.arguments == {"sender": holder.address, "balance": 3, "needed": 5}
     assert world.chain.web3.eth.get_transaction_count(holder.address) == 0

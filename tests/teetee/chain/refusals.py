@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asserting which custom error a contract refused with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from teetee.chain.contract_errors import ContractRejected
+
+
+@contextmanager
+def refused_with(name: str) -> Iterator[pytest.ExceptionInfo[ContractRejected]]:
+    """As `pytest.raises`, for the custom error of that name."""
+    with pytest.raises(ContractRejected) as refused:
+        yield refused
+    assert refused.value.name == name
