@@ -46,7 +46,7 @@ teetee.errors.Fatal
 └── CheckFailed             a process that `check` started gave up
 """
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from teetee.errors import Fatal, Retryable
 
 
@@ -103,10 +103,10 @@ class TooManyRuns(Retryable):
 class StageFailed(Retryable):
     """A stage of the path gave up the run for a passing reason."""
 
-    def __init__(self, hop: int, shard_id: int, fault: Fault) -> None:
-        self.hop, self.shard_id, self.fault = hop, shard_id, fault
+    def __init__(self, hop: int, shard_id: int, reason: AbortReason) -> None:
+        self.hop, self.shard_id, self.reason = hop, shard_id, reason
         super().__init__(
-            f"Stage {hop} (shard {shard_id}) gave up the request: {fault.name}. "
+            f"Stage {hop} (shard {shard_id}) gave up the request: {reason.name}. "
             "Try again later, or on a path without it."
         )
 
@@ -307,8 +307,8 @@ class PathInvalid(Fatal):
 class FrameInvalid(Fatal):
     """Bytes that are not a frame, or not the one that is due."""
 
-    def __init__(self, rule: str, fault: Fault = Fault.FRAME_INVALID) -> None:
-        self.rule, self.fault = rule, fault
+    def __init__(self, rule: str, reason: AbortReason = AbortReason.FRAME_INVALID) -> None:
+        self.rule, self.reason = rule, reason
         super().__init__(f"The frame {rule}. The run it names is given up.")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NewType
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.receipt_encoding import RECEIPT_BYTES, decode_receipts, encode_receipts
 from teetee.errors import FieldInvalid
@@ -126,9 +126,9 @@ class Abort:
     """The run is given up: by the entry to every stage, or by a stage to the entry."""
 
     place: Place
-    fault: Fault
+    reason: AbortReason
     stage: int
-    """The stage to which the fault is put down."""
+    """The stage that caused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,8 @@ def encode(frame: Frame) -> bytes:
         receipts = encode_receipts(frame.receipts)
         return b"".join((_start(Kind.FINISH), _place(frame.place), head, receipts))
     if isinstance(frame, Abort):
-        fault = _ABORT.pack(frame.fault, frame.stage)
-        return b"".join((_start(Kind.ABORT), _place(frame.place), fault))
+        reason = _ABORT.pack(frame.reason, frame.stage)
+        return b"".join((_start(Kind.ABORT), _place(frame.place), reason))
     if isinstance(frame, Heartbeat):
         return _start(Kind.HEARTBEAT) + _HEARTBEAT.pack(frame.number, frame.shard_id)
     load = frame.load
@@ -313,8 +313,8 @@ def _decode_finish(rest: memoryview) -> Finish:
 
 
 def _decode_abort(rest: memoryview) -> Abort:
-    fault, stage = _ABORT.unpack(rest[_PLACE.size :])
-    return Abort(_place_at(rest, 0), Fault(fault), stage)
+    reason, stage = _ABORT.unpack(rest[_PLACE.size :])
+    return Abort(_place_at(rest, 0), AbortReason(reason), stage)
 
 
 def _decode_heartbeat(rest: memoryview) -> Heartbeat:

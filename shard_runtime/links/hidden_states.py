@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.frames import Hidden, Segment
 
@@ -36,4 +36,4 @@ def of_segments(frame: Hidden, width: int) -> Iterator[tuple[Segment, torch.Tens
 def check_finite(rows: torch.Tensor) -> None:
     """Raises `FrameInvalid` for numbers that are not finite: one run's rows, one run's fault."""
     if not np.isfinite(rows.numpy()).all():
-        raise FrameInvalid("has numbers that are not finite", Fault.NOT_FINITE)
+        raise FrameInvalid("has numbers that are not finite", AbortReason.NOT_FINITE)

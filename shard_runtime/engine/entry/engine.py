@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.batch import Span
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.computing import Part, compute
@@ -168,7 +168,7 @@ class EntryEngine:
                 self._end_silent()
             except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
                 _log.error("a step failed", extra={"kind": type(error).__name__})
-                self._runs.fail_all(StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
+                self._runs.fail_all(StageFailed(0, self._identity.shard_id, AbortReason.INTERNAL))
         self._runs.fail_all(EntryClosed())
 
     def _take_events(self) -> Sequence[EntryRun] | None:
@@ -274,7 +274,7 @@ class EntryEngine:
         onward = OutgoingRows(self._shard.architecture.hidden_size)
         for (run, part), hidden in zip(batch, computed, strict=True):
             if hidden is None:
-                self._runs.fail(run, StageFailed(0, self._identity.shard_id, Fault.INTERNAL))
+                self._runs.fail(run, StageFailed(0, self._identity.shard_id, AbortReason.INTERNAL))
                 continue
             data = activations.to_bytes(hidden)
             segment = run.leave(part.span.first, part.span.rows, data)

@@ -7,7 +7,7 @@ touched.
 
 import torch
 
-from shard_runtime.engine.abort_mapping import error_of
+from shard_runtime.engine.abort_mapping import error_for
 from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.entry.runs import EntryRuns
 from shard_runtime.errors import FrameInvalid, StageMisbehaved
@@ -61,7 +61,7 @@ class EntryIntake:
         self, sender: bytes, run: EntryRun, frame: Frame
     ) -> tuple[EntryRun, Finish] | None:
         if isinstance(frame, Abort):
-            self._runs.fail(run, error_of(frame, run.path))
+            self._runs.fail(run, error_for(frame, run.path))
             return None
         if sender != run.last_tls:
             return None

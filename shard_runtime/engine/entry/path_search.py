@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import (
     LinkCongested,
     PeerUnknown,
@@ -33,7 +33,7 @@ _FIRST_SECONDS = 1.0
 _LONGEST_SECONDS = 30.0
 _FULL_SECONDS = 0.25
 _LONGEST_FULL_SECONDS = 2.0
-_FULL = frozenset({Fault.CACHE_FULL, Fault.TOO_MANY_RUNS})
+_FULL = frozenset({AbortReason.CACHE_FULL, AbortReason.TOO_MANY_RUNS})
 
 
 def fixed_path(path: Sequence[ShardId]) -> ChoosePath:
@@ -83,7 +83,7 @@ class PathSearch:
 
 def is_full(error: PathFailure) -> bool:
     """Whether a shard had no room, and nothing else was wrong."""
-    return isinstance(error, StageFailed) and error.fault in _FULL
+    return isinstance(error, StageFailed) and error.reason in _FULL
 
 
 def blamed_for(error: PathFailure) -> frozenset[ShardId]:

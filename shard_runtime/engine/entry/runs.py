@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.kv_cache import Room
 from shard_runtime.engine.entry.heartbeats import Heartbeats
 from shard_runtime.engine.entry.run import EntryRun
@@ -112,7 +112,7 @@ class EntryRuns:
     def _end_all(self, runs: Sequence[EntryRun], error: Exception) -> None:
         if not isinstance(error, TeeTeeError):  # its message may hold content
             _log.error("a run failed", extra={"kind": type(error).__name__})
-            error = StageFailed(0, self._ours, Fault.INTERNAL)
+            error = StageFailed(0, self._ours, AbortReason.INTERNAL)
         for run in runs:
             self.fail(run, error)
 
@@ -138,7 +138,7 @@ class EntryRuns:
             hop = run.path.index(shard_id)
             self.fail(
                 run,
-                StageFailed(hop, shard_id, Fault.LINK_LOST)
+                StageFailed(hop, shard_id, AbortReason.LINK_LOST)
                 if silent_seconds is None
                 else StageSilent((shard_id,), silent_seconds),
             )
@@ -166,6 +166,8 @@ class EntryRuns:
 
     def _tell(self, shard_id: ShardId, run: EntryRun) -> None:
         try:
-            self._links.send(shard_id, encode(Abort(Place(run.id, 0, 0, 0), Fault.CANCELLED, 0)))
+            self._links.send(
+                shard_id, encode(Abort(Place(run.id, 0, 0, 0), AbortReason.CANCELLED, 0))
+            )
         except LinkCongested:
             _log.warning("a stage does not read and is not told", extra={"shard": shard_id})

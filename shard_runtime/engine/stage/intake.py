@@ -5,9 +5,9 @@ receipts are signed. What is not due, or comes from whom it is not due, ends its
 
 import logging
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.shard import Shard
-from shard_runtime.engine.abort_mapping import fault_of
+from shard_runtime.engine.abort_mapping import reason_for
 from shard_runtime.engine.receipts import RunBinding, check_commitment, check_receipt, sign_receipt
 from shard_runtime.engine.scheduler import Scheduler
 from shard_runtime.engine.stage.run import StageRun
@@ -113,16 +113,16 @@ class StageIntake:
                 self._links.send(run.next_shard, encode(onward))
         except PeerUnknown as error:
             # Whoever is not active is in the way, not we who say so.
-            self._refuse(frame, Fault.PATH_INVALID, frame.path.index(ShardId(error.shard_id)))
+            self._refuse(frame, AbortReason.PATH_INVALID, frame.path.index(ShardId(error.shard_id)))
         except Exception as error:  # noqa: BLE001 - as above
-            self._refuse(frame, *fault_of(error, frame.place.hop))
+            self._refuse(frame, *reason_for(error, frame.place.hop))
 
-    def _refuse(self, frame: Open, fault: Fault, stage: int) -> None:
+    def _refuse(self, frame: Open, reason: AbortReason, stage: int) -> None:
         self._runs.end(frame.place.run)
-        self._runs.tell(frame.path[0], frame.place.run, fault, stage)
+        self._runs.tell(frame.path[0], frame.place.run, reason, stage)
 
     def _bind(self, sender: bytes, frame: Open) -> RunBinding:
-        """Whether the run may be opened here, by this sender. Raises what `fault_of` knows."""
+        """Whether the run may be opened here, by this sender. Raises what `reason_for` knows."""
         architecture, hop = self._shard.architecture, frame.place.hop
         if (frame.place.sequence, frame.place.first_position) != (0, 0):
             raise FrameInvalid("opens a run elsewhere than at its beginning")

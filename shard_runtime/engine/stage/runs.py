@@ -4,9 +4,9 @@
 import logging
 import time
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.kv_cache import Room
-from shard_runtime.engine.abort_mapping import fault_of
+from shard_runtime.engine.abort_mapping import reason_for
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.engine.scheduler import Scheduler
 from shard_runtime.engine.stage.heartbeat_responder import StagePulse
@@ -55,23 +55,23 @@ class StageRuns:
     def give_up(self, run: StageRun, error: Exception) -> None:
         """It cannot go on, for that reason."""
         _log.warning("a run was given up", extra={"kind": type(error).__name__})
-        self.surrender(run, *fault_of(error, run.hop))
+        self.surrender(run, *reason_for(error, run.hop))
 
-    def surrender(self, run: StageRun, fault: Fault, stage: int) -> None:
+    def surrender(self, run: StageRun, reason: AbortReason, stage: int) -> None:
         """End it, and say whose fault it was."""
         self.end(run.id)
-        self.tell(run.entry, run.id, fault, stage)
+        self.tell(run.entry, run.id, reason, stage)
 
-    def surrender_all(self, fault: Fault) -> None:
+    def surrender_all(self, reason: AbortReason) -> None:
         """What happened is our fault, and no one run's."""
         for run in self._table:
-            self.surrender(run, fault, run.hop)
+            self.surrender(run, reason, run.hop)
 
     def without(self, shard_id: ShardId) -> None:
         """A shard is gone: so are the runs that go on to it, or belong to it."""
         for run in self._table:
             if run.next_shard == shard_id:
-                self.surrender(run, Fault.LINK_LOST, run.hop + 1)
+                self.surrender(run, AbortReason.LINK_LOST, run.hop + 1)
             elif run.entry == shard_id:
                 self.end(run.id)
 
@@ -82,11 +82,11 @@ class StageRuns:
         for run in self._table:
             heard_at = max(run.used_at, pulse.heard_at(run.entry_tls))
             if now - run.used_at > idle_seconds or now - heard_at > entry_silent_seconds:
-                self.surrender(run, Fault.IDLE, run.hop - 1)
+                self.surrender(run, AbortReason.IDLE, run.hop - 1)
 
-    def tell(self, entry: ShardId, run: RunId, fault: Fault, stage: int) -> None:
+    def tell(self, entry: ShardId, run: RunId, reason: AbortReason, stage: int) -> None:
         """The entry tells the other stages."""
         try:
-            self._links.send(entry, encode(Abort(Place(run, 0, 0, 0), fault, stage)))
+            self._links.send(entry, encode(Abort(Place(run, 0, 0, 0), reason, stage)))
         except LinkCongested:
             _log.warning("an entry does not read and is not told", extra={"shard": entry})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.batch import Span
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.computing import Part, compute
@@ -144,7 +144,7 @@ class Stage:
                 self._end_idle()
             except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
                 _log.error("a step failed", extra={"kind": type(error).__name__})
-                self._runs.surrender_all(Fault.INTERNAL)
+                self._runs.surrender_all(AbortReason.INTERNAL)
         self._runs.end_all()
 
     def _take_events(self) -> Sequence[StageRun] | None:
@@ -221,7 +221,7 @@ class Stage:
         onward = OutgoingRows(self._shard.architecture.hidden_size)
         for (run, part), hidden in zip(batch, computed, strict=True):
             if hidden is None:
-                self._runs.surrender(run, Fault.INTERNAL, run.hop)
+                self._runs.surrender(run, AbortReason.INTERNAL, run.hop)
                 continue
             data = activations.to_bytes(hidden)
             onward.add(run.next_shard, run.leave(part.span.rows, data), data)

@@ -31,7 +31,7 @@ from oracle.inference.live_text import LiveTexts
 from oracle.process.logs import open_log
 from oracle.records import Answered, Opening, Refused
 from oracle.request.answering import Answering
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.engine.entry.generation import Generation
 from shard_runtime.engine.entry.path_search import PATH_FAILURES, PathFailure, blamed_for
 from shard_runtime.errors import (
@@ -260,7 +260,7 @@ def test_make__model_cannot_read_so_much__refuses(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        pytest.param(StageFailed(1, REPLICA, Fault.LINK_LOST), id="stage failed"),
+        pytest.param(StageFailed(1, REPLICA, AbortReason.LINK_LOST), id="stage failed"),
         pytest.param(StageMisbehaved(1, REPLICA, "lied"), id="stage misbehaved"),
         pytest.param(StageSilent((REPLICA,), 60.0), id="stage silent"),
         pytest.param(PeerUnknown(REPLICA), id="peer gone"),
@@ -289,7 +289,9 @@ def test_make__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_pat
     [
         pytest.param(StageSilent((REPLICA,), 1.2), DeclineReason.NO_PATH, id="stage silent"),
         pytest.param(
-            StageFailed(1, REPLICA, Fault.CACHE_FULL), DeclineReason.OVERLOADED, id="stage full"
+            StageFailed(1, REPLICA, AbortReason.CACHE_FULL),
+            DeclineReason.OVERLOADED,
+            id="stage full",
         ),
     ],
 )
@@ -340,7 +342,7 @@ def test_make__whatever_comes_out__no_text_is_kept_or_shown(desk: Desk) -> None:
     made = desk.make(opening())
     assert desk.texts.find(NUMBER) is None
     assert CANARY not in repr(made) + str(made.to_json())
-    desk.entry.plan = [StageFailed(1, REPLICA, Fault.INTERNAL), ValueError("unexpected")]
+    desk.entry.plan = [StageFailed(1, REPLICA, AbortReason.INTERNAL), ValueError("unexpected")]
     with pytest.raises(ValueError, match="unexpected"):
         desk.make(opening())
     assert desk.texts.find(NUMBER) is None

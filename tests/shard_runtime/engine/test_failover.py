@@ -37,7 +37,7 @@ from typing import Any
 import pytest
 
 from shard_runtime import Generation, ModelSource
-from shard_runtime.abort_reason import Fault as Reason
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.engine.entry.generation import PathChange
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.path_search import PathFailure
@@ -270,7 +270,7 @@ def test_generate__no_replica_and_no_deadline__raises_what_broke_the_path(
     with running(spoken, STAGES, entry_settings=SETTINGS, tamper=fault) as ring:
         with brought_back(ring, fault), pytest.raises(StageFailed) as raised:
             ask(ring, [], deadline=None)
-        assert (raised.value.shard_id, raised.value.fault) == (2, Reason.LINK_LOST)
+        assert (raised.value.shard_id, raised.value.reason) == (2, AbortReason.LINK_LOST)
 
 
 def test_generate__both_replicas_struck_one_after_the_other__changes_twice(

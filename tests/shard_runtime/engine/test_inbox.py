@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.engine.inbox import Arrived, Inbox, PeerLost
 from shard_runtime.links.frames import Abort, Hidden, Place, RunId, Segment, encode
 from teetee.protocol.identifiers import ShardId
@@ -22,7 +22,7 @@ from teetee.protocol.identifiers import ShardId
 PATIENCE = 10.0
 PLACE = Place(RunId(bytes(16)), 0, 0, 0)
 FRAME = encode(Hidden((Segment(PLACE, 1),), 8, memoryview(bytes(32))))
-ABORT = encode(Abort(PLACE, Fault.CANCELLED, 0))
+ABORT = encode(Abort(PLACE, AbortReason.CANCELLED, 0))
 
 
 def test_take__frames_aborts_and_losses__gives_the_urgent_first() -> None:

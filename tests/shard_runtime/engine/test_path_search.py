@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.engine.entry.path_search import PathFailure, PathSearch, blamed_for, fixed_path
 from shard_runtime.errors import (
     LinkCongested,
@@ -30,7 +30,7 @@ from teetee.errors import Retryable
 from teetee.protocol.identifiers import ShardId
 
 OURS, FIRST, SECOND = ShardId(1), ShardId(2), ShardId(3)
-LOST = StageFailed(1, FIRST, Fault.LINK_LOST)
+LOST = StageFailed(1, FIRST, AbortReason.LINK_LOST)
 
 
 class Chooser:
@@ -65,7 +65,7 @@ def test_path__after_failures__avoids_longer_each_time() -> None:
 def test_path__shard_had_no_room__comes_back_soon_every_time() -> None:
     search, now = PathSearch(Chooser(), OURS), 0.0
     for seconds in (0.25, 0.5, 1.0, 2.0, 2.0):
-        search.failed(StageFailed(1, FIRST, Fault.CACHE_FULL), now)
+        search.failed(StageFailed(1, FIRST, AbortReason.CACHE_FULL), now)
         assert search.path(now + seconds - 0.01) == (OURS, SECOND)
         now += seconds
         assert search.path(now) == (OURS, FIRST)
@@ -96,7 +96,7 @@ def test_blamed_for__any_failure__names_its_shards(
 
 def test_failed__by_our_own_doing__raises() -> None:
     search = PathSearch(Chooser(), OURS)
-    ours = StageFailed(0, OURS, Fault.INTERNAL)
+    ours = StageFailed(0, OURS, AbortReason.INTERNAL)
     with pytest.raises(StageFailed) as raised:
         search.failed(ours, 0.0)
     assert raised.value is ours

@@ -23,7 +23,7 @@ from dataclasses import replace
 import pytest
 
 from shard_runtime import EntrySettings, FixedDirectory, ModelSource, Peer
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import (
     CacheFull,
     ContextOverflow,
@@ -230,7 +230,7 @@ def test_generate__stage_gone__raises_stage_failed_by_lost_link(llama: ModelSour
         ring.stages[1].close()
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT)
-        assert (raised.value.shard_id, raised.value.fault) == (3, Fault.LINK_LOST)
+        assert (raised.value.shard_id, raised.value.reason) == (3, AbortReason.LINK_LOST)
         assert eventually(lambda: is_empty(ring))
 
 
@@ -239,7 +239,7 @@ def test_generate__stage_without_room__raises_stage_failed_naming_it(llama: Mode
     with running(llama, 2, stage_settings=small) as ring:
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT)
-        assert (raised.value.shard_id, raised.value.fault) == (2, Fault.CACHE_FULL)
+        assert (raised.value.shard_id, raised.value.reason) == (2, AbortReason.CACHE_FULL)
         assert eventually(lambda: is_empty(ring))
 
 
@@ -259,7 +259,7 @@ def test_stage__nothing_comes_for_an_open_run__gives_it_up(llama: ModelSource) -
     with running(llama, 2, tamper=only_open, stage_settings=forgetful) as ring:
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT)
-        assert raised.value.fault is Fault.IDLE
+        assert raised.value.reason is AbortReason.IDLE
         assert eventually(lambda: is_empty(ring))
 
 
@@ -354,7 +354,7 @@ def test_stage__directory_gives_it_other_layers__refuses_the_run(llama: ModelSou
     with running(llama, 3, alter_peer=alter) as ring:
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT, path=[1, 2])
-        assert (raised.value.shard_id, raised.value.fault) == (2, Fault.PATH_INVALID)
+        assert (raised.value.shard_id, raised.value.reason) == (2, AbortReason.PATH_INVALID)
         assert eventually(lambda: is_empty(ring))
 
 
@@ -364,7 +364,7 @@ def test_stage__another_stage_is_not_active_for_it__names_that_one(llama: ModelS
         ring.part(3)._intake._directory = knows_less
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT)
-        assert (raised.value.shard_id, raised.value.fault) == (2, Fault.PATH_INVALID)
+        assert (raised.value.shard_id, raised.value.reason) == (2, AbortReason.PATH_INVALID)
         assert eventually(lambda: is_empty(ring))
 
 
@@ -372,7 +372,7 @@ def test_stage__many_runs__never_exceed_the_budget(llama: ModelSource) -> None:
     per_run = (20 + 12 - 1) * 3 * 2 * 2 * 8 * 4
     settings = replace(QUICK_STAGE, cache_bytes=2 * per_run)
     used: list[int] = []
-    faults: list[Fault] = []
+    reasons: list[AbortReason] = []
     with running(llama, 2, stage_settings=settings) as ring:
 
         def look() -> bool:
@@ -383,7 +383,7 @@ def test_stage__many_runs__never_exceed_the_budget(llama: ModelSource) -> None:
             try:
                 ring.ask(PROMPT, cancelled=look)
             except StageFailed as error:
-                faults.append(error.fault)
+                reasons.append(error.reason)
 
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
@@ -392,4 +392,4 @@ def test_stage__many_runs__never_exceed_the_budget(llama: ModelSource) -> None:
             thread.join()
         assert eventually(lambda: is_empty(ring))
     assert 0 < max(used) <= 2 * per_run
-    assert set(faults) <= {Fault.CACHE_FULL}
+    assert set(reasons) <= {AbortReason.CACHE_FULL}

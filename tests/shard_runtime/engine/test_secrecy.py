@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shard_runtime import ModelSource, open_model
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.torch.torch_shard import TorchShard
 from shard_runtime.errors import StageFailed, StageMisbehaved
 from shard_runtime.links.frames import Hidden, decode
@@ -103,7 +103,7 @@ def test_generate__computing_fails_with_content__names_the_kind_alone(
         with pytest.raises(StageFailed) as raised:
             ring.ask(prompt)
         monkeypatch.setattr(TorchShard, "forward", whole)
-        assert (raised.value.shard_id, raised.value.fault) == (number, Fault.INTERNAL)
+        assert (raised.value.shard_id, raised.value.reason) == (number, AbortReason.INTERNAL)
         assert "RuntimeError" in [getattr(record, "kind", "") for record in logged.records]
         assert_silent(everything(logged, raised.value), prompt)
         assert ring.ask(prompt).token_ids  # the service goes on

@@ -18,7 +18,7 @@ from dataclasses import replace
 import pytest
 
 from shard_runtime import ModelSource
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.links.frames import (
     Abort,
     Finish,
@@ -74,7 +74,7 @@ def send_as(name: str, ring: Ring | None, receiver: ShardId, frame: Frame) -> No
     [
         lambda frame: replace(frame, data=memoryview(bytes(len(frame.data)))),
         lambda frame: Finish(place_in(frame), 0, ()),
-        lambda frame: Abort(Place(place_in(frame).run, 0, 0, 0), Fault.CANCELLED, 0),
+        lambda frame: Abort(Place(place_in(frame).run, 0, 0, 0), AbortReason.CANCELLED, 0),
     ],
     ids=["hidden states", "end", "abort"],
 )
@@ -98,7 +98,7 @@ def test_entry__abort_by_a_shard_that_is_not_on_the_path__does_not_matter(
     def tamper(shard_id: ShardId, body: bytes) -> bytes:
         frame = decode(body)
         if shard_id == SECOND and isinstance(frame, Hidden) and not aborted:
-            aborted.append(Abort(Place(place_in(frame).run, 0, 0, 0), Fault.INTERNAL, 1))
+            aborted.append(Abort(Place(place_in(frame).run, 0, 0, 0), AbortReason.INTERNAL, 1))
             send_as("an outsider", ring, ShardId(1), aborted[0])
         return body
 
@@ -153,7 +153,7 @@ def test_stage__opened_twice__counts_once(llama: ModelSource) -> None:
         for _ in range(2):
             send_as("shard 1", ring, SECOND, opening((1, 2, 3)))
         assert eventually(lambda: [stage.open_runs for stage in ring.stages] == [1, 1])
-        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), Fault.CANCELLED, 0)
+        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), AbortReason.CANCELLED, 0)
         send_as("shard 1", ring, SECOND, end)
         send_as("shard 1", ring, ShardId(3), end)
         assert eventually(lambda: is_empty(ring))
@@ -163,7 +163,7 @@ def test_stage__abort_by_a_stranger_before_the_opening__does_not_matter(
     llama: ModelSource,
 ) -> None:
     with running(llama, 3) as ring:
-        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), Fault.CANCELLED, 0)
+        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), AbortReason.CANCELLED, 0)
         send_as("shard 3", ring, SECOND, end)
         send_as("shard 1", ring, SECOND, opening((1, 2, 3)))
         assert eventually(lambda: [stage.open_runs for stage in ring.stages] == [1, 1])
@@ -174,7 +174,7 @@ def test_stage__abort_by_a_stranger_before_the_opening__does_not_matter(
 
 def test_stage__abort_before_the_opening__keeps_the_run_closed(llama: ModelSource) -> None:
     with running(llama, 3) as ring:
-        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), Fault.CANCELLED, 0)
+        end = Abort(Place(RunId(bytes(16)), 0, 0, 0), AbortReason.CANCELLED, 0)
         send_as("shard 1", ring, SECOND, end)
         send_as("shard 1", ring, SECOND, opening((1, 2, 3)))
         assert len(ring.ask(PROMPT).token_ids) == 12

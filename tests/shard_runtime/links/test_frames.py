@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shard_runtime.abort_reason import Fault
+from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.frames import (
     MAX_ROWS,
@@ -102,7 +102,7 @@ def receipts(draw: st.DrawFn) -> SignedReceipt:
 
 
 finishes = st.builds(Finish, places(), U32, st.lists(receipts(), max_size=3).map(tuple))
-aborts = st.builds(Abort, places(), st.sampled_from(Fault), st.integers(0, 2**16 - 1))
+aborts = st.builds(Abort, places(), st.sampled_from(AbortReason), st.integers(0, 2**16 - 1))
 heartbeats = st.builds(Heartbeat, U32, U32.map(ShardId))
 answers = st.builds(Alive, U32, U32.map(ShardId), st.builds(Load, U32, U32, U32, U32, U32))
 of_runs = st.one_of(opens(), hiddens(), finishes, aborts)
