@@ -2,36 +2,142 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import {EscrowAccounts} from "./escrow/EscrowAccounts.sol";
-import {EscrowParameters} from "./escrow/EscrowTerms.sol";
+import {EscrowParameters, ImmutableParameters} from "./escrow/ImmutableParameters.sol";
 import {RequestAdmission} from "./escrow/RequestAdmission.sol";
 import {RequestSettlement} from "./escrow/RequestSettlement.sol";
+import {IEscrowAccounts} from "./interfaces/IEscrowAccounts.sol";
 import {IInferenceEscrow} from "./interfaces/IInferenceEscrow.sol";
+import {ReceiptHash} from "./libraries/ReceiptHash.sol";
 import {RecipientList} from "./libraries/RecipientList.sol";
+import {Account} from "./types/Account.sol";
 import {RequestId, ShardId} from "./types/Identifiers.sol";
-import {DeclineReason, Recipients, RequestRecord, RequestStatus} from "./types/Request.sol";
+import {
+    Authorization,
+    DeclineReason,
+    Permit,
+    Recipients,
+    Request,
+    RequestParameters,
+    RequestRecord,
+    RequestStatus
+} from "./types/Request.sol";
+import {Settlement, SettlementParameters, StageReceipt} from "./types/Settlement.sol";
+import {Stage} from "./types/Shard.sol";
 
 /// @title InferenceEscrow
-/// @notice Holds a request's deposit until there is an answer or the deadline has passed.
-/// @dev A request begins in RequestAdmission; it ends in RequestSettlement, or here with everything given back.
-/// EscrowAccounts keeps what was earned or came back. What this contract holds is the sum of all open deposits and
-/// all credits.
-contract InferenceEscrow is RequestAdmission, RequestSettlement {
+/// @notice Holds a request's deposit until the request is answered, declined or past its deadline.
+/// @dev All external functions, in the order of a request's life. The checks and the bookkeeping behind them are in
+/// contracts/escrow: RequestAdmission opens requests, RequestSettlement ends them, PathVerification checks receipts,
+/// EscrowAccounts keeps what is owed, RequestStorage the requests, ImmutableParameters the terms.
+///
+/// The token balance of this contract is the sum of all open deposits and all credits. Functions that change either are
+/// `nonReentrant` as a second line of defence: token and registry are trusted not to call back.
+contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmission, RequestSettlement {
+    using SafeERC20 for IERC20;
     using RecipientList for Recipients;
 
-    /// @param authority The AccessManager which knows who may pause and resume new requests.
+    /// @param authority The AccessManager that decides who may pause and unpause new requests.
+    /// @param terms See {IEscrowParameters}, which also declares what the constructor reverts with.
     constructor(address authority, EscrowParameters memory terms)
         AccessManaged(authority)
-        EscrowAccounts(terms)
+        ImmutableParameters(terms)
         EIP712("TeeTee Escrow", "1")
     {}
+
+    /* REQUEST */
+
+    /// @inheritdoc IInferenceEscrow
+    function request(RequestParameters calldata parameters) external nonReentrant returns (RequestId requestId) {
+        uint256 deposit;
+        (requestId, deposit) = _openRequest(msg.sender, parameters, true);
+        _collect(deposit);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function requestWithPermit(RequestParameters calldata parameters, Permit calldata permit)
+        external
+        nonReentrant
+        returns (RequestId requestId)
+    {
+        uint256 deposit;
+        (requestId, deposit) = _openRequest(msg.sender, parameters, true);
+        _submitPermit(permit);
+        _collect(deposit);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function requestWithAuthorization(RequestParameters calldata parameters, Authorization calldata authorization)
+        external
+        nonReentrant
+        returns (RequestId requestId)
+    {
+        uint256 deposit;
+        (requestId, deposit) = _openRequest(authorization.from, parameters, true);
+        _collectAuthorized(parameters, authorization, deposit);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function requestOnAllowance(RequestParameters calldata parameters, ShardId shardId)
+        external
+        nonReentrant
+        returns (RequestId requestId)
+    {
+        uint256 tokens = uint256(parameters.maxInputTokens) + parameters.maxOutputTokens;
+        _reserveAllowance(msg.sender, shardId, parameters.modelId, tokens);
+        (requestId,) = _openRequest(msg.sender, parameters, false);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function pauseRequests() external restricted {
+        _requestsPaused = true;
+        emit RequestsPausedBy(msg.sender);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function unpauseRequests() external restricted {
+        address bound = REGISTRY.escrow();
+        if (bound != address(this)) revert EscrowNotBound(bound);
+        _requestsPaused = false;
+        emit RequestsResumedBy(msg.sender);
+    }
+
+    /* SETTLEMENT */
+
+    /// @inheritdoc IInferenceEscrow
+    function settle(SettlementParameters calldata parameters) external nonReentrant {
+        RequestRecord memory record = _requireOpen(parameters.requestId);
+        uint256 deadline = _deadline(record);
+        if (block.timestamp > deadline) revert SettlementTooLate(parameters.requestId, deadline);
+        _settle(parameters, record);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    /// @dev Frees memory after each settlement: nothing in it is needed again, and the price of memory grows with the
+    /// square of its size.
+    function settleBatch(SettlementParameters[] calldata batch) external nonReentrant {
+        for (uint256 i = 0; i < batch.length; ++i) {
+            uint256 free;
+            assembly ("memory-safe") {
+                free := mload(0x40)
+            }
+            _settleOrSkip(batch[i]);
+            assembly ("memory-safe") {
+                mstore(0x40, free)
+            }
+        }
+    }
+
+    /* DECLINE AND REFUND */
 
     /// @inheritdoc IInferenceEscrow
     function decline(RequestId requestId, DeclineReason reason) external nonReentrant {
         // Check:
-        RequestRecord memory record = _stillOpen(requestId);
+        RequestRecord memory record = _requireOpen(requestId);
         ShardId shardId = REGISTRY.shardOf(msg.sender);
         uint256 index = record.recipients.indexOf(shardId);
         if (index == RecipientList.MAX_RECIPIENTS) revert NotARecipientsSigner(requestId, msg.sender);
@@ -41,30 +147,102 @@ contract InferenceEscrow is RequestAdmission, RequestSettlement {
         if (block.timestamp > deadline) revert DeclineTooLate(requestId, deadline);
         // Effect:
         _requests[requestId].status = RequestStatus.DECLINED;
-        uint256 deposit = _giveBack(record);
+        uint256 deposit = _refundDeposit(record);
         emit RequestDeclined({requestId: requestId, shardId: shardId, reason: reason, refund: deposit});
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev The penalty is credited after the registry has paid it: only the registry knows how much the bond held.
     function refund(RequestId requestId) external nonReentrant {
         // Check:
-        RequestRecord memory record = _stillOpen(requestId);
+        RequestRecord memory record = _requireOpen(requestId);
         uint256 deadline = _deadline(record);
         if (block.timestamp <= deadline) revert RefundTooEarly(requestId, deadline);
         // Effect:
         _requests[requestId].status = RequestStatus.REFUNDED;
-        uint256 deposit = _giveBack(record);
-        // Interaction, of which the last effect depends. The registry was bound before the first request.
+        uint256 deposit = _refundDeposit(record);
+        // Interaction, and the effect that depends on it:
         uint256 penalty;
         if (_isPaid(record)) penalty = REGISTRY.payPenalty(record.recipients.get(0), PENALTY, address(this));
         _credit(record.requester, penalty);
         emit RequestRefunded({requestId: requestId, requester: record.requester, refund: deposit, penalty: penalty});
     }
 
-    /// @dev The whole deposit, or what was set aside of the requester's host allowance.
-    function _giveBack(RequestRecord memory record) private returns (uint256 deposit) {
-        deposit = _deposit(record);
-        _credit(record.requester, deposit);
-        if (!_isPaid(record)) _returnAllowance(record.requester, _reservedTokens(record), record.openedAt);
+    /* WITHDRAWAL */
+
+    /// @inheritdoc IEscrowAccounts
+    function withdraw(address account) external nonReentrant {
+        // Check:
+        uint256 amount = _accounts[account].credit;
+        if (amount == 0) revert NothingToWithdraw(account);
+        address payout = REGISTRY.payoutOf(account);
+        address to = payout == address(0) ? account : payout;
+        // Effect:
+        _accounts[account].credit = 0;
+        emit Withdrawn(account, to, amount);
+        // Interaction:
+        TOKEN.safeTransfer(to, amount);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IInferenceEscrow
+    function requestCount() external view returns (uint256) {
+        return _requestCount;
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function areRequestsPaused() external view returns (bool) {
+        return _requestsPaused;
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function requestOf(RequestId requestId) external view returns (Request memory) {
+        return _toRequest(_requireExisting(requestId));
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function openRequests(RequestId cursor, uint256 limit)
+        external
+        view
+        returns (RequestId[] memory requestIds, RequestId next)
+    {
+        return _openRequestsAfter(cursor, limit);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function takeoverAt(RequestId requestId, uint256 index) external view returns (uint256) {
+        return _takeoverAtDown(_requireExisting(requestId), index);
+    }
+
+    /// @inheritdoc IEscrowAccounts
+    function accountOf(address account) external view returns (Account memory) {
+        return _accounts[account];
+    }
+
+    /// @inheritdoc IEscrowAccounts
+    function allowanceOf(address host, ShardId shardId) external view returns (uint256 quota, uint256 used) {
+        Stage memory served = REGISTRY.stage(shardId);
+        if (served.host == host && REGISTRY.isActive(shardId)) quota = _quotaDown(host, served);
+        used = _usedToday(_accounts[host]);
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function authorizationNonce(address requester, RequestParameters calldata parameters)
+        external
+        view
+        returns (bytes32)
+    {
+        return ReceiptHash.hash(parameters, requester, address(this));
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32) {
+        return _hashTypedDataV4(ReceiptHash.hash(receipt));
+    }
+
+    /// @inheritdoc IInferenceEscrow
+    function settlementDigest(Settlement calldata settlement) external view returns (bytes32) {
+        return _hashTypedDataV4(ReceiptHash.hash(settlement));
     }
 }

@@ -11,20 +11,15 @@ import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} 
 import {Circumstances, Stage} from "../types/Shard.sol";
 
 /// @title PathVerification
-/// @notice Whether receipts form one whole path of attested shards, each linked to the one before.
+/// @notice Checks that receipts form one whole path of attested shards, each linked to the one before.
+/// @dev What makes a path: stages of one model that tile its layers, enough different hosts and platforms, and a chain
+/// of receipts in which each stage signs the hash of the receipt before and commits to the output before as its input.
 abstract contract PathVerification is EIP712, IInferenceEscrow {
-    /// @inheritdoc IInferenceEscrow
-    function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32) {
-        return _hashTypedDataV4(ReceiptHash.hash(receipt));
-    }
+    /* STAGES */
 
-    /// @inheritdoc IInferenceEscrow
-    function settlementDigest(Settlement calldata settlement) external view returns (bytes32) {
-        return _hashTypedDataV4(ReceiptHash.hash(settlement));
-    }
-
-    /// @dev Whether the stages are known, attested, of one model, and tile its layers. The entry was found to be a
-    /// recipient, so it is of the request's model and starts at layer 0.
+    /// @dev Reverts unless the stages are known, attested, of one model, and tile its layers. The caller has checked
+    /// that the entry is a recipient, so it is of the request's model and starts at layer 0. A stage whose shard is
+    /// paused passes here; {_checkPausesAndPlatforms} decides about it.
     function _checkTiling(RequestId requestId, Stage[] memory stages, uint256 layerCount) internal pure {
         ModelId modelId = stages[0].modelId;
         uint256 expected;
@@ -41,7 +36,8 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         if (expected != layerCount) revert PathIncomplete(requestId, expected, layerCount);
     }
 
-    /// @dev Whether the path's hosts differ as much as its model asks for.
+    /// @dev Reverts unless the path has `minHosts` different hosts. Counts a host at its first stage; paths are short,
+    /// so comparing each stage with those before it is cheaper than any set.
     function _checkHosts(RequestId requestId, Stage[] memory stages, uint256 minHosts) internal pure {
         uint256 different;
         for (uint256 i = 0; i < stages.length; ++i) {
@@ -52,8 +48,9 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         if (different < minHosts) revert TooFewHosts(requestId, different, minHosts);
     }
 
-    /// @dev Whether its platforms do, and whether what is paused now was asked before.
-    function _checkCircumstances(
+    /// @dev Reverts unless the path is on `minPlatforms` different platforms and every paused stage was paused after
+    /// the request was opened: what was asked before a pause is still paid.
+    function _checkPausesAndPlatforms(
         RequestId requestId,
         uint256 openedAt,
         Stage[] memory stages,
@@ -72,6 +69,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         if (different < minPlatforms) revert TooFewPlatforms(requestId, different, minPlatforms);
     }
 
+    /// @dev A stage starts where the stage before ended.
     function _checkBoundary(RequestId requestId, uint256 stage, uint256 expected, uint256 firstLayer) private pure {
         if (firstLayer > expected) {
             revert PathGap({requestId: requestId, stage: stage, expectedLayer: expected, firstLayer: firstLayer});
@@ -81,8 +79,12 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         }
     }
 
-    /// @dev Rebuilds every receipt, each with the hash of the one before, and checks its signature.
-    /// @return lastReceipt The struct hash of the last stage's.
+    /* SIGNATURES */
+
+    /// @dev Rebuilds every receipt with the hash of the one before, and checks its signature. Only commitments and
+    /// signatures come from calldata; everything else is what the registry and the settlement say. The input
+    /// commitment of the entry and the output commitment of the last stage have no counterpart to compare with.
+    /// @return lastReceipt The struct hash of the last stage's receipt.
     function _checkReceipts(SettlementParameters calldata parameters, Stage[] memory stages)
         internal
         view
@@ -91,7 +93,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         StageReceipt memory receipt;
         receipt.requestId = parameters.requestId;
         receipt.modelId = stages[0].modelId;
-        // The last sampled token is never fed back.
+        // The last sampled token is never fed back, so it has no position.
         receipt.endPosition = parameters.inputTokens + parameters.outputTokens - 1;
         StageReceiptParameters[] calldata receipts = parameters.receipts;
         for (uint256 i = 0; i < stages.length; ++i) {
@@ -104,7 +106,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
                     received: given.inputCommitment
                 });
             }
-            _fill(receipt, given, stages[i]);
+            _fillReceipt(receipt, given, stages[i]);
             receipt.previousReceipt = lastReceipt;
             lastReceipt = ReceiptHash.hash(receipt);
             address recovered = _recover(lastReceipt, given.r, given.vs);
@@ -116,7 +118,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         }
     }
 
-    /// @dev The entry signs that these receipts and this answer belong together.
+    /// @dev Reverts unless the entry has signed that these receipts and this answer belong to this requester's request.
     function _checkSettlement(
         SettlementParameters calldata parameters,
         address requester,
@@ -135,7 +137,8 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         if (recovered != entry) revert SettlementNotSigned(parameters.requestId, entry, recovered);
     }
 
-    function _fill(StageReceipt memory receipt, StageReceiptParameters calldata given, Stage memory stage)
+    /// @dev Overwrites what differs from stage to stage. Reusing one struct keeps memory from growing with the path.
+    function _fillReceipt(StageReceipt memory receipt, StageReceiptParameters calldata given, Stage memory stage)
         private
         pure
     {
@@ -147,7 +150,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         receipt.outputCommitment = given.outputCommitment;
     }
 
-    /// @dev Zero for a signature that is none.
+    /// @dev Zero for a malformed signature. No signer is zero, so callers need no second check.
     function _recover(bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address recovered) {
         (recovered,,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), r, vs);
     }

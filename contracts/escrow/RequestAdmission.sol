@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IERC3009} from "@openzeppelin/contracts/interfaces/draft-IERC3009.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
-import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "../libraries/ReceiptHash.sol";
 import {RecipientList} from "../libraries/RecipientList.sol";
 import {ModelId, RequestId, ShardId} from "../types/Identifiers.sol";
@@ -20,30 +18,83 @@ import {
     RequestStatus
 } from "../types/Request.sol";
 import {EscrowAccounts} from "./EscrowAccounts.sol";
-import {RequestBook} from "./RequestBook.sol";
+import {RequestStorage} from "./RequestStorage.sol";
 
 /// @title RequestAdmission
-/// @notice How a request begins: everything is checked, written down and announced, then it is paid.
-abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook {
+/// @notice Opens requests and collects their deposits.
+/// @dev A request is checked, stored and announced first, then paid for. If the payment fails, all of it reverts.
+abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
     using SafeERC20 for IERC20;
     using RecipientList for Recipients;
 
-    /// @inheritdoc IInferenceEscrow
-    function request(RequestParameters calldata parameters) external nonReentrant returns (RequestId requestId) {
-        uint256 deposit;
-        (requestId, deposit) = _admit(msg.sender, parameters, true);
-        _collect(deposit);
+    /* OPENING */
+
+    /// @dev Checks a request, stores it and emits {RequestOpened}. The caller collects the
+    /// deposit, which is in token wei.
+    /// @param isPaid False: on a host's allowance, which the caller has reserved. Prices and deposit are then zero.
+    function _openRequest(address requester, RequestParameters calldata parameters, bool isPaid)
+        internal
+        returns (RequestId requestId, uint256 deposit)
+    {
+        // Check:
+        if (_requestsPaused) revert RequestsPaused();
+        _checkEnvelope(parameters.envelope.length);
+        RequestRecord memory record;
+        record.requester = requester;
+        record.openedAt = uint32(block.timestamp); // until the year 2106
+        record.window = _windowUntil(parameters.deadline);
+        record.status = RequestStatus.OPEN;
+        record.maxInputTokens = parameters.maxInputTokens;
+        record.maxOutputTokens = parameters.maxOutputTokens;
+        uint32 contextLength;
+        (record.inputPrice, record.outputPrice, contextLength) = REGISTRY.priceOf(parameters.modelId);
+        if (!isPaid) (record.inputPrice, record.outputPrice) = (0, 0);
+        _checkCaps(parameters, contextLength);
+        record.recipients = _packRecipients(parameters.modelId, parameters.recipients);
+        deposit = _deposit(record);
+        if (deposit > parameters.maxDeposit) revert DepositAboveLimit(deposit, parameters.maxDeposit);
+        // Effect:
+        requestId = RequestId.wrap(++_requestCount);
+        _requests[requestId] = record;
+        _emitRequestOpened(requestId, requester, deposit, parameters);
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function requestWithPermit(RequestParameters calldata parameters, Permit calldata permit)
-        external
-        nonReentrant
-        returns (RequestId requestId)
-    {
-        uint256 deposit;
-        (requestId, deposit) = _admit(msg.sender, parameters, true);
-        // Whoever sent the same permit before only did this call's work: the token allowance decides.
+    /// @dev A function of its own, because the event's ten values and the caller's do not fit on one stack.
+    function _emitRequestOpened(
+        RequestId requestId,
+        address requester,
+        uint256 deposit,
+        RequestParameters calldata parameters
+    ) private {
+        emit RequestOpened({
+            requestId: requestId,
+            requester: requester,
+            modelId: parameters.modelId,
+            recipients: parameters.recipients,
+            maxInputTokens: parameters.maxInputTokens,
+            maxOutputTokens: parameters.maxOutputTokens,
+            deposit: deposit,
+            deadline: parameters.deadline,
+            clientNonce: parameters.clientNonce,
+            envelope: parameters.envelope
+        });
+    }
+
+    /* PAYMENT */
+
+    /// @dev Collects a deposit from the caller: credit first, then tokens. Compares the token allowance itself, so that
+    /// the error names what is missing.
+    function _collect(uint256 deposit) internal {
+        uint256 missing = _spendCredit(msg.sender, deposit);
+        if (missing == 0) return;
+        uint256 allowed = TOKEN.allowance(msg.sender, address(this));
+        if (allowed < missing) revert TokenAllowanceTooLow(msg.sender, allowed, missing);
+        TOKEN.safeTransferFrom(msg.sender, address(this), missing);
+    }
+
+    /// @dev Submits the caller's permit. It may fail: once a permit is public, anyone can submit it before this call,
+    /// which then only finds the allowance already set. {_collect} decides.
+    function _submitPermit(Permit calldata permit) internal {
         try IERC20Permit(address(TOKEN))
             .permit({
             owner: msg.sender,
@@ -55,19 +106,17 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
             s: permit.s
         }) {}
             catch {}
-        _collect(deposit);
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function requestWithAuthorization(RequestParameters calldata parameters, Authorization calldata authorization)
-        external
-        nonReentrant
-        returns (RequestId requestId)
-    {
+    /// @dev Collects a deposit from the authorization's signer: credit first, then the authorized value, of which the
+    /// surplus becomes credit. The nonce is computed here, so an authorization for any other request is invalid.
+    function _collectAuthorized(
+        RequestParameters calldata parameters,
+        Authorization calldata authorization,
+        uint256 deposit
+    ) internal {
         // Check and effect:
         address requester = authorization.from;
-        uint256 deposit;
-        (requestId, deposit) = _admit(requester, parameters, true);
         uint256 missing = _spendCredit(requester, deposit);
         if (authorization.value < missing) {
             revert AuthorizationTooLow(requester, authorization.value + deposit - missing, deposit);
@@ -92,100 +141,15 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
         });
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function requestOnAllowance(RequestParameters calldata parameters, ShardId shardId)
-        external
-        nonReentrant
-        returns (RequestId requestId)
-    {
-        uint256 tokens = uint256(parameters.maxInputTokens) + parameters.maxOutputTokens;
-        _reserveAllowance(msg.sender, shardId, parameters.modelId, tokens);
-        (requestId,) = _admit(msg.sender, parameters, false);
-    }
-
-    /// @inheritdoc IInferenceEscrow
-    function pauseRequests() external restricted {
-        _requestsPaused = true;
-        emit RequestsPausedBy(msg.sender);
-    }
-
-    /// @inheritdoc IInferenceEscrow
-    function unpauseRequests() external restricted {
-        address bound = REGISTRY.escrow();
-        if (bound != address(this)) revert EscrowNotBound(bound);
-        _requestsPaused = false;
-        emit RequestsResumedBy(msg.sender);
-    }
-
-    /// @inheritdoc IInferenceEscrow
-    function authorizationNonce(address requester, RequestParameters calldata parameters)
-        external
-        view
-        returns (bytes32)
-    {
-        return ReceiptHash.hash(parameters, requester, address(this));
-    }
-
-    /// @dev Checks a request, writes it down and announces it. The caller sees to the payment.
-    function _admit(address requester, RequestParameters calldata parameters, bool isPaid)
-        private
-        returns (RequestId requestId, uint256 deposit)
-    {
-        // Check:
-        if (_requestsPaused) revert RequestsPaused();
-        _checkEnvelope(parameters.envelope.length);
-        RequestRecord memory record;
-        record.requester = requester;
-        record.openedAt = uint32(block.timestamp); // until the year 2106
-        record.window = _checkedWindow(parameters.deadline);
-        record.status = RequestStatus.OPEN;
-        record.maxInputTokens = parameters.maxInputTokens;
-        record.maxOutputTokens = parameters.maxOutputTokens;
-        uint32 contextLength;
-        (record.inputPrice, record.outputPrice, contextLength) = REGISTRY.priceOf(parameters.modelId);
-        if (!isPaid) (record.inputPrice, record.outputPrice) = (0, 0);
-        _checkCaps(parameters, contextLength);
-        record.recipients = _checkedRecipients(parameters.modelId, parameters.recipients);
-        deposit = _deposit(record);
-        if (deposit > parameters.maxDeposit) revert DepositAboveLimit(deposit, parameters.maxDeposit);
-        // Effect:
-        requestId = RequestId.wrap(++_requestCount);
-        _requests[requestId] = record;
-        _announce(requestId, requester, deposit, parameters);
-    }
-
-    function _announce(RequestId requestId, address requester, uint256 deposit, RequestParameters calldata parameters)
-        private
-    {
-        emit RequestOpened({
-            requestId: requestId,
-            requester: requester,
-            modelId: parameters.modelId,
-            recipients: parameters.recipients,
-            maxInputTokens: parameters.maxInputTokens,
-            maxOutputTokens: parameters.maxOutputTokens,
-            deposit: deposit,
-            deadline: parameters.deadline,
-            clientNonce: parameters.clientNonce,
-            envelope: parameters.envelope
-        });
-    }
-
-    /// @dev From the caller: credit first, then tokens.
-    function _collect(uint256 deposit) private {
-        uint256 missing = _spendCredit(msg.sender, deposit);
-        if (missing == 0) return;
-        uint256 allowed = TOKEN.allowance(msg.sender, address(this));
-        if (allowed < missing) revert TokenAllowanceTooLow(msg.sender, allowed, missing);
-        TOKEN.safeTransferFrom(msg.sender, address(this), missing);
-    }
+    /* CHECKS */
 
     function _checkEnvelope(uint256 length) private view {
         if (length == 0) revert EnvelopeEmpty();
         if (length > MAX_ENVELOPE_BYTES) revert EnvelopeTooLarge(length, MAX_ENVELOPE_BYTES);
     }
 
-    function _checkedWindow(uint256 deadline) private view returns (uint16) {
+    /// @dev Seconds from now until the deadline. Storing these instead of the deadline saves 16 bits of the slot.
+    function _windowUntil(uint256 deadline) private view returns (uint16) {
         if (deadline <= block.timestamp) revert DeadlinePassed(deadline, block.timestamp);
         uint256 earliest = block.timestamp + MIN_WINDOW;
         if (deadline < earliest) revert DeadlineTooNear(deadline, earliest);
@@ -194,6 +158,7 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
         return uint16(deadline - block.timestamp); // at most MAX_WINDOW
     }
 
+    /// @dev Both caps are needed: an empty prompt or an empty answer has nothing to settle.
     function _checkCaps(RequestParameters calldata parameters, uint256 contextLength) private pure {
         if (parameters.maxInputTokens == 0 || parameters.maxOutputTokens == 0) {
             revert ZeroCap(parameters.maxInputTokens, parameters.maxOutputTokens);
@@ -202,7 +167,8 @@ abstract contract RequestAdmission is AccessManaged, EscrowAccounts, RequestBook
         if (tokens > contextLength) revert CapsAboveContext(tokens, contextLength);
     }
 
-    function _checkedRecipients(ModelId modelId, ShardId[] calldata shardIds)
+    /// @dev Checks every recipient and packs their ids into one word, the primary in the lowest bits.
+    function _packRecipients(ModelId modelId, ShardId[] calldata shardIds)
         private
         view
         returns (Recipients recipients)

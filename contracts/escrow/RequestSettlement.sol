@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {CostSplit} from "../libraries/CostSplit.sol";
 import {RecipientList} from "../libraries/RecipientList.sol";
 import {ShardSlots} from "../libraries/ShardSlots.sol";
@@ -12,38 +11,19 @@ import {SettlementParameters, Split, StageReceiptParameters} from "../types/Sett
 import {Stage} from "../types/Shard.sol";
 import {EscrowAccounts} from "./EscrowAccounts.sol";
 import {PathVerification} from "./PathVerification.sol";
-import {RequestBook} from "./RequestBook.sol";
+import {RequestStorage} from "./RequestStorage.sol";
 
 /// @title RequestSettlement
-/// @notice How a request is answered and its path paid.
-abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerification {
+/// @notice Ends requests: pays the path of an answered one, gives the deposit of any other back.
+/// @dev Tokens stay in the escrow; ending a request only turns its deposit into credits.
+abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerification {
     using RecipientList for Recipients;
 
-    /// @inheritdoc IInferenceEscrow
-    function settle(SettlementParameters calldata parameters) external nonReentrant {
-        RequestRecord memory record = _stillOpen(parameters.requestId);
-        uint256 deadline = _deadline(record);
-        if (block.timestamp > deadline) revert SettlementTooLate(parameters.requestId, deadline);
-        _settle(parameters, record);
-    }
+    /* SETTLEMENT */
 
-    /// @inheritdoc IInferenceEscrow
-    function settleBatch(SettlementParameters[] calldata batch) external nonReentrant {
-        for (uint256 i = 0; i < batch.length; ++i) {
-            uint256 free;
-            assembly ("memory-safe") {
-                free := mload(0x40)
-            }
-            _settleOrSkip(batch[i]);
-            // Nothing that this settlement kept in memory is needed any more, and memory grows dearer with its size.
-            assembly ("memory-safe") {
-                mstore(0x40, free)
-            }
-        }
-    }
-
-    function _settleOrSkip(SettlementParameters calldata parameters) private {
-        RequestRecord memory record = _known(parameters.requestId);
+    /// @dev Settles a request of a batch, or reports why there is nothing to settle.
+    function _settleOrSkip(SettlementParameters calldata parameters) internal {
+        RequestRecord memory record = _requireExisting(parameters.requestId);
         if (record.status != RequestStatus.OPEN || block.timestamp > _deadline(record)) {
             emit SettlementSkipped(parameters.requestId, record.status);
         } else {
@@ -51,11 +31,11 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         }
     }
 
-    /// @dev `record` is open and its deadline has not passed.
-    function _settle(SettlementParameters calldata parameters, RequestRecord memory record) private {
+    /// @dev Settles `record`, which is open and whose deadline has not passed.
+    function _settle(SettlementParameters calldata parameters, RequestRecord memory record) internal {
         // Check:
         _checkUsage(parameters, record);
-        (Stage[] memory stages, ModelTerms memory terms) = _path(parameters.receipts);
+        (Stage[] memory stages, ModelTerms memory terms) = _loadPath(parameters.receipts);
         _checkTiling(parameters.requestId, stages, terms.layerCount);
         _checkPolicy(parameters.requestId, record.openedAt, stages, terms);
         bytes32 lastReceipt = _checkReceipts(parameters, stages);
@@ -75,52 +55,11 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         _credit(terms.royaltyRecipient, split.royalty);
         _credit(record.requester, split.refund);
         if (!_isPaid(record)) _returnAllowance(record.requester, _reservedTokens(record) - tokens, record.openedAt);
-        _announce(parameters, record.requester, split, lastReceipt);
+        _emitRequestSettled(parameters, record.requester, split, lastReceipt);
     }
 
-    /// @dev What most paths needn't be asked.
-    function _checkPolicy(RequestId requestId, uint256 openedAt, Stage[] memory stages, ModelTerms memory terms)
-        private
-        view
-    {
-        if (terms.minHosts > 1) _checkHosts(requestId, stages, terms.minHosts);
-        bool isUsual = terms.minPlatforms <= 1;
-        for (uint256 i = 0; isUsual && i < stages.length; ++i) {
-            isUsual = !stages[i].isPaused;
-        }
-        if (isUsual) return;
-        ShardId[] memory shardIds = new ShardId[](stages.length);
-        for (uint256 i = 0; i < stages.length; ++i) {
-            shardIds[i] = stages[i].shardId;
-        }
-        _checkCircumstances({
-            requestId: requestId,
-            openedAt: openedAt,
-            stages: stages,
-            found: REGISTRY.circumstances(shardIds),
-            minPlatforms: terms.minPlatforms
-        });
-    }
-
-    /// @dev What the registry knows of the shards, and of the model of the first.
-    function _path(StageReceiptParameters[] calldata receipts)
-        private
-        view
-        returns (Stage[] memory stages, ModelTerms memory terms)
-    {
-        ShardId[] memory shardIds = new ShardId[](receipts.length);
-        for (uint256 i = 0; i < shardIds.length; ++i) {
-            shardIds[i] = receipts[i].shardId;
-        }
-        bytes32[] memory words = REGISTRY.pathSlots(shardIds);
-        terms = ShardSlots.termsIn(words[0]);
-        stages = new Stage[](shardIds.length);
-        for (uint256 i = 0; i < stages.length; ++i) {
-            stages[i] = ShardSlots.stageAt(words, 1 + ShardSlots.WORDS * i, shardIds[i]);
-        }
-    }
-
-    /// @dev What doesn't need the registry: tokens within what was paid for, an answer, an entry that was asked.
+    /// @dev Everything that needs no registry: token counts within the caps, an answer within its bound, an entry that
+    /// is a recipient. A recipient's model and first layer were checked when the request was opened.
     function _checkUsage(SettlementParameters calldata parameters, RequestRecord memory record) private view {
         RequestId requestId = parameters.requestId;
         if (parameters.inputTokens == 0 || parameters.inputTokens > record.maxInputTokens) {
@@ -139,7 +78,53 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         }
     }
 
-    /// @dev `paidTokens` is zero for a request on a host's allowance: it earns nothing, no allowance either.
+    /// @dev Reads all stages, and the terms of the first stage's model, in one call and as packed words: see
+    /// {ShardSlots}.
+    function _loadPath(StageReceiptParameters[] calldata receipts)
+        private
+        view
+        returns (Stage[] memory stages, ModelTerms memory terms)
+    {
+        ShardId[] memory shardIds = new ShardId[](receipts.length);
+        for (uint256 i = 0; i < shardIds.length; ++i) {
+            shardIds[i] = receipts[i].shardId;
+        }
+        bytes32[] memory words = REGISTRY.pathSlots(shardIds);
+        terms = ShardSlots.termsIn(words[0]);
+        stages = new Stage[](shardIds.length);
+        for (uint256 i = 0; i < stages.length; ++i) {
+            stages[i] = ShardSlots.stageAt(words, 1 + ShardSlots.WORDS * i, shardIds[i]);
+        }
+    }
+
+    /// @dev What the model's policy demands of a path. Slow path: the registry is asked a second time only if the model
+    /// requires different platforms or a stage is paused.
+    function _checkPolicy(RequestId requestId, uint256 openedAt, Stage[] memory stages, ModelTerms memory terms)
+        private
+        view
+    {
+        if (terms.minHosts > 1) _checkHosts(requestId, stages, terms.minHosts);
+        bool isFastPath = terms.minPlatforms <= 1;
+        for (uint256 i = 0; isFastPath && i < stages.length; ++i) {
+            isFastPath = !stages[i].isPaused;
+        }
+        if (isFastPath) return;
+        ShardId[] memory shardIds = new ShardId[](stages.length);
+        for (uint256 i = 0; i < stages.length; ++i) {
+            shardIds[i] = stages[i].shardId;
+        }
+        _checkPausesAndPlatforms({
+            requestId: requestId,
+            openedAt: openedAt,
+            stages: stages,
+            found: REGISTRY.circumstances(shardIds),
+            minPlatforms: terms.minPlatforms
+        });
+    }
+
+    /// @dev Credits every host its share.
+    /// @param paidTokens LLM tokens that were paid for. Zero on a host's allowance: free tokens earn neither shares nor
+    /// a larger quota, or hosts could serve themselves to an ever larger one.
     function _creditStages(RequestId requestId, Stage[] memory stages, uint256[] memory shares, uint256 paidTokens)
         private
     {
@@ -158,7 +143,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
         }
     }
 
-    function _announce(
+    /// @dev A function of its own, because the event's ten values and the caller's do not fit on one stack.
+    function _emitRequestSettled(
         SettlementParameters calldata parameters,
         address requester,
         Split memory split,
@@ -176,5 +162,15 @@ abstract contract RequestSettlement is EscrowAccounts, RequestBook, PathVerifica
             lastReceipt: lastReceipt,
             answer: parameters.answer
         });
+    }
+
+    /* DECLINE AND REFUND */
+
+    /// @dev Credits the whole deposit to the requester, or returns the whole reservation to the host's allowance.
+    /// @return deposit Token wei; zero on a host's allowance.
+    function _refundDeposit(RequestRecord memory record) internal returns (uint256 deposit) {
+        deposit = _deposit(record);
+        _credit(record.requester, deposit);
+        if (!_isPaid(record)) _returnAllowance(record.requester, _reservedTokens(record), record.openedAt);
     }
 }

@@ -5,38 +5,48 @@ import {Account} from "../types/Account.sol";
 import {ModelId, ShardId} from "../types/Identifiers.sol";
 
 /// @title IEscrowAccounts
-/// @notice What everybody has earned or got back, and what hosts may use for free.
-/// @dev Nothing here can be paused.
+/// @notice One account per address: its credit in tokens, and, for a host, its allowance of free LLM tokens.
+/// @dev Credit is owed at once and paid on demand: by {withdraw}, or by the account's next request. No role can pause,
+/// block or redirect a withdrawal. Allowances are not money: they cannot be transferred or withdrawn.
 interface IEscrowAccounts {
+    /* CREDIT */
+
+    /// @notice The account has no credit.
     error NothingToWithdraw(address account);
+
+    /// @notice An authorization was worth more than was due for its request; the surplus became credit.
+    /// @param amount Token wei.
+    event SurplusCredited(address indexed account, uint256 amount);
+
+    /// @notice The whole credit of `account` was paid to `to`.
+    /// @param amount Token wei.
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+
+    /// @notice Pays the whole credit of `account`: a host's to its payout address, any other to the account itself.
+    /// Anyone may call.
+    /// @dev Reverts with {NothingToWithdraw}.
+    function withdraw(address account) external;
+
+    /// @notice The account as it is stored; all zero for an address that never had credit or used an allowance.
+    function accountOf(address account) external view returns (Account memory);
+
+    /* HOST ALLOWANCE */
+
+    /// @notice Only the shard's host can ask on its allowance.
     error NotTheShardsHost(ShardId shardId, address host, address caller);
+
+    /// @notice The shard is not active, so its host has no allowance through it.
     error AllowanceShardInactive(ShardId shardId);
+
+    /// @notice The request is for model `expected`, the shard serves `actual`.
     error AllowanceShardOfOtherModel(ShardId shardId, ModelId expected, ModelId actual);
 
     /// @notice The request could use `needed` LLM tokens; `left` remain of today's allowance.
     error HostAllowanceExhausted(address host, uint256 needed, uint256 left);
 
-    /// @notice An authorization was worth more than its request.
-    event SurplusCredited(address indexed account, uint256 amount);
-    event Withdrawn(address indexed account, address indexed to, uint256 amount);
-
-    /// @notice Pays an account's whole credit: a host's to its payout address, anybody else's to the account itself.
-    /// By anyone.
-    function withdraw(address account) external;
-
-    function accountOf(address account) external view returns (Account memory);
-
-    /// @notice LLM tokens which the host of `shardId` may use in this UTC day, and how many of them are used or
-    /// reserved.
-    /// @dev The quota is one shard's; what is used counts for the host, whichever shard it names.
+    /// @notice LLM tokens that the host of `shardId` may use in this UTC day, and how many are used or reserved.
+    /// @dev The quota depends on the shard that is named. Usage is counted per host, whichever shard it names.
+    /// @return quota Zero if `host` does not own the shard or the shard is not active.
+    /// @return used Includes the caps of today's open requests, until they end.
     function allowanceOf(address host, ShardId shardId) external view returns (uint256 quota, uint256 used);
-
-    /// @notice LLM tokens per day for who serves a whole model; others in proportion to their layers.
-    function DAILY_TOKENS() external view returns (uint64);
-
-    /// @notice Share of the tokens ever served that is added to each day's quota, in 1/10000.
-    function SERVED_BPS() external view returns (uint16);
-
-    /// @notice No quota is larger.
-    function MAX_DAILY_TOKENS() external view returns (uint64);
 }

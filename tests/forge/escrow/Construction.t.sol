@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {InferenceEscrow} from "../../../contracts/InferenceEscrow.sol";
 import {ShardRegistry} from "../../../contracts/ShardRegistry.sol";
 import {UsageToken} from "../../../contracts/UsageToken.sol";
-import {EscrowParameters} from "../../../contracts/escrow/EscrowTerms.sol";
-import {IInferenceEscrow} from "../../../contracts/interfaces/IInferenceEscrow.sol";
+import {EscrowParameters} from "../../../contracts/escrow/ImmutableParameters.sol";
+import {IEscrowParameters} from "../../../contracts/interfaces/IEscrowParameters.sol";
 import {TeeTeeSystem} from "../fixtures/TeeTeeSystem.sol";
 
 /// Given the terms of an escrow
@@ -31,26 +31,26 @@ contract EscrowConstructionTest is TeeTeeSystem {
     function test_constructor__no_treasury__reverts() external {
         EscrowParameters memory terms = _terms();
         terms.treasury = address(0);
-        _assertRefused(terms, abi.encodeWithSelector(IInferenceEscrow.ZeroAddress.selector));
+        _assertRefused(terms, abi.encodeWithSelector(IEscrowParameters.ZeroAddress.selector));
     }
 
     function test_constructor__fee_too_high__reverts() external {
         EscrowParameters memory terms = _terms();
         terms.feeBps = 3001;
-        _assertRefused(terms, abi.encodeWithSelector(IInferenceEscrow.FeeTooHigh.selector, 3001, 3000));
+        _assertRefused(terms, abi.encodeWithSelector(IEscrowParameters.FeeTooHigh.selector, 3001, 3000));
     }
 
     function test_constructor__no_shortest_window__reverts() external {
         EscrowParameters memory terms = _terms();
         terms.minWindow = 0;
-        _assertRefused(terms, abi.encodeWithSelector(IInferenceEscrow.WindowsInvalid.selector, 0, MAX_WINDOW));
+        _assertRefused(terms, abi.encodeWithSelector(IEscrowParameters.WindowsInvalid.selector, 0, MAX_WINDOW));
     }
 
     function test_constructor__shortest_window_above_longest__reverts() external {
         EscrowParameters memory terms = _terms();
         terms.minWindow = MAX_WINDOW + 1;
         _assertRefused(
-            terms, abi.encodeWithSelector(IInferenceEscrow.WindowsInvalid.selector, MAX_WINDOW + 1, MAX_WINDOW)
+            terms, abi.encodeWithSelector(IEscrowParameters.WindowsInvalid.selector, MAX_WINDOW + 1, MAX_WINDOW)
         );
     }
 
@@ -58,7 +58,7 @@ contract EscrowConstructionTest is TeeTeeSystem {
         EscrowParameters memory terms = _terms();
         terms.registry = new ShardRegistry(address(manager), token, _verifier(), BOND, 1 days, MAX_WINDOW);
         _assertRefused(
-            terms, abi.encodeWithSelector(IInferenceEscrow.UnbondingTooShort.selector, MAX_WINDOW, MAX_WINDOW)
+            terms, abi.encodeWithSelector(IEscrowParameters.UnbondingTooShort.selector, MAX_WINDOW, MAX_WINDOW)
         );
     }
 
@@ -67,7 +67,7 @@ contract EscrowConstructionTest is TeeTeeSystem {
         UsageToken other = new UsageToken(treasury, CAP, 0, 0, 0);
         terms.token = other;
         _assertRefused(
-            terms, abi.encodeWithSelector(IInferenceEscrow.OtherToken.selector, address(other), address(token))
+            terms, abi.encodeWithSelector(IEscrowParameters.OtherToken.selector, address(other), address(token))
         );
     }
 
@@ -79,7 +79,7 @@ contract EscrowConstructionTest is TeeTeeSystem {
         terms.registry =
             new ShardRegistry(address(manager), huge, _verifier(), BOND, ATTESTATION_PERIOD, UNBONDING_PERIOD);
         _assertRefused(
-            terms, abi.encodeWithSelector(IInferenceEscrow.SupplyTooLarge.selector, supply, type(uint96).max)
+            terms, abi.encodeWithSelector(IEscrowParameters.SupplyTooLarge.selector, supply, type(uint96).max)
         );
     }
 

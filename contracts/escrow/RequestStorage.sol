@@ -1,36 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {RecipientList} from "../libraries/RecipientList.sol";
 import {ModelId, RequestId} from "../types/Identifiers.sol";
 import {Recipients, Request, RequestRecord, RequestStatus} from "../types/Request.sol";
-import {EscrowTerms} from "./EscrowTerms.sol";
+import {ImmutableParameters} from "./ImmutableParameters.sol";
 
-/// @title RequestBook
-/// @notice All requests ever made, and the arithmetic of one.
-abstract contract RequestBook is EscrowTerms {
+/// @title RequestStorage
+/// @notice All requests ever opened, and what follows from the record of one: deposit, deadline, takeover times.
+/// @dev Records are never deleted: an ended request must stay ended.
+abstract contract RequestStorage is ImmutableParameters {
     using RecipientList for Recipients;
 
-    // One slot.
+    /// @dev Shares its slot with `_requestsPaused`: opening a request reads both.
     uint128 internal _requestCount;
+    /// @dev True until the registry is bound; see {InferenceEscrow.unpauseRequests}.
     bool internal _requestsPaused = true;
 
     mapping(RequestId requestId => RequestRecord record) internal _requests;
 
-    /// @inheritdoc IInferenceEscrow
-    function requestCount() external view returns (uint256) {
-        return _requestCount;
+    /* LOOKUP */
+
+    /// @dev Reverts for an id that was never opened.
+    function _requireExisting(RequestId requestId) internal view returns (RequestRecord memory record) {
+        record = _requests[requestId];
+        if (record.status == RequestStatus.NONE) revert UnknownRequest(requestId);
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function areRequestsPaused() external view returns (bool) {
-        return _requestsPaused;
+    /// @dev OPEN says nothing about the deadline; callers compare it themselves.
+    function _requireOpen(RequestId requestId) internal view returns (RequestRecord memory record) {
+        record = _requireExisting(requestId);
+        if (record.status != RequestStatus.OPEN) revert RequestNotOpen(requestId, record.status);
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function requestOf(RequestId requestId) external view returns (Request memory) {
-        RequestRecord memory record = _known(requestId);
+    /// @dev The record together with what is derived from it.
+    function _toRequest(RequestRecord memory record) internal view returns (Request memory) {
+        // Every recipient was a shard of the request's model when the request was opened, and a shard's model is fixed.
         (ModelId modelId,,) = REGISTRY.standingOf(record.recipients.get(0));
         return Request({
             requester: record.requester,
@@ -47,48 +52,36 @@ abstract contract RequestBook is EscrowTerms {
         });
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function openRequests(RequestId cursor, uint256 limit)
-        external
+    /// @dev One page: ids in (cursor, cursor + limit] that are OPEN.
+    function _openRequestsAfter(RequestId cursor, uint256 limit)
+        internal
         view
         returns (RequestId[] memory requestIds, RequestId next)
     {
         uint256 last = RequestId.unwrap(cursor);
-        uint256 left = last < _requestCount ? _requestCount - last : 0;
-        uint256 seen = limit < left ? limit : left;
+        uint256 remaining = last < _requestCount ? _requestCount - last : 0;
+        uint256 pageSize = limit < remaining ? limit : remaining;
         uint256 found;
-        requestIds = new RequestId[](seen);
-        for (uint256 i = 1; i <= seen; ++i) {
+        requestIds = new RequestId[](pageSize);
+        for (uint256 i = 1; i <= pageSize; ++i) {
             RequestId requestId = RequestId.wrap(last + i);
             if (_requests[requestId].status == RequestStatus.OPEN) requestIds[found++] = requestId;
         }
-        // Shortens the array to what was found.
+        // Shortens the array; found <= pageSize.
         assembly ("memory-safe") {
             mstore(requestIds, found)
         }
-        if (seen < left) next = RequestId.wrap(last + seen);
+        if (pageSize < remaining) next = RequestId.wrap(last + pageSize);
     }
 
-    /// @inheritdoc IInferenceEscrow
-    function takeoverAt(RequestId requestId, uint256 index) external view returns (uint256) {
-        return _takeoverAtDown(_known(requestId), index);
-    }
+    /* DERIVED VALUES */
 
-    function _known(RequestId requestId) internal view returns (RequestRecord memory record) {
-        record = _requests[requestId];
-        if (record.status == RequestStatus.NONE) revert UnknownRequest(requestId);
-    }
-
-    function _stillOpen(RequestId requestId) internal view returns (RequestRecord memory record) {
-        record = _known(requestId);
-        if (record.status != RequestStatus.OPEN) revert RequestNotOpen(requestId, record.status);
-    }
-
-    /// @dev Below 2^88 + 2^80, so it fits 96 bits.
+    /// @dev Token wei for both caps. Below 2^24 × 2^64 + 2^16 × 2^64 = 2^88 + 2^80, so it fits 96 bits.
     function _deposit(RequestRecord memory record) internal pure returns (uint256) {
         return _price(record, record.maxInputTokens, record.maxOutputTokens);
     }
 
+    /// @dev Token wei for so many LLM tokens, at the prices of the time of the request.
     function _price(RequestRecord memory record, uint256 inputTokens, uint256 outputTokens)
         internal
         pure
@@ -97,20 +90,22 @@ abstract contract RequestBook is EscrowTerms {
         return inputTokens * record.inputPrice + outputTokens * record.outputPrice;
     }
 
-    /// @dev Published prices are never zero: only a request on a host's allowance has none.
+    /// @dev Published prices are never zero, so a price of zero marks a request on a host's allowance.
     function _isPaid(RequestRecord memory record) internal pure returns (bool) {
         return record.inputPrice != 0;
     }
 
-    /// @dev What a request on a host's allowance sets aside.
+    /// @dev LLM tokens that a request on a host's allowance reserves: as many as it may use.
     function _reservedTokens(RequestRecord memory record) internal pure returns (uint256) {
         return uint256(record.maxInputTokens) + record.maxOutputTokens;
     }
 
+    /// @dev Unix seconds, inclusive: a settlement in this second still pays.
     function _deadline(RequestRecord memory record) internal pure returns (uint256) {
         return uint256(record.openedAt) + record.window;
     }
 
+    /// @dev Splits the window evenly among the recipients. Zero for the primary, so it may start at once.
     function _takeoverAtDown(RequestRecord memory record, uint256 index) internal pure returns (uint256) {
         return record.openedAt + index * record.window / record.recipients.count();
     }
