@@ -67,7 +67,7 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
 * A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`,
   and is asked from several threads. `seed=None` draws one: give the one derived from the request.
 * `split_layers(source.architecture, stages)` proposes ranges that take about equally long;
-  `publish(source)` makes the `ModelManifest`.
+  `build_manifest(source)` makes the `ModelManifest`.
 
 A run is one attempt at a request on one path. Text and token ids exist in the entry alone; hidden
 states, which count as plaintext too, in the stages and inside TLS. None of them is ever logged, or
@@ -87,10 +87,10 @@ from shard_runtime.links.listener import Listener
 from shard_runtime.links.peers import FixedDirectory, Peer, PeerDirectory
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_links import TlsLinks
-from shard_runtime.model_files.digests import publish
-from shard_runtime.model_files.source import ModelSource, open_model
+from shard_runtime.model_files.digests import build_manifest
+from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_runtime.model_files.split import split_layers
-from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer, load_tokenizer
+from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 
 __all__ = [
     "Compute",
@@ -113,9 +113,9 @@ __all__ = [
     "StageSettings",
     "Stream",
     "TlsLinks",
+    "build_manifest",
     "load_shard",
     "load_tokenizer",
     "open_model",
-    "publish",
     "split_layers",
 ]

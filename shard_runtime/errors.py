@@ -14,21 +14,21 @@ teetee.errors.Retryable
 └── EntryClosed             the process is shutting down
 teetee.errors.Fatal
 ├── ModelError
-│   ├── ModelNotFound       no folder, file or hub id of that name
-│   ├── ModelFileInvalid    a file that is not what its name says, or damaged
+│   ├── ModelNotFound       no such folder, file or hub id
+│   ├── ModelFileInvalid    malformed or damaged
 │   ├── ArchitectureUnsupported
 │   ├── TensorMissing
-│   ├── TensorInvalid       a tensor of another shape or type than the architecture has
-│   ├── DigestMismatch      not the bytes that were published
-│   ├── PrecisionUnavailable    not on this machine, or not for this model
+│   ├── TensorInvalid       shape or type does not match the architecture
+│   ├── SplitInvalid        layers that the model does not have, or too many stages
+│   ├── DigestMismatch      the files differ from what was published
 │   ├── TokenizerMissing
-│   └── TokenizerInvalid
+│   ├── TokenizerInvalid
+│   └── PrecisionUnavailable    on this machine, or for this model
 ├── PromptError
 │   ├── PromptEmpty
 │   ├── ContextOverflow     more tokens than the model's context
 │   ├── TokenUnknown        a token id outside the vocabulary
-│   ├── SamplingInvalid
-│   └── ChatTemplateInvalid none, or it fails on these messages
+│   └── ChatTemplateInvalid missing, or it fails on these messages
 ├── PeerUnknown             not an active shard
 ├── PathInvalid             gap, overlap, repetition, or not beginning at us
 ├── FrameInvalid            bytes that are not a frame, or not the one that is due
@@ -37,13 +37,8 @@ teetee.errors.Fatal
 ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
 │   ├── CommitmentMismatch  it signed other bytes than it sent or received
 │   └── ReceiptInvalid
-├── PlanError
-│   ├── HostsInvalid        a file of hosts that does not say what planning has to know
-│   └── ModelDoesNotFit     more memory is needed than all hosts have
-├── RankFailed              another process that holds a part of this shard
 ├── WarmUpFailed            this shard cannot compute a chunk
-├── RunCancelled            the caller cancelled
-└── CheckFailed             a process that `check` started gave up
+└── RunCancelled            the caller cancelled
 """
 
 from shard_runtime.abort_reason import AbortReason
@@ -141,11 +136,11 @@ class EntryClosed(Retryable):
 
 
 class ModelError(Fatal):
-    """Whatever is wrong with a model's files."""
+    """A problem with a model's files, or with computing them here."""
 
 
 class ModelNotFound(ModelError):
-    """No folder, file or hub id of that name."""
+    """No such folder, file or hub id."""
 
     def __init__(self, model: str, reason: str) -> None:
         self.model, self.reason = model, reason
@@ -157,70 +152,70 @@ class ModelNotFound(ModelError):
 
 
 class ModelFileInvalid(ModelError):
-    """A file that is not what its name says, or is damaged."""
+    """A malformed or damaged file."""
 
     def __init__(self, file: str, rule: str) -> None:
         self.file, self.rule = file, rule
-        super().__init__(f"{file} is not valid: {rule}. Fetch the model's files anew.")
+        super().__init__(f"{file} is not valid: {rule}. Download the model's files again.")
 
 
 class ArchitectureUnsupported(ModelError):
-    """A model of a kind that this runtime cannot compute."""
+    """A model that this runtime cannot compute."""
 
     def __init__(self, name: str, feature: str) -> None:
         self.name, self.feature = name, feature
         super().__init__(
             f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, "
-            "ministral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2, gemma3 (its text half), "
-            "phi3 and gpt2, with rotary scaling default, linear, llama3, yarn or longrope."
+            "ministral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2, gemma3 (text), phi3 and "
+            "gpt2, with RoPE scaling default, linear, llama3, yarn or longrope."
         )
 
 
 class TensorMissing(ModelError):
-    """A tensor that the architecture needs is in none of the files."""
+    """The architecture needs a tensor that no file contains."""
 
     def __init__(self, tensor: str) -> None:
         self.tensor = tensor
-        super().__init__(f"The tensor {tensor} is missing. Fetch the model's files anew.")
+        super().__init__(f"The tensor {tensor} is missing. Download the model's files again.")
 
 
 class TensorInvalid(ModelError):
-    """A tensor of another shape or type than the architecture has."""
+    """A tensor whose shape or type does not match the architecture."""
 
     def __init__(self, tensor: str, rule: str) -> None:
         self.tensor, self.rule = tensor, rule
-        super().__init__(f"The tensor {tensor} {rule}. Fetch the model's files anew.")
+        super().__init__(f"The tensor {tensor} {rule}. Download the model's files again.")
 
 
 class SplitInvalid(ModelError):
-    """Layers that the model has not, or more stages than layers."""
+    """Layers that the model does not have, or more stages than layers."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
-        super().__init__(f"The model cannot be split so: {rule}. Choose other layer ranges.")
+        super().__init__(f"The model cannot be split this way: {rule}. Choose other layer ranges.")
 
 
 class DigestMismatch(ModelError):
-    """What was loaded is not what was published."""
+    """The loaded files differ from what was published."""
 
     def __init__(self, part: str, tensors: tuple[str, ...], expected: bytes, found: bytes) -> None:
         self.part, self.tensors, self.expected, self.found = part, tensors, expected, found
         among = f" One of these tensors differs: {', '.join(tensors)}." if tensors else ""
         super().__init__(
-            f"The {part} was published as 0x{expected.hex()} and is 0x{found.hex()} here.{among} "
-            "Fetch the model's files anew; serve nothing from these."
+            f"The {part} was published as 0x{expected.hex()} but is 0x{found.hex()} here.{among} "
+            "Download the model's files again; do not serve these."
         )
 
 
 class TokenizerMissing(ModelError):
-    """The model has no tokenizer, and text was to be read or written."""
+    """The model has no tokenizer to encode or decode text."""
 
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"{model} has no tokenizer.json. Put one beside the weights (`python -m "
-            "shard_runtime prepare` makes it from a GGUF where transformers is "
-            "installed), or give token ids instead of text."
+            f"{model} has no tokenizer.json. Put one beside the weights (for a GGUF, `python -m "
+            "shard_tools prepare` creates it where transformers is installed), or give token ids "
+            "instead of text."
         )
 
 
@@ -229,7 +224,9 @@ class TokenizerInvalid(ModelError):
 
     def __init__(self, file: str, rule: str) -> None:
         self.file, self.rule = file, rule
-        super().__init__(f"{file} is not a usable tokenizer: {rule}. Fetch the model's files anew.")
+        super().__init__(
+            f"{file} is not a usable tokenizer: {rule}. Download the model's files again."
+        )
 
 
 class PrecisionUnavailable(ModelError):
@@ -238,20 +235,20 @@ class PrecisionUnavailable(ModelError):
     def __init__(self, precision: str, reason: str) -> None:
         self.precision, self.reason = precision, reason
         super().__init__(
-            f"{precision} is not to be had here: {reason}. Choose float32, or build the native "
-            "step with `make native`."
+            f"{precision} is not available here: {reason}. Choose float32, or build the native "
+            "backend with `make native`."
         )
 
 
 class PromptError(Fatal):
-    """Whatever is wrong with what was asked."""
+    """A problem with the prompt."""
 
 
 class PromptEmpty(PromptError):
-    """Not one token to start from."""
+    """A prompt without tokens."""
 
     def __init__(self) -> None:
-        super().__init__("The prompt has no tokens. Ask something.")
+        super().__init__("The prompt has no tokens. Give a prompt.")
 
 
 class ContextOverflow(PromptError):
@@ -260,8 +257,8 @@ class ContextOverflow(PromptError):
     def __init__(self, tokens: int, context_length: int) -> None:
         self.tokens, self.context_length = tokens, context_length
         super().__init__(
-            f"The prompt has {tokens} tokens and the context holds {context_length}, one of "
-            "them for the answer. Shorten the prompt."
+            f"The prompt has {tokens} tokens; the context holds {context_length}, of which the "
+            "answer needs at least one. Shorten the prompt."
         )
 
 
@@ -281,7 +278,7 @@ class ChatTemplateInvalid(PromptError):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"The messages cannot be put into the model's chat template: {rule}. "
+            f"The model's chat template cannot render the messages: {rule}. "
             "Use the roles that the model knows, or give plain text or token ids."
         )
 
@@ -351,48 +348,6 @@ class ReceiptInvalid(StageMisbehaved):
     """A receipt which is not of that stage, request or place."""
 
 
-class PlanError(Fatal):
-    """Layers cannot be given to hosts."""
-
-
-class HostsInvalid(PlanError):
-    """A file of hosts that does not say what planning has to know."""
-
-    def __init__(self, file: str, field: str, value: object, expected: str) -> None:
-        self.file, self.field, self.value, self.expected = file, field, value, expected
-        found = "is missing" if value is None else f"is {value!r:.80}"
-        super().__init__(
-            f"{file}: {field} {found}, and {expected} is expected. Correct it; "
-            "`python -m shard_tools plan --help` shows an example."
-        )
-
-
-class ModelDoesNotFit(PlanError):
-    """More memory is needed than all hosts have."""
-
-    def __init__(self, placed: int, layers: int, missing: int) -> None:
-        self.placed, self.layers, self.missing = placed, layers, missing
-        what = (
-            f"{placed} of {layers} layers have room"
-            if placed
-            else "no host that may be an entry has room for embedding, head and a layer"
-        )
-        super().__init__(
-            f"The model does not fit: {what}, and {missing / (1 << 30):.2f} GiB are missing. "
-            "Add a host or memory, or plan with int8, a shorter context or fewer streams."
-        )
-
-
-class RankFailed(Fatal):
-    """Another process that holds a part of this shard ended, or cannot be trusted."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(
-            f"This shard is held by several processes, and one failed: {reason}. Start it anew."
-        )
-
-
 class WarmUpFailed(Fatal):
     """A shard that cannot compute what nobody asked for should not serve either."""
 
@@ -409,11 +364,3 @@ class RunCancelled(Fatal):
 
     def __init__(self) -> None:
         super().__init__("The request was cancelled by its caller. Nothing is owed for it.")
-
-
-class CheckFailed(Fatal):
-    """A process that `check` started gave up."""
-
-    def __init__(self, process: str, reason: str) -> None:
-        self.process, self.reason = process, reason
-        super().__init__(f"{process} gave up: {reason}. Correct that and run the check again.")

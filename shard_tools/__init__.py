@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators' tools, outside the enclave: digests, splitting, planning, split equals whole."""
+"""Tools for operators, outside the enclave: digest, split, plan, prepare and check a model."""

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m shard_tools`: a model's digests, where to cut it, who serves what, and the check
-that split equals whole.
+"""`python -m shard_tools`: digest, split, plan, prepare and check a model.
 
-Serving is not started here: `python -m oracle run` joins this runtime with the chain.
+These tools do not serve: `python -m oracle run` connects the runtime to the chain.
 """
 
 import json
@@ -16,17 +15,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from shard_runtime.model_files.digests import publish
-from shard_runtime.model_files.gguf.prepare import prepare as prepare_gguf
+from shard_runtime.model_files.digests import build_manifest
 from shard_runtime.model_files.source import open_model
 from shard_runtime.model_files.split import split_layers
 from shard_tools.check.comparison import run_check
-from shard_tools.check.prompts import Form
+from shard_tools.check.prompts import PromptForm
+from shard_tools.check.report import CheckReport
 from shard_tools.check.unsplit import answer_unsplit
-from shard_tools.plan.demand import Precision
+from shard_tools.plan.demand import WeightPrecision
 from shard_tools.plan.hosts_json import EXAMPLE
 from shard_tools.plan.measure import measure
 from shard_tools.plan.planning import make_plan
+from shard_tools.plan.report import PlanReport
+from shard_tools.prepare import prepare_gguf
 from teetee.errors import TeeTeeError
 
 DIFFERENT, FAILED = 1, 2
@@ -36,32 +37,46 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help=(
-        "A model's digests, where to cut it, who serves what, and the check that a split model "
-        "says what the whole one says.\n\nA MODEL is a folder with config.json and "
-        "*.safetensors, a folder with one *.gguf, a .gguf file, or a hub id.\n\n"
-        "Exit status: 0 equal, 1 different, 2 error."
+        "Tools for people who publish or host a model: hash its parts, split its layers, plan "
+        "which host serves which, and check that the split model answers like the whole one.\n\n"
+        "A MODEL is a folder with config.json and *.safetensors, a folder with one *.gguf, a .gguf "
+        "file, or a hub id."
     ),
+    epilog="Exit status: 0 success, 1 `check` found a difference, 2 error.",
 )
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="folder, .gguf file or hub id")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="of each answer")]
+
+def _examples(*lines: str) -> str:
+    return "\n\n".join(("Example:" if len(lines) == 1 else "Examples:", *lines))
+
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.")]
+OptionalModel = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Maximum tokens per answer.")]
 Chat = Annotated[
     bool | None,
     typer.Option(
         "--chat/--raw",
-        help="each line as a user's message, or as it stands; by default as the model has a "
-        "chat template or not",
+        help="Send each line as a user's chat message, or as plain text. Default: chat if the "
+        "model has a chat template.",
+        show_default=False,
     ),
 ]
-_PROMPTS_HELP = "one prompt a line; a line of numbers is token ids; - for standard input"
+_PROMPTS_HELP = "Text file with one prompt per line; a line of numbers is token ids; - for stdin."
 
 
-@app.command()
+@app.command(epilog=_examples("python -m shard_tools digest models/name --json > manifest.json"))
 def digest(model: Model, as_json: Json = False) -> None:
-    """Hash a model's parts (docs/protocol.md section 2); --json is the manifest to publish."""
-    with _errors_told(as_json):
-        manifest = publish(open_model(model))
+    """Hash the parts of a model.
+
+    With --json, prints the manifest that a publisher puts on chain (docs/protocol.md, section 2).
+    """
+    with _friendly_errors(as_json):
+        manifest = build_manifest(open_model(model))
         if as_json:
             sys.stdout.write(manifest.to_json())
             return
@@ -74,109 +89,138 @@ def digest(model: Model, as_json: Json = False) -> None:
         Console().print(table)
 
 
-@app.command()
+@app.command(epilog=_examples("python -m shard_tools split models/name --stages 3"))
 def split(
     model: Model,
-    stages: Annotated[int, typer.Option(min=1, help="how many shards")] = 2,
+    stages: Annotated[int, typer.Option(min=1, help="Number of shards.")] = 2,
     as_json: Json = False,
 ) -> None:
-    """Propose layer ranges that take about equally long; the first is the entry's."""
-    with _errors_told(as_json):
+    """Split a model's layers into ranges that take about equally long.
+
+    The first range is the entry's, which also holds embedding and head. For hosts of different
+    speed, use `plan`.
+    """
+    with _friendly_errors(as_json):
         ranges = split_layers(open_model(model).architecture, stages)
         if as_json:
-            _write({"layers": [[each.first, each.end] for each in ranges]})
+            _print_json({"layers": [[each.first, each.end] for each in ranges]})
         else:
             Console().print("  ".join(str(each) for each in ranges), markup=False)
 
 
-@app.command(epilog=f"An example of FILE:\n{EXAMPLE}".replace("\n", "\n\n"))
+@app.command(
+    epilog=_examples(
+        "python -m shard_tools plan --measure --threads 2",
+        "python -m shard_tools plan models/name --hosts hosts.json --precision int8",
+    )
+    + f"\n\nhosts.json:\n{EXAMPLE}".replace("\n", "\n\n")
+)
 def plan(
-    model: Annotated[str | None, typer.Argument(metavar="MODEL", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.", show_default=False),
+    ] = None,
     hosts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON: who there is, see above")
+        Path | None, typer.Option(metavar="FILE", help="Hosts file (JSON), described above.")
     ] = None,
-    precision: Annotated[Precision, typer.Option(help="of the weights")] = Precision.FLOAT32,
+    precision: Annotated[
+        WeightPrecision, typer.Option(help="Precision of the weights.")
+    ] = WeightPrecision.FLOAT32,
     context: Annotated[
-        int | None, typer.Option(min=2, help="tokens of each request; 4096, or the model's")
+        int | None,
+        typer.Option(min=2, help="Tokens per request. Default: 4096, or the model's context."),
     ] = None,
-    streams: Annotated[int, typer.Option(min=1, help="requests at the same time")] = 8,
+    streams: Annotated[int, typer.Option(min=1, help="Number of concurrent requests.")] = 8,
     stages: Annotated[
-        int | None, typer.Option(min=1, help="at most so many ranges; other hosts are replicas")
+        int | None,
+        typer.Option(min=1, help="Maximum number of ranges; further hosts become replicas."),
     ] = None,
     measure_here: Annotated[
-        bool, typer.Option("--measure", "--measure-here", help="measure this machine instead")
+        bool,
+        typer.Option(
+            "--measure", "--measure-here", help="Measure this machine instead of planning."
+        ),
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="to measure with")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads to measure with. Default: all cores.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Propose which host serves which layers, so that the slowest is as fast as it can be.
+    """Plan which host serves which layers, so that the slowest stage is as fast as possible.
 
-    FILE lists hosts, the fields of each: name; memory, that the enclave's process may have; its
-    speed, by bandwidth (GB/s read from memory), by bandwidth and compute (GFLOP/s), or by
-    secondsPerLayer (measured, for one token); latency, a round trip to all others in ms as ping
-    shows it, or an object of names (default 0); entry, whether it may be one (default true).
+    FILE lists the hosts. A host has a name; memory available to the enclave's process; a speed:
+    bandwidth (GB/s of memory reads), bandwidth and compute (GFLOP/s), or secondsPerLayer (measured,
+    for one token); a latency: the round trip in ms, as ping shows it, to all other hosts or by host
+    name (default 0); and entry: whether it may be the entry (default true).
 
-    Run --measure on each host, with the threads that its enclave will have: it prints that host's
-    line for FILE. Hosts which are not needed become replicas of the slowest ranges. Speeds are
-    what memory and links allow, not promises.
+    Run --measure on each host, with the threads that its enclave will have: it prints the host's
+    line of FILE. Hosts that are not needed become replicas of the slowest ranges. The speeds are
+    upper bounds set by memory and links, not promises.
     """
-    with _errors_told(as_json):
+    with _friendly_errors(as_json):
         if measure_here:
-            _write(measure(threads))
+            _print_json(measure(threads))
             return
         if model is None or hosts is None:
             raise typer.BadParameter("give MODEL and --hosts FILE, or --measure")
         report = make_plan(
             model, hosts, precision=precision, context=context, streams=streams, stages=stages
         )
-        if as_json:
-            _write(report.to_json())
-        else:
-            report.print(Console())
+        _print_report(report, as_json)
 
 
-@app.command()
+@app.command(epilog=_examples("python -m shard_tools prepare name.gguf models/name"))
 def prepare(
     model: Model,
-    folder: Annotated[Path, typer.Argument(help="where to put the GGUF and its tokenizer.json")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create.")],
     as_json: Json = False,
 ) -> None:
-    """Give a bare GGUF its tokenizer.json (by transformers): serving then needs no conversion."""
-    with _errors_told(as_json):
+    """Put a GGUF into a folder together with its tokenizer, ready to serve.
+
+    Converts the tokenizer with transformers once, so that the serving processes need neither
+    transformers nor the memory of a conversion. Digests do not change.
+    """
+    with _friendly_errors(as_json):
         source = prepare_gguf(open_model(model), folder)
         if as_json:
-            _write({"model": str(source.folder)})
+            _print_json({"model": str(source.folder)})
         else:
             Console().print(f"Ready to serve: {source.folder}", markup=False)
 
 
-@app.command()
+@app.command(
+    epilog=_examples("python -m shard_tools check models/name --stages 3 --prompts prompts.txt")
+)
 def check(
     model: Model,
     prompts: Annotated[Path, typer.Option(allow_dash=True, help=_PROMPTS_HELP)],
-    stages: Annotated[int, typer.Option(min=1, help="how many stage processes")] = 2,
+    stages: Annotated[int, typer.Option(min=1, help="Number of stage processes.")] = 2,
     max_tokens: MaxTokens = 32,
     chat: Chat = None,
     as_json: Json = False,
 ) -> None:
-    """Run N stage processes and the unsplit model; compare greedy tokens and peak memory."""
-    with _errors_told(as_json):
+    """Check that the split model answers exactly like the whole one.
+
+    Runs real stage processes on this machine, connected by TLS, and the unsplit model by
+    transformers. Compares their greedy answers token by token, verifies all receipts, and reports
+    the peak memory of each process.
+    """
+    with _friendly_errors(as_json):
         report = run_check(
             model,
             stages=stages,
-            prompts=_read(prompts),
+            prompts=_read_text(prompts),
             max_tokens=max_tokens,
-            form=_form(chat),
+            form=_prompt_form(chat),
         )
-        if as_json:
-            _write(report.to_json())
-        else:
-            report.print(Console())
+        _print_report(report, as_json)
         if not report.equal:
             raise typer.Exit(DIFFERENT)
 
 
-@app.command()
+@app.command(
+    epilog=_examples("python -m shard_tools unsplit models/name --prompt-file prompts.txt")
+)
 def unsplit(
     model: Model,
     prompt_file: Annotated[Path, typer.Option(allow_dash=True, help=_PROMPTS_HELP)],
@@ -184,11 +228,15 @@ def unsplit(
     chat: Chat = None,
     as_json: Json = False,
 ) -> None:
-    """Answer greedily with the whole model by transformers, as a witness for split answers."""
-    with _errors_told(as_json):
-        report = answer_unsplit(model, _read(prompt_file), _form(chat), max_tokens)
+    """Answer prompts greedily with the whole model, as a reference for split answers.
+
+    Uses transformers alone, none of this runtime's arithmetic.
+    """
+    with _friendly_errors(as_json):
+        text = _read_text(prompt_file)
+        report = answer_unsplit(model, text, _prompt_form(chat), max_tokens)
         if as_json:
-            _write(report.to_json())
+            _print_json(report.to_json())
             return
         for answer in report.answers:
             shown = answer.text or " ".join(str(token) for token in answer.token_ids)
@@ -196,17 +244,17 @@ def unsplit(
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command line."""
     app()
 
 
-def _form(chat: bool | None) -> Form:
+def _prompt_form(chat: bool | None) -> PromptForm:
     if chat is None:
-        return Form.AUTOMATIC
-    return Form.CHAT if chat else Form.RAW
+        return PromptForm.AUTOMATIC
+    return PromptForm.CHAT if chat else PromptForm.RAW
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     if str(path) == "-":
         return sys.stdin.read()
     try:
@@ -215,18 +263,25 @@ def _read(path: Path) -> str:
         raise typer.BadParameter(f"{path} cannot be read as UTF-8 text") from None
 
 
-def _write(value: dict[str, Any]) -> None:
+def _print_report(report: CheckReport | PlanReport, as_json: bool) -> None:
+    if as_json:
+        _print_json(report.to_json())
+    else:
+        report.print(Console())
+
+
+def _print_json(value: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager
-def _errors_told(as_json: bool) -> Iterator[None]:
-    """Errors of the project's own tree end the command with a sentence, not with a traceback."""
+def _friendly_errors(as_json: bool) -> Iterator[None]:
+    """Ends the command with the message of a TeeTee error instead of a traceback."""
     try:
         yield
     except TeeTeeError as error:
         if as_json:
-            _write({"error": {"kind": type(error).__name__, "message": str(error)}})
+            _print_json({"error": {"kind": type(error).__name__, "message": str(error)}})
         Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(FAILED) from None
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests of a model's parts, over the bytes as they stand in the published files. docs/protocol.md
-section 2.
+"""Digests of a model's parts, over the bytes of the published files (docs/protocol.md section 2).
 
-One pass serves two ends: whoever loads a tensor hashes the same bytes that it converts, so a digest
-is always of what was loaded.
+Loading hashes the same bytes that it converts, so a digest always describes what was loaded.
 """
 
 import struct
@@ -14,44 +12,45 @@ from hashlib import sha256
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import DigestMismatch
 from shard_runtime.model_files.source import ModelSource
-from shard_runtime.model_files.tensors.tensor_file import StoredTensor, read_pieces
-from shard_runtime.model_files.tensors.tensor_places import (
-    Places,
+from shard_runtime.model_files.tensors.tensor_layout import (
     Slot,
-    embedding_places,
-    head_places,
-    layer_places,
+    TensorLayout,
+    embedding_layout,
+    head_layout,
+    layer_layout,
 )
-from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles, read_tokenizer_files
+from shard_runtime.model_files.tensors.tensor_store import StoredTensor, read_pieces
+from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
 from teetee.protocol.manifest import ModelManifest
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A layer, the embedding or the head: what its digest begins with, and its tensors."""
+class ModelPart:
+    """A layer, the embedding or the head: the prefix of its digest, and its tensors."""
 
     title: str
     prefix: bytes
-    places: Places
+    layout: TensorLayout
 
     @property
     def slots(self) -> list[Slot]:
-        """Sorted by name, as they are hashed."""
-        return sorted(self.places.slots, key=lambda slot: slot.name)
+        """Sorted by name, the order in which tensors are hashed."""
+        return sorted(self.layout.slots, key=lambda slot: slot.name)
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of its stored tensors, in the order in which they are hashed."""
         return tuple(slot.name for slot in self.slots)
 
 
 class PartDigest:
-    """Hashes a part while somebody reads it. Tensors have to come in the part's order."""
+    """Hashes a part while a caller reads it. Tensors must be read in the order of `slots`."""
 
-    def __init__(self, part: Part) -> None:
-        self._hash = sha256(part.prefix + _u32(len(part.places.slots)))
+    def __init__(self, part: ModelPart) -> None:
+        self._hash = sha256(part.prefix + _u32(len(part.layout.slots)))
 
-    def pieces(self, tensor: StoredTensor) -> Iterator[tuple[int, bytearray]]:
-        """The tensor's bytes, hashed on the way: (first row, bytes)."""
+    def read_pieces(self, tensor: StoredTensor) -> Iterator[tuple[int, bytearray]]:
+        """Yields the tensor's bytes as (first row, bytes), and hashes them."""
         name, dtype = tensor.name.encode(), tensor.dtype.encode()
         self._hash.update(_u32(len(name)) + name + _u32(len(dtype)) + dtype)
         rank = len(tensor.dimensions)
@@ -61,34 +60,37 @@ class PartDigest:
             yield first, piece
 
     def digest(self) -> bytes:
+        """The digest of everything read so far, 32 bytes."""
         return self._hash.digest()
 
 
-def layer_part(source: ModelSource, layer: int) -> Part:
+def layer_part(source: ModelSource, layer: int) -> ModelPart:
+    """One decoder layer."""
     prefix = b"teetee/layer/v1" + source.architecture.digest() + _u32(layer)
-    places = layer_places(source.architecture, layer, source.names)
-    return Part(f"layer {layer}", prefix, places)
+    layout = layer_layout(source.architecture, layer, source.names)
+    return ModelPart(f"layer {layer}", prefix, layout)
 
 
-def embedding_part(source: ModelSource, tokenizer: TokenizerFiles) -> Part:
+def embedding_part(source: ModelSource, tokenizer: TokenizerFiles) -> ModelPart:
+    """The embedding. Its digest also covers the tokenizer."""
     prefix = b"teetee/embedding/v1" + source.architecture.digest() + tokenizer.digest()
-    return Part("embedding", prefix, embedding_places(source.architecture, source.names))
+    return ModelPart("embedding", prefix, embedding_layout(source.architecture, source.names))
 
 
-def head_part(source: ModelSource) -> Part:
+def head_part(source: ModelSource) -> ModelPart:
+    """The final norm and the LM head."""
     prefix = b"teetee/head/v1" + source.architecture.digest()
-    return Part("head", prefix, head_places(source.architecture, source.names))
+    return ModelPart("head", prefix, head_layout(source.architecture, source.names))
 
 
-def publish(source: ModelSource) -> ModelManifest:
-    """Read everything once and make the manifest.
+def build_manifest(source: ModelSource) -> ModelManifest:
+    """Reads the whole model once and returns its digests as a manifest.
 
     Raises `TensorMissing`, `ModelFileInvalid`, `TokenizerInvalid`, and `TokenizerMissing` for a
-    GGUF whose tokenizer cannot be built here. Shapes and types are a matter of loading, which is
-    not done here.
+    GGUF whose tokenizer cannot be converted here. Does not check shapes and types; loading does.
     """
     architecture = source.architecture
-    tokenizer = read_tokenizer_files(source)
+    tokenizer = source.read_tokenizer_files()
     return ModelManifest(
         name=source.name,
         layer_count=architecture.layer_count,
@@ -102,24 +104,24 @@ def publish(source: ModelSource) -> ModelManifest:
     )
 
 
-def check_digest(part: Part, expected: bytes | None, found: bytes) -> None:
-    """Raises `DigestMismatch`, naming the part's tensors: one of them differs."""
+def check_digest(part: ModelPart, expected: bytes | None, found: bytes) -> None:
+    """Raises `DigestMismatch`, naming the part's tensors, if the digests differ."""
     if expected is not None and expected != found:
         raise DigestMismatch(part.title, part.names, expected, found)
 
 
 def check_architecture(architecture: Architecture, manifest: ModelManifest | None) -> None:
-    """Raises `DigestMismatch` when this is another model than the manifest's."""
+    """Raises `DigestMismatch` if the manifest is of another model."""
     if manifest is not None and manifest.config_digest != architecture.digest():
         raise DigestMismatch("architecture", (), manifest.config_digest, architecture.digest())
 
 
-def _digest(source: ModelSource, part: Part) -> bytes:
-    running = PartDigest(part)
+def _digest(source: ModelSource, part: ModelPart) -> bytes:
+    digest = PartDigest(part)
     for name in part.names:
-        for _ in running.pieces(source.tensors.find(name)):
+        for _ in digest.read_pieces(source.tensors.find_tensor(name)):
             pass
-    return running.digest()
+    return digest.digest()
 
 
 def _u32(number: int) -> bytes:

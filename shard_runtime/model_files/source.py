@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model wherever it lies: a folder with safetensors, a folder with one GGUF, a GGUF file, a hub
-id.
+"""Opens a model: a folder with safetensors, a folder with one GGUF, a GGUF file or a hub id.
 
-Opening reads headers and configuration only.
+Opening reads only headers and configuration.
 """
 
 import re
@@ -18,8 +17,14 @@ from shard_runtime.model_files.config.config_json import read_config_json
 from shard_runtime.model_files.gguf.gguf_file import read_gguf
 from shard_runtime.model_files.gguf.metadata import read_gguf_metadata
 from shard_runtime.model_files.tensors.safetensors_file import read_safetensors
-from shard_runtime.model_files.tensors.tensor_file import TensorStore
-from shard_runtime.model_files.tensors.tensor_names import Format, TensorNames, find_names
+from shard_runtime.model_files.tensors.tensor_names import (
+    FileFormat,
+    TensorNames,
+    detect_tensor_names,
+)
+from shard_runtime.model_files.tensors.tensor_store import TensorStore
+from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
+from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles, read_tokenizer_files
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja"]
@@ -27,31 +32,39 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.jinja"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model's files, opened."""
+    """An opened model: its architecture and the location of its tensors."""
 
     name: str
     folder: Path
-    """Where tokenizer.json and its like are, if they are."""
+    """The folder of config.json and tokenizer.json, where the model has them."""
     gguf: Path | None
-    form: Format
+    format: FileFormat
     architecture: Architecture
     tensors: TensorStore
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """GGUF's, without its long lists; empty for safetensors."""
+    """GGUF metadata without long arrays; empty for safetensors."""
 
     @property
     def names(self) -> TensorNames:
-        """What its tensors are called."""
-        return find_names(self.form, self.architecture.name, self.tensors)
+        """The names of its tensors."""
+        return detect_tensor_names(self.format, self.architecture.name, self.tensors)
 
     @property
     def path(self) -> Path:
-        """What `open_model` opens again."""
+        """The file or folder from which `open_model` opens this model again."""
         return self.gguf or self.folder
+
+    def read_tokenizer_files(self) -> TokenizerFiles:
+        """The model's tokenizer, chat template and special tokens.
+
+        Raises `TokenizerInvalid`, `ModelFileInvalid`, and `TokenizerMissing` for a GGUF that cannot
+        be converted here.
+        """
+        return read_tokenizer_files(self.folder, self.gguf, self.metadata)
 
 
 def open_model(model: str | Path) -> ModelSource:
-    """Open a folder, a .gguf file, or a hub id (downloaded, if huggingface_hub is installed).
+    """Opens a folder, a .gguf file, or a hub id (downloaded if huggingface_hub is installed).
 
     Raises `ModelNotFound`, `ModelFileInvalid`, `ArchitectureUnsupported`.
     """
@@ -64,30 +77,35 @@ def open_model(model: str | Path) -> ModelSource:
         architecture = read_config_json(path / "config.json")
         name = path.resolve().name
         return ModelSource(
-            name, path, None, Format.SAFETENSORS, architecture, read_safetensors(path)
+            name, path, None, FileFormat.SAFETENSORS, architecture, read_safetensors(path)
         )
     ggufs = sorted(path.glob("*.gguf"))
     if len(ggufs) != 1:
         raise ModelNotFound(
-            str(model), f"the folder has no safetensors with config.json, and {len(ggufs)} *.gguf"
+            str(model), f"the folder has no *.safetensors with config.json, and {len(ggufs)} *.gguf"
         )
     return _open_gguf(ggufs[0])
+
+
+def load_tokenizer(source: ModelSource) -> ModelTokenizer:
+    """The model's tokenizer. Raises what `ModelSource.read_tokenizer_files` raises."""
+    return ModelTokenizer(source.read_tokenizer_files(), source.name)
 
 
 def _open_gguf(path: Path) -> ModelSource:
     gguf = read_gguf(path)
     architecture = read_gguf_metadata(gguf)
     return ModelSource(
-        path.stem, path.parent, path, Format.GGUF, architecture, gguf.tensors, gguf.metadata
+        path.stem, path.parent, path, FileFormat.GGUF, architecture, gguf.tensors, gguf.metadata
     )
 
 
 def _download(model: str) -> Path:
     if not _HUB_ID.fullmatch(model) or model.startswith((".", "/")):
-        raise ModelNotFound(model, "there is no such folder or file")
+        raise ModelNotFound(model, "no such folder or file")
     if find_spec("huggingface_hub") is None:
         raise ModelNotFound(
-            model, "there is no such folder, and huggingface_hub is not installed to fetch it"
+            model, "no such folder, and huggingface_hub is not installed to download it"
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -95,4 +113,4 @@ def _download(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError):
-        raise ModelNotFound(model, "there is no such folder, and the hub did not give it") from None
+        raise ModelNotFound(model, "no such folder, and the download from the hub failed") from None

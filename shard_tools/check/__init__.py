@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m shard_tools check`: real stage processes and the unsplit model, compared token by
+"""`python -m shard_tools check`: compares real stage processes with the unsplit model, token by
 token.
 """

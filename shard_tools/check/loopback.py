@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage of a ring on loopback, without an enclave: keys that are made here and end with the
-process, a listener, and how others come to know both.
+"""A stage on loopback without an enclave: random keys, a listener, and its entry in the peer
+directory of other stages.
 """
 
 import secrets
@@ -8,11 +8,11 @@ from typing import Any
 
 from shard_runtime.engine.entry.engine import EntrySettings
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
-from shard_runtime.errors import CheckFailed
 from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.peers import Peer, PeerDirectory
 from shard_runtime.links.tls_links import TlsLinks
+from shard_tools.errors import CheckFailed
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.layers import LayerRange
@@ -20,31 +20,31 @@ from teetee.protocol.receipts import ReceiptDomain
 
 MODEL_ID = ModelId(1)
 DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")
-PATIENT = EntrySettings(heartbeats=HeartbeatSettings(missed=25))
-"""All stages share one machine and none has a replica: it is no use to leave one that is late."""
+LOOPBACK_SETTINGS = EntrySettings(heartbeats=HeartbeatSettings(missed=25))
+"""Tolerates late stages: all share one machine, and there is no replica to switch to."""
 
 
-class _FreshSecrets:
-    """A guest agent for one process: its keys are random and end with it."""
+class _RandomKeys:
+    """A guest agent whose keys are random and last as long as the process."""
 
     def get_key(self, path: str) -> bytes:
         return secrets.token_bytes(32)
 
     def get_quote(self, report_data: bytes) -> bytes:
-        raise CheckFailed("a stage of the check", "it is no enclave and has no quotes")
+        raise CheckFailed("a stage of the check", "it is not an enclave and has no quotes")
 
 
 class LoopbackStage:
-    """Who a stage is, and where it listens."""
+    """A stage's keys and its listener."""
 
     def __init__(self) -> None:
-        self._keys = EnclaveKeys.derive(_FreshSecrets())
+        self._keys = EnclaveKeys.derive(_RandomKeys())
         self._identity_digest = secrets.token_bytes(32)
         self._link_identity = LinkIdentity(self._keys.tls, self._keys.tls_certificate_der)
         self._listener = Listener(identity=self._link_identity, host="127.0.0.1", port=0)
 
     def listen(self) -> dict[str, Any]:
-        """Begin to; what `loopback_peer` makes a peer of."""
+        """Starts the listener; returns the fields that `loopback_peer` needs."""
         self._listener.start()
         return {
             "port": self._listener.port,
@@ -54,16 +54,16 @@ class LoopbackStage:
         }
 
     def links(self, directory: PeerDirectory) -> TlsLinks:
-        """To those of the directory."""
+        """The links to the peers in the directory."""
         return TlsLinks(identity=self._link_identity, directory=directory, listener=self._listener)
 
     def identity(self, shard_id: ShardId) -> StageIdentity:
-        """Its own, once it has a number."""
+        """The stage's identity under that shard id."""
         return StageIdentity(shard_id, MODEL_ID, self._identity_digest, self._keys.signer, DOMAIN)
 
 
 def loopback_peer(shard_id: ShardId, layers: LayerRange, reply: dict[str, Any]) -> Peer:
-    """A stage as others know it, from what its `listen` said."""
+    """The directory entry of a stage, from the reply of its `listen`."""
     return Peer(
         shard_id=shard_id,
         host="127.0.0.1",
@@ -72,4 +72,30 @@ def loopback_peer(shard_id: ShardId, layers: LayerRange, reply: dict[str, Any]) 
         layers=layers,
         signer=reply["signer"],
         identity_digest=bytes.fromhex(reply["identityDigest"]),
+    )
+
+
+def peer_to_json(peer: Peer) -> dict[str, Any]:
+    """A peer for the JSON lines between a tool and the stages it starts."""
+    return {
+        "shardId": peer.shard_id,
+        "host": peer.host,
+        "port": peer.port,
+        "tls": peer.tls.hex(),
+        "layers": [peer.layers.first, peer.layers.end],
+        "signer": peer.signer,
+        "identityDigest": peer.identity_digest.hex(),
+    }
+
+
+def peer_from_json(value: dict[str, Any]) -> Peer:
+    """The inverse of `peer_to_json`."""
+    return Peer(
+        shard_id=ShardId(value["shardId"]),
+        host=value["host"],
+        port=value["port"],
+        tls=bytes.fromhex(value["tls"]),
+        layers=LayerRange(*value["layers"]),
+        signer=value["signer"],
+        identity_digest=bytes.fromhex(value["identityDigest"]),
     )

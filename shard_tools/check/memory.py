@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peak memory of a process, and of one that has done nothing yet.
+"""Measures the peak memory of a process, and of a bare interpreter.
 
-VmHWM is the highest resident set of a process since its exec, file pages included. What a bare
-interpreter with torch needs is subtracted, so what remains is what the model costs.
+VmHWM is the highest resident set since the process's exec, file pages included. The peak of a bare
+interpreter with torch is subtracted; the difference is the memory of the model.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
-from shard_runtime.errors import CheckFailed
+from shard_tools.errors import CheckFailed
 
 MEASURE = "VmHWM of /proc/self/status, minus that of a bare interpreter which has imported torch"
 
@@ -20,7 +20,7 @@ _BARE = (
 
 
 def peak_bytes() -> int:
-    """Of this process, so far. 0 where there is no /proc."""
+    """The peak of this process so far; 0 where there is no /proc."""
     status = Path("/proc/self/status")
     if not status.is_file():
         return 0
@@ -29,7 +29,7 @@ def peak_bytes() -> int:
 
 
 def bare_bytes() -> int:
-    """Of a new interpreter that imports torch and multiplies once."""
+    """The peak of a new interpreter that imports torch and multiplies once."""
     if not Path("/proc/self/status").is_file():
         return 0
     done = subprocess.run(

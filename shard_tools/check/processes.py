@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that answer lines of JSON with lines of JSON."""
+"""Worker processes that answer lines of JSON with lines of JSON."""
 
 import contextlib
 import json
@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shard_runtime.errors import CheckFailed
+from shard_tools.errors import CheckFailed
 
-_ENDING_SECONDS = 10
+_STOP_TIMEOUT_SECONDS = 10
 
 
 class WorkerProcess:
-    """One process; `ask` waits for its reply."""
+    """One worker process."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class WorkerProcess:
     ) -> None:
         self.name = name
         self.peak_bytes = 0
-        """The last that it told."""
+        """As of its last reply."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, role],
             stdin=subprocess.PIPE,
@@ -37,7 +37,7 @@ class WorkerProcess:
         )
 
     def send(self, **command: Any) -> None:
-        """Begin something. Raises `CheckFailed` when the process has ended."""
+        """Sends a command without waiting. Raises `CheckFailed` if the process has ended."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(command) + "\n")
@@ -46,7 +46,7 @@ class WorkerProcess:
             raise CheckFailed(self.name, "its process ended") from None
 
     def receive(self) -> dict[str, Any]:
-        """The reply to the oldest command without one. Raises `CheckFailed`."""
+        """Waits for the next reply; replies come in the order of commands. Raises `CheckFailed`."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -58,32 +58,32 @@ class WorkerProcess:
         return reply
 
     def ask(self, **command: Any) -> dict[str, Any]:
-        """Send and receive."""
+        """Sends a command and waits for its reply. Raises `CheckFailed`."""
         self.send(**command)
         return self.receive()
 
-    def end(self) -> None:
-        """Close its input, which ends it; kill it if it does not."""
+    def stop(self) -> None:
+        """Closes the process's input, which ends it; kills it after a timeout."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         try:
-            self.process.wait(_ENDING_SECONDS)
+            self.process.wait(_STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
 
 @contextlib.contextmanager
-def started(name: str, role: str) -> Iterator[WorkerProcess]:
-    """A process for the length of a block.
+def start_worker(name: str, role: str) -> Iterator[WorkerProcess]:
+    """Runs a worker for the duration of a `with` block.
 
-    torch gets one thread, unless OMP_NUM_THREADS says otherwise: several processes share the cores.
-    Few malloc arenas: what many threads free would otherwise stay resident in each of them.
+    torch gets one thread unless OMP_NUM_THREADS is set, because several processes share the cores.
+    malloc gets two arenas: memory freed by many threads would stay resident in an arena of each.
     """
     defaults = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "TQDM_DISABLE": "1"}
     worker = WorkerProcess(name, role, defaults | os.environ)
     try:
         yield worker
     finally:
-        worker.end()
+        worker.stop()

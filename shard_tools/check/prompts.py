@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts, one a line: text, or numbers that are token ids."""
+"""Prompts, one per line: text, or token ids as numbers."""
 
 import re
 from collections.abc import Sequence
@@ -11,44 +11,46 @@ from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 _TOKEN_IDS = re.compile(r"\s*\d+(?:[\s,]+\d+)*[\s,]*")
 
 
-class Form(Enum):
+class PromptForm(Enum):
     """How a line of text becomes a prompt."""
 
     AUTOMATIC = "auto"
-    """As a message if the model has a chat template, raw otherwise."""
+    """CHAT if the model has a chat template, otherwise RAW."""
     CHAT = "chat"
+    """A user message, rendered by the chat template."""
     RAW = "raw"
+    """Plain text."""
 
 
 def token_ids_of(line: str) -> tuple[int, ...] | None:
-    """The token ids that a line of numbers gives; None for a line of text."""
+    """The token ids in a line of numbers; None for a line of text."""
     if not _TOKEN_IDS.fullmatch(line):
         return None
     return tuple(int(number) for number in re.findall(r"\d+", line))
 
 
 def encode_prompts(
-    text: str, tokenizer: ModelTokenizer, form: Form = Form.AUTOMATIC
+    text: str, tokenizer: ModelTokenizer, form: PromptForm = PromptForm.AUTOMATIC
 ) -> list[tuple[int, ...]]:
-    """Token ids of every line that is not blank.
+    """The token ids of every line that is not blank.
 
-    Raises `PromptEmpty` for a text without such lines, and the tokenizer's errors.
+    Raises `PromptEmpty` if there is no such line, and the tokenizer's errors.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise PromptEmpty
-    chat = form is Form.CHAT or (form is Form.AUTOMATIC and tokenizer.has_chat_template)
+    chat = form is PromptForm.CHAT or (form is PromptForm.AUTOMATIC and tokenizer.has_chat_template)
     return [_encode(line, tokenizer, chat=chat) for line in lines]
 
 
 def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
-    """The first place where two answers differ, the end of the shorter included."""
+    """The first position at which two answers differ, also if one is a prefix of the other."""
     if tuple(ours) == tuple(theirs):
         return None
-    same = 0
-    while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
-        same += 1
-    return same
+    position = 0
+    while position < min(len(ours), len(theirs)) and ours[position] == theirs[position]:
+        position += 1
+    return position
 
 
 def _encode(line: str, tokenizer: ModelTokenizer, *, chat: bool) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unsplit model, by transformers: what everything else is compared with.
+"""The reference: the unsplit model computed by transformers.
 
-Runs in a process of its own. Greedy in a plain loop, so that no generation setting of a model's
-files has a say.
+Runs in its own process. Decodes greedily in a plain loop, so that no generation setting in the
+model's files applies.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,20 +14,22 @@ from typing import Any
 
 import torch
 
-from shard_runtime.errors import CheckFailed
 from shard_runtime.model_files.source import ModelSource
+from shard_tools.errors import CheckFailed
 
 
 def is_installed() -> bool:
+    """Whether transformers can be imported."""
     return find_spec("transformers") is not None
 
 
 def name() -> str:
+    """Name and version, for reports."""
     return f"transformers {version('transformers')}"
 
 
 def load_reference(source: ModelSource) -> Any:
-    """The whole model in float32. Raises `CheckFailed` without transformers."""
+    """Loads the whole model in float32. Raises `CheckFailed` if transformers is not installed."""
     if not is_installed():
         raise CheckFailed("the unsplit model", "transformers is not installed")
     transformers: Any = import_module("transformers")
@@ -40,16 +42,16 @@ def load_reference(source: ModelSource) -> Any:
 
 
 def load_reference_tokenizer(source: ModelSource) -> Any:
-    """transformers' own tokenizer and chat template for the model."""
+    """Loads the model's tokenizer and chat template as transformers reads them."""
     transformers: Any = import_module("transformers")
-    # Beside a tokenizer.json, transformers would take half of the tokenizer from the GGUF.
-    beside = (source.folder / "tokenizer.json").is_file()
-    gguf = {"gguf_file": source.gguf.name} if source.gguf is not None and not beside else {}
+    # With a tokenizer.json beside it, transformers would mix in parts of the GGUF's tokenizer.
+    has_json = (source.folder / "tokenizer.json").is_file()
+    gguf = {"gguf_file": source.gguf.name} if source.gguf is not None and not has_json else {}
     return transformers.AutoTokenizer.from_pretrained(str(source.folder), **gguf)
 
 
 def _load_gguf(path: Path) -> Any:
-    """What `from_pretrained(gguf_file=…)` does, but that wants `accelerate` without using it."""
+    """Replaces `from_pretrained(gguf_file=…)`, which requires `accelerate` without using it."""
     transformers: Any = import_module("transformers")
     reading: Any = import_module("transformers.modeling_gguf_pytorch_utils")
     config = transformers.AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name)
@@ -62,19 +64,19 @@ def _load_gguf(path: Path) -> Any:
     model.tie_weights()
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     if unexpected or set(missing) - tied:
-        raise CheckFailed("the unsplit model", "transformers misses tensors in the GGUF")
+        raise CheckFailed("the unsplit model", "transformers does not find all tensors in the GGUF")
     return model
 
 
 @torch.inference_mode()
 def greedy(
-    model: Any, prompt: Sequence[int], max_tokens: int, ends: Collection[int]
+    model: Any, prompt: Sequence[int], max_tokens: int, eos_token_ids: Collection[int]
 ) -> tuple[int, ...]:
-    """The answer's token ids, an end token included."""
+    """The answer's token ids, including an end token."""
     answer: list[int] = []
     tokens, cache = list(prompt), None
     limit = min(max_tokens, model.config.max_position_embeddings - len(prompt))
-    while len(answer) < limit and not (answer and answer[-1] in ends):
+    while len(answer) < limit and not (answer and answer[-1] in eos_token_ids):
         output = model(torch.tensor([tokens]), past_key_values=cache, use_cache=True)
         cache = output.past_key_values
         tokens = [int(output.logits[0, -1].argmax())]

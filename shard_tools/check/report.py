@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the check found, as JSON and as a table."""
+"""The result of a check, as JSON and as tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,28 +15,29 @@ _MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PromptResult:
-    """One line of the prompts."""
+    """The result for one prompt."""
 
     line: int
-    """Counted from 1, blank lines left out."""
+    """Counted from 1, without blank lines."""
     input_tokens: int
     output_tokens: int
     reference_tokens: int
     first_difference: int | None
-    """Answer position where the split model and the reference part; None if they do not."""
+    """The position at which the split model's answer differs from the reference; None if equal."""
     first_difference_unsplit: int | None
-    """The same between the split model and this runtime unsplit."""
+    """The same, compared with this runtime unsplit."""
     finish_reason: str
     receipts: int
 
     @property
     def equal(self) -> bool:
+        """Whether the split model's answer equals both others."""
         return self.first_difference is None and self.first_difference_unsplit is None
 
 
 @dataclass(frozen=True, slots=True)
 class StageMemory:
-    """Peak memory of one stage's process, over the bare interpreter with torch."""
+    """Peak memory of one stage's process, above that of a bare interpreter with torch."""
 
     layers: LayerRange
     peak_bytes: int
@@ -44,7 +45,7 @@ class StageMemory:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Everything."""
+    """The result of a whole check."""
 
     model: str
     max_tokens: int
@@ -53,16 +54,18 @@ class CheckReport:
     stages: tuple[StageMemory, ...]
     bare_bytes: int
     unsplit_bytes: int
-    """This runtime in one process, over the bare interpreter: the same code, so ratios are fair."""
+    """This runtime in one process, above the bare interpreter: the base of all ratios."""
     reference_bytes: int | None
-    """The reference's process, over the bare interpreter; None without transformers."""
+    """The reference's process, above the bare interpreter; None without transformers."""
     seconds: float
 
     @property
     def equal(self) -> bool:
+        """Whether all answers are equal."""
         return all(prompt.equal for prompt in self.prompts)
 
     def to_json(self) -> dict[str, Any]:
+        """The document that `check --json` prints."""
         return {
             "model": self.model,
             "stages": len(self.stages),
@@ -75,6 +78,7 @@ class CheckReport:
         }
 
     def print(self, console: Console) -> None:
+        """Prints both tables and the verdict."""
         console.print(self._prompt_table())
         console.print(self._memory_table())
         verdict = "[green]equal[/green]" if self.equal else "[red]different[/red]"
@@ -105,10 +109,10 @@ class CheckReport:
         return round(stage.peak_bytes / self.unsplit_bytes, 3) if self.unsplit_bytes > 0 else 0.0
 
     def _prompt_table(self) -> Table:
-        table = Table("line", "input tokens", "output tokens", "ends by", "receipts", "equal")
+        table = Table("line", "input tokens", "output tokens", "finish", "receipts", "equal")
         for prompt in self.prompts:
-            places = (prompt.first_difference, prompt.first_difference_unsplit)
-            at = min((place for place in places if place is not None), default=None)
+            differences = (prompt.first_difference, prompt.first_difference_unsplit)
+            at = min((each for each in differences if each is not None), default=None)
             table.add_row(
                 str(prompt.line),
                 str(prompt.input_tokens),
@@ -120,7 +124,7 @@ class CheckReport:
         return table
 
     def _memory_table(self) -> Table:
-        table = Table("process", "peak MiB", "of unsplit", title="memory over bare torch")
+        table = Table("process", "peak MiB", "of unsplit", title="memory above bare torch")
         table.add_row("unsplit, this runtime", f"{self.unsplit_bytes / _MEBIBYTE:.0f}", "1.00")
         if self.reference_bytes is not None:
             table.add_row("unsplit, reference", f"{self.reference_bytes / _MEBIBYTE:.0f}", "")

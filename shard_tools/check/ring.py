@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A ring of stage processes on loopback, with real links; a ring of one is the unsplit model."""
+"""A ring of stage processes on loopback with real links. A ring of one is the unsplit model."""
 
 import contextlib
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from shard_runtime.engine.receipts import RunBinding, check_commitment, check_receipt
 from shard_runtime.links.peers import Peer
 from shard_runtime.model_files.source import ModelSource
-from shard_tools.check.loopback import DOMAIN, MODEL_ID, loopback_peer
-from shard_tools.check.peers_json import peer_to_json
-from shard_tools.check.processes import WorkerProcess, started
+from shard_tools.check.loopback import DOMAIN, MODEL_ID, loopback_peer, peer_to_json
+from shard_tools.check.processes import WorkerProcess, start_worker
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import SignedReceipt
@@ -18,17 +17,17 @@ from teetee.protocol.receipts import SignedReceipt
 
 @dataclass(frozen=True, slots=True)
 class RingAnswer:
-    """What a ring made of one prompt."""
+    """A ring's answer to one prompt."""
 
     token_ids: tuple[int, ...]
     finish_reason: str
     receipts: int
-    """How many there were, all verified here once more."""
+    """The number of receipts, all verified again here."""
 
 
 @dataclass(frozen=True, slots=True)
 class RingResult:
-    """What a ring made of all prompts, and the peak memory of its processes in path order."""
+    """A ring's answers to all prompts, and the peak memory of its processes in path order."""
 
     answers: tuple[RingAnswer, ...]
     peak_bytes: tuple[int, ...]
@@ -43,14 +42,14 @@ def run_ring(
     dtype: str = "float32",
     together: bool = False,
 ) -> RingResult:
-    """Start one process per range, ask them everything, one prompt after the other or all together,
-    end them.
+    """Starts one process per range, sends all prompts, and stops the processes.
 
+    together: sends all prompts at once instead of one after the other.
     Raises `CheckFailed`, `ReceiptInvalid`, `CommitmentMismatch`.
     """
     with contextlib.ExitStack() as stack:
         workers = [
-            stack.enter_context(started(f"stage {stage} for layers {each}", "stage"))
+            stack.enter_context(start_worker(f"stage {stage} for layers {each}", "stage"))
             for stage, each in enumerate(layers)
         ]
         peers = _load(workers, source, layers, dtype)
@@ -65,7 +64,7 @@ def run_ring(
             for answer in _ask(workers[0], peers, group, max_tokens)
         )
         for worker in workers:
-            worker.ask(do="rest")
+            worker.ask(do="report_peak")
         return RingResult(answers, tuple(worker.peak_bytes for worker in workers))
 
 
@@ -75,7 +74,7 @@ def _load(
     layers: Sequence[LayerRange],
     dtype: str,
 ) -> tuple[Peer, ...]:
-    """All at once."""
+    """Loads all stages at the same time."""
     for stage, (worker, each) in enumerate(zip(workers, layers, strict=True)):
         worker.send(
             do="load",
@@ -97,7 +96,7 @@ def _ask(
     asked: Sequence[tuple[RequestId, tuple[int, ...]]],
     max_tokens: int,
 ) -> list[RingAnswer]:
-    """All of these at once."""
+    """Sends these prompts at once."""
     reply = entry.ask(
         do="ask",
         prompts=[{"requestId": number, "tokenIds": prompt} for number, prompt in asked],
@@ -114,9 +113,9 @@ def _ask(
 
 
 def _verify(binding: RunBinding, receipts: Sequence[SignedReceipt], end_position: int) -> None:
-    """As anyone could who holds the receipts. What came back to the entry, only it can compare."""
+    """Verifies the receipts alone, without the hidden states that only the entry can compare."""
     for stage in range(len(binding.peers)):
         check_receipt(binding, DOMAIN, stage, receipts, end_position)
     for stage, following in enumerate(receipts[1:]):
-        taken = following.receipt.input_commitment
-        check_commitment(binding, stage, receipts[stage], taken)
+        received = following.receipt.input_commitment
+        check_commitment(binding, stage, receipts[stage], received)

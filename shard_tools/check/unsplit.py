@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the whole model says, by transformers from text to text: its tokenizer, its template, its
+"""Answers prompts with the unsplit model by transformers alone: tokenizer, chat template and
 arithmetic.
 
-Nothing of this runtime is in the way of an answer, so it can bear witness for a split one.
+No code of this runtime computes the answer, so it is an independent reference for a split one.
 """
 
 from collections.abc import Iterable
@@ -13,18 +13,19 @@ from shard_runtime.errors import PromptEmpty
 from shard_runtime.model_files.source import open_model
 from shard_tools.check import reference
 from shard_tools.check.memory import peak_bytes
-from shard_tools.check.prompts import Form, token_ids_of
+from shard_tools.check.prompts import PromptForm, token_ids_of
 
 
 @dataclass(frozen=True, slots=True)
 class UnsplitAnswer:
-    """Greedy, end token included in the ids and left out of the text."""
+    """A greedy answer. The ids include the end token; the text does not."""
 
     input_tokens: int
     token_ids: tuple[int, ...]
     text: str
 
     def to_json(self) -> dict[str, Any]:
+        """One answer of the report."""
         return {
             "text": self.text,
             "tokenIds": list(self.token_ids),
@@ -35,13 +36,14 @@ class UnsplitAnswer:
 
 @dataclass(frozen=True, slots=True)
 class UnsplitReport:
-    """All answers, and what the process needed."""
+    """All answers, and the peak memory of the process."""
 
     model: str
     answers: tuple[UnsplitAnswer, ...]
     peak_bytes: int
 
     def to_json(self) -> dict[str, Any]:
+        """The document that `unsplit --json` prints."""
         return {
             "model": self.model,
             "reference": reference.name(),
@@ -50,9 +52,10 @@ class UnsplitReport:
         }
 
 
-def answer_unsplit(model: str, prompts: str, form: Form, max_tokens: int) -> UnsplitReport:
-    """Answer every line that is not blank. Raises the errors of opening, `CheckFailed`,
-    `PromptEmpty`.
+def answer_unsplit(model: str, prompts: str, form: PromptForm, max_tokens: int) -> UnsplitReport:
+    """Answers every line that is not blank.
+
+    Raises the errors of opening, `CheckFailed`, `PromptEmpty`.
     """
     lines = [line.strip() for line in prompts.splitlines() if line.strip()]
     if not lines:
@@ -61,19 +64,19 @@ def answer_unsplit(model: str, prompts: str, form: Form, max_tokens: int) -> Uns
     loaded = reference.load_reference(source)
     numbers_only = all(token_ids_of(line) is not None for line in lines)
     tokenizer = None if numbers_only else reference.load_reference_tokenizer(source)
-    ends = _ends(loaded, tokenizer)
+    eos_token_ids = _eos_token_ids(loaded, tokenizer)
     answers = []
     for line in lines:
         prompt = token_ids_of(line) or _encode(tokenizer, line, form)
-        answer = reference.greedy(loaded, prompt, max_tokens, ends)
-        spoken = [token for token in answer if token not in ends]
-        text = tokenizer.decode(spoken, skip_special_tokens=True) if tokenizer else ""
+        answer = reference.greedy(loaded, prompt, max_tokens, eos_token_ids)
+        visible = [token for token in answer if token not in eos_token_ids]
+        text = tokenizer.decode(visible, skip_special_tokens=True) if tokenizer else ""
         answers.append(UnsplitAnswer(len(prompt), answer, text))
     return UnsplitReport(source.name, tuple(answers), peak_bytes())
 
 
-def _encode(tokenizer: Any, line: str, form: Form) -> tuple[int, ...]:
-    chat = form is Form.CHAT or (form is Form.AUTOMATIC and tokenizer.chat_template)
+def _encode(tokenizer: Any, line: str, form: PromptForm) -> tuple[int, ...]:
+    chat = form is PromptForm.CHAT or (form is PromptForm.AUTOMATIC and tokenizer.chat_template)
     if not chat:
         return tuple(tokenizer(line)["input_ids"])
     messages = [{"role": "user", "content": line}]
@@ -81,8 +84,8 @@ def _encode(tokenizer: Any, line: str, form: Form) -> tuple[int, ...]:
     return tuple(encoded["input_ids"])
 
 
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
-    """End tokens as the model's own files name them."""
+def _eos_token_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The end tokens named in the model's files."""
     named = [model.generation_config.eos_token_id, getattr(tokenizer, "eos_token_id", None)]
     listed: Iterable[Any] = (each if isinstance(each, list) else [each] for each in named)
     return frozenset(token for each in listed for token in each if token is not None)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that `check` starts: one stage of a ring, or the unsplit model. Commands and replies
-are lines of JSON.
+"""A process started by `check`: one stage of a ring, or the unsplit model. Commands and replies are
+lines of JSON.
 
-Keys are made here and stay here. Standard output belongs to the replies alone.
+Keys are created here and stay here. Only replies go to standard output.
 """
 
 import json
@@ -19,12 +19,10 @@ from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.path_search import fixed_path
 from shard_runtime.engine.stage.stage import Stage
 from shard_runtime.links.peers import FixedDirectory
-from shard_runtime.model_files.source import ModelSource, open_model
-from shard_runtime.model_files.tokenizer.tokenizer import load_tokenizer
+from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_tools.check import reference
-from shard_tools.check.loopback import PATIENT, LoopbackStage
+from shard_tools.check.loopback import LOOPBACK_SETTINGS, LoopbackStage, peer_from_json
 from shard_tools.check.memory import peak_bytes
-from shard_tools.check.peers_json import peer_from_json
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.layers import LayerRange
@@ -34,15 +32,16 @@ Command = dict[str, Any]
 
 
 class StageWorker:
-    """One stage. `load`, then `join`, then (for an entry) `ask`."""
+    """One stage. Commands: `load`, `join`, then (for an entry) `ask`."""
 
     def __init__(self) -> None:
         self._loopback = LoopbackStage()
         self._source: ModelSource | None = None
         self._shard: Shard | None = None
-        self._part: Entry | Stage | None = None
+        self._stage: Entry | Stage | None = None
 
     def load(self, command: Command) -> Command:
+        """Loads the shard and starts to listen."""
         self._source = open_model(command["model"])
         self._shard = load_shard(
             self._source,
@@ -53,41 +52,42 @@ class StageWorker:
         return self._loopback.listen()
 
     def join(self, command: Command) -> Command:
+        """Starts the stage with its peers."""
         assert self._shard is not None
         assert self._source is not None
         directory = FixedDirectory(peer_from_json(peer) for peer in command["peers"])
         links = self._loopback.links(directory)
         identity = self._loopback.identity(ShardId(command["shardId"]))
         if self._shard.is_entry:
-            self._part = Entry(
+            self._stage = Entry(
                 shard=self._shard,
                 tokenizer=load_tokenizer(self._source),
                 identity=identity,
                 links=links,
                 directory=directory,
-                settings=PATIENT,
+                settings=LOOPBACK_SETTINGS,
             )
         else:
-            self._part = Stage(
+            self._stage = Stage(
                 shard=self._shard, identity=identity, links=links, directory=directory
             )
-        self._part.start()
+        self._stage.start()
         return {}
 
     def ask(self, command: Command) -> Command:
-        """All prompts at once, a thread each, as requests come to an entry."""
+        """Answers all prompts concurrently, one thread each, as an entry answers requests."""
         prompts = command["prompts"]
         with ThreadPoolExecutor(len(prompts)) as threads:
             answers = list(threads.map(lambda each: self._answer(command, each), prompts))
         return {"answers": answers}
 
-    def rest(self, _command: Command) -> Command:
-        """Nothing but the peak memory that every reply tells."""
+    def report_peak(self, _command: Command) -> Command:
+        """Does nothing; every reply reports the peak memory."""
         return {}
 
     def _answer(self, command: Command, prompt: Command) -> Command:
-        assert isinstance(self._part, Entry)
-        generation = self._part.generate(
+        assert isinstance(self._stage, Entry)
+        generation = self._stage.generate(
             prompt["tokenIds"],
             sampling=Sampling(max_tokens=command["maxTokens"]),
             paths=fixed_path(command["path"]),
@@ -102,38 +102,41 @@ class StageWorker:
 
 
 class ReferenceWorker:
-    """The unsplit model by transformers. `load`, then `ask`."""
+    """The unsplit model by transformers. Commands: `load`, then `ask`."""
 
     def __init__(self) -> None:
         self._model: Any = None
 
     def load(self, command: Command) -> Command:
+        """Loads the whole model."""
         self._model = reference.load_reference(open_model(command["model"]))
         return {}
 
     def ask(self, command: Command) -> Command:
+        """Answers one prompt."""
         token_ids = reference.greedy(
-            self._model, command["tokenIds"], command["maxTokens"], command["ends"]
+            self._model, command["tokenIds"], command["maxTokens"], command["eosTokenIds"]
         )
         return {"tokenIds": token_ids}
 
 
 def serve(worker: StageWorker | ReferenceWorker, commands: TextIO, replies: TextIO) -> None:
-    """Until the commands end; the last reply tells the peak memory."""
+    """Answers commands until they end. Every reply has the peak memory so far."""
     for line in commands:
         command = json.loads(line)
-        do: Callable[[Command], Command] = getattr(worker, command["do"])
+        run: Callable[[Command], Command] = getattr(worker, command["do"])
         try:
-            reply = do(command)
+            reply = run(command)
         except TeeTeeError as error:
             reply = {"error": str(error)}
-        except Exception as error:  # noqa: BLE001 - a process's boundary; the message may hold content
+        except Exception as error:  # noqa: BLE001 - process boundary; the message may hold content
             reply = {"error": f"an unexpected {type(error).__name__}"}
         replies.write(json.dumps({**reply, "peakBytes": peak_bytes()}) + "\n")
         replies.flush()
 
 
 def main() -> None:
+    """Serves the role named on the command line."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
     worker = ReferenceWorker() if sys.argv[1:] == ["reference"] else StageWorker()

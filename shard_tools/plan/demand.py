@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model's parts ask of their host: room, bytes to read, operations. Pure.
+"""What a model demands of the hosts that serve it: memory, bytes to read, operations. Pure.
 
-Not counted: activations, which are small beside weights, and operations of attention.
+Left out: activations, which are small beside weights, and the operations of attention.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,25 @@ from itertools import accumulate
 from math import prod
 
 from shard_runtime.architecture import Architecture
-from shard_runtime.model_files.tensors.tensor_names import Format, TensorNames, find_names
-from shard_runtime.model_files.tensors.tensor_places import (
-    Places,
-    embedding_places,
-    head_places,
-    layer_places,
+from shard_runtime.model_files.tensors.tensor_layout import (
+    TensorLayout,
+    embedding_layout,
+    head_layout,
+    layer_layout,
+)
+from shard_runtime.model_files.tensors.tensor_names import (
+    FileFormat,
+    TensorNames,
+    detect_tensor_names,
 )
 from teetee.protocol.layers import LayerRange
 
 PROCESS_BYTES = 256 << 20
-"""Python, torch and the links, before any weights: 223 MiB measured (`check.memory.bare_bytes`)."""
+"""Memory of Python, torch and the links, without weights: 223 MiB by `check.memory.bare_bytes`."""
 
 
-class Precision(StrEnum):
-    """How weights are held, and keys and values beside them."""
+class WeightPrecision(StrEnum):
+    """The format of weights in memory, and of keys and values with them."""
 
     INT8 = "int8"
     FLOAT32 = "float32"
@@ -33,113 +37,114 @@ class Precision(StrEnum):
 
     @property
     def weight_bytes(self) -> float:
-        """int8 has a float16 scale for each 32 weights."""
+        """Bytes per weight. int8 adds a float16 scale for each 32 weights."""
         return {"int8": 34 / 32, "float32": 4.0, "bfloat16": 2.0}[self]
 
     @property
     def cache_bytes(self) -> int:
-        """Of one number of a key or value."""
-        return 4 if self is Precision.FLOAT32 else 2
+        """Bytes per number of a key or value."""
+        return 4 if self is WeightPrecision.FLOAT32 else 2
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Of a layer, of several, or of what an entry has beyond its layers."""
-
-    memory: int
-    """Bytes it takes: weights, and keys and values of all runs."""
-    weights: int
-    """Bytes of weights read for a token."""
-    cache: int
-    """Bytes of keys and values read for a token of one run, when half of its context is full."""
-    operations: int
-    """For a token of one run."""
-    share: float
-    """Its weights read, counted in average layers."""
-
-    def __add__(self, other: "Part") -> "Part":
-        return Part(
-            self.memory + other.memory,
-            self.weights + other.weights,
-            self.cache + other.cache,
-            self.operations + other.operations,
-            self.share + other.share,
-        )
-
-    def __sub__(self, other: "Part") -> "Part":
-        return Part(
-            self.memory - other.memory,
-            self.weights - other.weights,
-            self.cache - other.cache,
-            self.operations - other.operations,
-            self.share - other.share,
-        )
-
-
-NOTHING = Part(0, 0, 0, 0, 0.0)
-
-
 class Demand:
-    """A model's layers and what an entry has beside them; any range of them at once."""
+    """The demand of one or several layers, or of an entry's embedding and head."""
 
-    def __init__(self, layers: tuple[Part, ...], entry: Part) -> None:
+    memory_bytes: int
+    """Weights, and keys and values of all runs."""
+    weight_bytes: int
+    """Weights read per token."""
+    cache_bytes: int
+    """Keys and values read per token of one run whose context is half full."""
+    operations: int
+    """Operations per token of one run."""
+    average_layers: float
+    """The weights read per token, in units of an average layer."""
+
+    def __add__(self, other: "Demand") -> "Demand":
+        return Demand(
+            self.memory_bytes + other.memory_bytes,
+            self.weight_bytes + other.weight_bytes,
+            self.cache_bytes + other.cache_bytes,
+            self.operations + other.operations,
+            self.average_layers + other.average_layers,
+        )
+
+    def __sub__(self, other: "Demand") -> "Demand":
+        return Demand(
+            self.memory_bytes - other.memory_bytes,
+            self.weight_bytes - other.weight_bytes,
+            self.cache_bytes - other.cache_bytes,
+            self.operations - other.operations,
+            self.average_layers - other.average_layers,
+        )
+
+
+NO_DEMAND = Demand(0, 0, 0, 0, 0.0)
+
+
+class ModelDemand:
+    """The demand of any layer range of a model."""
+
+    def __init__(self, layers: tuple[Demand, ...], entry: Demand) -> None:
+        """entry: what an entry adds to its layers."""
         self.layer_count = len(layers)
         self.entry = entry
-        self._sums = list(accumulate(layers, initial=NOTHING))
+        self._sums = list(accumulate(layers, initial=NO_DEMAND))
 
-    def of(self, layers: LayerRange, *, is_entry: bool) -> Part:
-        """What a shard asks, without the process itself."""
-        between = self._sums[layers.end] - self._sums[layers.first]
-        return between + self.entry if is_entry else between
+    def of_range(self, layers: LayerRange, *, is_entry: bool) -> Demand:
+        """The demand of a shard, without its process."""
+        demand = self._sums[layers.end] - self._sums[layers.first]
+        return demand + self.entry if is_entry else demand
 
-    def memory(self, layers: LayerRange, *, is_entry: bool) -> int:
-        """Bytes that its process takes."""
-        return PROCESS_BYTES + self.of(layers, is_entry=is_entry).memory
+    def process_bytes(self, layers: LayerRange, *, is_entry: bool) -> int:
+        """The memory of a shard's process."""
+        return PROCESS_BYTES + self.of_range(layers, is_entry=is_entry).memory_bytes
 
 
 def demand_of(
-    architecture: Architecture, precision: Precision, *, context: int, streams: int
-) -> Demand:
-    """context: positions of each run. streams: runs at the same time."""
-    names = find_names(Format.SAFETENSORS, architecture.name, ())
+    architecture: Architecture, precision: WeightPrecision, *, context: int, streams: int
+) -> ModelDemand:
+    """The demand of a model. context: positions per run. streams: concurrent runs."""
+    names = detect_tensor_names(FileFormat.SAFETENSORS, architecture.name, ())
     count = architecture.layer_count
-    # (numbers, numbers read for a token) of each layer
-    sizes = [_layer_numbers(architecture, layer, names) for layer in range(count)]
+    sizes = [_layer_weights(architecture, layer, names) for layer in range(count)]
     average = sum(read for _, read in sizes) / count
-    held = architecture.kv_elements_per_position * precision.cache_bytes
+    position_bytes = architecture.kv_elements_per_position * precision.cache_bytes
 
-    def part(numbers: int, read: int, *, is_layer: bool) -> Part:
-        return Part(
-            memory=_bytes(numbers, precision) + is_layer * held * context * streams,
-            weights=_bytes(read, precision),
-            cache=is_layer * held * context // 2,
+    def demand(weights: int, read: int, *, is_layer: bool) -> Demand:
+        return Demand(
+            memory_bytes=_bytes(weights, precision) + is_layer * position_bytes * context * streams,
+            weight_bytes=_bytes(read, precision),
+            cache_bytes=is_layer * position_bytes * context // 2,
             operations=2 * read,
-            share=read / average,
+            average_layers=read / average,
         )
 
     embedding, head = (
-        _numbers(places(architecture, names)) for places in (embedding_places, head_places)
+        _count_weights(layout_of(architecture, names))
+        for layout_of in (embedding_layout, head_layout)
     )
-    # A token's row of the embedding costs nothing; the head is all of a tied embedding.
+    # Looking up one row of the embedding costs nothing; a tied embedding is read whole as the head.
     read = head + embedding if architecture.tied_embedding else head
-    layers = tuple(part(*size, is_layer=True) for size in sizes)
-    return Demand(layers, part(embedding + head, read, is_layer=False))
+    layers = tuple(demand(*size, is_layer=True) for size in sizes)
+    return ModelDemand(layers, demand(embedding + head, read, is_layer=False))
 
 
-def _layer_numbers(architecture: Architecture, layer: int, names: TensorNames) -> tuple[int, int]:
-    """All, and those read for a token: of experts, the chosen ones'."""
-    places = layer_places(architecture, layer, names)
-    numbers = _numbers(places)
+def _layer_weights(architecture: Architecture, layer: int, names: TensorNames) -> tuple[int, int]:
+    """The weights of a layer, and how many of them a token reads: only those of chosen experts."""
+    layout = layer_layout(architecture, layer, names)
+    weights = _count_weights(layout)
     experts = architecture.experts
     if experts is None or layer not in experts.layers:
-        return numbers, numbers
-    within = _numbers(places, lambda target: target.startswith("expert_"))
-    return numbers, numbers - within + within * experts.chosen // experts.count
+        return weights, weights
+    in_experts = _count_weights(layout, lambda target: target.startswith("expert_"))
+    return weights, weights - in_experts + in_experts * experts.chosen // experts.count
 
 
-def _numbers(places: Places, wanted: Callable[[str], bool] = lambda _: True) -> int:
-    return sum(prod(shape) for target, shape in places.targets.items() if wanted(target))
+def _count_weights(layout: TensorLayout, selects: Callable[[str], bool] = lambda _: True) -> int:
+    return sum(prod(shape) for target, shape in layout.targets.items() if selects(target))
 
 
-def _bytes(numbers: int, precision: Precision) -> int:
-    return int(numbers * precision.weight_bytes)
+def _bytes(weights: int, precision: WeightPrecision) -> int:
+    return int(weights * precision.weight_bytes)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file of hosts, read without mercy: an error names the field, what it is, and what it may be."""
+"""Reads the hosts file strictly: an error names the field, its value and what is expected."""
 
 import math
 import re
 from pathlib import Path
 from typing import Any
 
-from shard_runtime.errors import HostsInvalid
-from shard_tools.plan.hosts import Host
+from shard_tools.errors import HostsInvalid
+from shard_tools.plan.hosts import HostSpec
 from teetee.protocol.json.strict import parse_object
 
 EXAMPLE = """{"hosts": [
@@ -19,11 +19,14 @@ EXAMPLE = """{"hosts": [
 _FIELDS = {"name", "memory", "bandwidth", "compute", "secondsPerLayer", "latency", "entry"}
 _SPEEDS = ("bandwidth", "compute", "secondsPerLayer")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)\s*")
-_MOST_HOSTS = 1_000
+_MAX_HOSTS = 1_000
 
 
-def read_hosts(path: Path) -> tuple[Host, ...]:
-    """At least one, of different names, one of whom may be an entry. Raises `HostsInvalid`."""
+def read_hosts(path: Path) -> tuple[HostSpec, ...]:
+    """Reads at least one host, with unique names and at least one possible entry.
+
+    Raises `HostsInvalid`.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -31,63 +34,71 @@ def read_hosts(path: Path) -> tuple[Host, ...]:
     return hosts_from_json(data, str(path))
 
 
-def hosts_from_json(data: bytes, file: str) -> tuple[Host, ...]:
-    """The same from its bytes."""
-    found = parse_object(data, lambda name, rule: HostsInvalid(file, name, "not that", rule))
+def hosts_from_json(data: bytes, file: str) -> tuple[HostSpec, ...]:
+    """The hosts in the content of `file`. Raises `HostsInvalid`."""
+    found = parse_object(
+        data, lambda name, rule: HostsInvalid(file, name, "invalid", rule.removeprefix("must be "))
+    )
     hosts = found.get("hosts")
     for unknown in found.keys() - {"hosts"}:
-        raise HostsInvalid(file, unknown, found[unknown], "no other field than hosts")
-    if not isinstance(hosts, list) or not 1 <= len(hosts) <= _MOST_HOSTS:
-        raise HostsInvalid(file, "hosts", hosts, f"a list of 1 to {_MOST_HOSTS} hosts")
-    read = tuple(_Fields(file, f"hosts[{place}]", each).host() for place, each in enumerate(hosts))
-    names = [host.name for host in read]
-    for place, host in enumerate(read):
-        if host.name in names[:place]:
-            raise HostsInvalid(file, f"hosts[{place}].name", host.name, "a name of its own")
+        raise HostsInvalid(file, unknown, found[unknown], "no field but hosts")
+    if not isinstance(hosts, list) or not 1 <= len(hosts) <= _MAX_HOSTS:
+        raise HostsInvalid(file, "hosts", hosts, f"a list of 1 to {_MAX_HOSTS} hosts")
+    specs = tuple(
+        _HostFields(file, f"hosts[{index}]", each).read() for index, each in enumerate(hosts)
+    )
+    _check_names(specs, file)
+    if not any(host.can_be_entry for host in specs):
+        raise HostsInvalid(file, "entry", "false for all hosts", "true for at least one")
+    return specs
+
+
+def _check_names(hosts: tuple[HostSpec, ...], file: str) -> None:
+    names = [host.name for host in hosts]
+    for index, host in enumerate(hosts):
+        if host.name in names[:index]:
+            raise HostsInvalid(file, f"hosts[{index}].name", host.name, "a unique name")
         for other in host.latency if isinstance(host.latency, dict) else ():
             if other not in names:
-                raise HostsInvalid(file, f"hosts[{place}].latency", other, "another host's name")
-    if not any(host.may_enter for host in read):
-        raise HostsInvalid(file, "entry", "false for all hosts", "true for one at least")
-    return read
+                raise HostsInvalid(file, f"hosts[{index}].latency", other, "another host's name")
 
 
-class _Fields:
-    """Of one host."""
+class _HostFields:
+    """The JSON fields of one host."""
 
-    def __init__(self, file: str, where: str, value: Any) -> None:
-        self._file, self._where = file, where
+    def __init__(self, file: str, location: str, value: Any) -> None:
+        self._file, self._location = file, location
         if not isinstance(value, dict):
-            raise HostsInvalid(file, where, value, "an object")
+            raise HostsInvalid(file, location, value, "an object")
         self._value: dict[str, Any] = value
         for unknown in value.keys() - _FIELDS:
-            raise self._wrong(unknown, f"no other field than {', '.join(sorted(_FIELDS))}")
+            raise self._invalid(unknown, f"no field but {', '.join(sorted(_FIELDS))}")
 
-    def host(self) -> Host:
+    def read(self) -> HostSpec:
         speeds = {name: self._speed(name) for name in _SPEEDS}
         if not any(speeds.values()):
-            raise self._wrong("bandwidth", "it, compute or secondsPerLayer")
+            raise self._invalid("bandwidth", "bandwidth, compute or secondsPerLayer")
         bandwidth, compute = speeds["bandwidth"], speeds["compute"]
-        return Host(
+        return HostSpec(
             name=self._name(),
-            memory=self._memory(),
+            memory_bytes=self._memory(),
             bandwidth=bandwidth and bandwidth * 1e9,
             compute=compute and compute * 1e9,
             seconds_per_layer=speeds["secondsPerLayer"],
             latency=self._latency(),
-            may_enter=self._entry(),
+            can_be_entry=self._entry(),
         )
 
     def _name(self) -> str:
         name = self._value.get("name")
         if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= 64:
-            raise self._wrong("name", "a text of 1 to 64 characters")
+            raise self._invalid("name", "a string of 1 to 64 characters")
         return name
 
     def _memory(self) -> int:
         match = _SIZE.fullmatch(str(self._value.get("memory")))
         if match is None:
-            raise self._wrong("memory", 'a size like "24 GiB" or "512 MB"')
+            raise self._invalid("memory", 'a size like "24 GiB" or "512 MB"')
         number, unit = match.groups()
         power = "BKMGT".index(unit[0])
         return int(float(number) * (1024 if "i" in unit else 1000) ** power)
@@ -97,15 +108,15 @@ class _Fields:
             return None
         if not _is_number(value) or value <= 0:
             unit = {"bandwidth": " (GB/s)", "compute": " (GFLOP/s)"}.get(name, "")
-            raise self._wrong(name, f"a number above 0{unit}")
+            raise self._invalid(name, f"a number above 0{unit}")
         return float(value)
 
     def _latency(self) -> float | dict[str, float]:
         value = self._value.get("latency", 0)
-        told = value.values() if isinstance(value, dict) else [value]
-        if not all(_is_number(each) and each >= 0 for each in told):
-            expected = "a round trip in ms, or an object of names and such numbers"
-            raise self._wrong("latency", expected)
+        round_trips = value.values() if isinstance(value, dict) else [value]
+        if not all(_is_number(each) and each >= 0 for each in round_trips):
+            expected = "a round trip in ms, or an object from host names to round trips"
+            raise self._invalid("latency", expected)
         if isinstance(value, dict):
             return {name: each / 1000 for name, each in value.items()}
         return float(value) / 1000
@@ -113,11 +124,11 @@ class _Fields:
     def _entry(self) -> bool:
         value = self._value.get("entry", True)
         if not isinstance(value, bool):
-            raise self._wrong("entry", "true or false")
+            raise self._invalid("entry", "true or false")
         return value
 
-    def _wrong(self, name: str, expected: str) -> HostsInvalid:
-        return HostsInvalid(self._file, f"{self._where}.{name}", self._value.get(name), expected)
+    def _invalid(self, name: str, expected: str) -> HostsInvalid:
+        return HostsInvalid(self._file, f"{self._location}.{name}", self._value.get(name), expected)
 
 
 def _is_number(value: object) -> bool:

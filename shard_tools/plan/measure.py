@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine can do: how fast it reads memory and multiplies matrices, with as many threads
-as an enclave would have. A shard's speed in decoding follows from the first.
+"""Measures this machine: how fast it reads memory and multiplies matrices, with as many threads as
+the enclave will have. Decoding speed follows from the read bandwidth.
 """
 
 import platform
@@ -12,18 +12,20 @@ from typing import Any
 import torch
 
 _READ_BYTES = 512 << 20
-"""Beyond any cache."""
+"""Larger than any cache."""
 _COLUMNS = 4096
 _MATRIX = 1536
 _REPEATS = 7
+_DEFAULT_AVAILABLE_BYTES = 4 << 30
 
 
 def measure(threads: int | None = None) -> dict[str, Any]:
-    """As a host of the file that `plan` reads. Takes some seconds, on a machine with nothing else
-    to do. threads: None for torch's own number.
+    """Measures this machine and returns it as a host of the hosts file.
+
+    Takes some seconds; the machine should be idle. threads: None for torch's default.
     """
-    former = torch.get_num_threads()
-    torch.set_num_threads(threads or former)
+    default_threads = torch.get_num_threads()
+    torch.set_num_threads(threads or default_threads)
     try:
         with torch.inference_mode():
             return {
@@ -35,37 +37,37 @@ def measure(threads: int | None = None) -> dict[str, Any]:
                 "entry": True,
             }
     finally:
-        torch.set_num_threads(former)
+        torch.set_num_threads(default_threads)
 
 
 def _bandwidth() -> float:
-    """Bytes read in a second, as a matrix is when it multiplies one vector."""
+    """Bytes read per second by a product of a matrix and a vector."""
     size = min(_READ_BYTES, _available_bytes() // 4)
     matrix = torch.ones(max(size // 4 // _COLUMNS, 1), _COLUMNS)
     vector = torch.ones(_COLUMNS)
-    return matrix.numel() * 4 / _seconds(lambda: matrix @ vector)
+    return matrix.numel() * 4 / _fastest_seconds(lambda: matrix @ vector)
 
 
 def _compute() -> float:
-    """Operations in a second, float32."""
+    """float32 operations per second."""
     matrix = torch.ones(_MATRIX, _MATRIX)
-    return 2 * _MATRIX**3 / _seconds(lambda: matrix @ matrix)
+    return 2 * _MATRIX**3 / _fastest_seconds(lambda: matrix @ matrix)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    """The least of several, after one that warms up: other work can only make it longer."""
+def _fastest_seconds(work: Callable[[], object]) -> float:
+    """The shortest of several runs, after a warm-up: other load can only lengthen a run."""
     work()
-    taken = []
+    seconds = []
     for _ in range(_REPEATS):
         began = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - began)
-    return min(taken)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 def _available_bytes() -> int:
-    """What the system could still give out; a guess of 4 GiB where it does not say."""
+    """The memory that the system could still allocate; 4 GiB where it does not say."""
     meminfo = Path("/proc/meminfo")
     lines = meminfo.read_text(encoding="ascii").splitlines() if meminfo.is_file() else []
     found = [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
-    return found[0] if found else 4 << 30
+    return found[0] if found else _DEFAULT_AVAILABLE_BYTES

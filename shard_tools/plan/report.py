@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan, as JSON and as a table."""
+"""A plan as JSON and as a table."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +8,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shard_tools.plan.demand import Precision
-from shard_tools.plan.hosts import Host
-from shard_tools.plan.placing import Plan, Stage
+from shard_tools.plan.demand import WeightPrecision
+from shard_tools.plan.hosts import HostSpec
+from shard_tools.plan.shard_plan import PlannedStage, ShardPlan
 
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """A plan, and for what it was made."""
+    """A plan and its conditions."""
 
     model: str
-    precision: Precision
+    precision: WeightPrecision
     context: int
     streams: int
-    plan: Plan
+    plan: ShardPlan
 
     def to_json(self) -> dict[str, Any]:
+        """The document that `plan --json` prints."""
         return {
             "model": self.model,
             "precision": self.precision.value,
@@ -39,9 +40,10 @@ class PlanReport:
         }
 
     def print(self, console: Console) -> None:
+        """Prints the table and a summary."""
         console.print(self._table())
         console.print(
-            f"Once round the links: {self.plan.link_seconds * 1e3:.1f} ms. At most "
+            f"Link time per token: {self.plan.link_seconds * 1e3:.1f} ms. At most "
             + " and ".join(
                 f"[bold]{self.plan.tokens_per_second(streams):.1f}[/bold] tokens/s for {streams} "
                 f"stream{'s' * (streams != 1)}"
@@ -52,8 +54,8 @@ class PlanReport:
         )
         for host in self.plan.unused:
             console.print(
-                f"Not used: {escape(host.name)}. {_size(host.memory)} are too little for any of "
-                "these ranges, or it may not be an entry.",
+                f"Not used: {escape(host.name)}. Its memory ({_size(host.memory_bytes)}) is too "
+                "small for any of these ranges, or it cannot be the entry.",
                 soft_wrap=True,
             )
 
@@ -63,37 +65,37 @@ class PlanReport:
             f"{self.streams} stream{'s' * (self.streams != 1)}"
         )
         table = Table("host", "layers", "kind", title=title)
-        for column in ("memory needed", "had", "ms per token"):
+        for column in ("memory needed", "available", "ms per token"):
             table.add_column(column, justify="right")
         slowest = self.plan.slowest
         for stage in self.plan.stages:
-            for place, host in enumerate(stage.hosts):
-                seconds = host.seconds(stage.part)
+            for index, host in enumerate(stage.hosts):
+                seconds = host.seconds(stage.demand)
                 table.add_row(
                     escape(host.name),
                     f"{stage.layers.first}-{stage.layers.end}",
-                    _kind(stage, place),
-                    _size(stage.memory_needed),
-                    _size(host.memory),
+                    _kind(stage, index),
+                    _size(stage.process_bytes),
+                    _size(host.memory_bytes),
                     f"{seconds * 1e3:.2f}" + (" slowest" if stage is slowest else ""),
                 )
         return table
 
 
-def _kind(stage: Stage, place: int) -> str:
+def _kind(stage: PlannedStage, index: int) -> str:
     kind = "entry" if stage.is_entry else "stage"
-    return f"{kind}, replica" if place else kind
+    return f"{kind}, replica" if index else kind
 
 
-def _stage_json(stage: Stage) -> dict[str, Any]:
-    def host_json(host: Host) -> dict[str, Any]:
-        seconds = host.seconds(stage.part)
-        return {"name": host.name, "memory": host.memory, "secondsPerToken": seconds}
+def _stage_json(stage: PlannedStage) -> dict[str, Any]:
+    def host_json(host: HostSpec) -> dict[str, Any]:
+        seconds = host.seconds(stage.demand)
+        return {"name": host.name, "memory": host.memory_bytes, "secondsPerToken": seconds}
 
     return {
         "layers": [stage.layers.first, stage.layers.end],
         "isEntry": stage.is_entry,
-        "memoryNeeded": stage.memory_needed,
+        "memoryNeeded": stage.process_bytes,
         "secondsPerToken": stage.seconds,
         "hosts": [host_json(host) for host in stage.hosts],
     }

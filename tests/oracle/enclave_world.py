@@ -13,7 +13,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from shard_runtime import open_model, publish
+from shard_runtime import build_manifest, open_model
 from teetee.chain.connection import Connection
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
@@ -85,7 +85,7 @@ class EnclaveWorld:
         return Sender(self.connection, account, poll_seconds=0.02)
 
     def _publish(self) -> ModelId:
-        manifest = publish(open_model(str(self.folder / "model")))
+        manifest = build_manifest(open_model(str(self.folder / "model")))
         registry = self.chain.contract("ShardRegistry", self.chain.deployment.registry)
         parameters = (
             manifest.name,

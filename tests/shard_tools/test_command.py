@@ -4,10 +4,10 @@
 given a model folder and prompts as token ids
     `check` should run real processes, find them equal, and report tokens, receipts and memory
 given an answer that differs
-    `check` should exit with 1 and tell where
-given something wrong with the model or the prompts
+    `check` should exit with 1 and say where
+given an invalid model or invalid prompts
     every command should exit with 2 and a sentence
-`digest` should print the manifest; `split` ranges; `unsplit` what transformers says
+`digest` should print the manifest; `split` ranges; `unsplit` the answer of transformers
 """
 
 import json
@@ -21,11 +21,11 @@ import pytest
 from typer.testing import CliRunner
 
 import shard_tools.__main__ as command
-from shard_runtime import publish
+from shard_runtime import build_manifest
 from shard_runtime.errors import PromptEmpty
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
-from shard_tools.check.prompts import Form, encode_prompts, first_difference, token_ids_of
+from shard_tools.check.prompts import PromptForm, encode_prompts, first_difference, token_ids_of
 from shard_tools.check.report import CheckReport, PromptResult, StageMemory
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
@@ -87,7 +87,7 @@ def test_check__two_stage_processes__are_equal_to_the_unsplit_model(
     assert len(greedy(reference, (5, 17, 3, 42), 6)) == 6
 
 
-def test_check__answers_that_differ__exits_with_1_and_tells_where(
+def test_check__answers_that_differ__exits_with_1_and_says_where(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     prompts = tmp_path / "prompts.txt"
@@ -103,7 +103,7 @@ def test_check__answers_that_differ__exits_with_1_and_tells_where(
     assert "differs at 4" in table.stdout
 
 
-def test_report__memory__is_told_as_shares_of_the_unsplit_process() -> None:
+def test_report__memory__is_relative_to_the_unsplit_process() -> None:
     memory = report(None).to_json()["memory"]
     assert [stage["ratio"] for stage in memory["stages"]] == [0.6, 0.5]
     assert memory["largestRatio"] == 0.6
@@ -129,7 +129,7 @@ def test_digest__json__is_the_manifest(tiny: Callable[[str], Tiny]) -> None:
     source = tiny("llama")[0]
     done = CliRunner().invoke(command.app, ["digest", str(source.folder), "--json"])
     assert done.exit_code == 0
-    assert ModelManifest.from_json(done.stdout) == publish(source)
+    assert ModelManifest.from_json(done.stdout) == build_manifest(source)
     table = CliRunner().invoke(command.app, ["digest", str(source.folder)])
     assert "layer 5" in table.stdout
 
@@ -174,7 +174,7 @@ def test_check__more_stages_than_layers__exits_with_2(
     arguments = ["check", folder, "--stages", "9", "--prompts", str(prompts)]
     done = CliRunner().invoke(command.app, arguments)
     assert done.exit_code == 2
-    assert "6 layers make 1 to 6 stages, not 9" in done.stderr
+    assert "6 layers allow 1 to 6 stages, not 9" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_token_ids_of__line__is_numbers_or_text(
     assert token_ids_of(line) == expected
 
 
-def test_encode_prompts__chat_or_raw__as_asked_or_as_the_model_has_a_template() -> None:
+def test_encode_prompts__chat_or_raw__as_requested_or_by_the_model_s_template() -> None:
     def tokenizer(template: str | None) -> ModelTokenizer:
         return ModelTokenizer(
             TokenizerFiles(byte_tokenizer().to_str(), template, None, ()), "bytes"
@@ -206,18 +206,18 @@ def test_encode_prompts__chat_or_raw__as_asked_or_as_the_model_has_a_template() 
     with_template, without = tokenizer(TEMPLATE), tokenizer(None)
     (chat,) = encode_prompts("duck\n", with_template)
     assert chat != raw
-    assert encode_prompts("duck\n", with_template, Form.RAW) == [raw]
-    assert encode_prompts("duck\n", with_template, Form.CHAT) == [chat]
+    assert encode_prompts("duck\n", with_template, PromptForm.RAW) == [raw]
+    assert encode_prompts("duck\n", with_template, PromptForm.CHAT) == [chat]
     assert encode_prompts("duck\n\n5 6\n", without) == [raw, (5, 6)]
     with pytest.raises(PromptEmpty):
         encode_prompts(" \n\n", without)
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "place"),
+    ("ours", "theirs", "position"),
     [((1, 2), (1, 2), None), ((1, 2), (1, 3), 1), ((1,), (1, 2), 1), ((), (1,), 0), ((), (), None)],
 )
-def test_first_difference__answers__is_where_they_part(
-    ours: Any, theirs: Any, place: int | None
+def test_first_difference__answers__is_the_first_differing_position(
+    ours: Any, theirs: Any, position: int | None
 ) -> None:
-    assert first_difference(ours, theirs) == place
+    assert first_difference(ours, theirs) == position

@@ -17,8 +17,7 @@ from benchmarks.runtime.sample import Moments, Sample, overlap_share, sample_of
 from benchmarks.runtime.workload import Workload
 from shard_runtime import Peer, split_layers
 from shard_runtime.backends.native import NativeUnavailable, load_library
-from shard_tools.check.loopback import loopback_peer
-from shard_tools.check.peers_json import peer_to_json
+from shard_tools.check.loopback import loopback_peer, peer_to_json
 from shard_tools.check.processes import WorkerProcess
 from teetee.protocol.identifiers import ShardId
 

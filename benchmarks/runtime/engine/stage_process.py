@@ -28,8 +28,7 @@ from shard_runtime import (
 )
 from shard_runtime.engine.entry.path_search import fixed_path
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
-from shard_tools.check.loopback import PATIENT, LoopbackStage
-from shard_tools.check.peers_json import peer_from_json
+from shard_tools.check.loopback import LOOPBACK_SETTINGS, LoopbackStage, peer_from_json
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling
@@ -82,7 +81,7 @@ class MeasuredStage:
             "directory": directory,
         }
         self._part = (
-            Entry(tokenizer=LetterTokenizer(), settings=PATIENT, **wiring)
+            Entry(tokenizer=LetterTokenizer(), settings=LOOPBACK_SETTINGS, **wiring)
             if self._shard.is_entry
             else Stage(**wiring)
         )

@@ -32,7 +32,7 @@ def started(
     try:
         yield worker
     finally:
-        worker.end()
+        worker.stop()
 
 
 def serve(worker: object) -> None:

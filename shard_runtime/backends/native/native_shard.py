@@ -16,8 +16,8 @@ from shard_runtime.backends.native.matrix import packed
 from shard_runtime.backends.native.thread_pool import ThreadPool
 from shard_runtime.backends.native.views import Precision
 from shard_runtime.backends.shard import Shard
-from shard_runtime.model_files.part_loader import PartLoader, return_freed_memory
 from shard_runtime.model_files.source import ModelSource
+from shard_runtime.model_files.weight_loader import WeightLoader, return_freed_memory
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 
@@ -141,11 +141,11 @@ def load_native_shard(
     Raises `NativeUnavailable`, `NativeRefused`, and what `load_shard` raises.
     """
     native = NativeLayers(source.architecture, precision=precision, thread_pool=thread_pool)
-    loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype="float32")
+    loader = WeightLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype="float32")
     embedding, head = _outside(loader, source, precision, thread_pool) if is_entry else (None, None)
     return_freed_memory()
     for layer in layers.indices:
-        native.add_layer(loader.layer(layer), source.architecture.windows[layer])
+        native.add_layer(loader.load_layer(layer), source.architecture.windows[layer])
     return_freed_memory()
     return NativeShard(
         architecture=source.architecture,
@@ -158,9 +158,9 @@ def load_native_shard(
 
 
 def _outside(
-    loader: PartLoader, source: ModelSource, precision: Precision, thread_pool: ThreadPool
+    loader: WeightLoader, source: ModelSource, precision: Precision, thread_pool: ThreadPool
 ) -> tuple[NativeEmbedding, NativeHead]:
-    tensors = loader.entry()
+    tensors = loader.load_entry()
     matrix = packed(tensors.pop("embedding"), precision=precision)
     scores = packed(tensors.pop("head"), precision=precision) if "head" in tensors else matrix
     epsilon = source.architecture.norm_epsilon

@@ -3,8 +3,8 @@
 
 from shard_runtime.backends.torch.decoder_layer import DecoderLayer
 from shard_runtime.backends.torch.torch_shard import EntryWeights, TorchShard
-from shard_runtime.model_files.part_loader import PartLoader, return_freed_memory
 from shard_runtime.model_files.source import ModelSource
+from shard_runtime.model_files.weight_loader import WeightLoader, return_freed_memory
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 
@@ -23,13 +23,13 @@ def load_torch_shard(
     it.
     Raises `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`, `DigestMismatch`.
     """
-    loader = PartLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
+    loader = WeightLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
     architecture = source.architecture
     modules = tuple(
-        DecoderLayer(architecture, layer, layer - layers.first, loader.layer(layer))
+        DecoderLayer(architecture, layer, layer - layers.first, loader.load_layer(layer))
         for layer in layers.indices
     )
-    entry = EntryWeights(architecture, loader.entry()) if is_entry else None
+    entry = EntryWeights(architecture, loader.load_entry()) if is_entry else None
     return_freed_memory()
     return TorchShard(
         architecture=architecture,

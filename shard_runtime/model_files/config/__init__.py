@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The architecture, from a Hugging Face `config.json`."""
+"""Reads the architecture from a Hugging Face `config.json`."""

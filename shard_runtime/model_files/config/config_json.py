@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The architecture out of a Hugging Face `config.json`, as transformers 4 and 5 write it.
+"""Reads the architecture from a Hugging Face `config.json`, as written by transformers 4 and 5.
 
-Here stands what all families say alike; what one says on its own is in config_families.py.
+This module reads the fields that all families share; families.py reads those of a single family.
 """
 
 import json
@@ -26,21 +26,24 @@ _ACTIVATIONS = {
 
 
 def read_config_json(path: Path) -> Architecture:
-    """Raises `ModelFileInvalid`, and `ArchitectureUnsupported` naming what we cannot compute."""
+    """Reads and checks the architecture.
+
+    Raises `ModelFileInvalid`, and `ArchitectureUnsupported` naming the unsupported feature.
+    """
     values = _text_config(read_json_object(path), str(path))
     name = ConfigFields(values, str(path)).text("model_type")
     family = FAMILIES.get(name)
     if family is None:
-        raise ArchitectureUnsupported(name, "it is none of the families that we can compute")
+        raise ArchitectureUnsupported(name, "the family is unknown")
     fields = ConfigFields(family.complete(values), str(path))
-    architecture = _common(family, fields, str(path))
+    architecture = _common_fields(family, fields, str(path))
     architecture = replace(architecture, **family.differences(fields, architecture))
     architecture.check(str(path))
     return architecture
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Raises `ModelFileInvalid`."""
+    """Reads a JSON file that must hold an object. Raises `ModelFileInvalid`."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -53,7 +56,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def _text_config(values: dict[str, Any], file: str) -> dict[str, Any]:
-    """Models that also see keep what we need, their text half, in an object of its own."""
+    """The part of the config that describes the text model: nested in multimodal models."""
     inner = WRAPPERS.get(str(values.get("model_type")))
     if inner is None:
         return values
@@ -64,7 +67,7 @@ def _text_config(values: dict[str, Any], file: str) -> dict[str, Any]:
     return {"model_type": inner} | tied | text
 
 
-def _common(family: Family, fields: ConfigFields, file: str) -> Architecture:
+def _common_fields(family: Family, fields: ConfigFields, file: str) -> Architecture:
     hidden_size, head_count = fields.integer("hidden_size"), fields.integer("num_attention_heads")
     layer_count = fields.integer("num_hidden_layers", maximum=MAX_LAYERS)
     head_size = fields.integer("head_dim", max(1, hidden_size // head_count))
@@ -97,9 +100,9 @@ def _common(family: Family, fields: ConfigFields, file: str) -> Architecture:
     )
 
 
-def _activation(name: str, fields: ConfigFields) -> str:
-    called = fields.text("hidden_act", "silu")
-    if called not in _ACTIVATIONS:
+def _activation(family: str, fields: ConfigFields) -> str:
+    name = fields.text("hidden_act", "silu")
+    if name not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
-        raise ArchitectureUnsupported(name, f"its activation is {called}, and we know {known}")
-    return _ACTIVATIONS[called]
+        raise ArchitectureUnsupported(family, f"the activation is {name}, not one of {known}")
+    return _ACTIVATIONS[name]

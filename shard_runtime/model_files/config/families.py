@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each family says in its `config.json` on its own, and where it computes differently.
+"""Model families: the `config.json` fields specific to each, and how its architecture differs.
 
-A family's reader gives the fields of `Architecture` in which it differs from the plain shape:
-RMSNorm, rotary grouped-query attention over everything before, SwiGLU.
+A family's reader returns the fields of `Architecture` that differ from the common decoder: RMSNorm,
+rotary grouped-query attention over all earlier positions, SwiGLU.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,28 +17,28 @@ from shard_runtime.model_files.config.fields import ConfigFields
 Differences = dict[str, Any]
 
 WRAPPERS = {"gemma3": "gemma3_text", "mistral3": "mistral"}
-"""Models with eyes, and the `model_type` of their text half."""
+"""Multimodal wrappers and the `model_type` of their text model."""
 
 _LAYER_KINDS = {"full_attention", "sliding_attention"}
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One `model_type`."""
+    """One `model_type` and how to read its config."""
 
     name: str
-    """Ours; what GGUF calls it, where it does."""
+    """Our name: that of GGUF where GGUF has one."""
     differences: Callable[[ConfigFields, Architecture], Differences]
-    """Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
+    """Reads what differs. Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """What transformers takes where a config is silent."""
+    """transformers' defaults for fields that the config omits."""
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Its own names of common fields → the common ones."""
+    """The family's own field names → the common names."""
     may_have_bias: bool = False
-    """Whether `attention_bias` has a meaning."""
+    """Whether `attention_bias` applies."""
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A config in common words, with defaults."""
+        """The config under common field names, with defaults filled in."""
         common = {self.renamed.get(key, key): value for key, value in values.items()}
         return {**self.defaults, **common}
 
@@ -47,14 +47,14 @@ def _llama(fields: ConfigFields, plain: Architecture) -> Differences:
     return {"mlp_bias": fields.flag("mlp_bias", default=False)}
 
 
-def _everywhere(fields: ConfigFields, plain: Architecture) -> Differences:
-    """One window for all layers, if any."""
+def _same_window(fields: ConfigFields, plain: Architecture) -> Differences:
+    """The same window for all layers, if any."""
     window = fields.integer("sliding_window", 0, minimum=0)
     return {"windows": (window,) * plain.layer_count}
 
 
 def _ministral(fields: ConfigFields, plain: Architecture) -> Differences:
-    return {"windows": _by_kind(fields, plain, lambda layer: True)}
+    return {"windows": _windows_by_layer_type(fields, plain, lambda layer: True)}
 
 
 def _qwen2(fields: ConfigFields, plain: Architecture) -> Differences:
@@ -78,7 +78,7 @@ def _qwen3_moe(fields: ConfigFields, plain: Architecture) -> Differences:
         layers=tuple(layer for layer in layers if layer not in dense),
     )
     windowed = fields.flag("use_sliding_window", default=False)
-    windows = _everywhere(fields, plain) if windowed else {}
+    windows = _same_window(fields, plain) if windowed else {}
     return {"qk_norm": True, "experts": experts if experts.layers else None, **windows}
 
 
@@ -90,14 +90,14 @@ def _mixtral(fields: ConfigFields, plain: Architecture) -> Differences:
         normalized=True,
         layers=tuple(range(plain.layer_count)),
     )
-    return {"experts": experts, **_everywhere(fields, plain)}
+    return {"experts": experts, **_same_window(fields, plain)}
 
 
 def _gemma(fields: ConfigFields, plain: Architecture) -> Differences:
-    _refuse_looking_ahead("gemma", fields)
+    _require_causal_attention("gemma", fields)
     return {
         "norm": "rms_one",
-        # Older configs say gelu and mean its approximation.
+        # Older configs say gelu for the tanh approximation.
         "activation": "gelu_tanh" if plain.activation == "gelu" else plain.activation,
         "embedding_scale": sqrt(plain.hidden_size),
     }
@@ -105,8 +105,8 @@ def _gemma(fields: ConfigFields, plain: Architecture) -> Differences:
 
 def _gemma2(fields: ConfigFields, plain: Architecture) -> Differences:
     return {
-        **_later_gemma("gemma2", fields, plain),
-        "windows": _by_kind(fields, plain, lambda layer: layer % 2 == 0),
+        **_gemma_2_or_3("gemma2", fields, plain),
+        "windows": _windows_by_layer_type(fields, plain, lambda layer: layer % 2 == 0),
         "attention_cap": fields.number("attn_logit_softcapping", 0.0),
     }
 
@@ -116,14 +116,14 @@ def _gemma3(fields: ConfigFields, plain: Architecture) -> Differences:
         raise ArchitectureUnsupported("gemma3", "it caps attention scores")
     pattern = fields.integer("sliding_window_pattern", 6)
     return {
-        **_later_gemma("gemma3", fields, plain),
-        "windows": _by_kind(fields, plain, lambda layer: (layer + 1) % pattern != 0),
+        **_gemma_2_or_3("gemma3", fields, plain),
+        "windows": _windows_by_layer_type(fields, plain, lambda layer: (layer + 1) % pattern != 0),
         "qk_norm": True,
     }
 
 
-def _later_gemma(name: str, fields: ConfigFields, plain: Architecture) -> Differences:
-    _refuse_looking_ahead(name, fields)
+def _gemma_2_or_3(name: str, fields: ConfigFields, plain: Architecture) -> Differences:
+    _require_causal_attention(name, fields)
     scalar = fields.number("query_pre_attn_scalar")
     return {
         "norm": "rms_one",
@@ -155,13 +155,13 @@ def _qwen_windows(fields: ConfigFields, plain: Architecture) -> tuple[int, ...]:
     if not fields.flag("use_sliding_window", default=False):
         return plain.windows
     first = fields.integer("max_window_layers", plain.layer_count, minimum=0)
-    return _by_kind(fields, plain, lambda layer: layer >= first)
+    return _windows_by_layer_type(fields, plain, lambda layer: layer >= first)
 
 
-def _by_kind(
+def _windows_by_layer_type(
     fields: ConfigFields, plain: Architecture, has_window: Callable[[int], bool]
 ) -> tuple[int, ...]:
-    """As `layer_types` lists; where a config has no such list, by the family's rule."""
+    """Windows as `layer_types` lists them, or by the family's rule if the config has no list."""
     if not fields.has("sliding_window"):
         return plain.windows
     window, kinds = fields.integer("sliding_window"), fields.raw("layer_types")
@@ -173,7 +173,7 @@ def _by_kind(
     return tuple(window if has_window(layer) else 0 for layer in range(plain.layer_count))
 
 
-def _refuse_looking_ahead(name: str, fields: ConfigFields) -> None:
+def _require_causal_attention(name: str, fields: ConfigFields) -> None:
     if fields.flag("use_bidirectional_attention", default=False):
         raise ArchitectureUnsupported(name, "its tokens attend to later ones")
 
@@ -184,8 +184,8 @@ _GEMMA_DEFAULTS = {
     "tie_word_embeddings": True,
     "max_position_embeddings": 8192,
 }
-_LATER_GEMMA_DEFAULTS = _GEMMA_DEFAULTS | {"sliding_window": 4096, "query_pre_attn_scalar": 256}
-_GEMMA3_DEFAULTS = _LATER_GEMMA_DEFAULTS | {
+_GEMMA_2_OR_3_DEFAULTS = _GEMMA_DEFAULTS | {"sliding_window": 4096, "query_pre_attn_scalar": 256}
+_GEMMA3_DEFAULTS = _GEMMA_2_OR_3_DEFAULTS | {
     "vocab_size": 262208,
     "num_attention_heads": 8,
     "num_key_value_heads": 4,
@@ -207,7 +207,7 @@ _ACTIVATION = {"hidden_activation": "hidden_act"}
 
 FAMILIES: Mapping[str, Family] = {
     "llama": Family("llama", _llama, may_have_bias=True),
-    "mistral": Family("mistral", _everywhere),
+    "mistral": Family("mistral", _same_window),
     "ministral": Family("ministral", _ministral),
     "qwen2": Family("qwen2", _qwen2),
     "qwen3": Family("qwen3", _qwen3, may_have_bias=True),
@@ -215,10 +215,10 @@ FAMILIES: Mapping[str, Family] = {
     "mixtral": Family("mixtral", _mixtral, {"rope_theta": 1_000_000.0, "rms_norm_eps": 1e-5}),
     "gemma": Family("gemma", _gemma, _GEMMA_DEFAULTS, may_have_bias=True),
     "gemma2": Family(
-        "gemma2", _gemma2, _LATER_GEMMA_DEFAULTS | _CAPS, _ACTIVATION, may_have_bias=True
+        "gemma2", _gemma2, _GEMMA_2_OR_3_DEFAULTS | _CAPS, _ACTIVATION, may_have_bias=True
     ),
     "gemma3_text": Family("gemma3", _gemma3, _GEMMA3_DEFAULTS, _ACTIVATION, may_have_bias=True),
-    "phi3": Family("phi3", _everywhere, {"rms_norm_eps": 1e-5}),
+    "phi3": Family("phi3", _same_window, {"rms_norm_eps": 1e-5}),
     "gpt2": Family("gpt2", _gpt2, _GPT2_DEFAULTS, _GPT2_NAMES),
 }
 """By `model_type`."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading numbers out of somebody else's JSON or metadata, with bounds and an error that names the
-field.
+"""Typed access to the fields of a JSON object or GGUF metadata, with bounds checks and errors that
+name the field.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _MISSING = object()
 
 
 class ConfigFields:
-    """A mapping from a file. Every reader raises `ModelFileInvalid` naming file and field."""
+    """The fields of one file. Every reader raises `ModelFileInvalid` naming file and field."""
 
     def __init__(self, values: Mapping[str, Any], file: str, prefix: str = "") -> None:
         self._values = values
@@ -22,32 +22,38 @@ class ConfigFields:
         self._prefix = prefix
 
     def has(self, field: str) -> bool:
+        """Whether the field is present and not null."""
         return self._values.get(self._prefix + field) is not None
 
     def raw(self, field: str) -> Any:
+        """The value as parsed; None if the field is missing."""
         return self._values.get(self._prefix + field)
 
     def integer(
         self, field: str, default: int | None = None, *, minimum: int = 1, maximum: int = MAX_NUMBER
     ) -> int:
+        """An integer from `minimum` to `maximum`."""
         value = self._get(field, default)
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise self._invalid(field, f"must be an integer from {minimum} to {maximum}")
         return value
 
     def number(self, field: str, default: float | None = None) -> float:
+        """A finite number of at least 0."""
         value = self._get(field, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-            raise self._invalid(field, "must be a number from 0")
+            raise self._invalid(field, "must be a number of at least 0")
         return float(value)
 
     def flag(self, field: str, default: bool) -> bool:
+        """A boolean."""
         value = self._get(field, default)
         if not isinstance(value, bool):
             raise self._invalid(field, "must be true or false")
         return value
 
     def text(self, field: str, default: str | None = None) -> str:
+        """A string."""
         value = self._get(field, default)
         if not isinstance(value, str):
             raise self._invalid(field, "must be a string")
@@ -61,10 +67,10 @@ class ConfigFields:
         return tuple(float(value) for value in values)
 
     def integers(self, field: str) -> tuple[int, ...]:
-        """A list of integers from 0; empty where it is missing."""
+        """A list of integers of at least 0; empty if the field is missing."""
         values = self._get(field, [])
         if not isinstance(values, list) or not all(map(_is_index, values)):
-            raise self._invalid(field, "must be a list of integers from 0")
+            raise self._invalid(field, "must be a list of integers of at least 0")
         return tuple(values)
 
     def _get(self, field: str, default: object) -> Any:

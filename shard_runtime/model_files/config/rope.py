@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a `config.json` says about rotary positions.
+"""Reads the rotary position embedding (RoPE) settings of a `config.json`.
 
-transformers 5 writes `rope_parameters` with theta inside (for Gemma 3, one such object per kind of
-layer); 4 wrote `rope_theta` and `rope_scaling`.
+transformers 5 writes `rope_parameters` with theta inside (for Gemma 3, one such object per layer
+type); transformers 4 wrote `rope_theta` and `rope_scaling`.
 """
 
 import math
@@ -14,12 +14,12 @@ from shard_runtime.architecture import RopeScaling
 from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
 from shard_runtime.model_files.config.fields import ConfigFields
 
-_MAY_ROTATE_A_PART = ("phi3",)
+_PARTIAL_ROTARY_FAMILIES = ("phi3",)
 
 
 @dataclass(frozen=True, slots=True)
 class RopeSettings:
-    """As the fields of `Architecture` that they become."""
+    """The RoPE fields of `Architecture`."""
 
     theta: float
     scaling: RopeScaling
@@ -28,23 +28,23 @@ class RopeSettings:
 
 
 def read_rope(name: str, fields: ConfigFields, head_size: int, file: str) -> RopeSettings:
-    """Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
+    """Reads the settings of family `name`. Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
     if name == "gpt2":
         return RopeSettings(0.0, RopeScaling(), 0, 0.0)
     parameters = fields.raw("rope_parameters") or fields.raw("rope_scaling") or {}
     if not isinstance(parameters, Mapping):
-        raise ModelFileInvalid(file, "its rotary parameters must be an object")
+        raise ModelFileInvalid(file, "the RoPE parameters must be an object")
     local_theta = _local_theta(name, fields, parameters, file)
     parameters = parameters.get("full_attention", parameters)
     if not isinstance(parameters, Mapping):
-        raise ModelFileInvalid(file, "its rotary parameters must be an object")
+        raise ModelFileInvalid(file, "the RoPE parameters must be an object")
     rope = ConfigFields(parameters, file)
     theta = rope.number("rope_theta", fields.number("rope_theta", 10000.0))
     share = rope.number("partial_rotary_factor", fields.number("partial_rotary_factor", 1.0))
-    if share != 1.0 and name not in _MAY_ROTATE_A_PART:
-        raise ArchitectureUnsupported(name, "it rotates only a part of each head")
+    if share != 1.0 and name not in _PARTIAL_ROTARY_FAMILIES:
+        raise ArchitectureUnsupported(name, "it rotates only part of each head")
     kind = rope.text("rope_type", rope.text("type", "default"))
-    if name == "phi3" and kind in ("su", "yarn"):  # what longrope was called at first
+    if name == "phi3" and kind in ("su", "yarn"):  # early names of longrope
         kind = "longrope"
     size = int(head_size * share)
     scaling = _scaling(name, kind, rope, fields)
@@ -52,14 +52,12 @@ def read_rope(name: str, fields: ConfigFields, head_size: int, file: str) -> Rop
 
 
 def longrope_attention_factor(factor: float, original: int) -> float:
-    """What queries and keys are multiplied with (LongRoPE, arXiv 2402.13753)."""
+    """The factor applied to queries and keys (LongRoPE, arXiv 2402.13753)."""
     return math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
 
 
 def yarn_attention_factor(factor: float) -> float:
-    """What queries and keys are multiplied with when contexts are stretched (YaRN, arXiv
-    2309.00071, equation 22).
-    """
+    """The factor applied to queries and keys (YaRN, arXiv 2309.00071, equation 22)."""
     return 0.1 * math.log(factor) + 1.0 if factor > 1 else 1.0
 
 
@@ -70,10 +68,10 @@ def _local_theta(
         return 0.0
     own = parameters.get("sliding_attention") or {}
     if not isinstance(own, Mapping):
-        raise ModelFileInvalid(file, "its rotary parameters must be an object")
+        raise ModelFileInvalid(file, "the RoPE parameters must be an object")
     local = ConfigFields(own, file)
     if local.text("rope_type", "default") != "default":
-        raise ArchitectureUnsupported(name, "its layers with a window have a rotary scaling")
+        raise ArchitectureUnsupported(name, "layers with a window use RoPE scaling")
     return local.number("rope_theta", fields.number("rope_local_base_freq", 10000.0))
 
 
@@ -94,7 +92,7 @@ def _scaling(name: str, kind: str, rope: ConfigFields, fields: ConfigFields) -> 
         return _longrope(rope, fields)
     if kind == "yarn" and not (rope.has("mscale") or rope.has("mscale_all_dim")):
         return _yarn(rope, fields)
-    raise ArchitectureUnsupported(name, f"its rotary scaling is {kind}")
+    raise ArchitectureUnsupported(name, f"the RoPE scaling is {kind}")
 
 
 def _longrope(rope: ConfigFields, fields: ConfigFields) -> RopeScaling:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GGUF files: header, architecture, tokenizer."""
+"""Reads GGUF files: header, architecture, tokenizer."""

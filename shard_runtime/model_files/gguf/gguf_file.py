@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The header of a GGUF file, versions 2 and 3: metadata, then where the tensors lie.
+"""Reads the header of a GGUF file, versions 2 and 3: the metadata and the location of each tensor.
 
-Read here, not by the gguf package's reader, because that maps the file and builds some hundred
-thousand objects out of the tokenizer, in each stage. Long lists (tokens, merges) are skipped: the
-tokenizer is made elsewhere.
+The gguf package's reader is not used because it maps the file into memory and builds some hundred
+thousand objects for the tokenizer, in every stage. Long arrays (tokens, merges) are skipped here:
+tokenizer_json.py converts the tokenizer.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from shard_runtime.errors import ModelFileInvalid
-from shard_runtime.model_files.tensors.tensor_file import StoredTensor, TensorStore
+from shard_runtime.model_files.tensors.tensor_store import StoredTensor, TensorStore
 
 _SCALARS = {
     0: "B",
@@ -32,14 +32,14 @@ _SCALARS = {
 }
 _STRING, _ARRAY = 8, 9
 _MAX_STRING_BYTES = 16 << 20
-_MAX_ENTRIES = 1 << 20
-_KEPT_ARRAY_LENGTH = 1024
+_MAX_HEADER_ENTRIES = 1 << 20
+_MAX_KEPT_ARRAY_LENGTH = 1024
 _MAX_DIMENSIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class GgufFile:
-    """Metadata without long lists, and the tensors."""
+    """A GGUF file's metadata, without long arrays, and its tensors."""
 
     path: Path
     metadata: dict[str, Any]
@@ -47,14 +47,14 @@ class GgufFile:
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Read the header. Raises `ModelFileInvalid`."""
+    """Reads the header. Raises `ModelFileInvalid`."""
     try:
         with path.open("rb") as file:
             return _Reader(path, file).read()
     except OSError as error:
         raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
     except (struct.error, UnicodeDecodeError):
-        raise ModelFileInvalid(str(path), "its header is cut off or garbled") from None
+        raise ModelFileInvalid(str(path), "the header is truncated or corrupt") from None
 
 
 class _Reader:
@@ -68,59 +68,59 @@ class _Reader:
             raise self._invalid("it does not begin with GGUF")
         version, tensor_count, entry_count = self._unpack("<IQQ")
         if version not in (2, 3):
-            raise self._invalid(f"its version is {version}, and 2 and 3 are known")
-        if max(tensor_count, entry_count) > _MAX_ENTRIES:
-            raise self._invalid("its header counts more entries than a model has")
+            raise self._invalid(f"its version is {version}; versions 2 and 3 are supported")
+        if max(tensor_count, entry_count) > _MAX_HEADER_ENTRIES:
+            raise self._invalid("the header announces more entries than a model can have")
         metadata = {}
         for _ in range(entry_count):
-            key = self._string()
-            metadata[key] = self._value(self._unpack("<I")[0])
-        described = [self._description() for _ in range(tensor_count)]
+            key = self._read_string()
+            metadata[key] = self._read_value(self._unpack("<I")[0])
+        entries = [self._read_tensor_entry() for _ in range(tensor_count)]
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1:
-            raise self._invalid("its alignment is not a positive number")
+            raise self._invalid("the alignment is not a positive integer")
         start = -(-self._file.tell() // alignment) * alignment
-        store = TensorStore(self._tensor(start, *entry) for entry in described)
+        store = TensorStore(self._tensor(start, *entry) for entry in entries)
         return GgufFile(self._path, metadata, store)
 
     def _unpack(self, layout: str) -> tuple[Any, ...]:
         return struct.unpack(layout, self._file.read(struct.calcsize(layout)))
 
-    def _string(self) -> str:
+    def _read_string(self) -> str:
         (length,) = self._unpack("<Q")
         if length > _MAX_STRING_BYTES:
-            raise self._invalid("a string in its header is too long")
+            raise self._invalid("a string in the header is too long")
         return self._file.read(length).decode()
 
-    def _value(self, kind: int) -> Any:
+    def _read_value(self, kind: int) -> Any:
         if kind == _STRING:
-            return self._string()
+            return self._read_string()
         if kind == _ARRAY:
-            return self._array()
+            return self._read_array()
         if kind not in _SCALARS:
-            raise self._invalid(f"its header has a value of unknown type {kind}")
+            raise self._invalid(f"the header has a value of unknown type {kind}")
         return self._unpack("<" + _SCALARS[kind])[0]
 
-    def _array(self) -> list[Any] | None:
+    def _read_array(self) -> list[Any] | None:
         kind, length = self._unpack("<IQ")
-        if length <= _KEPT_ARRAY_LENGTH and kind != _ARRAY:
-            return [self._value(kind) for _ in range(length)]
+        if length <= _MAX_KEPT_ARRAY_LENGTH and kind != _ARRAY:
+            return [self._read_value(kind) for _ in range(length)]
         if kind == _STRING:
             for _ in range(length):
                 self._skip(self._unpack("<Q")[0])
         elif kind in _SCALARS:
             self._skip(length * struct.calcsize("<" + _SCALARS[kind]))
         else:
-            raise self._invalid("its header has lists of lists")
+            raise self._invalid("the header has nested arrays")
         return None
 
     def _skip(self, count: int) -> None:
         if self._file.tell() + count > self._size:
-            raise self._invalid("its header reaches beyond the file")
+            raise self._invalid("the header reaches beyond the end of the file")
         self._file.seek(count, 1)
 
-    def _description(self) -> tuple[str, tuple[int, ...], int, int]:
-        name = self._string()
+    def _read_tensor_entry(self) -> tuple[str, tuple[int, ...], int, int]:
+        name = self._read_string()
         (rank,) = self._unpack("<I")
         if not 1 <= rank <= _MAX_DIMENSIONS:
             raise self._invalid(f"{name} has {rank} dimensions")
@@ -137,10 +137,10 @@ class _Reader:
             raise self._invalid(f"{name} is of unknown type {kind}") from None
         block, block_bytes = GGML_QUANT_SIZES[quantization]
         if min(dimensions) < 1 or dimensions[0] % block:
-            raise self._invalid(f"{name} has a row that is not made of whole blocks")
+            raise self._invalid(f"the rows of {name} are not whole blocks")
         byte_length = math.prod(dimensions) // block * block_bytes
         if start + offset + byte_length > self._size:
-            raise self._invalid(f"{name} reaches beyond the file")
+            raise self._invalid(f"{name} reaches beyond the end of the file")
         shape = tuple(reversed(dimensions))
         return StoredTensor(
             name, quantization.name, dimensions, shape, self._path, start + offset, byte_length

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The architecture out of a GGUF file's metadata. GGUF's `llama` covers llama, mistral and mixtral.
+"""Reads the architecture from a GGUF file's metadata.
 
-What metadata leaves open (which layers have a window, how Gemma scales its scores) is filled in as
-llama.cpp does, for which these files are made.
+GGUF's `llama` covers llama, mistral and mixtral.
+
+Where the metadata leaves a choice open (which layers have a window, how Gemma scales its attention
+scores), the choice is llama.cpp's, because GGUF files are made for llama.cpp.
 """
 
 from collections.abc import Callable
@@ -21,29 +23,32 @@ Differences = dict[str, Any]
 
 _GEMMA2_WINDOW = 4096
 _GEMMA2_27B_LAYERS, _GEMMA3_27B_LAYERS = 46, 62
-"""The sizes whose scores are not scaled by the head size, but by hidden size / heads."""
+"""Model sizes that scale attention scores by hidden size / heads instead of by the head size."""
 
 
 def read_gguf_metadata(gguf: GgufFile) -> Architecture:
-    """Raises `ModelFileInvalid`, and `ArchitectureUnsupported` naming what we cannot compute."""
+    """Reads and checks the architecture.
+
+    Raises `ModelFileInvalid`, and `ArchitectureUnsupported` naming the unsupported feature.
+    """
     file = str(gguf.path)
     name = ConfigFields(gguf.metadata, file).text("general.architecture")
     if name not in _FAMILIES:
-        raise ArchitectureUnsupported(name, "it is none of the families that we can compute")
+        raise ArchitectureUnsupported(name, "the family is unknown")
     fields = ConfigFields(gguf.metadata, file, prefix=f"{name}.")
-    architecture = _common(name, fields, gguf)
+    architecture = _common_fields(name, fields, gguf)
     architecture = replace(architecture, **_FAMILIES[name](fields, architecture))
     architecture.check(file)
     return architecture
 
 
-def _common(name: str, fields: ConfigFields, gguf: GgufFile) -> Architecture:
+def _common_fields(name: str, fields: ConfigFields, gguf: GgufFile) -> Architecture:
     hidden_size = fields.integer("embedding_length")
     head_count = fields.integer("attention.head_count")
     head_size = _head_size(name, fields, max(1, hidden_size // head_count))
     rotary_size = fields.integer("rope.dimension_count", head_size)
     if rotary_size != head_size and name != "phi3":
-        raise ArchitectureUnsupported(name, "it rotates only a part of each head")
+        raise ArchitectureUnsupported(name, "it rotates only part of each head")
     layer_count = fields.integer("block_count", maximum=MAX_LAYERS)
     epsilon = "layer_norm_epsilon" if name == "gpt2" else "layer_norm_rms_epsilon"
     learned = name == "gpt2"
@@ -56,7 +61,7 @@ def _common(name: str, fields: ConfigFields, gguf: GgufFile) -> Architecture:
         kv_head_count=fields.integer("attention.head_count_kv", head_count),
         head_size=head_size,
         vocabulary_size=fields.integer(
-            "vocab_size", gguf.tensors.find("token_embd.weight").shape[0]
+            "vocab_size", gguf.tensors.find_tensor("token_embd.weight").shape[0]
         ),
         context_length=fields.integer("context_length"),
         norm_epsilon=fields.number(f"attention.{epsilon}"),
@@ -72,10 +77,10 @@ def _common(name: str, fields: ConfigFields, gguf: GgufFile) -> Architecture:
     )
 
 
-def _head_size(name: str, fields: ConfigFields, even_share: int) -> int:
-    size = fields.integer("attention.key_length", even_share)
+def _head_size(name: str, fields: ConfigFields, default: int) -> int:
+    size = fields.integer("attention.key_length", default)
     if fields.integer("attention.value_length", size) != size:
-        raise ArchitectureUnsupported(name, "its keys and values differ in size")
+        raise ArchitectureUnsupported(name, "keys and values differ in size")
     return size
 
 
@@ -99,7 +104,7 @@ def _qwen3_moe(fields: ConfigFields, plain: Architecture) -> Differences:
 
 
 def _experts(fields: ConfigFields, plain: Architecture, inner: int) -> ExpertRouting:
-    """In every layer, with shares of a sum of 1: llama.cpp knows them no other way."""
+    """Experts in every layer, with shares normalised to 1, as llama.cpp assumes."""
     return ExpertRouting(
         count=fields.integer("expert_count"),
         chosen=fields.integer("expert_used_count"),
@@ -120,26 +125,28 @@ def _gemma(fields: ConfigFields, plain: Architecture) -> Differences:
 def _gemma2(fields: ConfigFields, plain: Architecture) -> Differences:
     window = fields.integer("attention.sliding_window", _GEMMA2_WINDOW)
     return {
-        **_later_gemma(fields, plain, _GEMMA2_27B_LAYERS),
+        **_gemma_2_or_3(fields, plain, _GEMMA2_27B_LAYERS),
         "attention_cap": fields.number("attn_logit_softcapping", 50.0),
         "logit_cap": fields.number("final_logit_softcapping", 30.0),
-        "windows": _every(fields, plain, window, 2),
+        "windows": _windows_except_every(fields, plain, window, 2),
     }
 
 
 def _gemma3(fields: ConfigFields, plain: Architecture) -> Differences:
     window = fields.integer("attention.sliding_window", 0, minimum=0)
     return {
-        **_later_gemma(fields, plain, _GEMMA3_27B_LAYERS),
+        **_gemma_2_or_3(fields, plain, _GEMMA3_27B_LAYERS),
         "logit_cap": fields.number("final_logit_softcapping", 0.0),
-        "windows": _every(fields, plain, window, 6),
+        "windows": _windows_except_every(fields, plain, window, 6),
         "local_rope_theta": fields.number("rope.freq_base_swa", 10000.0),
     }
 
 
-def _later_gemma(fields: ConfigFields, plain: Architecture, evenly_scaled: int) -> Differences:
+def _gemma_2_or_3(
+    fields: ConfigFields, plain: Architecture, hidden_scaled_layers: int
+) -> Differences:
     size = plain.head_size
-    if plain.layer_count == evenly_scaled:
+    if plain.layer_count == hidden_scaled_layers:
         size = plain.hidden_size // plain.head_count
     scale = fields.number("attention.scale", 0.0)
     if not scale and size != plain.head_size:
@@ -147,8 +154,10 @@ def _later_gemma(fields: ConfigFields, plain: Architecture, evenly_scaled: int) 
     return {**_gemma(fields, plain), "post_norms": True, "attention_scale": scale}
 
 
-def _every(fields: ConfigFields, plain: Architecture, window: int, pattern: int) -> tuple[int, ...]:
-    """A window for all but every `pattern`-th layer."""
+def _windows_except_every(
+    fields: ConfigFields, plain: Architecture, window: int, pattern: int
+) -> tuple[int, ...]:
+    """A window for all layers except every `pattern`-th."""
     pattern = fields.integer("attention.sliding_window_pattern", pattern)
     layers = range(plain.layer_count)
     return tuple(window if (layer + 1) % pattern else 0 for layer in layers)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a GGUF says about stretching rotary frequencies, in metadata or as tensors."""
+"""Reads a GGUF file's RoPE scaling, which is stored in the metadata or as tensors."""
 
 from dataclasses import replace
 
@@ -10,21 +10,21 @@ from shard_runtime.errors import ArchitectureUnsupported
 from shard_runtime.model_files.config.fields import ConfigFields
 from shard_runtime.model_files.config.rope import longrope_attention_factor, yarn_attention_factor
 from shard_runtime.model_files.gguf.gguf_file import GgufFile
-from shard_runtime.model_files.tensors.decode import decoder
-from shard_runtime.model_files.tensors.tensor_file import StoredTensor, read_pieces
+from shard_runtime.model_files.tensors.dequantization import dequantizer_for
+from shard_runtime.model_files.tensors.tensor_store import StoredTensor, read_pieces
 
-_ROPE_DIVISORS = "rope_freqs.weight"
-"""Llama 3's converted files carry one divisor per frequency as a tensor, instead of the scaling's
-parameters.
-"""
+_LLAMA3_DIVISORS = "rope_freqs.weight"
+"""Converted Llama 3 files store one divisor per frequency instead of the scaling's parameters."""
 _SHORT_DIVISORS, _LONG_DIVISORS = "rope_factors_short.weight", "rope_factors_long.weight"
-"""Phi-3's, within and beyond the original context."""
+"""Phi-3's divisors, within and beyond the original context."""
 
 
 def read_scaling(name: str, fields: ConfigFields, gguf: GgufFile) -> RopeScaling:
-    """Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
-    if _ROPE_DIVISORS in gguf.tensors:
-        return RopeScaling("factors", factors=_numbers(gguf.tensors.find(_ROPE_DIVISORS)))
+    """Reads the scaling of family `name`. Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
+    if _LLAMA3_DIVISORS in gguf.tensors:
+        return RopeScaling(
+            "factors", factors=_read_numbers(gguf.tensors.find_tensor(_LLAMA3_DIVISORS))
+        )
     if _LONG_DIVISORS in gguf.tensors:
         return _longrope(fields, gguf)
     kind = fields.text("rope.scaling.type", "none")
@@ -44,7 +44,7 @@ def read_scaling(name: str, fields: ConfigFields, gguf: GgufFile) -> RopeScaling
                 "rope.scaling.attn_factor", yarn_attention_factor(factor)
             ),
         )
-    raise ArchitectureUnsupported(name, f"its rotary scaling is {kind}")
+    raise ArchitectureUnsupported(name, f"the RoPE scaling is {kind}")
 
 
 def _longrope(fields: ConfigFields, gguf: GgufFile) -> RopeScaling:
@@ -57,12 +57,12 @@ def _longrope(fields: ConfigFields, gguf: GgufFile) -> RopeScaling:
         attention_factor=fields.number(
             "rope.scaling.attn_factor", longrope_attention_factor(factor, original)
         ),
-        factors=_numbers(gguf.tensors.find(_SHORT_DIVISORS)),
-        long_factors=_numbers(gguf.tensors.find(_LONG_DIVISORS)),
+        factors=_read_numbers(gguf.tensors.find_tensor(_SHORT_DIVISORS)),
+        long_factors=_read_numbers(gguf.tensors.find_tensor(_LONG_DIVISORS)),
     )
 
 
-def _numbers(tensor: StoredTensor) -> tuple[float, ...]:
-    decode = decoder(tensor)
-    pieces = [decode(piece, 1).flatten() for _, piece in read_pieces(tensor)]
+def _read_numbers(tensor: StoredTensor) -> tuple[float, ...]:
+    dequantize = dequantizer_for(tensor)
+    pieces = [dequantize(piece, 1).flatten() for _, piece in read_pieces(tensor)]
     return tuple(float(number) for number in torch.cat(pieces))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The header of a safetensors file: `u64 length (little-endian) ‖ JSON ‖ tensor bytes`.
+"""Reads the header of a safetensors file: `u64 length (little-endian) ‖ JSON ‖ tensor bytes`.
 
-Read here, not by the safetensors package, because that maps the file into memory.
+The safetensors package is not used because it maps the file into memory.
 """
 
 import json
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from shard_runtime.errors import ModelFileInvalid
-from shard_runtime.model_files.tensors.tensor_file import StoredTensor, TensorStore
+from shard_runtime.model_files.tensors.tensor_store import StoredTensor, TensorStore
 
 _MAX_HEADER_BYTES = 100 << 20  # the format's own limit
 
 _ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-"""Types that weights come in. Others may be in the file; loading one of them is refused."""
+"""Weight types. A file may hold tensors of other types; loading one of those is an error."""
 
 
 def read_safetensors(folder: Path) -> TensorStore:
-    """All tensors of `model.safetensors`, of what `model.safetensors.index.json` lists, or of every
-    file there is.
+    """Reads the headers of a folder: of the files in `model.safetensors.index.json`, of
+    `model.safetensors`, or of every `*.safetensors`.
 
     Raises `ModelFileInvalid`.
     """
-    return TensorStore(tensor for file in _files(folder) for tensor in _header(file))
+    return TensorStore(tensor for file in _files(folder) for tensor in _read_header(file))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -35,26 +35,26 @@ def _files(folder: Path) -> list[Path]:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ModelFileInvalid(str(index), "it must have a weight_map") from None
         if not all(isinstance(name, str) and Path(name).name == name for name in names):
-            raise ModelFileInvalid(str(index), "its weight_map must name files in the same folder")
+            raise ModelFileInvalid(str(index), "the weight_map must name files in the same folder")
         return [folder / name for name in sorted(names)]
     single = folder / "model.safetensors"
     return [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
 
 
-def _header(path: Path) -> list[StoredTensor]:
+def _read_header(path: Path) -> list[StoredTensor]:
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(_MAX_HEADER_BYTES, size - 8):
-                raise ModelFileInvalid(str(path), "its header reaches beyond the file")
+                raise ModelFileInvalid(str(path), "the header reaches beyond the end of the file")
             header = json.loads(file.read(length))
     except OSError as error:
         raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
-        raise ModelFileInvalid(str(path), "its header is not JSON") from None
+        raise ModelFileInvalid(str(path), "the header is not JSON") from None
     if not isinstance(header, dict):
-        raise ModelFileInvalid(str(path), "its header is not an object")
+        raise ModelFileInvalid(str(path), "the header is not an object")
     start = 8 + length
     return [
         _tensor(path, name, entry, start, size)
@@ -70,7 +70,7 @@ def _tensor(path: Path, name: str, entry: Any, start: int, size: int) -> StoredT
     except (KeyError, TypeError, ValueError):
         raise ModelFileInvalid(str(path), f"the entry of {name} is malformed") from None
     if not 0 <= begin <= end <= size - start or any(length < 1 for length in shape):
-        raise ModelFileInvalid(str(path), f"{name} reaches beyond the file")
+        raise ModelFileInvalid(str(path), f"{name} reaches beyond the end of the file")
     if dtype in _ITEM_BYTES and math.prod(shape) * _ITEM_BYTES[dtype] != end - begin:
-        raise ModelFileInvalid(str(path), f"{name} has not the bytes that its shape needs")
+        raise ModelFileInvalid(str(path), f"the size of {name} does not match its shape")
     return StoredTensor(name, dtype, shape, shape, path, start + begin, end - begin)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tensors are called: per family in safetensors, once for all in GGUF.
+"""The names of tensors in model files: per family in safetensors, uniform in GGUF.
 
-A part is our name for a place in a model (`query`, `mlp_norm`); what each part's tensors look like
-is in tensor_places.py.
+A role is our own name for a tensor of the model (`query`, `mlp_norm`). tensor_layout.py has the
+shape of each role.
 """
 
 from collections.abc import Container, Mapping
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Format(Enum):
-    """How a model's tensors are called and laid out."""
+class FileFormat(Enum):
+    """Decides the names and the layout of a model's tensors."""
 
     SAFETENSORS = "safetensors"
     GGUF = "gguf"
@@ -39,7 +39,7 @@ _LLAMA = {
     "one_expert_up": "mlp.experts.{expert}.up_proj",
     "one_expert_down": "mlp.experts.{expert}.down_proj",
 }
-_LATER_GEMMA = _LLAMA | {
+_GEMMA_2_OR_3 = _LLAMA | {
     "attention_post_norm": "post_attention_layernorm",
     "mlp_norm": "pre_feedforward_layernorm",
     "mlp_post_norm": "post_feedforward_layernorm",
@@ -62,8 +62,13 @@ _GPT2 = {
     "up": "mlp.c_fc",
     "down": "mlp.c_proj",
 }
-_SAFETENSORS = {"gemma2": _LATER_GEMMA, "gemma3": _LATER_GEMMA, "mixtral": _MIXTRAL, "gpt2": _GPT2}
-"""Families that do not call things as Llama does."""
+_SAFETENSORS = {
+    "gemma2": _GEMMA_2_OR_3,
+    "gemma3": _GEMMA_2_OR_3,
+    "mixtral": _MIXTRAL,
+    "gpt2": _GPT2,
+}
+"""Families whose names differ from Llama's."""
 
 _GGUF = {
     "embedding": "token_embd",
@@ -96,47 +101,49 @@ _GGUF = {
 }
 
 _PREFIXES = ("model.", "language_model.model.", "model.language_model.", "transformer.", "")
-"""Before everything but the head: plain models, those with eyes (old and new), GPT-2's two ways."""
+"""Prefixes of all names but the head's: text models, multimodal ones (old and new), GPT-2 (two)."""
 
 _HEADS = ("lm_head.weight", "language_model.lm_head.weight")
 
 
 @dataclass(frozen=True, slots=True)
 class TensorNames:
-    """The names in one model's files."""
+    """The tensor names of one model's files."""
 
-    form: Format
+    format: FileFormat
     family: str
     prefix: str
     head: str
-    experts_together: bool = False
-    """Whether all experts of a layer share one tensor of each kind."""
+    fused_experts: bool = False
+    """Whether one tensor holds the gates (or ups, or downs) of all experts of a layer."""
 
-    def outside(self, part: str, kind: str = "weight") -> str:
-        """Of a part outside the layers: embedding, positions, final_norm, head."""
-        return self.head if part == "head" else f"{self.prefix}{self._called(part)}.{kind}"
+    def model_tensor(self, role: str, kind: str = "weight") -> str:
+        """The name of a tensor outside the layers: embedding, positions, final_norm or head."""
+        return self.head if role == "head" else f"{self.prefix}{self._stem(role)}.{kind}"
 
-    def within(self, layer: int, part: str, kind: str = "weight", expert: int = 0) -> str:
-        """Of a part of one layer."""
-        where = self._called("layer").format(layer=layer)
-        return f"{self.prefix}{where}.{self._called(part).format(expert=expert)}.{kind}"
+    def layer_tensor(self, layer: int, role: str, kind: str = "weight", expert: int = 0) -> str:
+        """The name of one layer's tensor."""
+        layer_stem = self._stem("layer").format(layer=layer)
+        return f"{self.prefix}{layer_stem}.{self._stem(role).format(expert=expert)}.{kind}"
 
-    def _called(self, part: str) -> str:
+    def _stem(self, role: str) -> str:
         names: Mapping[str, str] = _GGUF
-        if self.form is Format.SAFETENSORS:
+        if self.format is FileFormat.SAFETENSORS:
             names = _SAFETENSORS.get(self.family, _LLAMA)
-        return names[part]
+        return names[role]
 
 
-def find_names(form: Format, family: str, tensors: Container[str]) -> TensorNames:
-    """Names as they are in these files. Where no embedding is found, those of a plain model."""
-    if form is Format.GGUF:
-        together = "blk.0.ffn_gate.0.weight" not in tensors  # as Mixtral was converted at first
-        return TensorNames(form, family, "", "output.weight", together)
-    plain = TensorNames(form, family, "transformer." if family == "gpt2" else "model.", _HEADS[0])
+def detect_tensor_names(
+    file_format: FileFormat, family: str, tensors: Container[str]
+) -> TensorNames:
+    """The naming that these tensors follow; that of a text model if no embedding is among them."""
+    if file_format is FileFormat.GGUF:
+        fused = "blk.0.ffn_gate.0.weight" not in tensors  # present in early Mixtral conversions
+        return TensorNames(file_format, family, "", "output.weight", fused)
     head = next((name for name in _HEADS if name in tensors), _HEADS[0])
     for prefix in _PREFIXES:
-        names = TensorNames(form, family, prefix, head)
-        if names.outside("embedding") in tensors:
+        names = TensorNames(file_format, family, prefix, head)
+        if names.model_tensor("embedding") in tensors:
             return names
-    return plain
+    prefix = "transformer." if family == "gpt2" else "model."
+    return TensorNames(file_format, family, prefix, _HEADS[0])

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model's files say about its tokenizer: its JSON, the chat template, where texts begin and
-end.
+"""A model's tokenizer as its files describe it: tokenizer JSON, chat template, special tokens.
 
-Published with the embedding's digest, because another tokenizer or template would be another model
-to the one who asks.
+The digest of the embedding covers these, because another tokenizer or template would make it
+another model for its users.
 """
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -16,43 +16,46 @@ from typing import Any
 
 from shard_runtime.errors import ModelFileInvalid, TokenizerInvalid
 from shard_runtime.model_files.config.config_json import read_json_object
-from shard_runtime.model_files.gguf.tokenizer import tokenizer_json_of
-from shard_runtime.model_files.source import ModelSource
+from shard_runtime.model_files.gguf.tokenizer_json import convert_tokenizer
 
 _NO_TOKEN = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFiles:
-    """Everything that turns messages into token ids and tells when an answer has ended."""
+    """Everything needed to turn messages into token ids and to recognise the end of an answer."""
 
     json: str | None = field(repr=False)
-    """Canonical: sorted keys, no spaces. None for a model that is asked by token ids alone."""
+    """Canonical: sorted keys, no spaces. None for a model whose prompts are token ids."""
     chat_template: str | None = field(repr=False)
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]
 
     def digest(self) -> bytes:
-        """`H(tokenizer)` of docs/protocol.md section 2, 32 bytes. What is missing has length 0."""
-        running = sha256(b"teetee/tokenizer/v1")
+        """`H(tokenizer)` of docs/protocol.md section 2, 32 bytes. Missing texts have length 0."""
+        hasher = sha256(b"teetee/tokenizer/v1")
         for text in (self.json or "", self.chat_template or ""):
             encoded = text.encode()
-            running.update(len(encoded).to_bytes(4) + encoded)
+            hasher.update(len(encoded).to_bytes(4) + encoded)
         bos = _NO_TOKEN if self.bos_token_id is None else self.bos_token_id
-        running.update(struct.pack(">II", bos, len(self.eos_token_ids)))
-        running.update(struct.pack(f">{len(self.eos_token_ids)}I", *self.eos_token_ids))
-        return running.digest()
+        hasher.update(struct.pack(">II", bos, len(self.eos_token_ids)))
+        hasher.update(struct.pack(f">{len(self.eos_token_ids)}I", *self.eos_token_ids))
+        return hasher.digest()
 
 
-def read_tokenizer_files(source: ModelSource) -> TokenizerFiles:
-    """Raises `TokenizerInvalid`, `ModelFileInvalid`, and `TokenizerMissing` for a GGUF that cannot
-    be converted here.
+def read_tokenizer_files(
+    folder: Path, gguf: Path | None, metadata: Mapping[str, Any]
+) -> TokenizerFiles:
+    """Reads the tokenizer of a model folder, or of a GGUF (with its metadata) in that folder.
+
+    Raises `TokenizerInvalid`, `ModelFileInvalid`, and `TokenizerMissing` for a GGUF that cannot be
+    converted here.
     """
-    folder, metadata = source.folder, source.metadata
-    configuration = _optional(folder / "tokenizer_config.json")
-    generation = _optional(folder / "generation_config.json")
-    model = _optional(folder / "config.json")
-    text, added = _tokenizer_json(source.folder / "tokenizer.json", _convertible(source))
+    configuration = _read_optional(folder / "tokenizer_config.json")
+    generation = _read_optional(folder / "generation_config.json")
+    model = _read_optional(folder / "config.json")
+    convertible = gguf if "tokenizer.ggml.model" in metadata else None
+    text, added = _tokenizer_json(folder / "tokenizer.json", convertible)
 
     bos = [
         *_ids(generation.get("bos_token_id")),
@@ -72,22 +75,18 @@ def read_tokenizer_files(source: ModelSource) -> TokenizerFiles:
 
 @lru_cache(maxsize=1)
 def _tokenizer_json(path: Path, gguf: Path | None) -> tuple[str | None, dict[str, int]]:
-    """The canonical JSON and the added tokens. Kept: parsing takes ten times the size."""
+    """The canonical JSON and the added tokens. Cached: parsing takes ten times the file's size."""
     if path.is_file():
         value = read_json_object(path)
     elif gguf is not None:
-        value = json.loads(tokenizer_json_of(gguf))
+        value = json.loads(convert_tokenizer(gguf))
     else:
         return None, {}
     try:
         added = {str(token["content"]): int(token["id"]) for token in value["added_tokens"]}
     except (TypeError, KeyError, ValueError):
-        raise TokenizerInvalid(str(path), "its added_tokens are malformed") from None
+        raise TokenizerInvalid(str(path), "the added_tokens are malformed") from None
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False), added
-
-
-def _convertible(source: ModelSource) -> Path | None:
-    return source.gguf if "tokenizer.ggml.model" in source.metadata else None
 
 
 def _chat_template(folder: Path, configuration: dict[str, Any]) -> str | None:
@@ -98,24 +97,24 @@ def _chat_template(folder: Path, configuration: dict[str, Any]) -> str | None:
         except (OSError, UnicodeDecodeError):
             raise ModelFileInvalid(str(beside), "it cannot be read as UTF-8") from None
     template = configuration.get("chat_template")
-    if isinstance(template, list):  # several named ones
+    if isinstance(template, list):  # several named templates
         named = {entry.get("name"): entry.get("template") for entry in template}
         template = named.get("default")
     return template if isinstance(template, str) else None
 
 
-def _optional(path: Path) -> dict[str, Any]:
+def _read_optional(path: Path) -> dict[str, Any]:
     return read_json_object(path) if path.is_file() else {}
 
 
 def _content(token: Any) -> str:
-    """tokenizer_config.json has a special token as a string or as an object with its content."""
+    """The text of a special token, which tokenizer_config.json has as a string or an object."""
     content = token.get("content") if isinstance(token, dict) else token
     return content if isinstance(content, str) else ""
 
 
 def _ids(value: Any) -> list[int]:
-    """Token ids out of a number, a list of numbers or nothing."""
+    """The token ids in a number, a list of numbers or nothing."""
     values = value if isinstance(value, list) else [value]
     return [
         token

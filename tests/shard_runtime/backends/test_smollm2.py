@@ -28,17 +28,17 @@ import pytest
 from shard_runtime import (
     ModelSource,
     ModelTokenizer,
+    build_manifest,
     load_tokenizer,
     open_model,
-    publish,
     split_layers,
 )
 from shard_runtime.backends.native.shared_library import LIBRARY_SETTING
-from shard_runtime.model_files.gguf.prepare import needs_tokenizer, prepare
 from shard_tools.check import reference
 from shard_tools.check.memory import bare_bytes
 from shard_tools.check.ring import run_ring
-from shard_tools.plan.demand import Precision, demand_of
+from shard_tools.plan.demand import WeightPrecision, demand_of
+from shard_tools.prepare import needs_tokenizer, prepare_gguf
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.backends.test_split_equals_whole import assert_same_but_for_ties
@@ -78,12 +78,12 @@ def packaged() -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
-    return prepare(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
+    return prepare_gguf(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
 
 
 @pytest.fixture(scope="module")
 def manifest(prepared: ModelSource) -> ModelManifest:
-    return publish(prepared)
+    return build_manifest(prepared)
 
 
 @pytest.mark.timeout(600)  # three processes on cores that others may use
@@ -110,7 +110,7 @@ def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     assert memory["largestRatio"] <= 0.65
 
 
-def assert_peaks_are_weights_and_cache(source: ModelSource, precision: Precision) -> None:
+def assert_peaks_are_weights_and_cache(source: ModelSource, precision: WeightPrecision) -> None:
     """Of an entry and a last stage, both new processes, from their start to their last answer."""
     layers = split_layers(source.architecture, 2)
     prompts = [
@@ -122,7 +122,7 @@ def assert_peaks_are_weights_and_cache(source: ModelSource, precision: Precision
     demand = demand_of(source.architecture, precision, context=context, streams=STREAMS)
     bare = bare_bytes()
     for each, peak in zip(layers, made.peak_bytes, strict=True):
-        needed = demand.of(each, is_entry=each.first == 0).memory
+        needed = demand.of_range(each, is_entry=each.first == 0).memory_bytes
         assert bare < peak <= bare + needed + BEYOND, f"{each}: {peak - bare - needed} bytes more"
 
 
@@ -131,7 +131,7 @@ def test_generate__torch_in_two_processes__need_little_beside_weights_and_cache(
     prepared: ModelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIBRARY_SETTING, "/nowhere")
-    assert_peaks_are_weights_and_cache(prepared, Precision.FLOAT32)
+    assert_peaks_are_weights_and_cache(prepared, WeightPrecision.FLOAT32)
 
 
 def test_generate__any_number_of_stages__equals_transformers(prepared: ModelSource) -> None:
@@ -193,7 +193,7 @@ def test_prepare__gguf__changes_no_digest(prepared: ModelSource, manifest: Model
     assert not needs_tokenizer(prepared)
     bare = open_model(packaged())
     assert needs_tokenizer(bare)
-    assert publish(bare) == manifest
+    assert build_manifest(bare) == manifest
     assert manifest.slice_digest(LayerRange(11, 30), is_entry=False) != manifest.head_digest
 
 

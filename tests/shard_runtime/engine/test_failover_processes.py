@@ -33,9 +33,8 @@ from shard_runtime import (
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.links.frames import Hidden, decode
 from shard_runtime.links.port import Links, Lost, Receive
-from shard_tools.check.loopback import DOMAIN, MODEL_ID, loopback_peer
-from shard_tools.check.peers_json import peer_to_json
-from shard_tools.check.processes import WorkerProcess, started
+from shard_tools.check.loopback import DOMAIN, MODEL_ID, loopback_peer, peer_to_json
+from shard_tools.check.processes import WorkerProcess, start_worker
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.layers import LayerRange
@@ -119,7 +118,7 @@ def fleet(source: ModelSource, heartbeats: HeartbeatSettings) -> Iterator[Fleet]
     keys = keys_of("shard 1")
     with ExitStack() as stack:
         workers = {
-            number: stack.enter_context(started(f"shard {number}", "stage"))
+            number: stack.enter_context(start_worker(f"shard {number}", "stage"))
             for number in range(2, 6)
         }
         for number, worker in workers.items():
@@ -204,7 +203,7 @@ def strike_and_compare(
     assert len(generation.receipts) == 3
     if number is signal.SIGSTOP:
         os.kill(worker.process.pid, signal.SIGCONT)
-        worker.ask(do="rest")  # it is itself again
+        worker.ask(do="report_peak")  # it is itself again
     else:
         here.away.add(victim)
         worker.process.wait()

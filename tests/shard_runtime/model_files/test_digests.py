@@ -25,10 +25,9 @@ import pytest
 from eth_hash.auto import keccak
 from safetensors import safe_open
 
-from shard_runtime import ModelSource, load_shard, open_model, publish
+from shard_runtime import ModelSource, build_manifest, load_shard, open_model
 from shard_runtime.errors import DigestMismatch
 from shard_runtime.model_files.digests import embedding_part
-from shard_runtime.model_files.tokenizer.tokenizer_files import read_tokenizer_files
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.conftest import Tiny
@@ -64,7 +63,7 @@ def test_publish__any_model__equals_a_second_reading_of_the_protocol(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
     source = tiny(name)[0]
-    manifest = publish(source)
+    manifest = build_manifest(source)
     path = source.folder / "model.safetensors"
     config = sha256(b"teetee/config/v1" + source.architecture.canonical_json().encode()).digest()
     layers = []
@@ -112,7 +111,7 @@ def test_publish__gpt2__has_learned_positions_in_its_embedding(
     tiny: Callable[[str], Tiny],
 ) -> None:
     source = tiny("gpt2")[0]
-    part = embedding_part(source, read_tokenizer_files(source))
+    part = embedding_part(source, source.read_tokenizer_files())
     assert part.names == ("transformer.wpe.weight", "transformer.wte.weight")
 
 
@@ -121,7 +120,7 @@ def test_load_shard__any_slice__has_the_digest_that_the_registry_computes(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
     source = tiny(name)[0]
-    manifest = publish(source)
+    manifest = build_manifest(source)
     for layers, is_entry in (
         (LayerRange(0, LAYERS), True),
         (LayerRange(0, 2), True),
@@ -140,11 +139,11 @@ def model(tiny: Callable[[str], Tiny], tmp_path: Path) -> tuple[ModelSource, Mod
     folder = tmp_path / "model"
     shutil.copytree(tiny("llama")[0].folder, folder)
     source = open_model(folder)
-    return source, publish(source)
+    return source, build_manifest(source)
 
 
 def flip(source: ModelSource, tensor: str, byte: int) -> None:
-    stored = source.tensors.find(tensor)
+    stored = source.tensors.find_tensor(tensor)
     data = bytearray(stored.path.read_bytes())
     data[stored.offset + byte] ^= 1
     stored.path.write_bytes(data)
@@ -165,7 +164,7 @@ def test_load_shard__flipped_bit__raises_naming_part_and_tensors(
     model: tuple[ModelSource, ModelManifest], tensor: str, part: str, byte: int
 ) -> None:
     source, manifest = model
-    flip(source, tensor, byte % source.tensors.find(tensor).byte_length)
+    flip(source, tensor, byte % source.tensors.find_tensor(tensor).byte_length)
     with pytest.raises(DigestMismatch) as raised:
         load_shard(source, LayerRange(0, LAYERS), is_entry=True, manifest=manifest)
     assert raised.value.part == part

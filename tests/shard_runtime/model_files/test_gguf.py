@@ -129,7 +129,7 @@ def test_generate__gguf_with_an_expert_in_each_tensor__equals_transformers(tmp_p
 def test_read_gguf__all_experts_in_one_tensor__is_read_row_by_row(tmp_path: Path) -> None:
     """Not expert by expert: one of a large model's would be a hundred mebibytes."""
     write_gguf(build("mixtral"), tmp_path / "model.gguf")
-    experts = open_model(tmp_path).tensors.find("blk.0.ffn_up_exps.weight")
+    experts = open_model(tmp_path).tensors.find_tensor("blk.0.ffn_up_exps.weight")
     assert (experts.shape, experts.rows, experts.row_bytes) == ((4, 80, 48), 4 * 80, 48 * 4)
 
 
@@ -205,7 +205,7 @@ def test_open__garbled_header__opens_or_raises_a_model_error(
         (lambda data: b"GGML" + data[4:], "does not begin with GGUF"),
         (lambda data: data[:4] + struct.pack("<I", 1) + data[8:], "version is 1"),
         (lambda data: data[:8] + struct.pack("<Q", 2**40) + data[16:], "more entries"),
-        (lambda data: data[:-5000], "reaches beyond the file"),
+        (lambda data: data[:-5000], "reaches beyond the end of the file"),
     ],
     ids=["magic", "version", "count", "data cut off"],
 )

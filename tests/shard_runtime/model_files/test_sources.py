@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from shard_runtime import load_shard, open_model, publish
+from shard_runtime import build_manifest, load_shard, open_model
 from shard_runtime.errors import (
     ArchitectureUnsupported,
     ModelError,
@@ -80,7 +80,7 @@ def test_open__several_files__are_the_same_model(
 ) -> None:
     save("llama", tmp_path)
     in_two_files(tmp_path, index=index)
-    there, here = publish(tiny("llama")[0]), publish(open_model(tmp_path))
+    there, here = build_manifest(tiny("llama")[0]), build_manifest(open_model(tmp_path))
     assert here.layer_digests == there.layer_digests
     assert here.head_digest == there.head_digest
 
@@ -102,25 +102,25 @@ def test_open__folder_without_exactly_one_gguf__counts_them(tmp_path: Path, coun
 @pytest.mark.parametrize(
     ("changes", "name", "why"),
     [
-        ({"model_type": "mamba2"}, "mamba2", "none of the families"),
+        ({"model_type": "mamba2"}, "mamba2", "the family is unknown"),
         ({"model_type": "gpt_oss"}, "gpt_oss", "Supported are llama, mistral, .* and gpt2"),
         (
             {"model_type": "mistral3", "text_config": {"model_type": "ministral3"}},
             "ministral3",
-            "none of the families",
+            "the family is unknown",
         ),
-        ({"hidden_act": "relu2"}, "llama", "its activation is relu2"),
+        ({"hidden_act": "relu2"}, "llama", "the activation is relu2"),
         ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "llama", "scaling is dynamic"),
         ({"rope_parameters": {"rope_type": "mrope"}}, "qwen2", "scaling is mrope"),
-        ({"partial_rotary_factor": 0.5}, "llama", "rotates only a part"),
-        ({"partial_rotary_factor": 0.5}, "mixtral", "rotates only a part"),
+        ({"partial_rotary_factor": 0.5}, "llama", "rotates only part of each head"),
+        ({"partial_rotary_factor": 0.5}, "mixtral", "rotates only part of each head"),
         ({"use_bidirectional_attention": True}, "gemma", "attend to later ones"),
         ({"use_bidirectional_attention": True}, "gemma2", "attend to later ones"),
         ({"attn_logit_softcapping": 50.0}, "gemma3", "caps attention scores"),
         (
             {"rope_parameters": {"sliding_attention": {"rope_type": "yarn"}}},
             "gemma3",
-            "layers with a window have a rotary scaling",
+            "layers with a window use RoPE scaling",
         ),
         ({"layer_types": ["linear_attention"] * LAYERS}, "gemma2", "of kind linear_attention"),
         ({"scale_attn_by_inverse_layer_idx": True}, "gpt2", "scales attention by layer"),
@@ -238,5 +238,5 @@ def test_open__safetensors_cut_off__names_the_file(tmp_path: Path) -> None:
     save("llama", tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(ModelFileInvalid, match="reaches beyond the file"):
+    with pytest.raises(ModelFileInvalid, match="reaches beyond the end of the file"):
         open_model(tmp_path)

@@ -80,5 +80,5 @@ def test_split_layers__experts_anywhere__tiles_all_layers(
 def test_split_layers__more_stages_than_layers__raises(
     tiny: Callable[[str], Tiny], stages: int
 ) -> None:
-    with pytest.raises(SplitInvalid, match=f"6 layers make 1 to 6 stages, not {stages}"):
+    with pytest.raises(SplitInvalid, match=f"6 layers allow 1 to 6 stages, not {stages}"):
         split_layers(tiny("llama")[0].architecture, stages)

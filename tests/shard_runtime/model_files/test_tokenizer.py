@@ -19,7 +19,6 @@ import pytest
 
 from shard_runtime import ModelTokenizer, load_tokenizer, open_model
 from shard_runtime.errors import ChatTemplateInvalid, TokenizerInvalid, TokenizerMissing
-from shard_runtime.model_files.tokenizer.tokenizer_files import read_tokenizer_files
 from tests.shard_runtime.byte_tokenizer import BEGIN, END, byte_tokenizer, write_tokenizer
 from tests.shard_runtime.tiny_models import save
 
@@ -142,21 +141,21 @@ def test_encode_text__model_without_tokenizer__raises_tokenizer_missing(tmp_path
 
 def test_read__end_tokens_in_several_files__are_all_known(folder: Path) -> None:
     (folder / "generation_config.json").write_text('{"eos_token_id": [7, 5]}')
-    files = read_tokenizer_files(open_model(folder))
+    files = open_model(folder).read_tokenizer_files()
     end = byte_tokenizer().token_to_id(END)
     assert set(files.eos_token_ids) == {5, 7, end}
     assert files.bos_token_id == byte_tokenizer().token_to_id(BEGIN)
 
 
 def test_digest__same_json_written_differently__is_the_same(folder: Path) -> None:
-    before = read_tokenizer_files(open_model(folder)).digest()
+    before = open_model(folder).read_tokenizer_files().digest()
     path = folder / "tokenizer.json"
     value = json.loads(path.read_text())
     spaced = folder / "spaced"
     save("llama", spaced)
     write_tokenizer(spaced)
     (spaced / "tokenizer.json").write_text(json.dumps(dict(reversed(value.items())), indent=4))
-    assert read_tokenizer_files(open_model(spaced)).digest() == before
+    assert open_model(spaced).read_tokenizer_files().digest() == before
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m shard_tools plan`.
 
-given a model and a file of hosts
-    it should print a table, or JSON, of who serves what and how fast
-    when the file is wrong or the model does not fit
+given a model and a hosts file
+    it should print which host serves which layers and how fast, as a table or JSON
+    when the file is invalid or the model does not fit
         it should exit with 2 and a sentence
-`--measure` should print a host that the file takes
+`--measure` should print a host that the hosts file accepts
 """
 
 import json
@@ -39,7 +39,7 @@ def file_of(folder: Path, *hosts: dict[str, Any]) -> Path:
     return path
 
 
-def test_plan__json__tells_ranges_memory_and_speed(model: Path, tmp_path: Path) -> None:
+def test_plan__json__has_ranges_memory_and_speed(model: Path, tmp_path: Path) -> None:
     hosts = file_of(tmp_path, ALIKE | {"name": "a"}, ALIKE | {"name": "b", "entry": False})
     done = plan(model, "--hosts", hosts, "--json", "--precision", "int8", "--context", 64)
     assert done.exit_code == 0, done.output
@@ -65,7 +65,7 @@ def test_plan__no_terminal__is_a_plain_table(model: Path, tmp_path: Path) -> Non
     assert "tokens/s for 1 stream and" in done.stdout
 
 
-def test_plan__one_has_no_room__is_told_as_not_used(model: Path, tmp_path: Path) -> None:
+def test_plan__host_with_little_memory__is_listed_as_not_used(model: Path, tmp_path: Path) -> None:
     small = ALIKE | {"name": "[small]", "memory": "1 MiB"}
     hosts = file_of(tmp_path, ALIKE | {"name": "a"}, small)
     assert "Not used: [small]." in plan(model, "--hosts", hosts).stdout
@@ -91,11 +91,11 @@ def test_plan__int8_for_a_model_that_only_torch_computes__says_so(
     assert json.loads(done.stdout)["error"]["kind"] == "PrecisionUnavailable"
 
 
-def test_plan__file_is_wrong__exits_with_2_and_the_field(model: Path, tmp_path: Path) -> None:
+def test_plan__invalid_file__exits_with_2_and_the_field(model: Path, tmp_path: Path) -> None:
     hosts = file_of(tmp_path, {"name": "a", "memory": "big", "bandwidth": 1})
     done = plan(model, "--hosts", hosts)
     assert done.exit_code == 2
-    assert "hosts[0].memory is 'big', and a size like" in done.stderr
+    assert "hosts[0].memory is 'big'; expected a size like" in done.stderr
 
 
 def test_plan__no_hosts__says_what_to_give(model: Path) -> None:
@@ -110,7 +110,7 @@ def test_measure__this_machine__prints_a_host_of_the_file(
     done = plan("--measure", "--threads", 1)
     assert done.exit_code == 0, done.output
     (host,) = hosts_from_json(f'{{"hosts": [{done.stdout}]}}'.encode(), "measured")
-    assert host.memory > 0
+    assert host.memory_bytes > 0
     assert host.bandwidth is not None
     assert host.compute is not None
 

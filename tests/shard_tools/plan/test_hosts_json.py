@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file of hosts.
+"""Reading a hosts file.
 
-given a file as `plan --help` shows it
-    it should be read, with its units
+given the example of `plan --help`
+    it should read every field in its unit
 given a field that is wrong, missing or unknown
     it should name the field, its value and what is expected
 """
@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from shard_runtime.errors import HostsInvalid
-from shard_tools.plan.hosts import Host, way_seconds
+from shard_tools.errors import HostsInvalid
+from shard_tools.plan.hosts import HostSpec, one_way_seconds
 from shard_tools.plan.hosts_json import EXAMPLE, hosts_from_json, read_hosts
 
 GIB = 1 << 30
 
 
-def read(*hosts: Any, **others: Any) -> tuple[Host, ...]:
+def read(*hosts: Any, **others: Any) -> tuple[HostSpec, ...]:
     return hosts_from_json(json.dumps({"hosts": list(hosts)} | others).encode(), "hosts.json")
 
 
@@ -31,12 +31,14 @@ def entry(**changes: Any) -> dict[str, Any]:
 
 def test_hosts_from_json__the_example__is_read_with_its_units() -> None:
     oslo, bonn, graz = hosts_from_json(EXAMPLE.encode(), "example")
-    assert oslo == Host("oslo", 24 * GIB, 12.4e9, 45e9, None, 0.0, True)
-    assert bonn == Host("bonn", 16 * GIB, None, None, 0.0021, 0.008, False)
-    assert graz == Host("graz", 8 * GIB, 20e9, None, None, {"oslo": 0.0215, "bonn": 0.009}, True)
-    assert way_seconds(oslo, graz) == way_seconds(graz, oslo) == 0.0215 / 2
-    assert way_seconds(oslo, bonn) == 0.004
-    assert way_seconds(oslo, oslo) == 0
+    assert oslo == HostSpec("oslo", 24 * GIB, 12.4e9, 45e9, None, 0.0, True)
+    assert bonn == HostSpec("bonn", 16 * GIB, None, None, 0.0021, 0.008, False)
+    assert graz == HostSpec(
+        "graz", 8 * GIB, 20e9, None, None, {"oslo": 0.0215, "bonn": 0.009}, True
+    )
+    assert one_way_seconds(oslo, graz) == one_way_seconds(graz, oslo) == 0.0215 / 2
+    assert one_way_seconds(oslo, bonn) == 0.004
+    assert one_way_seconds(oslo, oslo) == 0
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_hosts_from_json__the_example__is_read_with_its_units() -> None:
     [("1 GiB", GIB), ("1.5GiB", 3 * GIB // 2), ("2 GB", 2 * 10**9), ("512 MiB", 512 << 20)],
 )
 def test_hosts_from_json__memory__has_its_unit(memory: str, size: int) -> None:
-    assert read(entry(memory=memory))[0].memory == size
+    assert read(entry(memory=memory))[0].memory_bytes == size
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_hosts_from_json__memory__has_its_unit(memory: str, size: int) -> None:
         pytest.param([entry(), entry()], "hosts[1].name", "oslo", id="same name"),
         pytest.param([entry(name="")], "hosts[0].name", "", id="no name"),
         pytest.param([entry(bandwidth=0)], "hosts[0].bandwidth", 0, id="no speed"),
-        pytest.param([entry(bandwidth=None)], "hosts[0].bandwidth", None, id="none told"),
+        pytest.param([entry(bandwidth=None)], "hosts[0].bandwidth", None, id="no speed given"),
         pytest.param([entry(compute="9")], "hosts[0].compute", "9", id="text"),
         pytest.param([entry(latency=-1)], "hosts[0].latency", -1, id="negative latency"),
         pytest.param([entry(latency={"rom": 1})], "hosts[0].latency", "rom", id="unknown host"),
@@ -63,7 +65,7 @@ def test_hosts_from_json__memory__has_its_unit(memory: str, size: int) -> None:
         pytest.param([entry(entry=False)], "entry", "false for all hosts", id="no entry"),
         pytest.param([entry(banwidth=1)], "hosts[0].banwidth", 1, id="unknown field"),
         pytest.param([7], "hosts[0]", 7, id="no object"),
-        pytest.param([], "hosts", [], id="nobody"),
+        pytest.param([], "hosts", [], id="no hosts"),
     ],
 )
 def test_hosts_from_json__wrong__names_field_value_and_what_is_expected(
@@ -76,10 +78,10 @@ def test_hosts_from_json__wrong__names_field_value_and_what_is_expected(
         field,
         value,
     )
-    assert " is expected" in str(caught.value)
+    assert "; expected " in str(caught.value)
 
 
-def test_hosts_from_json__unknown_field_beside_hosts__is_refused() -> None:
+def test_hosts_from_json__unknown_field_beside_hosts__is_rejected() -> None:
     with pytest.raises(HostsInvalid, match="latency is 3"):
         read(entry(), latency=3)
 
@@ -88,5 +90,5 @@ def test_read_hosts__no_file_or_no_json__says_so(tmp_path: Path) -> None:
     with pytest.raises(HostsInvalid, match="No such file"):
         read_hosts(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(HostsInvalid, match=r"must be one JSON value.* is expected"):
+    with pytest.raises(HostsInvalid, match=r"invalid'; expected one JSON value"):
         read_hosts(tmp_path / "bad.json")

@@ -30,8 +30,8 @@ from shard_runtime import (
 )
 from shard_runtime.backends.native import NativeSpan, Precision, ThreadPool
 from shard_runtime.backends.torch.loading import load_torch_shard
-from shard_runtime.model_files.gguf.prepare import prepare
 from shard_tools.plan import demand
+from shard_tools.prepare import prepare_gguf
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.backends.test_smollm2 import (
     assert_peaks_are_weights_and_cache,
@@ -55,7 +55,7 @@ COUNT = 8
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSource, ModelTokenizer]:
-    source = prepare(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
+    source = prepare_gguf(open_model(packaged()), tmp_path_factory.mktemp("smollm2"))
     return source, load_tokenizer(source)
 
 
@@ -154,7 +154,7 @@ def test_forward__int8_prompt_in_chunks__gives_the_bits_of_single_tokens(
 def test_generate__int8_in_two_processes__need_little_beside_weights_and_cache(
     loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
-    assert_peaks_are_weights_and_cache(loaded[0], demand.Precision.INT8)
+    assert_peaks_are_weights_and_cache(loaded[0], demand.WeightPrecision.INT8)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tokenizer out of a GGUF's metadata, by transformers, in a process of its own.
+"""Converts the tokenizer in a GGUF's metadata to `tokenizer.json`, using transformers in a
+subprocess.
 
-Of its own, because transformers and the conversion need some hundred megabytes that a serving
-process would never give back. `python -m shard_tools prepare` does this once, so that serving
-needs no transformers at all.
+A subprocess, because transformers and the conversion need several hundred megabytes that a serving
+process would never give back. `python -m shard_tools prepare` converts once, so that serving needs
+no transformers at all.
 """
 
 import subprocess
@@ -14,19 +15,21 @@ from pathlib import Path
 
 from shard_runtime.errors import TokenizerInvalid, TokenizerMissing
 
-_SECONDS = 300
+_TIMEOUT_SECONDS = 300
 
 
 @lru_cache(maxsize=1)
-def tokenizer_json_of(gguf: Path) -> str:
-    """What tokenizer.json would hold. Raises `TokenizerMissing` without transformers,
-    `TokenizerInvalid`.
+def convert_tokenizer(gguf: Path) -> str:
+    """The content of `tokenizer.json`.
+
+    Raises `TokenizerMissing` if transformers is not installed, `TokenizerInvalid` if the conversion
+    fails.
     """
     if find_spec("transformers") is None:
         raise TokenizerMissing(str(gguf))
-    command = [sys.executable, "-m", "shard_runtime.model_files.gguf.tokenizer", str(gguf)]
+    command = [sys.executable, "-m", "shard_runtime.model_files.gguf.tokenizer_json", str(gguf)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=True)
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_SECONDS, check=True)
     except (subprocess.SubprocessError, OSError):
         raise TokenizerInvalid(str(gguf), "transformers cannot convert it") from None
     return done.stdout.decode()

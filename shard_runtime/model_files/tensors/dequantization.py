@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a file's bytes to numbers: every type that safetensors and GGUF store weights in."""
+"""Converts stored bytes to numbers, for every weight type of safetensors and GGUF."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from gguf.constants import GGMLQuantizationType
 from gguf.quants import dequantize
 
 from shard_runtime.errors import TensorInvalid
-from shard_runtime.model_files.tensors.tensor_file import StoredTensor
+from shard_runtime.model_files.tensors.tensor_store import StoredTensor
 
-Decoder = Callable[[bytearray, int], torch.Tensor]
-"""(bytes, rows) → (rows, row length), in the file's precision or float32."""
+Dequantizer = Callable[[bytearray, int], torch.Tensor]
+"""(bytes, row count) → (rows, row length), in the file's float type, or float32 if quantized."""
 
-_PLAIN = {
+_FLOAT_TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -22,13 +22,14 @@ _PLAIN = {
 }
 
 
-def decoder(tensor: StoredTensor) -> Decoder:
-    """How this tensor's rows become numbers. Raises `TensorInvalid` for a type that holds no
-    weights.
+def dequantizer_for(tensor: StoredTensor) -> Dequantizer:
+    """The function that converts this tensor's rows.
+
+    Raises `TensorInvalid` for a type that cannot hold weights.
     """
-    plain = _PLAIN.get(tensor.dtype)
-    if plain is not None:
-        return lambda piece, rows: torch.frombuffer(piece, dtype=plain).view(rows, -1)
+    float_type = _FLOAT_TYPES.get(tensor.dtype)
+    if float_type is not None:
+        return lambda piece, rows: torch.frombuffer(piece, dtype=float_type).view(rows, -1)
     try:
         quantization = GGMLQuantizationType[tensor.dtype]
         dequantize(np.zeros((1, tensor.row_bytes), np.uint8), quantization)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tensors lie in a model's files, and reading them piece by piece.
+"""The location of tensors in a model's files, and reading them piece by piece.
 
-Bytes are read with `pread`, never mapped: mapped pages would count as memory of this process, and
-one piece at a time is all that loading ever holds of a file.
+Bytes are read with `pread` and never mapped: mapped pages would count as memory of this process,
+and loading holds no more than one piece of a file at a time.
 """
 
 import math
@@ -14,18 +14,18 @@ from pathlib import Path
 from shard_runtime.errors import ModelFileInvalid, TensorMissing
 
 PIECE_BYTES = 1 << 20
-"""About how much is read at once: larger gains nothing, and buffers of this size stay out of the
-peak.
+"""The approximate size of one read. Larger reads gain nothing; buffers of this size do not show in
+peak memory.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """One tensor as it stands in a file."""
+    """One tensor in a file."""
 
     name: str
     dtype: str
-    """As the format calls it: F32, BF16, Q4_1 …"""
+    """The format's name: F32, BF16, Q4_1 …"""
     dimensions: tuple[int, ...]
     """In the file's own order: GGUF's is the reverse of torch's."""
     shape: tuple[int, ...]
@@ -36,16 +36,17 @@ class StoredTensor:
 
     @property
     def rows(self) -> int:
-        """How many equal rows of bytes it has, over all but the last dimension: 1 for a vector."""
+        """The number of rows, over all dimensions but the last; 1 for a vector."""
         return math.prod(self.shape[:-1])
 
     @property
     def row_bytes(self) -> int:
+        """The size of one row."""
         return self.byte_length // self.rows
 
 
 class TensorStore:
-    """All tensors of a model by name. Opens no file before something is read from it."""
+    """All tensors of a model by name. Opens no files."""
 
     def __init__(self, tensors: Iterable[StoredTensor]) -> None:
         self._tensors = {tensor.name: tensor for tensor in tensors}
@@ -53,8 +54,8 @@ class TensorStore:
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
 
-    def find(self, name: str) -> StoredTensor:
-        """Raises `TensorMissing`."""
+    def find_tensor(self, name: str) -> StoredTensor:
+        """The tensor of that name. Raises `TensorMissing`."""
         try:
             return self._tensors[name]
         except KeyError:
@@ -62,9 +63,9 @@ class TensorStore:
 
 
 def read_pieces(tensor: StoredTensor) -> Iterator[tuple[int, bytearray]]:
-    """The tensor's bytes in order, whole rows at a time: (first row, bytes).
+    """Yields the tensor's bytes in order, whole rows at a time: (first row, bytes).
 
-    Raises `ModelFileInvalid` when the file ends before the tensor does.
+    Raises `ModelFileInvalid` if the file ends before the tensor does.
     """
     rows_per_piece = max(1, PIECE_BYTES // max(1, tensor.row_bytes))
     descriptor = os.open(tensor.path, os.O_RDONLY | os.O_CLOEXEC)

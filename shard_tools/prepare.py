@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A GGUF made ready for serving: with its tokenizer beside it, so that nobody has to convert it
-again.
-"""
+"""Prepares a GGUF for serving: puts its tokenizer beside it, so that no stage has to convert it."""
 
 import json
 import os
@@ -12,27 +10,27 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from shard_runtime.errors import ModelNotFound
-from shard_runtime.model_files.gguf.tokenizer import tokenizer_json_of
+from shard_runtime.model_files.gguf.tokenizer_json import convert_tokenizer
 from shard_runtime.model_files.source import ModelSource, open_model
 
 
 def needs_tokenizer(source: ModelSource) -> bool:
-    """Whether this is a GGUF that knows its tokens and has no tokenizer.json beside it."""
-    beside = (source.folder / "tokenizer.json").is_file()
-    return source.gguf is not None and "tokenizer.ggml.model" in source.metadata and not beside
+    """Whether this is a GGUF with a tokenizer in its metadata and no tokenizer.json beside it."""
+    has_json = (source.folder / "tokenizer.json").is_file()
+    return source.gguf is not None and "tokenizer.ggml.model" in source.metadata and not has_json
 
 
-def prepare(
+def prepare_gguf(
     source: ModelSource, folder: Path, link: Callable[[Path, Path], None] = os.link
 ) -> ModelSource:
-    """Link (or copy, across file systems) the GGUF into `folder` and write its tokenizer there.
+    """Links (across file systems: copies) the GGUF into `folder` and writes its tokenizer there.
 
-    Chat template and special tokens are those of the GGUF's metadata: no digest changes.
-    Raises `ModelNotFound` for another format, `TokenizerMissing` without transformers.
+    Chat template and special tokens are those of the GGUF's metadata, so no digest changes.
+    Raises `ModelNotFound` for another format, `TokenizerMissing` if transformers is not installed.
     """
     if source.gguf is None:
         raise ModelNotFound(str(source.folder), "only a GGUF needs to be prepared")
-    text = tokenizer_json_of(source.gguf.resolve())
+    text = convert_tokenizer(source.gguf.resolve())
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / source.gguf.name
     if not target.exists():
@@ -47,7 +45,7 @@ def prepare(
 
 
 def _configuration(source: ModelSource, tokenizer: Tokenizer) -> dict[str, str]:
-    """What the metadata says anyway, for other readers of the folder: transformers looks here."""
+    """The metadata's settings in the file where transformers and other readers look for them."""
     template = source.metadata.get("tokenizer.chat_template")
     configuration = {"tokenizer_class": "PreTrainedTokenizerFast"}
     if isinstance(template, str):
