@@ -65,7 +65,7 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
     patiently = _Patience(stop, log)
     guest = DstackGuestAgent()
     keys = patiently("guest agent", lambda: EnclaveKeys.derive(guest))
-    patiently("chain", connection.check)
+    patiently("chain", connection.head)
     registry = Registry(connection, deployment)
     model = patiently("chain", lambda: _model(registry, settings))
     source = open_model(settings.model)

@@ -73,10 +73,6 @@ class Connection:
         self.chain_id = chain_id
         self.web3 = Web3(FailoverProvider(urls, chain_id=chain_id, timeout=timeout))
 
-    def check(self) -> Block:
-        """Whether somebody answers, from the right chain; the newest block."""
-        return self.head()
-
     def head(self) -> Block:
         """The newest block."""
         return self.block("latest")

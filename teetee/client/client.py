@@ -30,8 +30,8 @@ from teetee.client.verification.enrolments import QuoteChecker
 from teetee.client.verification.report import AuditReport
 from teetee.client.verification.shard_check import ShardCheck
 from teetee.client.verification.verifier import Auditor
-from teetee.protocol.envelope import RequestContext, RequestSecret
 from teetee.protocol.identifiers import ModelId, RequestId
+from teetee.protocol.request_secret import RequestContext, RequestSecret
 
 POLL_SECONDS = 1.0
 

@@ -35,7 +35,7 @@ class Contracts:
     def open(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
         """Connect to the right chain, or raise `RpcUnavailable`, `WrongChain`."""
         connection = Connection(urls, chain_id=deployment.chain_id)
-        connection.check()
+        connection.head()
         escrow = Escrow(connection, deployment)
         return cls(
             deployment=deployment,

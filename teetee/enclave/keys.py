@@ -58,11 +58,6 @@ class EnclaveKeys:
         )
         return cls(signer, kem, tls, keyset, _certificate(tls).public_bytes(Encoding.DER))
 
-    @property
-    def tls_certificate_pem(self) -> bytes:
-        """The self-signed certificate as PEM."""
-        return x509.load_der_x509_certificate(self.tls_certificate_der).public_bytes(Encoding.PEM)
-
 
 def tls_fingerprint(key: Ed25519PublicKey) -> bytes:
     """`tls` of a keyset: SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""

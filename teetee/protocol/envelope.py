@@ -26,25 +26,8 @@ from teetee.errors import (
 )
 from teetee.protocol.answer import Answer
 from teetee.protocol.identifiers import RequestId, ShardId
-from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.prompt import Prompt
 from teetee.protocol.request_secret import SECRET_BYTES, RequestContext, RequestSecret
-
-__all__ = [
-    "BUCKETS",
-    "MAX_ENVELOPE_BYTES",
-    "MAX_RECIPIENTS",
-    "Answer",
-    "Message",
-    "Prompt",
-    "RequestContext",
-    "RequestSecret",
-    "Sampling",
-    "open_answer",
-    "open_prompt",
-    "recipients_of",
-    "seal_answer",
-    "seal_prompt",
-]
 
 VERSION = 1
 MAX_RECIPIENTS = 4
@@ -81,11 +64,6 @@ def seal_prompt(
         _NONCE, _pad(prompt.to_json()), context.digest()
     )
     return bytes([VERSION, len(recipients)]) + sealed + body
-
-
-def recipients_of(envelope: bytes) -> tuple[ShardId, ...]:
-    """Whom the envelope says it is for, primary first. Raises `EnvelopeMalformed`."""
-    return tuple(shard_id for shard_id, _ in _split(envelope)[0])
 
 
 def open_prompt(

@@ -7,7 +7,6 @@ sealed to.
 """
 
 from dataclasses import dataclass, field
-from hmac import compare_digest
 from os import urandom
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -89,12 +88,6 @@ class RequestSecret:
         mac = HMAC(self._derive(b"teetee/stream/v1" + context.digest()), SHA256())
         mac.update(request_id.to_bytes(32))
         return mac.finalize()
-
-    def accepts_stream_proof(
-        self, context: RequestContext, request_id: RequestId, proof: bytes
-    ) -> bool:
-        """Whether the proof is the right one, compared in constant time."""
-        return compare_digest(self.stream_proof(context, request_id), proof)
 
     def _derive(self, info: bytes) -> bytes:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.value)

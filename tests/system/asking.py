@@ -23,8 +23,8 @@ from teetee.client.requests.await_answer import Outcome
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.client.requests.request_spec import Question
-from teetee.protocol.envelope import RequestContext, RequestSecret
 from teetee.protocol.identifiers import ShardId
+from teetee.protocol.request_secret import RequestContext, RequestSecret
 
 POLL_SECONDS = 0.2
 

@@ -30,8 +30,9 @@ from teetee.chain.types.requests import Declined, DeclineReason, RequestParamete
 from teetee.client.requests.await_answer import Answered, GivenBack
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.request_spec import Question
-from teetee.protocol.envelope import RequestSecret, seal_prompt
+from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.request_secret import RequestSecret
 from tests.system.asking import Asking
 
 pytestmark = pytest.mark.system

@@ -4,14 +4,14 @@
 Events are in `teetee.chain.contracts.escrow_history`. Reads without `at` are of the newest block.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from teetee.chain.calldata import Call, encode_call
-from teetee.chain.connection import Block, Connection, every_page
+from teetee.chain.connection import Block, Connection
 from teetee.chain.contract_errors import UnknownRequest
-from teetee.chain.contracts.token import Authorization, Permit
+from teetee.chain.contracts.token import Permit
 from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import (
     Account,
@@ -23,7 +23,6 @@ from teetee.chain.types.requests import (
 )
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
-from teetee.protocol.receipts import ReceiptDomain
 
 PAGE = 200
 
@@ -50,15 +49,9 @@ class Escrow:
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection
-        self._deployment = deployment
         self.contract = connection.contract("InferenceEscrow", deployment.escrow)
 
     # ------------------------------------------------------------ reads
-
-    @property
-    def receipt_domain(self) -> ReceiptDomain:
-        """What receipts and settlements for this escrow are signed for."""
-        return ReceiptDomain(self._deployment.chain_id, self._deployment.escrow)
 
     def terms(self) -> EscrowTerms:
         """Read once: they are immutable."""
@@ -72,10 +65,6 @@ class Escrow:
             max_window=self._read("MAX_WINDOW"),
             max_envelope_bytes=self._read("MAX_ENVELOPE_BYTES"),
         )
-
-    def are_requests_paused(self, at: Block | None = None) -> bool:
-        """Whether no new requests are admitted; everything else goes on."""
-        return bool(self._read("areRequestsPaused", at=at))
 
     def request_count(self, at: Block | None = None) -> int:
         """Requests are numbered from 1 to this."""
@@ -110,15 +99,6 @@ class Escrow:
         ids, following = self._read("openRequests", cursor, limit, at=at)
         return tuple(RequestId(request_id) for request_id in ids), int(following)
 
-    def open_requests(self, *, after: int = 0, at: Block | None = None) -> Iterator[RequestId]:
-        """All open requests with ids above `after`, ascending, read at one block."""
-        block = at or self._connection.head()
-        first, following = self.open_page(after, at=block)
-        yield from first
-        if following:
-            rest = every_page(lambda cursor: self.open_page(cursor or following, at=block))
-            yield from (RequestId(request_id) for request_id in rest)
-
     def account_of(self, address: str, at: Block | None = None) -> Account:
         """What the escrow keeps for an address."""
         stored = self._read("accountOf", address, at=at)
@@ -129,10 +109,6 @@ class Escrow:
         quota, used = self._read("allowanceOf", host, shard_id, at=at)
         return Allowance(quota=int(quota), used=int(used))
 
-    def authorization_nonce(self, requester: str, parameters: RequestParameters) -> bytes:
-        """The ERC-3009 nonce which binds an authorization to exactly this request."""
-        return bytes(self._read("authorizationNonce", requester, parameters.to_abi()))
-
     # ------------------------------------------------------------ calls
 
     def request(self, parameters: RequestParameters) -> Call:
@@ -142,14 +118,6 @@ class Escrow:
     def request_with_permit(self, parameters: RequestParameters, permit: Permit) -> Call:
         """By the requester, who signed the permit for this escrow."""
         return encode_call(self.contract, "requestWithPermit", parameters.to_abi(), permit.to_abi())
-
-    def request_with_authorization(
-        self, parameters: RequestParameters, authorization: Authorization
-    ) -> Call:
-        """By anyone, for `authorization.payer`, who becomes the requester."""
-        return encode_call(
-            self.contract, "requestWithAuthorization", parameters.to_abi(), authorization.to_abi()
-        )
 
     def request_on_allowance(self, parameters: RequestParameters, shard_id: ShardId) -> Call:
         """By the host of the active shard, without payment."""

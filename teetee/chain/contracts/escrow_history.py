@@ -84,32 +84,12 @@ class EscrowHistory:
                 return SettlementParameters.from_abi(value)
         raise CalldataUnreadable(settled.transaction_hash)
 
-    # ------------------------------------------------------------ many
-
-    def opened_between(
-        self, first_block: int, last_block: int, *, model_id: ModelId | None = None
-    ) -> Iterator[Opened]:
-        """Requests opened in `[first_block, last_block]`, oldest first. Hints: state is truth."""
-        filters: dict[str, Any] = {} if model_id is None else {"modelId": model_id}
-        for log in self._logs("RequestOpened", first_block, last_block, **filters):
-            yield _opened(log)
-
-    def settled_between(self, first_block: int, last_block: int) -> Iterator[Settled]:
-        """Requests settled in `[first_block, last_block]`, oldest first."""
-        for log in self._logs("RequestSettled", first_block, last_block):
-            yield self._settled(log)
-
     # ------------------------------------------------------------ one transaction
 
     def opened_in(self, receipt_logs: Sequence[LogReceipt]) -> Opened | None:
         """The request which a transaction has opened."""
         logs = logs_of_receipt(self._escrow.contract, "RequestOpened", list(receipt_logs))
         return _opened(logs[0]) if logs else None
-
-    def skipped_in(self, receipt_logs: Sequence[LogReceipt]) -> tuple[RequestId, ...]:
-        """Requests which a batch has left alone, because they had ended before."""
-        logs = logs_of_receipt(self._escrow.contract, "SettlementSkipped", list(receipt_logs))
-        return tuple(RequestId(log.arguments["requestId"]) for log in logs)
 
     # ------------------------------------------------------------ private
 

@@ -138,7 +138,6 @@ class Registry:
             is_active=self.is_active(shard_id, at),
             bond=stored.bond,
             enrolment_transaction=attestation.transaction_hash,
-            enrolment_block=attestation.block_number,
             quoted_block_number=attestation.quoted_block_number,
             quoted_block_hash=attestation.quoted_block_hash,
         )
@@ -195,14 +194,6 @@ class Registry:
     def unbonding_period(self) -> int:
         """Seconds between a shard's leaving and the release of its bond."""
         return int(self._read("UNBONDING_PERIOD"))
-
-    def attestation_period(self) -> int:
-        """Seconds which one quote keeps a shard attested."""
-        return int(self._read("ATTESTATION_PERIOD"))
-
-    def left_at(self, signer: str, at: Block | None = None) -> int:
-        """When the signer's latest shard left, Unix seconds; 0: it is enrolled."""
-        return int(self._read("signerRecord", signer, at=at).leftAt)
 
     def payout_of(self, host: str, at: Block | None = None) -> str | None:
         """Where a host's earnings go; None: it never enrolled a shard."""

@@ -17,10 +17,6 @@ from teetee.protocol.typed_data import Domain, StructType
 _PERMIT = StructType(
     "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 )
-_RECEIVE = StructType(
-    "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,"
-    "uint256 validBefore,bytes32 nonce)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,32 +35,6 @@ class Permit:
         return {
             "value": self.value,
             "deadline": self.deadline,
-            "v": self.v,
-            "r": self.r,
-            "s": self.s,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
-    """A signed ERC-3009 authorization, whose nonce binds it to one request."""
-
-    payer: str
-    value: int
-    valid_after: int
-    """Unix seconds, exclusive, as is the next."""
-    valid_before: int
-    v: int
-    r: bytes
-    s: bytes
-
-    def to_abi(self) -> dict[str, object]:
-        """As the escrow wants it."""
-        return {
-            "from": self.payer,
-            "value": self.value,
-            "validAfter": self.valid_after,
-            "validBefore": self.valid_before,
             "v": self.v,
             "r": self.r,
             "s": self.s,
@@ -91,10 +61,6 @@ class Token:
         """Per claim; 0: there is no faucet."""
         return int(self._read("FAUCET_AMOUNT")) if self._read("FAUCET_INTERVAL") else 0
 
-    def next_claim_at(self, address: str) -> int:
-        """Unix seconds; 0: it never claimed."""
-        return int(self._read("nextClaimAt", address))
-
     def sign_permit(
         self, owner: LocalAccount, *, spender: str, value: int, deadline: int
     ) -> Permit:
@@ -105,31 +71,6 @@ class Token:
         struct = _PERMIT.hash(str(owner.address), spender, value, nonce, deadline)
         r, s, v = _rsv(owner, self._domain().digest(struct))
         return Permit(value=value, deadline=deadline, v=v, r=r, s=s)
-
-    def sign_authorization(
-        self,
-        payer: LocalAccount,
-        *,
-        receiver: str,
-        value: int,
-        valid_after: int,
-        valid_before: int,
-        nonce: bytes,
-    ) -> Authorization:
-        """Sign a transfer that only `receiver` itself can call in, once per nonce (32 bytes)."""
-        struct = _RECEIVE.hash(
-            str(payer.address), receiver, value, valid_after, valid_before, nonce
-        )
-        r, s, v = _rsv(payer, self._domain().digest(struct))
-        return Authorization(
-            payer=str(payer.address),
-            value=value,
-            valid_after=valid_after,
-            valid_before=valid_before,
-            v=v,
-            r=r,
-            s=s,
-        )
 
     def approve(self, spender: str, amount: int) -> Call:
         """By the owner."""

@@ -103,11 +103,6 @@ class Request:
     deposit: int
     recipients: tuple[ShardId, ...]
 
-    @property
-    def is_on_allowance(self) -> bool:
-        """Whether it was made on a host's allowance: published prices are never zero."""
-        return self.input_price == 0 and self.output_price == 0
-
     def takeover_at(self, index: int) -> int:
         """When recipient `index` may start or decline. docs/protocol.md section 6."""
         window = self.deadline - self.opened_at

@@ -67,8 +67,6 @@ class Shard:
     enrolment_transaction: str
     """The transaction whose calldata holds the present quote: an enrolment or the newest renewal.
     """
-    enrolment_block: int
-    """The block of that transaction."""
     quoted_block_number: int
     """The block which the present quote is bound to: the quote is younger."""
     quoted_block_hash: bytes

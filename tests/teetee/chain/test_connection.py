@@ -147,5 +147,5 @@ def test_escrow_history__node_takes_single_blocks__still_finds_the_end(
     assert ended == world.history.ended(request)
 
 
-def test_check__real_chain__gives_its_head(world: World) -> None:
-    assert isinstance(world.connection.check(), Block)
+def test_head__real_chain__is_a_block(world: World) -> None:
+    assert isinstance(world.connection.head(), Block)

@@ -2,7 +2,7 @@
 """Questions, their money and their ends.
 
 given a funded requester
-    when it asks with an approval, a permit, an authorization, or on its host allowance
+    when it asks with an approval, a permit, or on its host allowance
         the request should be open with what was asked, and its envelope found
     when the request is not admissible
         it should be refused by name
@@ -27,6 +27,7 @@ from teetee.chain.contract_errors import (
     RequestNotOpen,
     UnknownRequest,
 )
+from teetee.chain.logs import logs_of_receipt
 from teetee.chain.types.requests import (
     Declined,
     DeclineReason,
@@ -65,24 +66,10 @@ def ask_with_permit(world: World, requester: LocalAccount, asked: RequestParamet
     return world.sender(requester).send(world.escrow.request_with_permit(asked, permit))
 
 
-def ask_with_authorization(world: World, requester: LocalAccount, asked: RequestParameters) -> Any:
-    authorization = world.token.sign_authorization(
-        requester,
-        receiver=world.deployment.escrow,
-        value=DEPOSIT,
-        valid_after=0,
-        valid_before=world.chain.now() + 600,
-        nonce=world.escrow.authorization_nonce(str(requester.address), asked),
-    )
-    anyone = world.account("relayer")
-    call = world.escrow.request_with_authorization(asked, authorization)
-    return world.sender(anyone).send(call)
-
-
 @pytest.mark.parametrize(
     "ask",
-    [ask_with_approval, ask_with_permit, ask_with_authorization],
-    ids=["approval", "permit", "authorization"],
+    [ask_with_approval, ask_with_permit],
+    ids=["approval", "permit"],
 )
 def test_request__paid__is_open_with_its_envelope(world: World, network: Network, ask: Any) -> None:
     requester = world.account("requester", tokens=DEPOSIT)
@@ -95,11 +82,11 @@ def test_request__paid__is_open_with_its_envelope(world: World, network: Network
     request = world.escrow.request_of(opened.request_id)
     assert (request.status, request.deposit) == (RequestStatus.OPEN, DEPOSIT)
     assert (request.recipients, request.deadline) == (asked.recipients, asked.deadline)
-    assert (request.input_price, request.is_on_allowance) == (INPUT_PRICE, False)
+    assert (request.input_price, request.output_price) == (INPUT_PRICE, OUTPUT_PRICE)
     assert request.takeover_at(0) == request.opened_at
     assert world.history.opened(request) == opened
     assert world.history.ended(request) is None
-    assert list(world.escrow.open_requests()) == [opened.request_id]
+    assert world.escrow.open_page(0) == ((opened.request_id,), 0)
     assert world.escrow.request_count() == opened.request_id
     assert world.token.balance_of(str(requester.address)) == 0
 
@@ -111,7 +98,8 @@ def test_request_on_allowance__by_a_host__costs_nothing(world: World, network: N
     call = world.escrow.request_on_allowance(asked, network.entry.shard_id)
     opened = world.history.opened_in(world.sender(host).send(call).logs)
     assert opened is not None
-    assert world.escrow.request_of(opened.request_id).is_on_allowance
+    request = world.escrow.request_of(opened.request_id)
+    assert (request.input_price, request.output_price) == (0, 0)
     after = world.escrow.allowance_of(str(host.address), network.entry.shard_id)
     assert before.left - after.left == 150
 
@@ -242,13 +230,15 @@ def test_settle_batch__one_ended_before__skips_it_and_pays_the_others(
     sender = world.sender(network.entry.signer)
     sender.send(world.escrow.settle(settlements[0]))
     sent = sender.send(world.escrow.settle_batch(settlements))
-    assert world.history.skipped_in(sent.logs) == (ended,)
-    found = list(world.history.settled_between(sent.block_number, sent.block_number))
-    assert [settled.request_id for settled in found] == [open_one, open_two]
-    for settled in found:
+    skipped = logs_of_receipt(world.escrow.contract, "SettlementSkipped", list(sent.logs))
+    assert [log.arguments["requestId"] for log in skipped] == [ended]
+    for request_id, settlement in zip((open_one, open_two), settlements[1:], strict=True):
+        settled = world.history.ended(world.escrow.request_of(request_id))
+        assert isinstance(settled, Settled)
+        assert settled.block_number == sent.block_number
         assert_paid_in_full(world, settled)
         assert len(settled.stages) == 2
-    assert world.history.settlement(found[1]) == settlements[2]
+        assert world.history.settlement(settled) == settlement
 
 
 def test_settle__signed_for_another_request__is_refused_by_name(
@@ -341,8 +331,8 @@ def test_open_requests__more_than_a_page__come_in_order(world: World, network: N
     opened = [opened_by(world, network) for _ in range(5)]
     world.sender(network.entry.signer).send(world.escrow.decline(opened[2], DeclineReason.STOPPING))
     remaining = [*opened[:2], *opened[3:]]
-    assert list(world.escrow.open_requests()) == remaining
-    assert list(world.escrow.open_requests(after=opened[1])) == opened[3:]
+    assert world.escrow.open_page(0) == (tuple(remaining), 0)
+    assert world.escrow.open_page(opened[1]) == (tuple(opened[3:]), 0)
     collected: list[RequestId] = []
     cursor = 0
     while True:
@@ -353,21 +343,8 @@ def test_open_requests__more_than_a_page__come_in_order(world: World, network: N
     assert collected == remaining
 
 
-def test_opened_between__filtered_by_model__are_those_of_the_model(
-    world: World, network: Network
-) -> None:
-    first = world.connection.head().number
-    opened = [opened_by(world, network) for _ in range(2)]
-    last = world.connection.head().number
-    found = world.history.opened_between(first, last, model_id=network.model_id)
-    assert [one.request_id for one in found] == opened
-    other = type(network.model_id)(network.model_id + 1)
-    assert list(world.history.opened_between(first, last, model_id=other)) == []
-
-
 def test_terms__of_the_escrow__are_those_of_its_deployment(world: World) -> None:
     terms = world.escrow.terms()
     assert (terms.token, terms.registry) == (world.deployment.token, world.deployment.registry)
     assert (terms.fee_bps, terms.penalty) == (FEE_BPS, PENALTY)
     assert (terms.min_window, terms.max_window) == (MIN_WINDOW, MAX_WINDOW)
-    assert not world.escrow.are_requests_paused()

@@ -25,7 +25,13 @@ from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
-from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
+from teetee.protocol.receipts import (
+    NO_PREVIOUS_RECEIPT,
+    ReceiptDomain,
+    Settlement,
+    SignedReceipt,
+    StageReceipt,
+)
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import keccak256
 from teetee.quotes.tcb_status import TcbStatus
@@ -80,6 +86,11 @@ class World:
         self.escrow = Escrow(self.connection, self.deployment)
         self.history = EscrowHistory(self.connection, self.deployment, self.escrow)
         self.token = Token(self.connection, self.deployment)
+
+    @property
+    def receipt_domain(self) -> ReceiptDomain:
+        """What receipts for this chain's escrow are signed for."""
+        return ReceiptDomain(self.deployment.chain_id, self.deployment.escrow)
 
     def account(self, name: str, *, tokens: int = 0) -> LocalAccount:
         """A fresh role with ETH, and with tokens if wanted."""
@@ -252,11 +263,11 @@ class World:
                 output_commitment=keccak256(b"hop %d" % (stage + 1)),
                 previous_receipt=previous,
             )
-            receipts.append(receipt.sign(enclave.signer, self.escrow.receipt_domain))
+            receipts.append(receipt.sign(enclave.signer, self.receipt_domain))
             previous = receipt.struct_hash()
         requester = self.escrow.request_of(request_id).requester
         closing = Settlement(
             request_id, requester, input_tokens, output_tokens, keccak256(answer), previous
         )
-        signed = closing.sign(path[0].signer, self.escrow.receipt_domain)
+        signed = closing.sign(path[0].signer, self.receipt_domain)
         return SettlementParameters.of(signed, tuple(receipts), answer)

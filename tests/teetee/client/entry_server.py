@@ -105,6 +105,7 @@ def _server_context(keys: EnclaveKeys, purposes: list[str]) -> ssl.SSLContext:
     key = keys.tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "identity.pem")
-        path.write_bytes(key + keys.tls_certificate_pem)
+        certificate = ssl.DER_cert_to_PEM_cert(keys.tls_certificate_der)
+        path.write_bytes(key + certificate.encode())
         context.load_cert_chain(path)
     return context

@@ -23,7 +23,6 @@ from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.guest.enclave import SimulatedEnclave, utc_now
 from tee_simulator.http_service import Listener
 from tee_simulator.pki.pki import TestPki
-from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import DeclineReason, Opened
 from teetee.chain.types.settlements import SettlementParameters
@@ -37,18 +36,14 @@ from teetee.collateral.synchronization import Synchronization
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.answer import Answer
 from teetee.protocol.endpoint import Endpoint
-from teetee.protocol.envelope import (
-    Prompt,
-    RequestContext,
-    RequestSecret,
-    open_prompt,
-    seal_answer,
-)
+from teetee.protocol.envelope import open_prompt, seal_answer
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.json import frames as json_frames
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange
+from teetee.protocol.prompt import Prompt
 from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
+from teetee.protocol.request_secret import RequestContext, RequestSecret
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import keccak256
 from teetee.quotes.quote import Quote
@@ -276,7 +271,7 @@ class Lab:
     def _signed(
         self, request_id: RequestId, path: list[LabEnclave], sealed: bytes
     ) -> SettlementParameters:
-        domain = self.world.escrow.receipt_domain
+        domain = self.world.receipt_domain
         receipts: list[SignedReceipt] = []
         previous = NO_PREVIOUS_RECEIPT
         for hop, enclave in enumerate(path):
@@ -312,7 +307,7 @@ class AtWork:
         self.failure: BaseException | None = None
 
     def __enter__(self) -> AtWork:
-        self._first = self._lab.world.connection.head().number + 1
+        self._handled = self._lab.world.escrow.request_count()
         self._thread.start()
         return self
 
@@ -323,18 +318,13 @@ class AtWork:
             raise self.failure
 
     def _run(self) -> None:
-        # Its own connection: the other thread's must not be shared in a test.
-        connection = Connection([self._lab.chain.url], chain_id=self._lab.chain.deployment.chain_id)
-        done: set[int] = set()
+        world = self._lab.world
         while not self._stop.wait(0.05):
             try:
-                head = connection.head().number
-                if head < self._first:
-                    continue
-                for opened in self._lab.world.history.opened_between(self._first, head):
-                    if opened.request_id not in done:
-                        done.add(opened.request_id)
-                        self._work(opened)
+                while self._handled < world.escrow.request_count():
+                    self._handled += 1
+                    request = world.escrow.request_of(RequestId(self._handled))
+                    self._work(world.history.opened(request))
             except Exception as error:  # noqa: BLE001 - handed to the test's thread
                 self.failure = error
                 return

@@ -58,7 +58,6 @@ def make_shard(number: int, first: int, end: int, *, is_entry: bool = False) -> 
         is_active=True,
         bond=0,
         enrolment_transaction="0x",
-        enrolment_block=0,
         quoted_block_number=0,
         quoted_block_hash=bytes(32),
     )

@@ -21,7 +21,7 @@ from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import Question
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
-from tests.teetee.chain.local_chain import TEE
+from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, TEE
 from tests.teetee.client.lab import AtWork, Lab, LabEnclave
 
 
@@ -94,8 +94,7 @@ def test_verify__measurement_withdrawn_since__is_verified(lab: Lab, tmp_path: Pa
 
 def test_renew__evicted_for_its_age__brings_the_shard_back(lab: Lab) -> None:
     enclave = lab.enclaves[0]
-    period = lab.world.registry.attestation_period()
-    lab.chain.pass_time(period + 1)
+    lab.chain.pass_time(ATTESTATION_PERIOD + 1)
     stranger = lab.world.account("stranger")
     lab.world.sender(stranger).send(lab.world.registry.evict(shard_of(enclave)))
     assert not lab.world.registry.is_active(shard_of(enclave))

@@ -75,7 +75,7 @@ def test_derive__in_another_enclave__shares_nothing() -> None:
 
 def test_certificate__of_an_enclave__is_self_signed_and_pinned_by_its_key() -> None:
     keys = EnclaveKeys.derive(FixedAgent())
-    certificate = x509.load_pem_x509_certificate(keys.tls_certificate_pem)
+    certificate = x509.load_der_x509_certificate(keys.tls_certificate_der)
     certificate.verify_directly_issued_by(certificate)
     assert certificate.subject.rfc4514_string() == "CN=TeeTee enclave"
     assert certificate.not_valid_before_utc <= datetime(2025, 1, 1, tzinfo=UTC)

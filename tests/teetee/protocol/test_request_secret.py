@@ -76,11 +76,3 @@ def test_context__address_that_is_none__is_refused_by_field() -> None:
     with pytest.raises(FieldInvalid) as refused:
         context(escrow="0x12").digest()
     assert refused.value.field == "escrow"
-
-
-def test_accepts_stream_proof__of_another_request_or_length__refuses() -> None:
-    proof = secret().stream_proof(context(), REQUEST)
-    assert secret().accepts_stream_proof(context(), REQUEST, proof)
-    assert not secret().accepts_stream_proof(context(), RequestId(REQUEST + 1), proof)
-    assert not secret().accepts_stream_proof(context(), REQUEST, proof[:-1])
-    assert not secret(8).accepts_stream_proof(context(), REQUEST, proof)
