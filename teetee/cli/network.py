@@ -72,7 +72,7 @@ class ConnectionSettings:
 
     def open(self) -> Contracts:
         """Connect. Raises the same, `RpcUnavailable` and `WrongChain`."""
-        return Contracts.open(self.load(), self.urls)
+        return Contracts.connect(self.load(), self.urls)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Client`: the wallet's whole life with requests, for commands and for programs.
+"""`Client`: one wallet's requests at one escrow, from price to verification.
 
-    client = Client(contracts, account, quotes=QuoteCheck(…), pending=PendingRequests())
-    outcome = client.ask(Question("Why is the sky blue?"))
-    report = client.verify(outcome.request_id)
-
-Nothing is sealed before every shard that could serve the request was checked; nothing is sent
+No prompt is sealed before every shard that could serve the request is checked. Nothing is sent
 before the request's secret is on disk, sealed under the wallet's key.
 """
 
@@ -21,30 +17,30 @@ from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.requests import Request
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotIncluded, NotPending
-from teetee.client.requests.await_answer import Listener, Outcome, Waiter
-from teetee.client.requests.open_request import Opener, OpenRequest
+from teetee.client.requests.await_answer import AnswerCallbacks, Outcome, await_answer
+from teetee.client.requests.open_request import OpenRequest, open_request
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
-from teetee.client.requests.quote_price import Notify, Offer, Offers
-from teetee.client.requests.request_spec import Question
-from teetee.client.verification.enrolments import QuoteChecker
-from teetee.client.verification.report import AuditReport
+from teetee.client.requests.quote_price import Notify, Offer, quote_price
+from teetee.client.requests.request_spec import RequestSpec
+from teetee.client.verification.enrolment_checks import QuoteChecker
+from teetee.client.verification.report import VerificationReport
 from teetee.client.verification.shard_check import ShardCheck
-from teetee.client.verification.verifier import Auditor
+from teetee.client.verification.verify_request import verify_request
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 
 POLL_SECONDS = 1.0
 
 
-def _silent(_: str) -> None:
-    """Nobody listens."""
+def _ignore(_: str) -> None:
+    """The default for warnings."""
 
 
 class Client:
-    """One wallet at one escrow.
+    """Prices, opens, awaits and verifies requests.
 
-    `quotes` judges shards' quotes before anything is sealed, None trusts the chain's own check.
-    `verify` always needs a judge: `auditor` says which.
+    `quotes` checks shards' quotes before anything is sealed; None trusts the chain's own check.
+    `verification_quotes` checks them in `verify`, which never trusts the chain alone.
     """
 
     def __init__(
@@ -53,77 +49,86 @@ class Client:
         account: LocalAccount,
         *,
         quotes: QuoteChecker | None,
-        audit_quotes: QuoteChecker,
+        verification_quotes: QuoteChecker,
         pending: PendingRequests,
         poll_seconds: float = POLL_SECONDS,
-        chance: random.Random | None = None,
+        random_source: random.Random | None = None,
     ) -> None:
         self._contracts = contracts
         self._account = account
+        self._verification_quotes = verification_quotes
         self._pending = pending
-        self._auditor = Auditor(contracts, audit_quotes)
-        sender = Sender(contracts.connection, account, poll_seconds=poll_seconds)
-        check = ShardCheck(contracts, quotes)
-        chance = chance or random.SystemRandom()
-        self._offers = Offers(contracts, check, str(account.address), chance)
-        self._opener = Opener(contracts, account, sender, pending)
-        self._waiter = Waiter(contracts, sender, poll_seconds=poll_seconds)
+        self._poll_seconds = poll_seconds
+        self._random_source = random_source or random.SystemRandom()
+        self._sender = Sender(contracts.connection, account, poll_seconds=poll_seconds)
+        self._shard_check = ShardCheck(contracts, quotes)
 
     def ask(
         self,
-        question: Question,
+        spec: RequestSpec,
         *,
         on_text: Callable[[str], None] | None = None,
-        on_warning: Notify = _silent,
+        on_warning: Notify = _ignore,
     ) -> Outcome:
-        """Prepare, open, wait. See there for the errors."""
-        opened = self.open(self.prepare(question, on_warning))
-        return self.wait(opened, on_text=on_text, on_warning=on_warning)
+        """Price, open and await a request. See the three methods for the errors."""
+        opened = self.open_request(self.quote_price(spec, on_warning))
+        return self.await_answer(opened, on_text=on_text, on_warning=on_warning)
 
-    def prepare(self, question: Question, on_warning: Notify = _silent) -> Offer:
-        """Choose, check and price; nothing is sealed or sent."""
-        return self._offers.make(question, on_warning)
+    def quote_price(self, spec: RequestSpec, on_warning: Notify = _ignore) -> Offer:
+        """Choose and check shards, and price the request. Nothing is sealed or sent."""
+        return quote_price(
+            spec,
+            self._contracts,
+            str(self._account.address),
+            self._shard_check,
+            on_warning=on_warning,
+            random_source=self._random_source,
+        )
 
-    def open(self, offer: Offer) -> OpenRequest:
-        """Seal, pay, send."""
-        return self._opener.open(offer)
+    def open_request(self, offer: Offer) -> OpenRequest:
+        """Seal the prompt, pay the deposit, send the request."""
+        return open_request(offer, self._contracts, self._account, self._sender, self._pending)
 
-    def wait(
+    def await_answer(
         self,
         opened: OpenRequest,
         *,
         on_text: Callable[[str], None] | None = None,
-        on_warning: Notify = _silent,
+        on_warning: Notify = _ignore,
     ) -> Outcome:
-        """Until it has ended. The secret's file stays until `finish`, so that an answer cannot get
-        lost on its way.
-        """
-        return self._waiter.wait(opened, Listener(on_text, on_warning))
+        """Wait until the request has ended.
 
-    def finish(self, opened: OpenRequest) -> None:
-        """The answer was read, or the money is back: forget the secret."""
+        The secret stays on disk until `forget`, so that a crash loses no answer.
+        """
+        callbacks = AnswerCallbacks(on_text, on_warning)
+        return await_answer(
+            opened, self._contracts, self._sender, callbacks, poll_seconds=self._poll_seconds
+        )
+
+    def forget(self, opened: OpenRequest) -> None:
+        """Remove the request's secret from disk: the answer is read, or the money is back."""
         self._pending.remove(opened.pending)
 
-    def unfinished(self) -> list[PendingRequest]:
-        """This wallet's requests here whose answer was not read yet, oldest first."""
+    def pending_requests(self) -> list[PendingRequest]:
+        """List this wallet's requests that `forget` has not been called for, oldest first."""
         deployment = self._contracts.deployment
         return self._pending.all(deployment.chain_id, deployment.escrow, str(self._account.address))
 
     def resume(self, request_id: int) -> OpenRequest:
-        """Go on with a request of an earlier run.
+        """Continue a request of an earlier process.
 
         Raises `NotPending`, `PendingRequestUnreadable`, and the chain's errors.
         """
-        for pending in self.unfinished():
-            if (pending.request_id or self.locate(pending)) == request_id:
+        for pending in self.pending_requests():
+            if (pending.request_id or self.find_request_id(pending)) == request_id:
                 return self._reopened(pending, request_id)
         raise NotPending(str(request_id))
 
-    def locate(self, pending: PendingRequest) -> int | None:
-        """The id of a request whose transaction the last run did not see included.
+    def find_request_id(self, pending: PendingRequest) -> int | None:
+        """Look up the id of a request whose transaction was not seen to be included.
 
-        None: it was never included and cannot be any more; its file is removed. Raises
-        `NotIncluded` while it still can.
+        None: it was not included and no longer can be; its file is removed. Raises `NotIncluded`
+        while it still can be.
         """
         head = self._contracts.connection.head()
         logs = read_logs(
@@ -143,12 +148,12 @@ class Client:
         return None
 
     def request(self, request_id: int) -> Request:
-        """Any request, by contract state. Raises `UnknownRequest`."""
+        """Read any request's state from the contract. Raises `UnknownRequest`."""
         return self._contracts.escrow.request_of(RequestId(request_id))
 
-    def verify(self, request_id: int) -> AuditReport:
-        """Audit any request, whoever asked it."""
-        return self._auditor.audit(RequestId(request_id))
+    def verify(self, request_id: int) -> VerificationReport:
+        """Verify any request from the chain, by any requester."""
+        return verify_request(RequestId(request_id), self._contracts, self._verification_quotes)
 
     def _reopened(self, pending: PendingRequest, request_id: int) -> OpenRequest:
         context = RequestContext(

@@ -32,7 +32,7 @@ class Contracts:
     collateral: CollateralStore
 
     @classmethod
-    def open(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
+    def connect(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
         """Connect to the right chain, or raise `RpcUnavailable`, `WrongChain`."""
         connection = Connection(urls, chain_id=deployment.chain_id)
         connection.head()

@@ -15,7 +15,7 @@ BASIS_POINTS = 10_000
 
 
 @dataclass(frozen=True)
-class Split:
+class SettlementSplit:
     """All amounts in wei; `hosts` in path order."""
 
     deposit: int
@@ -36,9 +36,9 @@ def price_of(input_tokens: int, output_tokens: int, input_price: int, output_pri
     return input_tokens * input_price + output_tokens * output_price
 
 
-def split(
+def split_deposit(
     *, deposit: int, cost: int, fee_bps: int, royalty_bps: int, weights: Sequence[int]
-) -> Split:
+) -> SettlementSplit:
     """Divide. `weights`: layers per stage in path order, the entry's with its layer equivalents."""
     plain_fee = cost * fee_bps // BASIS_POINTS
     royalty = cost * royalty_bps // BASIS_POINTS
@@ -46,4 +46,4 @@ def split(
     total = sum(weights)
     hosts = tuple(pool * weight // total for weight in weights)
     dust = pool - sum(hosts)
-    return Split(deposit, cost, hosts, plain_fee + dust, royalty, deposit - cost)
+    return SettlementSplit(deposit, cost, hosts, plain_fee + dust, royalty, deposit - cost)

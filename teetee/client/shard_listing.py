@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is served now, by whom, for how much: the facts of `teetee models` and `teetee shards`."""
+"""Published models and the shards that serve them: the facts of `teetee models` and
+`teetee shards`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from teetee.chain.connection import Block
@@ -12,8 +13,8 @@ from teetee.chain.errors import LogMissing
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.contracts import Contracts
-from teetee.client.requests.quote_price import find_model
-from teetee.client.requests.recipients import shards_on_paths
+from teetee.client.errors import ModelNotChosen, ModelUnknown, NoModel
+from teetee.client.serving_paths import shards_on_paths, uncovered_layers
 from teetee.errors import PathError
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.layers import LayerRange
@@ -21,39 +22,41 @@ from teetee.protocol.layers import LayerRange
 
 @dataclass(frozen=True)
 class OpenSlot:
-    """Layers that a new host would best serve."""
+    """A layer range for which another host is wanted."""
 
     layers: LayerRange
     shards: int
-    """Who serves them now: 0 or 1."""
+    """The number of shards that serve it now: 0 or 1."""
 
     def __str__(self) -> str:
         return f"layers {self.layers}: " + ("one shard, no replica" if self.shards else "no shard")
 
 
 @dataclass(frozen=True)
-class Supply:
+class ModelListing:
     """A model and its shards, as of one block."""
 
     model: Model
     shards: tuple[Shard, ...]
-    """The active ones, and the others too where they were asked for."""
+    """The active shards, and the inactive ones if they were asked for."""
     at: Block
 
     @property
     def active(self) -> tuple[Shard, ...]:
-        """Those that may serve."""
+        """The shards that may serve requests."""
         return tuple(shard for shard in self.shards if shard.is_active)
 
     @property
     def gaps(self) -> tuple[LayerRange, ...]:
-        """Layers that nobody active serves."""
-        return uncovered(self.model.layer_count, [shard.layers for shard in self.active])
+        """Layers that no active shard serves."""
+        return uncovered_layers(self.model.layer_count, [shard.layers for shard in self.active])
 
     @property
     def open_slots(self) -> tuple[OpenSlot, ...]:
-        """Gaps, and shards without whom nothing is served: layers of which only one shard, among
-        those that stand on a path, has any. Without a path, among all.
+        """Gaps, and the ranges of shards that no replica can replace.
+
+        A shard has no replica if it alone serves one of its layers. Only shards on a path count;
+        without any path, all active shards do.
         """
         used = self.active
         if self.has_path:
@@ -70,56 +73,67 @@ class Supply:
 
     @property
     def has_path(self) -> bool:
-        """Whether a request can be served."""
+        """Whether the active shards can serve a request."""
         try:
             return bool(self.active and shards_on_paths(self.active, self.model.layer_count))
         except PathError:
             return False
 
 
-def supplies(contracts: Contracts, wanted: str | None, *, with_inactive: bool) -> list[Supply]:
-    """Of one model (number or name), or of all. Raises `ModelUnknown`, and the chain's errors."""
+def find_model(contracts: Contracts, wanted: str | None, at: Block) -> Model:
+    """Look up a model by number or name; None means the only one.
+
+    Raises `NoModel`, `ModelNotChosen`, `ModelUnknown`.
+    """
+    count = contracts.registry.model_count(at)
+    if count == 0:
+        raise NoModel
+    if wanted is None and count > 1:
+        raise ModelNotChosen(count)
+    if wanted is None or (wanted.isascii() and wanted.isdecimal()):
+        return contracts.registry.model(ModelId(int(wanted or 1)), at)
+    for number in range(1, count + 1):
+        model = contracts.registry.model(ModelId(number), at)
+        if model.name == wanted:
+            return model
+    raise ModelUnknown(wanted)
+
+
+def list_models(
+    contracts: Contracts, wanted: str | None, *, include_inactive: bool
+) -> list[ModelListing]:
+    """List one model (by number or name) or all of them, with their shards.
+
+    Raises `ModelUnknown`, and the chain's errors.
+    """
     at = contracts.connection.head()
     if wanted is not None:
         models = [find_model(contracts, wanted, at)]
     else:
         numbers = range(1, contracts.registry.model_count(at) + 1)
         models = [contracts.registry.model(ModelId(number), at) for number in numbers]
-    inactive = _all_shards(contracts, at) if with_inactive else []
-    found = []
+    every_shard = _all_shards(contracts, at) if include_inactive else []
+    listings = []
     for model in models:
-        if with_inactive:
-            shards = tuple(each for each in inactive if each.model_id == model.model_id)
+        if include_inactive:
+            shards = tuple(each for each in every_shard if each.model_id == model.model_id)
         else:
             shards = contracts.registry.active_shards(model.model_id, at)
-        found.append(Supply(model, shards, at))
-    return found
+        listings.append(ModelListing(model, shards, at))
+    return listings
 
 
 def shards_of_host(contracts: Contracts, host: str) -> list[Shard]:
-    """All shards that a host ever enrolled, also those which have left."""
+    """List every shard that a host has enrolled, including those that have left."""
     at = contracts.connection.head()
     return [shard for shard in _all_shards(contracts, at) if shard.host == host]
 
 
-def uncovered(layer_count: int, ranges: Sequence[LayerRange]) -> tuple[LayerRange, ...]:
-    """The gaps between ranges that may overlap."""
-    gaps = []
-    reached = 0
-    for layers in sorted(ranges):
-        if layers.first > reached:
-            gaps.append(LayerRange(reached, layers.first))
-        reached = max(reached, layers.end)
-    if reached < layer_count:
-        gaps.append(LayerRange(reached, layer_count))
-    return tuple(gaps)
-
-
 def _all_shards(contracts: Contracts, at: Block) -> list[Shard]:
-    found = []
+    shards = []
     for number in range(1, contracts.registry.shard_count(at) + 1):
         try:
-            found.append(contracts.registry.shard(ShardId(number), at))
+            shards.append(contracts.registry.shard(ShardId(number), at))
         except LogMissing:
-            continue  # its enclave was enrolled again since: that shard comes later in the list
-    return found
+            continue  # its enclave has a newer enrolment, which comes later in the list
+    return shards

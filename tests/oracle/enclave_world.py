@@ -21,7 +21,11 @@ from teetee.chain.contracts.registry import Enrolment, Registry
 from teetee.chain.contracts.token import Token
 from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.requests import Request, RequestParameters, RequestStatus, Settled
-from teetee.client.hosting.enclave_statement import Occasion, ask_enclave, check_statement
+from teetee.client.hosting.enclave_statement import (
+    StatementRequest,
+    check_statement,
+    fetch_statement,
+)
 from teetee.client.requests.answer_stream import Piece, read_stream
 from teetee.errors import Retryable
 from teetee.protocol.answer import Answer
@@ -267,10 +271,10 @@ class LocalEnclave:
         """Through the running process's own endpoint, as `teetee host enrol` does it."""
         world = self.world
         block = world.connection.head()
-        occasion = Occasion(
+        occasion = StatementRequest(
             block.number, block.hash, f"127.0.0.1:{self.port}", str(self.host.address)
         )
-        statement = ask_enclave(Endpoint("127.0.0.1", self.port), occasion)
+        statement = fetch_statement(Endpoint("127.0.0.1", self.port), occasion)
         model = world.registry.model(world.model_id)
         identity: EnclaveIdentity = statement.identity
         check_statement(

@@ -22,7 +22,7 @@ from teetee.client.contracts import Contracts
 from teetee.client.requests.await_answer import Outcome
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 
@@ -45,30 +45,30 @@ class Asking:
         wallet = world.wallet(role)
         if is_new:
             claim_tokens(world.command, wallet)
-        contracts = Contracts.open(world.deployment, [world.chain.url])
+        contracts = Contracts.connect(world.deployment, [world.chain.url])
         quotes = QuoteSettings(world.command.collateral).strict_judge(contracts)
         client = Client(
             contracts,
             wallet.account,
             quotes=None,
-            audit_quotes=quotes,
+            verification_quotes=quotes,
             pending=PendingRequests(world.folders.wallet / "library"),
             poll_seconds=POLL_SECONDS,
         )
         return cls(world, wallet, contracts, client)
 
-    def open(self, question: Question, *recipients: str) -> OpenRequest:
+    def open(self, spec: RequestSpec, *recipients: str) -> OpenRequest:
         """Seal for these entries, the primary first, pay and send."""
-        offer = self.client.prepare(replace(question, recipients=len(recipients) or 1))
+        offer = self.client.quote_price(replace(spec, recipients=len(recipients) or 1))
         if recipients:
             wanted = [self.world.enclave(name).shard_id for name in recipients]
             shards = {int(shard.shard_id): shard for shard in self._entries()}
             offer = replace(offer, recipients=tuple(shards[each] for each in wanted))
-        return self.client.open(offer)
+        return self.client.open_request(offer)
 
     def wait(self, opened: OpenRequest, on_text: Callable[[str], None] | None = None) -> Outcome:
         """Until it has ended one way or the other."""
-        return self.client.wait(opened, on_text=on_text)
+        return self.client.await_answer(opened, on_text=on_text)
 
     def open_bare(self, envelope: bytes | None = None, **changes: Any) -> OpenRequest:
         """A request made by hand, of noise unless an envelope is given.

@@ -30,17 +30,17 @@ from demo.world import World
 from teetee.chain.contract_errors import ContractRejected, RequestNotOpen
 from teetee.chain.types.requests import Declined, RequestStatus
 from teetee.chain.types.shards import ShardStatus
-from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.open_request import OpenRequest
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 from tests.system.verdicts import Verdicts, await_closed
 
 pytestmark = pytest.mark.system
 
-QUESTION = Question("Name three colors.", max_tokens=4)
-LONG = Question("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
+SPEC = RequestSpec("Name three colors.", max_tokens=4)
+LONG = RequestSpec("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
 SOON = 10.0
 """Seconds within which everybody has heard of an eviction."""
 
@@ -63,13 +63,13 @@ def assert_out_in_the_block_of(verdicts: Verdicts, enclave: Enclave, transaction
 
 @contextmanager
 def under_way(
-    asking: Asking, relays: Relays, question: Question, *recipients: str
+    asking: Asking, relays: Relays, spec: RequestSpec, *recipients: str
 ) -> Iterator[OpenRequest]:
     """A request that cannot be answered meanwhile: nothing reaches its second stage."""
     relay = relays.before(asking.world.enclave("middle").port)
     relay.hold()
     try:
-        yield asking.open(question, *recipients)
+        yield asking.open(spec, *recipients)
     finally:
         relay.release()
 
@@ -83,7 +83,7 @@ def assert_open_at(
     assert request.status is RequestStatus.OPEN
 
 
-def given_back(asking: Asking, opened: OpenRequest) -> GivenBack:
+def given_back(asking: Asking, opened: OpenRequest) -> Unanswered:
     """Refunded by anybody once the deadline is over, if the entry has not declined before."""
     anybody = Asking.of(asking.world, "anybody")
     deadline = asking.contracts.escrow.request_of(opened.request_id).deadline
@@ -91,9 +91,9 @@ def given_back(asking: Asking, opened: OpenRequest) -> GivenBack:
     with suppress(RequestNotOpen):
         anybody.send(asking.contracts.escrow.refund(opened.request_id))
     outcome = asking.wait(opened)
-    assert isinstance(outcome, GivenBack)
+    assert isinstance(outcome, Unanswered)
     assert outcome.ended.refund == outcome.request.deposit > 0
-    asking.client.finish(opened)
+    asking.client.forget(opened)
     return outcome
 
 
@@ -102,8 +102,8 @@ def test_recheck__entrys_certificate_is_revoked__other_entry_answers(
 ) -> None:
     entry, second, last = (world.enclave(name) for name in ("entry", "second", "last"))
     since = last.said
-    question = replace(LONG, deadline_seconds=40)
-    with under_way(asking, relays, question, "entry", "second") as opened:
+    spec = replace(LONG, deadline_seconds=40)
+    with under_way(asking, relays, spec, "entry", "second") as opened:
         verdicts.intel_says(revoked_pcks=[verdicts.serial(entry)])
         said = verdicts.synchronize()
         (judged,) = [each for each in said["rechecks"] if each["transaction"]]
@@ -115,7 +115,7 @@ def test_recheck__entrys_certificate_is_revoked__other_entry_answers(
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
     assert outcome.settled.stages[0].shard_id == second.shard_id
-    asking.client.finish(opened)
+    asking.client.forget(opened)
     with pytest.raises(ContractRejected):  # revoked for good: a fresh quote does not help
         _renew(verdicts, entry)
 
@@ -124,7 +124,7 @@ def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_give
     world: World, asking: Asking, verdicts: Verdicts, relays: Relays
 ) -> None:
     middle = world.enclave("middle")
-    asking.client.finish(_answered(asking))
+    asking.client.forget(_answered(asking))
     relay = relays.before(middle.port)
     assert relay.open_ends > 0
     platform_id = verdicts.shard(middle).platform_id
@@ -136,10 +136,10 @@ def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_give
             assert_open_at(asking, verdicts, opened, judged["transaction"])
         await_closed(lambda: relay.open_ends == 0, SOON)
         outcome = asking.wait(opened)
-        assert isinstance(outcome, GivenBack)
+        assert isinstance(outcome, Unanswered)
         assert isinstance(outcome.ended, Declined)
         assert outcome.ended.refund == outcome.request.deposit > 0
-        asking.client.finish(opened)
+        asking.client.forget(opened)
     finally:
         verdicts.with_notice("readmitPlatform", platform_id)
 
@@ -188,11 +188,11 @@ def test_recheck__collateral_has_ended__all_pause_until_there_is_fresh(
     verdicts.intel_says()
     said = verdicts.synchronize()
     assert {each["after"] for each in said["rechecks"]} == {"ACTIVE"}
-    asking.client.finish(_answered(asking))
+    asking.client.forget(_answered(asking))
 
 
 def _answered(asking: Asking) -> OpenRequest:
-    opened = asking.open(QUESTION, "entry")
+    opened = asking.open(SPEC, "entry")
     assert isinstance(asking.wait(opened), Answered)
     return opened
 

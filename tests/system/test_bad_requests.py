@@ -27,9 +27,9 @@ from demo.world import World
 from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.types.requests import Declined, DeclineReason, RequestParameters, RequestStatus
-from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.open_request import OpenRequest
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.request_secret import RequestSecret
@@ -38,7 +38,7 @@ from tests.system.asking import Asking
 pytestmark = pytest.mark.system
 
 FAILED, TEMPORARY = 1, 75
-QUESTION = Question("Name three colors.", max_tokens=4)
+SPEC = RequestSpec("Name three colors.", max_tokens=4)
 
 
 def open_noise(asking: Asking) -> OpenRequest:
@@ -49,7 +49,7 @@ def open_sealed_to_another_key(asking: Asking) -> OpenRequest:
     parameters = asking.parameters()
     (entry,) = parameters.recipients
     envelope = seal_prompt(
-        QUESTION.to_prompt(),
+        SPEC.to_prompt(),
         RequestSecret.fresh(),
         asking.context(parameters),
         [(entry, asking.kem_of("second"))],
@@ -62,7 +62,7 @@ def open_copied_from_another_requester(asking: Asking) -> OpenRequest:
     (entry,) = parameters.recipients
     victim = asking.world.wallet("publisher").address
     envelope = seal_prompt(
-        QUESTION.to_prompt(),
+        SPEC.to_prompt(),
         RequestSecret.fresh(),
         asking.context(parameters, victim),
         [(entry, asking.kem_of("entry"))],
@@ -72,7 +72,7 @@ def open_copied_from_another_requester(asking: Asking) -> OpenRequest:
 
 def open_with_too_few_tokens(asking: Asking) -> OpenRequest:
     # The envelope is sealed by the client, which knows no tokenizer: only the entry can count.
-    return asking.open(Question("Name three colors.", max_tokens=4, max_input_tokens=5), "entry")
+    return asking.open(RequestSpec("Name three colors.", max_tokens=4, max_input_tokens=5), "entry")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_request__entry_cannot_answer_it__is_declined_and_everything_comes_back(
     before = _owned(asking)
     opened = opening(asking)
     outcome = asking.wait(opened)
-    assert isinstance(outcome, GivenBack)
+    assert isinstance(outcome, Unanswered)
     assert outcome.request.status is RequestStatus.DECLINED
     assert isinstance(outcome.ended, Declined)
     assert outcome.ended.reason is reason
@@ -106,11 +106,11 @@ def test_request__entry_cannot_answer_it__is_declined_and_everything_comes_back(
 
 
 def test_ask__after_all_those__is_answered(asking: Asking) -> None:
-    opened = asking.open(QUESTION, "entry")
+    opened = asking.open(SPEC, "entry")
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
     assert outcome.answer.text.startswith("1. Red")
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
 
 @pytest.mark.parametrize(

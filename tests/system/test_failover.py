@@ -26,8 +26,8 @@ from demo.plan import ShardPlan
 from demo.world import World
 from teetee.chain.types.requests import Account, Declined, DeclineReason
 from teetee.chain.types.shards import ShardStatus
-from teetee.client.requests.await_answer import Answered, GivenBack
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.await_answer import Answered, Unanswered
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
 from tests.system.relay import Relays
@@ -35,7 +35,7 @@ from tests.system.waiting import Waiting
 
 pytestmark = pytest.mark.system
 
-LONG = Question("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
+LONG = RequestSpec("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
 # So many tokens take longer than until the stage freezes. Oracles give up 3 s before a deadline,
 # the escrow takes none that is nearer than 10 s when the request comes, and until then time passes.
 SHORT_OF_TIME = replace(LONG, max_tokens=256, deadline_seconds=25)
@@ -60,7 +60,7 @@ def undisturbed(running_world: World) -> str:
     opened = asking.open(LONG, "entry")
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
-    asking.client.finish(opened)
+    asking.client.forget(opened)
     return outcome.answer.text
 
 
@@ -111,7 +111,7 @@ def test_ask__stage_goes_in_the_middle_of_an_answer__its_replica_goes_on_and_is_
     assert asking.contracts.registry.is_active(ShardId(struck.shard_id))
     assert _account(asking, struck) == account
     assert _account(asking, other).credit == earned.credit + stages[1].amount > earned.credit
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
 
 def test_ask__stage_without_replica_freezes_in_the_middle__is_given_back_in_time(
@@ -124,17 +124,17 @@ def test_ask__stage_without_replica_freezes_in_the_middle__is_given_back_in_time
     with world.enclave("last").frozen():
         outcome = waiting.outcome()
 
-    assert isinstance(outcome, GivenBack)
+    assert isinstance(outcome, Unanswered)
     assert isinstance(outcome.ended, Declined)
     assert outcome.ended.reason is DeclineReason.NO_PATH
     assert outcome.ended.refund == outcome.request.deposit > 0
     assert _bonds(asking) == bonds
     assert asking.client.verify(opened.request_id).verified
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
-    again = asking.open(Question("Name three colors.", max_tokens=4), "entry")
+    again = asking.open(RequestSpec("Name three colors.", max_tokens=4), "entry")
     assert isinstance(asking.wait(again), Answered)
-    asking.client.finish(again)
+    asking.client.forget(again)
 
 
 def _busiest_first(

@@ -36,8 +36,8 @@ from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.requests import Declined, DeclineReason
 from teetee.client.hosting.hosting import Hosting
-from teetee.client.requests.await_answer import Answered, GivenBack
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.await_answer import Answered, Unanswered
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
@@ -45,7 +45,7 @@ from tests.system.relay import Relays
 
 pytestmark = pytest.mark.system
 
-QUESTION = Question("Name three colors.", max_tokens=4)
+SPEC = RequestSpec("Name three colors.", max_tokens=4)
 IN_REPORT = 600
 """An offset within the signed part of a quote: its report data begin at 568."""
 
@@ -57,14 +57,14 @@ def test_ask__node_of_the_enclaves_is_down__is_answered_when_it_is_back(
     since = entry.said
     rpc.go_down()
     try:
-        opened = asking.open(QUESTION, "entry")
+        opened = asking.open(SPEC, "entry")
         failed = entry.await_event("task failed", since=since)
     finally:
         rpc.come_back()
     assert failed["error"] == "RpcUnavailable"
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
 
 def test_ask__entry_has_no_ether__is_answered_when_it_has_some(
@@ -74,7 +74,7 @@ def test_ask__entry_has_no_ether__is_answered_when_it_has_some(
     since = entry.said
     world.chain.set_ether(entry.signer, 0)
     try:
-        opened = asking.open(QUESTION, "entry")
+        opened = asking.open(SPEC, "entry")
         said = entry.await_event("request cannot be ended yet", since=since)
     finally:
         world.chain.set_ether(entry.signer, ETHER)
@@ -82,7 +82,7 @@ def test_ask__entry_has_no_ether__is_answered_when_it_has_some(
     assert entry.signer in said["detail"]
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
 
 def test_ask__stage_is_impersonated_by_another_key__is_declined_and_the_next_one_answered(
@@ -92,19 +92,19 @@ def test_ask__stage_is_impersonated_by_another_key__is_declined_and_the_next_one
     relay = relays.before(middle.port)
     relay.redirect(last.port)
     try:
-        opened = asking.open(replace(QUESTION, deadline_seconds=20), "entry")
+        opened = asking.open(replace(SPEC, deadline_seconds=20), "entry")
         outcome = asking.wait(opened)
     finally:
         relay.redirect(middle.port)
-    assert isinstance(outcome, GivenBack)
+    assert isinstance(outcome, Unanswered)
     assert isinstance(outcome.ended, Declined)
     assert outcome.ended.reason in (DeclineReason.NO_PATH, DeclineReason.OVERLOADED)
     assert outcome.ended.refund == outcome.request.deposit
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
-    again = asking.open(replace(QUESTION, deadline_seconds=60), "entry")
+    again = asking.open(replace(SPEC, deadline_seconds=60), "entry")
     assert isinstance(asking.wait(again), Answered)
-    asking.client.finish(again)
+    asking.client.forget(again)
 
 
 def test_link__stranger_with_a_key_of_his_own__is_turned_away(world: World, tmp_path: Path) -> None:
@@ -121,17 +121,19 @@ def test_renew__one_byte_of_the_quote_is_changed__is_refused(world: World, askin
     contracts, enclave = asking.contracts, world.enclave("last")
     sender = Sender(contracts.connection, enclave.host.account)
     hosting = Hosting(contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None)
-    proven = hosting.prove(Endpoint(LOOPBACK, enclave.port), enclave.endpoint, enclave.host.address)
-    core = bytearray(proven.quote.core)
+    verified = hosting.verify_enclave(
+        Endpoint(LOOPBACK, enclave.port), enclave.endpoint, enclave.host.address
+    )
+    core = bytearray(verified.quote.core)
 
     def renewal() -> None:
         call = contracts.registry.renew(
             ShardId(enclave.shard_id),
-            proven.statement.identity.keyset,
+            verified.statement.identity.keyset,
             endpoint=enclave.endpoint,
-            block_number=proven.occasion.block_number,
+            block_number=verified.request.block_number,
             quote=bytes(core),
-            pck_id=proven.pck_id,
+            pck_id=verified.pck_id,
         )
         contracts.connection.simulate(call, enclave.host.address)
 

@@ -16,7 +16,7 @@ from demo.world import World
 from teetee.chain.logs import read_logs
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.open_request import OpenRequest
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from tests.system.asking import Asking
 from tests.system.relay import Relays
 from tests.system.waiting import SECONDS, Waiting
@@ -83,7 +83,7 @@ Moment = Callable[[World, Waiting, Relays], None]
 def test_restart__killed_at_a_moment__settles_exactly_once(
     world: World, asking: Asking, relays: Relays, moment: Moment, tokens: int
 ) -> None:
-    opened = asking.open(Question("Name three colors.", max_tokens=tokens), "entry")
+    opened = asking.open(RequestSpec("Name three colors.", max_tokens=tokens), "entry")
     waiting = Waiting(asking, opened)
     moment(world, waiting, relays)
     entry = world.enclave("entry")
@@ -97,7 +97,7 @@ def test_restart__killed_at_a_moment__settles_exactly_once(
     # Nothing follows when the oracle has looked at the chain again.
     entry.await_event("request ended", since=0)
     assert _ends(asking, opened) == ["RequestSettled"]
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
 
 def _stop_mining(world: World) -> None:

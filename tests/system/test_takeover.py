@@ -16,8 +16,8 @@ import pytest
 from demo.world import World
 from teetee.chain.contract_errors import RefundTooEarly
 from teetee.chain.types.requests import Refunded, RequestStatus
-from teetee.client.requests.await_answer import Answered, GivenBack
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.await_answer import Answered, Unanswered
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import ShardId
 from tests.system.asking import Asking
 from tests.teetee.chain.refusals import refused_with
@@ -29,8 +29,8 @@ WINDOW = 30
 
 def test_ask__primary_is_stopped__second_recipient_takes_over(world: World, asking: Asking) -> None:
     world.enclave("entry").stop(world.supervisor)
-    question = Question("Name three colors.", max_tokens=4, deadline_seconds=WINDOW)
-    opened = asking.open(question, "entry", "second")
+    spec = RequestSpec("Name three colors.", max_tokens=4, deadline_seconds=WINDOW)
+    opened = asking.open(spec, "entry", "second")
     outcome = asking.wait(opened)
     assert isinstance(outcome, Answered)
     assert outcome.answer.text.startswith("1. Red")
@@ -40,7 +40,7 @@ def test_ask__primary_is_stopped__second_recipient_takes_over(world: World, aski
     settled_at = asking.contracts.connection.block(outcome.settled.block_number).timestamp
     assert settled_at >= outcome.request.takeover_at(1)
     assert asking.client.verify(opened.request_id).verified
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
 
 def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
@@ -54,7 +54,7 @@ def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
     second.stop(world.supervisor)
     entry.stop(world.supervisor)
     opened = asking.open(
-        Question("Name three colors.", max_tokens=4, deadline_seconds=terms.min_window + 5),
+        RequestSpec("Name three colors.", max_tokens=4, deadline_seconds=terms.min_window + 5),
         *("second", "entry"),
     )
     with pytest.raises(RefundTooEarly):
@@ -67,7 +67,7 @@ def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
     anybody.send(escrow.refund(opened.request_id))
 
     outcome = asking.wait(opened)
-    assert isinstance(outcome, GivenBack)
+    assert isinstance(outcome, Unanswered)
     assert isinstance(outcome.ended, Refunded)
     assert outcome.request.status is RequestStatus.REFUNDED
     assert outcome.ended.refund == outcome.request.deposit > 0
@@ -76,7 +76,7 @@ def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
     owned += asking.contracts.token.balance_of(asking.wallet.address)
     assert owned == credit + balance + outcome.request.deposit + terms.penalty
     assert asking.client.verify(opened.request_id).verified
-    asking.client.finish(opened)
+    asking.client.forget(opened)
 
     assert not registry.is_active(primary)
     with refused_with("RecipientInactive"):

@@ -31,9 +31,9 @@ from teetee.client.requests.quote_price import Offer
 from teetee.client.requests.request_spec import (
     DEFAULT_DEADLINE_SECONDS,
     DEFAULT_MAX_TOKENS,
-    Question,
+    RequestSpec,
 )
-from teetee.client.verification.report import AuditReport
+from teetee.client.verification.report import VerificationReport
 from teetee.errors import Retryable
 
 ASK_EPILOG = """
@@ -138,7 +138,7 @@ def ask(
     skip_quote_check: SkipQuoteCheckOption = False,
 ) -> None:
     """Ask a question: checks the enclaves, pays, waits, decrypts, prints, verifies."""
-    question = Question(
+    question = RequestSpec(
         prompt=_read_prompt(prompt),
         system=system,
         model=model,
@@ -198,14 +198,14 @@ def _asking(
         contracts,
         account,
         quotes=judge,
-        audit_quotes=settings.strict_judge(contracts),
+        verification_quotes=settings.strict_judge(contracts),
         pending=PendingRequests(),
         poll_seconds=session.poll_seconds,
     )
     return Asking(session, client, judge is not None, stream, verify)
 
 
-def _ask(asking: Asking, question: Question) -> None:
+def _ask(asking: Asking, question: RequestSpec) -> None:
     printer = asking.session.printer
     if not asking.quotes_judged:
         printer.warn(
@@ -213,10 +213,10 @@ def _ask(asking: Asking, question: Question) -> None:
             "the chain's own check is trusted. --pccs names a source of collateral."
         )
     with printer.waiting("Checking the shards…"):
-        offer = asking.client.prepare(question, printer.warn)
+        offer = asking.client.quote_price(question, printer.warn)
     _print_offer(asking, offer)
     with printer.waiting("Paying and asking…"):
-        opened = asking.client.open(offer)
+        opened = asking.client.open_request(offer)
     gas_used = opened.sent.gas_used if opened.sent else None
     printer.say(f"request {opened.request_id} is on the chain", "dim")
     _follow(asking, opened, gas_used)
@@ -226,7 +226,7 @@ def _follow(asking: Asking, opened: OpenRequest, gas_used: int | None) -> None:
     printer = asking.session.printer
     shown: list[str] = []
     try:
-        outcome = asking.client.wait(
+        outcome = asking.client.await_answer(
             opened, on_text=_on_text(asking, shown), on_warning=printer.warn
         )
     except (KeyboardInterrupt, Retryable):
@@ -239,7 +239,7 @@ def _follow(asking: Asking, opened: OpenRequest, gas_used: int | None) -> None:
         _print_answer(asking, outcome.answer.text, "".join(shown))
     audit = _audit(asking, opened.request_id)
     printer.result(outcome_view.outcome_json(outcome, audit, gas_used))
-    asking.client.finish(opened)
+    asking.client.forget(opened)
     outcome_view.print_money(printer, outcome)
     _finish(asking, outcome, audit)
 
@@ -271,14 +271,14 @@ def _print_answer(asking: Asking, answer: str, shown: str) -> None:
         printer.piece("\n")
 
 
-def _audit(asking: Asking, request_id: int) -> AuditReport | None:
+def _audit(asking: Asking, request_id: int) -> VerificationReport | None:
     if asking.verify is False:
         return None
     with asking.session.printer.waiting("Verifying…"):
         return asking.client.verify(request_id)
 
 
-def _finish(asking: Asking, outcome: Outcome, audit: AuditReport | None) -> None:
+def _finish(asking: Asking, outcome: Outcome, audit: VerificationReport | None) -> None:
     printer = asking.session.printer
     code = outcome_view.exit_code(outcome)
     if audit is not None and not printer.as_json:
@@ -296,20 +296,20 @@ def _finish(asking: Asking, outcome: Outcome, audit: AuditReport | None) -> None
 def _print_offer(asking: Asking, offer: Offer) -> None:
     shards = ", ".join(str(shard.shard_id) for shard in offer.recipients)
     price = (
-        f"free, on the allowance of shard {offer.question.allowance_shard}"
-        if offer.question.allowance_shard is not None
-        else f"deposit {format_amount(offer.deposit)}"
+        f"free, on the allowance of shard {offer.spec.allowance_shard}"
+        if offer.spec.allowance_shard is not None
+        else f"deposit {format_amount(offer.terms.deposit)}"
     )
     asking.session.printer.say(
         f"{offer.model.name}: entry {shards}; {price}; answer or refund within "
-        f"{offer.deadline - offer.at.timestamp} s",
+        f"{offer.terms.window_seconds} s",
         "dim",
     )
 
 
 def _list_unfinished(asking: Asking) -> None:
     printer = asking.session.printer
-    rows = [_unfinished(asking, pending) for pending in asking.client.unfinished()]
+    rows = [_unfinished(asking, pending) for pending in asking.client.pending_requests()]
     known = [row for row in rows if row is not None]
     printer.result(known)
     if printer.as_json:
@@ -329,7 +329,7 @@ def _list_unfinished(asking: Asking) -> None:
 def _unfinished(asking: Asking, pending: PendingRequest) -> dict[str, Any] | None:
     nonce = f"0x{pending.client_nonce.hex()}"
     try:
-        request_id = pending.request_id or asking.client.locate(pending)
+        request_id = pending.request_id or asking.client.find_request_id(pending)
     except Retryable:
         return {"requestId": None, "status": "UNSEEN", "clientNonce": nonce}
     if request_id is None:

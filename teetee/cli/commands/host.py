@@ -23,7 +23,7 @@ from teetee.cli.options import (
 from teetee.cli.output.durations import format_seconds
 from teetee.cli.session import FAILED, Session, with_session
 from teetee.client.amounts import format_amount, parse_amount
-from teetee.client.hosting.hosting import HostActions, Hosting, ProvenEnclave
+from teetee.client.hosting.hosting import HostActions, Hosting, VerifiedEnclave
 from teetee.client.shard_listing import shards_of_host
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
@@ -77,7 +77,9 @@ def keys(
     """Show an enclave's public keys and what its quote proves; sends nothing."""
     settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
     hosting = _hosting(session, keystore, settings, skip_quote_check)
-    proven = hosting.prove(Endpoint.parse(endpoint), endpoint, _payout(session, hosting, None))
+    proven = hosting.verify_enclave(
+        Endpoint.parse(endpoint), endpoint, _payout(session, hosting, None)
+    )
     value = _proven_json(proven)
     session.printer.result(value)
     if not session.printer.as_json:
@@ -112,7 +114,7 @@ def enrol(
     settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
     hosting = _hosting(session, keystore, settings, skip_quote_check)
     listening_at = Endpoint.parse(connect or endpoint)
-    proven = hosting.prove(
+    proven = hosting.verify_enclave(
         listening_at, str(Endpoint.parse(endpoint)), _payout(session, hosting, payout)
     )
     actions = hosting.enrol(proven)
@@ -144,7 +146,9 @@ def renew(
     hosting = _hosting(session, keystore, settings, skip_quote_check)
     enrolled = session.contracts.registry.shard(ShardId(shard))
     place = str(Endpoint.parse(endpoint or enrolled.endpoint))
-    proven = hosting.prove(Endpoint.parse(connect or place), place, _payout(session, hosting, None))
+    proven = hosting.verify_enclave(
+        Endpoint.parse(connect or place), place, _payout(session, hosting, None)
+    )
     actions = hosting.renew(enrolled, proven)
     renewed = session.contracts.registry.shard(ShardId(shard))
     _report(session, actions, {"attestedUntil": renewed.attested_until})
@@ -324,7 +328,7 @@ def _report(session: Session, actions: HostActions, more: dict[str, Any]) -> Non
     )
 
 
-def _proven_json(proven: ProvenEnclave) -> dict[str, Any]:
+def _proven_json(proven: VerifiedEnclave) -> dict[str, Any]:
     identity = proven.statement.identity
     return {
         "modelId": identity.model_id,

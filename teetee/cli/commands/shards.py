@@ -13,7 +13,7 @@ from teetee.cli.options import AcceptTcbOption, CollateralOption, PccsOption
 from teetee.cli.output.durations import format_seconds
 from teetee.cli.session import Session, with_session
 from teetee.client.amounts import format_amount
-from teetee.client.shard_listing import Supply, supplies
+from teetee.client.shard_listing import ModelListing, list_models
 from teetee.errors import TeeTeeError
 
 ModelOption = Annotated[
@@ -37,7 +37,7 @@ SHARDS_EPILOG = """
 def models(session: Session) -> None:
     """List the published models and their prices."""
     with session.printer.waiting("Reading the registry…"):
-        found = supplies(session.contracts, None, with_inactive=False)
+        found = list_models(session.contracts, None, include_inactive=False)
     session.printer.result([_model_json(supply) for supply in found])
     if session.printer.as_json:
         return
@@ -76,7 +76,7 @@ def shards(
     nobody serves, or one shard alone.
     """
     with session.printer.waiting("Reading the registry…"):
-        found = supplies(session.contracts, model, with_inactive=everything)
+        found = list_models(session.contracts, model, include_inactive=everything)
         settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
         verdicts = _verdicts(session, settings, found)
     session.printer.result([_supply_json(supply, verdicts) for supply in found])
@@ -88,7 +88,7 @@ def shards(
         _print_supply(session, supply, verdicts)
 
 
-def _print_supply(session: Session, supply: Supply, verdicts: dict[int, str]) -> None:
+def _print_supply(session: Session, supply: ModelListing, verdicts: dict[int, str]) -> None:
     model = supply.model
     title = (
         f"Model {model.model_id} {model.name}, {model.layer_count} layers: "
@@ -107,7 +107,7 @@ def _print_supply(session: Session, supply: Supply, verdicts: dict[int, str]) ->
         session.printer.line(f"  open: {slot}")
 
 
-def _row(shard: Shard, supply: Supply, verdicts: dict[int, str]) -> tuple[str, ...]:
+def _row(shard: Shard, supply: ModelListing, verdicts: dict[int, str]) -> tuple[str, ...]:
     left = shard.attested_until - supply.at.timestamp
     return (
         str(shard.shard_id),
@@ -127,7 +127,9 @@ def _chain_verdict(shard: Shard) -> str:
     return f"{shard.tcb_status.intel_name}{number}, on chain"
 
 
-def _verdicts(session: Session, settings: QuoteSettings, found: list[Supply]) -> dict[int, str]:
+def _verdicts(
+    session: Session, settings: QuoteSettings, found: list[ModelListing]
+) -> dict[int, str]:
     """TCB status of each active shard, or why there is none; empty without collateral."""
     judge = settings.judge(session.contracts)
     if judge is None:
@@ -144,13 +146,13 @@ def _verdicts(session: Session, settings: QuoteSettings, found: list[Supply]) ->
     return verdicts
 
 
-def _gaps(supply: Supply) -> str:
+def _gaps(supply: ModelListing) -> str:
     if supply.gaps:
         return "nobody serves " + ", ".join(str(gap) for gap in supply.gaps)
     return "no entry shard" if not any(s.is_entry for s in supply.active) else "no path fits"
 
 
-def _model_json(supply: Supply) -> dict[str, Any]:
+def _model_json(supply: ModelListing) -> dict[str, Any]:
     model = supply.model
     return {
         "modelId": model.model_id,
@@ -170,7 +172,7 @@ def _model_json(supply: Supply) -> dict[str, Any]:
     }
 
 
-def _supply_json(supply: Supply, verdicts: dict[int, str]) -> dict[str, Any]:
+def _supply_json(supply: ModelListing, verdicts: dict[int, str]) -> dict[str, Any]:
     return _model_json(supply) | {
         "shards": [shard_json(shard, verdicts.get(int(shard.shard_id))) for shard in supply.shards]
     }

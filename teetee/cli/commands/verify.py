@@ -11,7 +11,7 @@ from teetee.cli.network import QuoteSettings
 from teetee.cli.options import AcceptTcbOption, CollateralOption, PccsOption
 from teetee.cli.output.verification_view import print_audit
 from teetee.cli.session import FAILED, Session, with_session
-from teetee.client.verification.verifier import Auditor
+from teetee.client.verification.verify_request import verify_request
 from teetee.protocol.identifiers import RequestId
 
 EPILOG = """
@@ -37,9 +37,8 @@ def verify(
     """Check a request again, from the chain alone."""
     settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
     contracts = session.contracts
-    auditor = Auditor(contracts, settings.strict_judge(contracts))
     with session.printer.waiting(f"Checking request {request}…"):
-        report = auditor.audit(RequestId(request))
+        report = verify_request(RequestId(request), contracts, settings.strict_judge(contracts))
     session.printer.result(report.to_json())
     if not session.printer.as_json:
         print_audit(session.printer, report)

@@ -9,8 +9,8 @@ from teetee.chain.types.requests import Declined, DeclineReason
 from teetee.cli.output.printer import Printer
 from teetee.cli.session import FAILED, TEMPORARY
 from teetee.client.amounts import format_amount
-from teetee.client.requests.await_answer import Answered, GivenBack, Outcome
-from teetee.client.verification.report import AuditReport
+from teetee.client.requests.await_answer import Answered, Outcome, Unanswered
+from teetee.client.verification.report import VerificationReport
 
 WHY_DECLINED = {
     DeclineReason.UNREADABLE: "the entry could not open the envelope",
@@ -51,7 +51,7 @@ def print_money(printer: Printer, outcome: Outcome) -> None:
     printer.fail(_why(outcome))
 
 
-def _why(outcome: GivenBack) -> str:
+def _why(outcome: Unanswered) -> str:
     ended = outcome.ended
     back = f"{format_amount(ended.refund)} came back to your account with the escrow"
     if isinstance(ended, Declined):
@@ -68,7 +68,7 @@ def _why(outcome: GivenBack) -> str:
 
 
 def outcome_json(
-    outcome: Outcome, audit: AuditReport | None, gas_used: int | None
+    outcome: Outcome, audit: VerificationReport | None, gas_used: int | None
 ) -> dict[str, Any]:
     """Amounts are decimal strings of wei. The answer is here and nowhere else."""
     request = outcome.request

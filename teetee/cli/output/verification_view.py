@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from teetee.cli.output.printer import Printer
 from teetee.client.amounts import format_amount
-from teetee.client.verification.report import AuditReport
+from teetee.client.verification.report import VerificationReport
 
 
-def print_audit(printer: Printer, report: AuditReport) -> None:
+def print_audit(printer: Printer, report: VerificationReport) -> None:
     """Everything: the checks, the path, the money, and the verdict."""
     rows = [("✓" if check.ok else "✗", check.name, check.detail) for check in report.checks]
     printer.table(("", "check", "detail"), rows, title=f"Request {report.request_id}")
@@ -33,7 +33,7 @@ def print_audit(printer: Printer, report: AuditReport) -> None:
     print_verdict(printer, report)
 
 
-def print_verdict(printer: Printer, report: AuditReport) -> None:
+def print_verdict(printer: Printer, report: VerificationReport) -> None:
     """One line, and one more for each failure."""
     count = len(report.checks)
     if report.verified:
@@ -46,7 +46,7 @@ def print_verdict(printer: Printer, report: AuditReport) -> None:
         printer.say(f"  {check.name}: {check.detail}", "bad")
 
 
-def _money(report: AuditReport) -> list[tuple[str, str]]:
+def _money(report: VerificationReport) -> list[tuple[str, str]]:
     rows = [("deposit", format_amount(report.deposit))]
     if report.path:
         rows += [

@@ -31,7 +31,7 @@ READ_BYTES = 65_536
 
 
 @dataclass(frozen=True)
-class Occasion:
+class StatementRequest:
     """What an enrolment is asked for: a recent block, where the shard will be found, who gets its
     earnings.
     """
@@ -51,7 +51,7 @@ class EnclaveStatement:
     signature: CompactSignature
 
 
-def ask_enclave(listening_at: Endpoint, occasion: Occasion) -> EnclaveStatement:
+def fetch_statement(listening_at: Endpoint, request: StatementRequest) -> EnclaveStatement:
     """Ask for a quote.
 
     Errors: `EnclaveUnreachable`, `EnclaveRefused` (retryable); `WrongPeerPurpose`,
@@ -61,7 +61,7 @@ def ask_enclave(listening_at: Endpoint, occasion: Occasion) -> EnclaveStatement:
         listening_at, purpose=PURPOSE, tls=None, timeout=CONNECT_SECONDS
     )
     with connection:
-        reply = _exchange(connection, listening_at, occasion)
+        reply = _exchange(connection, listening_at, request)
         held = pinned_tls.key_hash(connection)
     if isinstance(code := reply.get("error"), str):
         raise EnclaveRefused(str(listening_at), code[:64])
@@ -73,7 +73,7 @@ def ask_enclave(listening_at: Endpoint, occasion: Occasion) -> EnclaveStatement:
 
 def check_statement(
     statement: EnclaveStatement,
-    occasion: Occasion,
+    request: StatementRequest,
     *,
     chain_id: int,
     registry: str,
@@ -98,9 +98,9 @@ def check_statement(
         chain_id=chain_id,
         registry=registry,
         identity_digest=identity.identity_digest(),
-        endpoint=occasion.endpoint,
-        payout=occasion.payout,
-        block_number=occasion.block_number,
+        endpoint=request.endpoint,
+        payout=request.payout,
+        block_number=request.block_number,
     )
     try:
         signer = statement.signature.recover(digest)
@@ -111,18 +111,18 @@ def check_statement(
 
 
 def _exchange(
-    connection: ssl.SSLSocket, listening_at: Endpoint, occasion: Occasion
+    connection: ssl.SSLSocket, listening_at: Endpoint, request: StatementRequest
 ) -> dict[str, Any]:
-    question = {
-        "blockNumber": occasion.block_number,
-        "blockHash": "0x" + occasion.block_hash.hex(),
-        "endpoint": occasion.endpoint,
-        "payout": occasion.payout,
+    message = {
+        "blockNumber": request.block_number,
+        "blockHash": "0x" + request.block_hash.hex(),
+        "endpoint": request.endpoint,
+        "payout": request.payout,
     }
     decoder = json_frames.FrameDecoder()
     try:
         connection.settimeout(REPLY_SECONDS)
-        connection.sendall(json_frames.encode(question))
+        connection.sendall(json_frames.encode(message))
         while data := connection.recv(READ_BYTES):
             for message in decoder.feed(data):
                 return message

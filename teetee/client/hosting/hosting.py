@@ -29,9 +29,9 @@ from teetee.client.errors import (
 )
 from teetee.client.hosting.enclave_statement import (
     EnclaveStatement,
-    Occasion,
-    ask_enclave,
+    StatementRequest,
     check_statement,
+    fetch_statement,
 )
 from teetee.client.verification.quote_check import QuoteCheck
 from teetee.collateral.kinds import highest_minimum
@@ -48,11 +48,11 @@ Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class ProvenEnclave:
+class VerifiedEnclave:
     """An enclave's statement that was checked, and what the registry needs of it."""
 
     statement: EnclaveStatement
-    occasion: Occasion
+    request: StatementRequest
     quote: Quote
     pck_id: bytes
     pck: PckFacts | None
@@ -97,7 +97,7 @@ class Hosting:
         """The host's."""
         return str(self._account.address)
 
-    def prove(self, listening_at: Endpoint, endpoint: str, payout: str) -> ProvenEnclave:
+    def verify_enclave(self, listening_at: Endpoint, endpoint: str, payout: str) -> VerifiedEnclave:
         """Ask the enclave for a fresh quote and check it against chain, host and published weights.
 
         Raises `EnclaveUnreachable`, `EnclaveRefused`, `StatementRefused`, and what quotes and chain
@@ -106,48 +106,48 @@ class Hosting:
         head = self._contracts.connection.head()
         # The enclave asks its own node, which may lag a block behind.
         block = self._contracts.connection.block(max(head.number - 1, 0))
-        occasion = Occasion(block.number, block.hash, endpoint, payout)
+        request = StatementRequest(block.number, block.hash, endpoint, payout)
         self._notify(f"Asking the enclave at {listening_at} for a quote over block {block.number}…")
-        statement = ask_enclave(listening_at, occasion)
-        self._require_ours(statement, occasion)
-        return self._proven(statement, occasion, head)
+        statement = fetch_statement(listening_at, request)
+        self._require_ours(statement, request)
+        return self._verified(statement, request, head)
 
-    def enrol(self, proven: ProvenEnclave) -> HostActions:
+    def enrol(self, enclave: VerifiedEnclave) -> HostActions:
         """Certificates, bond, enrolment. Raises `BondNotCovered`, and the chain's errors."""
-        registry, identity = self._contracts.registry, proven.statement.identity
-        sent = [*self._add_certificates(proven), *self._approve_bond(registry.bond())]
+        registry, identity = self._contracts.registry, enclave.statement.identity
+        sent = [*self._add_certificates(enclave), *self._approve_bond(registry.bond())]
         enrolment = Enrolment(
             model_id=identity.model_id,
             layers=identity.layers,
             is_entry=identity.is_entry,
             keyset=identity.keyset,
-            endpoint=proven.occasion.endpoint,
-            payout=proven.occasion.payout,
-            block_number=proven.occasion.block_number,
+            endpoint=enclave.request.endpoint,
+            payout=enclave.request.payout,
+            block_number=enclave.request.block_number,
         )
         call = registry.enrol(
-            enrolment, self._argument(proven), proven.pck_id, proven.statement.signature
+            enrolment, self._argument(enclave), enclave.pck_id, enclave.statement.signature
         )
         self._notify("Enrolling the shard…")
-        sent += self._send_judged("enrol", call, proven)
+        sent += self._send_judged("enrol", call, enclave)
         return HostActions(self._shard_of(identity.keyset.signer), tuple(sent))
 
-    def renew(self, shard: Shard, proven: ProvenEnclave) -> HostActions:
+    def renew(self, shard: Shard, enclave: VerifiedEnclave) -> HostActions:
         """A fresh quote of the same enclave. Raises `OtherEnclave`, `ShardOfAnother`."""
         self._require_own(shard)
-        if proven.statement.identity.keyset != shard.keyset:
+        if enclave.statement.identity.keyset != shard.keyset:
             raise OtherEnclave(shard.shard_id)
-        sent = self._add_certificates(proven)
+        sent = self._add_certificates(enclave)
         call = self._contracts.registry.renew(
             shard.shard_id,
             shard.keyset,
-            endpoint=proven.occasion.endpoint,
-            block_number=proven.occasion.block_number,
-            quote=self._argument(proven),
-            pck_id=proven.pck_id,
+            endpoint=enclave.request.endpoint,
+            block_number=enclave.request.block_number,
+            quote=self._argument(enclave),
+            pck_id=enclave.pck_id,
         )
         self._notify("Renewing the attestation…")
-        sent += self._send_judged("renew", call, proven)
+        sent += self._send_judged("renew", call, enclave)
         return HostActions(shard.shard_id, tuple(sent))
 
     def retire(self, shard: Shard) -> HostActions:
@@ -179,7 +179,7 @@ class Hosting:
 
     # ------------------------------------------------------------ proving
 
-    def _require_ours(self, statement: EnclaveStatement, occasion: Occasion) -> None:
+    def _require_ours(self, statement: EnclaveStatement, request: StatementRequest) -> None:
         deployment, identity = self._contracts.deployment, statement.identity
         model = self._contracts.registry.model(identity.model_id)
         if identity.layers.end > model.layer_count:
@@ -188,20 +188,20 @@ class Hosting:
             )
         check_statement(
             statement,
-            occasion,
+            request,
             chain_id=deployment.chain_id,
             registry=deployment.registry,
             host=self.address,
             slice_digest=model.slice_digest(identity.layers, identity.is_entry),
         )
 
-    def _proven(
-        self, statement: EnclaveStatement, occasion: Occasion, head: Block
-    ) -> ProvenEnclave:
+    def _verified(
+        self, statement: EnclaveStatement, request: StatementRequest, head: Block
+    ) -> VerifiedEnclave:
         quote = Quote.parse(statement.quote)
         leaf, _, root = Quote.parse(statement.quote).pck_chain_der()
         expected = report_data(
-            statement.identity.identity_digest(), occasion.block_number, occasion.block_hash
+            statement.identity.identity_digest(), request.block_number, request.block_hash
         )
         if quote.report.report_data != expected:
             raise StatementRefused("its quote vouches for another identity or block")
@@ -217,21 +217,21 @@ class Hosting:
             )
         status = ""
         if self._quotes is not None:
-            status = self._quotes.judge(statement.quote, root, head.timestamp).tcb_status
+            status = self._quotes.check_quote(statement.quote, root, head.timestamp).tcb_status
         pck_id, store = certificate_id(leaf), self._contracts.certificates
         pck = store.facts(pck_id) if store.has_leaf(pck_id) else None
-        return ProvenEnclave(statement, occasion, quote, pck_id, pck, status)
+        return VerifiedEnclave(statement, request, quote, pck_id, pck, status)
 
     # ------------------------------------------------------------ sending
 
-    def _argument(self, proven: ProvenEnclave) -> bytes:
-        return self._contracts.registry.verifier.argument(proven.quote)
+    def _argument(self, enclave: VerifiedEnclave) -> bytes:
+        return self._contracts.registry.verifier.argument(enclave.quote)
 
-    def _add_certificates(self, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
+    def _add_certificates(self, enclave: VerifiedEnclave) -> list[tuple[str, Sent]]:
         store = self._contracts.certificates
-        if store.has_leaf(proven.pck_id):
+        if store.has_leaf(enclave.pck_id):
             return []
-        leaf, authority, _ = Quote.parse(proven.statement.quote).pck_chain_der()
+        leaf, authority, _ = Quote.parse(enclave.statement.quote).pck_chain_der()
         authority_id = certificate_id(authority)
         self._notify("Adding the platform's certificates, once for all quotes of this machine…")
         sent = []
@@ -240,22 +240,24 @@ class Hosting:
         sent.append(("addPckCertificate", self._sender.send(store.add_leaf(leaf, authority_id))))
         return sent
 
-    def _send_judged(self, name: str, call: Call, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
+    def _send_judged(
+        self, name: str, call: Call, enclave: VerifiedEnclave
+    ) -> list[tuple[str, Sent]]:
         """Where newer collateral could turn the verdict, that is brought, and the call repeated."""
         try:
             return [(name, self._sender.send(call))]
         except PlatformRefused:
-            brought = self._bring_collateral(proven)
+            brought = self._bring_collateral(enclave)
             if not brought:
                 raise
         return [*brought, (name, self._sender.send(call))]
 
-    def _bring_collateral(self, proven: ProvenEnclave) -> list[tuple[str, Sent]]:
+    def _bring_collateral(self, enclave: VerifiedEnclave) -> list[tuple[str, Sent]]:
         # An adapter judges by somebody else's collateral, which is not ours to bring.
         if self._collateral is None or self._contracts.registry.verifier.is_adapter:
             return []
         self._notify("Bringing the chain fresh collateral for this kind of platform…")
-        kind = self._contracts.certificates.platform_kind(proven.pck_id)
+        kind = self._contracts.certificates.platform_kind(enclave.pck_id)
         minimum = highest_minimum(self._contracts.registry)
         items = self._collateral.run({kind}, minimum)
         return [(item.what, item.sent) for item in items if item.sent is not None]

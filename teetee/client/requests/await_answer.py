@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an open request to its end: follows the stream, watches the escrow, opens the answer, takes
-the money back.
+"""Waits for an open request to end: follows the stream, polls the escrow, decrypts the answer, or
+claims the refund.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from teetee.protocol.answer import Answer
 from teetee.protocol.envelope import open_answer
 from teetee.protocol.identifiers import RequestId
 
-# The stream's last pieces come with the settlement, or not at all.
+# The stream's last text arrives with the settlement, or not at all.
 STREAM_GRACE_SECONDS = 1.0
 CLOCK_TOLERANCE_SECONDS = 5
-# How long a node may stay away before the caller gets to decide; nothing is lost by that.
+# How long reads are retried before the caller gets the error; the request can be resumed.
 PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 3.0
 
@@ -34,14 +34,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answered:
-    """A request that was settled, and its answer, decrypted from the chain."""
+    """A settled request and its answer, decrypted from the chain."""
 
     request_id: int
     answer: Answer
     settled: Settled
     request: Request
     streamed: str = field(repr=False)
-    """What the stream brought; it counts for nothing."""
+    """The text of the live stream; informative only."""
     stream_complete: bool
 
     @property
@@ -52,8 +52,8 @@ class Answered:
 
     @property
     def stream_agrees(self) -> bool | None:
-        """Whether the stream brought the chain's answer, as far as it came; None: it brought
-        nothing.
+        """Whether the streamed text is the chain's answer, or a beginning of it if the stream
+        ended early; None: nothing was streamed.
         """
         if not self.streamed and not self.stream_complete:
             return None
@@ -63,134 +63,138 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class GivenBack:
-    """A request that ended without an answer; everything came back."""
+class Unanswered:
+    """A request that ended without an answer; the whole deposit is refunded."""
 
     request_id: int
     request: Request
     ended: Declined | Refunded
 
 
-Outcome = Answered | GivenBack
+Outcome = Answered | Unanswered
 
 
 @dataclass(frozen=True)
-class Listener:
-    """Who is told what while waiting. `on_text` may be None: then nothing is streamed."""
+class AnswerCallbacks:
+    """Called while the request is open. `on_text` None: no stream is opened."""
 
     on_text: Callable[[str], None] | None
     on_warning: Callable[[str], None]
 
 
-class Waiter:
-    """Waits for requests of one escrow."""
+def await_answer(
+    opened: OpenRequest,
+    contracts: Contracts,
+    sender: Sender,
+    callbacks: AnswerCallbacks,
+    *,
+    poll_seconds: float,
+) -> Outcome:
+    """Wait until the request has ended; after its deadline, call for the refund.
 
-    def __init__(
-        self,
-        contracts: Contracts,
-        sender: Sender,
-        *,
-        poll_seconds: float,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._contracts = contracts
-        self._sender = sender
-        self._poll_seconds = poll_seconds
-        self._sleep = sleep
-        self._clock = clock
+    Raises `AnswerUndecryptable`, `AnswerInvalid`. Retries for `PATIENCE_SECONDS` while the node
+    does not answer, then raises its error; the request can be resumed.
+    """
+    wait = _Wait(contracts, sender, callbacks, poll_seconds)
+    request = contracts.escrow.request_of(opened.request_id)
+    live = wait.follow_stream(opened, request)
+    is_settled = False
+    try:
+        request = wait.until_ended(request)
+        is_settled = request.status is RequestStatus.SETTLED
+    finally:
+        streamed = live.stop(STREAM_GRACE_SECONDS if is_settled else 0) if live else ""
+    ended = wait.read_ending(request)
+    if not isinstance(ended, Settled):
+        return Unanswered(int(opened.request_id), request, ended)
+    answer = open_answer(ended.answer, opened.secret, opened.context, opened.request_id)
+    is_complete = live is not None and live.complete
+    return Answered(int(opened.request_id), answer, ended, request, streamed, is_complete)
 
-    def wait(self, opened: OpenRequest, listener: Listener) -> Outcome:
-        """Until the request has ended one way or the other; after the deadline, by a refund.
 
-        Raises `AnswerUndecryptable`, `AnswerInvalid`; a node that does not answer is asked again.
-        """
-        request = self._contracts.escrow.request_of(opened.request_id)
-        live = self._listen(opened, request, listener)
-        settled = False
-        try:
-            request = self._until_ended(request, listener)
-            settled = request.status is RequestStatus.SETTLED
-        finally:
-            streamed = live.stop(STREAM_GRACE_SECONDS if settled else 0) if live else ""
-        ended = self._patiently(lambda: self._ended(request), listener)
-        if not isinstance(ended, Settled):
-            return GivenBack(int(opened.request_id), request, ended)
-        answer = open_answer(ended.answer, opened.secret, opened.context, opened.request_id)
-        complete = live is not None and live.complete
-        return Answered(int(opened.request_id), answer, ended, request, streamed, complete)
+@dataclass(frozen=True)
+class _Wait:
+    """What the steps of one `await_answer` share."""
 
-    def _listen(
-        self, opened: OpenRequest, request: Request, listener: Listener
-    ) -> LiveAnswer | None:
-        if listener.on_text is None or request.status is not RequestStatus.OPEN:
+    contracts: Contracts
+    sender: Sender
+    callbacks: AnswerCallbacks
+    poll_seconds: float
+
+    def follow_stream(self, opened: OpenRequest, request: Request) -> LiveAnswer | None:
+        on_text = self.callbacks.on_text
+        if on_text is None or request.status is not RequestStatus.OPEN:
             return None
         try:
-            entries = self._entries(request)
+            entries = self._stream_entries(request)
         except TeeTeeError as error:
-            listener.on_warning(f"No live stream: {error}")
+            self.callbacks.on_warning(f"No live stream: {error}")
             return None
         live = LiveAnswer(
             entries,
             request_id=opened.request_id,
             proof=opened.secret.stream_proof(opened.context, opened.request_id),
-            on_text=listener.on_text,
-            on_warning=listener.on_warning,
+            on_text=on_text,
+            on_warning=self.callbacks.on_warning,
         )
         live.start()
         return live
 
-    def _entries(self, request: Request) -> list[StreamEntry]:
-        # Chain time and this machine's may differ: what counts is how long from now it is.
-        ahead = self._clock() - self._contracts.connection.head().timestamp
-        shards = [self._contracts.registry.shard(shard_id) for shard_id in request.recipients]
+    def until_ended(self, request: Request) -> Request:
+        """Poll until the request is no longer open; return it as it is then."""
+        request_id = request.request_id
+        while request.status is RequestStatus.OPEN:
+            if not (self._is_late(request) and self._try_refund(request)):
+                time.sleep(self.poll_seconds)
+            request = self._retry(lambda: self._read(request_id))
+        return request
+
+    def read_ending(self, request: Request) -> Ended:
+        return self._retry(lambda: self._ending_of(request))
+
+    def _stream_entries(self, request: Request) -> list[StreamEntry]:
+        # The chain's clock and this machine's may differ.
+        offset = time.time() - self.contracts.connection.head().timestamp
+        shards = [self.contracts.registry.shard(shard_id) for shard_id in request.recipients]
         return [
-            StreamEntry(shard.endpoint, shard.keyset.tls, request.takeover_at(index) + ahead)
+            StreamEntry(shard.endpoint, shard.keyset.tls, request.takeover_at(index) + offset)
             for index, shard in enumerate(shards)
         ]
 
-    def _until_ended(self, request: Request, listener: Listener) -> Request:
-        request_id = request.request_id
-        while request.status is RequestStatus.OPEN:
-            if not (self._is_late(request) and self._refunded(request, listener)):
-                self._sleep(self._poll_seconds)
-            request = self._patiently(lambda: self._read(request_id), listener)
-        return request
-
     def _is_late(self, request: Request) -> bool:
-        # A chain without blocks, as a test chain is between transactions, has an old head.
-        if self._clock() > request.deadline + CLOCK_TOLERANCE_SECONDS:
+        # An idle chain, as a test chain is between transactions, has an old head.
+        if time.time() > request.deadline + CLOCK_TOLERANCE_SECONDS:
             return True
-        return self._contracts.connection.head().timestamp > request.deadline
+        return self.contracts.connection.head().timestamp > request.deadline
 
-    def _refunded(self, request: Request, listener: Listener) -> bool:
-        """Calls for the refund; false: it is too early, by the chain's clock."""
-        listener.on_warning("The deadline has passed without an answer: taking the deposit back.")
+    def _try_refund(self, request: Request) -> bool:
+        """Call for the refund; False: too early by the chain's clock."""
+        self.callbacks.on_warning("The deadline has passed without an answer: claiming the refund.")
         try:
-            self._sender.send(self._contracts.escrow.refund(request.request_id))
+            self.sender.send(self.contracts.escrow.refund(request.request_id))
         except RefundTooEarly:
             return False
         except RequestNotOpen:
-            pass  # somebody else was faster; how it ended is read next
+            pass  # another transaction was first; the next read shows how the request ended
         return True
 
     def _read(self, request_id: RequestId) -> Request:
-        return self._contracts.escrow.request_of(request_id)
+        return self.contracts.escrow.request_of(request_id)
 
-    def _ended(self, request: Request) -> Ended:
-        ended = self._contracts.history.ended(request)
+    def _ending_of(self, request: Request) -> Ended:
+        ended = self.contracts.history.ended(request)
         if ended is None:
             raise LogMissing(f"end of request {request.request_id}", 0)
         return ended
 
-    def _patiently(self, read: Callable[[], T], listener: Listener) -> T:
-        """Reads again while the node does not answer, for some time."""
-        begun = self._clock()
+    def _retry(self, read: Callable[[], T]) -> T:
+        """Repeat a read while the node does not answer, for up to `PATIENCE_SECONDS`."""
+        started = time.time()
         while True:
             try:
                 return read()
             except Retryable as error:
-                if self._clock() - begun > PATIENCE_SECONDS:
+                if time.time() - started > PATIENCE_SECONDS:
                     raise
-                listener.on_warning(str(error))
-                self._sleep(RETRY_SECONDS)
+                self.callbacks.on_warning(str(error))
+                time.sleep(RETRY_SECONDS)

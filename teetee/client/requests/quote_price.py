@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a question to an offer: which model, which entries, how much, until when. Reads the chain,
-sends nothing.
+"""Turns a request spec into an offer: model, recipients, price, deadline. Reads the chain, sends
+nothing.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from teetee.chain.connection import Block
@@ -16,153 +16,107 @@ from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount
 from teetee.client.contracts import Contracts
-from teetee.client.errors import (
-    AllowanceTooSmall,
-    InsufficientTokens,
-    ModelNotChosen,
-    ModelUnknown,
-    NoModel,
-)
-from teetee.client.requests import request_spec as questions
-from teetee.client.requests.recipients import choose_recipients, shards_on_paths, spread_entries
-from teetee.client.requests.request_spec import Caps, Question
+from teetee.client.errors import AllowanceTooSmall, InsufficientTokens
+from teetee.client.requests.recipients import choose_recipients, spread_recipients
+from teetee.client.requests.request_spec import RequestSpec, RequestTerms, terms_of
+from teetee.client.serving_paths import shards_on_paths
+from teetee.client.shard_listing import find_model
 from teetee.client.verification.shard_check import ShardCheck
 from teetee.errors import NoEntryShard
-from teetee.protocol.identifiers import ModelId, ShardId
-from teetee.protocol.prompt import Prompt
+from teetee.protocol.identifiers import ShardId
 
 Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Offer:
-    """All that is decided before a prompt is sealed. Amounts in wei."""
+    """Everything that is decided before the prompt is sealed. Amounts in wei."""
 
-    question: Question = field(repr=False)
-    prompt: Prompt = field(repr=False)
+    spec: RequestSpec = field(repr=False)
+    terms: RequestTerms
     model: Model
     recipients: tuple[Shard, ...]
     tcb_statuses: dict[int, str]
-    """By shard id, of every shard on a path; empty where no quote was judged."""
-    caps: Caps
-    deposit: int
+    """By shard id, of every shard on a path; empty where no quote was checked."""
     credit: int
-    """What of the requester's credit with the escrow can pay; it pays first."""
+    """The part of the requester's credit that can pay; it pays first."""
     at: Block
     """The block of all reads."""
     deadline: int
     """Unix seconds of chain time."""
 
 
-def find_model(contracts: Contracts, wanted: str | None, at: Block) -> Model:
-    """By number or name; None: the only one. Raises `NoModel`, `ModelNotChosen`, `ModelUnknown`."""
-    count = contracts.registry.model_count(at)
-    if count == 0:
-        raise NoModel
-    if wanted is None and count > 1:
-        raise ModelNotChosen(count)
-    if wanted is None or (wanted.isascii() and wanted.isdecimal()):
-        return contracts.registry.model(ModelId(int(wanted or 1)), at)
-    for number in range(1, count + 1):
-        model = contracts.registry.model(ModelId(number), at)
-        if model.name == wanted:
-            return model
-    raise ModelUnknown(wanted)
+def quote_price(
+    spec: RequestSpec,
+    contracts: Contracts,
+    requester: str,
+    shard_check: ShardCheck,
+    *,
+    on_warning: Notify,
+    random_source: random.Random,
+) -> Offer:
+    """Choose and check the shards, price the request, and check that `requester` can pay.
 
-
-class Offers:
-    """Makes offers for one wallet."""
-
-    def __init__(
-        self,
-        contracts: Contracts,
-        check: ShardCheck,
-        requester: str,
-        chance: random.Random,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._contracts = contracts
-        self._check = check
-        self._requester = requester
-        self._chance = chance
-        self._clock = clock
-
-    def make(self, question: Question, notify: Notify) -> Offer:
-        """Raises what is said at the parts below, `ShardRefused`, `ShardUncheckable`, and the
-        chain's errors.
-        """
-        prompt = question.to_prompt()
-        at = self._contracts.connection.head()
-        model = find_model(self._contracts, question.model, at)
-        caps = questions.choose_caps(question, prompt, model.context_length)
-        if not caps.certain:
-            notify("The prompt may be longer than what is paid for; if it is, the entry declines.")
-        terms = self._contracts.escrow.terms()
-        window = questions.choose_window(question, terms.min_window, terms.max_window)
-        deposit = questions.choose_deposit(question, caps, model.input_price, model.output_price)
-        credit = self._require_means(question, caps, deposit, at)
-        deadline = self._now(at) + window
-        recipients, statuses = self._recipients(question, model, at, deadline)
-        return Offer(
-            question=question,
-            prompt=prompt,
-            model=model,
-            recipients=recipients,
-            tcb_statuses=statuses,
-            caps=caps,
-            deposit=deposit,
-            credit=credit,
-            at=at,
-            deadline=deadline,
+    Raises what `terms_of` raises, `ModelUnknown` and its like, `AllowanceTooSmall`,
+    `InsufficientTokens`, `NoEntryShard`, `PathIncomplete`, `SpreadUnmet`, `TooFewEntries`,
+    `ShardRefused`, `ShardUncheckable`, and the chain's errors.
+    """
+    at = contracts.connection.head()
+    model = find_model(contracts, spec.model, at)
+    terms = terms_of(spec, model, contracts.escrow.terms())
+    if not terms.caps.certain:
+        on_warning(
+            "The prompt may have more tokens than are paid for; if it does, the entry declines."
         )
+    credit = _require_funds(spec, terms, contracts, requester, at)
+    deadline = _chain_time(contracts, at) + terms.window_seconds
+    on_paths = _serving_shards(contracts, model, at)
+    statuses = {
+        int(shard.shard_id): shard_check.require_fit(shard, model, at) for shard in on_paths
+    }
+    spread = contracts.registry.policy(model.model_id, at).spread
+    recipients = choose_recipients(
+        spread_recipients(on_paths, model.layer_count, spread),
+        spec.recipients,
+        deadline=deadline,
+        random_source=random_source,
+    )
+    return Offer(spec, terms, model, recipients, statuses, credit, at, deadline)
 
-    def _now(self, at: Block) -> int:
-        """Chain time; a local chain may stand still, and its next block is of this machine's."""
-        if self._contracts.deployment.network != LOCAL_NETWORK:
-            return at.timestamp
-        return max(at.timestamp, int(self._clock()))
 
-    def _recipients(
-        self, question: Question, model: Model, at: Block, deadline: int
-    ) -> tuple[tuple[Shard, ...], dict[int, str]]:
-        active = self._contracts.registry.active_shards(model.model_id, at)
-        if not active:
-            raise NoEntryShard(model.model_id)
-        on_paths = shards_on_paths(active, model.layer_count)
-        statuses = {
-            int(shard.shard_id): self._check.require_fit(shard, model, at) for shard in on_paths
-        }
-        recipients = choose_recipients(
-            self._payable(on_paths, model, at),
-            question.recipients,
-            lasting_until=deadline,
-            chance=self._chance,
+def _chain_time(contracts: Contracts, at: Block) -> int:
+    """Now, by the chain. A local chain may be idle; its next block has this machine's time."""
+    if contracts.deployment.network != LOCAL_NETWORK:
+        return at.timestamp
+    return max(at.timestamp, int(time.time()))
+
+
+def _serving_shards(contracts: Contracts, model: Model, at: Block) -> tuple[Shard, ...]:
+    active = contracts.registry.active_shards(model.model_id, at)
+    if not active:
+        raise NoEntryShard(model.model_id)
+    return shards_on_paths(active, model.layer_count)
+
+
+def _require_funds(
+    spec: RequestSpec, terms: RequestTerms, contracts: Contracts, requester: str, at: Block
+) -> int:
+    """Return the credit that can pay. Raises `AllowanceTooSmall`, `InsufficientTokens`."""
+    if spec.allowance_shard is not None:
+        shard_id = ShardId(spec.allowance_shard)
+        available = contracts.escrow.allowance_of(requester, shard_id, at).left
+        needed = terms.caps.input_tokens + terms.caps.output_tokens
+        if needed > available:
+            raise AllowanceTooSmall(shard_id, needed, available)
+        return 0
+    # The escrow never empties a credit: one wei stays.
+    credit = max(0, contracts.escrow.account_of(requester, at).credit - 1)
+    balance = contracts.token.balance_of(requester, at)
+    if balance + credit < terms.deposit:
+        raise InsufficientTokens(
+            requester,
+            format_amount(terms.deposit),
+            format_amount(balance + credit),
+            faucet=contracts.token.faucet_amount() > 0,
         )
-        return recipients, statuses
-
-    def _payable(self, on_paths: Sequence[Shard], model: Model, at: Block) -> Sequence[Shard]:
-        """Without entries whose every path lies in too few hands. Raises `SpreadUnmet`."""
-        spread = self._contracts.registry.policy(model.model_id, at).spread
-        return spread_entries(on_paths, model.layer_count, spread)
-
-    def _require_means(self, question: Question, caps: Caps, deposit: int, at: Block) -> int:
-        """The credit. Raises `AllowanceTooSmall`, `InsufficientTokens`."""
-        contracts, address = self._contracts, self._requester
-        if question.allowance_shard is not None:
-            shard_id = ShardId(question.allowance_shard)
-            left = contracts.escrow.allowance_of(address, shard_id, at).left
-            needed = caps.input_tokens + caps.output_tokens
-            if needed > left:
-                raise AllowanceTooSmall(shard_id, needed, left)
-            return 0
-        # The escrow never empties a credit: one wei stays.
-        credit = max(0, contracts.escrow.account_of(address, at).credit - 1)
-        balance = contracts.token.balance_of(address, at)
-        if balance + credit < deposit:
-            raise InsufficientTokens(
-                address,
-                format_amount(deposit),
-                format_amount(balance + credit),
-                faucet=contracts.token.faucet_amount() > 0,
-            )
-        return credit
+    return credit

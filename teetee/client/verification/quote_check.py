@@ -123,9 +123,9 @@ class QuoteCheck:
         if hashlib.sha256(chain.root).digest() != self._root_fingerprint:
             raise CertificateMissing("pinned root", pck_id)
         quote = rebuild(core, chain.leaf, chain.authority, chain.root)
-        return self.judge(quote, chain.root, at)
+        return self.check_quote(quote, chain.root, at)
 
-    def judge(self, quote: bytes, root: bytes, at: int) -> AcceptedQuote:
+    def check_quote(self, quote: bytes, root: bytes, at: int) -> AcceptedQuote:
         """The same for a whole quote and a root which the caller has checked."""
         collateral = self._source.collateral(quote)
         # Collateral can be no older than its own signature: what is known later counts for an

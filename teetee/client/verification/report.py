@@ -35,7 +35,7 @@ class PathStage:
 
 
 @dataclass(frozen=True)
-class AuditReport:
+class VerificationReport:
     """Every check, and the money, in wei."""
 
     request_id: int

@@ -10,10 +10,9 @@ from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.contracts import Contracts
 from teetee.client.errors import ShardRefused, ShardUncheckable
-from teetee.client.verification.attestations import Attestations
+from teetee.client.verification.attestation_lookup import AttestationLookup
 from teetee.client.verification.checklist import Checklist
-from teetee.client.verification.collect import model_evidence
-from teetee.client.verification.enrolments import (
+from teetee.client.verification.enrolment_checks import (
     QuoteChecker,
     check_chain_verdict,
     check_identity,
@@ -21,6 +20,7 @@ from teetee.client.verification.enrolments import (
     check_time,
     check_weights,
 )
+from teetee.client.verification.evidence_reader import model_evidence
 
 
 class ShardCheck:
@@ -31,14 +31,14 @@ class ShardCheck:
     def __init__(self, contracts: Contracts, quotes: QuoteChecker | None) -> None:
         self._contracts = contracts
         self._quotes = quotes
-        self._attestations = Attestations(contracts)
+        self._attestations = AttestationLookup(contracts)
 
     def require_fit(self, shard: Shard, model: Model, at: Block) -> str:
         """Returns the TCB status, empty if no quote was judged.
 
         Raises `ShardRefused`, `ShardUncheckable`, and the chain's errors.
         """
-        enrolment = self._attestations.of(shard.shard_id, shard.quote_hash, at.number)
+        enrolment = self._attestations.find_enrolment(shard.shard_id, shard.quote_hash, at.number)
         deployment = self._contracts.deployment
         checks = Checklist()
         check_identity(checks, deployment.chain_id, deployment.registry, enrolment)

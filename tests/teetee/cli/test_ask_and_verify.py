@@ -27,9 +27,8 @@ from eth_account.signers.local import LocalAccount
 
 from teetee.chain.types.requests import DeclineReason, Opened
 from teetee.client.client import Client
-from teetee.client.requests.await_answer import Waiter
 from teetee.client.requests.pending_requests import PendingRequests
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import RequestId
 from tests.teetee.chain.local_chain import TEE, free_port
 from tests.teetee.cli.terminal import at_lab, teetee
@@ -193,22 +192,24 @@ def opened_by_hand(lab: Lab, folder: Path, requester: LocalAccount) -> None:
         lab.contracts(),
         requester,
         quotes=lab.quote_check(),
-        audit_quotes=lab.quote_check(),
+        verification_quotes=lab.quote_check(),
         pending=PendingRequests(folder / "teetee"),
         poll_seconds=0.05,
     )
-    client.open(client.prepare(Question(CANARY, max_tokens=20, deadline_seconds=600)))
+    client.open_request(
+        client.quote_price(RequestSpec(CANARY, max_tokens=20, deadline_seconds=600))
+    )
 
 
 def test_ask__interrupted__says_how_to_go_on_and_keeps_the_secret(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with monkeypatch.context() as patch:
-        patch.setattr(Waiter, "wait", interrupted)
+        patch.setattr(Client, "await_answer", interrupted)
         said = teetee("ask", CANARY, "--json", *QUICK, env=env)
     request = lab.world.escrow.request_count()
     assert said.status == 130

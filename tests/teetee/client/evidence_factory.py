@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from teetee.client.verification.endings import Place
-from teetee.client.verification.enrolments import identity_of
+from teetee.client.verification.enrolment_checks import identity_of
 from teetee.client.verification.evidence import (
     EnrolmentEvidence,
     ModelEvidence,
@@ -20,8 +19,9 @@ from teetee.client.verification.evidence import (
     ShareEvidence,
     StageEvidence,
 )
-from teetee.client.verification.money import expected_split
-from teetee.client.verification.receipts import rebuild_receipts
+from teetee.client.verification.money_checks import expected_split
+from teetee.client.verification.outcome_checks import SettlementContext
+from teetee.client.verification.receipt_checks import rebuild_receipts
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.keyset import report_data
 from teetee.protocol.layers import LayerRange
@@ -32,7 +32,7 @@ from teetee.quotes.claims import PckFacts, quote_hash
 from teetee.quotes.errors import QuoteRefused
 from teetee.quotes.tcb_status import TcbStatus
 
-PLACE = Place(
+CONTEXT = SettlementContext(
     chain_id=84532,
     escrow="0x" + "11" * 20,
     registry="0x" + "22" * 20,
@@ -84,7 +84,7 @@ class FakeQuotes:
 
 @dataclass(frozen=True)
 class Evidence:
-    place: Place
+    context: SettlementContext
     request: RequestEvidence
     model: ModelEvidence
     settlement: SettlementEvidence
@@ -116,7 +116,7 @@ def make_evidence(stages: int = 3, layers_per_stage: int = 4) -> Evidence:
         }
     )
     settlement = make_settlement(request, model, enrolments)
-    return Evidence(PLACE, request, model, settlement, enrolments, quotes)
+    return Evidence(CONTEXT, request, model, settlement, enrolments, quotes)
 
 
 def make_request() -> RequestEvidence:
@@ -186,7 +186,7 @@ def make_enrolment(
         evaluation_number=17,
         collateral_until=OPENED_AT + 50_000,
     )
-    digest = identity_of(PLACE.chain_id, PLACE.registry, bare).identity_digest()
+    digest = identity_of(CONTEXT.chain_id, CONTEXT.registry, bare).identity_digest()
     return replace(bare, identity_digest=digest)
 
 
@@ -227,7 +227,7 @@ def sign(
     domain: ReceiptDomain | None = None,
 ) -> SettlementEvidence:
     """The same, with every signature made anew over what it says now."""
-    domain = domain or ReceiptDomain(PLACE.chain_id, PLACE.escrow)
+    domain = domain or ReceiptDomain(CONTEXT.chain_id, CONTEXT.escrow)
     receipts = [each.receipt for each in rebuild_receipts(request, settlement, enrolments)]
     signed = [receipt.sign(signer_of(receipt.shard_id), domain) for receipt in receipts]
     last_receipt = receipts[-1].struct_hash()
@@ -256,7 +256,7 @@ def pay(
 ) -> SettlementEvidence:
     """The same, with the amounts that the rules give."""
     path = list(enrolments.values())
-    money = expected_split(request, settlement, model, path, PLACE.fee_bps)
+    money = expected_split(request, settlement, model, path, CONTEXT.fee_bps)
     shares = tuple(
         ShareEvidence(stage.shard_id, stage.host, amount, stage.quote_hash)
         for stage, amount in zip(path, money.hosts, strict=True)

@@ -120,7 +120,7 @@ class Lab:
         return f"http://127.0.0.1:{self.pccs.port}"
 
     def contracts(self) -> Contracts:
-        return Contracts.open(self.chain.deployment, [self.chain.url])
+        return Contracts.connect(self.chain.deployment, [self.chain.url])
 
     def quote_check(self) -> QuoteCheck:
         return QuoteCheck(
@@ -341,8 +341,8 @@ def enrol(lab: Lab, enclave: LabEnclave) -> None:
         collateral=lab.synchronization(enclave.host),
     )
     listening_at = Endpoint.parse(enclave.endpoint)
-    proven = hosting.prove(listening_at, enclave.endpoint, str(enclave.host.address))
-    enclave.shard_id = hosting.enrol(proven).shard_id
+    verified = hosting.verify_enclave(listening_at, enclave.endpoint, str(enclave.host.address))
+    enclave.shard_id = hosting.enrol(verified).shard_id
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from teetee.client.amounts import format_amount, parse_amount
 from teetee.client.errors import MalformedAmount
-from teetee.client.settlement_split import split
+from teetee.client.settlement_split import split_deposit
 
 
 @given(st.integers(0, (1 << 96) - 1))
@@ -44,8 +44,8 @@ def test_format_amount__one_wei__loses_nothing() -> None:
     assert format_amount(0) == "0 TEE"
 
 
-def test_split__uneven_pool__gives_the_dust_to_the_fee() -> None:
-    money = split(deposit=2000, cost=1000, fee_bps=250, royalty_bps=100, weights=[5, 4, 4])
+def test_split_deposit__uneven_pool__gives_the_dust_to_the_fee() -> None:
+    money = split_deposit(deposit=2000, cost=1000, fee_bps=250, royalty_bps=100, weights=[5, 4, 4])
     # fee 25, royalty 10, pool 965: 965 × 5/13 = 371.1…, × 4/13 = 296.9… twice
     assert money.hosts == (371, 296, 296)
     assert (money.fee, money.royalty, money.refund) == (25 + 2, 10, 1000)
@@ -59,10 +59,10 @@ def test_split__uneven_pool__gives_the_dust_to_the_fee() -> None:
     royalty_bps=st.integers(0, 2000),
     weights=st.lists(st.integers(1, 65_535), min_size=1, max_size=20),
 )
-def test_split__any__sums_up_to_the_deposit(
+def test_split_deposit__any__sums_up_to_the_deposit(
     cost: int, unused: int, fee_bps: int, royalty_bps: int, weights: list[int]
 ) -> None:
-    money = split(
+    money = split_deposit(
         deposit=cost + unused,
         cost=cost,
         fee_bps=fee_bps,

@@ -37,10 +37,10 @@ from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.verifiers import Verifier
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.client import Client
-from teetee.client.hosting.hosting import Hosting, ProvenEnclave
+from teetee.client.hosting.hosting import Hosting, VerifiedEnclave
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.pending_requests import PendingRequests
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.collateral.rechecks import Recheck, recheck_shard
 from teetee.protocol.endpoint import Endpoint
 from teetee.quotes.quote import Quote, rebuild
@@ -97,18 +97,18 @@ class AutomatasLab(Lab):
             collateral=self.synchronization(enclave.host),
         )
 
-    def proven(self, enclave: LabEnclave) -> ProvenEnclave:
+    def verified(self, enclave: LabEnclave) -> VerifiedEnclave:
         listening_at = Endpoint.parse(enclave.endpoint)
-        return self.hosting(enclave).prove(
+        return self.hosting(enclave).verify_enclave(
             listening_at, enclave.endpoint, str(enclave.host.address)
         )
 
     def enrolled(self, first: int, end: int, *, is_entry: bool = False) -> tuple[LabEnclave, Quote]:
         enclave = self.enclave(first, end, is_entry=is_entry)
-        proven = self.proven(enclave)
-        self.chain.automata_judges(proven.quote, UP_TO_DATE)
-        enclave.shard_id = self.hosting(enclave).enrol(proven).shard_id
-        return enclave, proven.quote
+        verified = self.verified(enclave)
+        self.chain.automata_judges(verified.quote, UP_TO_DATE)
+        enclave.shard_id = self.hosting(enclave).enrol(verified).shard_id
+        return enclave, verified.quote
 
     def recheck(self, enclave: LabEnclave) -> Recheck:
         registry = self.contracts().registry
@@ -185,19 +185,19 @@ def test_enrol__out_of_date_with_success__refused_by_the_default_policy(
     automatas: AutomatasLab,
 ) -> None:
     enclave = automatas.enclave(0, 2, is_entry=True)
-    proven = automatas.proven(enclave)
-    automatas.chain.automata_judges(proven.quote, OUT_OF_DATE)
+    verified = automatas.verified(enclave)
+    automatas.chain.automata_judges(verified.quote, OUT_OF_DATE)
     with refused_with("TcbStatusRefused") as refused:
-        automatas.hosting(enclave).enrol(proven)
+        automatas.hosting(enclave).enrol(verified)
     assert refused.value.arguments["status"] == TcbStatus.OUT_OF_DATE.value
 
 
 def test_enrol__refused_by_automata__says_why(automatas: AutomatasLab) -> None:
     enclave = automatas.enclave(0, 2, is_entry=True)
-    proven = automatas.proven(enclave)
-    automatas.chain.automata_says(proven.quote, success=False, output=b"X509VE")
+    verified = automatas.verified(enclave)
+    automatas.chain.automata_says(verified.quote, success=False, output=b"X509VE")
     with refused_with("AutomataRefused") as refused:
-        automatas.hosting(enclave).enrol(proven)
+        automatas.hosting(enclave).enrol(verified)
     assert "X509VE" in str(refused.value)
 
 
@@ -206,11 +206,11 @@ def test_renew__with_a_fresh_quote__sends_the_chain(automatas: AutomatasLab) -> 
     registry = automatas.contracts().registry
     assert enclave.shard_id is not None
     automatas.chain.rpc("evm_mine")
-    proven = automatas.proven(enclave)
-    automatas.chain.automata_judges(proven.quote, UP_TO_DATE)
-    automatas.hosting(enclave).renew(registry.shard(enclave.shard_id), proven)
+    verified = automatas.verified(enclave)
+    automatas.chain.automata_judges(verified.quote, UP_TO_DATE)
+    automatas.hosting(enclave).renew(registry.shard(enclave.shard_id), verified)
     renewed = automatas.contracts().registry.shard(enclave.shard_id)
-    assert registry.quote(renewed) == (proven.quote.core, proven.pck_id)
+    assert registry.quote(renewed) == (verified.quote.core, verified.pck_id)
 
 
 # ---------------------------------------------------------------- afterwards
@@ -227,12 +227,14 @@ def test_verify__a_question_answered_by_such_shards__all_checks_hold(
         automatas.contracts(),
         automatas.world.account("requester", tokens=10 * TEE),
         quotes=automatas.quote_check(),
-        audit_quotes=automatas.quote_check(),
+        verification_quotes=automatas.quote_check(),
         pending=PendingRequests(tmp_path),
         poll_seconds=0.05,
     )
     with AtWork(automatas, lambda opened: automatas.settle(opened, path)):
-        outcome = client.ask(Question("Who looks both ways?", max_tokens=20, deadline_seconds=60))
+        outcome = client.ask(
+            RequestSpec("Who looks both ways?", max_tokens=20, deadline_seconds=60)
+        )
     assert isinstance(outcome, Answered)
     report = client.verify(outcome.request_id)
     assert [check for check in report.checks if not check.ok] == []

@@ -23,9 +23,9 @@ from teetee.client.errors import EnclaveRefused, EnclaveUnreachable, StatementRe
 from teetee.client.hosting.enclave_statement import (
     PURPOSE,
     EnclaveStatement,
-    Occasion,
-    ask_enclave,
+    StatementRequest,
     check_statement,
+    fetch_statement,
 )
 from teetee.errors import MalformedFrame
 from teetee.protocol.endpoint import Endpoint
@@ -48,10 +48,10 @@ IDENTITY = EnclaveIdentity(
     slice_digest=word("slice"),
     keyset=KEYS.keyset,
 )
-OCCASION = Occasion(100, word("block"), "enclave.example:7443", address(8))
+STATEMENT_REQUEST = StatementRequest(100, word("block"), "enclave.example:7443", address(8))
 
 
-def signature(occasion: Occasion, signer: Any = KEYS.signer) -> Any:
+def signature(occasion: StatementRequest, signer: Any = KEYS.signer) -> Any:
     digest = enrolment_digest(
         chain_id=IDENTITY.chain_id,
         registry=IDENTITY.registry,
@@ -70,10 +70,10 @@ def check(statement: EnclaveStatement, **changes: Any) -> None:
         "host": address(7),
         "slice_digest": word("slice"),
     }
-    check_statement(statement, OCCASION, **(expected | changes))
+    check_statement(statement, STATEMENT_REQUEST, **(expected | changes))
 
 
-TRUE = EnclaveStatement(IDENTITY, b"quote", signature(OCCASION))
+TRUE = EnclaveStatement(IDENTITY, b"quote", signature(STATEMENT_REQUEST))
 
 
 def test_check_statement__true__passes() -> None:
@@ -100,10 +100,10 @@ def test_check_statement__about_something_else__says_both(
 @pytest.mark.parametrize(
     "signed",
     [
-        signature(OCCASION, Account.from_key(word("stranger"))),
-        signature(replace(OCCASION, endpoint="elsewhere.example:7443")),
-        signature(replace(OCCASION, payout=address(9))),
-        signature(replace(OCCASION, block_number=99)),
+        signature(STATEMENT_REQUEST, Account.from_key(word("stranger"))),
+        signature(replace(STATEMENT_REQUEST, endpoint="elsewhere.example:7443")),
+        signature(replace(STATEMENT_REQUEST, payout=address(9))),
+        signature(replace(STATEMENT_REQUEST, block_number=99)),
     ],
     ids=["stranger", "other endpoint", "other payout", "other block"],
 )
@@ -126,13 +126,13 @@ def reply(**changes: Any) -> dict[str, Any]:
         "kem": "0x" + KEYS.keyset.kem.hex(),
         "tls": "0x" + KEYS.keyset.tls.hex(),
         "quote": "0x" + b"quote".hex(),
-        "signature": "0x" + signature(OCCASION).to_bytes().hex(),
+        "signature": "0x" + signature(STATEMENT_REQUEST).to_bytes().hex(),
     } | changes
 
 
-def test_ask_enclave__true_reply__gives_the_statement() -> None:
+def test_fetch_statement__true_reply__gives_the_statement() -> None:
     with EntryServer(KEYS, PURPOSE, says(reply())) as server:
-        statement = ask_enclave(Endpoint.parse(server.endpoint), OCCASION)
+        statement = fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
     assert statement == TRUE
     assert server.heard == [
         {
@@ -161,13 +161,13 @@ def test_ask_enclave__true_reply__gives_the_statement() -> None:
         *("empty range", "no address", "short signature", "other TLS key"),
     ],
 )
-def test_ask_enclave__other_reply__raises_its_error(
+def test_fetch_statement__other_reply__raises_its_error(
     said: dict[str, Any], error: type[Exception]
 ) -> None:
     with EntryServer(KEYS, PURPOSE, says(said)) as server, pytest.raises(error):
-        ask_enclave(Endpoint.parse(server.endpoint), OCCASION)
+        fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
 
 
-def test_ask_enclave__closes_without_a_word__may_pass() -> None:
+def test_fetch_statement__closes_without_a_word__may_pass() -> None:
     with EntryServer(KEYS, PURPOSE, says()) as server, pytest.raises(EnclaveUnreachable):
-        ask_enclave(Endpoint.parse(server.endpoint), OCCASION)
+        fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)

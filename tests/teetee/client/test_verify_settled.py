@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`audit_settled`: every check fails for its own fault, and for no other.
+"""`verify_settled`: every check fails for its own fault, and for no other.
 
 given the evidence of a settled request
     when all of it is true
@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from teetee.client.verification.endings import audit_settled
-from teetee.client.verification.report import AuditReport
+from teetee.client.verification.outcome_checks import verify_settled
+from teetee.client.verification.report import VerificationReport
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import ReceiptDomain
 from tests.teetee.client.evidence_factory import (
+    CONTEXT,
     OPENED_AT,
-    PLACE,
     Evidence,
     Verdict,
     address,
@@ -36,9 +36,9 @@ from tests.teetee.client.evidence_factory import (
 Breaking = Callable[[Evidence], Evidence]
 
 
-def audit(evidence: Evidence) -> AuditReport:
-    return audit_settled(
-        evidence.place,
+def audit(evidence: Evidence) -> VerificationReport:
+    return verify_settled(
+        evidence.context,
         evidence.request,
         evidence.model,
         evidence.settlement,
@@ -47,12 +47,12 @@ def audit(evidence: Evidence) -> AuditReport:
     )
 
 
-def failed(report: AuditReport) -> set[str]:
+def failed(report: VerificationReport) -> set[str]:
     return {check.name for check in report.failures}
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3, 5], ids=lambda count: f"{count} stages")
-def test_audit_settled__all_true__verifies(stages: int) -> None:
+def test_verify_settled__all_true__verifies(stages: int) -> None:
     evidence = make_evidence(stages)
     report = audit(evidence)
     assert failed(report) == set()
@@ -144,11 +144,11 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         ALL_RECEIPTS,
     ),
     "receipts of another escrow": (
-        lambda e: signed_anew(e, ReceiptDomain(PLACE.chain_id, "0x" + "33" * 20)),
+        lambda e: signed_anew(e, ReceiptDomain(CONTEXT.chain_id, "0x" + "33" * 20)),
         OTHER_DOMAIN,
     ),
     "receipts of another chain": (
-        lambda e: signed_anew(e, ReceiptDomain(1, PLACE.escrow)),
+        lambda e: signed_anew(e, ReceiptDomain(1, CONTEXT.escrow)),
         OTHER_DOMAIN,
     ),
     "answer swapped in the calldata": (
@@ -313,7 +313,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
 
 
 @pytest.mark.parametrize(("breaking", "names"), ONE_THING_WRONG.values(), ids=ONE_THING_WRONG)
-def test_audit_settled__one_thing_wrong__fails_the_check_of_that_name(
+def test_verify_settled__one_thing_wrong__fails_the_check_of_that_name(
     breaking: Breaking, names: set[str]
 ) -> None:
     report = audit(breaking(make_evidence()))
@@ -321,20 +321,20 @@ def test_audit_settled__one_thing_wrong__fails_the_check_of_that_name(
     assert not report.verified
 
 
-def test_audit_settled__repeated_signer__fails_tiling() -> None:
+def test_verify_settled__repeated_signer__fails_tiling() -> None:
     evidence = make_evidence()
     same = with_enrolment(evidence, 12, signer=evidence.enrolments[11].signer)
     assert "tiling" in failed(audit(same))
 
 
-def test_audit_settled__no_stage_at_all__fails_and_reports() -> None:
+def test_verify_settled__no_stage_at_all__fails_and_reports() -> None:
     evidence = with_settlement(make_evidence(), stages=(), shares=())
     report = audit(evidence)
     assert "path" in failed(report)
     assert report.path == ()
 
 
-def test_audit_settled__quote_not_accepted__shows_no_tcb_status() -> None:
+def test_verify_settled__quote_not_accepted__shows_no_tcb_status() -> None:
     report = audit(without_verdict(make_evidence(), 11))
     assert [stage.tcb_status for stage in report.path] == ["UpToDate", "", "UpToDate"]
 

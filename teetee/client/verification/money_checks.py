@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from teetee.client.amounts import format_amount
-from teetee.client.settlement_split import Split, price_of, split
+from teetee.client.settlement_split import SettlementSplit, price_of, split_deposit
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.evidence import (
     EnrolmentEvidence,
@@ -22,7 +22,7 @@ def expected_split(
     model: ModelEvidence,
     path: Sequence[EnrolmentEvidence],
     fee_bps: int,
-) -> Split:
+) -> SettlementSplit:
     """What the rules give for this usage and this path."""
     weights = [
         len(stage.layers) + (model.entry_layer_equivalents if index == 0 else 0)
@@ -31,7 +31,7 @@ def expected_split(
     cost = price_of(
         settlement.input_tokens, settlement.output_tokens, request.input_price, request.output_price
     )
-    return split(
+    return split_deposit(
         deposit=request.deposit,
         cost=cost,
         fee_bps=fee_bps,
@@ -55,7 +55,7 @@ def check_split(
     checks: Checklist,
     settlement: SettlementEvidence,
     path: Sequence[EnrolmentEvidence],
-    expected: Split,
+    expected: SettlementSplit,
 ) -> None:
     """Every amount of the settlement's events, and that nothing was lost or made."""
     checks.equal("cost", settlement.cost, expected.cost, format_amount(expected.cost))

@@ -14,7 +14,7 @@ from teetee.protocol.identifiers import ShardId
 from teetee.protocol.layers import LayerRange
 
 
-class Attestations:
+class AttestationLookup:
     """Reads of one registry's history."""
 
     def __init__(self, contracts: Contracts) -> None:
@@ -23,7 +23,9 @@ class Attestations:
         self._certificates = contracts.certificates
         self._history = AttestationHistory(contracts.connection, contracts.deployment)
 
-    def of(self, shard_id: int, quote_hash: bytes, settled_in: int) -> EnrolmentEvidence:
+    def find_enrolment(
+        self, shard_id: int, quote_hash: bytes, settled_in: int
+    ) -> EnrolmentEvidence:
         """The attestation with that quote, of block `settled_in` or before it.
 
         Raises `AttestationMissing`, and the chain's errors.

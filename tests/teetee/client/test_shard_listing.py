@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from teetee.chain.connection import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
-from teetee.client.shard_listing import OpenSlot, Supply
+from teetee.client.shard_listing import ModelListing, OpenSlot
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.layers import LayerRange
 from tests.teetee.client.evidence_factory import address
-from tests.teetee.client.test_entries import make_shard, ranges
+from tests.teetee.client.test_recipients import make_shard, ranges
 
 MODEL = Model(
     model_id=ModelId(1),
@@ -40,8 +40,8 @@ MODEL = Model(
 )
 
 
-def supply(*shards: Shard) -> Supply:
-    return Supply(MODEL, shards, Block(1, bytes(32), 500))
+def supply(*shards: Shard) -> ModelListing:
+    return ModelListing(MODEL, shards, Block(1, bytes(32), 500))
 
 
 def slots(*shards: Shard) -> list[str]:

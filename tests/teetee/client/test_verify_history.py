@@ -18,7 +18,7 @@ from pathlib import Path
 from teetee.client.client import Client
 from teetee.client.hosting.hosting import Hosting
 from teetee.client.requests.pending_requests import PendingRequests
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
 from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, TEE
@@ -30,12 +30,12 @@ def settled_request(lab: Lab, folder: Path) -> tuple[Client, int]:
         lab.contracts(),
         lab.world.account("requester", tokens=TEE),
         quotes=lab.quote_check(),
-        audit_quotes=lab.quote_check(),
+        verification_quotes=lab.quote_check(),
         pending=PendingRequests(folder),
         poll_seconds=0.05,
     )
     with AtWork(lab, lambda opened: lab.settle(opened, lab.enclaves[:3])):
-        outcome = client.ask(Question("Why?", max_tokens=20, deadline_seconds=60))
+        outcome = client.ask(RequestSpec("Why?", max_tokens=20, deadline_seconds=60))
     return client, outcome.request_id
 
 
@@ -53,10 +53,10 @@ def renew(lab: Lab, enclave: LabEnclave) -> None:
         notify=lambda _: None,
     )
     shard = lab.world.registry.shard(shard_of(enclave))
-    proven = hosting.prove(
+    verified = hosting.verify_enclave(
         Endpoint.parse(enclave.endpoint), enclave.endpoint, str(enclave.host.address)
     )
-    hosting.renew(shard, proven)
+    hosting.renew(shard, verified)
 
 
 def test_verify__shard_renewed_since__judges_the_settled_quote(lab: Lab, tmp_path: Path) -> None:

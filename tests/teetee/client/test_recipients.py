@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.client.errors import TooFewEntries
-from teetee.client.requests.recipients import choose_recipients, shards_on_paths, spread_entries
-from teetee.client.shard_listing import uncovered
+from teetee.client.requests.recipients import choose_recipients, spread_recipients
+from teetee.client.serving_paths import shards_on_paths, uncovered_layers
 from teetee.errors import NoEntryShard, PathIncomplete, SpreadUnmet
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import Keyset
@@ -123,13 +123,13 @@ def test_shards_on_paths__any__agrees_with_the_entrys_own_choice(
         assert choose_path(on_paths, 8, ModelId(1)) == chosen
 
 
-def test_spread_entries__one_has_only_paths_in_too_few_hands__is_left_out() -> None:
+def test_spread_recipients__one_has_only_paths_in_too_few_hands__is_left_out() -> None:
     alone = make_shard(1, 0, 6, is_entry=True)
     on_paths = (alone, make_shard(2, 0, 3, is_entry=True), make_shard(3, 3, 6))
-    assert ids(spread_entries(on_paths, 6, Spread(hosts=1))) == [1, 2, 3]
-    assert ids(spread_entries(on_paths, 6, Spread(hosts=2))) == [2, 3]
+    assert ids(spread_recipients(on_paths, 6, Spread(hosts=1))) == [1, 2, 3]
+    assert ids(spread_recipients(on_paths, 6, Spread(hosts=2))) == [2, 3]
     with pytest.raises(SpreadUnmet) as refused:
-        spread_entries(on_paths, 6, Spread(hosts=2, platforms=2))
+        spread_recipients(on_paths, 6, Spread(hosts=2, platforms=2))
     assert (refused.value.hosts, refused.value.platforms) == (2, 2)
 
 
@@ -137,7 +137,7 @@ def test_choose_recipients__some_expire_soon__prefers_those_that_last() -> None:
     lasting = replace(make_shard(2, 0, 6, is_entry=True), attested_until=5000)
     shards = [make_shard(1, 0, 6, is_entry=True), lasting]
     for seed in range(10):
-        chosen = choose_recipients(shards, 2, lasting_until=2000, chance=random.Random(seed))
+        chosen = choose_recipients(shards, 2, deadline=2000, random_source=random.Random(seed))
         assert chosen[0] == lasting
 
 
@@ -149,14 +149,14 @@ def test_choose_recipients__one_host_has_several__prefers_different_hosts() -> N
         make_shard(3, 0, 6, is_entry=True),
     ]
     for seed in range(10):
-        chosen = choose_recipients(shards, 2, lasting_until=0, chance=random.Random(seed))
+        chosen = choose_recipients(shards, 2, deadline=0, random_source=random.Random(seed))
         assert {shard.host for shard in chosen} == {same, shards[2].host}
 
 
 def test_choose_recipients__too_few__says_how_many_there_are() -> None:
     shards = [make_shard(1, 0, 6, is_entry=True), make_shard(2, 2, 6)]
     with pytest.raises(TooFewEntries, match="has 1 active entry"):
-        choose_recipients(shards, 2, lasting_until=0, chance=random.Random(0))
+        choose_recipients(shards, 2, deadline=0, random_source=random.Random(0))
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_choose_recipients__too_few__says_how_many_there_are() -> None:
         ([(3, 4), (1, 2)], [(0, 1), (2, 3), (4, 6)]),
     ],
 )
-def test_uncovered__ranges__gives_the_gaps(
+def test_uncovered_layers__ranges__gives_the_gaps(
     bounds: list[tuple[int, int]], gaps: list[tuple[int, int]]
 ) -> None:
-    found = uncovered(6, [LayerRange(*each) for each in bounds])
+    found = uncovered_layers(6, [LayerRange(*each) for each in bounds])
     assert found == tuple(LayerRange(*gap) for gap in gaps)

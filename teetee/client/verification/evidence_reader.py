@@ -9,7 +9,7 @@ from teetee.chain.types.models import Model
 from teetee.chain.types.requests import Declined, Opened, Refunded, Request, Settled
 from teetee.chain.types.settlements import StageSignature
 from teetee.client.contracts import Contracts
-from teetee.client.verification.attestations import Attestations
+from teetee.client.verification.attestation_lookup import AttestationLookup
 from teetee.client.verification.evidence import (
     DeclineEvidence,
     EnrolmentEvidence,
@@ -23,12 +23,12 @@ from teetee.client.verification.evidence import (
 from teetee.errors import TeeTeeError
 
 
-class Collector:
+class EvidenceReader:
     """Reads for audits of one escrow. Every call raises the chain's errors."""
 
     def __init__(self, contracts: Contracts) -> None:
         self._contracts = contracts
-        self._attestations = Attestations(contracts)
+        self._attestations = AttestationLookup(contracts)
 
     def request(self, request: Request) -> RequestEvidence:
         """Contract state, and in what the event differs from it."""
@@ -83,7 +83,7 @@ class Collector:
         found, missing = {}, {}
         for stage in settlement.stages:
             try:
-                found[stage.shard_id] = self._attestations.of(
+                found[stage.shard_id] = self._attestations.find_enrolment(
                     stage.shard_id, hashes.get(stage.shard_id, b""), settlement.block_number
                 )
             except TeeTeeError as error:

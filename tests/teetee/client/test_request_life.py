@@ -25,15 +25,15 @@ from eth_account.signers.local import LocalAccount
 from teetee.chain.types.requests import DeclineReason, Opened, Refunded
 from teetee.client.client import Client
 from teetee.client.errors import NotPending
-from teetee.client.requests.await_answer import Answered, GivenBack
+from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.pending_requests import PendingRequests
-from teetee.client.requests.request_spec import Question
+from teetee.client.requests.request_spec import RequestSpec
 from tests.teetee.chain.local_chain import PENALTY, TEE
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
 
 pytestmark = pytest.mark.timeout(60)
 
-QUESTION = Question("Who looks both ways?", max_tokens=20, deadline_seconds=60)
+SPEC = RequestSpec("Who looks both ways?", max_tokens=20, deadline_seconds=60)
 
 
 def make_client(lab: Lab, folder: Path, account: LocalAccount | None = None) -> Client:
@@ -41,7 +41,7 @@ def make_client(lab: Lab, folder: Path, account: LocalAccount | None = None) -> 
         lab.contracts(),
         account or lab.world.account("requester", tokens=10 * TEE),
         quotes=lab.quote_check(),
-        audit_quotes=lab.quote_check(),
+        verification_quotes=lab.quote_check(),
         pending=PendingRequests(folder),
         poll_seconds=0.05,
     )
@@ -56,8 +56,8 @@ def test_ask__path_answers__gives_and_verifies_the_answer(lab: Lab, tmp_path: Pa
     client = make_client(lab, tmp_path)
     pieces: list[str] = []
     with AtWork(lab, lambda opened: answer_and_stream(lab, opened)):
-        opened = client.open(client.prepare(QUESTION))
-        outcome = client.wait(opened, on_text=pieces.append)
+        opened = client.open_request(client.quote_price(SPEC))
+        outcome = client.await_answer(opened, on_text=pieces.append)
     assert isinstance(outcome, Answered)
     assert outcome.answer.text == ANSWER
     assert "".join(pieces) == ANSWER
@@ -67,15 +67,15 @@ def test_ask__path_answers__gives_and_verifies_the_answer(lab: Lab, tmp_path: Pa
     assert report.verified
     assert report.sums_up
     assert [stage.tcb_status for stage in report.path] == ["UpToDate"] * 3
-    assert len(client.unfinished()) == 1
-    client.finish(opened)
-    assert client.unfinished() == []
+    assert len(client.pending_requests()) == 1
+    client.forget(opened)
+    assert client.pending_requests() == []
 
 
 def test_ask__settled_in_a_batch__verifies(lab: Lab, tmp_path: Path) -> None:
     client = make_client(lab, tmp_path)
     with AtWork(lab, lambda opened: lab.settle(opened, lab.enclaves[:3], in_batch=True)):
-        outcome = client.ask(QUESTION)
+        outcome = client.ask(SPEC)
     assert client.verify(outcome.request_id).failures == ()
 
 
@@ -89,7 +89,7 @@ def test_ask__prompt__reaches_the_entry_alone(lab: Lab, tmp_path: Path) -> None:
         lab.settle(opened, lab.enclaves[:3])
 
     with AtWork(lab, work):
-        client.ask(Question("Who looks both ways?", system="Be short.", seed=7, stop=("\n",)))
+        client.ask(RequestSpec("Who looks both ways?", system="Be short.", seed=7, stop=("\n",)))
     [prompt] = prompts
     assert [(message.role, message.content) for message in prompt.messages] == [
         ("system", "Be short."),
@@ -101,8 +101,8 @@ def test_ask__prompt__reaches_the_entry_alone(lab: Lab, tmp_path: Path) -> None:
 def test_ask__entry_declines__everything_is_back(lab: Lab, tmp_path: Path) -> None:
     client = make_client(lab, tmp_path)
     with AtWork(lab, lambda opened: lab.decline(opened, lab.enclaves[0], DeclineReason.OVERLOADED)):
-        outcome = client.ask(QUESTION)
-    assert isinstance(outcome, GivenBack)
+        outcome = client.ask(SPEC)
+    assert isinstance(outcome, Unanswered)
     assert outcome.ended.refund == outcome.request.deposit
     report = client.verify(outcome.request_id)
     assert report.failures == ()
@@ -113,12 +113,12 @@ def test_ask__silence_until_the_deadline__is_refunded_with_penalty(
     lab: Lab, tmp_path: Path
 ) -> None:
     client = make_client(lab, tmp_path)
-    opened = client.open(client.prepare(QUESTION))
+    opened = client.open_request(client.quote_price(SPEC))
     deadline = client.request(int(opened.request_id)).deadline
     lab.chain.pass_time(deadline - lab.chain.now() + 1)
     warnings: list[str] = []
-    outcome = client.wait(opened, on_warning=warnings.append)
-    assert isinstance(outcome, GivenBack)
+    outcome = client.await_answer(opened, on_warning=warnings.append)
+    assert isinstance(outcome, Unanswered)
     assert isinstance(outcome.ended, Refunded)
     assert outcome.ended.penalty == PENALTY
     assert any("deadline has passed" in warning for warning in warnings)
@@ -131,10 +131,10 @@ def test_ask__credit_from_before__pays_first(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=10 * TEE)
     client = make_client(lab, tmp_path, requester)
     with AtWork(lab, lambda opened: lab.settle(opened, lab.enclaves[:3])):
-        client.ask(QUESTION)
+        client.ask(SPEC)
         before = lab.world.token.balance_of(str(requester.address))
         credit = lab.world.escrow.account_of(str(requester.address)).credit
-        outcome = client.ask(QUESTION)
+        outcome = client.ask(SPEC)
     spent = before - lab.world.token.balance_of(str(requester.address))
     assert credit > 1
     assert spent == outcome.request.deposit - (credit - 1)
@@ -143,13 +143,13 @@ def test_ask__credit_from_before__pays_first(lab: Lab, tmp_path: Path) -> None:
 def test_resume__another_run__reads_the_answer(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=10 * TEE)
     first = make_client(lab, tmp_path, requester)
-    opened = first.open(first.prepare(QUESTION))
+    opened = first.open_request(first.quote_price(SPEC))
     second = make_client(lab, tmp_path, requester)
-    [pending] = second.unfinished()
+    [pending] = second.pending_requests()
     assert pending.request_id == opened.request_id
     with AtWork(lab, lambda _: None):
         lab.settle(lab.world.history.opened(second.request(opened.request_id)), lab.enclaves[:3])
-        outcome = second.wait(second.resume(int(opened.request_id)))
+        outcome = second.await_answer(second.resume(int(opened.request_id)))
     assert isinstance(outcome, Answered)
     assert outcome.answer.text == ANSWER
 
@@ -157,9 +157,9 @@ def test_resume__another_run__reads_the_answer(lab: Lab, tmp_path: Path) -> None
 def test_resume__transaction_never_seen__finds_the_request(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=10 * TEE)
     client = make_client(lab, tmp_path, requester)
-    opened = client.open(client.prepare(QUESTION))
+    opened = client.open_request(client.quote_price(SPEC))
     folder = PendingRequests(tmp_path)
-    [pending] = client.unfinished()
+    [pending] = client.pending_requests()
     folder.update(replace(pending, request_id=None, transaction=None))
     assert client.resume(int(opened.request_id)).secret == opened.secret
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of one request, by how it ended. Pure: evidence in, report out; only the quote checker
-may reach out.
+"""Verifies a request by the way it ended. Pure except for the quote checker: evidence in, report
+out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from teetee.client.amounts import format_amount
-from teetee.client.verification import money, receipts
+from teetee.client.verification import money_checks, receipt_checks
 from teetee.client.verification.checklist import Checklist
-from teetee.client.verification.enrolments import (
+from teetee.client.verification.enrolment_checks import (
     QuoteChecker,
     check_chain_verdict,
     check_identity,
@@ -27,13 +27,13 @@ from teetee.client.verification.evidence import (
     RequestEvidence,
     SettlementEvidence,
 )
-from teetee.client.verification.report import AuditReport, PathStage
+from teetee.client.verification.report import PathStage, VerificationReport
 from teetee.protocol.receipts import ReceiptDomain
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where all of it happened, and the escrow's fee."""
+class SettlementContext:
+    """The contracts that a settlement belongs to, and the escrow's fee."""
 
     chain_id: int
     escrow: str
@@ -41,69 +41,49 @@ class Place:
     fee_bps: int
 
 
-def audit_settled(
-    place: Place,
+def verify_settled(
+    context: SettlementContext,
     request: RequestEvidence,
     model: ModelEvidence,
     settlement: SettlementEvidence,
     enrolments: Mapping[int, EnrolmentEvidence],
     quotes: QuoteChecker,
-) -> AuditReport:
+) -> VerificationReport:
     """Everything that `teetee verify` promises of an answered request.
 
-    `enrolments` has every shard of the settlement's stages; see `audit_unattested` for when not.
+    `enrolments` has every shard of the settlement's stages; see `verify_unattested` for when not.
     """
     checks = Checklist()
     check_announcement(checks, request)
     path = [enrolments[stage.shard_id] for stage in settlement.stages]
-    receipts.check_path(checks, len(model.layer_digests), path, request.model_id)
+    receipt_checks.check_path(checks, len(model.layer_digests), path, request.model_id)
     if path:
-        _check_signatures(checks, place, request, settlement, enrolments)
-    statuses = _check_stages(checks, place, model, settlement, path, quotes)
-    money.check_deposit(checks, request)
+        _check_signatures(checks, context, request, settlement, enrolments)
+    statuses = _check_stages(checks, context, model, settlement, path, quotes)
+    money_checks.check_deposit(checks, request)
     if path:
-        expected = money.expected_split(request, settlement, model, path, place.fee_bps)
-        money.check_split(checks, settlement, path, expected)
-    return AuditReport(
-        request_id=request.request_id,
-        status=request.status,
-        checks=tuple(checks.checks),
-        path=_stages(settlement, path, statuses),
-        deposit=request.deposit,
-        cost=settlement.cost,
-        fee=settlement.fee,
-        royalty=settlement.royalty,
-        refund=settlement.refund,
-        transaction=settlement.transaction,
-    )
+        expected = money_checks.expected_split(request, settlement, model, path, context.fee_bps)
+        money_checks.check_split(checks, settlement, path, expected)
+    report = _settled_report(request, checks, settlement)
+    return replace(report, path=_path_stages(settlement, path, statuses))
 
 
-def audit_unattested(
+def verify_unattested(
     request: RequestEvidence, settlement: SettlementEvidence, missing: Mapping[int, str]
-) -> AuditReport:
+) -> VerificationReport:
     """A settled request of which some stage's attestation is not to be had: nothing else counts."""
     checks = Checklist()
     check_announcement(checks, request)
     for shard_id, reason in missing.items():
         checks.expect(f"enrolment of shard {shard_id}", False, "", reason)
-    return AuditReport(
-        request_id=request.request_id,
-        status=request.status,
-        checks=tuple(checks.checks),
-        deposit=request.deposit,
-        cost=settlement.cost,
-        fee=settlement.fee,
-        royalty=settlement.royalty,
-        refund=settlement.refund,
-        transaction=settlement.transaction,
-    )
+    return _settled_report(request, checks, settlement)
 
 
-def audit_declined(request: RequestEvidence, decline: DeclineEvidence) -> AuditReport:
+def verify_declined(request: RequestEvidence, decline: DeclineEvidence) -> VerificationReport:
     """Everything came back, by a recipient's word, before the deadline."""
     checks = Checklist()
     check_announcement(checks, request)
-    money.check_deposit(checks, request)
+    money_checks.check_deposit(checks, request)
     checks.expect(
         "declined by a recipient",
         decline.shard_id in request.recipients,
@@ -117,21 +97,17 @@ def audit_declined(request: RequestEvidence, decline: DeclineEvidence) -> AuditR
         f"declined at {decline.block_time}, the deadline was {request.deadline}",
     )
     checks.equal("refund", decline.amount, request.deposit, format_amount(request.deposit))
-    return AuditReport(
-        request_id=request.request_id,
-        status=request.status,
-        checks=tuple(checks.checks),
-        deposit=request.deposit,
-        refund=decline.amount,
-        transaction=decline.transaction,
-    )
+    report = _report(request, checks)
+    return replace(report, refund=decline.amount, transaction=decline.transaction)
 
 
-def audit_refunded(request: RequestEvidence, refund: RefundEvidence, penalty: int) -> AuditReport:
+def verify_refunded(
+    request: RequestEvidence, refund: RefundEvidence, penalty: int
+) -> VerificationReport:
     """Everything came back after the deadline, with at most the escrow's `penalty` on top."""
     checks = Checklist()
     check_announcement(checks, request)
-    money.check_deposit(checks, request)
+    money_checks.check_deposit(checks, request)
     checks.expect(
         "deadline",
         refund.block_time > request.deadline,
@@ -147,32 +123,24 @@ def audit_refunded(request: RequestEvidence, refund: RefundEvidence, penalty: in
         f"{format_amount(refund.penalty)} from the primary's bond, of {format_amount(most)}",
         f"{refund.penalty} wei were paid, and the most is {most} wei",
     )
-    return AuditReport(
-        request_id=request.request_id,
-        status=request.status,
-        checks=tuple(checks.checks),
-        deposit=request.deposit,
+    return replace(
+        _report(request, checks),
         refund=refund.amount,
         penalty=refund.penalty,
         transaction=refund.transaction,
     )
 
 
-def audit_open(request: RequestEvidence, now: int) -> AuditReport:
+def verify_open(request: RequestEvidence, now: int) -> VerificationReport:
     """Nothing has ended yet: there is nothing to verify, and so it is not verified."""
     checks = Checklist()
     check_announcement(checks, request)
-    money.check_deposit(checks, request)
+    money_checks.check_deposit(checks, request)
     left = request.deadline - now
     waiting = f"still open, {left} s before its deadline"
     late = f"still open, {-left} s after its deadline: anyone may refund it (`teetee resume`)"
     checks.expect("ended", False, "", waiting if left >= 0 else late)
-    return AuditReport(
-        request_id=request.request_id,
-        status=request.status,
-        checks=tuple(checks.checks),
-        deposit=request.deposit,
-    )
+    return _report(request, checks)
 
 
 def check_announcement(checks: Checklist, request: RequestEvidence) -> None:
@@ -187,22 +155,22 @@ def check_announcement(checks: Checklist, request: RequestEvidence) -> None:
 
 def _check_signatures(
     checks: Checklist,
-    place: Place,
+    context: SettlementContext,
     request: RequestEvidence,
     settlement: SettlementEvidence,
     enrolments: Mapping[int, EnrolmentEvidence],
 ) -> None:
-    domain = ReceiptDomain(place.chain_id, place.escrow)
+    domain = ReceiptDomain(context.chain_id, context.escrow)
     with checks.attempt("receipts"):
-        rebuilt = receipts.rebuild_receipts(request, settlement, enrolments)
-        receipts.check_receipts(checks, domain, rebuilt, enrolments)
+        rebuilt = receipt_checks.rebuild_receipts(request, settlement, enrolments)
+        receipt_checks.check_receipts(checks, domain, rebuilt, enrolments)
         entry = enrolments[settlement.stages[0].shard_id]
-        receipts.check_settlement(checks, domain, request, settlement, rebuilt, entry)
+        receipt_checks.check_settlement(checks, domain, request, settlement, rebuilt, entry)
 
 
 def _check_stages(
     checks: Checklist,
-    place: Place,
+    context: SettlementContext,
     model: ModelEvidence,
     settlement: SettlementEvidence,
     path: list[EnrolmentEvidence],
@@ -211,7 +179,7 @@ def _check_stages(
     settled = {share.shard_id: share.quote_hash for share in settlement.shares}
     statuses = {}
     for enrolment in path:
-        check_identity(checks, place.chain_id, place.registry, enrolment)
+        check_identity(checks, context.chain_id, context.registry, enrolment)
         check_time(checks, enrolment, settlement.block_time)
         check_weights(checks, model, enrolment)
         check_chain_verdict(checks, enrolment)
@@ -225,7 +193,29 @@ def _check_stages(
     return statuses
 
 
-def _stages(
+def _report(request: RequestEvidence, checks: Checklist) -> VerificationReport:
+    return VerificationReport(
+        request_id=request.request_id,
+        status=request.status,
+        checks=tuple(checks.checks),
+        deposit=request.deposit,
+    )
+
+
+def _settled_report(
+    request: RequestEvidence, checks: Checklist, settlement: SettlementEvidence
+) -> VerificationReport:
+    return replace(
+        _report(request, checks),
+        cost=settlement.cost,
+        fee=settlement.fee,
+        royalty=settlement.royalty,
+        refund=settlement.refund,
+        transaction=settlement.transaction,
+    )
+
+
+def _path_stages(
     settlement: SettlementEvidence, path: list[EnrolmentEvidence], statuses: Mapping[int, str]
 ) -> tuple[PathStage, ...]:
     amounts = {share.shard_id: share.amount for share in settlement.shares}

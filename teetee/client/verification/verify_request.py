@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`teetee verify`: one request, verified from what the chain holds."""
+
+from __future__ import annotations
+
+from teetee.chain.types.requests import Declined, Refunded, Request, Settled
+from teetee.client.contracts import Contracts
+from teetee.client.verification.enrolment_checks import QuoteChecker
+from teetee.client.verification.evidence import RequestEvidence
+from teetee.client.verification.evidence_reader import EvidenceReader, model_evidence
+from teetee.client.verification.outcome_checks import (
+    SettlementContext,
+    verify_declined,
+    verify_open,
+    verify_refunded,
+    verify_settled,
+    verify_unattested,
+)
+from teetee.client.verification.report import VerificationReport
+from teetee.protocol.identifiers import RequestId
+
+
+def verify_request(
+    request_id: RequestId, contracts: Contracts, quotes: QuoteChecker
+) -> VerificationReport:
+    """Check everything about a request; failed checks are part of the report.
+
+    Raises `UnknownRequest`, and the chain's errors if it cannot be read.
+    """
+    reader = EvidenceReader(contracts)
+    stored = contracts.escrow.request_of(request_id)
+    request = reader.request(stored)
+    ended = contracts.history.ended(stored)
+    if isinstance(ended, Settled):
+        return _verify_settled(stored, request, ended, contracts, reader, quotes)
+    if isinstance(ended, Declined):
+        return verify_declined(request, reader.decline(ended))
+    if isinstance(ended, Refunded):
+        return verify_refunded(request, reader.refund(ended), contracts.escrow.terms().penalty)
+    return verify_open(request, contracts.connection.head().timestamp)
+
+
+def _verify_settled(
+    stored: Request,
+    request: RequestEvidence,
+    settled: Settled,
+    contracts: Contracts,
+    reader: EvidenceReader,
+    quotes: QuoteChecker,
+) -> VerificationReport:
+    settlement = reader.settlement(settled)
+    enrolments, missing = reader.enrolments(settlement)
+    if missing:
+        return verify_unattested(request, settlement, missing)
+    model = model_evidence(contracts.registry.model(stored.model_id))
+    context = SettlementContext(
+        chain_id=contracts.deployment.chain_id,
+        escrow=contracts.deployment.escrow,
+        registry=contracts.deployment.registry,
+        fee_bps=contracts.escrow.terms().fee_bps,
+    )
+    return verify_settled(context, request, model, settlement, enrolments, quotes)
