@@ -38,23 +38,24 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
     )
     entry.start()
     token_ids = entry.encode([{"role": "user", "content": "…"}])
-    generation = entry.generate(
-        token_ids, sampling=Sampling(max_tokens=64),
-        paths=lambda avoiding: [ShardId(1), ShardId(2)],   # begins with us; asked again on failure
-        request_id=RequestId(7), salts=lambda hop: …,      # 32 bytes for each hop
-        on_text=lambda piece: …, on_failure=lambda error: …, cancelled=lambda: False,
+    generation = entry.generate(GenerationJob(
+        token_ids=token_ids, sampling=Sampling(max_tokens=64), request_id=RequestId(7),
+        choose_path=lambda avoiding: [ShardId(1), ShardId(2)],  # its own first; again on failure
+        salt_of=lambda hop: …,                             # 32 bytes for each hop
+        on_text=lambda piece: …, on_failure=lambda error: …, is_cancelled=lambda: False,
         deadline=time.monotonic() + 60,
-    )
+    ))
 
 * `entry.encode` raises ChatTemplateInvalid, TokenizerMissing. `entry.check(token_ids)`, which
   `generate` calls too, raises PromptEmpty, ContextOverflow(tokens, context_length), TokenUnknown.
 * `generate` blocks; call it from as many threads as there are requests: their rows are computed
   together, and each gets the text that it would get alone. `on_text` runs in the calling thread;
-  the pieces joined are `generation.text`. `cancelled` is asked ten times a second. Fewer tokens
+  the pieces joined are `generation.text`. `is_cancelled` is called ten times a second. Fewer tokens
   than `max_tokens` come where the context ends first (`finish_reason` "length").
-* When a path breaks, `on_failure` gets the error, `paths` is asked for another without the shards
-  that failed, and the answer goes on. `paths` raises a Retryable when it has none: then the request
-  waits until its deadline, or, without one, ends with the error of the path that broke.
+* When a path breaks, `on_failure` gets the error, `choose_path` is called for another path without
+  the shards that failed, and the answer continues. `choose_path` raises a Retryable when it has
+  none: then the request waits until its deadline, or, without one, ends with the error of the path
+  that broke.
 * It gives `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts,
   changes)`. The receipts are verified: signer and identity as the directory says, linked,
   neighbours' commitments equal, the last one equal to what came back here. A path's first shard is
@@ -80,6 +81,7 @@ from shard_runtime.engine.entry.engine import EntrySettings
 from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.generation import Generation, PathChange
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
+from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.stage.stage import Stage, StageSettings
 from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits
@@ -98,6 +100,7 @@ __all__ = [
     "EntrySettings",
     "FixedDirectory",
     "Generation",
+    "GenerationJob",
     "HeartbeatSettings",
     "LinkIdentity",
     "LinkLimits",

@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account.signers.local import LocalAccount
@@ -21,13 +21,14 @@ from oracle.errors import NoPath, Stopped
 from oracle.inference.live_text import Finished, Interrupted, LiveTexts
 from oracle.inference.paths import Paths
 from oracle.records import Answered, Made, Opening, Refused
+from shard_runtime import GenerationJob
 from shard_runtime.engine.entry.path_search import PathFailure, blamed_for, is_full
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
 from teetee.chain.types.requests import DeclineReason, Request
 from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
 from teetee.protocol.answer import Answer, FinishReason
 from teetee.protocol.envelope import open_prompt, seal_answer
-from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import Prompt, Sampling
 from teetee.protocol.receipts import ReceiptDomain, Settlement, SignedReceipt
 from teetee.protocol.request_secret import RequestSecret
@@ -59,19 +60,7 @@ class EntryRuntime(Protocol):
     def check(self, token_ids: Sequence[int]) -> None:
         """Raises `PromptError` for what the model cannot read."""
 
-    def generate(
-        self,
-        token_ids: Sequence[int],
-        *,
-        sampling: Any,
-        paths: Callable[[frozenset[ShardId]], Sequence[ShardId]],
-        request_id: RequestId,
-        salts: Callable[[int], bytes],
-        on_text: Callable[[str], None],
-        on_failure: Callable[[PathFailure], None],
-        cancelled: Callable[[], bool],
-        deadline: float,
-    ) -> Generation:
+    def generate(self, job: GenerationJob) -> Generation:
         """An answer, over as many paths as it takes."""
 
 
@@ -185,17 +174,18 @@ class Answering:
             text.append(piece)
 
         try:
-            generation = self._entry.generate(
-                token_ids,
+            job = GenerationJob(
+                token_ids=token_ids,
                 sampling=sampling,
-                paths=route.choose,
+                choose_path=route.choose,
                 request_id=number,
-                salts=lambda hop: secret.commitment_salt(context, hop),
+                salt_of=lambda hop: secret.commitment_salt(context, hop),
                 on_text=hear,
                 on_failure=route.broke,
-                cancelled=lambda: self._abandon.is_set() or give_up(),
+                is_cancelled=lambda: self._abandon.is_set() or give_up(),
                 deadline=math.inf,  # chain time decides, by `give_up`
             )
+            generation = self._entry.generate(job)
             answered = self._seal(opening, secret, generation)
             outcome = Finished(generation.finish_reason)
             return answered

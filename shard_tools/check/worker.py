@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from shard_runtime.backends.loading import load_shard
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.entry.entry import Entry
+from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.path_search import fixed_path
 from shard_runtime.engine.stage.stage import Stage
 from shard_runtime.links.peers import FixedDirectory
@@ -87,13 +88,14 @@ class StageWorker:
 
     def _answer(self, command: Command, prompt: Command) -> Command:
         assert isinstance(self._stage, Entry)
-        generation = self._stage.generate(
-            prompt["tokenIds"],
+        job = GenerationJob(
+            token_ids=prompt["tokenIds"],
             sampling=Sampling(max_tokens=command["maxTokens"]),
-            paths=fixed_path(command["path"]),
+            choose_path=fixed_path(command["path"]),
             request_id=RequestId(prompt["requestId"]),
-            salts=lambda _: secrets.token_bytes(32),
+            salt_of=lambda _: secrets.token_bytes(32),
         )
+        generation = self._stage.generate(job)
         return {
             "tokenIds": generation.token_ids,
             "finishReason": generation.finish_reason,

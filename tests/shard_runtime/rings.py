@@ -14,6 +14,7 @@ from shard_runtime import (
     EntrySettings,
     FixedDirectory,
     Generation,
+    GenerationJob,
     LinkIdentity,
     LinkLimits,
     Listener,
@@ -131,15 +132,16 @@ class Ring:
 
     def ask(self, prompt: Sequence[int], max_tokens: int = 12, **options: Any) -> Generation:
         sampling = options.pop("sampling", None) or Sampling(max_tokens=max_tokens)
-        paths = options.pop("paths", fixed_path(options.pop("path", self.path)))
-        return self.entry.generate(
-            prompt,
+        choose = options.pop("choose_path", fixed_path(options.pop("path", self.path)))
+        job = GenerationJob(
+            token_ids=prompt,
             sampling=sampling,
-            paths=paths,
+            choose_path=choose,
             request_id=options.pop("request_id", REQUEST_ID),
-            salts=options.pop("salts", salt_of),
+            salt_of=options.pop("salt_of", salt_of),
             **options,
         )
+        return self.entry.generate(job)
 
     @property
     def cache_bytes_used(self) -> list[int]:

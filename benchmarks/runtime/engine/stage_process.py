@@ -20,6 +20,7 @@ from benchmarks.runtime.machine.workers import Command, serve
 from shard_runtime import (
     Entry,
     FixedDirectory,
+    GenerationJob,
     ModelTokenizer,
     Shard,
     Stage,
@@ -103,14 +104,15 @@ class MeasuredStage:
     def _answer(self, prompt: list[int], new_tokens: int) -> list[float]:
         assert isinstance(self._part, Entry)
         moments: list[float] = []
-        generation = self._part.generate(
-            prompt,
+        job = GenerationJob(
+            token_ids=prompt,
             sampling=Sampling(max_tokens=new_tokens),
-            paths=fixed_path(self._path),
+            choose_path=fixed_path(self._path),
             request_id=RequestId(1),
-            salts=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)].__getitem__,
+            salt_of=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)].__getitem__,
             on_text=lambda piece: moments.extend([time.monotonic()] * len(piece)),
         )
+        generation = self._part.generate(job)
         if not len(generation.token_ids) == len(moments) == new_tokens:
             raise AnswerIncomplete("the ring", new_tokens, len(moments))
         return moments

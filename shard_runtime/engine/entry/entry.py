@@ -8,27 +8,21 @@ This is the callers' side: each waits here for its answer, and for another path 
 
 import queue
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.entry.engine import EntryEngine, EntrySettings
 from shard_runtime.engine.entry.generation import EntryRequest, Generation
+from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.measurements import Measurements
-from shard_runtime.engine.entry.path_search import (
-    PATH_FAILURES,
-    ChoosePath,
-    PathFailure,
-    PathSearch,
-)
-from shard_runtime.engine.entry.run import EntryRun, SaltOf
+from shard_runtime.engine.entry.path_search import PATH_FAILURES, PathSearch
+from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.errors import (
     ContextOverflow,
-    DeadlinePassed,
     EntryClosed,
     PathInvalid,
     PromptEmpty,
-    RunCancelled,
     TokenUnknown,
 )
 from shard_runtime.links.identity import StageIdentity
@@ -36,35 +30,8 @@ from shard_runtime.links.peers import PeerDirectory, resolve_path
 from shard_runtime.links.port import Links
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from teetee.protocol.identifiers import RequestId, ShardId
-from teetee.protocol.prompt import Sampling
 
 _POLL_SECONDS = 0.1
-
-
-class _Caller:
-    """Whoever waits in `generate`: what it wants to hear, and until when."""
-
-    def __init__(
-        self,
-        on_text: Callable[[str], None] | None,
-        on_failure: Callable[[PathFailure], None] | None,
-        cancelled: Callable[[], bool] | None,
-        deadline: float | None,
-    ) -> None:
-        self.tell_text = on_text or (lambda _: None)
-        self.tell_failure = on_failure or (lambda _: None)
-        self._cancelled = cancelled or (lambda: False)
-        self._deadline = deadline
-
-    def waits_for_paths(self) -> bool:
-        return self._deadline is not None
-
-    def check(self, waits_for: str, reason: Exception | None = None) -> None:
-        """Raises `RunCancelled`, `DeadlinePassed`."""
-        if self._cancelled():
-            raise RunCancelled
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise DeadlinePassed(waits_for) from reason
 
 
 class Entry:
@@ -125,71 +92,52 @@ class Entry:
         if not all(0 <= token < architecture.vocabulary_size for token in token_ids):
             raise TokenUnknown(architecture.vocabulary_size)
 
-    def generate(
-        self,
-        token_ids: Sequence[int],
-        *,
-        sampling: Sampling,
-        paths: ChoosePath,
-        request_id: RequestId,
-        salts: SaltOf,
-        on_text: Callable[[str], None] | None = None,
-        on_failure: Callable[[PathFailure], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        deadline: float | None = None,
-    ) -> Generation:
+    def generate(self, job: GenerationJob) -> Generation:
         """Answer a prompt. Blocks; any number of threads may call it: how many run at the same time
         is the caller's decision, and those whose cache does not fit yet wait here.
 
-        paths: gives a path that begins with our own shard and has none of the shards it is told to
-        avoid. It is asked at first, and again whenever a path broke: the answer then goes on where
-        it was. salts: 32 bytes for each hop. on_text: gets pieces of the answer, each once.
-        on_failure: gets the error of each path that broke. cancelled: asked about ten times a
-        second. All four are called in this thread. deadline: on the clock of `time.monotonic`;
-        with one, a request waits for a path while there is none, and without it fails.
+        When a path breaks, the answer continues on the next one where it was.
 
-        Raises `PromptError`, `PathInvalid`, `RunCancelled`; `CacheFull`,
-        `DeadlinePassed`, `EntryClosed`; without a deadline also what `paths` raises and, when there
-        is no path besides those that broke, the error of the last one.
+        Raises `PromptError`, `PathInvalid`, `RunCancelled`, `CacheFull`, `DeadlinePassed`,
+        `EntryClosed`; without a deadline also what `choose_path` raises and, when no other path is
+        left, the error of the last one that broke.
         """
-        self.check(token_ids)
+        self.check(job.token_ids)
         request = EntryRequest(
-            request_id=request_id,
-            prompt=token_ids,
-            sampling=sampling,
+            job,
             tokenizer=self._tokenizer,
             context_length=self._shard.architecture.context_length,
         )
-        caller = _Caller(on_text, on_failure, cancelled, deadline)
-        return self._answer(request, PathSearch(paths, self._identity.shard_id), salts, caller)
-
-    def _answer(
-        self, request: EntryRequest, search: PathSearch, salts: SaltOf, caller: _Caller
-    ) -> Generation:
-        """On one path after the other, until one holds."""
+        search = PathSearch(job.choose_path, self._identity.shard_id)
         while True:
-            path = self._next_path(search, caller)
+            path = self._next_path(job, search)
             try:
-                run = EntryRun(request, self._bind(path, request.request_id), salts)
-                request.take_path(path)
-                # From now on, so that those who choose a path next see it.
-                with self.measurements.counted(path[1:]):
-                    return self._follow(run, caller)
+                return self._run_on(path, job, request)
             except PATH_FAILURES as error:
                 search.failed(error, time.monotonic())
-                caller.tell_failure(error)
+                if job.on_failure is not None:
+                    job.on_failure(error)
 
-    def _next_path(self, search: PathSearch, caller: _Caller) -> tuple[ShardId, ...]:
+    def _next_path(self, job: GenerationJob, search: PathSearch) -> tuple[ShardId, ...]:
         while True:
-            caller.check("a path", search.hindrance)
+            job.check_ended("a path", search.hindrance)
             path = search.path(time.monotonic())
             if path is not None:
                 return path
             if self._engine.ended:
                 raise EntryClosed
-            if not caller.waits_for_paths() and search.hindrance is not None:
+            if job.deadline is None and search.hindrance is not None:
                 raise search.hindrance
             self._engine.closing.wait(_POLL_SECONDS)
+
+    def _run_on(
+        self, path: tuple[ShardId, ...], job: GenerationJob, request: EntryRequest
+    ) -> Generation:
+        run = EntryRun(request, self._bind(path, job.request_id), job.salt_of)
+        request.take_path(path)
+        # From now on, so that those who choose a path next see it.
+        with self.measurements.counted(path[1:]):
+            return self._follow(run, job)
 
     def _bind(self, path: Sequence[ShardId], request_id: RequestId) -> RunBinding:
         layer_count = self._shard.architecture.layer_count
@@ -199,7 +147,7 @@ class Entry:
             raise PathInvalid(f"does not begin with shard {ours[0]} for layers {ours[1]}")
         return RunBinding(request_id, self._identity.model_id, peers)
 
-    def _follow(self, run: EntryRun, caller: _Caller) -> Generation:
+    def _follow(self, run: EntryRun, job: GenerationJob) -> Generation:
         self._engine.begin(run)
         try:
             while True:
@@ -207,13 +155,13 @@ class Entry:
                     update = run.updates.get(timeout=_POLL_SECONDS)
                 except queue.Empty:
                     update = ""
-                caller.check("its answer")
+                job.check_ended("its answer")
                 if isinstance(update, Generation):
                     return update
                 if isinstance(update, Exception):
                     raise update
-                if update:
-                    caller.tell_text(update)
+                if update and job.on_text is not None:
+                    job.on_text(update)
                 if self._engine.ended and run.updates.empty():
                     raise EntryClosed
         finally:

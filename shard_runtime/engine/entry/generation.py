@@ -5,17 +5,16 @@ Touched by one thread at a time: the entry's computing one while a run of it is 
 before, between and after.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from shard_runtime.engine.entry.answer_text import AnswerText
+from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.sampling import Sampler
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from teetee.protocol.answer import FinishReason
-from teetee.protocol.identifiers import RequestId, ShardId
-from teetee.protocol.prompt import Sampling
+from teetee.protocol.identifiers import ShardId
 from teetee.protocol.receipts import SignedReceipt
 
 
@@ -53,24 +52,17 @@ class EntryRequest:
     """The token history, and the choice of what follows. Knows no path."""
 
     def __init__(
-        self,
-        *,
-        request_id: RequestId,
-        prompt: Sequence[int],
-        sampling: Sampling,
-        tokenizer: ModelTokenizer,
-        context_length: int,
+        self, job: GenerationJob, *, tokenizer: ModelTokenizer, context_length: int
     ) -> None:
-        self.request_id = request_id
-        self.history = list(prompt)
+        self.history = list(job.token_ids)
         """Prompt and answer so far."""
-        self.input_tokens = len(prompt)
-        self.output_limit = min(sampling.max_tokens, context_length - len(prompt))
+        self.input_tokens = len(job.token_ids)
+        self.output_limit = min(job.sampling.max_tokens, context_length - self.input_tokens)
         self.finish_reason: FinishReason | None = None
         self.changes: list[PathChange] = []
         self._path: tuple[ShardId, ...] = ()
-        self._sampler = Sampler(sampling)
-        self._text = AnswerText(tokenizer, sampling.stop)
+        self._sampler = Sampler(job.sampling)
+        self._text = AnswerText(tokenizer, job.sampling.stop)
         self._ends = tokenizer.eos_token_ids
 
     @property

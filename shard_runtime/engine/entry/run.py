@@ -4,11 +4,11 @@
 import queue
 import secrets
 import time
-from collections.abc import Callable
 
 from shard_runtime.backends.batch import Span
 from shard_runtime.backends.kv_cache import RunCache
 from shard_runtime.engine.entry.generation import EntryRequest, Generation
+from shard_runtime.engine.entry.job import SaltOf
 from shard_runtime.engine.prepared_step import Coming, Foreseeable
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.links.frames import Finish, Open, Place, RunId, Segment
@@ -16,9 +16,6 @@ from teetee.errors import FieldInvalid
 from teetee.protocol.commitments import RunningCommitment, encode_token_ids
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.receipts import SignedReceipt
-
-SaltOf = Callable[[int], bytes]
-"""The 32 bytes that a hop's commitments are salted with."""
 
 _SALT_BYTES = 32
 

@@ -19,7 +19,7 @@ given any outcome
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -31,9 +31,10 @@ from oracle.inference.live_text import LiveTexts
 from oracle.process.logs import open_log
 from oracle.records import Answered, Opening, Refused
 from oracle.request.answering import Answering
+from shard_runtime import GenerationJob
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.engine.entry.generation import Generation
-from shard_runtime.engine.entry.path_search import PATH_FAILURES, PathFailure, blamed_for
+from shard_runtime.engine.entry.path_search import PATH_FAILURES, blamed_for
 from shard_runtime.errors import (
     CacheFull,
     ContextOverflow,
@@ -75,46 +76,37 @@ class FakeEntry:
         if self.check_error is not None:
             raise self.check_error
 
-    def generate(
-        self,
-        token_ids: Sequence[int],
-        *,
-        sampling: Sampling,
-        paths: Callable[[frozenset[ShardId]], Sequence[ShardId]],
-        request_id: RequestId,
-        salts: Callable[[int], bytes],
-        on_text: Callable[[str], None],
-        on_failure: Callable[[PathFailure], None],
-        cancelled: Callable[[], bool],
-        deadline: float,
-    ) -> Generation:
+    def generate(self, job: GenerationJob) -> Generation:
+        assert job.is_cancelled is not None
+        assert job.on_failure is not None
+        assert job.on_text is not None
         avoiding: frozenset[ShardId] = frozenset()
         while True:
             try:
-                path = tuple(paths(avoiding))
+                path = tuple(job.choose_path(avoiding))
             except Retryable:
                 # Paths are waited for until the caller gives up: at once, here.
-                assert deadline == math.inf
+                assert job.deadline == math.inf
                 raise RunCancelled from None
-            hops = tuple(salts(hop) for hop in range(len(path) + 1))
-            self.runs.append({"sampling": sampling, "path": path, "salts": hops})
-            if cancelled():
+            hops = tuple(job.salt_of(hop) for hop in range(len(path) + 1))
+            self.runs.append({"sampling": job.sampling, "path": path, "salts": hops})
+            if job.is_cancelled():
                 raise RunCancelled
             failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
             if failure is None:
                 break
             if not isinstance(failure, PATH_FAILURES):
                 raise failure
-            on_failure(failure)
+            job.on_failure(failure)
             avoiding |= blamed_for(failure)
-        on_text(CANARY)
+        job.on_text(CANARY)
         return Generation(
             text=CANARY,
             token_ids=(7, 8),
             finish_reason="stop",
-            input_tokens=len(token_ids),
+            input_tokens=len(job.token_ids),
             output_tokens=2,
-            receipts=answered(request_id).receipts,
+            receipts=answered(job.request_id).receipts,
         )
 
 

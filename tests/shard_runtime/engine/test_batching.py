@@ -314,7 +314,7 @@ def test_generate__more_than_the_cache_has_room_for__wait_for_each_other(
             used.append(ring.entry.cache_bytes_used)
             return False
 
-        got = at_once(ring, asked, cancelled=look)
+        got = at_once(ring, asked, is_cancelled=look)
         assert all(isinstance(each, Generation) for each in got)
         assert set(used) <= {0, per_run, 2 * per_run}
         with pytest.raises(CacheFull):

@@ -99,7 +99,7 @@ def quiet(spoken: ModelSource) -> dict[str, Generation]:
 
 
 def ask(ring: Ring, said: list[str], **options: Any) -> Generation:
-    options = {"deadline": time.monotonic() + LONG, "paths": ring.choose} | options
+    options = {"deadline": time.monotonic() + LONG, "choose_path": ring.choose} | options
     return ring.ask(PROMPT, TOKENS, on_text=said.append, **options)
 
 
@@ -305,12 +305,12 @@ def test_generate__replicas_that_are_alike__share_the_load(spoken: ModelSource) 
             return [ShardId(1), chosen[-1]]
 
         def one() -> None:
-            ring.ask(PROMPT, 100, paths=cheapest, on_text=lambda _: first.set())
+            ring.ask(PROMPT, 100, choose_path=cheapest, on_text=lambda _: first.set())
 
         other = threading.Thread(target=one)
         other.start()
         assert first.wait(10)
-        ring.ask(PROMPT, 2, paths=cheapest)
+        ring.ask(PROMPT, 2, choose_path=cheapest)
         other.join()
         assert sorted(chosen) == [2, 3]
 

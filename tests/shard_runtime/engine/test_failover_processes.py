@@ -22,6 +22,7 @@ from shard_runtime import (
     EntrySettings,
     FixedDirectory,
     Generation,
+    GenerationJob,
     Listener,
     ModelSource,
     Peer,
@@ -102,15 +103,16 @@ class Fleet:
 
     def ask(self) -> Generation:
         self.said.clear()
-        return self.entry.generate(
-            PROMPT,
+        job = GenerationJob(
+            token_ids=PROMPT,
             sampling=Sampling(max_tokens=TOKENS),
-            paths=self.choose,
+            choose_path=self.choose,
             request_id=RequestId(1),
-            salts=salt_of,
+            salt_of=salt_of,
             on_text=lambda piece: self.said.append((time.monotonic(), piece)),
             deadline=time.monotonic() + 120,
         )
+        return self.entry.generate(job)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Client:
                 prompt,
                 sampling=sampling,
                 on_text=self._lose if way == "client lost" else None,
-                cancelled=self._count_down if way == "cancelled" else None,
+                is_cancelled=self._count_down if way == "cancelled" else None,
                 deadline=time.monotonic() + (late if way == "out of time" else 60.0),
             )
         except (RunCancelled, DeadlinePassed, ClientLost) as error:

@@ -212,7 +212,7 @@ def test_entry__link_is_full_when_a_foreseen_frame_goes__tells_each_piece_once(
             send(shard_id, body)
 
         links.send = refuse  # type: ignore[method-assign]
-        answer = ring.ask(PROMPT, paths=ring.choose, on_text=pieces.append)
+        answer = ring.ask(PROMPT, choose_path=ring.choose, on_text=pieces.append)
         assert full == [SECOND]
         assert "".join(pieces) == answer.text == expected
         assert [change.from_shards for change in answer.changes] == [(SECOND,)]

@@ -123,7 +123,7 @@ def test_generate__cancelled_midway__frees_all_stages_and_serves_the_next(
         expected = ring.ask(PROMPT).token_ids
         started.clear()
         with pytest.raises(RunCancelled):
-            ring.ask(PROMPT, 90, cancelled=started.is_set)
+            ring.ask(PROMPT, 90, is_cancelled=started.is_set)
         assert eventually(lambda: is_empty(ring))
         assert ring.ask(PROMPT).token_ids == expected
 
@@ -134,7 +134,7 @@ def test_generate__callers_function_raises__frees_all_stages(llama: ModelSource)
 
     with running(llama, 2) as ring:
         with pytest.raises(KeyError):
-            ring.ask(PROMPT, 90, cancelled=nobody_listens)
+            ring.ask(PROMPT, 90, is_cancelled=nobody_listens)
         assert eventually(lambda: is_empty(ring))
 
 
@@ -161,7 +161,7 @@ def test_generate__cancels_and_answers_many_times__leaks_nothing(llama: ModelSou
         for number in range(40):
             if number % 2:
                 with pytest.raises(RunCancelled):
-                    ring.ask(PROMPT, 60, cancelled=lambda: True)
+                    ring.ask(PROMPT, 60, is_cancelled=lambda: True)
             else:
                 ring.ask(PROMPT[: number + 1], 2)
         assert eventually(lambda: is_empty(ring))
@@ -279,7 +279,7 @@ def test_close__while_a_caller_waits__raises_entry_closed(llama: ModelSource) ->
         closer = threading.Thread(target=close)
         closer.start()
         with pytest.raises(EntryClosed):
-            ring.ask(PROMPT, cancelled=go_on)
+            ring.ask(PROMPT, is_cancelled=go_on)
         closer.join()
         with pytest.raises(EntryClosed):
             ring.ask(PROMPT)
@@ -338,7 +338,7 @@ def test_generate__unknown_shard_in_path__raises_peer_unknown(llama: ModelSource
 
 def test_generate__salt_of_another_length__is_refused(llama: ModelSource) -> None:
     with running(llama, 2) as ring, pytest.raises(FieldInvalid, match="32 bytes for each hop"):
-        ring.ask(PROMPT, salts=lambda _: bytes(31))
+        ring.ask(PROMPT, salt_of=lambda _: bytes(31))
 
 
 def test_stage__directory_gives_it_other_layers__refuses_the_run(llama: ModelSource) -> None:
@@ -381,7 +381,7 @@ def test_stage__many_runs__never_exceed_the_budget(llama: ModelSource) -> None:
 
         def ask() -> None:
             try:
-                ring.ask(PROMPT, cancelled=look)
+                ring.ask(PROMPT, is_cancelled=look)
             except StageFailed as error:
                 reasons.append(error.reason)
 

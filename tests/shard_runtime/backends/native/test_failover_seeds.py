@@ -166,7 +166,7 @@ def at_once(ring: Ring, everyone: list[Asked], seconds: float) -> list[Outcome]:
 
     def ask(one: Asked) -> Outcome:
         said: list[str] = []
-        options = {"paths": ring.choose, "request_id": one.request_id, "on_text": said.append}
+        options = {"choose_path": ring.choose, "request_id": one.request_id, "on_text": said.append}
         try:
             return ring.ask(one.prompt, sampling=one.sampling, deadline=deadline, **options), said
         except DeadlinePassed as error:

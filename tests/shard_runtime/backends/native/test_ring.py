@@ -130,7 +130,7 @@ def test_generate__stage_is_lost__goes_on_to_the_bit(
     ) as ring:
         with brought_back(ring, fault):
             deadline = time.monotonic() + LONG
-            found = ring.ask(PROMPT, TOKENS, paths=ring.choose, deadline=deadline)
+            found = ring.ask(PROMPT, TOKENS, choose_path=ring.choose, deadline=deadline)
         assert fault.struck.is_set()
     assert found.token_ids == ask_alone(llama, "int8").token_ids
     assert found.changes[0].from_shards == (victim,)

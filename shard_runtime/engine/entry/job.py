@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a caller of `Entry.generate` asks for: the prompt, how to answer it, and until when."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from shard_runtime.engine.entry.path_search import ChoosePath, PathFailure
+from shard_runtime.errors import DeadlinePassed, RunCancelled
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.prompt import Sampling
+
+SaltOf = Callable[[int], bytes]
+"""(hop) → the 32 bytes that its commitments are salted with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationJob:
+    """One prompt to answer. All functions are called in the thread that called `generate`."""
+
+    token_ids: Sequence[int] = field(repr=False)
+    sampling: Sampling
+    choose_path: ChoosePath
+    """Called at first, and again whenever a path breaks."""
+    request_id: RequestId
+    salt_of: SaltOf
+    on_text: Callable[[str], None] | None = None
+    """Gets each piece of the answer once."""
+    on_failure: Callable[[PathFailure], None] | None = None
+    """Gets the error of each path that broke."""
+    is_cancelled: Callable[[], bool] | None = None
+    """Called about ten times a second."""
+    deadline: float | None = None
+    """On the clock of `time.monotonic`. With one, the job waits for a path while there is none;
+    without one, it fails."""
+
+    def check_ended(self, waiting_for: str, last_failure: Exception | None = None) -> None:
+        """Raises `RunCancelled`, `DeadlinePassed`."""
+        if self.is_cancelled is not None and self.is_cancelled():
+            raise RunCancelled
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise DeadlinePassed(waiting_for) from last_failure
