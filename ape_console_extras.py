@@ -1,100 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ape console` starts with: the connected network's contracts by name, and a few helpers.
+"""The names that `ape console` starts with: the connected network's contracts, and a few helpers.
 
     ape console --network base:sepolia:node
-    APE_FOUNDRY_HOST=http://127.0.0.1:8545 ape console --network base:local:foundry
+    source build/world.env && ape console               the world of `make world`
+    APE_FOUNDRY_HOST=http://127.0.0.1:8545 ape console  another local chain
 
-Another deployment file than the network's: TEETEE_DEPLOYMENT=FILE.
+TEETEE_DEPLOYMENT=FILE chooses another deployment file than the network's.
 """
 
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ape.contracts import ContractInstance
 from ape.managers.networks import NetworkManager
-from ape.managers.project import ProjectManager
 
-from teetee.chain.deployment import Deployment, deployment_path
-from teetee.chain.errors import NoContract, WrongChain
+from administration.chain.contracts import open_contracts
+from administration.chain.networks import connected_network
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.client.amounts import format_amount, parse_amount
 from teetee.errors import TeeTeeError
 
-# Name in the console → contract, field of the deployment file.
-CONTRACTS = {
-    "token": ("UsageToken", "token"),
-    "registry": ("ShardRegistry", "registry"),
-    "escrow": ("InferenceEscrow", "escrow"),
-    "verifier": ("DcapVerifier", "verifier"),
-    "certificates": ("PckCertificates", "certificates"),
-}
-MANAGER_ABI = Path(__file__).parent / "teetee" / "abi" / "AccessManager.json"
+CONTRACTS = ("token", "registry", "escrow", "verifier", "certificates")
+REQUEST_PAGE = 500
 
 
-def ape_init_extras(project: ProjectManager, networks: NetworkManager) -> dict[str, Any]:
-    """Called by ape once, when the console opens. Says what it has put there."""
-    network = f"{networks.provider.network.ecosystem.name}-{networks.provider.network.name}"
+class Listing(dict[int, Any]):
+    """Records by their ids; printed one record at a time, one field a line."""
+
+    def __repr__(self) -> str:
+        return "\n".join(_record_text(key, value) for key, value in self.items()) or "none"
+
+    __str__ = __repr__
+
+
+def ape_init_extras(networks: NetworkManager) -> dict[str, Any]:
+    """Called by ape once, when the console opens. Prints the names that it adds."""
     try:
-        deployment = _deployment(network, int(networks.provider.chain_id))
-        names = _contracts(deployment, project, networks)
+        network = connected_network(networks.provider)
+        named = os.environ.get("TEETEE_DEPLOYMENT")
+        contracts = open_contracts(network, Path(named) if named else None)
     except TeeTeeError as error:
         print(f"TeeTee: no contracts by name. {error}")
         return {"tee": parse_amount, "amount": format_amount}
-    names |= _helpers(names) | {"deployment": deployment}
-    print(f"TeeTee on {network}, chain {deployment.chain_id}:")
-    print("  contracts: token, registry, escrow, verifier, certificates, manager")
+    names = {name: getattr(contracts, name) for name in CONTRACTS}
+    names["manager"] = contracts.access_manager
+    print(f"TeeTee on {network.name}, chain {network.chain_id}:")
+    print(f"  contracts: {', '.join(names)}")
     print("  helpers:   models(), policies(), shards(), open_requests(),")
     print('             tee("1.5") → wei, amount(wei) → text')
-    return names
-
-
-def _deployment(network: str, chain_id: int) -> Deployment:
-    named = os.environ.get("TEETEE_DEPLOYMENT")
-    deployment = Deployment.load(Path(named) if named else deployment_path(network))
-    if deployment.chain_id != chain_id:
-        raise WrongChain(deployment.chain_id, chain_id)
-    return deployment
-
-
-def _contracts(
-    deployment: Deployment, project: ProjectManager, networks: NetworkManager
-) -> dict[str, ContractInstance]:
-    found = {}
-    for name, (contract, field) in CONTRACTS.items():
-        address = getattr(deployment, field)
-        if not networks.provider.get_code(address):
-            raise NoContract(contract, address)
-        found[name] = project.contracts[contract].at(address)
-    # OpenZeppelin's: no source of ours, but a committed ABI.
-    found["manager"] = networks.chain_manager.contracts.instance_at(
-        deployment.access_manager, abi=MANAGER_ABI, fetch_from_explorer=False
-    )
-    return found
+    return names | _helpers(names) | {"deployment": contracts.deployment}
 
 
 def _helpers(names: dict[str, ContractInstance]) -> dict[str, Callable[..., Any]]:
     registry, escrow = names["registry"], names["escrow"]
 
-    def models() -> dict[int, Any]:
-        """Every published model by its id."""
-        return {each: registry.model(each) for each in range(1, registry.modelCount() + 1)}
+    def models() -> Listing:
+        """All published models, by id."""
+        return Listing({each: registry.model(each) for each in _ids(registry.modelCount())})
 
-    def policies() -> dict[int, AttestationPolicy]:
-        """What every published model asks of platforms and paths, by its id."""
-        return {each: AttestationPolicy.of(registry.policyOf(each)) for each in models()}
+    def policies() -> Listing:
+        """The policies of all published models, by model id."""
+        found = {each: registry.policyOf(each) for each in _ids(registry.modelCount())}
+        return Listing({each: AttestationPolicy.of(policy) for each, policy in found.items()})
 
-    def shards() -> dict[int, Any]:
-        """Every shard that was ever enrolled, by its id."""
-        return {each: registry.shard(each) for each in range(1, registry.shardCount() + 1)}
+    def shards() -> Listing:
+        """All shards, also those that have left, by id."""
+        return Listing({each: registry.shard(each) for each in _ids(registry.shardCount())})
 
-    def open_requests() -> dict[int, Any]:
-        """Every request that waits for its end, by its id."""
-        found: dict[int, Any] = {}
+    def open_requests() -> Listing:
+        """All open requests, by id."""
+        found = Listing()
         cursor = 0
         while True:
-            page = escrow.openRequests(cursor, 500)
+            page = escrow.openRequests(cursor, REQUEST_PAGE)
             found |= {each: escrow.requestOf(each) for each in page.requestIds}
             cursor = page.next
             if cursor == 0:
@@ -108,3 +89,18 @@ def _helpers(names: dict[str, ContractInstance]) -> dict[str, Callable[..., Any]
         "tee": parse_amount,
         "amount": format_amount,
     }
+
+
+def _ids(count: int) -> range:
+    return range(1, count + 1)
+
+
+def _record_text(key: int, record: Any) -> str:
+    names = [each.name for each in fields(record)]
+    width = max(map(len, names))
+    lines = (f"  {name:<{width}}  {_value_text(getattr(record, name))}" for name in names)
+    return "\n".join([f"{key}:", *lines])
+
+
+def _value_text(value: Any) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types of options: amounts, durations, hashes and addresses as people write them."""
+"""Types of command-line options: amounts, durations, hashes and addresses."""
 
 import re
 from datetime import timedelta
@@ -15,11 +15,11 @@ from teetee.quotes.tcb_status import TcbStatus
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:
-    ParamType = click.ParamType  # generic only in later versions than ape's
+    ParamType = click.ParamType  # generic only in versions later than ape's
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST = (1 << 32) - 1
-ACCEPTABLE = tuple(status for status in TcbStatus if status.is_known)
+MAX_SECONDS = (1 << 32) - 1
+ACCEPTABLE_STATUSES = tuple(status for status in TcbStatus if status.is_known)
 _STATUSES = {status.intel_name.lower(): status for status in TcbStatus}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 
@@ -30,12 +30,12 @@ def duration_text(seconds: int) -> str:
 
 
 class Amount(ParamType):
-    """Tokens as people write them; wei within."""
+    """Tokens, as `1.5`, `1.5 TEE` or `100 wei`; converted to wei."""
 
     name = "TEE"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """`1.5`, `1.5 TEE` or `100 wei`."""
+        """`1.5` → 1500000000000000000."""
         if isinstance(value, int):
             return value
         try:
@@ -45,7 +45,7 @@ class Amount(ParamType):
 
 
 class Duration(ParamType):
-    """Seconds, or a number with s, m, h or d behind it."""
+    """A number of seconds, or a number followed by s, m, h or d."""
 
     name = "DURATION"
 
@@ -55,15 +55,17 @@ class Duration(ParamType):
             return value
         match = _DURATION.fullmatch(value)
         if match is None:
-            self.fail(f"{value!r} is no duration: write 30s, 10m, 2h or 2d.", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 30s, 10m, 2h or 2d.", param, ctx)
         seconds = int(match[1]) * _UNITS[match[2]]
-        if seconds > LONGEST:
-            self.fail(f"{value!r} is more than the 136 years which a contract holds.", param, ctx)
+        if seconds > MAX_SECONDS:
+            self.fail(
+                f"{value!r} is more than the 136 years that a contract can store.", param, ctx
+            )
         return seconds
 
 
 class FixedBytes(ParamType):
-    """So many bytes as hex with 0x."""
+    """A fixed number of bytes, as hexadecimal with 0x."""
 
     name = "0x…"
 
@@ -71,7 +73,7 @@ class FixedBytes(ParamType):
         self.size = size
 
     def convert(self, value: Any, param: Any, ctx: Any) -> bytes:
-        """Exactly two digits for each byte."""
+        """Two digits for each byte, no more and no fewer."""
         if isinstance(value, bytes):
             return value
         digits = 2 * self.size
@@ -81,23 +83,24 @@ class FixedBytes(ParamType):
 
 
 class Status(ParamType):
-    """A TCB status that a policy can accept, as Intel spells it."""
+    """A TCB status that a policy can accept, in Intel's spelling."""
 
     name = "STATUS"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> TcbStatus:
-        """Upper and lower case are the same, and so is our own spelling with underscores."""
+        """Ignores case and underscores."""
         if isinstance(value, TcbStatus):
             return value
         wanted = value.replace("_", "").lower()
         status = _STATUSES.get(wanted)
         if status is None:
-            known = ", ".join(each.intel_name for each in ACCEPTABLE)
-            self.fail(f"{value!r} is no status of Intel's: {known}.", param, ctx)
-        if status not in ACCEPTABLE:
+            known = ", ".join(each.intel_name for each in ACCEPTABLE_STATUSES)
+            self.fail(f"{value!r} is not one of Intel's statuses: {known}.", param, ctx)
+        if status not in ACCEPTABLE_STATUSES:
             self.fail(
-                f"{status.intel_name} can be accepted by no policy: Intel does not stand by such a "
-                f"platform. The worst that can is {ACCEPTABLE[-1].intel_name}.",
+                f"No policy can accept {status.intel_name}: Intel does not vouch for such a "
+                "platform. The lowest status that a policy can accept is "
+                f"{ACCEPTABLE_STATUSES[-1].intel_name}.",
                 param,
                 ctx,
             )
@@ -105,7 +108,7 @@ class Status(ParamType):
 
 
 class Address(ParamType):
-    """An address; in mixed case its checksum must be right."""
+    """An address. In mixed case, its checksum must be correct."""
 
     name = "ADDRESS"
 
@@ -117,7 +120,7 @@ class Address(ParamType):
         if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text) or (
             is_mixed and not is_checksum_address(text)
         ):
-            self.fail(f"{text!r} is no address, or a mistyped one.", param, ctx)
+            self.fail(f"{text!r} is not an address, or its checksum is wrong.", param, ctx)
         return str(to_checksum_address(text))
 
 

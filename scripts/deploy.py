@@ -15,45 +15,46 @@ from ape_sourcify.explorer import Sourcify
 from rich.console import Console
 
 from administration.chain.contracts import deployment_option
-from administration.chain.networks import Network, connected_network
-from administration.chain.sender import account_option, require_funds, sender
+from administration.chain.networks import Network, connected_network, is_temporary_chain
+from administration.chain.sender import account_option, find_account, require_funds
 from administration.deployment.deployer import GAS, Deployed, Deployer
+from administration.deployment.holders import holder_options, holders_for
 from administration.deployment.root_ca import RootCa, root_ca_for
 from administration.deployment.sources import compile_afresh
 from administration.deployment.terms import terms_for, terms_options
-from administration.deployment.verifiers import Verifier, verifier_for, verifier_options
+from administration.deployment.verifiers import VerifierChoice, verifier_for, verifier_options
 from administration.deployment.wiring import check_wiring
-from administration.errors import AlreadyDeployed, NotPublished, plainly
-from administration.roles.holders import holder_options, holders_for
+from administration.errors import AlreadyDeployed, NotPublished, friendly_errors
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import NotDeployed
 
 SOURCIFY = "https://sourcify.dev/server"
 HOLDERS = ("admin", "publisher", "notice_giver", "guardian", "treasury")
 
-HELP = """Deploy the contracts, set the roles, read all of it back, and write the deployment file.
+HELP = """Deploy the contracts, set the roles, verify both, and write the deployment file.
 
 \b
-A chain of its own, gone with the command (a rehearsal):
+A dry run, on a temporary chain that ends with the command:
     ape run deploy
-An anvil that runs already, on port 8545:
-    APE_FOUNDRY_HOST=http://127.0.0.1:8545 ape run deploy --network base:local:foundry
+A running anvil, on port 8545:
+    APE_FOUNDRY_HOST=http://127.0.0.1:8545 ape run deploy
 Base Sepolia, from an ape account:
     export BASE_SEPOLIA_RPC=https://…  APE_ACCOUNTS_deployer_PASSPHRASE=…
     ape run deploy --network base:sepolia:node --account deployer --verify
 
 \b
-The same, with quotes judged by Automata's contract and the collateral it has:
+The same, with quotes verified by Automata's contract and its collateral:
     ape run deploy --network base:sepolia:node --account deployer --verifier automata
 
-Where --root-ca is left out, quotes have to chain to Intel's root; on a local chain to the root of
-tee_simulator under build/simulator/pki, which is made if it is not there.
+Without --root-ca, quotes must chain to Intel's root; on a local chain, to tee_simulator's root in
+build/simulator/pki, which is created if missing.
 
-Afterwards everything restricted belongs to the holders of the roles, with the delays of the roles;
-the deployer keeps nothing that it was not named for.
+Afterwards only the holders of roles can make restricted calls, with the delays of their roles. The
+deployer keeps only the roles that it was named for.
 
-Defaults with three values are those of a local chain, of base-sepolia and of base-mainnet. A fork
-(base:sepolia-fork:foundry) has the terms of what it forks, and its file under build/deployments.
+Three defaults are those of a local chain, base-sepolia and base-mainnet. A fork
+(base:sepolia-fork:foundry) has the terms of the network it forks, and its deployment file under
+build/deployments.
 """
 
 
@@ -64,20 +65,20 @@ Defaults with three values are those of a local chain, of base-sepolia and of ba
     "--root-ca",
     "root_ca_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The root certificate of all quotes, PEM or DER, instead of the network's.",
+    help="Root certificate of the quotes, PEM or DER, instead of the network's.",
 )
 @click.option(
     "--i-know-quotes-can-be-forged",
     "accept_forgeries",
     is_flag=True,
-    help="On a live network accept a root other than Intel's.",
+    help="Accept a root other than Intel's on a live network.",
 )
-@click.option("--replace", is_flag=True, help="Forget a live deployment, and make a new one.")
+@click.option("--replace", is_flag=True, help="Deploy again where a deployment exists.")
 @click.option("--verify", is_flag=True, help="Publish the sources at sourcify.dev.")
 @verifier_options
 @holder_options
 @terms_options
-@plainly
+@friendly_errors
 def cli(
     provider: ProviderAPI,
     account_name: str | None,
@@ -96,23 +97,23 @@ def cli(
     path = deployment_path or network.deployment_file
     _refuse_overwriting(network, path, replace)
     root_ca = root_ca_for(network, root_ca_path, accept_forgeries)
-    judge = verifier_for(network, verifier, automata)
+    choice = verifier_for(network, verifier, automata)
     terms = terms_for(network.terms_of, {k: v for k, v in given.items() if k not in HOLDERS})
-    account = sender(account_name, network)
+    account = find_account(account_name, network)
     deployer = str(account.address)
     holders = holders_for(network, deployer, {name: given[name] for name in HOLDERS})
     require_funds(account, provider, GAS)
     compile_afresh(project)
 
-    run = Deployer(project, account, terms, holders, root_ca, judge, console.print)
+    run = Deployer(project, account, terms, holders, root_ca, choice, console.print)
     deployed = run.run()
-    facts = check_wiring(deployed, terms, holders, root_ca, judge, deployer)
-    console.print(f"Read back {facts} facts: all as meant.")
-    # A chain that ends with the command leaves no file behind, unless one was asked for.
-    lasts = getattr(provider, "process", None) is None or deployment_path is not None
-    if lasts:
+    facts = check_wiring(deployed, terms, holders, root_ca, choice, deployer)
+    console.print(f"Checked {facts} facts on the chain: all as intended.")
+    # A temporary chain leaves no file, unless one was asked for.
+    is_kept = not is_temporary_chain(provider) or deployment_path is not None
+    if is_kept:
         deployed.as_deployment(network, root_ca).save(path)
-    _report(console, deployed, root_ca, judge, path if lasts else None)
+    _report(console, deployed, root_ca, choice, path if is_kept else None)
     if verify:
         _publish(deployed, provider)
 
@@ -128,7 +129,7 @@ def _refuse_overwriting(network: Network, path: Path, replace: bool) -> None:
 
 
 def _report(
-    console: Console, deployed: Deployed, root_ca: RootCa, judge: Verifier, path: Path | None
+    console: Console, deployed: Deployed, root_ca: RootCa, choice: VerifierChoice, path: Path | None
 ) -> None:
     shown = {**deployed.publishable, "AccessManager": deployed.access_manager}
     for name, contract in shown.items():
@@ -137,18 +138,18 @@ def _report(
         console.print(f"Written to {path}", soft_wrap=True, highlight=False)
     else:
         console.print(
-            "[yellow]This chain ends with the command, so nothing was written down. Start anvil "
-            "and name it in APE_FOUNDRY_HOST to keep one.[/]"
+            "[yellow]This chain ends with the command, so no deployment file was written. To keep "
+            "one, start anvil and set APE_FOUNDRY_HOST to its address.[/]"
         )
-    if judge.automata is not None:
+    if choice.automata is not None:
         console.print(
-            f"[yellow]Quotes are judged by Automata's contract {judge.automata}, with the "
-            "collateral that it has: whoever owns it is trusted beside Intel. `teetee collateral` "
-            "brings nothing here, and no policy may ask for an age of collateral.[/]",
+            f"[yellow]Quotes are verified by Automata's contract {choice.automata} with its own "
+            "collateral: its owner is trusted in addition to Intel. `teetee collateral` has no "
+            "effect here, and no policy may set a maximum collateral age.[/]",
             highlight=False,
         )
     if not root_ca.is_intel:
-        console.print("[yellow]SIMULATED: quotes chain to a test root. Trust no answer with it.[/]")
+        console.print("[yellow]SIMULATED: quotes chain to a test root and prove nothing.[/]")
 
 
 def _publish(deployed: Deployed, provider: ProviderAPI) -> None:

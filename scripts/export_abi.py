@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write teetee/abi: the ABIs of the contracts as forge compiled them, and nothing but the ABIs.
+"""Write teetee/abi: the ABIs, and only the ABIs, of the contracts that forge compiled.
 
     ape run export_abi [--check]
     python scripts/export_abi.py [--check]
 
-Sorted, so that a file changes only when the interface does. Compile first: `make contracts`.
+Entries are sorted, so that a file changes only when the interface does. Compile first: `make
+contracts`.
 """
 
 import json
@@ -38,7 +39,7 @@ def _order(entry: dict[str, Any]) -> tuple[str, str, list[str]]:
 
 
 def render(contract: str) -> str:
-    """The file of one contract, from forge's artefact."""
+    """The content of a contract's file, from forge's artefact."""
     artefact = BUILD / f"{contract}.sol" / f"{contract}.json"
     if not artefact.is_file():
         raise click.ClickException(f"{artefact} is missing: run `make contracts` first.")
@@ -47,7 +48,7 @@ def render(contract: str) -> str:
 
 
 def stale_files(wanted: dict[Path, str]) -> list[Path]:
-    """Files that are missing, different, or of a contract that is no longer exported."""
+    """Files that are missing, different, or of a contract that is not exported any more."""
     present = set(TARGET.glob("*.json"))
     differing = {
         path for path, text in wanted.items() if path not in present or path.read_text() != text
@@ -56,9 +57,9 @@ def stale_files(wanted: dict[Path, str]) -> list[Path]:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only say whether the files are fresh.")
+@click.option("--check", is_flag=True, help="Only check whether the files are up to date.")
 def cli(check: bool) -> None:
-    """Write the ABIs which Python reads, or check that they are fresh."""
+    """Write the ABIs that Python reads, or check that they are up to date."""
     wanted = {TARGET / f"{contract}.json": render(contract) for contract in CONTRACTS}
     stale = stale_files(wanted)
     names = ", ".join(path.name for path in stale)
@@ -72,7 +73,7 @@ def cli(check: bool) -> None:
             path.write_text(wanted[path])
         else:
             path.unlink()
-    click.echo(f"Written: {names}" if stale else "All ABIs were fresh.")
+    click.echo(f"Written: {names}" if stale else "All ABIs are up to date.")
 
 
 if __name__ == "__main__":

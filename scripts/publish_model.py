@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ape run publish_model`: a manifest's digests, prices and allowed images, onto the chain."""
+"""`ape run publish_model`: publishes a model's digests, prices and allowed images."""
 
 from pathlib import Path
 
@@ -9,22 +9,22 @@ from ape.cli import ConnectedProviderCommand
 
 from administration.chain.contracts import deployment_option, open_contracts
 from administration.chain.networks import connected_network
-from administration.chain.sender import account_option, sender
+from administration.chain.sender import account_option, find_account
 from administration.chain.transactions import send
-from administration.errors import plainly
+from administration.errors import friendly_errors
 from administration.option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
-from administration.output.json_output import json_option, tell
+from administration.output.json_output import json_option, print_result
 from teetee.protocol.manifest import ModelManifest
 
-HELP = """Publish a model: its digests, its prices, and which images may run it.
+HELP = """Publish a model: its digests, its prices, and the images that may run it.
 
-The manifest is what `python -m shard_tools digest MODEL` writes. Prices are tokens per LLM token.
+`python -m shard_tools digest MODEL` writes the manifest. Prices are in tokens per LLM token.
 
 \b
     ape run publish_model --manifest manifest.json --input-price 0.0001 --output-price 0.0003 \\
         --royalty-bps 500 --royalty-recipient 0x… --entry-layer-equivalents 8 --measurement 0x…
 
-By who holds the role PUBLISHER. Only prices and measurements can be changed later: `ape run admin`.
+Needs the role PUBLISHER. Only prices and measurements can be changed later: `ape run admin`.
 """
 
 
@@ -39,7 +39,7 @@ By who holds the role PUBLISHER. Only prices and measurements can be changed lat
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The model's digests, as JSON.",
 )
-@click.option("--manifest-uri", default="", help="Where everybody can read that file.")
+@click.option("--manifest-uri", default="", help="Where the public can read that file.")
 @click.option(
     "--input-price", default="0.0001", show_default=True, type=AMOUNT, help="Per prompt token."
 )
@@ -51,18 +51,27 @@ By who holds the role PUBLISHER. Only prices and measurements can be changed lat
     default=2,
     show_default=True,
     type=click.IntRange(0, 0xFFFF),
-    help="What embedding and head count for, in whole layers, when an entry's share is weighed.",
+    help="Weight of embedding and head in an entry's share, in whole layers.",
 )
-@click.option("--royalty-bps", type=BASIS_POINTS, default=0, show_default=True, help="In 1/10000.")
-@click.option("--royalty-recipient", type=ADDRESS, help="Who gets it.  [default: the sender]")
+@click.option(
+    "--royalty-bps",
+    type=BASIS_POINTS,
+    default=0,
+    show_default=True,
+    help="The publisher's, in 1/10000.",
+)
+@click.option(
+    "--royalty-recipient", type=ADDRESS, help="Account that receives it.  [default: the sender]"
+)
 @click.option(
     "--measurement",
     "measurements",
     type=BYTES32,
     multiple=True,
-    help="Of an image that may run the model. Can be repeated; without any, nobody can enrol yet.",
+    help="Measurement of an image that may run the model; repeatable. Without one, no shard can "
+    "enrol yet.",
 )
-@plainly
+@friendly_errors
 def cli(
     provider: ProviderAPI,
     account_name: str | None,
@@ -81,7 +90,7 @@ def cli(
     manifest = ModelManifest.from_json(manifest_path.read_text())
     network = connected_network(provider)
     contracts = open_contracts(network, deployment_path)
-    account = sender(account_name, network)
+    account = find_account(account_name, network)
     parameters = {
         "name": manifest.name,
         "layerDigests": list(manifest.layer_digests),
@@ -97,7 +106,7 @@ def cli(
     }
     receipt = send(account, contracts.registry, "publishModel", parameters, list(measurements))
     (published,) = receipt.decode_logs(contracts.registry.ModelPublished)
-    tell(
+    print_result(
         {
             "modelId": int(published.modelId),
             "name": manifest.name,

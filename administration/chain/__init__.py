@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connected network: its contracts, events, and a sender of transactions."""
+"""The connected network: its contracts, their events, and transactions from one account."""

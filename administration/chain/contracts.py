@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deployed contracts of a network, by name."""
+"""The deployed contracts of the connected network, by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from ape.contracts import ContractInstance
 from ape.utils import ManagerAccessMixin
 from ethpm_types import ContractType
 
-from administration.chain.networks import Network
+from administration.chain.networks import Network, is_temporary_chain
+from administration.errors import TemporaryChainEmpty
 from teetee.chain.abi import load_abi
 from teetee.chain.deployment import Deployment
-from teetee.chain.errors import NoContract, WrongChain
+from teetee.chain.errors import NoContract, NotDeployed, WrongChain
 
 NAMES = {
     "token": "UsageToken",
@@ -27,20 +28,21 @@ NAMES = {
 
 
 def deployment_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--deployment`, the same as the `teetee` command has."""
+    """`--deployment`, as the `teetee` command has it."""
     return click.option(
         "--deployment",
         "deployment_path",
         type=click.Path(dir_okay=False, path_type=Path),
         envvar="TEETEE_DEPLOYMENT",
-        help="The deployment file.  [default: deployments/<network>.json; for a local chain "
+        show_envvar=True,
+        help="The deployment file.  [default: deployments/NETWORK.json; on a local chain "
         "build/deployments/base-local.json]",
     )(command)
 
 
 @dataclass(frozen=True)
 class Contracts:
-    """Handles with the committed ABIs: nothing has to be compiled to use them."""
+    """Handles built from the committed ABIs: nothing has to be compiled to use them."""
 
     deployment: Deployment
     token: ContractInstance
@@ -52,20 +54,35 @@ class Contracts:
 
 
 def contract_at(name: str, address: str) -> ContractInstance:
-    """A handle by the name of its ABI. Raises `NoContract` when there is no code."""
-    if not ManagerAccessMixin.provider.get_code(address):
+    """A handle with the ABI of that name. Raises `NoContract` where there is no code."""
+    provider = ManagerAccessMixin.provider
+    if not provider.get_code(address):
         raise NoContract(name, address)
-    kind = ContractType.model_validate({"contractName": name, "abi": load_abi(name)})
-    # not ape.Contract: for an address that ape has met, that keeps to the ABI which ape compiled
-    return ContractInstance(address, kind)
+    contract_type = ContractType.model_validate({"contractName": name, "abi": load_abi(name)})
+    # Not ape.Contract: for an address that ape knows, it returns the ABI that ape compiled.
+    return ContractInstance(address, contract_type)
 
 
 def open_contracts(network: Network, path: Path | None) -> Contracts:
-    """What the network's deployment file names.
+    """The contracts that the network's deployment file names.
 
-    Raises `NotDeployed`, `DeploymentInvalid`, `WrongChain`, `NoContract`.
+    Raises `NotDeployed`, `DeploymentInvalid`, `WrongChain`, `NoContract`, `TemporaryChainEmpty`.
     """
-    deployment = Deployment.load(path or network.deployment_file)
+    try:
+        return _open(network, path or network.deployment_file)
+    except NotDeployed:
+        missing = f"There are no contracts on {network.name}"
+        if not is_temporary_chain(ManagerAccessMixin.provider):
+            raise
+    except NoContract as error:
+        missing = f"There is no {error.name} at {error.address}"
+        if not is_temporary_chain(ManagerAccessMixin.provider):
+            raise
+    raise TemporaryChainEmpty(missing)
+
+
+def _open(network: Network, path: Path) -> Contracts:
+    deployment = Deployment.load(path)
     if deployment.chain_id != network.chain_id:
         raise WrongChain(deployment.chain_id, network.chain_id)
     handles = {

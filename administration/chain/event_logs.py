@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A contract's events since the deployment. Events are hints: what holds now, state has to say."""
+"""A contract's events since the deployment. They list candidates; contract state decides."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from eth_utils.conversions import to_hex
 
 from administration.chain.contracts import Contracts
 
-# What most nodes give in one answer.
+# The largest range that most nodes answer.
 BLOCKS_PER_PAGE = 10_000
 
 
@@ -22,7 +22,7 @@ def event_logs(
     event: ContractEvent,
     topics: tuple[str | None, ...] = (),
 ) -> Iterator[Any]:
-    """Oldest first; with `topics`, only those whose indexed values are these, None being any."""
+    """Oldest first. `topics` filters by the indexed values; None matches any value."""
     head = int(provider.get_block("latest").number)
     name = to_hex(event_abi_to_log_topic(event.abi.model_dump(mode="json", by_alias=True)))
     for first in range(contracts.deployment.deployed_at_block, head + 1, BLOCKS_PER_PAGE):

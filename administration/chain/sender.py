@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who sends a script's transactions, and how many of them a purse allows."""
+"""The account that signs and pays for a script's transactions."""
 
 import os
 from collections.abc import Callable
@@ -20,19 +20,19 @@ TEST_ACCOUNT = "TEST::"
 
 
 def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--account`, as a name: accounts are looked up when the network is known."""
+    """`--account`, as a name: the account is looked up once the network is known."""
     return click.option(
         "--account",
         "account_name",
         metavar="ALIAS",
-        help="Who pays and signs: an alias of `ape accounts list`, with its passphrase in "
-        "APE_ACCOUNTS_<ALIAS>_PASSPHRASE or asked for; TEST::0 to TEST::9 on a local chain. "
-        f"Without it: the private key in {KEY_VARIABLE}; on a local chain else TEST::0.",
+        help="The account that signs and pays: an alias of `ape accounts list`, its passphrase "
+        "read from APE_ACCOUNTS_<ALIAS>_PASSPHRASE or a prompt; or TEST::0 to TEST::9 on a local "
+        f"chain.  [default: the private key in {KEY_VARIABLE}; on a local chain, TEST::0]",
     )(command)
 
 
-def sender(name: str | None, network: Network) -> AccountAPI:
-    """The account that was named, or the one which the environment or a local chain implies.
+def find_account(name: str | None, network: Network) -> AccountAPI:
+    """The named account; without a name, the environment's key or a local chain's first account.
 
     Raises `NoAccount`, `MalformedKey`; ape raises `AccountsError` for a wrong passphrase.
     """
@@ -49,23 +49,23 @@ def sender(name: str | None, network: Network) -> AccountAPI:
         raise NoAccount(network.name, name)
     account: AccountAPI = accounts.load(name)
     if os.environ.get(PASSPHRASE_VARIABLE.format(alias=name)):
-        # Nobody is there to confirm each transaction.
+        # The command runs unattended: do not ask before each transaction.
         account.set_autosign(True)
     return account
 
 
 def require_funds(account: AccountAPI, provider: ProviderAPI, gas: int) -> None:
-    """Refuse to begin what would stop half-way for want of ETH. Raises `InsufficientFunds`."""
+    """Refuse to start what would stop half-way for lack of ETH. Raises `InsufficientFunds`."""
     needed = gas * max(1, int(provider.gas_price))
-    have = int(account.balance)
-    if have < needed:
-        raise InsufficientFunds(needed, have, str(account.address))
+    balance = int(account.balance)
+    if balance < needed:
+        raise InsufficientFunds(needed, balance, str(account.address))
 
 
 def _test_account(name: str, network: Network) -> AccountAPI:
     number = name[len(TEST_ACCOUNT) :]
     if network.is_live:
-        # Their keys are known to everybody.
+        # The keys of test accounts are public.
         raise NoAccount(network.name, name)
     if not number.isdigit() or int(number) >= len(accounts.test_accounts):
         raise NoAccount(network.name, name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sends what ape has signed, after the chain was asked whether it would accept it.
+"""Simulates a transaction, then sends it through ape.
 
-The simulation is asked for over JSON-RPC, because there the revert data come back whole: so a
-refusal is told with the contract's own error and its values.
+The simulation is a JSON-RPC call, because its error carries the whole revert data: a refusal names
+the contract's own error and its values.
 """
 
 from typing import Any
@@ -16,11 +16,14 @@ from hexbytes import HexBytes
 from teetee.chain.contract_errors import decode_rejection
 from teetee.chain.errors import RpcRefused
 
+# ape's block number for a transaction that it did not wait for.
+NOT_INCLUDED = -1
+
 
 def simulate(sender: str, to: str | None, data: bytes) -> bytes:
-    """What a call would return now. Raises `ContractRejected`, `RpcRefused`."""
+    """The return data of a call made now. Raises `ContractRejected`, `RpcRefused`."""
     call = {"from": sender, "data": to_hex(data)} | ({"to": to} if to else {})
-    # pending: what was announced becomes due by time, and the next block has a later one
+    # pending: an operation becomes due by time, and the next block has a later timestamp
     reply = ManagerAccessMixin.provider.web3.provider.make_request("eth_call", [call, "pending"])
     if "error" not in reply:
         return bytes(HexBytes(reply["result"]))
@@ -42,6 +45,9 @@ def send(
     """Simulate, send, wait for the network's confirmations. Raises `ContractRejected`."""
     simulate(str(account.address), contract.address, call_data(contract, function, *arguments))
     receipt: ReceiptAPI = getattr(contract, function)(*arguments, sender=account)
+    if receipt.block_number == NOT_INCLUDED:
+        # ape does not wait on an anvil with a block time: it takes its blocks for mined by hand.
+        return ManagerAccessMixin.provider.get_receipt(receipt.txn_hash)
     return receipt
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A deployment: its terms, its order, its checks."""
+"""A deployment: its terms, the order of its transactions, its checks."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deploys the contracts, in the order in which they need each other."""
+"""Deploys the contracts in the order of their dependencies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from ape.managers.project import ProjectManager
 from administration.chain.contracts import contract_at
 from administration.chain.networks import Network
 from administration.chain.transactions import deploy, send
+from administration.deployment.holders import Holders
 from administration.deployment.root_ca import RootCa
 from administration.deployment.terms import Terms
-from administration.deployment.verifiers import Verifier
-from administration.roles.holders import Holders
+from administration.deployment.verifiers import VerifierChoice
 from teetee.chain.deployment import Deployment
 
-# Measured: 19.4 million, and a fifth on top.
+# Measured: 19.4 million, plus a fifth.
 GAS = 23_500_000
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """Handles with ape's own contract types, so that sources can be published."""
+    """Handles with ape's own contract types, from which sources can be published."""
 
     token: ContractInstance
     certificates: ContractInstance
@@ -33,11 +33,11 @@ class Deployed:
     registry: ContractInstance
     escrow: ContractInstance
     first_block: int
-    """No event of these contracts is older."""
+    """The contracts have no older event."""
 
     @property
     def publishable(self) -> dict[str, ContractInstance]:
-        """By name. The AccessManager is made by AccessSetup, and is OpenZeppelin's as it stands."""
+        """By name. AccessSetup creates the AccessManager, which is OpenZeppelin's, unmodified."""
         return {
             "UsageToken": self.token,
             "PckCertificates": self.certificates,
@@ -48,7 +48,7 @@ class Deployed:
         }
 
     def as_deployment(self, network: Network, root_ca: RootCa) -> Deployment:
-        """What is written down."""
+        """The content of the deployment file."""
         return Deployment(
             network=network.name,
             chain_id=network.chain_id,
@@ -65,28 +65,28 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Deployer:
-    """One deployment. Every step raises `ContractRejected` when a constructor refuses its terms."""
+    """One deployment. Each step raises `ContractRejected` when a constructor refuses its terms."""
 
     project: ProjectManager
     account: AccountAPI
     terms: Terms
     holders: Holders
     root_ca: RootCa
-    verifier: Verifier
+    verifier: VerifierChoice
     say: Callable[[str], None]
 
     def run(self) -> Deployed:
-        """Contracts, then roles. Afterwards the deployer may do nothing that no holder may do."""
+        """Contracts, then roles. Afterwards the deployer holds only the roles it was named for."""
         first_block = int(self.account.provider.get_block("latest").number) + 1
         token = self._token()
         certificates = self._deploy("PckCertificates", self.root_ca.der)
-        judge = self.verifier
-        verifier = self._deploy(judge.contract, *judge.arguments(certificates))
+        choice = self.verifier
+        verifier = self._deploy(choice.contract, *choice.arguments(certificates))
         setup = self._deploy("AccessSetup")
         manager = contract_at("AccessManager", setup.MANAGER())
         registry = self._registry(manager, token, verifier)
         escrow = self._escrow(manager, token, registry)
-        self.say("Binding the escrow, granting the roles, leaving")
+        self.say("Binding the escrow, granting the roles, giving up the setup's own")
         self._configure(setup, registry, escrow)
         return Deployed(
             token, certificates, verifier, setup, manager, registry, escrow, first_block

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root certificate which the verifier will trust: Intel's, or a test root."""
+"""The root certificate that the verifier trusts: Intel's, or a test root."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tee_simulator import TestPki
 from teetee.chain.deployment import ROOT
 
 INTEL_ROOT_CA = ROOT / "deployments" / "intel-sgx-root-ca.pem"
-# What Intel publishes it under; the file is worth no more than this line.
+# As Intel publishes it; the file is checked against it.
 INTEL_FINGERPRINT = bytes.fromhex(
     "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
 )
@@ -35,12 +35,12 @@ class RootCa:
 
     @property
     def is_intel(self) -> bool:
-        """Whether it is the root of all genuine quotes."""
+        """Whether it is the root of genuine quotes."""
         return self.fingerprint == INTEL_FINGERPRINT
 
 
 def root_ca_for(network: Network, path: Path | None, accept_forgeries: bool) -> RootCa:
-    """The given root; else Intel's, and locally the simulator's, made now if need be.
+    """The given root; else Intel's, or on a local chain the simulator's, created if missing.
 
     Raises `RootCaInvalid`, `SimulatedRootRefused`.
     """
@@ -58,7 +58,7 @@ def root_ca_for(network: Network, path: Path | None, accept_forgeries: bool) -> 
 def read_root_ca(path: Path) -> RootCa:
     """A PEM or DER file with one certificate. Raises `RootCaInvalid`.
 
-    Its dates are the contract's to judge, by the chain's clock.
+    The contract checks its dates, by the chain's clock.
     """
     try:
         content = path.read_bytes()

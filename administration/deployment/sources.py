@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes sure that what is deployed was compiled from the sources as they are now.
+"""Compiles the contracts from the present sources before a deployment.
 
-ape compiles a file anew when the file has changed, and not when something that it imports has: left
-alone, it can deploy a contract with yesterday's library in it.
+ape recompiles a file when the file changes, but not when one of its imports does: by itself, it can
+deploy a contract that contains an outdated library.
 """
 
 import hashlib
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ape.managers.project import ProjectManager
 
-# Beside ape's own cache, so that whoever removes the one removes the other.
+# Beside ape's own cache, so that both are removed together.
 STAMP = Path(".build") / "compiled-from.sha256"
-ALSO_DECISIVE = ("ape-config.yaml", "package-lock.json")
+OTHER_INPUTS = ("ape-config.yaml", "package-lock.json")
 
 
 def compile_afresh(project: ProjectManager) -> None:
-    """Compile all contracts unless the last time that all were compiled was from the same bytes."""
+    """Compile all contracts, unless the last full compilation had the same inputs."""
     root = Path(project.path)
     stamp, digest = root / STAMP, _digest(root)
     if stamp.is_file() and stamp.read_text() == digest:
@@ -28,8 +28,8 @@ def compile_afresh(project: ProjectManager) -> None:
 
 
 def _digest(root: Path) -> str:
-    """SHA-256 over names and contents of what decides about the bytecode, as hex."""
-    files = sorted((root / "contracts").rglob("*.sol")) + [root / name for name in ALSO_DECISIVE]
+    """SHA-256 over names and contents of all inputs of the compilation, as hex."""
+    files = sorted((root / "contracts").rglob("*.sol")) + [root / name for name in OTHER_INPUTS]
     whole = hashlib.sha256()
     for file in files:
         whole.update(str(file.relative_to(root)).encode() + b"\0")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The terms of a deployment: what the constructors fix for ever, and the delays of the roles.
+"""The terms of a deployment: the constructors' arguments, which never change, and the delays of the
+roles.
 
-Amounts in token wei, times in seconds, shares in 1/10000, tokens of the allowance in LLM tokens.
+Amounts in token wei, times in seconds, shares in 1/10000, allowances in LLM tokens.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from teetee.protocol.envelope import MAX_ENVELOPE_BYTES
 TEE = 10**18
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MAX_SUPPLY = (1 << 96) - 1
-LEAST_LIVE_DELAY = 2 * DAY
+MIN_LIVE_DELAY = 2 * DAY
 
 
 def _term(kind: ParamType, meaning: str) -> Any:
@@ -29,25 +30,23 @@ def _term(kind: ParamType, meaning: str) -> Any:
 class Terms:
     """Each field is an option of `ape run deploy` under its name."""
 
-    cap: int = _term(AMOUNT, "The token's whole supply.")
-    faucet_reserve: int = _term(AMOUNT, "Part of it that anybody can claim from.")
-    faucet_amount: int = _term(AMOUNT, "Per claim; 0: no faucet.")
-    faucet_interval: int = _term(DURATION, "Between two claims of one account; 0: no faucet.")
-    bond: int = _term(AMOUNT, "What a shard leaves with the registry.")
+    cap: int = _term(AMOUNT, "The token's total supply.")
+    faucet_reserve: int = _term(AMOUNT, "Part of the supply that anyone can claim from.")
+    faucet_amount: int = _term(AMOUNT, "Tokens per claim; 0: no faucet.")
+    faucet_interval: int = _term(DURATION, "Time between two claims of one account; 0: no faucet.")
+    bond: int = _term(AMOUNT, "Tokens that a host deposits per shard.")
     attestation_period: int = _term(DURATION, "How long one quote keeps a shard attested.")
-    unbonding_period: int = _term(DURATION, "From a shard's leaving to the release of its bond.")
+    unbonding_period: int = _term(DURATION, "From a shard's retirement to the release of its bond.")
     fee_bps: int = _term(BASIS_POINTS, "The treasury's share of each cost, in 1/10000.")
-    penalty: int = _term(AMOUNT, "From the primary's bond when a deadline passed in silence.")
-    min_window: int = _term(DURATION, "Least time between a request and its deadline.")
-    max_window: int = _term(DURATION, "Most time between a request and its deadline.")
-    max_envelope_bytes: int = _term(click.INT, "Bytes of the largest envelope and answer.")
-    daily_tokens: int = _term(
-        click.INT, "LLM tokens a day that the host of a whole model may use without paying."
-    )
-    served_bps: int = _term(BASIS_POINTS, "Part of the tokens ever served that is added to that.")
-    max_daily_tokens: int = _term(click.INT, "No host's allowance is larger.")
-    admin_delay: int = _term(DURATION, "Between an announcement of the admin and its act.")
-    notice_delay: int = _term(DURATION, "The same for images, raised prices, platforms, policies.")
+    penalty: int = _term(AMOUNT, "Taken from the primary's bond for a missed deadline.")
+    min_window: int = _term(DURATION, "Shortest time between a request and its deadline.")
+    max_window: int = _term(DURATION, "Longest time between a request and its deadline.")
+    max_envelope_bytes: int = _term(click.INT, "Maximum size of an envelope and of an answer.")
+    daily_tokens: int = _term(click.INT, "Free LLM tokens per day for the host of a whole model.")
+    served_bps: int = _term(BASIS_POINTS, "Share of all served tokens added to it, in 1/10000.")
+    max_daily_tokens: int = _term(click.INT, "Upper limit of a host's allowance.")
+    admin_delay: int = _term(DURATION, "Notice that the admin has to give.")
+    notice_delay: int = _term(DURATION, "Notice for images, raised prices, platforms and policies.")
 
 
 LOCAL = Terms(
@@ -75,8 +74,8 @@ SEPOLIA = replace(
     attestation_period=7 * DAY,
     unbonding_period=7 * DAY,
     min_window=MINUTE,
-    admin_delay=LEAST_LIVE_DELAY,
-    notice_delay=LEAST_LIVE_DELAY,
+    admin_delay=MIN_LIVE_DELAY,
+    notice_delay=MIN_LIVE_DELAY,
 )
 MAINNET = replace(SEPOLIA, faucet_reserve=0, faucet_amount=0, faucet_interval=0, bond=1_000 * TEE)
 
@@ -98,24 +97,24 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def terms_for(network: str, given: dict[str, int | None]) -> Terms:
-    """The network's terms, but for those which were given. Raises `TermsInvalid`.
+    """The network's terms with the given ones applied. Raises `TermsInvalid`.
 
-    Only what the contracts let pass is checked here; they refuse the rest by themselves.
+    Checks only what the contracts do not check themselves.
     """
     terms = replace(DEFAULTS[network], **{k: v for k, v in given.items() if v is not None})
     if terms.cap > MAX_SUPPLY:
         raise TermsInvalid("cap", "is more than the escrow can credit (2^96 - 1 wei)")
     if terms.penalty > terms.bond:
-        raise TermsInvalid("penalty", "is more than the bond it is taken from")
+        raise TermsInvalid("penalty", "is more than the bond that it is taken from")
     for name in ("admin_delay", "notice_delay"):
         require_promised_notice(name, getattr(terms, name), network)
     return terms
 
 
 def require_promised_notice(term: str, seconds: int, network: str) -> None:
-    """Raises `TermsInvalid` for less than 2 days, but on a local chain."""
-    if network != "base-local" and seconds < LEAST_LIVE_DELAY:
-        raise TermsInvalid(term, "is shorter than the 2 days which users are promised")
+    """Raises `TermsInvalid` for less than 2 days, except on a local chain."""
+    if network != "base-local" and seconds < MIN_LIVE_DELAY:
+        raise TermsInvalid(term, "is shorter than the 2 days that users are promised")
 
 
 def _shown(kind: ParamType, value: int) -> str:

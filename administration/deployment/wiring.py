@@ -1,31 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a fresh deployment back, fact by fact, and compares it with what was meant.
+"""Reads a new deployment back from the chain and compares it with the intended one.
 
-The transactions have succeeded already: this guards against a script that passes an argument to the
-wrong place, a node that lies, and an AccessSetup that does something else than it says.
+The transactions have already succeeded: this catches an argument passed in the wrong place, a node
+that lies, and a faulty AccessSetup.
 """
 
 from collections.abc import Iterator
 
 from ape.contracts import ContractInstance
 
+from administration.chain.verifier import automata_behind
 from administration.deployment.deployer import Deployed
+from administration.deployment.holders import Holders
 from administration.deployment.root_ca import RootCa
 from administration.deployment.terms import Terms
-from administration.deployment.verifiers import Verifier, automata_behind
+from administration.deployment.verifiers import VerifierChoice
 from administration.errors import WiringWrong
-from administration.roles.holders import (
-    ADMIN,
-    GUARDIAN,
-    NOTICE_GIVER,
-    PUBLISHER,
-    ROLE_NAMES,
-    Holders,
-)
+from administration.roles.role_ids import ADMIN, GUARDIAN, NOTICE_GIVER, PUBLISHER, ROLE_NAMES
 from teetee.quotes.certificates.pck_chain import certificate_id
 
 Fact = tuple[str, object, object]
-"""What, as meant, as read."""
+"""A description, the intended value, the value read."""
 
 
 def check_wiring(
@@ -33,10 +28,10 @@ def check_wiring(
     terms: Terms,
     holders: Holders,
     root_ca: RootCa,
-    verifier: Verifier,
+    verifier: VerifierChoice,
     deployer: str,
 ) -> int:
-    """How many facts were compared. Raises `WiringWrong` with the first difference."""
+    """The number of facts compared. Raises `WiringWrong` for the first difference."""
     count = 0
     for facts in (
         _token_facts(deployed, terms, holders),
@@ -47,10 +42,10 @@ def check_wiring(
         _leftover_facts(deployed, holders, deployer),
         _function_facts(deployed),
     ):
-        for what, meant, read in facts:
+        for description, intended, found in facts:
             count += 1
-            if meant != read:
-                raise WiringWrong(what, meant, read)
+            if intended != found:
+                raise WiringWrong(description, intended, found)
     return count
 
 
@@ -64,13 +59,15 @@ def _token_facts(deployed: Deployed, terms: Terms, holders: Holders) -> Iterator
     yield "the faucet's interval", terms.faucet_interval, token.FAUCET_INTERVAL()
 
 
-def _attestation_facts(deployed: Deployed, root_ca: RootCa, verifier: Verifier) -> Iterator[Fact]:
+def _attestation_facts(
+    deployed: Deployed, root_ca: RootCa, verifier: VerifierChoice
+) -> Iterator[Fact]:
     root = deployed.certificates.root()
     yield "the pinned root", certificate_id(root_ca.der), bytes(root.rootId)
     yield "the verifier's store", deployed.certificates.address, deployed.verifier.certificates()
-    # as others tell verifiers apart
-    behind = automata_behind(deployed.verifier.address)
-    yield "whom the verifier asks", verifier.automata or "nobody", behind or "nobody"
+    # read in the same way as by a later `admin status`
+    automata = automata_behind(deployed.verifier.address)
+    yield "the contract behind the verifier", verifier.automata or "none", automata or "none"
 
 
 def _registry_facts(deployed: Deployed, terms: Terms) -> Iterator[Fact]:
@@ -92,7 +89,7 @@ def _escrow_facts(deployed: Deployed, terms: Terms, holders: Holders) -> Iterato
     yield "the treasury", holders.treasury, escrow.TREASURY()
     yield "the fee", terms.fee_bps, escrow.FEE_BPS()
     yield "the penalty", terms.penalty, escrow.PENALTY()
-    yield "the least window", terms.min_window, escrow.MIN_WINDOW()
+    yield "the shortest window", terms.min_window, escrow.MIN_WINDOW()
     yield "the longest window", terms.max_window, escrow.MAX_WINDOW()
     yield "the largest envelope", terms.max_envelope_bytes, escrow.MAX_ENVELOPE_BYTES()
     yield "the daily allowance", terms.daily_tokens, escrow.DAILY_TOKENS()
@@ -105,20 +102,20 @@ def _holder_facts(deployed: Deployed, terms: Terms, holders: Holders) -> Iterato
     manager = deployed.access_manager
     delays = {ADMIN: terms.admin_delay, NOTICE_GIVER: terms.notice_delay}
     for role, holder in holders.of_roles.items():
-        held = tuple(manager.hasRole(role, holder))
-        yield f"whether {holder} is {ROLE_NAMES[role]}", (True, delays.get(role, 0)), held
-        yield f"who grants {ROLE_NAMES[role]}", ADMIN, manager.getRoleAdmin(role)
+        membership = tuple(manager.hasRole(role, holder))
+        yield f"whether {holder} is {ROLE_NAMES[role]}", (True, delays.get(role, 0)), membership
+        yield f"the role that grants {ROLE_NAMES[role]}", ADMIN, manager.getRoleAdmin(role)
     canceller = manager.getRoleGuardian(NOTICE_GIVER)
-    yield "who cancels a NOTICE_GIVER's announcement", GUARDIAN, canceller
+    yield "the role that cancels a NOTICE_GIVER's announcement", GUARDIAN, canceller
 
 
 def _leftover_facts(deployed: Deployed, holders: Holders, deployer: str) -> Iterator[Fact]:
-    """Nobody else holds anything."""
+    """The deployer and the setup hold no role that they were not named for."""
     manager, setup = deployed.access_manager, deployed.access_setup.address
     for role, holder in holders.of_roles.items():
         for other in {deployer, setup} - {holder}:
-            held = manager.hasRole(role, other)[0]
-            yield f"whether {other} is {ROLE_NAMES[role]}", False, held
+            is_member = manager.hasRole(role, other)[0]
+            yield f"whether {other} is {ROLE_NAMES[role]}", False, is_member
 
 
 def _function_facts(deployed: Deployed) -> Iterator[Fact]:
@@ -129,8 +126,8 @@ def _function_facts(deployed: Deployed) -> Iterator[Fact]:
             (deployed.escrow, setup.escrowSelectors(role)),
         ):
             for selector in selectors:
-                held_by = manager.getTargetFunctionRole(target, selector)
-                yield _function_name(target, bytes(selector)), role, held_by
+                required = manager.getTargetFunctionRole(target, selector)
+                yield _function_name(target, bytes(selector)), role, required
 
 
 def _function_name(target: ContractInstance, selector: bytes) -> str:

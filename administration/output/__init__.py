@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command prints: tables for people, JSON for programs."""
+"""Printed results: tables and text for people, JSON for programs."""

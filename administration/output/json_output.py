@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a script says at its end: lines for a person, or one JSON value for a program."""
+"""A script's result: lines for people, or one JSON value for programs."""
 
 import json
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from ape.logging import LogLevel, logger
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--json`. Given, ape's own news no longer goes to stdout."""
+    """`--json`. It also keeps ape's own messages off stdout."""
 
-    def hush(_context: Any, _parameter: Any, is_json: bool) -> bool:
+    def quiet_ape(_context: Any, _parameter: Any, is_json: bool) -> bool:
         if is_json:
             logger.set_level(LogLevel.WARNING)
         return is_json
@@ -21,13 +21,13 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--json",
         "as_json",
         is_flag=True,
-        callback=hush,
-        help="Print one JSON value, and nothing else, to stdout.",
+        callback=quiet_ape,
+        help="Print one JSON value to stdout and nothing else.",
     )(command)
 
 
-def tell(facts: dict[str, Any], as_json: bool) -> None:
-    """Amounts in JSON are whole wei; names as everywhere in the protocol."""
+def print_result(facts: dict[str, Any], as_json: bool) -> None:
+    """Amounts in JSON are integers in wei; names are those of the protocol."""
     if as_json:
         click.echo(json.dumps(facts))
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a deployment is like now, as tables for a person."""
+"""The present state of a deployment, as tables for people."""
 
 from datetime import UTC, datetime
 
@@ -8,23 +8,23 @@ from rich.table import Table
 
 from administration.chain.contracts import Contracts
 from administration.chain.networks import Network
-from administration.deployment.verifiers import automata_behind
+from administration.chain.verifier import automata_behind
 from administration.option_types import duration_text
 from administration.policy.fields import in_short
 from administration.policy.models import policy_of
 from administration.roles.history import Announcement, Membership
-from administration.roles.holders import ROLE_NAMES
+from administration.roles.role_ids import ROLE_NAMES
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.amounts import format_amount
 
 
 def time_text(seconds: int) -> str:
-    """Unix seconds as UTC."""
+    """Unix seconds as a UTC date and time."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_status(console: Console, network: Network, contracts: Contracts) -> None:
-    """Money, models, shards."""
+    """Requests, money, models and shards."""
     shards, paused = _shards(contracts)
     overview = _overview(network, contracts)
     overview.add_row("paused shards", str(paused))
@@ -32,12 +32,15 @@ def show_status(console: Console, network: Network, contracts: Contracts) -> Non
         console.print(table)
 
 
-def show_roles(console: Console, found: list[Membership]) -> None:
-    """Who may do what, and after how long."""
-    table = Table("role", "account", "notice", title="Roles")
-    for member in found:
+def show_roles(console: Console, memberships: list[Membership]) -> None:
+    """The holders of roles, and the notice that each has to give."""
+    table = Table(title="Roles")
+    table.add_column("role")
+    table.add_column("account", no_wrap=True)
+    table.add_column("notice")
+    for member in memberships:
         name = ROLE_NAMES.get(member.role, str(member.role))
-        notice = duration_text(member.delay) if member.delay else "at once"
+        notice = duration_text(member.delay) if member.delay else "none"
         table.add_row(name, member.account, notice)
     console.print(table)
 
@@ -45,11 +48,11 @@ def show_roles(console: Console, found: list[Membership]) -> None:
 def show_announcements(
     console: Console, contracts: Contracts, found: list[Announcement], now: int
 ) -> None:
-    """What waits for its time."""
+    """Announced operations that are not done yet."""
     if not found:
         console.print("Nothing is announced.")
         return
-    # No columns: an operation's 66 characters are there to be copied.
+    # No columns: the 66 characters of an operation must stay on one line, to be copied.
     for each in found:
         when = time_text(each.ready_at) + (" (now)" if each.ready_at <= now else "")
         for line in (
@@ -98,9 +101,11 @@ def _models(contracts: Contracts) -> Table:
 
 
 def _shards(contracts: Contracts) -> tuple[Table, int]:
-    """And how many of them wait for fresh collateral."""
+    """The table, and the number of shards that wait for fresh collateral."""
     registry, paused = contracts.registry, 0
-    table = Table("id", "model", "layers", "host", "status", "attested until (UTC)", title="Shards")
+    table = Table(title="Shards")
+    for column in ("id", "model", "layers", "host", "status", "attested until (UTC)"):
+        table.add_column(column, no_wrap=column == "host")
     for shard_id in range(1, registry.shardCount() + 1):
         shard = registry.shard(shard_id)
         entry = " entry" if shard.isEntry else ""
@@ -110,7 +115,7 @@ def _shards(contracts: Contracts) -> tuple[Table, int]:
         table.add_row(
             str(shard_id),
             str(shard.modelId),
-            f"[{shard.firstLayer}, {shard.endLayer}){entry}".replace("[", "\\["),
+            f"{shard.firstLayer}-{shard.endLayer}{entry}",
             shard.host,
             "unfit" if status is ShardStatus.ACTIVE and not serves else status.name,
             time_text(shard.attestedUntil),

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model asks of platforms and paths: reading, comparing and changing it."""
+"""A model's policy: its fields, its lists, and reading them from the registry."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy field by field: how a person names it, reads it and changes it, and what is looser.
+"""A policy field by field: its option, its text, and which of two values is looser.
 
-What is looser is decided by contracts/registry/ModelAdministration.sol, and said again here only so
-that a refusal can name the field.
+contracts/registry/ModelAdministration.sol decides what is looser; it is repeated here only so that
+a refusal can name the field.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from administration.option_types import ACCEPTABLE, BYTES8, DURATION, STATUS, duration_text
+from administration.option_types import ACCEPTABLE_STATUSES, BYTES8, DURATION, STATUS, duration_text
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.quotes.attributes import TD_ATTRIBUTES, XFAM, spelled_out
 from teetee.quotes.tcb_status import TcbStatus
 
 Option = Callable[..., Any]
 
-_STATUSES = ", ".join(status.intel_name for status in ACCEPTABLE)
+_STATUSES = ", ".join(status.intel_name for status in ACCEPTABLE_STATUSES)
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class PolicyField:
     """One member of AttestationPolicy."""
 
     name: str
-    """The attribute of `AttestationPolicy`, and the parameter of the option."""
+    """The attribute of `AttestationPolicy`, and the option's parameter."""
     label: str
     option: Option
     text: Callable[[Any], str]
     is_looser: Callable[[Any, Any], bool]
-    """Whether the second value lets more in than the first."""
+    """Whether the second value accepts more than the first."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One field that another policy has otherwise."""
+    """One field in which two policies differ."""
 
     label: str
     before: str
@@ -48,7 +48,7 @@ class Change:
 
 
 def wanted_policy(present: AttestationPolicy, given: Mapping[str, Any]) -> AttestationPolicy:
-    """The present policy, but for the options that were given and mean something else."""
+    """The present policy with the given options applied; a value of equal meaning stays."""
     values = {field.name: getattr(present, field.name) for field in FIELDS}
     for field in FIELDS:
         value = given[field.name]
@@ -60,7 +60,7 @@ def wanted_policy(present: AttestationPolicy, given: Mapping[str, Any]) -> Attes
 
 
 def changes(present: AttestationPolicy, wanted: AttestationPolicy) -> Iterator[Change]:
-    """The fields in which they differ, in the order of the struct."""
+    """The differing fields, in the order of the struct."""
     for field in FIELDS:
         before, after = getattr(present, field.name), getattr(wanted, field.name)
         if before != after:
@@ -75,7 +75,7 @@ def described(policy: AttestationPolicy) -> Iterator[tuple[str, str]]:
 
 
 def in_short(policy: AttestationPolicy) -> str:
-    """What a new model asks for is said by its status alone; the rest where it asks for more."""
+    """The accepted statuses; of the other fields, those that ask for more than a new model."""
     best, *others = _in_order(policy.accepted) or ["nothing"]
     parts = [f"{best} +{len(others)}" if others else best]
     if policy.minimum_evaluation_number:
@@ -100,7 +100,7 @@ def _number_text(number: int) -> str:
 
 
 def _age_text(seconds: int) -> str:
-    return duration_text(seconds) if seconds else "until its own end"
+    return duration_text(seconds) if seconds else "until it expires"
 
 
 def _mask_text(names: Mapping[int, str]) -> Callable[[bytes], str]:
@@ -108,18 +108,18 @@ def _mask_text(names: Mapping[int, str]) -> Callable[[bytes], str]:
         known = spelled_out(mask, names)
         shown = [name for name in known if not name.startswith("reserved ")]
         if unknown := len(known) - len(shown):
-            shown.append(f"{unknown} without a name")
+            shown.append(f"{unknown} unnamed")
         return f"0x{mask.hex()} ({', '.join(shown) or 'none'})"
 
     return text
 
 
 def _platforms_text(only_listed: bool) -> str:
-    return "listed ones alone" if only_listed else "any"
+    return "listed only" if only_listed else "any"
 
 
 def _count_text(count: int) -> str:
-    return str(max(1, count))  # zero is one
+    return str(max(1, count))  # zero means one
 
 
 def _is_wider(before: bytes, after: bytes) -> bool:
@@ -143,8 +143,8 @@ FIELDS = (
             "accepted",
             type=STATUS,
             multiple=True,
-            help="A TCB status that is good enough. Repeated for each: together they replace the "
-            f"present ones. Intel's names: {_STATUSES}.",
+            help="An accepted TCB status; repeat for each. Together they replace the present ones. "
+            f"Intel's names: {_STATUSES}.",
         ),
         _statuses_text,
         lambda before, after: bool(after - before),
@@ -155,19 +155,18 @@ FIELDS = (
         click.option(
             "--minimum-evaluation-number",
             type=click.IntRange(0, 255),
-            help="Of Intel's sets of collateral, no older one counts; 0: any in force.",
+            help="The oldest of Intel's collateral sets that counts; 0: any set in force.",
         ),
         _number_text,
         _is_less,
     ),
     PolicyField(
         "max_collateral_age",
-        "oldest collateral",
+        "maximum collateral age",
         click.option(
             "--max-collateral-age",
             type=DURATION,
-            help="How long after its issue collateral still counts, as 7d; 0: until its own end "
-            "(30 days).",
+            help="How long collateral counts after its issue, as 7d; 0: until it expires.",
         ),
         _age_text,
         _is_older,
@@ -179,9 +178,9 @@ FIELDS = (
             "--td-attributes",
             "allowed_td_attributes",
             type=BYTES8,
-            help="Mask of the TD attributes that may be set, in the byte order of the quote: bit 0 "
-            "is the lowest of the first byte. The verifier refuses DEBUG, migration and reserved "
-            "bits whatever stands here.",
+            help="Mask of the TD attributes that may be set, in the quote's byte order: bit 0 is "
+            "the lowest bit of the first byte. The verifier always refuses DEBUG, migration and "
+            "reserved bits.",
         ),
         _mask_text(TD_ATTRIBUTES),
         _is_wider,
@@ -193,7 +192,7 @@ FIELDS = (
             "--xfam",
             "allowed_xfam",
             type=BYTES8,
-            help="The same for the extended features of the CPU that may be switched on.",
+            help="Mask of the extended CPU features that may be enabled, in the same byte order.",
         ),
         _mask_text(XFAM),
         _is_wider,
@@ -204,7 +203,7 @@ FIELDS = (
         click.option(
             "--only-listed-platforms/--any-platform",
             default=None,
-            help="Whether only those count which `list-platform` has listed; denied ones never do.",
+            help="Whether only platforms listed by `list-platform` count. Denied ones never do.",
         ),
         _platforms_text,
         lambda before, after: before and not after,
@@ -215,7 +214,7 @@ FIELDS = (
         click.option(
             "--min-hosts",
             type=click.IntRange(1, 255),
-            help="How many a path must have to be paid; for open requests too.",
+            help="Different hosts that a path needs to be paid; also for open requests.",
         ),
         _count_text,
         _is_less,
@@ -224,7 +223,9 @@ FIELDS = (
         "min_platforms",
         "different platforms in a path",
         click.option(
-            "--min-platforms", type=click.IntRange(1, 255), help="The same for its machines."
+            "--min-platforms",
+            type=click.IntRange(1, 255),
+            help="Different machines that a path needs to be paid; also for open requests.",
         ),
         _count_text,
         _is_less,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a model is there: much of what the registry reads and keeps by a model's number does not
-ask for it, and is zero for a number that nobody has.
+"""Checks that a model exists: much of what the registry returns by model id does not check it, and
+is zero for an unknown id.
 """
 
 from ape.contracts import ContractInstance
@@ -16,6 +16,6 @@ def require_model(registry: ContractInstance, model_id: int) -> None:
 
 
 def policy_of(registry: ContractInstance, model_id: int) -> AttestationPolicy:
-    """What a model asks for now. Raises `UnknownModel`."""
+    """The model's present policy. Raises `UnknownModel`."""
     require_model(registry, model_id)
     return AttestationPolicy.of(registry.policyOf(model_id))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds which role, and calls that a role may make at once or after notice."""
+"""Roles of the AccessManager: their holders, announcements, and calls restricted to a role."""

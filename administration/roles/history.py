@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the AccessManager's events tell: who holds which role, what is announced."""
+"""Read from the AccessManager's events: holders of roles, and announced operations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,12 @@ from administration.policy.fields import changes
 from administration.policy.models import policy_of
 from teetee.chain.types.policies import AttestationPolicy
 
-POLICY_ACTS = ("tightenPolicy", "setPolicy")
+POLICY_FUNCTIONS = ("tightenPolicy", "setPolicy")
 
 
 @dataclass(frozen=True)
 class Membership:
-    """A role of the AccessManager that an account holds now; `delay` in seconds."""
+    """A role that an account holds; `delay` is its notice in seconds."""
 
     role: int
     account: str
@@ -28,7 +28,7 @@ class Membership:
 
 @dataclass(frozen=True)
 class Announcement:
-    """An operation which waits for its time."""
+    """An operation that is scheduled and not done."""
 
     operation: bytes
     caller: str
@@ -43,7 +43,7 @@ class Announcement:
             if contract.address == self.target:
                 signature, values = contract.decode_input(self.data)
                 function = signature.split("(")[0]
-                if function in POLICY_ACTS:
+                if function in POLICY_FUNCTIONS:
                     return f"{function}({_policy_text(contracts, *values.values())})"
                 shown = ", ".join(f"{name}={_text(value)}" for name, value in values.items())
                 return f"{function}({shown})"
@@ -51,7 +51,7 @@ class Announcement:
 
 
 def members(provider: ProviderAPI, contracts: Contracts) -> list[Membership]:
-    """Everybody who was ever granted a role, and still has it."""
+    """The present holders of all roles."""
     manager = contracts.access_manager
     granted = {
         (int(log.roleId), str(log.account))
@@ -66,7 +66,7 @@ def members(provider: ProviderAPI, contracts: Contracts) -> list[Membership]:
 
 
 def announcements(provider: ProviderAPI, contracts: Contracts) -> list[Announcement]:
-    """What was scheduled, and is neither done nor cancelled nor expired; earliest first."""
+    """Operations that are scheduled and not done, cancelled or expired; earliest first."""
     manager = contracts.access_manager
     latest = {
         bytes(log.operationId): log
@@ -87,7 +87,7 @@ def announcements(provider: ProviderAPI, contracts: Contracts) -> list[Announcem
 
 
 def announcement(provider: ProviderAPI, contracts: Contracts, operation: bytes) -> Announcement:
-    """One of them. Raises `OperationUnknown`."""
+    """By its operation id, 32 bytes. Raises `OperationUnknown`."""
     for found in announcements(provider, contracts):
         if found.operation == operation:
             return found
@@ -95,7 +95,7 @@ def announcement(provider: ProviderAPI, contracts: Contracts, operation: bytes) 
 
 
 def _policy_text(contracts: Contracts, model_id: int, stored: Any) -> str:
-    """What it would change by now: a policy is announced whole, and others act meanwhile."""
+    """The difference to the present policy, which may have changed since the announcement."""
     present = policy_of(contracts.registry, model_id)
     found = [str(change) for change in changes(present, AttestationPolicy.of_members(stored))]
     return f"modelId={model_id}; {'; '.join(found) or 'changes nothing'}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Restricted acts through the AccessManager: at once where the account may; else announced first,
-and done by the same command once the notice is over.
+"""Restricted calls through the AccessManager: immediate where the account may; otherwise announced
+first, and done by the same command once the notice is over.
 """
 
 import time
@@ -15,14 +15,14 @@ from administration.chain.contracts import Contracts
 from administration.chain.networks import Network
 from administration.chain.transactions import call_data, send
 from administration.errors import NoticeNotOver, RoleMissing
-from administration.roles.holders import ROLE_NAMES
+from administration.roles.role_ids import ROLE_NAMES
 
-LONGEST_SLEEP = 5.0
+MAX_SLEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Act:
-    """One call of a restricted function."""
+class RestrictedCall:
+    """One call of a function that needs a role."""
 
     target: ContractInstance
     function: str
@@ -36,14 +36,14 @@ class Act:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: done, or announced and possible from `ready_at` (Unix seconds) on."""
+    """Done; or announced, and possible from `ready_at` (Unix seconds) on."""
 
     receipt: ReceiptAPI
     ready_at: int | None = None
 
 
 @dataclass(frozen=True)
-class Administration:
+class Administrator:
     """One account at one deployment."""
 
     contracts: Contracts
@@ -67,25 +67,25 @@ class Administration:
         return self.contracts.access_manager
 
     def perform(
-        self, act: Act, wait: bool = False, confirm: Callable[[], None] = lambda: None
+        self, call: RestrictedCall, wait: bool = False, confirm: Callable[[], None] = lambda: None
     ) -> Outcome:
-        """Do it, announce it, or do what was announced; with `wait`, the last two in one go.
+        """Do it, announce it, or do what was announced; with `wait`, announce it and then do it.
 
-        `confirm` is asked when the wait is over, and may raise: others act meanwhile.
+        `confirm` runs after the wait and may raise: the state may have changed meanwhile.
         Raises `RoleMissing`, `NoticeNotOver`, `ContractRejected`.
         """
         manager, caller = self.manager, str(self.account.address)
-        at_once, delay = manager.canCall(caller, act.target, act.data[:4])
-        if at_once:
-            return Outcome(send(self.account, act.target, act.function, *act.arguments))
+        is_immediate, delay = manager.canCall(caller, call.target, call.data[:4])
+        if is_immediate:
+            return Outcome(send(self.account, call.target, call.function, *call.arguments))
         if delay == 0:
-            role = manager.getTargetFunctionRole(act.target, act.data[:4])
-            raise RoleMissing(caller, act.function, ROLE_NAMES.get(role, str(role)))
-        operation = manager.hashOperation(caller, act.target, act.data)
+            role = manager.getTargetFunctionRole(call.target, call.data[:4])
+            raise RoleMissing(caller, call.function, ROLE_NAMES.get(role, str(role)))
+        operation = manager.hashOperation(caller, call.target, call.data)
         ready_at = int(manager.getSchedule(operation))
         if ready_at == 0:
-            # when 0: as soon as the delay allows
-            receipt = send(self.account, manager, "schedule", act.target, act.data, 0)
+            # 0 as the time: as soon as the delay allows
+            receipt = send(self.account, manager, "schedule", call.target, call.data, 0)
             ready_at = int(manager.getSchedule(operation))
             if not wait:
                 return Outcome(receipt, ready_at)
@@ -93,8 +93,8 @@ class Administration:
             self._sleep_until(ready_at)
             confirm()
         elif self.now() < ready_at:
-            raise NoticeNotOver(act.function, ready_at)
-        return Outcome(send(self.account, act.target, act.function, *act.arguments))
+            raise NoticeNotOver(call.function, ready_at)
+        return Outcome(send(self.account, call.target, call.function, *call.arguments))
 
     def now(self) -> int:
         """The time of the next block, Unix seconds."""
@@ -102,4 +102,4 @@ class Administration:
 
     def _sleep_until(self, ready_at: int) -> None:
         while (left := ready_at - self.now()) > 0:
-            time.sleep(min(left, LONGEST_SLEEP))
+            time.sleep(min(left, MAX_SLEEP_SECONDS))

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intel's collateral for the simulated machines, brought to the chain, and what shards are judged
-by.
-"""
+"""Uploads Intel's collateral for the simulated machines, and builds the claims of their quotes."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ape.api import AccountAPI
 
@@ -14,40 +12,38 @@ from tee_simulator.collateral.issue import issue
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.claims import QuoteClaims, pck_facts
 from teetee.quotes.quote import Quote
+from tests.contracts.deployed import DeployedContracts
 
-if TYPE_CHECKING:
-    from tests.contracts.conftest import House
-
-# In the order in which the chain met them.
+# The first authority added to the chain.
 AUTHORITY = 1
 
 
 def bring_collateral(
-    house: "House",
+    deployed: DeployedContracts,
     pki: TestPki,
     sender: AccountAPI,
     now: datetime,
     later_than: datetime | None = None,
     **conditions: Any,
 ) -> datetime:
-    """All of it, by anybody; when it was issued."""
+    """Upload all of it; the time of its issue."""
     authority_id = certificate_id(pki.platform_ca.der)
     signer_id = certificate_id(pki.tcb_signing.der)
     if later_than is None:
-        house.certificates.addAuthority(pki.platform_ca.der, sender=sender)
-        house.certificates.addCollateralSigner(pki.tcb_signing.der, sender=sender)
+        deployed.certificates.addAuthority(pki.platform_ca.der, sender=sender)
+        deployed.certificates.addCollateralSigner(pki.tcb_signing.der, sender=sender)
     issued = issue(pki, now, Conditions(**conditions), later_than=later_than)
-    house.verifier.updateRootCrl(issued.root_ca_crl, sender=sender)
-    house.verifier.updatePckCrl(issued.pck_crl, authority_id, sender=sender)
+    deployed.verifier.updateRootCrl(issued.root_ca_crl, sender=sender)
+    deployed.verifier.updatePckCrl(issued.pck_crl, authority_id, sender=sender)
     for update, text, signature in (
-        (house.verifier.updateTcbInfo, issued.tcb_info, issued.tcb_info_signature),
-        (house.verifier.updateQeIdentity, issued.qe_identity, issued.qe_identity_signature),
+        (deployed.verifier.updateTcbInfo, issued.tcb_info, issued.tcb_info_signature),
+        (deployed.verifier.updateQeIdentity, issued.qe_identity, issued.qe_identity_signature),
     ):
         update(text.encode(), signature, signer_id, sender=sender)
     return issued.issued_at
 
 
 def claims_of(quote: bytes) -> QuoteClaims:
-    """What a recheck of a shard with that quote takes."""
+    """The argument of a recheck of the shard with that quote."""
     facts = pck_facts(*Quote.parse(quote).pck_chain_der(), index=AUTHORITY)
     return QuoteClaims.of(Quote.parse(quote).core, facts)

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One deployment for all contract tests, made by the script that deploys on Base.
+"""One deployment for all contract tests, by the script that deploys on Base.
 
-ape takes every test back afterwards: what a fixture does to the chain lasts as long as its scope.
+ape reverts the chain after every test, and after a fixture's scope what the fixture did.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ape.api import AccountAPI
-from ape.contracts import ContractInstance
 from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
@@ -20,6 +18,7 @@ from tee_simulator import TestPki
 from teetee.chain.deployment import Deployment
 from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral
+from tests.contracts.deployed import ROLES, Cast, DeployedContracts
 from tests.contracts.enclaves import MANIFEST, Enclave
 from tests.contracts.enrolment import EnrolledShard, enrol, enrolment_of
 from tests.contracts.scripts import Scripts
@@ -28,52 +27,6 @@ DELAY = 3600
 BOND = 100 * 10**18
 INPUT_PRICE, OUTPUT_PRICE = 10**14, 3 * 10**14
 ROYALTY_BPS, ENTRY_LAYER_EQUIVALENTS = 500, 2
-
-ROLES = (
-    "deployer",
-    "admin",
-    "publisher",
-    "notice_giver",
-    "guardian",
-    "treasury",
-    "requester",
-    "entry_host",
-    "last_host",
-    "stranger",
-)
-
-
-@dataclass(frozen=True)
-class Cast:
-    """One account per role; `named` gives the name which scripts take."""
-
-    deployer: AccountAPI
-    admin: AccountAPI
-    publisher: AccountAPI
-    notice_giver: AccountAPI
-    guardian: AccountAPI
-    treasury: AccountAPI
-    requester: AccountAPI
-    entry_host: AccountAPI
-    last_host: AccountAPI
-    stranger: AccountAPI
-
-    @staticmethod
-    def named(role: str) -> str:
-        return f"TEST::{ROLES.index(role)}"
-
-
-@dataclass(frozen=True)
-class House:
-    """The deployed contracts, and the file that says where they are."""
-
-    deployment: Deployment
-    token: ContractInstance
-    registry: ContractInstance
-    escrow: ContractInstance
-    verifier: ContractInstance
-    certificates: ContractInstance
-    manager: ContractInstance
 
 
 @pytest.fixture(scope="session")
@@ -110,13 +63,13 @@ def scripts(folder: Path) -> Scripts:
 
 
 @pytest.fixture(scope="session")
-def house(
+def deployed(
     scripts: Scripts, deploy_arguments: list[str], cast: Cast, project: ProjectManager, chain: Any
-) -> House:
+) -> DeployedContracts:
     scripts.succeed(*deploy_arguments, account=cast.named("deployer"))
     deployment = Deployment.load(scripts.deployment)
     abi = Path(__file__).parents[2] / "teetee" / "abi" / "AccessManager.json"
-    return House(
+    return DeployedContracts(
         deployment,
         token=project.UsageToken.at(deployment.token),
         registry=project.ShardRegistry.at(deployment.registry),
@@ -138,8 +91,10 @@ def last(folder: Path, pki: TestPki) -> Enclave:
 
 
 @pytest.fixture(scope="session")
-def publish(scripts: Scripts, house: House, folder: Path, entry: Enclave) -> Callable[..., Any]:
-    """Publishes the four-layer model, as whoever is named."""
+def publish(
+    scripts: Scripts, deployed: DeployedContracts, folder: Path, entry: Enclave
+) -> Callable[..., Any]:
+    """Publishes the four-layer model, by the account of the named role."""
     manifest = folder / "manifest.json"
     manifest.write_text(MANIFEST.to_json())
 
@@ -163,20 +118,27 @@ def model_id(publish: Callable[..., Any]) -> int:
 
 
 @pytest.fixture(scope="session")
-def collateral(house: House, pki: TestPki, cast: Cast, chain: ChainManager) -> datetime:
-    """What Intel says of the simulated machines, all well; when it was issued."""
+def collateral(
+    deployed: DeployedContracts, pki: TestPki, cast: Cast, chain: ChainManager
+) -> datetime:
+    """Collateral for the simulated machines, without any finding; the time of its issue."""
     now = datetime.fromtimestamp(chain.pending_timestamp, UTC)
-    return bring_collateral(house, pki, cast.stranger, now)
+    return bring_collateral(deployed, pki, cast.stranger, now)
 
 
 @pytest.fixture(scope="session")
 def path(
-    house: House, cast: Cast, model_id: int, entry: Enclave, last: Enclave, collateral: datetime
+    deployed: DeployedContracts,
+    cast: Cast,
+    model_id: int,
+    entry: Enclave,
+    last: Enclave,
+    collateral: datetime,
 ) -> tuple[EnrolledShard, EnrolledShard]:
     """Two shards of two hosts: together they serve the whole model."""
 
     def enrolled(host: AccountAPI, enclave: Enclave) -> EnrolledShard:
-        house.token.transfer(host, BOND, sender=cast.treasury)
-        return enrol(house, enclave, host, enrolment_of(house, enclave, host, model_id))
+        deployed.token.transfer(host, BOND, sender=cast.treasury)
+        return enrol(deployed, enclave, host, enrolment_of(deployed, enclave, host, model_id))
 
     return enrolled(cast.entry_host, entry), enrolled(cast.last_host, last)

@@ -67,18 +67,8 @@ class Enclave:
         block_hash: bytes,
         endpoint: str = "shard.example:7443",
     ) -> Enrolment:
-        """For one host at one registry, which is also the payout address."""
-        identity = EnclaveIdentity(
-            chain_id=chain_id,
-            registry=registry,
-            host=host,
-            model_id=ModelId(model_id),
-            layers=self.layers,
-            is_entry=self.is_entry,
-            slice_digest=MANIFEST.slice_digest(self.layers, self.is_entry),
-            keyset=self.keys.keyset,
-        )
-        digest = identity.identity_digest()
+        """For one host, which is also the payout address, at one registry."""
+        digest = self._identity(chain_id, registry, host, ModelId(model_id)).identity_digest()
         signed = enrolment_digest(
             chain_id=chain_id,
             registry=registry,
@@ -103,4 +93,18 @@ class Enclave:
             parameters,
             self.guest.get_quote(report_data(digest, block_number, block_hash)),
             sign_digest(self.keys.signer, signed).to_rsv(),
+        )
+
+    def _identity(
+        self, chain_id: int, registry: str, host: str, model_id: ModelId
+    ) -> EnclaveIdentity:
+        return EnclaveIdentity(
+            chain_id=chain_id,
+            registry=registry,
+            host=host,
+            model_id=model_id,
+            layers=self.layers,
+            is_entry=self.is_entry,
+            slice_digest=MANIFEST.slice_digest(self.layers, self.is_entry),
+            keyset=self.keys.keyset,
         )

@@ -2,7 +2,6 @@
 """Enrols simulated enclaves by contract calls, as `teetee host enrol` does it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ape.api import AccountAPI
 
@@ -10,10 +9,8 @@ from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.claims import QuoteClaims
 from teetee.quotes.quote import Quote
 from tests.contracts.collateral import claims_of
+from tests.contracts.deployed import DeployedContracts
 from tests.contracts.enclaves import Enclave, Enrolment
-
-if TYPE_CHECKING:
-    from tests.contracts.conftest import House
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,14 @@ class EnrolledShard:
     """What its recheck takes."""
 
 
-def enrolment_of(house: "House", enclave: Enclave, host: AccountAPI, model_id: int) -> Enrolment:
+def enrolment_of(
+    deployed: DeployedContracts, enclave: Enclave, host: AccountAPI, model_id: int
+) -> Enrolment:
     """With a quote over the newest block."""
-    block = house.registry.provider.get_block("latest")
+    block = deployed.registry.provider.get_block("latest")
     return enclave.enrolment(
-        chain_id=house.deployment.chain_id,
-        registry=house.deployment.registry,
+        chain_id=deployed.deployment.chain_id,
+        registry=deployed.deployment.registry,
         host=host.address,
         model_id=model_id,
         block_number=int(block.number),
@@ -42,24 +41,24 @@ def enrolment_of(house: "House", enclave: Enclave, host: AccountAPI, model_id: i
 
 
 def enrol(
-    house: "House", enclave: Enclave, host: AccountAPI, enrolment: Enrolment
+    deployed: DeployedContracts, enclave: Enclave, host: AccountAPI, enrolment: Enrolment
 ) -> EnrolledShard:
     """Certificates, token allowance for the bond, enrolment. The host needs the bond's tokens."""
     quote = Quote.parse(enrolment.quote)
     leaf, authority, _ = quote.pck_chain_der()
     authority_id, pck_id = certificate_id(authority), certificate_id(leaf)
-    if not house.certificates.hasPckCertificate(pck_id):
-        house.certificates.addPckCertificate(leaf, authority_id, sender=host)
-    house.token.approve(house.registry, house.registry.BOND(), sender=host)
-    receipt = house.registry.enrol(
+    if not deployed.certificates.hasPckCertificate(pck_id):
+        deployed.certificates.addPckCertificate(leaf, authority_id, sender=host)
+    deployed.token.approve(deployed.registry, deployed.registry.BOND(), sender=host)
+    receipt = deployed.registry.enrol(
         enrolment.parameters, quote.core, pck_id, enrolment.signature, sender=host
     )
-    (enrolled,) = receipt.decode_logs(house.registry.ShardEnrolled)
+    (enrolled,) = receipt.decode_logs(deployed.registry.ShardEnrolled)
     shard_id = int(enrolled.shardId)
     return EnrolledShard(
         shard_id,
         enclave,
         host,
-        bytes(house.registry.shard(shard_id).identityDigest),
+        bytes(deployed.registry.shard(shard_id).identityDigest),
         claims_of(enrolment.quote),
     )

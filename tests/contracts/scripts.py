@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls scripts as `ape run` does, in this process, on the chain which the tests are connected to.
+"""Calls scripts as `ape run` does, in this process, on the chain of the tests.
 
-The layout's rule stands: nothing imports `scripts`; ape finds them by name.
+Nothing imports `scripts`: ape finds them by name.
 """
 
 import json
@@ -22,12 +22,12 @@ class Scripts:
         self.deployment = deployment
 
     def run(self, *arguments: str, account: str | None = None) -> Result:
-        """Run to the end, whatever it is."""
+        """Run to the end, in success or failure."""
         script = [*arguments, "--network", NETWORK]
         if account is not None:
             script += ["--account", account]
         environment = {
-            # the script connects to the chain of the tests instead of starting one
+            # connect to the chain of the tests instead of starting one
             "APE_FOUNDRY_HOST": networks.provider.uri,
             "TEETEE_DEPLOYMENT": str(self.deployment),
             "TEETEE_PRIVATE_KEY": None,
@@ -36,26 +36,25 @@ class Scripts:
         return CliRunner().invoke(cli, ["run", *script], env=environment)
 
     def succeed(self, *arguments: str, account: str | None = None) -> str:
-        """Its output; fails the test when the script fails."""
+        """The output; fails the test when the script fails."""
         result = self.run(*arguments, account=account)
         assert result.exit_code == 0, f"{result.output}{result.exception!r}"
         return result.output
 
     def fail(self, *arguments: str, account: str | None = None) -> str:
-        """Its complaint; fails the test when the script succeeds, or dies of something else."""
+        """The error text; fails the test when the script succeeds or raises an unexpected error."""
         result = self.run(*arguments, account=account)
         assert result.exit_code == 1, result.output
         assert isinstance(result.exception, SystemExit), repr(result.exception)
         return result.output
 
     def facts(self, *arguments: str, account: str | None = None) -> dict[str, Any]:
-        """What a script with --json says."""
-        said: dict[str, Any] = json.loads(
-            last_line(self.succeed(*arguments, "--json", account=account))
-        )
-        return said
+        """The JSON value that a script with --json prints."""
+        output = self.succeed(*arguments, "--json", account=account)
+        facts: dict[str, Any] = json.loads(last_line(output))
+        return facts
 
 
 def last_line(output: str) -> str:
-    """Without what ape says about its own doing."""
+    """The output without ape's own messages."""
     return output.strip().splitlines()[-1]

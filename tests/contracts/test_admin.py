@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ape run admin …`
 
-given an act that needs notice
+given a change that needs notice
     when it is called first
-        it should be announced for everybody to see, and change nothing
+        it should be announced publicly, and change nothing
     when it is called again too early
-        it should say from when on it can be done
+        it should say from which time on it can be done
     when it is called after the notice
         it should be done
-    when the guardian has cancelled it
+    when the guardian cancels it
         it should not be possible at its time
-given an act that needs none
+given a change that needs none
     it should be done
 given an account without the role
-    it should be told which role it lacks
-given anybody
+    it should name the missing role
+given any account
     it should show status, roles and announcements
 """
 
@@ -23,7 +23,8 @@ import re
 import pytest
 from ape.managers.chain import ChainManager
 
-from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE, Cast, House
+from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE
+from tests.contracts.deployed import Cast, DeployedContracts
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.scripts import Scripts
 
@@ -41,19 +42,27 @@ def wait_for_notice(chain: ChainManager) -> None:
 
 
 def test_allow_measurement__after_the_notice__is_done(
-    scripts: Scripts, house: House, chain: ChainManager, allow: list[str], model_id: int
+    scripts: Scripts,
+    deployed: DeployedContracts,
+    chain: ChainManager,
+    allow: list[str],
+    model_id: int,
 ) -> None:
     assert "Announced: allow-measurement" in scripts.succeed(*allow, account=GIVER)
-    assert not house.registry.isMeasurementAllowed(model_id, OTHER)
+    assert not deployed.registry.isMeasurementAllowed(model_id, OTHER)
     assert "can be done from" in scripts.fail(*allow, account=GIVER)
     wait_for_notice(chain)
     assert "Done: allow-measurement" in scripts.succeed(*allow, account=GIVER)
-    assert house.registry.isMeasurementAllowed(model_id, OTHER)
+    assert deployed.registry.isMeasurementAllowed(model_id, OTHER)
     assert "MeasurementAlreadyAllowed" in scripts.fail(*allow, account=GIVER)
 
 
 def test_allow_measurement__cancelled_by_the_guardian__is_not_possible_at_its_time(
-    scripts: Scripts, house: House, chain: ChainManager, allow: list[str], model_id: int
+    scripts: Scripts,
+    deployed: DeployedContracts,
+    chain: ChainManager,
+    allow: list[str],
+    model_id: int,
 ) -> None:
     scripts.succeed(*allow, account=GIVER)
     announced = scripts.succeed("admin", "pending")
@@ -63,35 +72,35 @@ def test_allow_measurement__cancelled_by_the_guardian__is_not_possible_at_its_ti
     scripts.succeed("admin", "cancel", operation[0], account=GUARDIAN)
     assert "Nothing is announced." in scripts.succeed("admin", "pending")
     wait_for_notice(chain)
-    scripts.succeed(*allow, account=GIVER)  # announces it anew, and no more
-    assert not house.registry.isMeasurementAllowed(model_id, OTHER)
+    scripts.succeed(*allow, account=GIVER)  # announces it again, and no more
+    assert not deployed.registry.isMeasurementAllowed(model_id, OTHER)
     unknown = scripts.fail("admin", "cancel", "0x" + "00" * 32, account=GUARDIAN)
     assert "is waiting" in unknown
 
 
 def test_raise_prices__after_the_notice__is_done(
-    scripts: Scripts, house: House, chain: ChainManager, model_id: int
+    scripts: Scripts, deployed: DeployedContracts, chain: ChainManager, model_id: int
 ) -> None:
     higher = ["--input-price", "0.0002", "--output-price", "0.0003"]
     act = ["admin", "raise-prices", "--model", str(model_id), *higher]
     scripts.succeed(*act, account=GIVER)
-    assert house.registry.priceOf(model_id).inputPrice == INPUT_PRICE
+    assert deployed.registry.priceOf(model_id).inputPrice == INPUT_PRICE
     wait_for_notice(chain)
     scripts.succeed(*act, account=GIVER)
-    assert tuple(house.registry.priceOf(model_id))[:2] == (2 * INPUT_PRICE, OUTPUT_PRICE)
+    assert tuple(deployed.registry.priceOf(model_id))[:2] == (2 * INPUT_PRICE, OUTPUT_PRICE)
 
 
-def test_lower_prices__by_the_publisher__is_done_at_once(
-    scripts: Scripts, house: House, model_id: int
+def test_lower_prices__by_the_publisher__is_done_immediately(
+    scripts: Scripts, deployed: DeployedContracts, model_id: int
 ) -> None:
     lower = ["--input-price", "1 wei", "--output-price", "2 wei"]
     scripts.succeed("admin", "lower-prices", "--model", str(model_id), *lower, account=PUBLISHER)
-    assert tuple(house.registry.priceOf(model_id))[:2] == (1, 2)
+    assert tuple(deployed.registry.priceOf(model_id))[:2] == (1, 2)
 
 
-def test_withdraw_measurement__by_the_guardian__lets_anybody_evict(
+def test_withdraw_measurement__by_the_guardian__lets_anyone_evict(
     scripts: Scripts,
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     model_id: int,
     path: tuple[EnrolledShard, EnrolledShard],
@@ -99,19 +108,19 @@ def test_withdraw_measurement__by_the_guardian__lets_anybody_evict(
     measurement = "0x" + path[0].enclave.measurement.hex()
     act = ["admin", "withdraw-measurement", "--model", str(model_id), "--measurement", measurement]
     assert "Done: withdraw-measurement" in scripts.succeed(*act, account=GUARDIAN)
-    house.registry.evict(path[0].shard_id, sender=cast.stranger)
-    assert not house.registry.isActive(path[0].shard_id)
+    deployed.registry.evict(path[0].shard_id, sender=cast.stranger)
+    assert not deployed.registry.isActive(path[0].shard_id)
 
 
 def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
-    scripts: Scripts, house: House, cast: Cast, chain: ChainManager
+    scripts: Scripts, deployed: DeployedContracts, cast: Cast, chain: ChainManager
 ) -> None:
     act = ["admin", "grant-role", "guardian", cast.stranger.address]
     scripts.succeed(*act, account=Cast.named("admin"))
-    assert not house.manager.hasRole(3, cast.stranger)[0]
+    assert not deployed.manager.hasRole(3, cast.stranger)[0]
     wait_for_notice(chain)
     scripts.succeed(*act, account=Cast.named("admin"))
-    assert tuple(house.manager.hasRole(3, cast.stranger)) == (True, 0)
+    assert tuple(deployed.manager.hasRole(3, cast.stranger)) == (True, 0)
     assert cast.stranger.address in scripts.succeed("admin", "roles")
 
 
@@ -120,30 +129,30 @@ def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
     [("pause", "GUARDIAN"), ("unpause", "PUBLISHER")],
 )
 def test_act__account_without_the_role__is_told_which(
-    scripts: Scripts, house: House, act: str, role: str
+    scripts: Scripts, deployed: DeployedContracts, act: str, role: str
 ) -> None:
     complaint = scripts.fail("admin", act, account=Cast.named("stranger"))
     assert f"does not hold the role {role}" in complaint
 
 
 def test_status__of_everything__shows_models_shards_and_money(
-    scripts: Scripts, house: House, path: tuple[EnrolledShard, EnrolledShard]
+    scripts: Scripts, deployed: DeployedContracts, path: tuple[EnrolledShard, EnrolledShard]
 ) -> None:
     shown = scripts.succeed("admin", "status")
-    for fact in ("four layers", "[0, 2) entry", "[2, 4)", "admitted", path[0].host.address):
+    for fact in ("four layers", "0-2 entry", "2-4", "admitted", path[0].host.address):
         assert fact in shown
     assert re.search(r"paused shards +│ 0 ", shown)
     assert re.search(r"four layers .*│ UpToDate +│", shown)
 
 
 def test_roles__after_deployment__are_four_with_their_notice(
-    scripts: Scripts, house: House, cast: Cast
+    scripts: Scripts, deployed: DeployedContracts, cast: Cast
 ) -> None:
     shown = scripts.succeed("admin", "roles")
     rows = re.findall(r"(\w+) +│ (0x\w{40}) │ ([\w: ]*\w)", shown)
     assert rows == [
         ("ADMIN", cast.admin.address, "1:00:00"),
-        ("PUBLISHER", cast.publisher.address, "at once"),
+        ("PUBLISHER", cast.publisher.address, "none"),
         ("NOTICE_GIVER", cast.notice_giver.address, "1:00:00"),
-        ("GUARDIAN", cast.guardian.address, "at once"),
+        ("GUARDIAN", cast.guardian.address, "none"),
     ]

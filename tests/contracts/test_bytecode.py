@@ -15,7 +15,9 @@ import pytest
 FORGE_OUTPUT = Path(__file__).parents[2] / "build" / "forge"
 
 
-@pytest.mark.usefixtures("house")  # the deploy script compiles afresh; ape alone overlooks imports
+@pytest.mark.usefixtures(
+    "deployed"
+)  # the deploy script compiles afresh; ape alone overlooks imports
 def test_creation_code__forge_and_ape__is_the_same(project: Any) -> None:
     differing = []
     for name, contract in project.load_contracts().items():

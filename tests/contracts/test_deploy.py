@@ -22,7 +22,7 @@ from ape.managers.chain import ChainManager
 from tee_simulator import TestPki
 from teetee.chain.deployment import Deployment
 from teetee.quotes.certificates.pck_chain import certificate_id
-from tests.contracts.conftest import Cast, House
+from tests.contracts.deployed import Cast, DeployedContracts
 from tests.contracts.scripts import Scripts
 
 ROLES = {"ADMIN": 0, "PUBLISHER": 1, "NOTICE_GIVER": 2, "GUARDIAN": 3}
@@ -34,9 +34,9 @@ def elsewhere(tmp_path: Path) -> Scripts:
 
 
 def test_deploy__roles_of_their_own__names_contracts_with_code(
-    house: House, chain: ChainManager
+    deployed: DeployedContracts, chain: ChainManager
 ) -> None:
-    deployment = house.deployment
+    deployment = deployed.deployment
     assert (deployment.network, deployment.chain_id) == ("base-local", 31337)
     for address in (
         deployment.token,
@@ -50,13 +50,17 @@ def test_deploy__roles_of_their_own__names_contracts_with_code(
     assert not chain.provider.get_code(deployment.token, block_id=deployment.deployed_at_block - 1)
 
 
-def test_deploy__roles_of_their_own__leaves_the_deployer_none(house: House, cast: Cast) -> None:
+def test_deploy__roles_of_their_own__leaves_the_deployer_none(
+    deployed: DeployedContracts, cast: Cast
+) -> None:
     for role in ROLES.values():
-        assert not house.manager.hasRole(role, cast.deployer)[0]
-    granted = {(log.roleId, log.account) for log in house.manager.RoleGranted.range(0, 1000)}
-    # the manager's first admin is the setup, which has left
-    held = {(role, account) for role, account in granted if house.manager.hasRole(role, account)[0]}
-    assert held == {
+        assert not deployed.manager.hasRole(role, cast.deployer)[0]
+    granted = {(log.roleId, log.account) for log in deployed.manager.RoleGranted.range(0, 1000)}
+    # The setup was the manager's first admin, and gave that up.
+    members = {
+        (role, account) for role, account in granted if deployed.manager.hasRole(role, account)[0]
+    }
+    assert members == {
         (0, cast.admin.address),
         (1, cast.publisher.address),
         (2, cast.notice_giver.address),
@@ -64,43 +68,43 @@ def test_deploy__roles_of_their_own__leaves_the_deployer_none(house: House, cast
     }
 
 
-def test_deploy__given_root__is_the_pinned_one(house: House, pki: TestPki) -> None:
-    assert bytes(house.certificates.root().rootId) == certificate_id(pki.root.der)
-    assert house.verifier.certificates() == house.certificates.address
+def test_deploy__given_root__is_the_pinned_one(deployed: DeployedContracts, pki: TestPki) -> None:
+    assert bytes(deployed.certificates.root().rootId) == certificate_id(pki.root.der)
+    assert deployed.verifier.certificates() == deployed.certificates.address
 
 
-def test_deploy__contracts__know_each_other_and_admit_requests(house: House) -> None:
-    assert house.registry.escrow() == house.escrow.address
-    assert house.escrow.REGISTRY() == house.registry.address
-    assert house.registry.VERIFIER() == house.verifier.address
-    assert house.escrow.TOKEN() == house.registry.TOKEN() == house.token.address
-    assert house.registry.authority() == house.escrow.authority() == house.manager.address
-    assert not house.escrow.areRequestsPaused()
+def test_deploy__contracts__know_each_other_and_admit_requests(deployed: DeployedContracts) -> None:
+    assert deployed.registry.escrow() == deployed.escrow.address
+    assert deployed.escrow.REGISTRY() == deployed.registry.address
+    assert deployed.registry.VERIFIER() == deployed.verifier.address
+    assert deployed.escrow.TOKEN() == deployed.registry.TOKEN() == deployed.token.address
+    assert deployed.registry.authority() == deployed.escrow.authority() == deployed.manager.address
+    assert not deployed.escrow.areRequestsPaused()
 
 
 def test_deploy__local_chain__has_a_faucet_and_the_treasury_the_rest(
-    house: House, cast: Cast
+    deployed: DeployedContracts, cast: Cast
 ) -> None:
-    block, supply = house.deployment.deployed_at_block, house.token.totalSupply()
-    reserve = house.token.balanceOf(house.token, block_id=block)
+    block, supply = deployed.deployment.deployed_at_block, deployed.token.totalSupply()
+    reserve = deployed.token.balanceOf(deployed.token, block_id=block)
     assert reserve == 100_000_000 * 10**18
-    assert house.token.balanceOf(cast.treasury, block_id=block) == supply - reserve
-    house.token.claim(sender=cast.stranger)
-    assert house.token.balanceOf(cast.stranger) == house.token.FAUCET_AMOUNT()
+    assert deployed.token.balanceOf(cast.treasury, block_id=block) == supply - reserve
+    deployed.token.claim(sender=cast.stranger)
+    assert deployed.token.balanceOf(cast.stranger) == deployed.token.FAUCET_AMOUNT()
 
 
 def test_deploy__once_more__makes_new_contracts(
-    elsewhere: Scripts, deploy_arguments: list[str], house: House
+    elsewhere: Scripts, deploy_arguments: list[str], deployed: DeployedContracts
 ) -> None:
     elsewhere.succeed(*deploy_arguments)
-    assert Deployment.load(elsewhere.deployment).registry != house.deployment.registry
+    assert Deployment.load(elsewhere.deployment).registry != deployed.deployment.registry
 
 
 @pytest.mark.parametrize(
     ("term", "complaint"),
     [
         (["--fee-bps", "3001"], "FeeTooHigh(feeBps=3001, max=3000)"),
-        (["--penalty", "101"], "--penalty is more than the bond it is taken from"),
+        (["--penalty", "101"], "--penalty is more than the bond that it is taken from"),
         (["--cap", "80000000000"], "--cap is more than the escrow can credit"),
         (["--unbonding-period", "1h"], "UnbondingTooShort(unbondingPeriod=3600, maxWindow=3600)"),
     ],
@@ -119,5 +123,5 @@ def test_deploy__authority_instead_of_root__is_refused(elsewhere: Scripts, folde
 
 
 def test_deploy__unknown_account__is_named(elsewhere: Scripts) -> None:
-    complaint = elsewhere.fail("deploy", account="nobody")
-    assert "On base-local there is no account nobody." in complaint
+    complaint = elsewhere.fail("deploy", account="missing")
+    assert "On base-local there is no account missing." in complaint

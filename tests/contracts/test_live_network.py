@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ape run deploy` where others rely on the contracts: on a chain that says it is Base Sepolia.
+"""`ape run deploy` on a live network: a chain that claims to be Base Sepolia.
 
 given no node, or one of another chain
     it should name the variable, or both chains
-given nobody to pay, or an account whose key everybody knows
+given no account, or one whose key is public
     it should refuse
 given a root other than Intel's
     it should refuse
@@ -12,9 +12,9 @@ given a delay shorter than promised
 given a funded key
     it should deploy with Intel's root and two days of notice, and write the file
     when it is run again
-        it should refuse to forget the first deployment
+        it should refuse to replace the first deployment
 given Base itself
-    it should want every role said
+    it should want every role output
 """
 
 import os
@@ -42,9 +42,7 @@ TWO_DAYS = 2 * 86400
 
 @pytest.fixture(scope="module")
 def anvils() -> Iterator[dict[str, str]]:
-    """Chains of their own, which say that they are Base Sepolia and Base; the variables that name
-    them.
-    """
+    """Chains that claim to be Base Sepolia and Base, by the variables that name them."""
     started = []
     named = {}
     try:
@@ -59,7 +57,7 @@ def anvils() -> Iterator[dict[str, str]]:
             assert process.stdout is not None
             listens = (re.search(r"Listening on (\S+)", line) for line in process.stdout)
             named[variable] = "http://" + next(found[1] for found in listens if found)
-            # anvil tells of every block: unread, it would fill the pipe and stand still
+            # anvil logs every block: unread, the pipe would fill up and block it
             Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
         yield named
     finally:
@@ -77,7 +75,7 @@ def funded_key(anvils: dict[str, str]) -> str:
 
 
 class Deploy:
-    """The script in a process of its own: ape reads the nodes' variables when it starts."""
+    """Runs the script in its own process: ape reads the nodes' variables at its start."""
 
     def __init__(self, folder: Path, nodes: dict[str, str]) -> None:
         self.file = folder / "live.json"
@@ -114,72 +112,72 @@ def deploy(tmp_path_factory: pytest.TempPathFactory, anvils: dict[str, str]) -> 
 
 @pytest.fixture
 def refused(deploy: Deploy) -> Iterator[Deploy]:
-    """Whatever is refused writes no file."""
+    """Checks that a refused deployment writes no file."""
     existed = deploy.file.exists()
     yield deploy
     assert deploy.file.exists() == existed
 
 
 def test_deploy__no_node_named__names_the_variable(refused: Deploy) -> None:
-    status, said = refused(without="BASE_SEPOLIA_RPC")
+    status, output = refused(without="BASE_SEPOLIA_RPC")
     assert status != 0
-    assert "Invalid uri: ${BASE_SEPOLIA_RPC}" in said
+    assert "Invalid uri: ${BASE_SEPOLIA_RPC}" in output
 
 
 def test_deploy__node_of_another_chain__names_both(refused: Deploy, anvils: dict[str, str]) -> None:
-    status, said = refused(BASE_SEPOLIA_RPC=anvils["BASE_MAINNET_RPC"])
+    status, output = refused(BASE_SEPOLIA_RPC=anvils["BASE_MAINNET_RPC"])
     assert status != 0
-    assert "8453" in said
-    assert "84532" in said
+    assert "8453" in output
+    assert "84532" in output
 
 
-def test_deploy__nobody_to_pay__is_refused(refused: Deploy) -> None:
-    status, said = refused()
+def test_deploy__no_account__is_refused(refused: Deploy) -> None:
+    status, output = refused()
     assert status == 1
-    assert "On base-sepolia nobody is named to send from." in said
+    assert "On base-sepolia no account to send from is named." in output
 
 
-def test_deploy__account_whose_key_everybody_knows__is_refused(refused: Deploy) -> None:
-    status, said = refused("--account", "TEST::0")
+def test_deploy__account_with_a_public_key__is_refused(refused: Deploy) -> None:
+    status, output = refused("--account", "TEST::0")
     assert status == 1
-    assert "On base-sepolia there is no account TEST::0." in said
+    assert "On base-sepolia there is no account TEST::0." in output
 
 
 def test_deploy__key_without_ether__is_refused(refused: Deploy) -> None:
     poor = Account.create()
-    status, said = refused(TEETEE_PRIVATE_KEY="0x" + bytes(poor.key).hex())
+    status, output = refused(TEETEE_PRIVATE_KEY="0x" + bytes(poor.key).hex())
     assert status == 1
-    assert f"{poor.address} has 0.000000 ETH" in said
+    assert f"{poor.address} has 0.000000 ETH" in output
 
 
 def test_deploy__root_other_than_intels__is_refused(
     refused: Deploy, funded_key: str, folder: Path, pki: object
 ) -> None:
     root = str(folder / "pki" / "root.pem")
-    status, said = refused("--root-ca", root, TEETEE_PRIVATE_KEY=funded_key)
+    status, output = refused("--root-ca", root, TEETEE_PRIVATE_KEY=funded_key)
     assert status == 1
-    assert "On base-sepolia quotes have to chain to Intel's root" in said
+    assert "On base-sepolia quotes must chain to Intel's root" in output
 
 
 def test_deploy__delay_shorter_than_promised__is_refused(refused: Deploy, funded_key: str) -> None:
-    status, said = refused("--notice-delay", "47h", TEETEE_PRIVATE_KEY=funded_key)
+    status, output = refused("--notice-delay", "47h", TEETEE_PRIVATE_KEY=funded_key)
     assert status == 1
-    assert "--notice-delay is shorter than the 2 days which users are promised" in said
+    assert "--notice-delay is shorter than the 2 days that users are promised" in output
 
 
-def test_deploy__mainnet_with_an_unsaid_role__is_refused(refused: Deploy, funded_key: str) -> None:
-    status, said = refused(
+def test_deploy__mainnet_without_all_roles__is_refused(refused: Deploy, funded_key: str) -> None:
+    status, output = refused(
         *("--admin", "0x" + "11" * 20), network=MAINNET, TEETEE_PRIVATE_KEY=funded_key
     )
     assert status == 1
-    assert "Say --publisher, --notice-giver, --guardian, --treasury." in said
+    assert "Name the holders: --publisher, --notice-giver, --guardian, --treasury." in output
 
 
 def test_deploy__funded_key__uses_intels_root_and_two_days_of_notice(
     deploy: Deploy, funded_key: str, anvils: dict[str, str], project: ProjectManager
 ) -> None:
-    status, said = deploy(TEETEE_PRIVATE_KEY=funded_key)
-    assert status == 0, said
+    status, output = deploy(TEETEE_PRIVATE_KEY=funded_key)
+    assert status == 0, output
     deployment = Deployment.load(deploy.file)
     assert (deployment.network, deployment.chain_id) == ("base-sepolia", 84532)
 
@@ -194,6 +192,6 @@ def test_deploy__funded_key__uses_intels_root_and_two_days_of_notice(
     (pinned,) = certificates.events.RootPinned.get_logs(from_block=deployment.deployed_at_block)
     assert pinned.args.der == INTEL_ROOT.read_bytes()
 
-    status, said = deploy(TEETEE_PRIVATE_KEY=funded_key)
+    status, output = deploy(TEETEE_PRIVATE_KEY=funded_key)
     assert status == 1
-    assert "names contracts on base-sepolia already" in said
+    assert "already names contracts on base-sepolia" in output

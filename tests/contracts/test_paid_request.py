@@ -20,14 +20,8 @@ import ape
 import pytest
 from ape.managers.project import ProjectManager
 
-from tests.contracts.conftest import (
-    ENTRY_LAYER_EQUIVALENTS,
-    INPUT_PRICE,
-    OUTPUT_PRICE,
-    ROYALTY_BPS,
-    Cast,
-    House,
-)
+from tests.contracts.conftest import ENTRY_LAYER_EQUIVALENTS, INPUT_PRICE, OUTPUT_PRICE, ROYALTY_BPS
+from tests.contracts.deployed import Cast, DeployedContracts
 from tests.contracts.enclaves import LAYERS
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import (
@@ -49,17 +43,17 @@ SETTLED = 2
 
 
 @pytest.fixture
-def request_id(house: House, cast: Cast, model_id: int, path: Path) -> int:
-    house.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
-    return ask(house, cast.requester, parameters_of(house, model_id, path[0]), DEPOSIT)[0]
+def request_id(deployed: DeployedContracts, cast: Cast, model_id: int, path: Path) -> int:
+    deployed.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
+    return ask(deployed, cast.requester, parameters_of(deployed, model_id, path[0]), DEPOSIT)[0]
 
 
 @pytest.fixture
 def settlement(
-    house: House, cast: Cast, model_id: int, path: Path, request_id: int
+    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path, request_id: int
 ) -> dict[str, Any]:
     return settlement_of(
-        house,
+        deployed,
         model_id,
         request_id,
         path,
@@ -70,9 +64,9 @@ def settlement(
 
 
 def test_settle__whole_path__divides_the_deposit_to_the_last_unit(
-    house: House, cast: Cast, path: Path, request_id: int, settlement: dict[str, Any]
+    deployed: DeployedContracts, cast: Cast, path: Path, request_id: int, settlement: dict[str, Any]
 ) -> None:
-    receipt = house.escrow.settle(settlement, sender=cast.stranger)
+    receipt = deployed.escrow.settle(settlement, sender=cast.stranger)
 
     royalty = COST * ROYALTY_BPS // 10_000
     pool = COST - COST * FEE_BPS // 10_000 - royalty
@@ -80,13 +74,13 @@ def test_settle__whole_path__divides_the_deposit_to_the_last_unit(
     shares = [pool * weight // (LAYERS + ENTRY_LAYER_EQUIVALENTS) for weight in weights]
     fee = COST - royalty - sum(shares)
 
-    (settled,) = receipt.decode_logs(house.escrow.RequestSettled)
+    (settled,) = receipt.decode_logs(deployed.escrow.RequestSettled)
     assert (settled.cost, settled.fee, settled.royalty) == (COST, fee, royalty)
     assert settled.refund == DEPOSIT - COST
     assert sum(shares) + fee + royalty + settled.refund == DEPOSIT
     assert bytes(settled.answer) == ANSWER
     credit = {
-        role: house.escrow.accountOf(getattr(cast, role)).credit
+        role: deployed.escrow.accountOf(getattr(cast, role)).credit
         for role in ("entry_host", "last_host", "treasury", "publisher", "requester")
     }
     assert credit == {
@@ -96,49 +90,52 @@ def test_settle__whole_path__divides_the_deposit_to_the_last_unit(
         "publisher": royalty,
         "requester": DEPOSIT - COST,
     }
-    assert house.escrow.requestOf(request_id).status == SETTLED
+    assert deployed.escrow.requestOf(request_id).status == SETTLED
 
 
 def test_settle__whole_path__names_each_stages_quote(
-    house: House, cast: Cast, path: Path, settlement: dict[str, Any]
+    deployed: DeployedContracts, cast: Cast, path: Path, settlement: dict[str, Any]
 ) -> None:
-    receipt = house.escrow.settle(settlement, sender=cast.stranger)
-    stages = receipt.decode_logs(house.escrow.StageSettled)
+    receipt = deployed.escrow.settle(settlement, sender=cast.stranger)
+    stages = receipt.decode_logs(deployed.escrow.StageSettled)
     assert [(stage.shardId, stage.host, bytes(stage.quoteHash)) for stage in stages] == [
-        (shard.shard_id, shard.host, bytes(house.registry.shard(shard.shard_id).quoteHash))
+        (shard.shard_id, shard.host, bytes(deployed.registry.shard(shard.shard_id).quoteHash))
         for shard in path
     ]
 
 
 def test_withdraw__after_settlement__pays_everybody_once(
-    house: House, cast: Cast, settlement: dict[str, Any], project: ProjectManager
+    deployed: DeployedContracts, cast: Cast, settlement: dict[str, Any], project: ProjectManager
 ) -> None:
-    house.escrow.settle(settlement, sender=cast.stranger)
+    deployed.escrow.settle(settlement, sender=cast.stranger)
     for role in ("entry_host", "last_host", "treasury", "publisher", "requester"):
         account = getattr(cast, role)
-        before, credit = house.token.balanceOf(account), house.escrow.accountOf(account).credit
-        house.escrow.withdraw(account, sender=cast.stranger)
-        assert house.token.balanceOf(account) == before + credit
+        before, credit = (
+            deployed.token.balanceOf(account),
+            deployed.escrow.accountOf(account).credit,
+        )
+        deployed.escrow.withdraw(account, sender=cast.stranger)
+        assert deployed.token.balanceOf(account) == before + credit
         with ape.reverts(project.InferenceEscrow.NothingToWithdraw, account=account.address):
-            house.escrow.withdraw(account, sender=cast.stranger)
-    assert house.token.balanceOf(house.escrow) == 0
+            deployed.escrow.withdraw(account, sender=cast.stranger)
+    assert deployed.token.balanceOf(deployed.escrow) == 0
 
 
 def test_settle__second_time__is_refused(
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     request_id: int,
     settlement: dict[str, Any],
     project: ProjectManager,
 ) -> None:
-    house.escrow.settle(settlement, sender=cast.stranger)
+    deployed.escrow.settle(settlement, sender=cast.stranger)
     error = project.InferenceEscrow.RequestNotOpen
     with ape.reverts(error, requestId=request_id, status=SETTLED):
-        house.escrow.settle(settlement, sender=cast.stranger)
+        deployed.escrow.settle(settlement, sender=cast.stranger)
 
 
 def test_settle__receipt_signed_by_another_enclave__is_refused(
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     path: Path,
     request_id: int,
@@ -153,11 +150,11 @@ def test_settle__receipt_signed_by_another_enclave__is_refused(
         stage=1,
         expected=path[1].enclave.keys.signer.address,
     ):
-        house.escrow.settle(settlement, sender=cast.stranger)
+        deployed.escrow.settle(settlement, sender=cast.stranger)
 
 
 def test_settle__missing_stage__is_refused(
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     request_id: int,
     settlement: dict[str, Any],
@@ -166,26 +163,26 @@ def test_settle__missing_stage__is_refused(
     settlement["receipts"].pop()
     error = project.InferenceEscrow.PathIncomplete
     with ape.reverts(error, requestId=request_id, endLayer=2, layerCount=LAYERS):
-        house.escrow.settle(settlement, sender=cast.stranger)
+        deployed.escrow.settle(settlement, sender=cast.stranger)
 
 
 def test_request__above_the_callers_limit__is_refused(
-    house: House, cast: Cast, model_id: int, path: Path, project: ProjectManager
+    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path, project: ProjectManager
 ) -> None:
-    parameters = parameters_of(house, model_id, path[0], maxDeposit=DEPOSIT - 1)
+    parameters = parameters_of(deployed, model_id, path[0], maxDeposit=DEPOSIT - 1)
     error = project.InferenceEscrow.DepositAboveLimit
     with ape.reverts(error, deposit=DEPOSIT, maxDeposit=DEPOSIT - 1):
-        house.escrow.request(parameters, sender=cast.requester)
+        deployed.escrow.request(parameters, sender=cast.requester)
 
 
 def test_request__without_token_allowance__is_refused(
-    house: House, cast: Cast, model_id: int, path: Path, project: ProjectManager
+    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path, project: ProjectManager
 ) -> None:
-    parameters = parameters_of(house, model_id, path[0])
+    parameters = parameters_of(deployed, model_id, path[0])
     with ape.reverts(
         project.InferenceEscrow.TokenAllowanceTooLow,
         requester=cast.requester.address,
         allowance=0,
         needed=DEPOSIT,
     ):
-        house.escrow.request(parameters, sender=cast.requester)
+        deployed.escrow.request(parameters, sender=cast.requester)

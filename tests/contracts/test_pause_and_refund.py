@@ -22,7 +22,8 @@ import pytest
 from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
-from tests.contracts.conftest import BOND, INPUT_PRICE, OUTPUT_PRICE, Cast, House
+from tests.contracts.conftest import BOND, INPUT_PRICE, OUTPUT_PRICE
+from tests.contracts.deployed import Cast, DeployedContracts
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import INPUT_CAP, OUTPUT_CAP, WINDOW, ask, parameters_of
 from tests.contracts.scripts import Scripts
@@ -36,19 +37,21 @@ REFUNDED, DECLINED = 3, 4
 
 
 @pytest.fixture
-def open_request(house: House, cast: Cast, model_id: int, path: Path) -> Callable[[], int]:
-    house.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
+def open_request(
+    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path
+) -> Callable[[], int]:
+    deployed.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
 
     def open_request() -> int:
-        parameters = parameters_of(house, model_id, path[0])
-        return ask(house, cast.requester, parameters, DEPOSIT)[0]
+        parameters = parameters_of(deployed, model_id, path[0])
+        return ask(deployed, cast.requester, parameters, DEPOSIT)[0]
 
     return open_request
 
 
 def test_pause__by_the_guardian__admits_no_request(
     scripts: Scripts,
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     open_request: Callable[[], int],
     project: ProjectManager,
@@ -57,40 +60,43 @@ def test_pause__by_the_guardian__admits_no_request(
     with ape.reverts(project.InferenceEscrow.RequestsPaused):
         open_request()
     scripts.succeed("admin", "unpause", account=Cast.named("publisher"))
-    assert open_request() == house.escrow.requestCount()
+    assert open_request() == deployed.escrow.requestCount()
 
 
 def test_refund__paused_and_deadline_passed__gives_back_with_the_penalty(
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     path: Path,
     open_request: Callable[[], int],
     chain: ChainManager,
 ) -> None:
     request_id = open_request()
-    house.escrow.pauseRequests(sender=cast.guardian)
-    before = house.token.balanceOf(cast.requester)
+    deployed.escrow.pauseRequests(sender=cast.guardian)
+    before = deployed.token.balanceOf(cast.requester)
     chain.mine(timestamp=chain.pending_timestamp + WINDOW + 1)
-    house.escrow.refund(request_id, sender=cast.stranger)
-    assert house.escrow.requestOf(request_id).status == REFUNDED
-    assert house.registry.shard(path[0].shard_id).bond == BOND - PENALTY
-    assert not house.registry.isActive(path[0].shard_id)
-    house.escrow.withdraw(cast.requester, sender=cast.stranger)
-    assert house.token.balanceOf(cast.requester) == before + DEPOSIT + PENALTY
+    deployed.escrow.refund(request_id, sender=cast.stranger)
+    assert deployed.escrow.requestOf(request_id).status == REFUNDED
+    assert deployed.registry.shard(path[0].shard_id).bond == BOND - PENALTY
+    assert not deployed.registry.isActive(path[0].shard_id)
+    deployed.escrow.withdraw(cast.requester, sender=cast.stranger)
+    assert deployed.token.balanceOf(cast.requester) == before + DEPOSIT + PENALTY
 
 
 def test_refund__before_the_deadline__is_refused(
-    house: House, cast: Cast, open_request: Callable[[], int], project: ProjectManager
+    deployed: DeployedContracts,
+    cast: Cast,
+    open_request: Callable[[], int],
+    project: ProjectManager,
 ) -> None:
     request_id = open_request()
-    deadline = house.escrow.requestOf(request_id).deadline
+    deadline = deployed.escrow.requestOf(request_id).deadline
     error = project.InferenceEscrow.RefundTooEarly
     with ape.reverts(error, requestId=request_id, deadline=deadline):
-        house.escrow.refund(request_id, sender=cast.requester)
+        deployed.escrow.refund(request_id, sender=cast.requester)
 
 
 def test_decline__by_the_entry__gives_everything_back_without_penalty(
-    house: House,
+    deployed: DeployedContracts,
     cast: Cast,
     path: Path,
     open_request: Callable[[], int],
@@ -100,7 +106,7 @@ def test_decline__by_the_entry__gives_everything_back_without_penalty(
     request_id = open_request()
     signer = accounts[path[0].enclave.keys.signer.address]  # impersonated: ape has no such key
     chain.provider.set_balance(signer.address, 10**18)
-    house.escrow.decline(request_id, INVALID, sender=signer)
-    assert house.escrow.requestOf(request_id).status == DECLINED
-    assert house.escrow.accountOf(cast.requester).credit == DEPOSIT
-    assert house.registry.shard(path[0].shard_id).bond == BOND
+    deployed.escrow.decline(request_id, INVALID, sender=signer)
+    assert deployed.escrow.requestOf(request_id).status == DECLINED
+    assert deployed.escrow.accountOf(cast.requester).credit == DEPOSIT
+    assert deployed.registry.shard(path[0].shard_id).bond == BOND

@@ -3,7 +3,7 @@
 
 given a manifest and prices, by the publisher
     it should put the digests, the prices and the measurement on chain, and say the model's number
-given somebody else
+given another account
     it should be refused
 given a price of zero, or a file that is no manifest
     it should say so
@@ -14,42 +14,36 @@ from pathlib import Path
 from typing import Any
 
 from teetee.protocol.layers import LayerRange
-from tests.contracts.conftest import (
-    ENTRY_LAYER_EQUIVALENTS,
-    INPUT_PRICE,
-    OUTPUT_PRICE,
-    ROYALTY_BPS,
-    Cast,
-    House,
-)
+from tests.contracts.conftest import ENTRY_LAYER_EQUIVALENTS, INPUT_PRICE, OUTPUT_PRICE, ROYALTY_BPS
+from tests.contracts.deployed import Cast, DeployedContracts
 from tests.contracts.enclaves import LAYERS, MANIFEST, Enclave
 from tests.contracts.scripts import Scripts
 
 
 def test_publish_model__by_the_publisher__is_on_chain(
-    publish: Callable[..., dict[str, Any]], house: House, cast: Cast, entry: Enclave
+    publish: Callable[..., dict[str, Any]], deployed: DeployedContracts, cast: Cast, entry: Enclave
 ) -> None:
-    said = publish("--manifest-uri", "https://models.example/four.json")
-    assert said["modelId"] == house.registry.modelCount()
-    model = house.registry.model(said["modelId"])
+    published = publish("--manifest-uri", "https://models.example/four.json")
+    assert published["modelId"] == deployed.registry.modelCount()
+    model = deployed.registry.model(published["modelId"])
     assert (model.name, model.layerCount, model.contextLength) == ("four layers", LAYERS, 2048)
     assert (model.inputPrice, model.outputPrice) == (INPUT_PRICE, OUTPUT_PRICE)
     assert (model.royaltyBps, model.royaltyRecipient) == (ROYALTY_BPS, cast.publisher.address)
     assert model.entryLayerEquivalents == ENTRY_LAYER_EQUIVALENTS
     assert model.manifestURI == "https://models.example/four.json"
-    assert house.registry.isMeasurementAllowed(said["modelId"], entry.measurement)
+    assert deployed.registry.isMeasurementAllowed(published["modelId"], entry.measurement)
 
 
 def test_publish_model__slices__have_the_digests_of_the_manifest(
-    house: House, model_id: int
+    deployed: DeployedContracts, model_id: int
 ) -> None:
     for first, end, is_entry in ((0, 4, True), (0, 2, True), (2, 4, False), (3, 4, False)):
-        on_chain = house.registry.sliceDigest(model_id, first, end, is_entry)
+        on_chain = deployed.registry.sliceDigest(model_id, first, end, is_entry)
         assert bytes(on_chain) == MANIFEST.slice_digest(LayerRange(first, end), is_entry)
 
 
 def test_publish_model__by_a_stranger__is_refused(
-    scripts: Scripts, house: House, cast: Cast, folder: Path, model_id: int
+    scripts: Scripts, deployed: DeployedContracts, cast: Cast, folder: Path, model_id: int
 ) -> None:
     complaint = scripts.fail(
         *("publish_model", "--manifest", str(folder / "manifest.json")),
@@ -69,7 +63,7 @@ def test_publish_model__price_of_zero__is_refused(
 
 
 def test_publish_model__file_that_is_no_manifest__is_named(
-    scripts: Scripts, house: House, tmp_path: Path
+    scripts: Scripts, deployed: DeployedContracts, tmp_path: Path
 ) -> None:
     file = tmp_path / "manifest.json"
     file.write_text("{}")

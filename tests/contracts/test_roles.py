@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what, on the deployed contracts.
+"""Roles on the deployed contracts.
 
 given a restricted function
-    when somebody without its role calls it, whatever other roles he has
+    when an account without its role calls it, with or without other roles
         it should be refused
 given the admin
     when it acts without announcement
         it should be refused
-    when it shortens its own or the notice giver's delay, having announced it
+    when it shortens its own or the notice giver's delay after announcing it
         it should keep the old one until the difference has passed as well
 given the guardian
     when it undoes what it did
@@ -20,7 +20,8 @@ import ape
 import pytest
 from ape.managers.chain import ChainManager
 
-from tests.contracts.conftest import DELAY, ROLES, Cast, House
+from tests.contracts.conftest import DELAY
+from tests.contracts.deployed import ROLES, Cast, DeployedContracts
 
 PLATFORM = MEASUREMENT = b"m" * 32
 MODEL = {
@@ -40,7 +41,7 @@ MODEL = {
 POLICY = (1 << 1, 0, 0, bytes(8), bytes(8), True, 2, 2)
 ADMIN, NOTICE_GIVER = 0, 2
 
-# function → contract, arguments, who may
+# Function → contract, arguments, the role that it needs.
 RESTRICTED: dict[str, tuple[str, tuple[Any, ...], str]] = {
     "publishModel": ("registry", (MODEL, []), "publisher"),
     "lowerPrices": ("registry", (1, 1, 1), "publisher"),
@@ -62,26 +63,26 @@ WITH_NOTICE = [name for name, (_, _, role) in RESTRICTED.items() if role == "not
 
 
 @pytest.mark.parametrize("function", RESTRICTED)
-def test_restricted__everybody_without_the_role__is_refused(
-    house: House, cast: Cast, function: str
+def test_restricted__accounts_without_the_role__are_refused(
+    deployed: DeployedContracts, cast: Cast, function: str
 ) -> None:
     contract, arguments, holder = RESTRICTED[function]
-    target = getattr(house, contract)
+    target = getattr(deployed, contract)
     selector = target.contract_type.methods[function].selector
     data = getattr(target, function).encode_input(*arguments)
     assert selector.startswith(function)
     for role in ROLES:
-        at_once, delay = house.manager.canCall(getattr(cast, role), target, data[:4])
+        is_immediate, delay = deployed.manager.canCall(getattr(cast, role), target, data[:4])
         expected = {"publisher": (True, 0), "guardian": (True, 0)}.get(holder, (False, DELAY))
-        assert (at_once, delay) == (expected if role == holder else (False, 0)), role
+        assert (is_immediate, delay) == (expected if role == holder else (False, 0)), role
 
 
 @pytest.mark.parametrize("function", RESTRICTED)
-def test_restricted__stranger__reverts_naming_him(
-    house: House, cast: Cast, function: str, project: Any
+def test_restricted__stranger__reverts_with_its_address(
+    deployed: DeployedContracts, cast: Cast, function: str, project: Any
 ) -> None:
     contract, arguments, _ = RESTRICTED[function]
-    target = getattr(house, contract)
+    target = getattr(deployed, contract)
     error = project.contracts[target.contract_type.name].AccessManagedUnauthorized
     with ape.reverts(error, caller=cast.stranger.address):
         getattr(target, function)(*arguments, sender=cast.stranger)
@@ -89,45 +90,51 @@ def test_restricted__stranger__reverts_naming_him(
 
 @pytest.mark.parametrize("function", WITH_NOTICE)
 def test_notice_giver__without_announcement__is_refused(
-    house: House, cast: Cast, function: str, model_id: int
+    deployed: DeployedContracts, cast: Cast, function: str, model_id: int
 ) -> None:
     contract, arguments, _ = RESTRICTED[function]
-    with ape.reverts(house.manager.AccessManagerNotScheduled):
-        getattr(getattr(house, contract), function)(*arguments, sender=cast.notice_giver)
+    with ape.reverts(deployed.manager.AccessManagerNotScheduled):
+        getattr(getattr(deployed, contract), function)(*arguments, sender=cast.notice_giver)
 
 
-def test_admin__without_announcement__cannot_grant_a_role(house: House, cast: Cast) -> None:
-    with ape.reverts(house.manager.AccessManagerNotScheduled):
-        house.manager.grantRole(NOTICE_GIVER, cast.admin, 0, sender=cast.admin)
+def test_admin__without_announcement__cannot_grant_a_role(
+    deployed: DeployedContracts, cast: Cast
+) -> None:
+    with ape.reverts(deployed.manager.AccessManagerNotScheduled):
+        deployed.manager.grantRole(NOTICE_GIVER, cast.admin, 0, sender=cast.admin)
 
 
-def test_admin__without_announcement__cannot_open_a_function(house: House, cast: Cast) -> None:
-    selector = house.registry.allowMeasurement.encode_input(1, MEASUREMENT)[:4]
-    with ape.reverts(house.manager.AccessManagerNotScheduled):
-        house.manager.setTargetFunctionRole(house.registry, [selector], 1, sender=cast.admin)
+def test_admin__without_announcement__cannot_open_a_function(
+    deployed: DeployedContracts, cast: Cast
+) -> None:
+    selector = deployed.registry.allowMeasurement.encode_input(1, MEASUREMENT)[:4]
+    with ape.reverts(deployed.manager.AccessManagerNotScheduled):
+        deployed.manager.setTargetFunctionRole(deployed.registry, [selector], 1, sender=cast.admin)
 
 
 @pytest.mark.parametrize(
     ("role", "holder"), [(ADMIN, "admin"), (NOTICE_GIVER, "notice_giver")], ids=["own", "notice"]
 )
 def test_admin__shortens_a_delay__keeps_the_old_one_for_the_difference(
-    house: House, cast: Cast, chain: ChainManager, role: int, holder: str
+    deployed: DeployedContracts, cast: Cast, chain: ChainManager, role: int, holder: str
 ) -> None:
     account = getattr(cast, holder)
-    shortening = house.manager.grantRole.encode_input(role, account, 0)
-    house.manager.schedule(house.manager, shortening, 0, sender=cast.admin)
+    shortening = deployed.manager.grantRole.encode_input(role, account, 0)
+    deployed.manager.schedule(deployed.manager, shortening, 0, sender=cast.admin)
     chain.mine(timestamp=chain.pending_timestamp + DELAY)
-    house.manager.grantRole(role, account, 0, sender=cast.admin)
-    assert tuple(house.manager.hasRole(role, account)) == (True, DELAY)
+    deployed.manager.grantRole(role, account, 0, sender=cast.admin)
+    assert tuple(deployed.manager.hasRole(role, account)) == (True, DELAY)
     granted_at = chain.blocks.head.timestamp
     chain.mine(timestamp=granted_at + DELAY - 1)
-    assert tuple(house.manager.hasRole(role, account)) == (True, DELAY)
+    assert tuple(deployed.manager.hasRole(role, account)) == (True, DELAY)
     chain.mine(timestamp=granted_at + DELAY)
-    assert tuple(house.manager.hasRole(role, account)) == (True, 0)
+    assert tuple(deployed.manager.hasRole(role, account)) == (True, 0)
 
 
-def test_guardian__undoes_its_pause__is_refused(house: House, cast: Cast, project: Any) -> None:
-    house.escrow.pauseRequests(sender=cast.guardian)
+def test_guardian__undoes_its_pause__is_refused(
+    deployed: DeployedContracts, cast: Cast, project: Any
+) -> None:
+    deployed.escrow.pauseRequests(sender=cast.guardian)
     error = project.InferenceEscrow.AccessManagedUnauthorized
     with ape.reverts(error, caller=cast.guardian.address):
-        house.escrow.unpauseRequests(sender=cast.guardian)
+        deployed.escrow.unpauseRequests(sender=cast.guardian)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model asks of images, platforms and paths, for a person to read."""
+"""A model's policy and the lists beside it, for people."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,9 @@ from ape.api import ProviderAPI
 from rich.console import Console
 from rich.table import Table
 
-from administration.attestation.lists import Platforms, allowed_measurements, platforms
 from administration.chain.contracts import Contracts
 from administration.policy.fields import described
+from administration.policy.lists import Platforms, allowed_measurements, platforms
 from administration.policy.models import policy_of
 from teetee.chain.types.policies import AttestationPolicy
 
@@ -27,7 +27,7 @@ def show_policy(
     console.print(table)
     found = platforms(provider, contracts, model_id)
     measurements = allowed_measurements(provider, contracts, model_id)
-    # No columns: an id's 66 characters are there to be copied.
+    # No columns: the 66 characters of an id must stay on one line, to be copied.
     for line in (
         *_list("Allowed measurements", measurements),
         *_list("Denied platforms, for all models", found.denied),
@@ -38,8 +38,8 @@ def show_policy(
 
 
 def _listed_title(policy: AttestationPolicy) -> str:
-    means = "no other counts" if policy.only_listed_platforms else "others count as well"
-    return f"Listed platforms ({means})"
+    meaning = "no others count" if policy.only_listed_platforms else "others count as well"
+    return f"Listed platforms ({meaning})"
 
 
 def _list(title: str, ids: list[bytes]) -> Iterator[str]:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds which role.
-
-What each role may do is defined in contracts/deployment/AccessSetup.sol and read from there;
-nothing of it is repeated here but names and numbers.
-"""
+"""The accounts that get the roles and the treasury at deployment, and the notice of their roles."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,31 +11,25 @@ from administration.chain.networks import Network
 from administration.deployment.terms import DEFAULTS, require_promised_notice
 from administration.errors import HolderNotNamed
 from administration.option_types import ADDRESS
+from administration.roles.role_ids import ADMIN, GUARDIAN, NOTICE_GIVER, PUBLISHER
 
-ADMIN, PUBLISHER, NOTICE_GIVER, GUARDIAN = range(4)
-ROLE_NAMES = {
-    ADMIN: "ADMIN",
-    PUBLISHER: "PUBLISHER",
-    NOTICE_GIVER: "NOTICE_GIVER",
-    GUARDIAN: "GUARDIAN",
-}
-# Where the deployer must not get them by silence.
+# The network where the deployer must not get roles by default.
 ALL_NAMED = "base-mainnet"
 
 _MEANINGS = {
-    "admin": "Grants and revokes roles, after --admin-delay. Make it a multi-signature account.",
+    "admin": "Grants and revokes roles, after --admin-delay. Use a multi-signature account.",
     "publisher": "Publishes models, lowers prices, resumes requests.",
-    "notice_giver": "Allows images, raises prices, admits platforms, loosens policies, after "
+    "notice_giver": "Allows images, raises prices, admits platforms and loosens policies, after "
     "--notice-delay.",
     "guardian": "Withdraws images, denies platforms, tightens policies, pauses requests, cancels "
     "announcements.",
-    "treasury": "Gets the token's supply, and the fees.",
+    "treasury": "Receives the token's supply and the fees.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holders:
-    """Checksummed addresses. `treasury` is no role, but who gets the money."""
+    """Checksummed addresses. `treasury` is not a role: it receives the money."""
 
     admin: str
     publisher: str
@@ -64,13 +54,13 @@ def holder_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{name.replace('_', '-')}",
             type=ADDRESS,
-            help=f"{meaning}  [default: the deployer; on {ALL_NAMED} it must be said]",
+            help=f"{meaning}  [default: the deployer; required on {ALL_NAMED}]",
         )(command)
     return command
 
 
 def holders_for(network: Network, deployer: str, given: dict[str, str | None]) -> Holders:
-    """Those who were named, else the deployer. Raises `HolderNotNamed`."""
+    """The named holders, else the deployer. Raises `HolderNotNamed`."""
     missing = [f"--{name.replace('_', '-')}" for name, address in given.items() if not address]
     if network.terms_of == ALL_NAMED and missing:
         raise HolderNotNamed(network.name, missing)
@@ -78,8 +68,9 @@ def holders_for(network: Network, deployer: str, given: dict[str, str | None]) -
 
 
 def notice_for(role: int, given: int | None, network: str) -> int:
-    """Seconds of notice which a new holder of the role has to give. Raises `TermsInvalid` for less
-    than users are promised.
+    """Seconds of notice that a new holder of the role has to give.
+
+    Raises `TermsInvalid` for less than users are promised.
     """
     promised = {ADMIN: DEFAULTS[network].admin_delay, NOTICE_GIVER: DEFAULTS[network].notice_delay}
     notice = promised.get(role, 0) if given is None else given

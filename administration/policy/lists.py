@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lists beside a policy: events name what may be on them, state says what is."""
+"""The lists beside a policy. Events name the candidates; contract state says which are listed."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from teetee.chain.types.shards import ShardStatus
 
 @dataclass(frozen=True)
 class Platforms:
-    """Ids of 32 bytes."""
+    """Platform ids, 32 bytes each."""
 
     denied: list[bytes]
     """For all models."""
     listed: list[bytes]
-    """For this one; it takes `onlyListedPlatforms` for the list to matter."""
+    """For this model; the list has an effect only with `onlyListedPlatforms`."""
     used: dict[bytes, list[int]]
-    """Those which the model's shards run on, with the shards that have not left."""
+    """Platforms of the model's enlisted shards, with the ids of those shards."""
 
 
 def allowed_measurements(provider: ProviderAPI, contracts: Contracts, model_id: int) -> list[bytes]:
-    """Of the images that may run the model now, in the order in which they were allowed."""
+    """Measurements of the images that may run the model, in the order of their allowance."""
     registry = contracts.registry
     logs = event_logs(
         provider, contracts, registry, registry.MeasurementAllowed, (number_topic(model_id),)
@@ -35,7 +35,7 @@ def allowed_measurements(provider: ProviderAPI, contracts: Contracts, model_id: 
 
 
 def platforms(provider: ProviderAPI, contracts: Contracts, model_id: int) -> Platforms:
-    """What the model's lists say of platforms, and which its shards run on."""
+    """The model's platform lists, and the platforms of its shards."""
     registry, model = contracts.registry, number_topic(model_id)
     denials = event_logs(provider, contracts, registry, registry.PlatformDenied)
     denied = dict.fromkeys(bytes(log.platformId) for log in denials)
@@ -54,11 +54,11 @@ def platforms(provider: ProviderAPI, contracts: Contracts, model_id: int) -> Pla
 def _platforms_of_shards(
     provider: ProviderAPI, contracts: Contracts, model_id: int
 ) -> Iterator[tuple[int, bytes]]:
-    """By the newest attestation of each shard."""
+    """(shard id, platform id) by the newest attestation of each shard."""
     registry, topics = contracts.registry, (None, number_topic(model_id))
     newest: dict[int, tuple[int, int, bytes]] = {}
     for event in (registry.ShardEnrolled, registry.ShardRenewed):
-        # ape gives a struct in an event as a list
+        # ape decodes a struct in an event as a list
         (attestation,) = (each for each in event.abi.inputs if each.name == "attestation")
         member = [each.name for each in attestation.components].index("platformId")
         for log in event_logs(provider, contracts, registry, event, topics):
