@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m oracle run [--settings FILE]` and `python -m oracle settings`."""
+"""The enclave's process: `python -m oracle run [--settings FILE]`, `python -m oracle settings`."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-# Before any library reads its own settings: no downloads behind our back, no warnings with values.
+# Set before any library reads its own settings: no warnings that quote values.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from oracle.process.logs import open_log
@@ -16,12 +16,14 @@ from teetee.errors import TeeTeeError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: stopped as asked; 1: must not serve, and said why on stderr."""
+    """Returns 0 after a regular stop, and 1 if it must not serve; stderr says why."""
     parser = argparse.ArgumentParser(prog="python -m oracle", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="serve as a shard until SIGTERM or SIGINT")
-    run.add_argument("--settings", type=Path, help="TOML or .env file; the environment wins")
-    commands.add_parser("settings", help="list all settings")
+    run.add_argument(
+        "--settings", type=Path, help="TOML or .env file; environment variables take precedence"
+    )
+    commands.add_parser("settings", help="describe all settings")
     chosen = parser.parse_args(arguments)
     if chosen.command == "settings":
         sys.stdout.write(describe_settings() + "\n")

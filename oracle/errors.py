@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that the oracle raises.
+"""The oracle's errors. `oracle.inference.errors` adds those of running a prompt.
 
     TeeTeeError
     ├── Retryable                      the same call may succeed later
-    │   ├── OracleRetryable
-    │   │   ├── WrongChainNow          the node answers for another chain than at start-up
-    │   │   ├── HeadIsStale            the node's newest block is too old to be believed
-    │   │   ├── NoPath                 no active shards tile the model
-    │   │   ├── EtherIsShort           the signer cannot pay for gas
-    │   │   └── NotConfirmed           sent, but not confirmed in time
-    └── Fatal                          a person or another request has to change something
+    │   └── OracleRetryable
+    │       ├── WrongChainNow          the node answers for another chain than at start-up
+    │       ├── HeadIsStale            the node's newest block is too old
+    │       ├── EtherIsShort           the signer cannot pay for gas
+    │       └── NotConfirmed           a transaction is sent, but not confirmed in time
+    └── Fatal                          a person must act, or another request must be made
         └── OracleFatal
-            ├── SettingsInvalid        every missing or invalid setting, at once
-            ├── StartUpRefused         what this process holds is not what the chain published
+            ├── SettingsInvalid        all missing and invalid settings together
+            ├── StartUpRefused         this process does not match what the chain publishes
             ├── Rejected               the escrow refuses a transaction
-            ├── IllegalTransition      a fault in this program
-            └── JournalUnreadable      the journal holds something that this program did not write
+            └── JournalUnreadable      the journal holds a record that this program did not write
 
-`Stopped` is no error: it unwinds a request's work when the process is asked to stop, and derives
-from BaseException so that nothing (DBOS included) takes it for the work's outcome.
+`Stopped` is not an error: it unwinds a request's work when the process stops. It derives from
+BaseException, so that no handler (DBOS's included) records it as the outcome of the work.
 
-No message ever holds a prompt, an answer, a key or a value of a setting.
+No message holds a prompt, an answer, a key or the value of a setting.
 """
 
 from collections.abc import Sequence
@@ -29,39 +27,28 @@ from teetee.errors import Fatal, Retryable
 
 
 class OracleRetryable(Retryable):
-    """May succeed later without anybody's help, or after an operator's."""
+    """May succeed later, by itself or after the operator has acted."""
 
 
 class WrongChainNow(OracleRetryable):
-    """The node behind the RPC address speaks for another chain."""
+    """The node behind the RPC URL answers for another chain."""
 
     def __init__(self, *, expected: int, found: int) -> None:
         self.expected, self.found = expected, found
         super().__init__(
             f"the RPC node answers for chain {found}, not for chain {expected}; nothing is read or"
-            " sent until it is back. Check TEETEE_RPC_URL."
+            " sent until the right chain is back. Check TEETEE_RPC_URL."
         )
 
 
 class HeadIsStale(OracleRetryable):
-    """The newest block is old: the node lags or the chain stands still."""
+    """The newest block is too old: the node lags, or the chain has stopped."""
 
     def __init__(self, *, age: int, limit: int) -> None:
         self.age, self.limit = age, limit
         super().__init__(
-            f"the newest block is {age} s old (limit {limit} s); no work is started on such a view."
+            f"the newest block is {age} s old (limit {limit} s); no work starts on such a view."
             " Check the RPC node, or raise TEETEE_STALE_HEAD_SECONDS for a slow test chain."
-        )
-
-
-class NoPath(OracleRetryable):
-    """Active shards do not tile `[0, layers)` of the model."""
-
-    def __init__(self, *, model_id: int, layers: int) -> None:
-        self.model_id, self.layers = model_id, layers
-        super().__init__(
-            f"no active shards of model {model_id} tile its layers [0, {layers}) from this entry;"
-            " a host has to enrol or renew the missing ones."
         )
 
 
@@ -72,27 +59,28 @@ class EtherIsShort(OracleRetryable):
         self.address, self.balance, self.needed = address, balance, needed
         super().__init__(
             f"the signer {address} has {balance} wei and needs {needed} wei for gas;"
-            f" send at least {needed - balance} wei to it. Retried until the deadline."
+            f" send it at least {needed - balance} wei. The transaction is retried until the"
+            " deadline."
         )
 
 
 class NotConfirmed(OracleRetryable):
-    """A transaction was sent and is not confirmed yet."""
+    """A transaction was sent and is not confirmed in time."""
 
     def __init__(self, *, action: str, transaction: str) -> None:
         self.action, self.transaction = action, transaction
         super().__init__(
             f"the transaction {transaction} ({action}) is not confirmed yet;"
-            " the request's state is asked again before anything else is sent."
+            " the request's state is read again before anything else is sent."
         )
 
 
 class OracleFatal(Fatal):
-    """Does not go away by trying again."""
+    """Does not go away by retrying."""
 
 
 class SettingsInvalid(OracleFatal):
-    """Some settings are missing or wrong."""
+    """Some settings are missing or invalid."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -104,7 +92,7 @@ class SettingsInvalid(OracleFatal):
 
 
 class StartUpRefused(OracleFatal):
-    """This process must not serve: what it holds is not what the chain says."""
+    """This process must not serve: it does not match what the chain publishes."""
 
     def __init__(self, *, what: str, remedy: str) -> None:
         self.what, self.remedy = what, remedy
@@ -112,38 +100,26 @@ class StartUpRefused(OracleFatal):
 
 
 class Rejected(OracleFatal):
-    """The escrow refuses what was to be sent; found by simulation, so no gas was spent."""
+    """The escrow refuses a transaction. Simulation found it, so no gas was spent."""
 
     def __init__(self, *, action: str, reason: str) -> None:
         self.action, self.reason = action, reason
         super().__init__(
-            f"the escrow refuses {action}: {reason}. The request's state is asked again; if it"
-            " stays open, it is declined before its deadline."
-        )
-
-
-class IllegalTransition(OracleFatal):
-    """An event that cannot happen in this state."""
-
-    def __init__(self, *, state: str, event: str) -> None:
-        self.state, self.event = state, event
-        super().__init__(
-            f"a request in state {state} cannot take the event {event}; nothing was changed."
+            f"the escrow refuses {action}: {reason}. The request's state is read again; if it stays"
+            " open, it is declined before its deadline."
         )
 
 
 class JournalUnreadable(OracleFatal):
-    """A journal record is not one that this program writes."""
+    """A record in the journal that this program did not write."""
 
     def __init__(self, *, what: str) -> None:
         self.what = what
         super().__init__(
             f"the journal holds {what}; stop the process, move the data directory away and start"
-            " again: open requests are found on chain."
+            " it again: it finds open requests on chain."
         )
 
 
 class Stopped(BaseException):
-    """The process was asked to stop; the request stays in the journal and goes on after the next
-    start.
-    """
+    """The process stops. The request stays in the journal and continues after the next start."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the journal keeps of a request: ciphertext and public data, nothing else.
+"""The journal's records of a request: ciphertext and public data, nothing else.
 
-Each record goes to JSON and comes back checked, because the disk is the host's. A record that was
-changed there can at worst keep this oracle from answering: the escrow takes only what the enclaves'
-signatures cover.
+Each record is written as JSON and checked when it is read, because the host controls the disk. A
+forged record can at worst stop this oracle from answering: the escrow accepts only what the
+enclaves' signatures cover.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A request as contract state and its opening event show it; enough to open and to answer."""
+    """A request as contract state and its opening event show it: all that an answer needs."""
 
-    request: Request  # as it was when it was fetched
+    request: Request  # at the block at which it was fetched
     chain_id: int
     escrow: str
     client_nonce: bytes  # 32 bytes
@@ -32,12 +32,12 @@ class Opening:
 
     @property
     def request_id(self) -> RequestId:
-        """Its number; after a reorganisation, that alone does not name it."""
+        """Its number. After a reorganisation, another request can have the same number."""
         return self.request.request_id
 
     @property
     def context(self) -> RequestContext:
-        """What the envelope is bound to."""
+        """The values that the envelope is bound to."""
         return RequestContext(
             chain_id=self.chain_id,
             escrow=self.escrow,
@@ -47,7 +47,7 @@ class Opening:
         )
 
     def is_of(self, request: Request) -> bool:
-        """Whether `request`, read later, is still this one, as far as contract state tells."""
+        """Whether `request`, read later, is the same request by contract state."""
         return replace(request, status=self.request.status) == self.request
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The sealed answer with everything that the escrow wants to see."""
+    """The sealed answer, with the settlement and the receipts that the escrow asks for."""
 
     signed: SignedSettlement
     receipts: tuple[SignedReceipt, ...]
@@ -97,7 +97,7 @@ class Answered:
 
     @property
     def request_id(self) -> RequestId:
-        """Which request it answers."""
+        """The request that it answers."""
         return self.signed.settlement.request_id
 
     def to_json(self) -> dict[str, Any]:
@@ -153,18 +153,19 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """Nothing was made, because the request had ended or its deadline had passed."""
+class NoAnswer:
+    """The request had ended, or its deadline had passed, before there was an answer."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return {"kind": "nothing"}
 
 
-Made = Answered | Refused | Nothing
+Outcome = Answered | Refused | NoAnswer
+"""The result of working on a request, before anything is sent."""
 
 
-def made_from_json(value: Mapping[str, Any]) -> Made:
+def outcome_from_json(value: Mapping[str, Any]) -> Outcome:
     """The reverse of the three `to_json`. Raises `JournalUnreadable`."""
     match value.get("kind"):
         case "answered":
@@ -172,17 +173,17 @@ def made_from_json(value: Mapping[str, Any]) -> Made:
         case "refused":
             return _read("a refusal", lambda: Refused(DeclineReason(value["reason"])))
         case "nothing":
-            return Nothing()
+            return NoAnswer()
         case _:
             raise JournalUnreadable(what="an outcome of unknown kind")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the request ended, as the escrow told."""
+    """How the request ended on chain."""
 
     status: RequestStatus
-    transaction: str | None  # ours, if it was ours
+    transaction: str | None  # this oracle's transaction, if it was the one that ended the request
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -217,5 +218,5 @@ def _read(what: str, make: Callable[[], Record]) -> Record:
     try:
         return make()
     except (KeyError, TypeError, ValueError, AttributeError, TeeTeeError):
-        # Without `from`: the text could quote the record.
-        raise JournalUnreadable(what=f"{what} that it did not write") from None
+        # `from None`: the original message could quote the record.
+        raise JournalUnreadable(what=f"{what} that this program did not write") from None

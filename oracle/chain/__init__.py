@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chain as the oracle sees it: ports in its own words, and their adapters."""
+"""The chain as the oracle uses it: ports in the oracle's terms, and their adapters."""

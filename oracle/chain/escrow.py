@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The escrow as `teetee.chain` shows it, in the oracle's words. Fulfils `EscrowReader`,
-`EscrowWriter`, `Blocks`.
-"""
+"""The escrow: implements `EscrowReader` and `EscrowWriter` over `teetee.chain`."""
 
 import threading
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from teetee.chain.contract_errors import ContractRejected, UnknownRequest
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.deployment import Deployment
-from teetee.chain.errors import BlockUnknown, InsufficientFunds, LogMissing, TransactionUnconfirmed
+from teetee.chain.errors import InsufficientFunds, LogMissing, TransactionUnconfirmed
 from teetee.chain.transactions.fee_policy import SendingRules
 from teetee.chain.transactions.sender import Sender
 from teetee.chain.types.requests import DeclineReason, Request, Settled
@@ -24,38 +22,7 @@ from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import RequestId
 
 
-class ChainBlocks:
-    """The blocks of a connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def chain_id(self) -> int:
-        """Asked anew each time: behind one address, the node can change."""
-        return int(self._connection.web3.eth.chain_id)
-
-    def head(self) -> Block:
-        """The newest."""
-        return self._connection.head()
-
-    def safe(self) -> Block:
-        """The newest that the chain calls safe."""
-        return self._connection.safe_head()
-
-    def at(self, number: int) -> Block | None:
-        """None: this node knows no such block."""
-        try:
-            return self._connection.block(number)
-        except BlockUnknown:
-            return None
-
-    def block_hash(self, number: int) -> bytes | None:
-        """For the enrolment."""
-        block = self.at(number)
-        return None if block is None else block.hash
-
-
-class EscrowDoor:
+class ChainEscrowReader:
     """Reads requests."""
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
@@ -64,25 +31,25 @@ class EscrowDoor:
         self._history = EscrowHistory(connection, deployment, self._escrow)
 
     def request_count(self, *, at: Block) -> RequestId:
-        """The highest id; 0: there is none."""
+        """The highest id, or 0 when there is no request."""
         return RequestId(self._escrow.request_count(at))
 
     def open_requests(
         self, *, after: RequestId, limit: int, at: Block
     ) -> tuple[Sequence[RequestId], RequestId | None]:
-        """The open ones among the `limit` ids beyond `after`, and where the next page begins."""
+        """The open ones among the next `limit` ids, and the id that the next page follows."""
         found, following = self._escrow.open_page(after, limit, at)
         return found, RequestId(following) if following else None
 
     def request(self, request_id: RequestId, *, at: Block) -> Request | None:
-        """None: there is no such request at that block."""
+        """The request, or None when it does not exist at that block."""
         try:
             return self._escrow.request_of(request_id, at)
         except UnknownRequest:
             return None
 
     def opening(self, request: Request, *, at: Block) -> Opening | None:
-        """What the event RequestOpened says of it."""
+        """The request's RequestOpened event, or None when the node has none up to that block."""
         opened = self._history.opened(request)
         if opened.block_number > at.number:
             return None
@@ -95,15 +62,15 @@ class EscrowDoor:
         )
 
     def settled(self, request: Request) -> Settled:
-        """What the event RequestSettled says of a settled request. Raises `LogMissing`."""
+        """The RequestSettled event of a settled request. Raises `LogMissing`."""
         ended = self._history.ended(request)
         if not isinstance(ended, Settled):
             raise LogMissing("RequestSettled", self._deployment.deployed_at_block)
         return ended
 
 
-class EscrowPen:
-    """Sends as this enclave's signer, one account for all kinds of calls."""
+class ChainEscrowWriter:
+    """Sends as this enclave's signer: one account for all calls."""
 
     def __init__(
         self,
@@ -111,11 +78,11 @@ class EscrowPen:
         deployment: Deployment,
         signer: LocalAccount,
         *,
-        give_up_after: float,
+        confirm_seconds: float,
         poll_seconds: float,
         abandon: threading.Event,
     ) -> None:
-        """`give_up_after` in s: then the state is looked at again. `abandon` ends waiting."""
+        """`confirm_seconds`: how long a call waits for its transaction; `abandon` ends the wait."""
         self._escrow = Escrow(connection, deployment)
 
         def wait(seconds: float) -> None:
@@ -125,28 +92,28 @@ class EscrowPen:
         self._sender = Sender(
             connection,
             signer,
-            rules=SendingRules(give_up_after=give_up_after),
+            rules=SendingRules(give_up_after=confirm_seconds),
             poll_seconds=poll_seconds,
             wait=wait,
         )
 
     def settle(self, answers: Sequence[Answered]) -> str:
-        """One or more; those which ended meanwhile are skipped, where there are several."""
+        """Settles one or more requests; in a batch, those that have already ended are skipped."""
         ready = [SettlementParameters.of(one.signed, one.receipts, one.answer) for one in answers]
         if len(ready) == 1:
             return self._send(self._escrow.settle(ready[0]))
         return self._send(self._escrow.settle_batch(ready))
 
     def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
-        """As a recipient."""
+        """Declines a request; the sender must be a recipient."""
         return self._send(self._escrow.decline(request_id, reason))
 
     def refund(self, request_id: RequestId) -> str:
-        """As anybody."""
+        """Refunds a request whose deadline has passed; the sender may be anyone."""
         return self._send(self._escrow.refund(request_id))
 
     def _send(self, call: Call) -> str:
-        """Raises `Rejected`, `EtherIsShort`, `NotConfirmed` and what the connection raises."""
+        """Raises `Rejected`, `EtherIsShort`, `NotConfirmed` and the connection's errors."""
         try:
             return self._sender.send(call).transaction_hash
         except ContractRejected as error:

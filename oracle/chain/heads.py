@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest block, watched once for everybody; the only clock that deadlines and expiries are
-judged by.
+"""The chain's blocks, and the newest one tracked for the whole process: the only clock for
+deadlines and expiries.
 
-The node is the host's choice. A node that stops to tell new blocks would keep an evicted peer alive
-for ever, so a view without progress is not believed after `stale_after` seconds of this machine's
-steady clock. A node that invents a whole chain is not detected here: docs/trust.md.
+The host chooses the node. A node that stops reporting blocks could keep an evicted peer connected
+indefinitely, so a view without progress expires after `stale_after` seconds of this machine's
+monotonic clock. A node that invents a whole chain is not detected here: see docs/trust.md.
 """
 
 import threading
@@ -12,11 +12,43 @@ from collections.abc import Callable
 
 from oracle.chain.ports import Blocks
 from oracle.errors import HeadIsStale, WrongChainNow
-from teetee.chain.connection import Block
+from teetee.chain.connection import Block, Connection
+from teetee.chain.errors import BlockUnknown
+
+
+class ChainBlocks:
+    """Implements `Blocks` over a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def chain_id(self) -> int:
+        """Asks the node each time: the node behind a URL can change."""
+        return int(self._connection.web3.eth.chain_id)
+
+    def head(self) -> Block:
+        """The newest block."""
+        return self._connection.head()
+
+    def safe(self) -> Block:
+        """The newest block that the chain calls safe."""
+        return self._connection.safe_head()
+
+    def at(self, number: int) -> Block | None:
+        """The block of that number, or None when the node has no such block."""
+        try:
+            return self._connection.block(number)
+        except BlockUnknown:
+            return None
+
+    def block_hash(self, number: int) -> bytes | None:
+        """32 bytes, or None when the node has no such block."""
+        block = self.at(number)
+        return None if block is None else block.hash
 
 
 class Heads:
-    """`poll` is called by one loop, the rest by anybody."""
+    """The newest block. One loop calls `poll`; any thread may call the rest."""
 
     def __init__(
         self,
@@ -26,7 +58,7 @@ class Heads:
         stale_after: float,
         clock: Callable[[], float],
     ) -> None:
-        """`stale_after` in s, 0 for never; `clock` counts seconds and never goes back."""
+        """`stale_after` in s, 0 for never; `clock` is monotonic, in s."""
         self._blocks = blocks
         self._chain_id = chain_id
         self._stale_after = stale_after
@@ -36,11 +68,11 @@ class Heads:
         self._changed = threading.Condition()
 
     def poll(self) -> Block:
-        """Asks the node.
+        """Asks the node for the newest block.
 
         Raises:
-            WrongChainNow: the node speaks for another chain; the former view stays until it is
-            stale.
+            WrongChainNow: the node answers for another chain; the previous view stays until it is
+                stale.
         """
         found = self._blocks.chain_id()
         if found != self._chain_id:
@@ -55,10 +87,10 @@ class Heads:
         return block
 
     def current(self) -> Block:
-        """The newest block.
+        """The newest block seen.
 
         Raises:
-            HeadIsStale: there was none, or none newer for too long.
+            HeadIsStale: no block has been seen, or no new one for too long.
         """
         with self._changed:
             age = self._clock() - self._progress_at
@@ -67,11 +99,11 @@ class Heads:
             return self._newest
 
     def wait_for_change(self, seconds: float) -> None:
-        """Until another block is seen, at most `seconds`."""
+        """Waits until another block is seen, at most `seconds`."""
         with self._changed:
             self._changed.wait(seconds)
 
     def wake(self) -> None:
-        """Lets all waiters look again, for a quick stop."""
+        """Wakes all waiters, so that they notice a stop at once."""
         with self._changed:
             self._changed.notify_all()

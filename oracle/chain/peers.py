@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may be talked to: `shard_runtime`'s directory, filled from registry state.
+"""The peers that links may connect to: `shard_runtime`'s peer directory, filled from the registry.
 
-Only active, unexpired shards of our model whose announced keys agree with the identity digest on
-chain. Expiry is judged by chain time at each question, not only when the registry was read. When
-the view is stale nobody is accepted: a node that hides an eviction must not keep the evicted peer
-alive.
+It lists active, unexpired shards of this model whose announced keys match the identity digest on
+chain. Every call checks expiry against chain time, not only the registry read. When the view is
+stale it accepts no peer: a node that hides an eviction must not keep the evicted peer connected.
 """
 
 import threading
@@ -25,8 +24,9 @@ from teetee.protocol.path import ANYWHERE, Spread
 
 
 class ChainPeers:
-    """Fulfils `shard_runtime.PeerDirectory`. `poll` is called by one loop, the rest by any
-    thread.
+    """Implements `shard_runtime.PeerDirectory`.
+
+    One loop calls `poll`; any thread may call the rest.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class ChainPeers:
         clock: Callable[[], float],
         log: FilteringBoundLogger,
     ) -> None:
-        """`stale_after` in s, 0 for never; `clock` counts seconds and never goes back."""
+        """`stale_after` in s, 0 for never; `clock` is monotonic, in s."""
         self._registry = registry
         self._heads = heads
         self._stale_after = stale_after
@@ -50,8 +50,8 @@ class ChainPeers:
         self._lock = threading.Lock()
 
     def poll(self) -> None:
-        """Reads the registry at the newest block. Raises `Retryable`; the former view stays until
-        it is stale.
+        """Reads the registry at the newest block. Raises `Retryable`; the previous view then stays
+        until it is stale.
         """
         at = self._heads.current()
         found = {
@@ -69,27 +69,27 @@ class ChainPeers:
         for shard_id in sorted(former.keys() - found.keys()):
             self._log.info("shard is no longer active", shard_id=int(shard_id))
 
-    def active(self) -> Sequence[Shard]:
-        """All that may serve now, by rising id; empty when the view is stale."""
-        return [shard for shard, _ in self._believed().values()]
+    def active_shards(self) -> Sequence[Shard]:
+        """The shards that may serve now, by ascending id; empty when the view is stale."""
+        return [shard for shard, _ in self._current_view().values()]
 
     def spread(self) -> Spread:
-        """Over how many hosts and platforms a path has to go to be paid."""
+        """How many hosts and platforms a path must cover to be paid."""
         with self._lock:
             return self._spread
 
     def find(self, shard_id: ShardId) -> Peer:
-        """Raises `PeerUnknown` when it is not active, or nothing is known any more."""
+        """The peer of an active shard. Raises `PeerUnknown`, also when the view is stale."""
         try:
-            return self._believed()[shard_id][1]
+            return self._current_view()[shard_id][1]
         except KeyError:
             raise PeerUnknown(shard_id) from None
 
     def accepts(self, tls: bytes) -> bool:
-        """Whether some shard that may serve now has this TLS key."""
-        return any(peer.tls == tls for _, peer in self._believed().values())
+        """Whether a shard that may serve now has this TLS key."""
+        return any(peer.tls == tls for _, peer in self._current_view().values())
 
-    def _believed(self) -> dict[ShardId, tuple[Shard, Peer]]:
+    def _current_view(self) -> dict[ShardId, tuple[Shard, Peer]]:
         try:
             now = self._heads.current().timestamp
         except HeadIsStale:
@@ -106,8 +106,8 @@ class ChainPeers:
         try:
             endpoint = Endpoint.parse(shard.endpoint)
         except TeeTeeError:
-            # Its host wrote nonsense; that is no reason to lose the others.
-            self._log.warning("shard has no usable endpoint", shard_id=int(shard.shard_id))
+            # The host announced an invalid endpoint; the other shards stay usable.
+            self._log.warning("shard has no valid endpoint", shard_id=int(shard.shard_id))
             return None
         return Peer(
             shard_id=shard.shard_id,

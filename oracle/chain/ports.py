@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the oracle asks of the chain, in its own words: a seam of few verbs.
+"""What the oracle asks of the chain: four ports.
 
-`chain.escrow` and `chain.registry` implement them over `teetee.chain`; tests implement them in
-memory. Every call may raise `Retryable` (the node does not answer) besides what is named. Every
-reading names the block that it is pinned to.
+`chain.heads`, `chain.escrow` and `chain.registry` implement them over `teetee.chain`; tests
+implement them in memory. Every call may raise `Retryable` (the node does not answer) in addition to
+the errors listed. Every read names the block that it is pinned to.
 """
 
 from collections.abc import Sequence
@@ -21,67 +21,65 @@ class Blocks(Protocol):
     """The chain's blocks."""
 
     def chain_id(self) -> int:
-        """Of the node that answers."""
+        """The id of the chain that the node answers for."""
 
     def head(self) -> Block:
-        """The newest."""
+        """The newest block."""
 
     def safe(self) -> Block:
-        """The newest that the chain calls safe."""
+        """The newest block that the chain calls safe."""
 
     def at(self, number: int) -> Block | None:
-        """None: this node knows no such block."""
+        """The block of that number, or None when the node has no such block."""
 
 
 class EscrowReader(Protocol):
     """Contract state and events of the escrow."""
 
     def request_count(self, *, at: Block) -> RequestId:
-        """The highest id; 0: there is none."""
+        """The highest id, or 0 when there is no request."""
 
     def open_requests(
         self, *, after: RequestId, limit: int, at: Block
     ) -> tuple[Sequence[RequestId], RequestId | None]:
-        """The open ones among the `limit` ids beyond `after`, and where the next page begins."""
+        """The open ones among the next `limit` ids, and the id that the next page follows."""
 
     def request(self, request_id: RequestId, *, at: Block) -> Request | None:
-        """None: there is no such request at that block."""
+        """The request, or None when it does not exist at that block."""
 
     def opening(self, request: Request, *, at: Block) -> Opening | None:
-        """What the event RequestOpened says of it; None: this node has no such event up to that
-        block.
-        """
+        """The request's RequestOpened event, or None when the node has none up to that block."""
 
     def settled(self, request: Request) -> Settled:
-        """What the event RequestSettled says of a settled request. Raises `LogMissing`."""
+        """The RequestSettled event of a settled request. Raises `LogMissing`."""
 
 
 class EscrowWriter(Protocol):
-    """What this enclave's signer sends. Each call simulates, sends and waits until it is confirmed.
+    """Transactions of this enclave's signer. Each call simulates, sends, and waits until the
+    transaction is confirmed.
 
-    Raises `Retryable` (no ether, not confirmed in time, node gone) and `Rejected` (the contract
-    refuses).
-    Returns the transaction's hash.
+    Raises `Retryable` (no ether, not confirmed in time, node unreachable) and `Rejected` (the
+    contract refuses). Returns the transaction's hash.
     """
 
     def settle(self, answers: Sequence[Answered]) -> str:
-        """One or more; those which ended meanwhile are skipped, where there are several."""
+        """Settles one or more requests; in a batch, those that have already ended are skipped."""
 
     def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
-        """As a recipient."""
+        """Declines a request; the sender must be a recipient."""
 
     def refund(self, request_id: RequestId) -> str:
-        """As anybody."""
+        """Refunds a request whose deadline has passed; the sender may be anyone."""
 
 
 class RegistryReader(Protocol):
     """Contract state of the registry."""
 
     def active_shards(self, *, at: Block) -> Sequence[Shard]:
-        """Of our model, by rising id."""
+        """The active shards of this enclave's model, by ascending id."""
 
     def spread(self, *, at: Block) -> Spread:
-        """What our model's policy asks of paths."""
+        """How many hosts and platforms the model's policy requires of a path."""
 
     def own_shard(self, *, at: Block) -> Shard | None:
-        """The latest shard that our signer was enrolled as, active or not."""
+        """The latest shard that this enclave's signer was enrolled as, active or not."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry as `teetee.chain` shows it, in the oracle's words. Fulfils `RegistryReader`."""
+"""The registry: implements `RegistryReader` over `teetee.chain`."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from teetee.protocol.identifiers import ModelId
 from teetee.protocol.path import Spread
 
 
-class RegistryDoor:
-    """Reads the shards of one model, each checked by `teetee.chain` against its identity digest."""
+class ChainRegistryReader:
+    """Reads the shards of one model; `teetee.chain` checks each against its identity digest."""
 
     def __init__(self, registry: Registry, *, model_id: ModelId, signer: str) -> None:
         self._registry = registry
@@ -20,18 +20,18 @@ class RegistryDoor:
         self._signer = signer
 
     def active_shards(self, *, at: Block) -> Sequence[Shard]:
-        """Of our model, by rising id."""
+        """The active shards of this enclave's model, by ascending id."""
         return self._registry.active_shards(self._model_id, at)
 
     def spread(self, *, at: Block) -> Spread:
-        """What our model's policy asks of paths."""
+        """How many hosts and platforms the model's policy requires of a path."""
         return self._registry.policy(self._model_id, at).spread
 
     def own_shard(self, *, at: Block) -> Shard | None:
-        """The latest shard that our signer was enrolled as, active or not."""
+        """The latest shard that this enclave's signer was enrolled as, active or not."""
         shard_id = self._registry.shard_of(self._signer)
         try:
             return None if shard_id is None else self._registry.shard(shard_id, at)
         except UnknownShard:
-            # `shard_of` speaks of the newest block, which may be younger than `at`.
+            # `shard_of` reads the newest block, which may be younger than `at`.
             return None

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the process serves to strangers: `teetee-enrol/1` and `teetee-stream/1`."""
+"""The endpoints that any client may connect to: `teetee-enrol/1` and `teetee-stream/1`."""

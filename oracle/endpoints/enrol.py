@@ -2,9 +2,9 @@
 """`teetee-enrol/1`: a fresh quote for the host's enrolment or renewal (docs/protocol.md sections 3
 and 7).
 
-Nobody is authenticated: the quote names the host that was configured, the signature names endpoint
-and payout, and only the host can use either. So strangers can merely cost time, which the rate
-limit bounds.
+Clients are not authenticated: the quote names the configured host, the signature names endpoint and
+payout, and only the host can use either. So other clients can only cost time, and the rate limit
+bounds that.
 """
 
 from typing import Any, Protocol
@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from eth_utils.address import is_address, to_checksum_address
 from structlog.typing import FilteringBoundLogger
 
+from oracle.endpoints.messages import MessageStream, receive_json, send_json
 from oracle.endpoints.rate_limits import RateLimit
-from oracle.endpoints.stream import Stream, receive_json, send_json
 from teetee.enclave.guest_agent import GuestAgent
 from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import TeeTeeError
@@ -21,13 +21,13 @@ from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_dat
 from teetee.protocol.signatures import sign_digest
 
 PURPOSE = "teetee-enrol/1"
-REQUEST_BYTES = 2048
-ENDPOINT_CHARACTERS = 256
-SECONDS = 10.0
+MAX_REQUEST_BYTES = 2048
+MAX_ENDPOINT_CHARACTERS = 256
+TIMEOUT_SECONDS = 10.0
 
 
 class EnrolRefusal(Exception):
-    """What the asker is told."""
+    """A refusal; the client receives its `code`."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -38,13 +38,13 @@ class BlockHashes(Protocol):
     """The enclave's own view of the chain."""
 
     def block_hash(self, number: int) -> bytes | None:
-        """32 bytes, or None when this node knows no such block. Raises `Retryable` when it cannot
-        be asked.
+        """32 bytes, or None when the node has no such block. Raises `Retryable` when the node does
+        not answer.
         """
 
 
 class EnrolEndpoint:
-    """Answers one asker per call of `serve`."""
+    """Each call of `serve` answers one client."""
 
     def __init__(
         self,
@@ -63,21 +63,22 @@ class EnrolEndpoint:
         self._rate = rate
         self._log = log
 
-    def serve(self, stream: Stream) -> None:
+    def serve(self, stream: MessageStream) -> None:
         """One request, one reply. Raises `LinkClosed`."""
         try:
-            if not self._rate.admits():
+            if not self._rate.try_acquire():
                 raise EnrolRefusal("busy")
-            reply = self._reply(receive_json(stream, limit=REQUEST_BYTES, seconds=SECONDS))
+            request = receive_json(stream, limit=MAX_REQUEST_BYTES, seconds=TIMEOUT_SECONDS)
+            reply = self._reply(request)
         except EnrolRefusal as refusal:
             reply = {"error": refusal.code}
         except TeeTeeError as error:
-            self._log.error("no quote could be given", error=error)
+            self._log.error("no quote is available", error=error)
             reply = {"error": "unavailable"}
-        send_json(stream, reply, seconds=SECONDS)
+        send_json(stream, reply, seconds=TIMEOUT_SECONDS)
 
-    def _reply(self, asked: dict[str, Any]) -> dict[str, Any]:
-        number, block_hash, endpoint, payout = _read(asked)
+    def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        number, block_hash, endpoint, payout = _read(request)
         # The host must not choose the hash: a quote for a block that this enclave has not seen
         # proves no time.
         if self._blocks.block_hash(number) != block_hash:
@@ -96,21 +97,21 @@ class EnrolEndpoint:
                 block_number=number,
             ),
         )
-        self._log.info("quote given", block=number)
-        return _public(identity) | {
+        self._log.info("quote issued", block=number)
+        return identity.to_json() | {
             "quote": "0x" + quote.hex(),
             "signature": "0x" + signature.to_bytes().hex(),
         }
 
 
-def _read(asked: dict[str, Any]) -> tuple[int, bytes, str, str]:
-    number, block_hash = asked.get("blockNumber"), asked.get("blockHash")
-    endpoint, payout = asked.get("endpoint"), asked.get("payout")
+def _read(request: dict[str, Any]) -> tuple[int, bytes, str, str]:
+    number, block_hash = request.get("blockNumber"), request.get("blockHash")
+    endpoint, payout = request.get("endpoint"), request.get("payout")
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise EnrolRefusal("malformed blockNumber")
     if not isinstance(block_hash, str) or len(block_hash) != 66:
         raise EnrolRefusal("malformed blockHash")
-    if not isinstance(endpoint, str) or not 0 < len(endpoint) <= ENDPOINT_CHARACTERS:
+    if not isinstance(endpoint, str) or not 0 < len(endpoint) <= MAX_ENDPOINT_CHARACTERS:
         raise EnrolRefusal("malformed endpoint")
     if not isinstance(payout, str) or not is_address(payout):
         raise EnrolRefusal("malformed payout")
@@ -123,19 +124,3 @@ def _read(asked: dict[str, Any]) -> tuple[int, bytes, str, str]:
         )
     except ValueError:
         raise EnrolRefusal("malformed blockHash") from None
-
-
-def _public(identity: EnclaveIdentity) -> dict[str, Any]:
-    return {
-        "chainId": identity.chain_id,
-        "registry": identity.registry,
-        "host": identity.host,
-        "modelId": identity.model_id,
-        "firstLayer": identity.layers.first,
-        "endLayer": identity.layers.end,
-        "isEntry": identity.is_entry,
-        "sliceDigest": "0x" + identity.slice_digest.hex(),
-        "signer": identity.keyset.signer,
-        "kem": "0x" + identity.keyset.kem.hex(),
-        "tls": "0x" + identity.keyset.tls.hex(),
-    }

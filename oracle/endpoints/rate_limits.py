@@ -1,51 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much the two open endpoints let strangers do. Pure but for the clock that it is given."""
+"""Limits on what clients of the open endpoints can use. Pure, except for the clock passed in."""
 
 import threading
 from collections.abc import Callable
 
 
 class RateLimit:
-    """A token bucket: `burst` calls at once, then `per_second`."""
+    """A token bucket: a burst of `burst` calls, then `per_second`."""
 
     def __init__(self, *, per_second: float, burst: int, clock: Callable[[], float]) -> None:
-        """`clock` counts seconds and never goes back."""
+        """`clock` is monotonic, in s."""
         self._per_second = per_second
         self._burst = float(burst)
         self._clock = clock
-        self._left = float(burst)
-        self._at = clock()
+        self._tokens = float(burst)
+        self._refilled_at = clock()
         self._lock = threading.Lock()
 
-    def admits(self) -> bool:
-        """Takes one token, if there is one."""
+    def try_acquire(self) -> bool:
+        """Uses up one token. Returns False if there is none."""
         with self._lock:
             now = self._clock()
-            self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
-            self._at = now
-            if self._left < 1:
+            refill = (now - self._refilled_at) * self._per_second
+            self._tokens = min(self._burst, self._tokens + refill)
+            self._refilled_at = now
+            if self._tokens < 1:
                 return False
-            self._left -= 1
+            self._tokens -= 1
             return True
 
 
-class CountLimit:
-    """At most `most` at the same time; `with` releases."""
+class ConcurrencyLimit:
+    """At most `limit` holders at the same time."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._now = 0
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._active = 0
         self._lock = threading.Lock()
 
-    def enter(self) -> bool:
-        """Takes a place, if there is one; the caller then owes a `leave`."""
+    def try_acquire(self) -> bool:
+        """Occupies a place until `release`. Returns False if there is none."""
         with self._lock:
-            if self._now >= self._most:
+            if self._active >= self._limit:
                 return False
-            self._now += 1
+            self._active += 1
             return True
 
-    def leave(self) -> None:
-        """Gives the place back."""
+    def release(self) -> None:
+        """Frees a place."""
         with self._lock:
-            self._now -= 1
+            self._active -= 1

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of running requests, in memory and only while they run, for whoever proves that he knows
-`k`.
+"""The text of running jobs, in memory and only while they run, for listeners that know a proof.
 
-Thread-safe: the request's worker appends, any number of listeners read, each from the beginning. A
-piece is never written to a log, a file or an error. When a request ends, or is begun anew, its text
-is dropped; another path goes on with it.
+Texts are keyed by an opaque id. The job's thread appends; any number of listeners read, each from
+the beginning. A piece never reaches a log, a file or an error. When a job ends or is run again, its
+text is dropped; when only its path changes, the text goes on. Thread-safe.
 """
 
 import hmac
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-
-from teetee.protocol.identifiers import RequestId
 
 POLL_SECONDS = 0.5
 
@@ -29,21 +26,21 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is whole."""
+    """The answer is complete."""
 
     finish_reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The run broke off; if another follows, it begins a new text."""
+    """The run ended without an answer; another run starts a new text."""
 
 
 LiveEvent = Piece | Finished | Interrupted
 
 
 class LiveText:
-    """One run's text. `append` and `finish` are the writer's, `follow` the readers'."""
+    """One run's text. The job calls `append` and `end`, listeners call `follow`."""
 
     def __init__(self, proof: bytes) -> None:
         self._proof = proof
@@ -54,8 +51,8 @@ class LiveText:
     def __repr__(self) -> str:
         return "LiveText(…)"
 
-    def proved_by(self, proof: bytes) -> bool:
-        """Whether `proof` shows knowledge of `k`; takes the same time for every wrong proof."""
+    def accepts(self, proof: bytes) -> bool:
+        """Whether the proof is the right one, compared in constant time."""
         return hmac.compare_digest(self._proof, proof)
 
     def append(self, text: str) -> None:
@@ -65,23 +62,21 @@ class LiveText:
             self._changed.notify_all()
 
     def end(self, event: Finished | Interrupted) -> None:
-        """No more text; readers get what they lack, then `event`."""
+        """Ends the text: listeners get the pieces they have not read, then `event`."""
         with self._changed:
             self._end = self._end or event
             self._changed.notify_all()
 
     def follow(self, stop: threading.Event) -> Iterator[LiveEvent]:
-        """The text so far as one piece, then pieces as they come, then the end. Ends silently when
-        `stop` is set.
-        """
-        seen = 0
+        """The text so far as one piece, then new pieces, then the end. `stop` ends it early."""
+        read = 0
         while not stop.is_set():
             with self._changed:
-                if len(self._text) == seen and self._end is None:
+                if len(self._text) == read and self._end is None:
                     self._changed.wait(POLL_SECONDS)
-                fresh, end = self._text[seen:], self._end
+                fresh, end = self._text[read:], self._end
             if fresh:
-                seen += len(fresh)
+                read += len(fresh)
                 yield Piece(fresh)
             elif end is not None:
                 yield end
@@ -89,30 +84,30 @@ class LiveText:
 
 
 class LiveTexts:
-    """All requests that run now."""
+    """The texts of all running jobs, by id."""
 
     def __init__(self) -> None:
-        self._running: dict[RequestId, LiveText] = {}
+        self._running: dict[Hashable, LiveText] = {}
         self._lock = threading.Lock()
 
-    def open(self, request_id: RequestId, proof: bytes) -> LiveText:
-        """Begins a run's text; a former run of the same request is interrupted."""
+    def open(self, text_id: Hashable, proof: bytes) -> LiveText:
+        """Starts a run's text; an earlier run's text of the same id is interrupted."""
         text = LiveText(proof)
         with self._lock:
-            former = self._running.get(request_id)
-            self._running[request_id] = text
+            former = self._running.get(text_id)
+            self._running[text_id] = text
         if former is not None:
             former.end(Interrupted())
         return text
 
-    def find(self, request_id: RequestId) -> LiveText | None:
-        """The running request's text."""
+    def find(self, text_id: Hashable) -> LiveText | None:
+        """The text of that id, if its job runs."""
         with self._lock:
-            return self._running.get(request_id)
+            return self._running.get(text_id)
 
-    def close(self, request_id: RequestId, text: LiveText, event: Finished | Interrupted) -> None:
-        """Ends `text` and forgets it; readers who hold it still read to its end."""
+    def close(self, text_id: Hashable, text: LiveText, event: Finished | Interrupted) -> None:
+        """Ends `text` and removes it; listeners that have it still read to its end."""
         text.end(event)
         with self._lock:
-            if self._running.get(request_id) is text:
-                del self._running[request_id]
+            if self._running.get(text_id) is text:
+                del self._running[text_id]

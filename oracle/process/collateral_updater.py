@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the chain's collateral fresh, at this enclave's cost in gas: without it, its shard would be
-paused sooner or later, and all others on machines of its kind.
+"""Keeps the chain's collateral fresh; this enclave pays the gas. With stale collateral, its shard
+and all others on the same kind of platform are paused.
 
-Every enclave may do the same: what one has brought, the others find there.
+Every enclave may run it: what one has uploaded, the others find there.
 """
 
 from collections.abc import Collection, Iterator
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from oracle.process.startup import Enclave
+from oracle.process.startup import PreparedEnclave
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, PlatformKind
 from teetee.chain.contracts.registry import Registry
@@ -21,51 +21,53 @@ from teetee.collateral.rechecks import Recheck, recheck_shards
 from teetee.collateral.synchronization import Item, Synchronization
 
 
-class Upkeep(Protocol):
-    """The seam to PCCS and chain."""
+class CollateralPort(Protocol):
+    """The updater's access to PCCS and chain."""
 
-    def bring(self) -> Iterator[Item]:
-        """Compare, and bring what is newer, piece by piece."""
+    def upload_newer(self) -> Iterator[Item]:
+        """Compares each item with the chain, and uploads it if it is newer."""
 
-    def recheck(self) -> Iterator[Recheck]:
-        """Have all shards judged anew."""
+    def recheck_shards(self) -> Iterator[Recheck]:
+        """Rechecks all shards against the present collateral."""
 
 
-class Freshness:
-    """`look` is called by one loop."""
+class CollateralUpdater:
+    """One loop calls `update`."""
 
-    def __init__(self, upkeep: Upkeep, log: FilteringBoundLogger) -> None:
-        self._upkeep = upkeep
+    def __init__(self, collateral: CollateralPort, log: FilteringBoundLogger) -> None:
+        self._collateral = collateral
         self._log = log
 
-    def look(self) -> None:
-        """Brings collateral, then has shards judged anew. Raises what PCCS and chain raise."""
+    def update(self) -> None:
+        """Uploads newer collateral, then rechecks the shards. Raises the PCCS's and the chain's
+        errors.
+        """
         try:
-            for item in self._upkeep.bring():
+            for item in self._collateral.upload_newer():
                 if item.sent is not None:
                     self._log.info(
-                        "collateral brought",
+                        "collateral uploaded",
                         kind=item.what.replace(" ", "-"),
                         transaction=item.sent.transaction_hash,
                         gas=item.sent.gas_used,
                     )
         finally:
-            # Also without the PCCS: somebody else may have brought what puts a shard out.
-            self._judge_anew()
+            # Even if the PCCS fails: another uploader's collateral may affect a shard.
+            self._recheck_shards()
 
-    def _judge_anew(self) -> None:
-        for each in self._upkeep.recheck():
+    def _recheck_shards(self) -> None:
+        for each in self._collateral.recheck_shards():
             facts = {"shard_id": int(each.shard_id), "state": each.after.name}
             if each.error is not None:
-                self._log.warning("shard not judged", **facts)
+                self._log.warning("shard not rechecked", **facts)
             elif each.sent is not None:
-                self._log.info("shard judged anew", gas=each.sent.gas_used, **facts)
+                self._log.info("shard rechecked", gas=each.sent.gas_used, **facts)
 
 
-class ChainUpkeep:
-    """The real one: one PCCS, one chain, the enclave's own key."""
+class ChainCollateral:
+    """Implements `CollateralPort` over one PCCS and the chain, with the enclave's own key."""
 
-    def __init__(self, pccs: str, enclave: Enclave) -> None:
+    def __init__(self, pccs: str, enclave: PreparedEnclave) -> None:
         connection, deployment = enclave.connection, enclave.deployment
         self._registry = Registry(connection, deployment)
         self._certificates = Certificates(connection, deployment)
@@ -78,15 +80,16 @@ class ChainUpkeep:
             root_fingerprint=deployment.root_ca_fingerprint,
         )
 
-    def bring(self) -> Iterator[Item]:
-        """For the kinds of platforms that serve; nothing to do while there are none, nor where the
-        verifier judges by somebody else's collateral."""
+    def upload_newer(self) -> Iterator[Item]:
+        """For the kinds of platforms that serve. Uploads nothing if there are none, or if the
+        verifier uses another party's collateral.
+        """
         if self._registry.verifier.is_adapter:
             return
         kinds: Collection[PlatformKind] = kinds_of_shards(self._registry, self._certificates)
         if kinds:
             yield from self._synchronization.run(kinds, highest_minimum(self._registry))
 
-    def recheck(self) -> Iterator[Recheck]:
-        """All shards, of all models."""
+    def recheck_shards(self) -> Iterator[Recheck]:
+        """All shards of all models."""
         return recheck_shards(self._registry, self._sender)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of one process: two processes with one journal would get in each other's way."""
+"""The data directory of one process: two processes must not share a journal."""
 
 import fcntl
 import os
@@ -9,14 +9,14 @@ from oracle.errors import StartUpRefused
 
 
 class DataDirectory:
-    """Taken for as long as the process runs; the operating system gives it back after kill -9."""
+    """Locked while the process runs; after kill -9, the operating system releases the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
 
-    def take(self) -> None:
-        """Raises `StartUpRefused` when it cannot be written, or another process has it."""
+    def acquire(self) -> None:
+        """Raises `StartUpRefused` if it is not writable or another process uses it."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -36,7 +36,7 @@ class DataDirectory:
         self._lock = lock
 
     def release(self) -> None:
-        """Any number of times."""
+        """May be called any number of times."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON lines on stderr: a fixed short message and facts from an allow-list.
+"""JSON lines on stderr: a fixed short message, and facts from an allow-list.
 
-What is not on the list is not written: no prompt, answer, key, envelope or activation can slip in
-by a careless call, by a library's debug line or by an exception's text. Of errors, only our own
-tree's text is shown (its classes promise that it holds no secrets); of others the class name. Other
-libraries' records keep level and logger name alone: web3 logs whole payloads and DBOS whole
-tracebacks.
+A fact that is not listed is not written: no prompt, answer, key, envelope or activation can leak
+through a careless call, a library's debug line or the text of an exception. Errors of our own tree
+are written with their text (its classes promise that it holds no secrets), others with their class
+name only. Records of libraries keep level and logger name only: web3 logs whole payloads, and DBOS
+whole tracebacks.
 """
 
 import logging
@@ -23,29 +23,35 @@ Check = Callable[[object], bool]
 
 _WORD = re.compile(r"[A-Za-z0-9_.:/\[\]-]{1,80}")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
-_ERROR_CHARACTERS = 600
+_MAX_ERROR_CHARACTERS = 600
 
 WITHHELD = "withheld"
-_OUR_PACKAGES = frozenset({"shard_runtime", "teetee"})
+_OWN_PACKAGES = frozenset({"shard_runtime", "teetee"})
+_OWN_FACTS = ("kind", "shard", "peer", "request")
+"""The facts that records of these packages may carry, of those in FACTS."""
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def _word(value: object) -> bool:
+def _is_word(value: object) -> bool:
     return isinstance(value, str) and _WORD.fullmatch(value) is not None
 
 
-def _hex(value: object) -> bool:
+def _is_hex(value: object) -> bool:
     return isinstance(value, str) and _HEX.fullmatch(value) is not None
 
 
-def _numbers(value: object) -> bool:
+def _is_number_or_hex(value: object) -> bool:
+    return _is_number(value) or _is_hex(value)
+
+
+def _is_numbers(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(item, int) for item in value)
 
 
-# Fact by fact: what it may look like. Add here with the thought that strangers read it.
+# Each fact and the form of its value. The log is public: add a fact only if anyone may read it.
 FACTS: Mapping[str, Check] = {
     **dict.fromkeys(
         (
@@ -71,15 +77,16 @@ FACTS: Mapping[str, Check] = {
             "is_entry",
             "until",
         ),
-        _number,
+        _is_number,
     ),
     **dict.fromkeys(
-        ("host", "signer", "registry", "escrow", "transaction", "address", "slice_digest"), _hex
+        ("host", "signer", "registry", "escrow", "transaction", "address", "slice_digest"), _is_hex
     ),
     **dict.fromkeys(
-        ("state", "step", "reason", "kind", "logger", "task", "purpose", "listen"), _word
+        ("state", "step", "reason", "kind", "logger", "task", "purpose", "listen"), _is_word
     ),
-    **dict.fromkeys(("path", "request_ids"), _numbers),
+    **dict.fromkeys(("shard", "peer", "request"), _is_number_or_hex),
+    **dict.fromkeys(("path", "request_ids"), _is_numbers),
 }
 
 
@@ -87,12 +94,12 @@ def _error_facts(error: object) -> dict[str, str]:
     if not isinstance(error, BaseException):
         return {"error": WITHHELD}
     if isinstance(error, TeeTeeError):
-        return {"error": error.error_name, "detail": str(error)[:_ERROR_CHARACTERS]}
+        return {"error": error.error_name, "detail": str(error)[:_MAX_ERROR_CHARACTERS]}
     return {"error": type(error).__name__}
 
 
 def keep_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Drops what is not on the list; a listed fact of the wrong shape becomes `withheld`."""
+    """Drops facts that are not listed; a listed fact of the wrong form becomes `withheld`."""
     kept: EventDict = {"event": event["event"]}
     for name, value in event.items():
         if name == "error":
@@ -103,7 +110,11 @@ def keep_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 class _LibraryRecords(logging.Handler):
-    """Where the standard library's loggers end: level and name, never the text."""
+    """Receives all records of the standard library's loggers, and writes none of their text.
+
+    Records of our own packages are an exception if they have no arguments: their text is fixed, and
+    their facts go through the allow-list.
+    """
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__(level=logging.WARNING)
@@ -112,16 +123,15 @@ class _LibraryRecords(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         facts: dict[str, object] = {} if error is None else {"error": error}
-        # Our own packages log fixed texts with a kind; whatever has arguments may hold anything.
-        ours = record.name.partition(".")[0] in _OUR_PACKAGES and not record.args
-        event = str(record.msg) if ours else "library message"
-        if ours and hasattr(record, "kind"):
-            facts["kind"] = record.kind
+        event = "library message"
+        if record.name.partition(".")[0] in _OWN_PACKAGES and not record.args:
+            event = str(record.msg)
+            facts |= {name: getattr(record, name) for name in _OWN_FACTS if hasattr(record, name)}
         self._log.warning(event, logger=record.name, **facts)
 
 
 def open_log(stream: TextIO | None = None) -> FilteringBoundLogger:
-    """Sets up logging for the whole process. Call once, before anything else is started."""
+    """Sets up logging for the whole process. Call it once, before anything else starts."""
     stream = stream or sys.stderr
     structlog.configure(
         processors=[
@@ -135,21 +145,21 @@ def open_log(stream: TextIO | None = None) -> FilteringBoundLogger:
         cache_logger_on_first_use=False,
     )
     log = cast(FilteringBoundLogger, structlog.get_logger())
-    tame_libraries(log)
+    redirect_library_logs(log)
     return log
 
 
-def tame_libraries(log: FilteringBoundLogger) -> None:
-    """Takes the text out of every standard-library logger's output. Again after DBOS has started,
-    which adds its own handler.
+def redirect_library_logs(log: FilteringBoundLogger) -> None:
+    """Sends the records of all standard-library loggers to `log`, without their text.
+
+    Call it again after DBOS has started: DBOS adds its own handler.
     """
-    handler = _LibraryRecords(log)
-    logging.root.handlers[:] = [handler]
+    logging.root.handlers[:] = [_LibraryRecords(log)]
     logging.root.setLevel(logging.WARNING)
     for name in ("dbos", "web3", "asyncio", "urllib3", "aiohttp", "sqlalchemy", "transformers"):
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True
         library.setLevel(logging.WARNING)
-    # Also catches what would reach stderr through warnings.warn with a value in its text.
+    # Also catches texts with values that `warnings.warn` would write to stderr.
     logging.captureWarnings(True)

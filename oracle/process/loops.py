@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that repeat until the process stops. None of them may end it: a fault is logged, and tried
-again later."""
+"""Background tasks that repeat until the process stops. A failure is logged and retried; it never
+ends the process.
+"""
 
 import threading
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from structlog.typing import FilteringBoundLogger
 
 from teetee.errors import Retryable
 
-LONGEST_PAUSE = 60.0
+MAX_BACKOFF_SECONDS = 60.0
 
 
 class Loop:
-    """One thread which calls `work` every `seconds`; slower after each fault, up to a minute."""
+    """A thread that calls `work` every `seconds`; the pause doubles after each failure, up to a
+    minute.
+    """
 
     def __init__(
         self,
@@ -32,27 +35,28 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=f"oracle-{task}", daemon=True)
 
     def start(self) -> None:
-        """Begins with a first call at once."""
+        """Makes the first call at once."""
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """After `stop` was set: waits for the last call to end."""
+        """Once `stop` is set: waits at most `seconds` for the last call to end."""
         if self._thread.is_alive():
             self._thread.join(seconds)
 
     def _run(self) -> None:
         pause = 0.0
         while not self._stop.wait(pause):
-            pause = self._turn(pause)
+            pause = self._run_once(pause)
 
-    def _turn(self, pause: float) -> float:
-        longer = min(max(pause, self._seconds) * 2, max(LONGEST_PAUSE, self._seconds))
+    def _run_once(self, pause: float) -> float:
+        """Returns the next pause."""
+        backoff = min(max(pause, self._seconds) * 2, max(MAX_BACKOFF_SECONDS, self._seconds))
         try:
             self._work()
         except Retryable as error:
-            self._log.warning("task failed", task=self._task, error=error, seconds=longer)
-        except Exception as error:  # noqa: BLE001 - the task's boundary: logged, tried again
-            self._log.error("task failed", task=self._task, error=error, seconds=longer)
+            self._log.warning("task failed", task=self._task, error=error, seconds=backoff)
+        except Exception as error:  # noqa: BLE001 - the task's boundary: logged and retried
+            self._log.error("task failed", task=self._task, error=error, seconds=backoff)
         else:
             return self._seconds
-        return longer
+        return backoff

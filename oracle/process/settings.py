@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one frozen settings object, read once: environment (prefix TEETEE_), then a file given with
---settings.
+"""The process's settings: one frozen object, read once from the environment (prefix TEETEE_) and a
+file given with --settings.
 
-Every missing or invalid name is reported at once, and never a value: an address of an RPC node can
-hold a password.
+All missing and invalid settings are reported together, and never with their values: the URL of an
+RPC node can hold a password.
 """
 
+import textwrap
 import tomllib
 from io import StringIO
 from pathlib import Path
@@ -33,6 +34,32 @@ from teetee.errors import FieldInvalid
 from teetee.protocol.layers import LayerRange
 
 PREFIX = "TEETEE_"
+TEXT_WIDTH = 100
+
+SECTIONS = {
+    "rpc_url": "Chain",
+    "host": "Shard",
+    "listen_host": "Network and storage",
+    "confirmations": "Watching the chain",
+    "max_concurrent_requests": "Requests",
+    "max_streams": "Open endpoints",
+    "stop_grace_seconds": "Maintenance",
+}
+"""First field of a section → the section's title in `python -m oracle settings`."""
+
+OPTIONS = {
+    "rpc_url": "--rpc",
+    "deployment": "--deployment",
+    "host": "--keystore",
+    "model_id": "--model-id",
+    "model": "--model",
+    "layers": "--layers",
+    "is_entry": "--entry",
+    "listen_host": "--listen",
+    "listen_port": "--port",
+    "data_directory": "--data",
+}
+"""Field → the option of `teetee host run` that sets it."""
 
 
 def _layers(value: object) -> object:
@@ -60,97 +87,136 @@ WholeSeconds = Annotated[int, Field(ge=1, le=86_400 * 30)]
 
 
 class Settings(BaseSettings):
-    """All that an operator decides. Descriptions are what `python -m oracle settings` prints."""
+    """The operator's decisions. `python -m oracle settings` prints the descriptions."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", arbitrary_types_allowed=True
     )
 
-    # where the truth is
-    rpc_url: SecretStr = Field(description="RPC node, or several with commas between; never shown")
-    chain_id: int = Field(ge=1, description="the chain that the deployment is on")
-    deployment: Path = Field(description="JSON file with the deployed addresses")
+    rpc_url: SecretStr = Field(
+        description="JSON-RPC URL of the chain's node; several, separated by commas, are tried in"
+        " order. Never logged."
+    )
+    chain_id: int = Field(ge=1, description="Id of the chain that the deployment is on.")
+    deployment: Path = Field(description="JSON file with the addresses of the contracts.")
 
-    # what this enclave is
-    host: Address = Field(description="wallet which owns this shard and earns")
-    model_id: int = Field(ge=1, lt=1 << 32, description="published model")
-    model: str = Field(min_length=1, description="GGUF file, local folder or hub id of its weights")
-    layers: Layers = Field(description="FIRST-END, half-open, like 0-15")
+    host: Address = Field(description="Wallet that owns this shard and receives its earnings.")
+    model_id: int = Field(ge=1, lt=1 << 32, description="Number of the published model.")
+    model: str = Field(
+        min_length=1, description="The model's weights: a GGUF file, a local folder or a hub id."
+    )
+    layers: Layers = Field(
+        description="The layers of this shard as FIRST-END, the end not included, like 0-15."
+    )
     dtype: Literal["int8", "float32", "bfloat16", "float16"] = Field(
-        "float32", description="precision that the weights are computed in, the model's whole path"
+        "float32",
+        description="Precision of the computation: int8, float32, bfloat16 or float16. All shards"
+        " of a model must use the same.",
     )
     is_entry: bool = Field(
-        False, description="also holds tokenizer, embedding and head, and runs requests"
+        False,
+        description="Whether this shard also holds tokenizer, embedding and LM head, and answers"
+        " requests.",
     )
 
-    # where it listens and keeps its journal
-    listen_host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104
+    listen_host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104
     listen_port: int = Field(
-        7443, ge=0, le=65_535, description="one port for all purposes; 0 takes a free one"
+        7443, ge=0, le=65_535, description="Port for links and endpoints; 0 picks a free one."
     )
-    data_directory: Path = Field(description="journal; holds ciphertext and public data only")
+    data_directory: Path = Field(
+        description="Folder of the journal. It holds ciphertext and public data only."
+    )
 
-    # the watch
     confirmations: int = Field(
-        1, ge=0, le=256, description="blocks on top of a request before work on it starts"
+        1, ge=0, le=256, description="Blocks required on top of a request before work on it starts."
     )
-    poll_seconds: Seconds = Field(2.0, description="between two looks at the escrow")
-    peer_poll_seconds: Seconds = Field(2.0, description="between two looks at the registry")
-    books_seconds: Seconds = Field(60.0, description="between two sweeps at the safe block")
+    poll_seconds: Seconds = Field(2.0, description="Interval between two reads of the escrow.")
+    peer_poll_seconds: Seconds = Field(
+        2.0, description="Interval between two reads of the registry."
+    )
+    prune_seconds: Seconds = Field(
+        60.0,
+        validation_alias="TEETEE_BOOKS_SECONDS",
+        description="Interval between two sweeps that delete finalised requests from the journal.",
+    )
     stale_head_seconds: int = Field(
         40,
         ge=0,
         le=86_400,
-        description="believe nothing when no block came for so long; 0: mined on demand",
+        description="Age of the newest block after which nothing is served; 0 for a chain that"
+        " mines on demand.",
     )
 
-    # the work
-    requests_at_once: int = Field(4, ge=1, le=64, description="requests run at the same time")
-    requests_held: int = Field(
-        64, ge=1, le=4096, description="requests held in the journal at the same time"
+    max_concurrent_requests: int = Field(
+        4,
+        ge=1,
+        le=64,
+        validation_alias="TEETEE_REQUESTS_AT_ONCE",
+        description="Maximum number of requests that run at the same time.",
+    )
+    max_active_requests: int = Field(
+        64,
+        ge=1,
+        le=4096,
+        validation_alias="TEETEE_REQUESTS_HELD",
+        description="Maximum number of unfinished requests in the journal.",
     )
     cache_bytes: int = Field(
-        1 << 30, ge=1 << 20, description="keys and values of all running requests, at most"
+        1 << 30,
+        ge=1 << 20,
+        description="Maximum size of the KV caches of all running requests together.",
     )
     busy_wait_seconds: float = Field(
-        0.02, ge=0, le=1, description="busy-wait between tokens on a free core; 0 saves power"
+        0.02,
+        ge=0,
+        le=1,
+        description="Maximum busy wait between two tokens, on a core that no other thread needs; 0"
+        " saves power.",
     )
     batch_window_seconds: Seconds = Field(
-        0.5, description="settlements ready within this share a transaction"
+        0.5, description="Settlements that are ready within this time share a transaction."
     )
     settle_timeout_seconds: Seconds = Field(
-        60.0, description="wait for a transaction before asking the state again"
+        60.0, description="Wait for a transaction before the request's state is read again."
     )
     decline_margin_seconds: WholeSeconds = Field(
-        15, description="before the deadline, give up and decline"
+        15, description="Time before the deadline at which a request without an answer is declined."
     )
     refund_grace_seconds: WholeSeconds = Field(
-        30, description="after the deadline, leave the refund to the requester this long"
+        30, description="Time after the deadline that is left to the requester to claim the refund."
     )
 
-    # the open endpoints
-    streams_at_once: int = Field(32, ge=1, le=1024, description="listeners to running answers")
-    streams_per_second: Seconds = Field(10.0, description="new listeners, on average")
-    enrolments_per_minute: Seconds = Field(6.0, description="quotes given out, on average")
+    max_streams: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        validation_alias="TEETEE_STREAMS_AT_ONCE",
+        description="Maximum number of listeners to running answers.",
+    )
+    streams_per_second: Seconds = Field(10.0, description="New listeners per second, on average.")
+    enrolments_per_minute: Seconds = Field(6.0, description="Quotes per minute, on average.")
 
-    # its own upkeep
     stop_grace_seconds: float = Field(
-        20.0, ge=0, le=3600, description="running requests may finish after SIGTERM"
+        20.0, ge=0, le=3600, description="Time that running requests get to finish after SIGTERM."
     )
     renewal_warning_seconds: WholeSeconds = Field(
-        86_400, description="warn this long before the quote expires"
+        86_400,
+        description="The log warns for this long before the quote expires, but never for more than"
+        " the last third of its lifetime.",
     )
 
     pccs: SecretStr | None = Field(
-        None, description="PCCS to keep the chain's collateral fresh from; without it, others do"
+        None,
+        description="URL of a PCCS from which this enclave keeps the chain's collateral fresh."
+        " Without it, other parties must. Never logged.",
     )
     collateral_seconds: Seconds = Field(
-        3600.0, description="between two looks at that PCCS, each followed by rechecks"
+        3600.0, description="Interval between two reads of the PCCS, each followed by rechecks."
     )
 
     @model_validator(mode="after")
-    def _margins_fit(self) -> Self:
-        if self.requests_at_once > self.requests_held:
+    def _limits_fit(self) -> Self:
+        if self.max_concurrent_requests > self.max_active_requests:
             raise ValueError("TEETEE_REQUESTS_AT_ONCE must not exceed TEETEE_REQUESTS_HELD")
         return self
 
@@ -163,33 +229,74 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, which comes as arguments."""
+        """Environment variables take precedence over the file, which arrives as arguments."""
         return env_settings, init_settings
 
 
 def read_settings(file: Path | None = None) -> Settings:
-    """Settings from the environment and, where it is silent, from a TOML file or a .env file.
+    """Settings from the environment, and from a TOML or .env file where a variable is not set.
 
     Raises:
-        SettingsInvalid: with every problem, by name.
+        SettingsInvalid: names every problem.
     """
     try:
         return Settings(**({} if file is None else _from_file(file)))
     except ValidationError as error:
-        # Without `from`: pydantic's text shows the values.
+        # `from None`: pydantic's message shows the values.
         raise SettingsInvalid(_problems(error)) from None
+
+
+def describe_settings() -> str:
+    """The reference of all settings, as text for a terminal."""
+    introduction = (
+        "Settings of `python -m oracle run`. Each is an environment variable, or a line of the file"
+        " given with --settings: TOML with lower-case names without TEETEE_, or a .env file."
+        " Environment variables take precedence. In parentheses: the option of `teetee host run`."
+    )
+    lines = textwrap.wrap(introduction, TEXT_WIDTH)
+    for name, field in Settings.model_fields.items():
+        if name in SECTIONS:
+            lines += ["", SECTIONS[name]]
+        option = f" ({OPTIONS[name]})" if name in OPTIONS else ""
+        lines.append(f"  {variable_of(name)}{option}")
+        default = "Required." if field.is_required() else f"Default: {_shown(field.default)}."
+        lines += textwrap.wrap(
+            f"{field.description} {default}",
+            TEXT_WIDTH,
+            initial_indent=" " * 6,
+            subsequent_indent=" " * 6,
+        )
+    return "\n".join(lines)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "not set"
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
-        if file.suffix == ".toml":
-            return tomllib.loads(text)
+        values = tomllib.loads(text) if file.suffix == ".toml" else _dotenv(text)
     except OSError:
         raise SettingsInvalid([f"{file}: cannot be read"]) from None
     except ValueError:
-        raise SettingsInvalid([f"{file}: not TOML"]) from None
-    # A .env file may hold other programs' names as well; ours are checked one and all.
+        raise SettingsInvalid([f"{file}: is not TOML"]) from None
+    fields = {variable_of(name): name for name in Settings.model_fields}
+    return {_argument(name, fields): value for name, value in values.items()}
+
+
+def _dotenv(text: str) -> dict[str, Any]:
+    # A .env file may set other programs' variables too; every TEETEE_ variable is checked.
     lines = dotenv_values(stream=StringIO(text), interpolate=False)
     return {
         name.removeprefix(PREFIX).lower(): value
@@ -198,24 +305,31 @@ def _from_file(file: Path) -> dict[str, Any]:
     }
 
 
+def _argument(name: str, fields: dict[str, str]) -> str:
+    """The constructor's argument for a file's name: a field's alias, where it has one."""
+    variable = PREFIX + name.upper()
+    field = fields.get(variable)
+    has_alias = field is not None and Settings.model_fields[field].validation_alias is not None
+    return variable if has_alias else name
+
+
 def _problems(error: ValidationError) -> list[str]:
+    """Each problem with the setting's name in a file, its variable and the command's option."""
+    fields = {variable_of(name): name for name in Settings.model_fields}
     problems = []
     for fault in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in fault["loc"])
-        name = PREFIX + place.upper() if not place.upper().startswith(PREFIX) else place.upper()
+        place = ".".join(str(part) for part in fault["loc"]).upper()
         text = (
             "is missing"
             if fault["type"] == "missing"
             else fault["msg"].removeprefix("Value error, ")
         )
-        problems.append(f"{name} {text}" if place else text)
+        if not place:
+            problems.append(text)
+            continue
+        variable = place if place.startswith(PREFIX) else PREFIX + place
+        option = OPTIONS.get(fields.get(variable, ""))
+        command = f", or `teetee host run {option}`" if option else ""
+        name = variable.removeprefix(PREFIX).lower()
+        problems.append(f"{name} ({variable}{command}): {text[0].lower()}{text[1:]}")
     return sorted(problems)
-
-
-def describe_settings() -> str:
-    """All names with meaning and default, one a line."""
-    lines = []
-    for name, field in Settings.model_fields.items():
-        default = "required" if field.is_required() else f"default {field.default}"
-        lines.append(f"{PREFIX + name.upper():34} {field.description} ({default})")
-    return "\n".join(lines)

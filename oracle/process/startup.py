@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From settings to an enclave that may serve: keys, chain, weights, and that all three fit
-together.
+"""From settings to an enclave that may serve: keys, chain and weights, checked against one another.
 
-Whatever does not fit ends the process with a sentence that says what to do. A chain that does not
-answer yet is waited for.
+A mismatch ends the process with an error that says what to do. A chain or guest agent that does not
+answer yet is retried.
 """
 
 import threading
@@ -15,9 +14,8 @@ from typing import TypeVar
 import torch
 from structlog.typing import FilteringBoundLogger
 
-from oracle.chain.escrow import ChainBlocks
-from oracle.chain.heads import Heads
-from oracle.chain.registry import RegistryDoor
+from oracle.chain.heads import ChainBlocks, Heads
+from oracle.chain.registry import ChainRegistryReader
 from oracle.errors import StartUpRefused, Stopped
 from oracle.process.settings import Settings
 from shard_runtime import ModelSource, ModelTokenizer, load_shard, load_tokenizer, open_model
@@ -33,14 +31,14 @@ from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity
 
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
+FIRST_RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 30.0
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enclave:
+class PreparedEnclave:
     """Everything that does not change while the process runs."""
 
     settings: Settings
@@ -49,46 +47,33 @@ class Enclave:
     connection: Connection
     deployment: Deployment
     model: Model
-    tokenizer: ModelTokenizer | None  # an entry's
+    tokenizer: ModelTokenizer | None  # None for a shard that is not an entry
     loaded: LoadedShard
     identity: EnclaveIdentity
     blocks: ChainBlocks
     heads: Heads
-    registry: RegistryDoor
+    registry: ChainRegistryReader
 
 
-def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLogger) -> Enclave:
-    """Raises `StartUpRefused` and other `Fatal`; `Stopped` when asked to stop meanwhile."""
-    deployment = _deployment(settings)
-    urls = [url.strip() for url in settings.rpc_url.get_secret_value().split(",")]
-    connection = Connection(urls, chain_id=settings.chain_id)
-    patiently = _Patience(stop, log)
+def prepare_enclave(
+    settings: Settings, *, stop: threading.Event, log: FilteringBoundLogger
+) -> PreparedEnclave:
+    """Raises `StartUpRefused` and other `Fatal` errors, and `Stopped` once `stop` is set."""
+    deployment = _load_deployment(settings)
+    connection = Connection(_rpc_urls(settings), chain_id=settings.chain_id)
+    retry = _Retry(stop, log)
     guest = DstackGuestAgent()
-    keys = patiently("guest agent", lambda: EnclaveKeys.derive(guest))
-    patiently("chain", connection.head)
+    keys = retry("guest-agent", lambda: EnclaveKeys.derive(guest))
+    retry("chain", connection.head)
     registry = Registry(connection, deployment)
-    model = patiently("chain", lambda: _model(registry, settings))
-    source = open_model(settings.model)
-    tokenizer = _tokenizer(source) if settings.is_entry else None
-    log.info("loading the slice", first=settings.layers.first, end=settings.layers.end)
-    loaded = load_shard(
-        source,
-        settings.layers,
-        is_entry=settings.is_entry,
-        dtype=settings.dtype,
-        threads=torch.get_num_threads(),  # OMP_NUM_THREADS
-    )
+    model = retry("chain", lambda: _read_model(registry, settings))
+    tokenizer, loaded = _load_weights(settings, log)
     identity = _identity(settings, deployment, keys, loaded, model)
     blocks = ChainBlocks(connection)
-    heads = Heads(
-        blocks=blocks,
-        chain_id=settings.chain_id,
-        stale_after=settings.stale_head_seconds,
-        clock=time.monotonic,
-    )
-    # After the loading, which can take long: whoever asks next should find a fresh head.
-    patiently("chain", heads.poll)
-    return Enclave(
+    heads = _open_heads(settings, blocks)
+    # Polled after loading, which can take long, so that the first reader finds a fresh head.
+    retry("chain", heads.poll)
+    return PreparedEnclave(
         settings=settings,
         guest=guest,
         keys=keys,
@@ -100,24 +85,37 @@ def prepare(settings: Settings, *, stop: threading.Event, log: FilteringBoundLog
         identity=identity,
         blocks=blocks,
         heads=heads,
-        registry=RegistryDoor(
+        registry=ChainRegistryReader(
             registry, model_id=ModelId(settings.model_id), signer=keys.keyset.signer
         ),
     )
 
 
-def _deployment(settings: Settings) -> Deployment:
+def _rpc_urls(settings: Settings) -> list[str]:
+    return [url.strip() for url in settings.rpc_url.get_secret_value().split(",")]
+
+
+def _open_heads(settings: Settings, blocks: ChainBlocks) -> Heads:
+    return Heads(
+        blocks=blocks,
+        chain_id=settings.chain_id,
+        stale_after=settings.stale_head_seconds,
+        clock=time.monotonic,
+    )
+
+
+def _load_deployment(settings: Settings) -> Deployment:
     deployment = Deployment.load(settings.deployment)
     if deployment.chain_id != settings.chain_id:
         raise StartUpRefused(
             what=f"the deployment file is for chain {deployment.chain_id},"
             f" TEETEE_CHAIN_ID says {settings.chain_id}",
-            remedy="Give the file of the chain that is meant.",
+            remedy="Set TEETEE_DEPLOYMENT to the file of that chain, or correct TEETEE_CHAIN_ID.",
         )
     return deployment
 
 
-def _model(registry: Registry, settings: Settings) -> Model:
+def _read_model(registry: Registry, settings: Settings) -> Model:
     try:
         model = registry.model(ModelId(settings.model_id))
     except UnknownModel:
@@ -139,12 +137,29 @@ def _model(registry: Registry, settings: Settings) -> Model:
     return model
 
 
-def _tokenizer(source: ModelSource) -> ModelTokenizer:
+def _load_weights(
+    settings: Settings, log: FilteringBoundLogger
+) -> tuple[ModelTokenizer | None, LoadedShard]:
+    source = open_model(settings.model)
+    tokenizer = _load_tokenizer(source) if settings.is_entry else None
+    log.info("loading the weights", first=settings.layers.first, end=settings.layers.end)
+    loaded = load_shard(
+        source,
+        settings.layers,
+        is_entry=settings.is_entry,
+        dtype=settings.dtype,
+        threads=torch.get_num_threads(),  # OMP_NUM_THREADS
+    )
+    return tokenizer, loaded
+
+
+def _load_tokenizer(source: ModelSource) -> ModelTokenizer:
     tokenizer = load_tokenizer(source)
     if not (tokenizer.reads_text and tokenizer.has_chat_template):
         raise StartUpRefused(
             what=f"the model {source.name} has no tokenizer or no chat template",
-            remedy="Put tokenizer.json and the template beside its weights, or do not be an entry.",
+            remedy="Put tokenizer.json and the template beside its weights, or set"
+            " TEETEE_IS_ENTRY=false.",
         )
     return tokenizer
 
@@ -162,7 +177,7 @@ def _identity(
             what=f"the weights loaded for layers {settings.layers} have the slice digest"
             f" 0x{loaded.slice_digest.hex()}, published for model {settings.model_id} is"
             f" 0x{published.hex()}",
-            remedy="Fetch the model's files anew; nothing is served from these.",
+            remedy="Download the model's files again; nothing is served from these.",
         )
     return EnclaveIdentity(
         chain_id=settings.chain_id,
@@ -176,20 +191,20 @@ def _identity(
     )
 
 
-class _Patience:
-    """Tries again what may pass: at start-up, a node or guest agent can be later than we are."""
+class _Retry:
+    """Retries with backoff: the node or the guest agent may come up after this process."""
 
     def __init__(self, stop: threading.Event, log: FilteringBoundLogger) -> None:
         self._stop = stop
         self._log = log
 
     def __call__(self, task: str, work: Callable[[], Value]) -> Value:
-        pause = FIRST_PAUSE
+        pause = FIRST_RETRY_SECONDS
         while True:
             try:
                 return work()
             except Retryable as error:
-                self._log.warning("waiting", task=task.replace(" ", "-"), error=error)
+                self._log.warning("start-up waits", task=task, error=error, seconds=pause)
             if self._stop.wait(pause):
                 raise Stopped
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_RETRY_SECONDS)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the journal writes values: JSON and nothing else.
 
-DBOS would pickle by default. The disk is the host's: whoever can write there must not be able to
-run code in here, and an exception's text must not reach it. So values are plain JSON, and of an
-exception only its class name is kept.
+DBOS pickles by default. The host controls the disk: write access to it must not mean running code
+in the enclave, and the text of an exception must not reach it. So values are plain JSON, and of an
+exception only the class name is kept.
 """
 
 import json
@@ -17,9 +17,7 @@ _FAILURE = "$failure"
 
 
 class JournaledFailure(Exception):
-    """Stands for an exception that a former run of this program wrote down; only its class name is
-    known.
-    """
+    """Stands for an exception that an earlier run recorded; only its class name is known."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -27,17 +25,17 @@ class JournaledFailure(Exception):
 
 
 class JsonSerializer(Serializer):
-    """DBOS's seam for writing values."""
+    """Implements DBOS's interface for writing values."""
 
     def name(self) -> str:
-        """What DBOS notes beside each value."""
+        """The format name that DBOS stores beside each value."""
         return "teetee_json"
 
     def serialize(self, data: Any) -> str:
         """JSON text.
 
         Raises:
-            TypeError: not plain JSON; the value itself is not shown.
+            TypeError: the value is not plain JSON; the message does not show it.
         """
         if isinstance(data, BaseException):
             name = data.name if isinstance(data, JournaledFailure) else type(data).__name__
@@ -53,7 +51,7 @@ class JsonSerializer(Serializer):
         """The value, or the failure that stands for an exception.
 
         Raises:
-            JournalUnreadable: not JSON.
+            JournalUnreadable: the text is not JSON.
         """
         try:
             value = json.loads(serialized_data)

@@ -13,20 +13,20 @@ from oracle.chain.ports import EscrowWriter
 from oracle.errors import Rejected, Stopped
 from oracle.records import Answered
 
-# A batch stays far below the gas limit of one transaction (2^24 on Base), answers of 64 KiB
+# Keeps a batch far below the gas limit of one transaction (2^24 on Base), answers of 64 KiB
 # included.
-MOST_BYTES = 96 * 1024
-MOST = 20
+MAX_BATCH_BYTES = 96 * 1024
+MAX_BATCH_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Pending:
     answered: Answered
     posted: "Future[str]" = field(default_factory=Future)
 
 
 class Settler:
-    """`settle` is called by any number of requests' threads, `run_once` by one loop."""
+    """Any number of request threads call `settle`; one loop calls `run_once`."""
 
     def __init__(
         self,
@@ -36,62 +36,62 @@ class Settler:
         abandon: threading.Event,
         log: FilteringBoundLogger,
     ) -> None:
-        """`window` in s: how long a first settlement waits for others."""
+        """`window` in s: how long the first settlement of a batch waits for others."""
         self._writer = writer
         self._window = window
         self._abandon = abandon
         self._log = log
-        self._ready: queue.Queue[_Waiting] = queue.Queue()
-        self._left_over: list[_Waiting] = []
+        self._ready: queue.Queue[_Pending] = queue.Queue()
+        self._left_over: list[_Pending] = []
 
     def settle(self, answered: Answered) -> str:
         """Waits until the settlement's transaction is confirmed, and returns its hash.
 
         Raises:
-            Retryable: not now; ask the request's state before trying again.
-            Rejected: the escrow refuses this one.
+            Retryable: not now; read the request's state before trying again.
+            Rejected: the escrow refuses this settlement.
             Stopped: the process stops, and the settlement was not sent.
         """
-        waiting = _Waiting(answered)
-        self._ready.put(waiting)
+        pending = _Pending(answered)
+        self._ready.put(pending)
         while True:
             try:
-                return waiting.posted.result(timeout=0.5)
+                return pending.posted.result(timeout=0.5)
             except TimeoutError:
-                # What is being posted is waited for; what has not been begun can be left.
-                if self._abandon.is_set() and waiting.posted.cancel():
+                # A settlement that is being posted is waited for; one still queued is dropped.
+                if self._abandon.is_set() and pending.posted.cancel():
                     raise Stopped from None
 
     def run_once(self) -> None:
-        """Posts one batch, if anything is ready within a moment."""
+        """Posts one batch, if a settlement is ready within a moment."""
         batch = self._collect()
         if batch:
             self._post(batch)
 
-    def _collect(self) -> list[_Waiting]:
+    def _collect(self) -> list[_Pending]:
         batch, self._left_over = self._left_over, []
         try:
             batch = batch or [self._ready.get(timeout=0.2)]
             self._abandon.wait(self._window)
-            while len(batch) < MOST:
+            while len(batch) < MAX_BATCH_SIZE:
                 batch.append(self._ready.get_nowait())
         except queue.Empty:
             pass
-        fitting = _fitting(batch)
+        fitting = _count_fitting(batch)
         self._left_over = batch[fitting:]
         return [one for one in batch[:fitting] if one.posted.set_running_or_notify_cancel()]
 
-    def _post(self, batch: Sequence[_Waiting]) -> None:
+    def _post(self, batch: Sequence[_Pending]) -> None:
         try:
             transaction = self._writer.settle([one.answered for one in batch])
         except Rejected as error:
             if len(batch) == 1:
                 batch[0].posted.set_exception(error)
                 return
-            # One wrong settlement must not hold back the others.
+            # One invalid settlement must not hold back the others.
             for one in batch:
                 self._post([one])
-        except Exception as error:  # noqa: BLE001 - handed to the requests' threads, which judge it
+        except Exception as error:  # noqa: BLE001 - passed on to the requests' threads
             for one in batch:
                 one.posted.set_exception(error)
         else:
@@ -104,11 +104,11 @@ class Settler:
                 one.posted.set_result(transaction)
 
 
-def _fitting(batch: Sequence[_Waiting]) -> int:
-    """How many from the front fit into one transaction; at least one."""
+def _count_fitting(batch: Sequence[_Pending]) -> int:
+    """How many settlements from the front fit into one transaction; at least one."""
     total = 0
     for count, one in enumerate(batch):
         total += len(one.answered.answer)
-        if count and total > MOST_BYTES:
+        if count and total > MAX_BATCH_BYTES:
             return count
     return len(batch)

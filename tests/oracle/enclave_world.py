@@ -262,8 +262,8 @@ class LocalEnclave:
         while True:
             for line in self.log.read_text().splitlines():
                 if line.startswith('{"event"') and json.loads(line)["event"] == event:
-                    said: dict[str, Any] = json.loads(line)
-                    return said
+                    found: dict[str, Any] = json.loads(line)
+                    return found
             assert time.monotonic() < deadline, f"the log never says: {event}"
             time.sleep(0.05)  # another process writes it
 

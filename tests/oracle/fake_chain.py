@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A chain in memory: blocks, requests, shards, reorganisations and faults. Fulfils every seam of
-`oracle.chain.ports`.
+"""A chain in memory: blocks, requests, shards, reorganisations and faults. Implements every port
+of `oracle.chain.ports`.
 
 It enforces what the escrow enforces about order and time, so that a test which asks for an
 impossible ending fails.
@@ -99,7 +99,7 @@ class FakeChain:
         self._append(shards={shard.shard_id: shard})
 
     def evict(self, shard_id: ShardId) -> None:
-        """The shard is gone in the next block."""
+        """Removes the shard in the next block."""
         self._append(without_shard=shard_id)
 
     def reorganise(self, depth: int) -> None:

@@ -82,8 +82,7 @@ class OracleProcess:
         slow: float = 0.0,
     ) -> None:
         """`slow`: s that each piece of text takes, so that a listener can come in between."""
-        ours, childs = _CONTEXT.Pipe(duplex=False)
-        self._ready = ours
+        self._ready, childs = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(
             target=_run,
             args=(settings, seed, measurement, str(log), crash, slow, childs),
@@ -137,7 +136,7 @@ def _run(
     setattr(startup, "DstackGuestAgent", lambda: guest)  # noqa: B010 - imported there for its own use
     if slow:
         _after(LiveText, "append", lambda *_: time.sleep(slow))
-    _after(server, "_say_ready", lambda *given: pipe.send({"port": given[1]}))
+    _after(server, "_print_ready_line", lambda *given: pipe.send({"port": given[1]}))
     if crash is not None:
         _arm(crash)
     sys.exit(program.main(["run"]))

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request's work put together from fakes and the real journal: the workbench of the tests of
-work, watcher, journal.
+"""A request's workflow built from fakes and the real journal, for tests of workflow, watcher and
+journal.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from eth_account import Account
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.heads import Heads
-from oracle.errors import NoPath, Stopped
+from oracle.errors import Stopped
+from oracle.inference.errors import NoPath
 from oracle.process.logs import open_log
-from oracle.records import Answered, Made, Opening
+from oracle.records import Answered, Opening, Outcome, outcome_from_json
 from oracle.request.decision import Timing
-from oracle.request.in_flight import InFlight
-from oracle.request.journal import Journal, Standing
-from oracle.request.progress import Progress
+from oracle.request.journal import Journal, JournalStatus, Json
 from oracle.request.settling import Settler
 from oracle.request.watcher import Watcher
-from oracle.request.workflow import RequestWork
+from oracle.request.workflow import RequestWorkflow
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import ReceiptDomain, Settlement, StageReceipt
@@ -54,25 +54,36 @@ def answered(number: RequestId) -> Answered:
     )
 
 
-class FakeMaker:
-    """Answers at once, unless told otherwise."""
+class FakeAnswerer:
+    """Answers at once, unless `may_answer` is cleared."""
 
     def __init__(self) -> None:
-        self.made: list[int] = []
+        self.attempts: list[int] = []
         self.pathless = 0  # how often there was no path
-        self.result: Callable[[Opening], Made] = lambda opening: answered(opening.request_id)
+        self.result: Callable[[Opening], Outcome] = lambda opening: answered(opening.request_id)
         self.has_path = True
-        self.hold = threading.Event()
-        self.hold.set()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
-    def make(self, opening: Opening, *, give_up: Callable[[], bool]) -> Made:
+    def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
         if not self.has_path:
             self.pathless += 1
             raise NoPath(model_id=1, layers=4)
-        self.made.append(int(opening.request_id))
-        if not self.hold.wait(SECONDS):
+        self.attempts.append(int(opening.request_id))
+        if not self.may_answer.wait(SECONDS):
             raise Stopped
         return self.result(opening)
+
+
+class RecordingWorkflow(RequestWorkflow):
+    """Remembers the outcomes of its answer steps."""
+
+    outcomes: list[Outcome]
+
+    def answer(self, opening_json: Json) -> dict[str, Any]:
+        outcome = super().answer(opening_json)
+        self.outcomes.append(outcome_from_json(outcome))
+        return outcome
 
 
 class Bench:
@@ -81,7 +92,7 @@ class Bench:
     def __init__(self, directory: Path, chain: FakeChain) -> None:
         self.directory = directory
         self.chain = chain
-        self.maker = FakeMaker()
+        self.answerer = FakeAnswerer()
         self.log: FilteringBoundLogger = open_log()
         self.timing = Timing(decline_margin=15, refund_grace=30)
         self._begin()
@@ -91,26 +102,23 @@ class Bench:
         self.heads = Heads(
             blocks=self.chain, chain_id=CHAIN_ID, stale_after=0, clock=time.monotonic
         )
-        self.progress = Progress()
-        self.in_flight = InFlight()
         self.settler = Settler(writer=self.chain, window=0.05, abandon=self.abandon, log=self.log)
-        self.work = RequestWork(
+        self.workflow = RecordingWorkflow(
             reader=self.chain,
             writer=self.chain,
             settling=self.settler,
-            maker=self.maker,
+            answerer=self.answerer,
             heads=self.heads,
             shard_id=SHARD,
             timing=self.timing,
-            progress=self.progress,
-            in_flight=self.in_flight,
-            pause=0.02,
+            poll_seconds=0.02,
             stop=self.stop,
             log=self.log,
         )
+        self.workflow.outcomes = []
         self.directory.mkdir(exist_ok=True)
         self.journal = Journal(
-            data_directory=self.directory, chain_id=CHAIN_ID, escrow=ESCROW, steps=self.work
+            data_directory=self.directory, chain_id=CHAIN_ID, escrow=ESCROW, steps=self.workflow
         )
         self.watcher = Watcher(
             blocks=self.chain,
@@ -119,7 +127,7 @@ class Bench:
             journal=self.journal,
             shard_id=SHARD,
             confirmations=0,
-            most=8,
+            max_active_requests=8,
             timing=self.timing,
             log=self.log,
         )
@@ -131,18 +139,22 @@ class Bench:
         while not self.abandon.is_set():
             self.settler.run_once()
 
-    def look(self) -> None:
-        """One look of the watcher."""
+    def poll(self) -> None:
+        """One poll of the watcher."""
         self.heads.poll()
-        self.watcher.look()
+        self.watcher.poll()
+
+    def has_answered(self) -> bool:
+        """Whether the present process has an answer."""
+        return any(isinstance(outcome, Answered) for outcome in self.workflow.outcomes)
 
     def end(self) -> None:
         """As on SIGTERM, without grace."""
         self.stop.set()
         self.abandon.set()
-        self.maker.hold.set()
+        self.answerer.may_answer.set()
         self.heads.wake()
-        self.in_flight.wait_until_none(SECONDS)
+        self.workflow.wait_until_idle(SECONDS)
         self.journal.close()
         self._thread.join(SECONDS)
 
@@ -161,6 +173,6 @@ class Bench:
     def until_over(self, number: RequestId) -> None:
         """Until the work on a request has ended."""
         self.until(
-            lambda: self.journal.standing(number) not in (Standing.HELD, Standing.ABSENT),
+            lambda: self.journal.status(number) not in (JournalStatus.ACTIVE, JournalStatus.ABSENT),
             f"the end of the work on request {number}",
         )

@@ -2,11 +2,11 @@
 """The peer directory.
 
 given active shards in the registry
-    it should find them by id and accept their keys, and nobody else's
+    it should find them by id and accept their keys, and no others
 given a shard that is evicted, or whose attestation expires
-    it should refuse it: after the next look, or in the very second of chain time
-given a chain that cannot be asked
-    it should keep its view for a while, and then refuse everybody
+    it should refuse it: after the next poll, or in the very second of chain time
+given a chain that cannot be read
+    it should keep its view for a while, and then refuse every peer
 given a shard with an unusable endpoint
     it should leave it out and keep the others
 """
@@ -73,12 +73,12 @@ def test_find__shard_is_active__gives_place_keys_and_layers(
     found = peers.find(ShardId(2))
     assert (found.host, found.port, found.layers) == ("::1", 7443, LayerRange(4, 8))
     assert (found.tls, found.signer) == (tls(2), shard(2).keyset.signer)
-    assert [one.shard_id for one in peers.active()] == [1, 2]
+    assert [one.shard_id for one in peers.active_shards()] == [1, 2]
     assert peers.accepts(tls(1))
     assert not peers.accepts(tls(3))
 
 
-def test_find__shard_is_evicted__refuses_it_after_the_next_look(
+def test_find__shard_is_evicted__refuses_it_after_the_next_poll(
     chain: FakeChain, heads: Heads, peers: ChainPeers
 ) -> None:
     chain.enrol(shard(1))
@@ -103,10 +103,10 @@ def test_accepts__attestation_expires__refuses_it_by_chain_time_without_another_
     chain.mine(1, seconds=1)
     heads.poll()
     assert not peers.accepts(tls(1))
-    assert peers.active() == []
+    assert peers.active_shards() == []
 
 
-def test_accepts__node_stops_to_answer__believes_the_view_only_for_a_while(
+def test_accepts__node_stops_answering__believes_the_view_only_for_a_while(
     chain: FakeChain, heads: Heads, peers: ChainPeers, clock: Clock
 ) -> None:
     chain.enrol(shard(1))
@@ -165,4 +165,4 @@ def test_poll__endpoint_is_unusable__leaves_out_that_shard_alone(
     chain.enrol(shard(1))
     chain.enrol(shard(2, 4, 8, endpoint="nonsense"))
     look(heads, peers)
-    assert [one.shard_id for one in peers.active()] == [1]
+    assert [one.shard_id for one in peers.active_shards()] == [1]

@@ -2,8 +2,8 @@
 """`teetee-stream/1`.
 
 given a request that runs
-    when the listener proves that he knows k: it should get the text from its beginning, then the
-    end
+    when the listener proves that it knows k: it should get the text from its beginning, then the
+        end
     when the proof is wrong, for another request, or malformed: it should get a refusal and no text
     when two listen: both should get everything
 given a request that does not run
@@ -11,7 +11,7 @@ given a request that does not run
 given too many listeners, or too many per second
     it should answer busy
 given a run that breaks off
-    it should say so; the next run should begin a new text
+    it should say so; the next run should start a new text
 """
 
 import threading
@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 import pytest
 
-from oracle.endpoints.rate_limits import CountLimit, RateLimit
-from oracle.endpoints.stream import PADDED_TO, StreamEndpoint
+from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
+from oracle.endpoints.stream import PADDING_BYTES, StreamEndpoint
 from oracle.inference.live_text import Finished, Interrupted, LiveTexts, Piece
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.request_secret import RequestSecret
@@ -42,12 +42,15 @@ def endpoint(
     texts: LiveTexts,
     *,
     burst: int = 100,
-    count: CountLimit | None = None,
+    concurrency: ConcurrencyLimit | None = None,
     stop: threading.Event | None = None,
 ) -> StreamEndpoint:
     rate = RateLimit(per_second=1e-9, burst=burst, clock=lambda: 0.0)
     return StreamEndpoint(
-        texts=texts, rate=rate, count=count or CountLimit(8), stop=stop or threading.Event()
+        texts=texts,
+        rate=rate,
+        concurrency=concurrency or ConcurrencyLimit(8),
+        stop=stop or threading.Event(),
     )
 
 
@@ -139,7 +142,7 @@ def test_serve__number_is_a_decimal_string__is_taken(texts: LiveTexts) -> None:
 
 def test_serve__too_many_at_once__is_busy_until_one_leaves(texts: LiveTexts) -> None:
     text = texts.open(NUMBER, PROOF)
-    served = endpoint(texts, count=CountLimit(1))
+    served = endpoint(texts, concurrency=ConcurrencyLimit(1))
     first, second, third = FakeStream(), FakeStream(), FakeStream()
     first.ask(HELLO)
     thread = in_thread(lambda: served.serve(first))
@@ -166,7 +169,7 @@ def test_serve__too_many_per_second__is_busy(texts: LiveTexts) -> None:
     assert codes == [{"error": "unknown"}, {"error": "busy"}]
 
 
-def test_serve__run_breaks_off__says_so_and_a_new_run_begins_anew(texts: LiveTexts) -> None:
+def test_serve__run_breaks_off__says_so_and_a_new_run_starts_a_new_text(texts: LiveTexts) -> None:
     first = texts.open(NUMBER, PROOF)
     first.append("old")
     stream = FakeStream()
@@ -194,7 +197,7 @@ def test_serve__process_stops__ends_without_waiting_for_the_answer(texts: LiveTe
     assert stream.messages() == []
 
 
-def test_serve__pieces_of_all_lengths__fill_buckets_and_share_beats(texts: LiveTexts) -> None:
+def test_serve__pieces_of_all_lengths__fill_buckets_and_share_intervals(texts: LiveTexts) -> None:
     """THREATS row 22."""
     text = texts.open(NUMBER, PROOF)
     stream = FakeStream()
@@ -210,7 +213,7 @@ def test_serve__pieces_of_all_lengths__fill_buckets_and_share_beats(texts: LiveT
     pieces = [message["text"] for message in stream.messages() if "text" in message]
     assert "".join(pieces) == "word " * 40
     assert len(pieces) < 40
-    assert {size % PADDED_TO for size in stream.sizes} == {0}
+    assert {size % PADDING_BYTES for size in stream.sizes} == {0}
 
 
 def test_repr__of_what_holds_text__shows_none(texts: LiveTexts) -> None:

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which path a request takes.
+"""The choice of a job's path.
 
 given active shards that tile the model
     it should begin with this entry and be the shortest
-given a shard that failed lately
+given a shard that failed recently
     it should come last: another path first, but the same when there is no other
-given a shard whose attestation ends before the deadline
-    it should come last, after what failed: its work may stay unpaid
+given a shard whose attestation ends before the job expires
+    it should come last, after failed ones: its work may stay unpaid
 given shards that are slow, far or loaded
-    it should take the path that is likely the fastest
+    it should choose the path expected to be the fastest
 given a gap, or a shard to be avoided without a replica
-    it should say that there is no path
+    it should raise that there is no path
 given a policy that asks for several hosts and platforms
-    it should take the shortest path over as many, or say that there is none
+    it should choose the shortest path over as many, or raise that there is none
 """
 
 import pytest
 
 from oracle.chain.heads import Heads
 from oracle.chain.peers import ChainPeers
-from oracle.errors import NoPath
-from oracle.inference.paths import REST_SECONDS, RegistryPaths
+from oracle.inference.errors import NoPath
+from oracle.inference.paths import AVOIDANCE_SECONDS, RegistryPaths
 from oracle.process.logs import open_log
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.path import ANYWHERE, Spread
@@ -28,7 +28,7 @@ from tests.oracle.fake_chain import CHAIN_ID, SHARD, FakeChain
 from tests.oracle.shards import shard
 
 LAYERS = 8
-NOBODY: frozenset[ShardId] = frozenset()
+NO_SHARDS: frozenset[ShardId] = frozenset()
 
 
 class Choice:
@@ -59,7 +59,7 @@ class Choice:
             clock=lambda: self.now,
         )
 
-    def choose(self, avoiding: frozenset[ShardId] = NOBODY, *, until: int = 0) -> list[int]:
+    def choose(self, avoiding: frozenset[ShardId] = NO_SHARDS, *, until: int = 0) -> list[int]:
         return [int(each) for each in self.paths.choose(avoiding=avoiding, until=until)]
 
 
@@ -80,15 +80,15 @@ def test_choose__a_gap__says_that_there_is_no_path() -> None:
 def test_choose__one_failed_lately__prefers_its_replica_for_a_while() -> None:
     choice = Choice((0, 4), (4, 8), (4, 8))
     assert choice.choose() == [1, 2]
-    choice.paths.blame([ShardId(2)])
+    choice.paths.record_failure([ShardId(2)])
     assert choice.choose() == [1, 3]
-    choice.now = REST_SECONDS
+    choice.now = AVOIDANCE_SECONDS
     assert choice.choose() == [1, 2]
 
 
 def test_choose__one_failed_lately_and_has_no_replica__takes_it_again() -> None:
     choice = Choice((0, 4), (4, 8))
-    choice.paths.blame([ShardId(2)])
+    choice.paths.record_failure([ShardId(2)])
     assert choice.choose() == [1, 2]
 
 
@@ -97,9 +97,9 @@ def test_choose__one_is_avoided_and_has_no_replica__says_that_there_is_no_path()
         Choice((0, 4), (4, 8)).choose(frozenset({ShardId(2)}))
 
 
-def test_blame__our_own_shard__stays_the_entry() -> None:
+def test_record_failure__of_the_entry_itself__it_stays_the_entry() -> None:
     choice = Choice((0, 4), (4, 8))
-    choice.paths.blame([SHARD])
+    choice.paths.record_failure([SHARD])
     assert choice.choose(frozenset({SHARD})) == [1, 2]
 
 
@@ -109,7 +109,7 @@ def test_choose__replicas_of_different_speed__takes_the_path_that_is_likely_the_
     assert choice.choose() == [1, 4, 5]
     choice.seconds |= {ShardId(4): 0.015, ShardId(5): 0.006}
     assert choice.choose() == [1, 3]
-    choice.paths.blame([ShardId(3)])
+    choice.paths.record_failure([ShardId(3)])
     assert choice.choose() == [1, 4, 5]
 
 
@@ -117,7 +117,7 @@ def test_choose__an_attestation_ends_before_the_deadline__comes_last() -> None:
     choice = Choice((0, 4), (4, 8), (4, 8), ending=2)
     assert choice.choose(until=5_000) == [1, 2]
     assert choice.choose(until=5_001) == [1, 3]
-    choice.paths.blame([ShardId(3)])
+    choice.paths.record_failure([ShardId(3)])
     assert choice.choose(until=5_001) == [1, 3]
     assert choice.choose(frozenset({ShardId(3)}), until=5_001) == [1, 2]
 

@@ -7,6 +7,8 @@ given an error
     of our tree: its text should be written; of another: its class name alone
 given a library that logs
     its text and traceback should not be written, not even at debug level
+given our own packages, which log fixed texts
+    the text should be written, with the listed facts: which shard, peer or request it is about
 """
 
 import io
@@ -103,3 +105,42 @@ def test_library__logs_a_secret__only_level_and_name_are_written(
         "logger": name,
         "error": "ValueError",
     }
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        pytest.param(
+            {"kind": "LinkClosed", "shard": 3}, {"kind": "LinkClosed", "shard": 3}, id="shard"
+        ),
+        pytest.param({"peer": "0x" + "ab" * 32}, {"peer": "0x" + "ab" * 32}, id="peer"),
+        pytest.param({"request": 7}, {"request": 7}, id="request"),
+        pytest.param({"peer": CANARY}, {"peer": WITHHELD}, id="text for a peer"),
+        pytest.param({"shard": [CANARY]}, {"shard": WITHHELD}, id="text for a shard"),
+        pytest.param({"prompt": CANARY}, {}, id="fact is not listed"),
+    ],
+)
+def test_own_package__logs_a_fixed_text__is_written_with_the_listed_facts(
+    stream: io.StringIO, given: dict[str, object], written: dict[str, object]
+) -> None:
+    library = logging.getLogger("shard_runtime.links.outgoing_link")
+    library.warning("frames to a peer are lost", extra=given)
+    (line,) = lines(stream)
+    line.pop("timestamp")
+    assert line == {
+        "event": "frames to a peer are lost",
+        "level": "warning",
+        "logger": "shard_runtime.links.outgoing_link",
+        **written,
+    }
+
+
+@pytest.mark.usefixtures("log")
+def test_own_package__logs_with_arguments__only_level_and_name_are_written(
+    stream: io.StringIO,
+) -> None:
+    logging.getLogger("teetee.chain").warning("payload %s", CANARY, extra={"shard": 3})
+    (line,) = lines(stream)
+    line.pop("timestamp")
+    assert line == {"event": "library message", "level": "warning", "logger": "teetee.chain"}

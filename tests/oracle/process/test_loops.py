@@ -3,7 +3,7 @@
 
 given a task that succeeds
     it should be called again and again until the stop
-given a task that fails, for whatever reason
+given a task that fails, for any reason
     it should be called again, with longer and longer pauses, and never end the process
 """
 
@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from oracle.process.logs import open_log
-from oracle.process.loops import LONGEST_PAUSE, Loop
+from oracle.process.loops import MAX_BACKOFF_SECONDS, Loop
 from teetee.chain.errors import RpcUnavailable
 
 SECONDS = 10.0
@@ -44,7 +44,7 @@ def loop(task: Task, stop: threading.Event, seconds: float = 0.001) -> Loop:
     [None, RpcUnavailable({"http://node.invalid": "no connection"}), ValueError("a fault")],
     ids=lambda failure: type(failure).__name__,
 )
-def test_start__whatever_the_task_does__calls_it_until_the_stop(failure: Exception | None) -> None:
+def test_start__task_succeeds_or_fails__calls_it_until_the_stop(failure: Exception | None) -> None:
     stop, task = threading.Event(), Task(4, failure)
     running = loop(task, stop)
     running.start()
@@ -54,18 +54,26 @@ def test_start__whatever_the_task_does__calls_it_until_the_stop(failure: Excepti
     assert not running._thread.is_alive()
 
 
-def test_turn__task_fails_again_and_again__pauses_double_up_to_a_minute() -> None:
+def test_run_once__task_fails_again_and_again__pauses_double_up_to_a_minute() -> None:
     running = loop(Task(1, ValueError("a fault")), threading.Event(), seconds=2.0)
     pauses, pause = [], 0.0
     for _ in range(7):
-        pause = running._turn(pause)
+        pause = running._run_once(pause)
         pauses.append(pause)
-    assert pauses == [4.0, 8.0, 16.0, 32.0, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses == [
+        4.0,
+        8.0,
+        16.0,
+        32.0,
+        MAX_BACKOFF_SECONDS,
+        MAX_BACKOFF_SECONDS,
+        MAX_BACKOFF_SECONDS,
+    ]
 
 
-def test_turn__task_succeeds_after_failures__goes_back_to_its_rhythm() -> None:
+def test_run_once__task_succeeds_after_failures__goes_back_to_its_rhythm() -> None:
     running = loop(Task(1), threading.Event(), seconds=2.0)
-    assert running._turn(32.0) == 2.0
+    assert running._run_once(32.0) == 2.0
 
 
 def test_join__never_started__returns() -> None:

@@ -12,7 +12,7 @@ given several questions at once
     they should be settled in fewer transactions
 given weights with one flipped byte, an unknown model, a foreign chain, a wrong range, a port or a
 data directory in use, or settings that are missing
-    it should exit 1, say why, and enrol nobody
+    it should exit 1, say why, and not be enrolled
 """
 
 import json
@@ -157,7 +157,7 @@ def settled_in(world: EnclaveWorld, asked: Asked) -> str:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected_text"),
     [
         pytest.param(
             {"TEETEE_MODEL_ID": "77"}, "no model 77 is published on chain 31337", id="model"
@@ -169,16 +169,20 @@ def settled_in(world: EnclaveWorld, asked: Asked) -> str:
         pytest.param({"TEETEE_LAYERS": "1-4"}, "an entry begins with layer 0", id="entry"),
         pytest.param({"TEETEE_MODEL": "/nowhere"}, "No model at /nowhere", id="files"),
         pytest.param({"TEETEE_DEPLOYMENT": "/nowhere.json"}, "names none", id="deployment"),
-        pytest.param({"TEETEE_HOST": "me"}, "TEETEE_HOST must be", id="settings"),
+        pytest.param(
+            {"TEETEE_HOST": "me"},
+            "(TEETEE_HOST, or `teetee host run --keystore`): must be",
+            id="settings",
+        ),
     ],
 )
 def test_run__something_does_not_fit__exits_1_and_says_what(
-    world: EnclaveWorld, entry: LocalEnclave, settings: dict[str, str], told: str
+    world: EnclaveWorld, entry: LocalEnclave, settings: dict[str, str], expected_text: str
 ) -> None:
     with entry.running(settings) as process:
         assert process.exit_code(EXIT_SECONDS) == 1
     (last,) = [event for event in events(entry) if event["event"] == "the process ends"]
-    assert told in last["detail"]
+    assert expected_text in last["detail"]
 
 
 def test_run__one_byte_of_the_weights_is_flipped__exits_1_and_serves_nothing(
@@ -194,7 +198,7 @@ def test_run__one_byte_of_the_weights_is_flipped__exits_1_and_serves_nothing(
         assert process.exit_code(EXIT_SECONDS) == 1
     (last,) = [event for event in events(entry) if event["event"] == "the process ends"]
     assert last["error"] == "StartUpRefused"
-    assert "Fetch the model's files anew; nothing is served from these." in last["detail"]
+    assert "Download the model's files again; nothing is served from these." in last["detail"]
 
 
 def test_run__port_is_in_use__exits_1_and_says_which(

@@ -2,11 +2,15 @@
 """What the log says about the quote's age.
 
 given a shard whose quote is fresh
-    it should say nothing
-given one that expires soon, or is not active any more
-    it should say what the host has to do, and how many seconds are left
+    it should log nothing
+given a long-lived quote
+    it should warn in its last seconds, as many as are set, and say what the host has to do
+given a short-lived quote
+    it should warn in the last third of its lifetime only
+given a shard that is not active any more
+    it should say so as an error
 given no shard yet
-    it should say nothing
+    it should log nothing
 """
 
 import io
@@ -22,7 +26,7 @@ from oracle.process.renewal import RenewalWatch
 from tests.oracle.fake_chain import CHAIN_ID, FakeChain
 from tests.oracle.shards import shard
 
-WARN_BEFORE = 100
+WARNING_SECONDS = 100
 
 
 class Watching:
@@ -34,14 +38,15 @@ class Watching:
         self.heads = Heads(blocks=self.chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
         self.watch = RenewalWatch(
             registry=self.chain,
+            blocks=self.chain,
             heads=self.heads,
-            warn_before=WARN_BEFORE,
+            warning_seconds=WARNING_SECONDS,
             log=open_log(self.stream),
         )
 
-    def look(self) -> list[dict[str, Any]]:
+    def check(self) -> list[dict[str, Any]]:
         self.heads.poll()
-        self.watch.look()
+        self.watch.check()
         return [json.loads(line) for line in self.stream.getvalue().splitlines()]
 
 
@@ -51,26 +56,30 @@ def watching() -> Iterator[Watching]:
     open_log()
 
 
-def test_look__not_enrolled_yet__says_nothing(watching: Watching) -> None:
-    assert watching.look() == []
+def test_check__not_enrolled_yet__says_nothing(watching: Watching) -> None:
+    assert watching.check() == []
 
 
-def test_look__quote_is_fresh__says_nothing(watching: Watching) -> None:
-    until = watching.chain.head().timestamp + 2 + WARN_BEFORE
-    watching.chain.enrol(shard(1, attested_until=until))
-    assert watching.look() == []
-
-
-def test_look__quote_expires_soon__warns_with_the_seconds_left(watching: Watching) -> None:
-    until = watching.chain.head().timestamp + 2 + WARN_BEFORE - 1
-    watching.chain.enrol(shard(1, attested_until=until))
-    (line,) = watching.look()
+@pytest.mark.parametrize(
+    ("lifetime", "warned"), [(1_000, WARNING_SECONDS), (150, 50)], ids=["long-lived", "short-lived"]
+)
+def test_check__quote_grows_old__warns_in_its_last_seconds_but_not_before_its_last_third(
+    watching: Watching, lifetime: int, warned: int
+) -> None:
+    attested = watching.chain.head()
+    until = attested.timestamp + lifetime
+    watching.chain.enrol(shard(1, attested_until=until, quoted_block_number=attested.number))
+    assert watching.check() == []
+    watching.chain.mine(seconds=until - warned - watching.chain.head().timestamp)
+    assert watching.check() == [], "the first second of the warning is not reached"
+    watching.chain.mine(seconds=1)
+    (line,) = watching.check()
     assert line["event"] == "quote expires soon: run `teetee host renew`"
-    assert (line["level"], line["seconds_left"]) == ("warning", WARN_BEFORE - 1)
+    assert (line["level"], line["seconds_left"]) == ("warning", warned - 1)
 
 
-def test_look__shard_is_not_active__says_so_loudly(watching: Watching) -> None:
+def test_check__shard_is_not_active__says_so_loudly(watching: Watching) -> None:
     watching.chain.enrol(shard(1, is_active=False))
-    (line,) = watching.look()
+    (line,) = watching.check()
     assert line["event"] == "shard is not active: run `teetee host renew`"
     assert (line["level"], line["shard_id"]) == ("error", 1)

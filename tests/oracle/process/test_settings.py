@@ -3,8 +3,8 @@
 
 given names that are missing or wrong, wherever they come from
     it should report all of them at once, by name, and none of their values
-given bounds of the runtime that nobody can mean
-    the one should be named
+given a bound of the runtime that cannot be meant
+    it should be named
 given a file and the environment
     the environment should win; a file's unknown name should be reported
 given good settings
@@ -17,7 +17,14 @@ import pytest
 from pydantic import ValidationError
 
 from oracle.errors import SettingsInvalid
-from oracle.process.settings import Settings, describe_settings, read_settings
+from oracle.process.settings import (
+    OPTIONS,
+    SECTIONS,
+    Settings,
+    describe_settings,
+    read_settings,
+    variable_of,
+)
 from teetee.protocol.layers import LayerRange
 
 SECRET_URL = "https://user:hunter2@rpc.invalid/key-123"
@@ -36,7 +43,7 @@ GOOD = {
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
-        monkeypatch.delenv(f"TEETEE_{name.upper()}", raising=False)
+        monkeypatch.delenv(variable_of(name), raising=False)
 
 
 def give(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
@@ -44,10 +51,20 @@ def give(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
         monkeypatch.setenv(name, value)
 
 
+def command_for(variable: str) -> str:
+    option = OPTIONS.get(variable.removeprefix("TEETEE_").lower())
+    return f", or `teetee host run {option}`" if option else ""
+
+
 def test_read_settings__nothing_is_set__names_all_that_is_required() -> None:
     with pytest.raises(SettingsInvalid) as caught:
         read_settings()
-    assert caught.value.problems == tuple(f"{name} is missing" for name in sorted(GOOD))
+    assert caught.value.problems == tuple(
+        sorted(
+            f"{name.removeprefix('TEETEE_').lower()} ({name}{command_for(name)}): is missing"
+            for name in GOOD
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,9 +86,12 @@ def test_read_settings__several_are_wrong__reports_each_without_its_value(
     with pytest.raises(SettingsInvalid) as caught:
         read_settings()
     assert caught.value.problems == (
-        "TEETEE_HOST must be a checksummed address",
-        "TEETEE_LAYERS must satisfy 0 <= FIRST < END",
-        "TEETEE_LISTEN_PORT Input should be less than or equal to 65535",
+        "host (TEETEE_HOST, or `teetee host run --keystore`): must be a checksummed address",
+        "layers (TEETEE_LAYERS, or `teetee host run --layers`): must satisfy 0 <= FIRST < END",
+        (
+            "listen_port (TEETEE_LISTEN_PORT, or `teetee host run --port`): "
+            "input should be less than or equal to 65535"
+        ),
     )
     assert "secret" not in str(caught.value)
 
@@ -117,6 +137,24 @@ def test_read_settings__file_and_environment__environment_wins(
     assert (settings.chain_id, settings.model_id) == (8453, 1)
 
 
+@pytest.mark.parametrize("suffix", ["toml", "env"])
+def test_read_settings__attribute_has_another_name_than_its_variable__reads_it_from_everywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, suffix: str
+) -> None:
+    give(monkeypatch)
+    file = tmp_path / f"settings.{suffix}"
+    lines = {
+        "toml": ["requests_at_once = 2", "streams_at_once = 3"],
+        "env": ["TEETEE_REQUESTS_AT_ONCE=2", "TEETEE_STREAMS_AT_ONCE=3"],
+    }
+    file.write_text("\n".join(lines[suffix]))
+    monkeypatch.setenv("TEETEE_STREAMS_AT_ONCE", "5")
+    monkeypatch.setenv("TEETEE_REQUESTS_HELD", "7")
+    settings = read_settings(file)
+    assert (settings.max_concurrent_requests, settings.max_active_requests) == (2, 7)
+    assert settings.max_streams == 5
+
+
 @pytest.mark.parametrize(
     ("suffix", "line"), [("toml", "chain_idd = 1"), ("env", "TEETEE_CHAIN_IDD=1")]
 )
@@ -128,19 +166,34 @@ def test_read_settings__unknown_name_in_a_file__is_reported(
     file.write_text(line)
     with pytest.raises(SettingsInvalid) as caught:
         read_settings(file)
-    assert caught.value.problems == ("TEETEE_CHAIN_IDD Extra inputs are not permitted",)
+    assert caught.value.problems == (
+        "chain_idd (TEETEE_CHAIN_IDD): extra inputs are not permitted",
+    )
 
 
 def test_read_settings__file_is_missing_or_broken__says_which(tmp_path: Path) -> None:
     missing, broken = tmp_path / "absent.env", tmp_path / "broken.toml"
     broken.write_text("rpc_url = ")
-    for file, problem in ((missing, "cannot be read"), (broken, "not TOML")):
+    for file, problem in ((missing, "cannot be read"), (broken, "is not TOML")):
         with pytest.raises(SettingsInvalid) as caught:
             read_settings(file)
         assert caught.value.problems == (f"{file}: {problem}",)
 
 
-def test_describe_settings__every_field__has_a_line_with_a_meaning() -> None:
-    lines = describe_settings().splitlines()
-    assert len(lines) == len(Settings.model_fields)
-    assert all(len(line.split(maxsplit=1)[1]) > 10 for line in lines)
+def test_describe_settings__every_field__is_described_in_its_section_with_its_default() -> None:
+    text = describe_settings()
+    sections = text.split("\n\n")[1:]
+    assert [section.splitlines()[0] for section in sections] == list(SECTIONS.values())
+    for name, field in Settings.model_fields.items():
+        (described,) = [
+            entry
+            for section in sections
+            for entry in section.split("\n  TEETEE_")
+            if entry.split()[0] == variable_of(name).removeprefix("TEETEE_")
+        ]
+        words = " ".join(described.split())
+        assert field.description
+        assert field.description in words
+        assert ("Required." in words) == field.is_required()
+        assert OPTIONS.get(name, "") in words
+    assert all(len(line) <= 100 for line in text.splitlines())

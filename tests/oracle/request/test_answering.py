@@ -1,40 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an envelope to a sealed answer, over a runtime that is faked at its seam and real envelopes.
+"""From an envelope to a sealed answer, over real envelopes and a runtime in memory.
 
 given an envelope for this shard
     it should give a sealed answer that its requester can open, with a signed settlement and the
-    receipts a sampling without a seed should get one from the request's secret; the caps that were
-    paid for should hold
+    receipts
+    a sampling without a seed should get one from the request's secret; the caps that were paid for
+    should hold
 given an envelope that does not open, a prompt that is none, or one that is longer than paid for
-    it should refuse, with a reason that tells nothing else
+    it should refuse, with a reason that reveals nothing else
 given a path that breaks
-    it should let the runtime go on without the shard that failed, and blame it; when none is left,
-    say so
+    it should continue without the failed shard and record its failure; without a replica, say so
 given time that runs out, or a process that stops
-    it should give up: a refusal in the one case, for want of a path when the last one broke, and
-    nothing in the other
+    it should give up: with a refusal in the first case (for lack of a path if the last one broke),
+    and without an outcome in the second
 given any outcome
-    no text should be kept, and none be in what is returned
+    no text should be kept, and none should be in the outcome
 """
 
-import math
 import threading
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_utils.crypto import keccak
 
-from oracle.errors import NoPath, Stopped
+from oracle.errors import Stopped
+from oracle.inference.admission import Admission
+from oracle.inference.errors import NoPath
+from oracle.inference.inference import Inference
 from oracle.inference.live_text import LiveTexts
 from oracle.process.logs import open_log
 from oracle.records import Answered, Opening, Refused
-from oracle.request.answering import Answering
-from shard_runtime import GenerationJob
+from oracle.request.answering import EnvelopeAnswerer
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.engine.entry.generation import Generation
-from shard_runtime.engine.entry.path_search import PATH_FAILURES, blamed_for
 from shard_runtime.errors import (
     CacheFull,
     ContextOverflow,
@@ -46,112 +44,41 @@ from shard_runtime.errors import (
     StageSilent,
 )
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
-from teetee.errors import Retryable
 from teetee.protocol.envelope import open_answer, seal_prompt
-from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.prompt import Message, Prompt, Sampling
 from teetee.protocol.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
-from tests.oracle.workbench import ACCOUNT, DOMAIN, answered
+from tests.oracle.inference.fake_runtime import LAST, REPLICA, TEXT, FakeEntry, FakePaths
+from tests.oracle.workbench import ACCOUNT, DOMAIN
 
 KEM = X25519PrivateKey.from_private_bytes(b"k" * 32)
 SECRET = RequestSecret(b"s" * 32)
 NUMBER = RequestId(3)
-CANARY = "the canary sings"
-REPLICA, LAST = ShardId(2), ShardId(3)
-
-
-class FakeEntry:
-    """Counts words as tokens; `plan` says what each path does, the last for all that follow."""
-
-    def __init__(self) -> None:
-        self.plan: list[Exception | None] = [None]
-        self.runs: list[dict[str, Any]] = []
-        self.check_error: Exception | None = None
-
-    def encode(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
-        return range(sum(len(message["content"].split()) for message in messages))
-
-    def check(self, token_ids: Sequence[int]) -> None:
-        if self.check_error is not None:
-            raise self.check_error
-
-    def generate(self, job: GenerationJob) -> Generation:
-        assert job.is_cancelled is not None
-        assert job.on_failure is not None
-        assert job.on_text is not None
-        avoiding: frozenset[ShardId] = frozenset()
-        while True:
-            try:
-                path = tuple(job.choose_path(avoiding))
-            except Retryable:
-                # Paths are waited for until the caller gives up: at once, here.
-                assert job.deadline == math.inf
-                raise RunCancelled from None
-            hops = tuple(job.salt_of(hop) for hop in range(len(path) + 1))
-            self.runs.append({"sampling": job.sampling, "path": path, "salts": hops})
-            if job.is_cancelled():
-                raise RunCancelled
-            failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
-            if failure is None:
-                break
-            if not isinstance(failure, PATH_FAILURES):
-                raise failure
-            job.on_failure(failure)
-            avoiding |= blamed_for(failure)
-        job.on_text(CANARY)
-        return Generation(
-            text=CANARY,
-            token_ids=(7, 8),
-            finish_reason="stop",
-            input_tokens=len(job.token_ids),
-            output_tokens=2,
-            receipts=answered(job.request_id).receipts,
-        )
-
-
-class FakePaths:
-    """Two replicas for the rest of the model."""
-
-    def __init__(self) -> None:
-        self.blamed: list[ShardId] = []
-        self.gone = False
-        self.until: set[int] = set()
-
-    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
-        self.until.add(until)
-        for shard_id in (REPLICA, LAST):
-            if shard_id not in avoiding and not self.gone:
-                return [SHARD, shard_id]
-        raise NoPath(model_id=1, layers=4)
-
-    def blame(self, shards: Iterable[ShardId]) -> None:
-        self.blamed += sorted(shards)
 
 
 class Desk:
-    """An `Answering` with its fakes."""
+    """An `EnvelopeAnswerer` with its fakes."""
 
     def __init__(self) -> None:
         self.entry = FakeEntry()
         self.paths = FakePaths()
         self.texts = LiveTexts()
         self.stop, self.abandon = threading.Event(), threading.Event()
-        self.answering = Answering(
-            entry=self.entry,
-            paths=self.paths,
+        self.admission = Admission(max_concurrent_jobs=1, stop=self.stop)
+        self.answerer = EnvelopeAnswerer(
+            inference=Inference(
+                entry=self.entry, paths=self.paths, abandon=self.abandon, log=open_log()
+            ),
+            admission=self.admission,
             texts=self.texts,
             shard_id=SHARD,
             kem=KEM,
             signer=ACCOUNT,
-            at_once=1,
-            stop=self.stop,
-            abandon=self.abandon,
-            log=open_log(),
         )
 
-    def make(self, opening: Opening, *, give_up: bool = False) -> Any:
-        return self.answering.make(opening, give_up=lambda: give_up)
+    def answer(self, opening: Opening, *, give_up: bool = False) -> Any:
+        return self.answerer.answer(opening, give_up=lambda: give_up)
 
 
 @pytest.fixture
@@ -160,7 +87,7 @@ def desk() -> Desk:
 
 
 def opening(
-    text: str = CANARY,
+    text: str = TEXT,
     *,
     kem: bytes | None = None,
     envelope: bytes | None = None,
@@ -186,30 +113,30 @@ def opening(
     return Opening(request, CHAIN_ID, ESCROW, bytes(32), envelope or sealed)
 
 
-def test_make__envelope_is_for_us__gives_a_sealed_answer_and_a_signed_settlement(
+def test_answer__envelope_is_for_us__gives_a_sealed_answer_and_a_signed_settlement(
     desk: Desk,
 ) -> None:
-    made = desk.make(opening())
-    assert isinstance(made, Answered)
-    answer = open_answer(made.answer, SECRET, context(), NUMBER)
-    assert (answer.text, answer.token_ids, answer.finish_reason) == (CANARY, (7, 8), "stop")
-    settlement = made.signed.settlement
+    outcome = desk.answer(opening())
+    assert isinstance(outcome, Answered)
+    answer = open_answer(outcome.answer, SECRET, context(), NUMBER)
+    assert (answer.text, answer.token_ids, answer.finish_reason) == (TEXT, (7, 8), "stop")
+    settlement = outcome.signed.settlement
     assert (settlement.input_tokens, settlement.output_tokens) == (3, 2)
-    assert settlement.answer_hash == keccak(made.answer)
-    assert settlement.last_receipt == made.receipts[-1].receipt.struct_hash()
-    assert made.signed.recover(DOMAIN) == ACCOUNT.address
+    assert settlement.answer_hash == keccak(outcome.answer)
+    assert settlement.last_receipt == outcome.receipts[-1].receipt.struct_hash()
+    assert outcome.signed.recover(DOMAIN) == ACCOUNT.address
     (run,) = desk.entry.runs
     assert run["path"] == (SHARD, REPLICA)
     assert run["salts"] == tuple(SECRET.commitment_salt(context(), hop) for hop in range(3))
 
 
-def test_make__no_seed_was_asked_for__takes_it_from_the_secret_and_keeps_to_what_was_paid(
+def test_answer__no_seed_was_asked_for__takes_it_from_the_secret_and_keeps_to_what_was_paid(
     desk: Desk,
 ) -> None:
-    desk.make(opening(temperature=1.0))
+    desk.answer(opening(temperature=1.0))
     sampling = desk.entry.runs[0]["sampling"]
     assert (sampling.seed, sampling.max_tokens) == (SECRET.seed(context()), 20)
-    desk.make(opening(temperature=1.0, seed=5, max_tokens=7))
+    desk.answer(opening(temperature=1.0, seed=5, max_tokens=7))
     sampling = desk.entry.runs[1]["sampling"]
     assert (sampling.seed, sampling.max_tokens) == (5, 7)
 
@@ -222,14 +149,14 @@ def test_make__no_seed_was_asked_for__takes_it_from_the_secret_and_keeps_to_what
         pytest.param(opening("w " * 11), DeclineReason.INVALID, id="longer than paid for"),
     ],
 )
-def test_make__envelope_or_prompt_is_at_fault__refuses_without_a_run(
+def test_answer__envelope_or_prompt_is_at_fault__refuses_without_a_run(
     desk: Desk, given: Opening, reason: DeclineReason
 ) -> None:
-    assert desk.make(given) == Refused(reason)
+    assert desk.answer(given) == Refused(reason)
     assert desk.entry.runs == []
 
 
-def test_make__envelope_was_copied_from_another_requester__refuses(desk: Desk) -> None:
+def test_answer__envelope_was_copied_from_another_requester__refuses(desk: Desk) -> None:
     """THREATS row 25."""
     copied = opening()
     request = Request(
@@ -241,12 +168,12 @@ def test_make__envelope_was_copied_from_another_requester__refuses(desk: Desk) -
         requester=ESCROW,
     )
     stolen = Opening(request, CHAIN_ID, ESCROW, bytes(32), copied.envelope)
-    assert desk.make(stolen) == Refused(DeclineReason.UNREADABLE)
+    assert desk.answer(stolen) == Refused(DeclineReason.UNREADABLE)
 
 
-def test_make__model_cannot_read_so_much__refuses(desk: Desk) -> None:
+def test_answer__model_cannot_read_so_much__refuses(desk: Desk) -> None:
     desk.entry.check_error = ContextOverflow(9, 8)
-    assert desk.make(opening()) == Refused(DeclineReason.INVALID)
+    assert desk.answer(opening()) == Refused(DeclineReason.INVALID)
 
 
 @pytest.mark.parametrize(
@@ -258,22 +185,22 @@ def test_make__model_cannot_read_so_much__refuses(desk: Desk) -> None:
         pytest.param(PeerUnknown(REPLICA), id="peer gone"),
     ],
 )
-def test_make__path_breaks__takes_another_without_the_shard_that_failed(
+def test_answer__path_breaks__takes_another_without_the_shard_that_failed(
     desk: Desk, failure: Exception
 ) -> None:
     desk.entry.plan = [failure, None]
-    assert isinstance(desk.make(opening()), Answered)
+    assert isinstance(desk.answer(opening()), Answered)
     assert [run["path"] for run in desk.entry.runs] == [(SHARD, REPLICA), (SHARD, LAST)]
-    assert desk.paths.blamed == [REPLICA]
+    assert desk.paths.failed == [REPLICA]
     assert desk.paths.until == {1_100}
 
 
-def test_make__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_path(
+def test_answer__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_path(
     desk: Desk,
 ) -> None:
     desk.entry.plan = [StageSilent((REPLICA, LAST), 60.0)]
-    assert desk.make(opening()) == Refused(DeclineReason.NO_PATH)
-    assert desk.paths.blamed == [REPLICA, LAST]
+    assert desk.answer(opening()) == Refused(DeclineReason.NO_PATH)
+    assert desk.paths.failed == [REPLICA, LAST]
 
 
 @pytest.mark.parametrize(
@@ -287,54 +214,54 @@ def test_make__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_pat
         ),
     ],
 )
-def test_make__time_runs_out_on_another_try__refuses_for_what_broke_the_last_one(
+def test_answer__time_runs_out_on_another_try__refuses_for_what_broke_the_last_one(
     desk: Desk, failure: Exception, reason: DeclineReason
 ) -> None:
     desk.entry.plan = [failure, RunCancelled()]
-    assert desk.make(opening()) == Refused(reason)
+    assert desk.answer(opening()) == Refused(reason)
 
 
-def test_make__no_path_at_all__says_so_before_anything_begins(desk: Desk) -> None:
-    desk.paths.gone = True
+def test_answer__no_path_at_all__says_so_before_anything_begins(desk: Desk) -> None:
+    desk.paths.has_path = False
     with pytest.raises(NoPath):
-        desk.make(opening())
+        desk.answer(opening())
     assert desk.entry.runs == []
 
 
-def test_make__no_room_in_the_cache__may_be_tried_again(desk: Desk) -> None:
+def test_answer__no_room_in_the_cache__may_be_tried_again(desk: Desk) -> None:
     desk.entry.plan = [CacheFull(2, 1, 2)]
     with pytest.raises(CacheFull):
-        desk.make(opening())
+        desk.answer(opening())
 
 
-def test_make__time_runs_out_while_it_runs__refuses(desk: Desk) -> None:
-    assert desk.make(opening(), give_up=True) == Refused(DeclineReason.OVERLOADED)
+def test_answer__time_runs_out_while_it_runs__refuses(desk: Desk) -> None:
+    assert desk.answer(opening(), give_up=True) == Refused(DeclineReason.OVERLOADED)
 
 
-def test_make__process_lets_go_while_it_runs__leaves_it_to_the_next_start(desk: Desk) -> None:
+def test_answer__process_lets_go_while_it_runs__leaves_it_to_the_next_start(desk: Desk) -> None:
     desk.abandon.set()
     with pytest.raises(Stopped):
-        desk.make(opening())
+        desk.answer(opening())
 
 
-def test_make__process_stops__takes_up_nothing(desk: Desk) -> None:
+def test_answer__process_stops__takes_up_nothing(desk: Desk) -> None:
     desk.stop.set()
     with pytest.raises(Stopped):
-        desk.make(opening())
+        desk.answer(opening())
     assert desk.entry.runs == []
 
 
-def test_make__runtime_is_closed__leaves_it_to_the_next_start(desk: Desk) -> None:
+def test_answer__runtime_is_closed__leaves_it_to_the_next_start(desk: Desk) -> None:
     desk.entry.plan = [EntryClosed()]
     with pytest.raises(Stopped):
-        desk.make(opening())
+        desk.answer(opening())
 
 
-def test_make__whatever_comes_out__no_text_is_kept_or_shown(desk: Desk) -> None:
-    made = desk.make(opening())
+def test_answer__whatever_comes_out__no_text_is_kept_or_shown(desk: Desk) -> None:
+    outcome = desk.answer(opening())
     assert desk.texts.find(NUMBER) is None
-    assert CANARY not in repr(made) + str(made.to_json())
+    assert TEXT not in repr(outcome) + str(outcome.to_json())
     desk.entry.plan = [StageFailed(1, REPLICA, AbortReason.INTERNAL), ValueError("unexpected")]
     with pytest.raises(ValueError, match="unexpected"):
-        desk.make(opening())
+        desk.answer(opening())
     assert desk.texts.find(NUMBER) is None

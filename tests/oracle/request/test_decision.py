@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done with one request.
+"""The next step for one request.
 
 given a request that ended, or is for others
-    it should be left
+    nothing should be done
 given an open request for this shard
     when its turn has not come: it should wait for exactly that second
     when its turn has come: it should be worked on until shortly before the deadline
-    when too little time is left: it should be declined with what hindered
+    when too little time is left: it should be declined with the reason of the last failure
 given an answer
     it should be settled until the deadline; if the escrow refuses it, declined when time runs out
 given a refusal
@@ -23,10 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.request.decision import (
-    OURS,
+    ENCLAVE_FAULTS,
     Decline,
+    Done,
     Facts,
-    Leave,
     Refund,
     Settle,
     Timing,
@@ -68,12 +68,12 @@ ENDS = [status for status in RequestStatus if status is not RequestStatus.OPEN]
 
 
 @pytest.mark.parametrize("status", ENDS, ids=[status.name for status in ENDS])
-def test_decide__request_has_ended__leaves_it(status: RequestStatus) -> None:
-    assert decide(request(status), facts(1_050, answered=True), TIMING) == Leave(status)
+def test_decide__request_has_ended__is_done(status: RequestStatus) -> None:
+    assert decide(request(status), facts(1_050, answered=True), TIMING) == Done(status)
 
 
-def test_decide__request_is_for_others__leaves_it() -> None:
-    assert decide(request(), facts(1_050, STRANGER), TIMING) == Leave(RequestStatus.OPEN)
+def test_decide__request_is_for_others__is_done() -> None:
+    assert decide(request(), facts(1_050, STRANGER), TIMING) == Done(RequestStatus.OPEN)
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_decide__request_is_for_others__leaves_it() -> None:
         pytest.param(SECOND, 1_161, Refund(), id="grace is over, second"),
     ],
 )
-def test_decide__nothing_made_yet__goes_by_the_clock(
+def test_decide__no_outcome_yet__follows_the_clock(
     shard_id: ShardId, now: int, expected: object
 ) -> None:
     assert decide(request(), facts(now, shard_id), TIMING) == expected
 
 
 def test_decide__time_ran_out_for_lack_of_a_path__says_so() -> None:
-    known = facts(1_090, hindrance=DeclineReason.NO_PATH)
+    known = facts(1_090, last_failure=DeclineReason.NO_PATH)
     assert decide(request(), known, TIMING) == Decline(DeclineReason.NO_PATH)
 
 
@@ -114,15 +114,17 @@ def test_decide__answer_is_refused_by_the_escrow__declines_only_when_time_runs_o
     assert decide(request(), late, TIMING) == Decline(DeclineReason.NO_PATH)
 
 
-def test_decide__prompt_is_at_fault__declines_at_once_for_everybody() -> None:
+def test_decide__prompt_is_at_fault__declines_at_once_for_all() -> None:
     known = facts(1_001, refused=DeclineReason.INVALID)
     assert decide(request(), known, TIMING) == Decline(DeclineReason.INVALID)
 
 
 @pytest.mark.parametrize(
-    "reason", [reason for reason in DeclineReason if reason in OURS], ids=lambda reason: reason.name
+    "reason",
+    [reason for reason in DeclineReason if reason in ENCLAVE_FAULTS],
+    ids=lambda reason: reason.name,
 )
-def test_decide__fault_is_ours_and_others_follow__leaves_them_their_time(
+def test_decide__enclaves_fault_and_others_follow__waits_for_them(
     reason: DeclineReason,
 ) -> None:
     early, late = facts(1_001, refused=reason), facts(1_085, refused=reason)
@@ -131,9 +133,13 @@ def test_decide__fault_is_ours_and_others_follow__leaves_them_their_time(
 
 
 @pytest.mark.parametrize(
-    "reason", [reason for reason in DeclineReason if reason in OURS], ids=lambda reason: reason.name
+    "reason",
+    [reason for reason in DeclineReason if reason in ENCLAVE_FAULTS],
+    ids=lambda reason: reason.name,
 )
-def test_decide__fault_is_ours_and_nobody_follows__declines_at_once(reason: DeclineReason) -> None:
+def test_decide__enclaves_fault_and_none_follows__declines_at_once(
+    reason: DeclineReason,
+) -> None:
     alone = request(recipients=(PRIMARY,))
     assert decide(alone, facts(1_001, refused=reason), TIMING) == Decline(reason)
 
@@ -179,5 +185,5 @@ def test_decide__whatever_is_known__never_acts_out_of_its_time(
             assert now > subject.deadline
         case Wait(until):
             assert until > now
-        case Leave():
-            pytest.fail("an open request of this shard was left")
+        case Done():
+            pytest.fail("an open request of this shard was dropped")

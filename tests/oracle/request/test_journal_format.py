@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the journal's values look like on disk, and what is made of values that somebody else wrote
-there.
+"""The journal's values on disk, and how values that another program wrote there are read.
 
 given a record
     it should come back as it was
@@ -22,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import JournalUnreadable
-from oracle.records import Answered, Ended, Nothing, Opening, Refused, made_from_json
+from oracle.records import Answered, Ended, NoAnswer, Opening, Refused, outcome_from_json
 from oracle.request.journal_format import JournaledFailure, JsonSerializer
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
@@ -32,8 +31,8 @@ from tests.oracle.fake_chain import ESCROW, context
 
 SERIALIZER = JsonSerializer()
 REFUSALS = (
-    "an opening that it did not write",
-    "an answer that it did not write",
+    "an opening that this program did not write",
+    "an answer that this program did not write",
     "an outcome of unknown kind",
 )
 DOMAIN = ReceiptDomain(31_337, ESCROW)
@@ -94,12 +93,12 @@ def test_is_of__number_names_another_request__tells_them_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
-    [answered(), Refused(DeclineReason.NO_PATH), Nothing()],
-    ids=lambda made: type(made).__name__,
+    "outcome",
+    [answered(), Refused(DeclineReason.NO_PATH), NoAnswer()],
+    ids=lambda outcome: type(outcome).__name__,
 )
-def test_made__through_the_journal__comes_back_equal(made: Any) -> None:
-    assert made_from_json(through_disk(made.to_json())) == made
+def test_outcome__through_the_journal__comes_back_equal(outcome: Any) -> None:
+    assert outcome_from_json(through_disk(outcome.to_json())) == outcome
 
 
 @pytest.mark.parametrize("status", RequestStatus, ids=lambda status: status.name)
@@ -141,7 +140,7 @@ def test_records__one_field_was_changed_on_disk__equal_or_refused_but_never_a_cr
     record = json.loads(json.dumps(source))
     name = data.draw(st.sampled_from(sorted(record)))
     record[name] = data.draw(st.none() | st.integers() | st.text(max_size=8) | st.lists(st.none()))
-    read = Opening.from_json if "envelope" in record else made_from_json
+    read = Opening.from_json if "envelope" in record else outcome_from_json
     try:
         read(record)
     except JournalUnreadable as error:

@@ -9,8 +9,8 @@ given a wrong one among several
     it should be rejected, and the others posted
 given a chain that cannot be reached
     each should get the error, and may try again
-given the process lets go
-    what was not begun should be left
+given a process that stops
+    settlements that are not being posted should stay in the journal
 """
 
 import threading
@@ -31,8 +31,8 @@ from teetee.protocol.identifiers import RequestId
 from tests.oracle.workbench import answered
 
 
-class FakePen:
-    """Takes batches; refuses those with a wrong request in them."""
+class FakeWriter:
+    """Accepts batches; refuses those with an invalid request in them."""
 
     def __init__(self) -> None:
         self.posted: list[list[int]] = []
@@ -56,12 +56,14 @@ class FakePen:
 
 
 class Desk:
-    """A settler whose loop the test turns by hand."""
+    """A settler whose loop the test runs by hand."""
 
     def __init__(self) -> None:
-        self.pen = FakePen()
+        self.writer = FakeWriter()
         self.abandon = threading.Event()
-        self.settler = Settler(writer=self.pen, window=0.01, abandon=self.abandon, log=open_log())
+        self.settler = Settler(
+            writer=self.writer, window=0.01, abandon=self.abandon, log=open_log()
+        )
         self.results: dict[int, Any] = {}
         self._threads: list[threading.Thread] = []
 
@@ -106,38 +108,38 @@ def desk() -> Desk:
 
 def test_run_once__nothing_is_ready__posts_nothing(desk: Desk) -> None:
     desk.settler.run_once()
-    assert desk.pen.posted == []
+    assert desk.writer.posted == []
 
 
 def test_run_once__one_is_ready__posts_it_alone(desk: Desk) -> None:
     desk.bring(1)
     desk.settler.run_once()
     assert desk.outcome() == {1: f"0x{1:064x}"}
-    assert desk.pen.posted == [[1]]
+    assert desk.writer.posted == [[1]]
 
 
 def test_run_once__several_are_ready__share_a_transaction(desk: Desk) -> None:
     desk.bring(1, 2, 3)
     desk.settler.run_once()
     assert desk.outcome() == dict.fromkeys((1, 2, 3), f"0x{1:064x}")
-    assert [sorted(batch) for batch in desk.pen.posted] == [[1, 2, 3]]
+    assert [sorted(batch) for batch in desk.writer.posted] == [[1, 2, 3]]
 
 
 def test_run_once__more_bytes_than_fit__posts_the_rest_next_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oracle.request.settling, "MOST_BYTES", 250)
+    monkeypatch.setattr(oracle.request.settling, "MAX_BATCH_BYTES", 250)
     desk.bring(1, 2, 3)
     desk.settler.run_once()
     desk.settler.run_once()
     assert desk.outcome().keys() == {1, 2, 3}
-    assert [len(batch) for batch in desk.pen.posted] == [2, 1]
+    assert [len(batch) for batch in desk.writer.posted] == [2, 1]
 
 
 def test_run_once__one_answer_alone_is_larger__is_posted_all_the_same(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oracle.request.settling, "MOST_BYTES", 50)
+    monkeypatch.setattr(oracle.request.settling, "MAX_BATCH_BYTES", 50)
     desk.bring(1)
     desk.settler.run_once()
     assert desk.outcome() == {1: f"0x{1:064x}"}
@@ -146,31 +148,31 @@ def test_run_once__one_answer_alone_is_larger__is_posted_all_the_same(
 def test_run_once__more_than_a_batch_holds__posts_the_rest_next_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oracle.request.settling, "MOST", 2)
+    monkeypatch.setattr(oracle.request.settling, "MAX_BATCH_SIZE", 2)
     desk.bring(1, 2, 3)
     desk.settler.run_once()
     desk.settler.run_once()
-    assert [len(batch) for batch in desk.pen.posted] == [2, 1]
+    assert [len(batch) for batch in desk.writer.posted] == [2, 1]
 
 
 def test_run_once__one_of_several_is_wrong__rejects_it_and_posts_the_others(desk: Desk) -> None:
-    desk.pen.wrong = {2}
+    desk.writer.wrong = {2}
     desk.bring(1, 2, 3)
     desk.settler.run_once()
     results = desk.outcome()
     assert isinstance(results[2], Rejected)
     assert (results[2].action, results[2].reason) == ("settle", "WrongSigner")
-    assert sorted(batch[0] for batch in desk.pen.posted) == [1, 3]
+    assert sorted(batch[0] for batch in desk.writer.posted) == [1, 3]
 
 
 def test_run_once__chain_cannot_be_reached__each_gets_the_error_and_may_try_again(
     desk: Desk,
 ) -> None:
-    desk.pen.is_down = True
+    desk.writer.is_down = True
     desk.bring(1, 2)
     desk.settler.run_once()
     assert all(isinstance(one, RpcUnavailable) for one in desk.outcome().values())
-    desk.pen.is_down = False
+    desk.writer.is_down = False
     desk.bring(1)
     desk.settler.run_once()
     assert desk.outcome()[1] == f"0x{1:064x}"
@@ -181,4 +183,4 @@ def test_settle__process_lets_go_before_it_was_begun__is_left(desk: Desk) -> Non
     desk.abandon.set()
     assert isinstance(desk.outcome()[1], Stopped)
     desk.settler.run_once()
-    assert desk.pen.posted == []
+    assert desk.writer.posted == []

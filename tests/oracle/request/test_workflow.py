@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work on one request over the real journal and a chain in memory.
+"""The workflow of one request over the real journal and a chain in memory.
 
 given an open request whose turn has come
     it should be answered and settled, and journaled without plaintext
@@ -10,11 +10,11 @@ given several settlements at the same time
 given an escrow that refuses the settlement
     it should be declined before the deadline
 given a chain that is down for a while, or hides its events
-    the work should wait and then go on
-given that somebody else ends the request first
-    it should be taken as information
+    the workflow should wait and then continue
+given another party that ends the request first
+    it should accept that end
 given a stop in the middle
-    the next start should go on, and settle once
+    the next start should continue, and settle once
 given a reorganisation
     that takes the settlement back: it should be posted again, without a new answer
     that puts another request under the number: the old answer should never be posted
@@ -26,7 +26,7 @@ from pathlib import Path
 import pytest
 
 from oracle.records import Refused
-from oracle.request.journal import Standing
+from oracle.request.journal import JournalStatus
 from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
 from tests.oracle.fake_chain import SHARD, FakeChain
@@ -47,82 +47,81 @@ def bench(tmp_path: Path, chain: FakeChain) -> Iterator[Bench]:
     bench.end()
 
 
-def test_work__request_is_open__is_answered_and_settled_once(
+def test_workflow__request_is_open__is_answered_and_settled_once(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open()
-    bench.look()
+    bench.poll()
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
     assert chain.sent == [("settle", 1)]
-    assert bench.maker.made == [1]
-    bench.look()
-    assert bench.journal.standing(number) is Standing.ENDED
-    assert bench.progress.counts()["settled"] == 1
+    assert bench.answerer.attempts == [1]
+    bench.poll()
+    assert bench.journal.status(number) is JournalStatus.ENDED
 
 
-def test_work__prompt_is_at_fault__is_declined(bench: Bench, chain: FakeChain) -> None:
-    bench.maker.result = lambda _: Refused(DeclineReason.INVALID)
+def test_workflow__prompt_is_at_fault__is_declined(bench: Bench, chain: FakeChain) -> None:
+    bench.answerer.result = lambda _: Refused(DeclineReason.INVALID)
     number = chain.open()
-    bench.look()
+    bench.poll()
     bench.until_over(number)
     assert chain.sent == [("decline INVALID", 1)]
 
 
-def test_work__no_path_until_time_runs_out__is_declined_with_that_reason(
+def test_workflow__no_path_until_time_runs_out__is_declined_with_that_reason(
     bench: Bench, chain: FakeChain
 ) -> None:
-    bench.maker.has_path = False
+    bench.answerer.has_path = False
     number = chain.open(window=100)
-    bench.look()
-    bench.until(lambda: bench.maker.pathless > 0, "a look for a path")
+    bench.poll()
+    bench.until(lambda: bench.answerer.pathless > 0, "an attempt to find a path")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
 
 
-def test_work__path_comes_back_in_time__is_settled(bench: Bench, chain: FakeChain) -> None:
-    bench.maker.has_path = False
+def test_workflow__path_comes_back_in_time__is_settled(bench: Bench, chain: FakeChain) -> None:
+    bench.answerer.has_path = False
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.pathless > 0, "a look for a path")
-    bench.maker.has_path = True
+    bench.poll()
+    bench.until(lambda: bench.answerer.pathless > 0, "an attempt to find a path")
+    bench.answerer.has_path = True
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
 
 
-def test_work__deadline_passed_in_silence__is_refunded_after_the_grace(
+def test_workflow__deadline_passed_in_silence__is_refunded_after_the_grace(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open(window=100)
     chain.mine(1, seconds=130)
-    bench.look()
-    assert bench.journal.standing(number) is Standing.ABSENT, "the requester comes first"
+    bench.poll()
+    assert bench.journal.status(number) is JournalStatus.ABSENT, "the requester comes first"
     chain.mine(1, seconds=1)
-    bench.look()
+    bench.poll()
     bench.until_over(number)
     assert chain.sent == [("refund", 1)]
-    assert bench.maker.made == []
+    assert bench.answerer.attempts == []
 
 
-def test_work__not_its_turn__is_left_to_the_primary_until_then(
+def test_workflow__not_its_turn__is_left_to_the_primary_until_then(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open(recipients=[OTHER, SHARD], window=100)
-    bench.look()
-    assert bench.journal.standing(number) is Standing.ABSENT
+    bench.poll()
+    assert bench.journal.status(number) is JournalStatus.ABSENT
     chain.mine(1, seconds=50)
-    bench.look()
+    bench.poll()
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
 
 
-def test_work__several_are_ready__share_one_transaction(bench: Bench, chain: FakeChain) -> None:
-    bench.maker.hold.clear()
+def test_workflow__several_are_ready__share_one_transaction(bench: Bench, chain: FakeChain) -> None:
+    bench.answerer.may_answer.clear()
     numbers = [chain.open(nonce=bytes(31) + bytes([place])) for place in range(3)]
-    bench.look()
-    bench.until(lambda: len(bench.maker.made) == 3, "all three in work")
-    bench.maker.hold.set()
+    bench.poll()
+    bench.until(lambda: len(bench.answerer.attempts) == 3, "three requests in work")
+    bench.answerer.may_answer.set()
     for number in numbers:
         bench.until_over(number)
     assert sorted(chain.sent) == [("settle", 1), ("settle", 2), ("settle", 3)]
@@ -130,75 +129,75 @@ def test_work__several_are_ready__share_one_transaction(bench: Bench, chain: Fak
     assert max(chain.batches) > 1
 
 
-def test_work__escrow_refuses_the_settlement__is_declined_when_time_runs_out(
+def test_workflow__escrow_refuses_the_settlement__is_declined_when_time_runs_out(
     bench: Bench, chain: FakeChain
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open(window=100)
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the answer")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the answer")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
 
 
-def test_work__escrow_refuses_for_a_while__is_settled_after_all(
+def test_workflow__escrow_refuses_for_a_while__is_settled_after_all(
     bench: Bench, chain: FakeChain
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the answer")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the answer")
     chain.refuses = None
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
-    assert bench.maker.made == [1]
+    assert bench.answerer.attempts == [1]
 
 
-def test_work__chain_is_down_while_it_runs__waits_and_settles(
+def test_workflow__chain_is_down_while_it_runs__waits_and_settles(
     bench: Bench, chain: FakeChain
 ) -> None:
-    bench.maker.hold.clear()
+    bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the run")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the run")
     chain.is_down = True
-    bench.maker.hold.set()
-    bench.until(lambda: bench.progress.counts()["answered"] == 1, "the answer")
+    bench.answerer.may_answer.set()
+    bench.until(bench.has_answered, "the answer")
     chain.is_down = False
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
 
 
-def test_work__node_speaks_for_another_chain__sends_nothing_until_it_is_back(
+def test_workflow__node_speaks_for_another_chain__sends_nothing_until_it_is_back(
     bench: Bench, chain: FakeChain
 ) -> None:
-    bench.maker.hold.clear()
+    bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the run")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the run")
     chain.node_chain_id = 1
-    bench.maker.hold.set()
-    bench.until(lambda: bench.progress.counts()["answered"] == 1, "the answer")
+    bench.answerer.may_answer.set()
+    bench.until(bench.has_answered, "the answer")
     assert chain.sent == []
     chain.node_chain_id = 31_337
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
 
 
-def test_work__event_is_not_shown_yet__waits_for_it(bench: Bench, chain: FakeChain) -> None:
+def test_workflow__event_is_not_shown_yet__waits_for_it(bench: Bench, chain: FakeChain) -> None:
     chain.shows_events = False
     number = chain.open()
-    bench.look()
+    bench.poll()
     chain.mine(2)
-    assert bench.maker.made == []
+    assert bench.answerer.attempts == []
     chain.shows_events = True
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
 
 
-def test_work__maker_fails_unexpectedly__is_tried_again(bench: Bench, chain: FakeChain) -> None:
-    good, calls = bench.maker.result, []
+def test_workflow__answerer_fails__is_retried(bench: Bench, chain: FakeChain) -> None:
+    good, calls = bench.answerer.result, []
 
     def fail_once(opening: object) -> object:
         calls.append(1)
@@ -206,46 +205,46 @@ def test_work__maker_fails_unexpectedly__is_tried_again(bench: Bench, chain: Fak
             raise ValueError("the canary sings")
         return good(opening)  # type: ignore[arg-type]
 
-    bench.maker.result = fail_once  # type: ignore[assignment]
+    bench.answerer.result = fail_once  # type: ignore[assignment]
     number = chain.open()
-    bench.look()
+    bench.poll()
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
 
 
-def test_work__another_recipient_settles_first__takes_it_as_information(
+def test_workflow__another_recipient_ends_it_first__accepts_that_end(
     bench: Bench, chain: FakeChain
 ) -> None:
-    bench.maker.hold.clear()
+    bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the run")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the run")
     chain.decline(number, DeclineReason.NO_PATH)
-    bench.maker.hold.set()
+    bench.answerer.may_answer.set()
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
-    assert bench.journal.standing(number) is Standing.ENDED
+    assert bench.journal.status(number) is JournalStatus.ENDED
 
 
 def test_restart__while_it_runs__runs_again_and_settles_once(
     bench: Bench, chain: FakeChain
 ) -> None:
-    bench.maker.hold.clear()
+    bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the run")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the run")
 
     def stop_instead(_: object) -> object:
         from oracle.errors import Stopped
 
         raise Stopped
 
-    good, bench.maker.result = bench.maker.result, stop_instead  # type: ignore[assignment]
+    good, bench.answerer.result = bench.answerer.result, stop_instead  # type: ignore[assignment]
     bench.end()
-    bench.maker.result = good
+    bench.answerer.result = good
     bench._begin()
     bench.until_over(number)
-    assert bench.maker.made == [1, 1]
+    assert bench.answerer.attempts == [1, 1]
     assert chain.sent == [("settle", 1)]
 
 
@@ -254,12 +253,12 @@ def test_restart__after_the_answer_was_journaled__settles_that_answer(
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.progress.counts()["answered"] == 1, "the answer")
+    bench.poll()
+    bench.until(bench.has_answered, "the answer")
     bench.restart()
     chain.refuses = None
     bench.until_over(number)
-    assert bench.maker.made == [1]
+    assert bench.answerer.attempts == [1]
     assert chain.sent == [("settle", 1)]
 
 
@@ -268,14 +267,14 @@ def test_restart__journal_is_lost__finds_the_open_request_on_chain(
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.maker.made == [1], "the answer")
+    bench.poll()
+    bench.until(lambda: bench.answerer.attempts == [1], "the answer")
     bench.directory = bench.directory.with_name("fresh")
     bench.restart()
     chain.refuses = None
-    bench.look()
+    bench.poll()
     bench.until_over(number)
-    assert bench.maker.made == [1, 1]
+    assert bench.answerer.attempts == [1, 1]
     assert chain.sent == [("settle", 1)]
 
 
@@ -285,8 +284,8 @@ def test_restart__journal_is_older_than_the_chain__believes_the_chain(
     """THREATS row 18: a disk that was set back."""
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.progress.counts()["answered"] == 1, "the answer")
+    bench.poll()
+    bench.until(bench.has_answered, "the answer")
     bench.end()
     chain.decline(number, DeclineReason.STOPPING)
     chain.refuses = None
@@ -299,13 +298,13 @@ def test_reorganisation__takes_the_settlement_back__posts_the_same_answer_again(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open()
-    bench.look()
+    bench.poll()
     bench.until_over(number)
     chain.reorganise(1)
     assert chain.status(number) is RequestStatus.OPEN
-    bench.look()
+    bench.poll()
     bench.until(lambda: chain.status(number) is RequestStatus.SETTLED, "the second settlement")
-    assert bench.maker.made == [1]
+    assert bench.answerer.attempts == [1]
     assert chain.sent == [("settle", 1), ("settle", 1)]
 
 
@@ -314,8 +313,8 @@ def test_reorganisation__another_request_takes_the_number__old_answer_is_never_p
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open(nonce=b"old".ljust(32, b"\0"))
-    bench.look()
-    bench.until(lambda: bench.progress.counts()["answered"] == 1, "the answer")
+    bench.poll()
+    bench.until(bench.has_answered, "the answer")
     # It looks alike in every field that the contract keeps: only the event tells them apart.
     chain.reorganise(1)
     del chain._versions[-2:]
@@ -323,43 +322,43 @@ def test_reorganisation__another_request_takes_the_number__old_answer_is_never_p
     bench.until_over(number)
     chain.refuses = None
     assert chain.sent == []
-    assert bench.journal.standing(number) is Standing.VANISHED
-    bench.look()
+    assert bench.journal.status(number) is JournalStatus.VANISHED
+    bench.poll()
     bench.until(lambda: chain.status(number) is RequestStatus.SETTLED, "the new answer")
-    assert bench.maker.made == [1, 1]
+    assert bench.answerer.attempts == [1, 1]
 
 
 def test_reorganisation__request_vanishes__work_on_it_ends(bench: Bench, chain: FakeChain) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.look()
-    bench.until(lambda: bench.progress.counts()["answered"] == 1, "the answer")
+    bench.poll()
+    bench.until(bench.has_answered, "the answer")
     chain.reorganise(1)
     bench.until_over(number)
-    assert bench.journal.standing(number) is Standing.VANISHED
+    assert bench.journal.status(number) is JournalStatus.VANISHED
     assert chain.sent == []
 
 
-def test_close_books__end_is_safe__is_forgotten(bench: Bench, chain: FakeChain) -> None:
+def test_prune_finalised__end_is_safe__is_forgotten(bench: Bench, chain: FakeChain) -> None:
     number = chain.open()
-    bench.look()
+    bench.poll()
     bench.until_over(number)
-    bench.watcher.close_books()
-    assert bench.journal.standing(number) is Standing.ENDED, "its end is not safe yet"
+    bench.watcher.prune_finalised()
+    assert bench.journal.status(number) is JournalStatus.ENDED, "its end is not safe yet"
     chain.mine(4)
-    bench.watcher.close_books()
-    assert bench.journal.standing(number) is Standing.ABSENT
-    assert bench.journal.over() == []
+    bench.watcher.prune_finalised()
+    assert bench.journal.status(number) is JournalStatus.ABSENT
+    assert bench.journal.finished() == []
 
 
 def test_journal__on_disk__holds_no_exception_text(bench: Bench, chain: FakeChain) -> None:
     def fail(_: object) -> object:
         raise ValueError("the canary sings")
 
-    bench.maker.result = fail  # type: ignore[assignment]
+    bench.answerer.result = fail  # type: ignore[assignment]
     number = chain.open(window=100)
-    bench.look()
-    bench.until(lambda: bool(bench.maker.made), "a try")
+    bench.poll()
+    bench.until(lambda: bool(bench.answerer.attempts), "a try")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     files = [file for file in bench.directory.rglob("*") if file.is_file()]
@@ -367,14 +366,14 @@ def test_journal__on_disk__holds_no_exception_text(bench: Bench, chain: FakeChai
     assert not any(b"canary" in file.read_bytes() for file in files)
 
 
-def test_request_id__is_the_journals_name__begins_once(bench: Bench, chain: FakeChain) -> None:
-    bench.maker.hold.clear()
+def test_request_id__is_the_journals_name__starts_once(bench: Bench, chain: FakeChain) -> None:
+    bench.answerer.may_answer.clear()
     number = chain.open()
     for _ in range(3):
-        bench.look()
+        bench.poll()
         bench.journal.start(number)
-    bench.until(lambda: bool(bench.maker.made), "the run")
-    bench.maker.hold.set()
+    bench.until(lambda: bool(bench.answerer.attempts), "the run")
+    bench.answerer.may_answer.set()
     bench.until_over(number)
-    assert bench.maker.made == [1]
-    assert bench.journal.standing(RequestId(2)) is Standing.ABSENT
+    assert bench.answerer.attempts == [1]
+    assert bench.journal.status(RequestId(2)) is JournalStatus.ABSENT

@@ -31,7 +31,7 @@ from typing import Any
 import pytest
 from web3.contract import Contract
 
-from oracle.process.collateral_updater import ChainUpkeep
+from oracle.process.collateral_updater import ChainCollateral
 from tee_simulator.guest.machine import FMSPC
 from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.verifiers import Verifier
@@ -297,6 +297,6 @@ def test_bring__by_an_enclave__is_nothing(automatas: AutomatasLab) -> None:
         deployment = automatas.chain.deployment
         keys = enclave.keys
 
-    upkeep = ChainUpkeep(automatas.pccs_url, Running())  # type: ignore[arg-type]
-    assert list(upkeep.bring()) == []
-    assert [each.after for each in upkeep.recheck()] == [ShardStatus.ACTIVE]
+    collateral = ChainCollateral(automatas.pccs_url, Running())  # type: ignore[arg-type]
+    assert list(collateral.upload_newer()) == []
+    assert [each.after for each in collateral.recheck_shards()] == [ShardStatus.ACTIVE]

@@ -12,30 +12,30 @@ given a request in a step
 
 import pytest
 
-from oracle.request.in_flight import InFlight
+from oracle.request.workflow import ActiveRequests
 
 
 def test_wait__between_two_steps_of_a_request__goes_on_waiting() -> None:
-    in_flight = InFlight()
-    with in_flight.step(1, has_next=True):
+    active = ActiveRequests()
+    with active.step(1, has_next=True):
         pass
-    assert not in_flight.wait_until_none(0)
-    with in_flight.step(1):
-        assert not in_flight.wait_until_none(0)
-    assert in_flight.wait_until_none(0)
+    assert not active.wait_until_none(0)
+    with active.step(1):
+        assert not active.wait_until_none(0)
+    assert active.wait_until_none(0)
 
 
 def test_wait__another_request_is_in_work__goes_on_waiting() -> None:
-    in_flight = InFlight()
-    with in_flight.step(1), in_flight.step(2):
+    active = ActiveRequests()
+    with active.step(1), active.step(2):
         pass
-    with in_flight.step(3, has_next=True), in_flight.step(4):
+    with active.step(3, has_next=True), active.step(4):
         pass
-    assert not in_flight.wait_until_none(0)
+    assert not active.wait_until_none(0)
 
 
 def test_wait__step_raised__waits_no_longer() -> None:
-    in_flight = InFlight()
-    with pytest.raises(KeyboardInterrupt), in_flight.step(1, has_next=True):
+    active = ActiveRequests()
+    with pytest.raises(KeyboardInterrupt), active.step(1, has_next=True):
         raise KeyboardInterrupt
-    assert in_flight.wait_until_none(0)
+    assert active.wait_until_none(0)

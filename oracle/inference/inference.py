@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a job on this entry, over as many paths as it takes.
+
+Two ports hide the rest: `EntryRuntime` is the part of `shard_runtime.Entry` that computes, and
+`PathSource` chooses the shards. Text and token ids stay in memory; errors and logs name kinds and
+numbers.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from oracle.inference.errors import (
+    Blocker,
+    InferenceStopped,
+    JobCancelled,
+    NoPath,
+    PromptRejected,
+    PromptTooLong,
+)
+from oracle.inference.job import Completion, InferenceJob
+from shard_runtime import GenerationJob
+from shard_runtime.engine.entry.path_search import PathFailure, blamed_for, is_full
+from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.prompt import Message
+
+
+class EntryRuntime(Protocol):
+    """The part of `shard_runtime.Entry` that is used here; its package lists the errors."""
+
+    def encode(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
+        """Token ids by the model's chat template."""
+
+    def check(self, token_ids: Sequence[int]) -> None:
+        """Raises `PromptError` for a prompt that the model cannot read."""
+
+    def generate(self, job: GenerationJob) -> Completion:
+        """A completion, over as many paths as it takes."""
+
+
+class PathSource(Protocol):
+    """Chooses paths, and learns which shards failed."""
+
+    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
+        """A path from this entry, preferably of shards attested `until` then (Unix seconds).
+
+        Raises `NoPath`.
+        """
+
+    def record_failure(self, shards: Iterable[ShardId]) -> None:
+        """These shards have failed a job."""
+
+
+class Inference:
+    """Runs jobs, each in its caller's thread. The caller holds a slot of `Admission` meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        entry: EntryRuntime,
+        paths: PathSource,
+        abandon: threading.Event,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """Running jobs end when `abandon` is set."""
+        self._entry = entry
+        self._paths = paths
+        self._abandon = abandon
+        self._log = log
+
+    def encode(self, messages: Sequence[Message]) -> Sequence[int]:
+        """Token ids by the model's chat template. Raises `PromptRejected`."""
+        try:
+            token_ids = self._entry.encode(
+                [{"role": message.role, "content": message.content} for message in messages]
+            )
+            self._entry.check(token_ids)
+        except PromptError as error:
+            raise PromptRejected(str(error)) from None
+        return token_ids
+
+    def run(self, job: InferenceJob, on_text: Callable[[str], None]) -> Completion:
+        """Runs a job to its end. `on_text` receives pieces of the answer, each once.
+
+        Raises:
+            PromptRejected: the prompt is too long, or the model cannot read it.
+            NoPath: there is no path to begin with.
+            JobCancelled: the job's caller cancelled it.
+            InferenceStopped: the process stops.
+            Retryable: the runtime cannot run the job now.
+        """
+        if len(job.token_ids) > job.max_input_tokens:
+            raise PromptTooLong(tokens=len(job.token_ids), limit=job.max_input_tokens)
+        choice = _PathChoice(self._paths, job, self._log)
+        # Before a run starts, the caller can wait for a path better than the runtime could.
+        choice.choose(frozenset())
+        try:
+            return self._generate(job, choice, on_text)
+        except RunCancelled:
+            if self._abandon.is_set():
+                raise InferenceStopped from None
+            raise JobCancelled(choice.blocker) from None
+        except PromptError as error:
+            raise PromptRejected(str(error)) from None
+        except EntryClosed:
+            raise InferenceStopped from None
+
+    def _generate(
+        self, job: InferenceJob, choice: "_PathChoice", on_text: Callable[[str], None]
+    ) -> Completion:
+        def publish(piece: str) -> None:
+            choice.on_progress()
+            on_text(piece)
+
+        max_tokens = min(job.sampling.max_tokens, job.max_output_tokens)
+        return self._entry.generate(
+            GenerationJob(
+                token_ids=job.token_ids,
+                sampling=replace(job.sampling, max_tokens=max_tokens),
+                choose_path=choice.choose,
+                request_id=job.request_id,
+                salt_of=job.salt_of,
+                on_text=publish,
+                on_failure=choice.on_failure,
+                is_cancelled=lambda: self._abandon.is_set() or job.is_cancelled(),
+                deadline=math.inf,  # `is_cancelled` ends the job
+            )
+        )
+
+
+class _PathChoice:
+    """The paths of one job. Shards that fail it are logged, and used last by other jobs too."""
+
+    def __init__(self, paths: PathSource, job: InferenceJob, log: FilteringBoundLogger) -> None:
+        self.blocker = Blocker.CAPACITY
+        """What the job lacks at present."""
+        self._paths = paths
+        self._job = job
+        self._log = log
+
+    def choose(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+        try:
+            return self._paths.choose(avoiding=avoiding, until=self._job.expires_at)
+        except NoPath:
+            # If failed shards are avoided, their failure is the reason, and it is recorded already.
+            if not avoiding:
+                self.blocker = Blocker.PATH
+            raise
+
+    def on_failure(self, error: PathFailure) -> None:
+        self.blocker = Blocker.CAPACITY if is_full(error) else Blocker.PATH
+        self._paths.record_failure(blamed_for(error))
+        self._log.warning("path broke", request_id=int(self._job.request_id), error=error)
+
+    def on_progress(self) -> None:
+        """The path works: from now on the job lacks only time."""
+        self.blocker = Blocker.CAPACITY

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The input and the result of one inference."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from teetee.protocol.answer import FinishReason
+from teetee.protocol.identifiers import RequestId
+from teetee.protocol.prompt import Sampling
+from teetee.protocol.receipts import SignedReceipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceJob:
+    """A prompt, its limits, and what its receipts are bound to."""
+
+    request_id: RequestId
+    """The id that every receipt names: an on-chain request's number, or a hash."""
+    salt_of: Callable[[int], bytes] = field(repr=False)
+    """The 32 bytes that salt the commitments of a hop."""
+    token_ids: Sequence[int] = field(repr=False)
+    """The prompt; see `Inference.encode`."""
+    sampling: Sampling = field(repr=False)
+    """With a seed, so that a repeated job gives the same text."""
+    max_input_tokens: int
+    max_output_tokens: int
+    """An upper bound on `sampling.max_tokens`."""
+    expires_at: int
+    """Chain time in Unix seconds. Shards whose attestation ends earlier are used last. It does not
+    end the job: `is_cancelled` does.
+    """
+    is_cancelled: Callable[[], bool]
+    """Called about ten times a second, in the thread that runs the job."""
+
+
+class Completion(Protocol):
+    """A finished answer, with the receipts that prove how it was computed."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def token_ids(self) -> Sequence[int]: ...
+    @property
+    def finish_reason(self) -> FinishReason: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def receipts(self) -> Sequence[SignedReceipt]:
+        """One per stage, verified, in path order."""

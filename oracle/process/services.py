@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs once the registry lists this enclave as a shard: its stage, or the entry with all that
+serves requests. `assembly` builds them.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from oracle.chain.heads import Heads
+from oracle.endpoints.stream import PURPOSE as STREAM
+from oracle.endpoints.stream import StreamEndpoint
+from oracle.process.logs import redirect_library_logs
+from oracle.process.loops import Loop
+from oracle.request.journal import Journal
+from oracle.request.workflow import RequestWorkflow
+from shard_runtime import Entry, Listener, Stage
+from teetee.protocol.identifiers import ShardId
+
+ABANDON_SECONDS = 5.0
+
+
+class ShardService(Protocol):
+    """Serves as one shard."""
+
+    shard_id: ShardId
+
+    def start(self) -> None:
+        """Starts serving."""
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stops; requests in work get `grace_seconds`, and the others stay in the journal."""
+
+
+class StageService:
+    """A shard that is not an entry."""
+
+    def __init__(self, shard_id: ShardId, stage: Stage) -> None:
+        self.shard_id = shard_id
+        self._stage = stage
+
+    def start(self) -> None:
+        """Serves the runs of entries."""
+        self._stage.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stops at once: the entries use another path, or retry."""
+        self._stage.close()
+
+
+class EntryService:
+    """An entry shard: runtime, journal, loops and the stream endpoint.
+
+    Two events end it. `stop`: no new work starts, and no step waits; running inferences may finish.
+    `abandon`: running inferences end, too.
+    """
+
+    def __init__(
+        self,
+        shard_id: ShardId,
+        *,
+        entry: Entry,
+        workflow: RequestWorkflow,
+        journal: Journal,
+        loops: Sequence[Loop],
+        listener: Listener,
+        stream: StreamEndpoint,
+        heads: Heads,
+        stop: threading.Event,
+        abandon: threading.Event,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.shard_id = shard_id
+        self._entry = entry
+        self._workflow = workflow
+        self._journal = journal
+        self._loops = loops
+        self._listener = listener
+        self._stream = stream
+        self._heads = heads
+        self._stop = stop
+        self._abandon = abandon
+        self._log = log
+
+    def start(self) -> None:
+        """Serves requests, beginning with those that an earlier process left in the journal."""
+        self._entry.start()
+        self._listener.handle(STREAM, self._stream.serve)
+        self._journal.open()
+        redirect_library_logs(self._log)
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Running requests get `grace_seconds`; the others continue after the next start."""
+        self._stop.set()
+        self._heads.wake()
+        if not self._workflow.wait_until_idle(grace_seconds):
+            self._log.warning("running requests stay in the journal")
+        self._abandon.set()
+        self._heads.wake()
+        self._workflow.wait_until_idle(ABANDON_SECONDS)
+        self._journal.close()
+        self._entry.close()
+        for loop in self._loops:
+            loop.join(ABANDON_SECONDS)
