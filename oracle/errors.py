@@ -84,10 +84,10 @@ class SettingsInvalid(OracleFatal):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
+        count = "1 setting is" if len(self.problems) == 1 else f"{len(self.problems)} settings are"
         listed = "".join(f"\n  {problem}" for problem in self.problems)
         super().__init__(
-            f"{len(self.problems)} setting(s) are missing or invalid:{listed}"
-            "\nSee `python -m oracle settings`."
+            f"{count} missing or invalid:{listed}\n`python -m oracle settings` describes them all."
         )
 
 

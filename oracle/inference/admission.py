@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many jobs run at once.
 
-Work passes two limits, and only here and in the watcher is anything counted:
+Two limits apply, in this order; nothing else counts requests or jobs:
 
 1. `oracle.request.watcher` starts an on-chain request only while the journal has fewer than
    `TEETEE_REQUESTS_HELD` active ones. The others stay on chain, and the next poll finds them again,

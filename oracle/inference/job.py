@@ -38,15 +38,25 @@ class Completion(Protocol):
     """A finished answer, with the receipts that prove how it was computed."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The pieces that `on_text` received, joined."""
+
     @property
-    def token_ids(self) -> Sequence[int]: ...
+    def token_ids(self) -> Sequence[int]:
+        """The sampled tokens, a final end-of-sequence token included."""
+
     @property
-    def finish_reason(self) -> FinishReason: ...
+    def finish_reason(self) -> FinishReason:
+        """`stop`, or `length` if a limit ended the answer."""
+
     @property
-    def input_tokens(self) -> int: ...
+    def input_tokens(self) -> int:
+        """Tokens of the prompt."""
+
     @property
-    def output_tokens(self) -> int: ...
+    def output_tokens(self) -> int:
+        """Tokens of the answer: as many as `token_ids`."""
+
     @property
     def receipts(self) -> Sequence[SignedReceipt]:
         """One per stage, verified, in path order."""

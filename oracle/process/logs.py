@@ -57,36 +57,21 @@ FACTS: Mapping[str, Check] = {
         (
             "request_id",
             "shard_id",
-            "model_id",
-            "chain_id",
             "block",
-            "age",
             "seconds",
             "seconds_left",
-            "deadline",
-            "input_tokens",
-            "output_tokens",
             "gas",
-            "wei",
             "count",
-            "port",
-            "attempt",
-            "pending",
             "first",
             "end",
             "is_entry",
-            "until",
         ),
         _is_number,
     ),
-    **dict.fromkeys(
-        ("host", "signer", "registry", "escrow", "transaction", "address", "slice_digest"), _is_hex
-    ),
-    **dict.fromkeys(
-        ("state", "step", "reason", "kind", "logger", "task", "purpose", "listen"), _is_word
-    ),
+    "transaction": _is_hex,
+    **dict.fromkeys(("state", "reason", "kind", "logger", "task"), _is_word),
     **dict.fromkeys(("shard", "peer", "request"), _is_number_or_hex),
-    **dict.fromkeys(("path", "request_ids"), _is_numbers),
+    "request_ids": _is_numbers,
 }
 
 

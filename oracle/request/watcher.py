@@ -24,7 +24,7 @@ PAGE = 200
 
 
 class RequestJournal(Protocol):
-    """The part of the journal that the watcher uses."""
+    """The part of `Journal` that the watcher uses; see there."""
 
     def start(self, request_id: RequestId) -> None: ...
     def restart(self, request_id: RequestId, *, from_start: bool) -> None: ...

@@ -49,10 +49,10 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 def test_info__listed_facts__are_written_with_time_and_level(
     log: FilteringBoundLogger, stream: io.StringIO
 ) -> None:
-    log.info("request taken", request_id=7, path=[1, 2])
+    log.info("settled", request_id=7, request_ids=[1, 2])
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "request taken", "level": "info", "request_id": 7, "path": [1, 2]}
+    assert line == {"event": "settled", "level": "info", "request_id": 7, "request_ids": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_info__listed_facts__are_written_with_time_and_level(
         pytest.param("prompt", CANARY, {}, id="name is not listed"),
         pytest.param("request_id", CANARY, {"request_id": WITHHELD}, id="text for a number"),
         pytest.param("state", CANARY, {"state": WITHHELD}, id="prose for a word"),
-        pytest.param("host", CANARY, {"host": WITHHELD}, id="text for hex"),
-        pytest.param("path", [CANARY], {"path": WITHHELD}, id="texts for numbers"),
+        pytest.param("transaction", CANARY, {"transaction": WITHHELD}, id="text for hex"),
+        pytest.param("request_ids", [CANARY], {"request_ids": WITHHELD}, id="texts for numbers"),
         pytest.param("error", CANARY, {"error": WITHHELD}, id="text for an error"),
         pytest.param("error", ValueError(CANARY), {"error": "ValueError"}, id="foreign error"),
     ],
