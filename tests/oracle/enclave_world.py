@@ -271,15 +271,15 @@ class LocalEnclave:
         """Through the running process's own endpoint, as `teetee host enrol` does it."""
         world = self.world
         block = world.connection.head()
-        occasion = StatementRequest(
+        request = StatementRequest(
             block.number, block.hash, f"127.0.0.1:{self.port}", str(self.host.address)
         )
-        statement = fetch_statement(Endpoint("127.0.0.1", self.port), occasion)
+        statement = fetch_statement(Endpoint("127.0.0.1", self.port), request)
         model = world.registry.model(world.model_id)
         identity: EnclaveIdentity = statement.identity
         check_statement(
             statement,
-            occasion,
+            request,
             chain_id=CHAIN_ID,
             registry=world.chain.deployment.registry,
             host=str(self.host.address),
@@ -290,8 +290,8 @@ class LocalEnclave:
             layers=identity.layers,
             is_entry=identity.is_entry,
             keyset=identity.keyset,
-            endpoint=occasion.endpoint,
-            payout=occasion.payout,
+            endpoint=request.endpoint,
+            payout=request.payout,
             block_number=block.number,
         )
         sender = world.sender(self.host)

@@ -23,7 +23,8 @@ from teetee.cli.options import (
 from teetee.cli.output.durations import format_seconds
 from teetee.cli.session import FAILED, Session, with_session
 from teetee.client.amounts import format_amount, parse_amount
-from teetee.client.hosting.hosting import HostActions, Hosting, VerifiedEnclave
+from teetee.client.hosting.enclave_check import VerifiedEnclave
+from teetee.client.hosting.hosting import HostActions, Hosting
 from teetee.client.shard_listing import shards_of_host
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`teetee-enrol/1`: what an enclave says of itself when its host is about to enrol it, and whether
-to believe it.
+"""`teetee-enrol/1`: asks an enclave for the statement that its host enrols it with, and checks what
+needs no certificate: identity, signature, TLS key.
 
-The enclave is not authenticated by the connection: its quote is the proof. Here everything is
-compared that needs no certificate: identity, signature, report data. The certificates and Intel's
-verdict are `quote_check`'s business.
+The connection does not authenticate the enclave: its quote does. `enclave_check` checks the quote.
 """
 
 from __future__ import annotations
@@ -25,16 +23,14 @@ from teetee.protocol.signatures import CompactSignature
 
 PURPOSE = "teetee-enrol/1"
 CONNECT_SECONDS = 10.0
-# A quote takes some seconds on real hardware.
+# On real hardware, a quote takes some seconds.
 REPLY_SECONDS = 60.0
 READ_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class StatementRequest:
-    """What an enrolment is asked for: a recent block, where the shard will be found, who gets its
-    earnings.
-    """
+    """What a statement is bound to: a recent block, the public endpoint, the payout address."""
 
     block_number: int
     block_hash: bytes
@@ -44,7 +40,7 @@ class StatementRequest:
 
 @dataclass(frozen=True)
 class EnclaveStatement:
-    """The reply: identity, the guest agent's quote with certificates, the signer's signature."""
+    """The reply: identity, quote with certificates, and the signer's signature."""
 
     identity: EnclaveIdentity
     quote: bytes
@@ -52,7 +48,7 @@ class EnclaveStatement:
 
 
 def fetch_statement(listening_at: Endpoint, request: StatementRequest) -> EnclaveStatement:
-    """Ask for a quote.
+    """Ask the enclave for a statement with a fresh quote.
 
     Errors: `EnclaveUnreachable`, `EnclaveRefused` (retryable); `WrongPeerPurpose`,
     `MalformedFrame`, `StatementRefused`.
@@ -62,12 +58,12 @@ def fetch_statement(listening_at: Endpoint, request: StatementRequest) -> Enclav
     )
     with connection:
         reply = _exchange(connection, listening_at, request)
-        held = pinned_tls.key_hash(connection)
+        tls = pinned_tls.key_hash(connection)
     if isinstance(code := reply.get("error"), str):
         raise EnclaveRefused(str(listening_at), code[:64])
     statement = _parse(reply)
-    if statement.identity.keyset.tls != held:
-        raise StatementRefused("it names another TLS key than the one it holds")
+    if statement.identity.keyset.tls != tls:
+        raise StatementRefused("it names a TLS key other than that of the connection")
     return statement
 
 
@@ -77,23 +73,23 @@ def check_statement(
     *,
     chain_id: int,
     registry: str,
-    host: str,
+    host: str | None,
     slice_digest: bytes,
 ) -> None:
-    """Whether it is about this chain, registry and host, the published weights, and signed by its
-    signer.
+    """Check that the statement names this chain, registry and host (None: any) and the published
+    weights, and that its own signer has signed it.
 
     Raises `StatementRefused` with the first difference.
     """
     identity = statement.identity
-    for what, said, expected in (
+    for what, found, expected in (
         ("chain", identity.chain_id, chain_id),
         ("registry", identity.registry, registry),
-        ("host", identity.host, host),
+        ("host", identity.host, host or identity.host),
         ("slice digest", "0x" + identity.slice_digest.hex(), "0x" + slice_digest.hex()),
     ):
-        if said != expected:
-            raise StatementRefused(f"it was started for {what} {said}, and {expected} is meant")
+        if found != expected:
+            raise StatementRefused(f"it was started for {what} {found}, not for {expected}")
     digest = enrolment_digest(
         chain_id=chain_id,
         registry=registry,
@@ -107,7 +103,7 @@ def check_statement(
     except SignatureInvalid as error:
         raise StatementRefused(str(error)) from None
     if signer != identity.keyset.signer:
-        raise StatementRefused("its signature is not its signer's")
+        raise StatementRefused("it is not signed by its own signer key")
 
 
 def _exchange(

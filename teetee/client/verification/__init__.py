@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks a request again from what the chain holds: `teetee verify`."""
+"""`teetee verify`: checks a request, its shards and its payments from what the chain holds."""

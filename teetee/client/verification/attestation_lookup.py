@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds a shard's attestation at the time of a settlement, also if it has renewed or left since."""
+"""Finds the attestation that a shard had at a settlement, even if it renewed or left later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from teetee.protocol.layers import LayerRange
 
 
 class AttestationLookup:
-    """Reads of one registry's history."""
+    """Searches one registry's history."""
 
     def __init__(self, contracts: Contracts) -> None:
         self._connection = contracts.connection
@@ -26,7 +26,7 @@ class AttestationLookup:
     def find_enrolment(
         self, shard_id: int, quote_hash: bytes, settled_in: int
     ) -> EnrolmentEvidence:
-        """The attestation with that quote, of block `settled_in` or before it.
+        """Find the attestation with that quote, in block `settled_in` or before it.
 
         Raises `AttestationMissing`, and the chain's errors.
         """
@@ -73,32 +73,32 @@ class AttestationLookup:
         raise AttestationMissing(shard_id, quote_hash)
 
     def _likely_blocks(self, shard_id: ShardId) -> list[tuple[int, int]]:
-        """Where the registry says to look, which spares a search through all blocks."""
+        """Blocks that the registry names; they usually save a search through all blocks."""
         blocks = []
         for view in ("attestationBlock", "enrolmentBlock"):
             try:
                 block = int(self._view(view, shard_id))
             except ContractRejected:
-                continue  # its signer has another shard by now
+                continue  # its signer has another shard now
             blocks.append((block, block))
         return blocks
 
     def _was_allowed(self, attested: Attestation) -> bool:
-        """Whether the image was allowed when the quote was shown."""
+        """Whether the image was allowed at the time of the attestation."""
         model_id, measurement = attested.model_id, attested.measurement
         if self._registry.is_measurement_allowed(model_id, measurement):
-            return True  # and it was then: the registry admits no other
-        # Withdrawn since. An enrolment and a withdrawal in one block: the registry kept the order.
+            return True  # and it was then: the registry accepts no other
+        # Withdrawn later. In case of the same block, the registry has enforced the order.
         return any(
             self._history.was_measurement_allowed(model_id, measurement, block)
             for block in (attested.block_number, attested.block_number - 1)
         )
 
     def _left_at(self, attested: Attestation, settled_in: int) -> int:
-        """When the shard left, between its attestation and the settlement; 0: it did not.
+        """When the shard left between its attestation and the settlement; 0: it did not.
 
-        What happened within the settlement's own block, the escrow has judged; what happened within
-        the attestation's, the attestation has ended.
+        Within the settlement's own block the escrow has checked it; a departure within the
+        attestation's block came before the attestation.
         """
         if settled_in - 1 <= attested.block_number:
             return 0

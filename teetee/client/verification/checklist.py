@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A list of named checks, each passed or failed with a reason. What could not be checked has
-failed.
-"""
+"""Named checks, each passed or failed with a reason. A check that cannot be made fails."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from teetee.errors import Retryable, TeeTeeError
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """One named check and its outcome."""
 
     name: str
     ok: bool
@@ -23,40 +21,39 @@ class Check:
 
 @dataclass
 class Checklist:
-    """Checks in the order in which they were made."""
+    """Checks, in the order they were made."""
 
     checks: list[Check] = field(default_factory=list)
-    may_pass: bool = False
-    """Whether some check failed only because something could not be asked."""
+    is_retryable: bool = False
+    """Whether a check failed only because a service did not answer."""
 
     @property
     def passed(self) -> bool:
-        """Whether there were checks and all of them passed."""
+        """Whether there is at least one check and none failed."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
     @property
     def failures(self) -> list[Check]:
-        """Those which failed."""
+        """The failed checks."""
         return [check for check in self.checks if not check.ok]
 
     def expect(self, name: str, ok: bool, good: str, bad: str) -> bool:
-        """Note the outcome; returns it."""
+        """Record a check with the detail for its outcome; return the outcome."""
         self.checks.append(Check(name, ok, good if ok else bad))
         return ok
 
-    def equal(self, name: str, found: object, expected: object, good: str) -> bool:
-        """Note whether both are the same, and both values if not."""
-        return self.expect(
-            name, found == expected, good, f"{_shown(found)} instead of {_shown(expected)}"
-        )
+    def equal(self, name: str, found: object, expected: object, good: str, unit: str = "") -> bool:
+        """Record whether both are equal; if not, the detail shows both, in `unit`."""
+        bad = f"{_shown(found)}{unit} instead of {_shown(expected)}{unit}"
+        return self.expect(name, found == expected, good, bad)
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:
-        """Whatever of our own errors ends this block becomes the named check's failure."""
+        """Turn a `TeeTeeError` in this block into a failure of the named check."""
         try:
             yield
         except TeeTeeError as error:
-            self.may_pass = self.may_pass or isinstance(error, Retryable)
+            self.is_retryable = self.is_retryable or isinstance(error, Retryable)
             self.expect(name, False, "", str(error))
 
 

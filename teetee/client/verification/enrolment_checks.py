@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage's enrolment: its identity, its weights, its quote, and whether it was fit when the
-request was settled.
-"""
+"""Checks one stage's enrolment: identity, weights, quote, and that it was attested at the time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Protocol
 
+from teetee.client.times import format_time
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.evidence import EnrolmentEvidence, ModelEvidence
 from teetee.protocol.identifiers import ModelId
@@ -17,11 +15,11 @@ from teetee.quotes.claims import quote_hash
 
 
 class QuoteVerdict(Protocol):
-    """What is known of a quote that was accepted."""
+    """The facts of an accepted quote."""
 
     @property
     def tcb_status(self) -> str:
-        """Intel's word for the platform's patch level."""
+        """Intel's name for the platform's patch level."""
 
     @property
     def report_data(self) -> bytes:
@@ -33,18 +31,18 @@ class QuoteVerdict(Protocol):
 
     @property
     def basis(self) -> str:
-        """Which root, which collateral and which time the verdict rests on, for people."""
+        """The collateral and the time that the quote was checked by, for people."""
 
 
 class QuoteChecker(Protocol):
-    """The seam to the certificates on chain and to dcap-qvl."""
+    """Checks quotes by the certificates on chain and Intel's collateral."""
 
     def check(self, core: bytes, pck_id: bytes, at: int) -> QuoteVerdict:
-        """Rebuild the quote and verify it at Unix time `at`; raises a `TeeTeeError` if refused."""
+        """Rebuild the quote and verify it as of Unix time `at`, or raise a `TeeTeeError`."""
 
 
 def identity_of(chain_id: int, registry: str, enrolment: EnrolmentEvidence) -> EnclaveIdentity:
-    """The identity that the enrolment's public data describe."""
+    """Build the identity from the enrolment's public data."""
     return EnclaveIdentity(
         chain_id=chain_id,
         registry=registry,
@@ -60,8 +58,8 @@ def identity_of(chain_id: int, registry: str, enrolment: EnrolmentEvidence) -> E
 def check_identity(
     checks: Checklist, chain_id: int, registry: str, enrolment: EnrolmentEvidence
 ) -> None:
-    """What the event says gives the digest that the registry stores; so the keys are the attested
-    ones.
+    """The event's data hash to the identity digest that the registry stores, so the keys are the
+    attested ones.
     """
     name = f"enrolment of shard {enrolment.shard_id}"
     with checks.attempt(name):
@@ -74,17 +72,20 @@ def check_identity(
 def check_time(checks: Checklist, enrolment: EnrolmentEvidence, at: int) -> None:
     """The shard was attested, and had not left, at Unix time `at`."""
     left = enrolment.left_at
+    period = (
+        f"from {format_time(enrolment.attested_from)} to {format_time(enrolment.attested_until)}"
+    )
     checks.expect(
-        f"attested in time: shard {enrolment.shard_id}",
+        f"attestation of shard {enrolment.shard_id}",
         enrolment.attested_from <= at <= enrolment.attested_until and not 0 < left <= at,
-        f"from {enrolment.attested_from} to {enrolment.attested_until}, used at {at}",
-        f"used at {at}, attested from {enrolment.attested_from} to {enrolment.attested_until}"
-        + (f", left at {left}" if left else ""),
+        f"valid {period}, used at {format_time(at)}",
+        f"used at {format_time(at)}, valid {period}"
+        + (f", left at {format_time(left)}" if left else ""),
     )
 
 
 def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentEvidence) -> None:
-    """The slice digest is the one of the published layers."""
+    """The slice digest is that of the published layers."""
     layers = enrolment.layers
     digests = list(model.layer_digests[layers.first : layers.end])
     if enrolment.is_entry:
@@ -99,19 +100,19 @@ def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentE
 
 
 def check_chain_verdict(checks: Checklist, enrolment: EnrolmentEvidence) -> None:
-    """The registry's verifier judged the platform, and by which collateral."""
+    """The registry's verifier checked the platform by Intel's collateral."""
     status = enrolment.tcb_status.intel_name
-    until = datetime.fromtimestamp(enrolment.collateral_until, UTC)
-    rested = (
-        f"by TCB info {enrolment.evaluation_number}, collateral in force until {until:%Y-%m-%d}"
+    basis = (
+        f"by TCB info {enrolment.evaluation_number}, collateral in force until "
+        f"{format_time(enrolment.collateral_until)}"
         if enrolment.collateral_until
         else "by collateral that the chain does not name"
     )
     checks.expect(
-        f"on-chain verdict of shard {enrolment.shard_id}",
+        f"on-chain TCB status of shard {enrolment.shard_id}",
         enrolment.tcb_status.is_known,
-        f"{status}, {rested}",
-        f"{status}: the chain has not judged the platform by Intel's collateral",
+        f"{status}, {basis}",
+        f"{status}: the chain has not checked the platform by Intel's collateral",
     )
 
 
@@ -122,8 +123,9 @@ def check_quote(
     quotes: QuoteChecker,
     at: int,
 ) -> str:
-    """The quote itself, and what it binds. Returns the TCB status, or `""` when it was not
-    accepted.
+    """The quote is the settled one, is accepted, and binds identity, block and image.
+
+    Returns the TCB status, or `""` if the quote was not accepted.
     """
     shard = f"shard {enrolment.shard_id}"
     same, status = False, ""
@@ -154,8 +156,8 @@ def _check_binding(checks: Checklist, enrolment: EnrolmentEvidence, verdict: Quo
     checks.expect(
         f"report data of {shard}",
         verdict.report_data == expected and enrolment.block_hash == enrolment.chain_block_hash,
-        f"binds its identity and block {enrolment.block_number}",
-        f"the quote binds {verdict.report_data.hex()}, and identity and block "
+        f"binds the shard's identity and block {enrolment.block_number}",
+        f"the quote binds {verdict.report_data.hex()}, and the shard's identity and block "
         f"{enrolment.block_number} give {expected.hex()}",
     )
     checks.expect(

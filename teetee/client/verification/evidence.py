@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit looks at: values read from the chain, nothing concluded yet.
+"""The evidence that a request is verified by: values read from the chain, not yet checked.
 
-`collect.py` fills these from events, calldata and contract state; the checks work on them alone, so
-each can be tried with evidence in which one thing is wrong.
+`evidence_reader` fills these from events, calldata and contract state. The checks use nothing else,
+so a test can change one value and see which check fails.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from teetee.quotes.tcb_status import TcbStatus
 
 @dataclass(frozen=True)
 class RequestEvidence:
-    """A request as the contract shows it and as its RequestOpened event says. Amounts in wei."""
+    """A request by contract state and by its RequestOpened event. Amounts in wei."""
 
     request_id: int
     requester: str
@@ -30,13 +30,13 @@ class RequestEvidence:
     output_price: int
     deposit: int
     recipients: tuple[int, ...]
-    announced_otherwise: tuple[str, ...] = ()
+    event_differences: tuple[str, ...] = ()
     """The fields in which the event differs from contract state."""
 
 
 @dataclass(frozen=True)
 class ModelEvidence:
-    """What the registry published of the model: digests of 32 bytes, terms of the settlement."""
+    """A published model: digests of 32 bytes, and the terms of a settlement."""
 
     model_id: int
     name: str
@@ -50,7 +50,7 @@ class ModelEvidence:
 
 @dataclass(frozen=True)
 class StageEvidence:
-    """One stage's receipt as it stands in the settlement's calldata."""
+    """One stage's receipt in the settlement's calldata."""
 
     shard_id: int
     input_commitment: bytes
@@ -61,7 +61,7 @@ class StageEvidence:
 
 @dataclass(frozen=True)
 class ShareEvidence:
-    """What the settlement's events say of one stage."""
+    """One stage's payout by the settlement's events."""
 
     shard_id: int
     host: str
@@ -71,7 +71,7 @@ class ShareEvidence:
 
 @dataclass(frozen=True)
 class SettlementEvidence:
-    """The settling transaction: its calldata first, then what its events claim."""
+    """The settling transaction: first its calldata, then its events."""
 
     transaction: str
     block_number: int
@@ -95,7 +95,7 @@ class SettlementEvidence:
 
 @dataclass(frozen=True)
 class EnrolmentEvidence:
-    """A shard by the newest attestation before the settlement, and that attestation's proof."""
+    """A shard as attested when the request was settled, with the quote of that attestation."""
 
     shard_id: int
     model_id: int
@@ -107,11 +107,11 @@ class EnrolmentEvidence:
     tls: bytes
     slice_digest: bytes
     identity_digest: bytes
-    """As the registry stores it."""
+    """As stored by the registry."""
     quote_hash: bytes
     measurement: bytes
     measurement_allowed: bool
-    """By the model's publisher, when the quote was shown."""
+    """By the model's publisher, at the time of the attestation."""
     attested_from: int
     """Unix time of the attestation's block."""
     attested_until: int
@@ -119,20 +119,20 @@ class EnrolmentEvidence:
     """When the shard was retired or evicted; 0 while it serves."""
     block_number: int
     block_hash: bytes
-    """The block bound into the report data, as the event says."""
+    """The block bound into the report data, by the event."""
     chain_block_hash: bytes
-    """That block's hash, as the chain says."""
+    """That block's hash, by the chain."""
     endpoint: str
     quote_core: bytes
     pck_id: bytes
     pck: PckFacts
-    """What the chain keeps of that certificate."""
+    """What the chain stores of that certificate."""
     tcb_status: TcbStatus
-    """What the registry's verifier said of the platform when the quote was shown."""
+    """By the registry's verifier, at the time of the attestation."""
     evaluation_number: int
-    """Of the TCB info that it said so by; 0: it knows none."""
+    """Of the TCB info used for it; 0: unknown."""
     collateral_until: int
-    """When the first part of its collateral ended, Unix seconds; 0 likewise."""
+    """When the first part of that collateral expires, Unix seconds; 0: unknown."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathers the evidence of one request from the chain. Concludes nothing, and leaves out nothing
-that is missing.
-"""
+"""Reads the evidence of one request from the chain. Checks nothing."""
 
 from __future__ import annotations
 
@@ -24,14 +22,14 @@ from teetee.errors import TeeTeeError
 
 
 class EvidenceReader:
-    """Reads for audits of one escrow. Every call raises the chain's errors."""
+    """Reads evidence from one escrow and registry. Every call raises the chain's errors."""
 
     def __init__(self, contracts: Contracts) -> None:
         self._contracts = contracts
         self._attestations = AttestationLookup(contracts)
 
     def request(self, request: Request) -> RequestEvidence:
-        """Contract state, and in what the event differs from it."""
+        """Read contract state, and note where the event differs from it."""
         opened = self._contracts.history.opened(request)
         return RequestEvidence(
             request_id=request.request_id,
@@ -46,11 +44,11 @@ class EvidenceReader:
             output_price=request.output_price,
             deposit=request.deposit,
             recipients=tuple(request.recipients),
-            announced_otherwise=_differences(request, opened),
+            event_differences=_differences(request, opened),
         )
 
     def settlement(self, settled: Settled) -> SettlementEvidence:
-        """The transaction's calldata, also out of a batch, and its events."""
+        """Read the transaction's calldata (this request's part of a batch) and its events."""
         signed = self._contracts.history.settlement(settled)
         return SettlementEvidence(
             transaction=settled.transaction_hash,
@@ -78,7 +76,7 @@ class EvidenceReader:
     def enrolments(
         self, settlement: SettlementEvidence
     ) -> tuple[dict[int, EnrolmentEvidence], dict[int, str]]:
-        """Those of the path's shards, and why the others are not to be had."""
+        """Read the enrolments of the path's shards, and the reasons where that fails."""
         hashes = {share.shard_id: share.quote_hash for share in settlement.shares}
         found, missing = {}, {}
         for stage in settlement.stages:
@@ -91,7 +89,7 @@ class EvidenceReader:
         return found, missing
 
     def decline(self, declined: Declined) -> DeclineEvidence:
-        """The event, and when it was."""
+        """Read the event and its time."""
         return DeclineEvidence(
             transaction=declined.transaction_hash,
             block_time=self._contracts.connection.block(declined.block_number).timestamp,
@@ -101,7 +99,7 @@ class EvidenceReader:
         )
 
     def refund(self, refunded: Refunded) -> RefundEvidence:
-        """The event, and when it was."""
+        """Read the event and its time."""
         return RefundEvidence(
             transaction=refunded.transaction_hash,
             block_time=self._contracts.connection.block(refunded.block_number).timestamp,
@@ -111,7 +109,7 @@ class EvidenceReader:
 
 
 def model_evidence(model: Model) -> ModelEvidence:
-    """Digests and terms. Those which a settlement depends on never change."""
+    """Take digests and terms from a model; those that a settlement depends on never change."""
     return ModelEvidence(
         model_id=model.model_id,
         name=model.name,

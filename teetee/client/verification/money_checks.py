@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The money of a request, recomputed to the last unit (docs/protocol.md, section 6)."""
+"""Checks the payments of a request, to the wei (docs/protocol.md, section 6)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def expected_split(
     path: Sequence[EnrolmentEvidence],
     fee_bps: int,
 ) -> SettlementSplit:
-    """What the rules give for this usage and this path."""
+    """Compute the payments that the rules give for this usage and path."""
     weights = [
         len(stage.layers) + (model.entry_layer_equivalents if index == 0 else 0)
         for index, stage in enumerate(path)
@@ -41,14 +41,14 @@ def expected_split(
 
 
 def check_deposit(checks: Checklist, request: RequestEvidence) -> None:
-    """The deposit is the price of the caps."""
+    """The deposit is the price of the token caps."""
     price = price_of(
         request.max_input_tokens,
         request.max_output_tokens,
         request.input_price,
         request.output_price,
     )
-    checks.equal("deposit", request.deposit, price, format_amount(price))
+    checks.equal("deposit", request.deposit, price, format_amount(price), " wei")
 
 
 def check_split(
@@ -57,23 +57,27 @@ def check_split(
     path: Sequence[EnrolmentEvidence],
     expected: SettlementSplit,
 ) -> None:
-    """Every amount of the settlement's events, and that nothing was lost or made."""
-    checks.equal("cost", settlement.cost, expected.cost, format_amount(expected.cost))
+    """Every amount in the settlement's events is right, and together they are the deposit."""
+    for name, found, due in (
+        ("cost", settlement.cost, expected.cost),
+        ("fee", settlement.fee, expected.fee),
+        ("royalty", settlement.royalty, expected.royalty),
+        ("refund", settlement.refund, expected.refund),
+    ):
+        checks.equal(name, found, due, format_amount(due), " wei")
     paid = [(share.shard_id, share.host, share.amount) for share in settlement.shares]
-    due = [
+    shares = [
         (stage.shard_id, stage.host, amount)
         for stage, amount in zip(path, expected.hosts, strict=True)
     ]
-    shown = ", ".join(f"{format_amount(amount)} to {host}" for _, host, amount in due)
-    checks.equal("payouts", paid, due, shown)
-    checks.equal("fee", settlement.fee, expected.fee, format_amount(expected.fee))
-    checks.equal("royalty", settlement.royalty, expected.royalty, format_amount(expected.royalty))
-    checks.equal("refund", settlement.refund, expected.refund, format_amount(expected.refund))
+    shown = ", ".join(f"{format_amount(amount)} to {host}" for _, host, amount in shares)
+    checks.equal("payouts", paid, shares, shown)
     total = sum(share.amount for share in settlement.shares)
     total += settlement.fee + settlement.royalty + settlement.refund
     checks.expect(
-        "conservation",
+        "deposit balance",
         total == expected.deposit,
-        "payouts + fee + royalty + refund = deposit, to the last unit",
-        f"the parts sum up to {total} wei and the deposit is {expected.deposit} wei",
+        "payouts + fee + royalty + refund = deposit, exactly",
+        f"payouts, fee, royalty and refund add up to {total} wei, and the deposit is "
+        f"{expected.deposit} wei",
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from teetee.client.amounts import format_amount
+from teetee.client.times import format_seconds, format_time
 from teetee.client.verification import money_checks, receipt_checks
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.enrolment_checks import (
@@ -49,9 +50,10 @@ def verify_settled(
     enrolments: Mapping[int, EnrolmentEvidence],
     quotes: QuoteChecker,
 ) -> VerificationReport:
-    """Everything that `teetee verify` promises of an answered request.
+    """Check an answered request in full.
 
-    `enrolments` has every shard of the settlement's stages; see `verify_unattested` for when not.
+    `enrolments` has every shard of the settlement's stages; if one is missing, use
+    `verify_unattested`.
     """
     checks = Checklist()
     check_announcement(checks, request)
@@ -71,7 +73,7 @@ def verify_settled(
 def verify_unattested(
     request: RequestEvidence, settlement: SettlementEvidence, missing: Mapping[int, str]
 ) -> VerificationReport:
-    """A settled request of which some stage's attestation is not to be had: nothing else counts."""
+    """Report a settled request for which a stage's attestation cannot be read: not verified."""
     checks = Checklist()
     check_announcement(checks, request)
     for shard_id, reason in missing.items():
@@ -80,7 +82,7 @@ def verify_unattested(
 
 
 def verify_declined(request: RequestEvidence, decline: DeclineEvidence) -> VerificationReport:
-    """Everything came back, by a recipient's word, before the deadline."""
+    """Check that a recipient declined before the deadline and the whole deposit was refunded."""
     checks = Checklist()
     check_announcement(checks, request)
     money_checks.check_deposit(checks, request)
@@ -88,15 +90,17 @@ def verify_declined(request: RequestEvidence, decline: DeclineEvidence) -> Verif
         "declined by a recipient",
         decline.shard_id in request.recipients,
         f"shard {decline.shard_id}, reason {decline.reason}",
-        f"shard {decline.shard_id} is not among {list(request.recipients)}",
+        f"shard {decline.shard_id} is not one of the recipients {list(request.recipients)}",
     )
     checks.expect(
         "deadline",
         request.opened_at <= decline.block_time <= request.deadline,
-        f"{decline.block_time - request.opened_at} s after it was asked",
-        f"declined at {decline.block_time}, the deadline was {request.deadline}",
+        f"declined at {format_time(decline.block_time)}, after "
+        f"{format_seconds(max(0, decline.block_time - request.opened_at))}",
+        f"declined at {format_time(decline.block_time)}, opened at "
+        f"{format_time(request.opened_at)}, deadline {format_time(request.deadline)}",
     )
-    checks.equal("refund", decline.amount, request.deposit, format_amount(request.deposit))
+    _check_full_refund(checks, request, decline.amount)
     report = _report(request, checks)
     return replace(report, refund=decline.amount, transaction=decline.transaction)
 
@@ -104,24 +108,29 @@ def verify_declined(request: RequestEvidence, decline: DeclineEvidence) -> Verif
 def verify_refunded(
     request: RequestEvidence, refund: RefundEvidence, penalty: int
 ) -> VerificationReport:
-    """Everything came back after the deadline, with at most the escrow's `penalty` on top."""
+    """Check that the whole deposit was refunded after the deadline, and a penalty of at most the
+    escrow's `penalty` (wei) was added.
+    """
     checks = Checklist()
     check_announcement(checks, request)
     money_checks.check_deposit(checks, request)
     checks.expect(
         "deadline",
         refund.block_time > request.deadline,
-        f"{refund.block_time - request.deadline} s after the deadline",
-        f"refunded at {refund.block_time}, before the deadline {request.deadline}",
+        f"refunded at {format_time(refund.block_time)}, after the deadline "
+        f"{format_time(request.deadline)}",
+        f"refunded at {format_time(refund.block_time)}, before the deadline "
+        f"{format_time(request.deadline)}",
     )
-    checks.equal("refund", refund.amount, request.deposit, format_amount(request.deposit))
-    # A bond may hold less than the penalty, and a request on an allowance has none.
-    most = penalty if request.deposit else 0
+    _check_full_refund(checks, request, refund.amount)
+    # A bond may hold less than the penalty; a request on an allowance has no penalty.
+    max_penalty = penalty if request.deposit else 0
     checks.expect(
         "penalty",
-        0 <= refund.penalty <= most,
-        f"{format_amount(refund.penalty)} from the primary's bond, of {format_amount(most)}",
-        f"{refund.penalty} wei were paid, and the most is {most} wei",
+        0 <= refund.penalty <= max_penalty,
+        f"{format_amount(refund.penalty)} from the primary entry's bond, of at most "
+        f"{format_amount(max_penalty)}",
+        f"{refund.penalty} wei were paid, and the maximum is {max_penalty} wei",
     )
     return replace(
         _report(request, checks),
@@ -132,25 +141,35 @@ def verify_refunded(
 
 
 def verify_open(request: RequestEvidence, now: int) -> VerificationReport:
-    """Nothing has ended yet: there is nothing to verify, and so it is not verified."""
+    """Report an open request: not verified, because it has not ended."""
     checks = Checklist()
     check_announcement(checks, request)
     money_checks.check_deposit(checks, request)
-    left = request.deadline - now
-    waiting = f"still open, {left} s before its deadline"
-    late = f"still open, {-left} s after its deadline: anyone may refund it (`teetee resume`)"
-    checks.expect("ended", False, "", waiting if left >= 0 else late)
+    until = f"its deadline {format_time(request.deadline)}"
+    if now <= request.deadline:
+        state = f"still open, {format_seconds(request.deadline - now)} before {until}"
+    else:
+        state = (
+            f"still open, {format_seconds(now - request.deadline)} after {until}: anyone may "
+            f"refund it (`teetee resume {request.request_id}` for the requester)"
+        )
+    checks.expect("ended", False, "", state)
     return _report(request, checks)
 
 
 def check_announcement(checks: Checklist, request: RequestEvidence) -> None:
-    """The event says what the contract stored."""
+    """The RequestOpened event agrees with contract state."""
     checks.expect(
         "request",
-        not request.announced_otherwise,
-        f"asked by {request.requester} of model {request.model_id}",
-        f"its event and contract state differ in {', '.join(request.announced_otherwise)}",
+        not request.event_differences,
+        f"opened by {request.requester} for model {request.model_id}",
+        f"event and contract state differ in {', '.join(request.event_differences)}",
     )
+
+
+def _check_full_refund(checks: Checklist, request: RequestEvidence, amount: int) -> None:
+    good = format_amount(request.deposit)
+    checks.equal("refund", amount, request.deposit, good, " wei")
 
 
 def _check_signatures(

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shard's quote, put together from the chain and judged by dcap-qvl with Intel's collateral.
+"""Checks a shard's quote, rebuilt from the chain, by dcap-qvl and Intel's collateral.
 
-The chain pins the root and has checked every signature; what it has not checked (TCB level,
-revocation) is checked here. Without collateral there is no verdict, and no verdict is a refusal.
+The deployment pins the root certificate. Without collateral, every quote is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from cryptography import x509
 
 from teetee.chain.contracts.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
+from teetee.client.times import format_time
 from teetee.protocol.json import shallow as shallow_json
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
@@ -29,22 +29,22 @@ from teetee.quotes.verification import ONLY_UP_TO_DATE, fetch_collateral, verify
 
 
 class CertificateStore(Protocol):
-    """The PCK certificates that a chain keeps."""
+    """The PCK certificates on chain."""
 
     def chain(self, pck_id: bytes) -> CertificateChain:
-        """From the leaf to the root. Raises a `TeeTeeError` if they are not to be had."""
+        """Read the chain from leaf to root. Raises a `TeeTeeError` if it cannot be read."""
 
 
 class CollateralSource(Protocol):
-    """Where Intel's collateral comes from."""
+    """A source of Intel's collateral."""
 
     def collateral(self, quote: bytes) -> Collateral:
-        """For the quote's platform. Raises a `TeeTeeError` when there is none."""
+        """Get the collateral for the quote's platform. Raises a `TeeTeeError` if there is none."""
 
 
 @dataclass(frozen=True)
 class AcceptedQuote:
-    """A quote that dcap-qvl accepts."""
+    """The facts of a quote that dcap-qvl accepts."""
 
     tcb_status: str
     report_data: bytes
@@ -53,14 +53,14 @@ class AcceptedQuote:
 
 
 class PccsCollateral:
-    """From a PCCS, or Intel's PCS; asked once per platform."""
+    """Collateral from a PCCS or Intel's PCS, fetched once per platform."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._known: dict[str, Collateral] = {}
 
     def collateral(self, quote: bytes) -> Collateral:
-        """Raises `CollateralUnavailable`."""
+        """Fetch it, or raise `CollateralUnavailable`."""
         fmspc = _fmspc(quote)
         if fmspc not in self._known:
             self._known[fmspc] = fetch_collateral(self._url, quote)
@@ -68,13 +68,13 @@ class PccsCollateral:
 
 
 class FolderCollateral:
-    """From files in dcap-qvl's JSON form, kept beside a quote for later audits."""
+    """Collateral from a folder of files in dcap-qvl's JSON form."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collateral(self, quote: bytes) -> Collateral:
-        """The file for the quote's platform. Raises `CollateralMissing`, `CollateralInvalid`."""
+        """Read the platform's file. Raises `CollateralMissing`, `CollateralInvalid`."""
         wanted = _fmspc(quote)
         for path in sorted(self._folder.glob("*.json")):
             try:
@@ -87,15 +87,18 @@ class FolderCollateral:
 
 
 class NoCollateral:
-    """Nobody named a source: every check fails, and says how to name one."""
+    """No source was named: every check fails and says how to name one."""
 
     def collateral(self, quote: bytes) -> Collateral:
-        """Raises `NoCollateralSource`."""
+        """Raise `NoCollateralSource`."""
         raise NoCollateralSource
 
 
 class QuoteCheck:
-    """Judges quotes, up to the root that the deployment pins (`root_fingerprint`: SHA-256)."""
+    """Checks quotes up to the pinned root (`root_fingerprint`: SHA-256 of the DER certificate).
+
+    `accepted`: TCB statuses that pass.
+    """
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class QuoteCheck:
         self._clock = clock
 
     def check(self, core: bytes, pck_id: bytes, at: int) -> AcceptedQuote:
-        """Verify the quote as of Unix time `at`, or as of its collateral's issue if that is later.
+        """Rebuild it and check it as of Unix time `at`, or of the collateral's issue if later.
 
         Raises what `teetee.quotes` raises, `CertificateMissing`, and the chain's errors.
         """
@@ -126,17 +129,19 @@ class QuoteCheck:
         return self.check_quote(quote, chain.root, at)
 
     def check_quote(self, quote: bytes, root: bytes, at: int) -> AcceptedQuote:
-        """The same for a whole quote and a root which the caller has checked."""
+        """Check a whole quote up to `root`, which the caller has compared with the pinned one."""
         collateral = self._source.collateral(quote)
-        # Collateral can be no older than its own signature: what is known later counts for an
-        # earlier quote as well, and the other way round would be blind to revocations.
-        judged_at = max(at, issued_at(collateral))
-        if judged_at > max(at, self._clock()):
-            raise CollateralInvalid(f"was issued only at {_shown(judged_at)}")
-        verdict = verify_quote(quote, collateral, root, judged_at, accepted=self._accepted)
+        # Collateral is only valid from its issue. Later knowledge counts for an earlier quote too;
+        # older collateral would miss revocations.
+        checked_at = max(at, issued_at(collateral))
+        if checked_at > max(at, self._clock()):
+            raise CollateralInvalid(
+                f"is from the future: it was issued at {format_time(checked_at)}"
+            )
+        verdict = verify_quote(quote, collateral, root, checked_at, accepted=self._accepted)
         report = Quote.parse(quote).report
-        basis = f"by {named(collateral)}, as of {_shown(judged_at)}"
-        if judged_at > at:
+        basis = f"by {named(collateral)}, as of {format_time(checked_at)}"
+        if checked_at > at:
             basis += " (when its collateral was issued)"
         if verdict.advisory_ids:
             basis += f", advisories {' '.join(verdict.advisory_ids)}"
@@ -144,7 +149,7 @@ class QuoteCheck:
 
 
 def issued_at(collateral: Collateral) -> int:
-    """When its youngest part was signed, Unix seconds. Raises `CollateralInvalid`."""
+    """When its newest part was issued, Unix seconds. Raises `CollateralInvalid`."""
     parts = collateral.as_dcap_qvl()
     try:
         dates = [
@@ -157,11 +162,11 @@ def issued_at(collateral: Collateral) -> int:
         ]
         return int(max(date.timestamp() for date in dates))
     except (ValueError, KeyError, TypeError):
-        raise CollateralInvalid("has a part without a date of issue") from None
+        raise CollateralInvalid("has a part without an issue date") from None
 
 
 def named(collateral: Collateral) -> str:
-    """Which TCB info it holds, for people. Raises `CollateralInvalid`."""
+    """Describe its TCB info, for people. Raises `CollateralInvalid`."""
     try:
         content = shallow_json.load(collateral.as_dcap_qvl().tcb_info.encode())
         number, issued = content["tcbEvaluationDataNumber"], content["issueDate"]
@@ -171,12 +176,8 @@ def named(collateral: Collateral) -> str:
 
 
 def _fmspc(quote: bytes) -> str:
-    """Which platforms the quote's collateral is for: 12 hex digits, upper case."""
+    """The kind of platform that the quote's collateral is for: 12 upper-case hex digits."""
     try:
         return str(dcap_qvl.parse_quote(quote).fmspc()).upper()
     except ValueError:
         raise CollateralInvalid("cannot be chosen: the quote names no platform") from None
-
-
-def _shown(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The receipts of a settlement: rebuilt from what the chain knows, so that a signature fits only
-the whole truth.
+"""Rebuilds the receipts of a settlement from chain records, and checks their signatures and links.
 
-A settlement's calldata carries of each receipt the shard, the two commitments and the signature.
-All else (request, model, range, identity, positions, the receipt before) is put in here from the
-chain's own records.
+A settlement's calldata has only the shard, the two commitments and the signature of each receipt.
+The other fields (request, model, layers, identity, positions, previous receipt) come from the
+chain's own records, so a signature matches only if all of them are true.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from teetee.client.times import format_seconds, format_time
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.evidence import (
     EnrolmentEvidence,
@@ -34,7 +34,7 @@ def rebuild_receipts(
     settlement: SettlementEvidence,
     enrolments: Mapping[int, EnrolmentEvidence],
 ) -> list[SignedReceipt]:
-    """The receipts in path order, each holding the struct hash of the one before."""
+    """Rebuild the receipts in path order, each with the struct hash of the previous one."""
     receipts: list[SignedReceipt] = []
     previous = NO_PREVIOUS_RECEIPT
     for stage in settlement.stages:
@@ -46,7 +46,7 @@ def rebuild_receipts(
             layers=enrolment.layers,
             identity_digest=enrolment.identity_digest,
             first_position=0,
-            # The last sampled token is never fed back.
+            # The last sampled token is not an input.
             end_position=settlement.input_tokens + settlement.output_tokens - 1,
             input_commitment=stage.input_commitment,
             output_commitment=stage.output_commitment,
@@ -60,28 +60,33 @@ def rebuild_receipts(
 def check_path(
     checks: Checklist, layer_count: int, enrolments: Sequence[EnrolmentEvidence], model_id: int
 ) -> None:
-    """Entry first, then range after range up to the last layer, each of this model and by another
-    signer.
-    """
+    """The path starts at an entry and covers each layer of the model once, by distinct signers."""
     if not checks.expect(
-        "path", bool(enrolments), f"{len(enrolments)} stages", "there is no stage at all"
+        "path", bool(enrolments), f"{len(enrolments)} stages", "the settlement has no stages"
     ):
         return
     reached = 0
-    faults = [] if enrolments[0].is_entry else [f"shard {enrolments[0].shard_id} is no entry shard"]
+    problems = (
+        [] if enrolments[0].is_entry else [f"shard {enrolments[0].shard_id} is not an entry shard"]
+    )
     for enrolment in enrolments:
         if enrolment.layers.first != reached:
             kind = "gap" if enrolment.layers.first > reached else "overlap"
-            faults.append(f"{kind} before {enrolment.layers} of shard {enrolment.shard_id}")
+            problems.append(f"{kind} before {enrolment.layers} of shard {enrolment.shard_id}")
         if enrolment.model_id != model_id:
-            faults.append(f"shard {enrolment.shard_id} serves model {enrolment.model_id}")
+            problems.append(f"shard {enrolment.shard_id} serves model {enrolment.model_id}")
         reached = enrolment.layers.end
     if reached != layer_count:
-        faults.append(f"it ends at layer {reached} of {layer_count}")
+        problems.append(f"the path ends at layer {reached} of {layer_count}")
     if len({each.signer for each in enrolments}) != len(enrolments):
-        faults.append("a signer appears twice")
+        problems.append("two stages have the same signer")
     ranges = " ".join(str(each.layers) for each in enrolments)
-    checks.expect("tiling", not faults, f"{ranges} tile [0, {layer_count})", "; ".join(faults))
+    checks.expect(
+        "path layers",
+        not problems,
+        f"{ranges} cover all {layer_count} layers once",
+        "; ".join(problems),
+    )
 
 
 def check_receipts(
@@ -90,8 +95,8 @@ def check_receipts(
     receipts: Sequence[SignedReceipt],
     enrolments: Mapping[int, EnrolmentEvidence],
 ) -> None:
-    """Each signed by the key of its shard, each naming the one before, neighbours agreeing on what
-    passed.
+    """Each receipt is signed by its shard's key and names the previous one; neighbours agree on
+    the hidden states between them.
     """
     for index, signed in enumerate(receipts):
         shard_id = signed.receipt.shard_id
@@ -101,18 +106,18 @@ def check_receipts(
             checks.expect(
                 f"receipt of shard {shard_id}",
                 signer == expected,
-                f"signed by {expected}, struct hash 0x{signed.receipt.struct_hash().hex()}",
-                f"no signature of {expected} over what the chain says of this stage "
-                "(request, model, layers, identity, positions, commitments, receipt before)",
+                f"signed by {expected}, receipt hash 0x{signed.receipt.struct_hash().hex()}",
+                f"not signed by {expected} over the chain's records of this stage (request, "
+                "model, layers, identity, positions, commitments, previous receipt)",
             )
         if index:
-            before = receipts[index - 1].receipt
+            previous = receipts[index - 1].receipt
             checks.expect(
-                f"link {before.shard_id} → {shard_id}",
-                before.output_commitment == signed.receipt.input_commitment
-                and signed.receipt.previous_receipt == before.struct_hash(),
-                "what was sent is what was received",
-                f"shard {before.shard_id} committed to sending something else than shard "
+                f"link {previous.shard_id} → {shard_id}",
+                previous.output_commitment == signed.receipt.input_commitment
+                and signed.receipt.previous_receipt == previous.struct_hash(),
+                f"shard {shard_id} received what shard {previous.shard_id} sent",
+                f"shard {previous.shard_id} committed to sending other data than shard "
                 f"{shard_id} committed to receiving",
             )
 
@@ -125,15 +130,13 @@ def check_settlement(
     receipts: Sequence[SignedReceipt],
     entry: EnrolmentEvidence,
 ) -> None:
-    """The entry's signature over usage, answer and the last receipt; the event's hash of the
-    answer; the caps.
-    """
+    """The entry signed usage, answer and last receipt; the events say the same; the limits hold."""
     answer_hash = keccak256(settlement.answer)
     checks.expect(
         "answer hash",
         settlement.event_answer == settlement.answer,
-        f"0x{answer_hash.hex()}, of {len(settlement.answer)} bytes",
-        "the answer in the event is not the one in the settlement's calldata",
+        f"0x{answer_hash.hex()}, {len(settlement.answer)} bytes (sealed and padded)",
+        "the answer in the event differs from the one in the settlement's calldata",
     )
     tokens = (settlement.input_tokens, settlement.output_tokens)
     checks.equal("tokens", settlement.event_tokens, tokens, f"{tokens[0]} in, {tokens[1]} out")
@@ -153,7 +156,7 @@ def check_settlement(
             "settlement",
             signer == entry.signer,
             f"signed by the entry {entry.signer}",
-            f"no signature of the entry {entry.signer} over usage, answer and receipts",
+            f"not signed by the entry {entry.signer} over usage, answer and receipts",
         )
     _check_limits(checks, request, settlement, entry)
 
@@ -164,26 +167,28 @@ def _check_limits(
     settlement: SettlementEvidence,
     entry: EnrolmentEvidence,
 ) -> None:
-    """Who answered, how much was used, and when."""
+    """A recipient answered, within the token caps, before the deadline."""
     checks.expect(
         "recipient",
         entry.shard_id in request.recipients,
         f"shard {entry.shard_id} is one of the request's recipients",
-        f"shard {entry.shard_id} was not among the recipients {list(request.recipients)}",
+        f"shard {entry.shard_id} is not one of the recipients {list(request.recipients)}",
     )
     checks.expect(
         "usage",
         0 < settlement.input_tokens <= request.max_input_tokens
         and 0 < settlement.output_tokens <= request.max_output_tokens,
-        f"{settlement.input_tokens} + {settlement.output_tokens} tokens, within the caps",
+        f"{settlement.input_tokens} + {settlement.output_tokens} tokens, within the caps of "
+        f"{request.max_input_tokens} + {request.max_output_tokens}",
         f"{settlement.input_tokens} + {settlement.output_tokens} tokens, and the caps are "
         f"{request.max_input_tokens} + {request.max_output_tokens}",
     )
     checks.expect(
         "deadline",
         request.opened_at <= settlement.block_time <= request.deadline,
-        f"{settlement.block_time - request.opened_at} s after it was asked, "
-        f"{request.deadline - settlement.block_time} s before the deadline",
-        f"settled at {settlement.block_time}, asked at {request.opened_at}, "
-        f"deadline {request.deadline}",
+        f"settled at {format_time(settlement.block_time)}, after "
+        f"{format_seconds(max(0, settlement.block_time - request.opened_at))}; the deadline was "
+        f"{format_time(request.deadline)}",
+        f"settled at {format_time(settlement.block_time)}, opened at "
+        f"{format_time(request.opened_at)}, deadline {format_time(request.deadline)}",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outcome of an audit, for people and machines."""
+"""The outcome of a verification, for people and programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from teetee.protocol.layers import LayerRange
 
 @dataclass(frozen=True)
 class PathStage:
-    """One stage as the audit found it; `tcb_status` is empty where no quote was accepted."""
+    """One verified stage; `tcb_status` is empty if its quote was not accepted."""
 
     shard_id: int
     layers: LayerRange
@@ -23,7 +23,7 @@ class PathStage:
     payout: int
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers, and bytes as hex with 0x."""
+        """Bytes are hex with 0x."""
         return {
             "shardId": self.shard_id,
             "layers": [self.layers.first, self.layers.end],
@@ -36,7 +36,7 @@ class PathStage:
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """Every check, and the money, in wei."""
+    """Every check and every amount of a request. Amounts in wei."""
 
     request_id: int
     status: str
@@ -52,24 +52,22 @@ class VerificationReport:
 
     @property
     def verified(self) -> bool:
-        """Whether there were checks and all passed."""
+        """Whether there is at least one check and none failed."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
     @property
     def failures(self) -> tuple[Check, ...]:
-        """The checks which failed."""
+        """The failed checks."""
         return tuple(check for check in self.checks if not check.ok)
 
     @property
     def sums_up(self) -> bool:
-        """payouts + fee + royalty + refund = deposit, to the last unit."""
+        """Whether payouts + fee + royalty + refund = deposit, exactly."""
         paid = sum(stage.payout for stage in self.path)
         return paid + self.fee + self.royalty + self.refund == self.deposit
 
     def to_json(self) -> dict[str, Any]:
-        """Amounts are decimal strings of wei: they exceed what JSON numbers carry in many
-        languages.
-        """
+        """Amounts are decimal strings of wei: they exceed JSON numbers in many languages."""
         return {
             "requestId": self.request_id,
             "verified": self.verified,

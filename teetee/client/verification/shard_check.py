@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Before anything is sealed: is a shard that could serve the request what the registry says, and
-attested?
-"""
+"""Checks a shard before a prompt is sealed: identity, attestation, weights, quote."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ from teetee.client.verification.evidence_reader import model_evidence
 
 
 class ShardCheck:
-    """Checks shards of one registry. Without `quotes`, the chain's own check of the quote is
-    trusted.
-    """
+    """Checks shards of one registry. `quotes` None: trust the chain's own check of the quote."""
 
     def __init__(self, contracts: Contracts, quotes: QuoteChecker | None) -> None:
         self._contracts = contracts
@@ -34,7 +30,7 @@ class ShardCheck:
         self._attestations = AttestationLookup(contracts)
 
     def require_fit(self, shard: Shard, model: Model, at: Block) -> str:
-        """Returns the TCB status, empty if no quote was judged.
+        """Return the TCB status; empty if quotes are not checked.
 
         Raises `ShardRefused`, `ShardUncheckable`, and the chain's errors.
         """
@@ -50,6 +46,6 @@ class ShardCheck:
             status = check_quote(checks, enrolment, shard.quote_hash, self._quotes, at.timestamp)
         if checks.failures:
             reasons = "; ".join(f"{check.name}: {check.detail}" for check in checks.failures)
-            refusal = ShardUncheckable if checks.may_pass else ShardRefused
+            refusal = ShardUncheckable if checks.is_retryable else ShardRefused
             raise refusal(shard.shard_id, reasons)
         return status

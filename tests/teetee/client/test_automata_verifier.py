@@ -37,7 +37,8 @@ from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.verifiers import Verifier
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.client import Client
-from teetee.client.hosting.hosting import Hosting, VerifiedEnclave
+from teetee.client.hosting.enclave_check import VerifiedEnclave
+from teetee.client.hosting.hosting import Hosting
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec

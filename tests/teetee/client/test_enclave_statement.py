@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an enclave says of itself, and what is not believed.
+"""An enclave's statement, and which ones are refused.
 
 given a true statement
-    when it is about another chain, registry, host or weights than meant
+    when it is about another chain, registry, host or weights
         it should be refused with both values
     when it is signed by another key, or for another endpoint or payout
         it should be refused
@@ -83,9 +83,9 @@ def test_check_statement__true__passes() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"chain_id": 8453}, "chain 84532, and 8453 is meant"),
+        ({"chain_id": 8453}, "chain 84532, not for 8453"),
         ({"registry": address(1)}, f"registry {REGISTRY}"),
-        ({"host": address(1)}, f"host {address(7)}, and {address(1)} is meant"),
+        ({"host": address(1)}, f"host {address(7)}, not for {address(1)}"),
         ({"slice_digest": word("other")}, "slice digest"),
     ],
     ids=["chain", "registry", "host", "weights"],
@@ -108,7 +108,7 @@ def test_check_statement__about_something_else__says_both(
     ids=["stranger", "other endpoint", "other payout", "other block"],
 )
 def test_check_statement__not_signed_for_this__is_refused(signed: Any) -> None:
-    with pytest.raises(StatementRefused, match="not its signer's"):
+    with pytest.raises(StatementRefused, match="not signed by its own signer"):
         check(replace(TRUE, signature=signed))
 
 

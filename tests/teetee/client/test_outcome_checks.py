@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of requests without an answer.
+"""The verification of requests without an answer.
 
 given a declined or refunded request
-    when all is as it should be
+    when nothing is wrong
         it should be verified, with the whole deposit back
     when one thing is wrong
         it should fail the check of that name
-given an open request, or a settled one whose shards' attestations are not to be had
-    when it is audited
+given an open request, or a settled one whose shards' attestations cannot be read
+    when it is verified
         it should not be verified
 """
 
@@ -92,8 +92,8 @@ def test_verify_refunded__request_on_an_allowance__has_no_penalty() -> None:
 
 
 @pytest.mark.parametrize("event", ["declined", "refunded"])
-def test_audit__event_differs_from_state__fails_request(event: str) -> None:
-    request = replace(REQUEST, announced_otherwise=("requester",))
+def test_verify__event_differs_from_state__fails_request(event: str) -> None:
+    request = replace(REQUEST, event_differences=("requester",))
     report = (
         verify_declined(request, DECLINE)
         if event == "declined"

@@ -117,7 +117,7 @@ def test_check__collateral_is_younger__is_judged_by_what_is_known_since(
 def test_check__collateral_of_the_future__is_refused() -> None:
     # The simulator dates its collateral a day back.
     future = collateral_of(NOW + timedelta(days=1, hours=1))
-    with pytest.raises(CollateralInvalid, match="issued only at"):
+    with pytest.raises(CollateralInvalid, match="from the future"):
         check_of(future).check(CORE, PCK_ID, AT)
 
 

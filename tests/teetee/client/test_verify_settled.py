@@ -6,7 +6,7 @@ given the evidence of a settled request
         it should be verified, for paths of 1, 2, 3 and 5 stages
     when one thing in it is wrong
         it should fail the check of that name
-    when a quote cannot be judged
+    when a quote cannot be checked
         it should fail that check and still report the others
 """
 
@@ -36,7 +36,7 @@ from tests.teetee.client.evidence_factory import (
 Breaking = Callable[[Evidence], Evidence]
 
 
-def audit(evidence: Evidence) -> VerificationReport:
+def verify(evidence: Evidence) -> VerificationReport:
     return verify_settled(
         evidence.context,
         evidence.request,
@@ -54,7 +54,7 @@ def failed(report: VerificationReport) -> set[str]:
 @pytest.mark.parametrize("stages", [1, 2, 3, 5], ids=lambda count: f"{count} stages")
 def test_verify_settled__all_true__verifies(stages: int) -> None:
     evidence = make_evidence(stages)
-    report = audit(evidence)
+    report = verify(evidence)
     assert failed(report) == set()
     assert report.verified
     assert report.sums_up
@@ -81,7 +81,7 @@ def with_request(evidence: Evidence, **changes: Any) -> Evidence:
     return replace(evidence, request=replace(evidence.request, **changes))
 
 
-def signed_anew(evidence: Evidence, domain: ReceiptDomain | None = None) -> Evidence:
+def signed_again(evidence: Evidence, domain: ReceiptDomain | None = None) -> Evidence:
     settlement = sign(evidence.settlement, evidence.request, evidence.enrolments, domain)
     return replace(evidence, settlement=settlement)
 
@@ -105,7 +105,7 @@ def without_verdict(evidence: Evidence, shard_id: int) -> Evidence:
 
 def swapped(evidence: Evidence) -> Evidence:
     first, second, third = evidence.settlement.stages
-    return signed_anew(with_settlement(evidence, stages=(first, third, second)))
+    return signed_again(with_settlement(evidence, stages=(first, third, second)))
 
 
 def shortened(evidence: Evidence) -> Evidence:
@@ -115,7 +115,7 @@ def shortened(evidence: Evidence) -> Evidence:
         stages=evidence.settlement.stages[:-1],
         shares=evidence.settlement.shares[:-1],
     )
-    return signed_anew(left)
+    return signed_again(left)
 
 
 RECEIPTS_FROM_11 = {"receipt of shard 11", "receipt of shard 12", "settlement", "last receipt"}
@@ -136,7 +136,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         RECEIPTS_FROM_11 | {"link 11 → 12"},
     ),
     "stage that received something else": (
-        lambda e: signed_anew(with_stage(e, 1, input_commitment=word("other"))),
+        lambda e: signed_again(with_stage(e, 1, input_commitment=word("other"))),
         {"link 10 → 11"},
     ),
     "receipts of another request": (
@@ -144,11 +144,11 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         ALL_RECEIPTS,
     ),
     "receipts of another escrow": (
-        lambda e: signed_anew(e, ReceiptDomain(CONTEXT.chain_id, "0x" + "33" * 20)),
+        lambda e: signed_again(e, ReceiptDomain(CONTEXT.chain_id, "0x" + "33" * 20)),
         OTHER_DOMAIN,
     ),
     "receipts of another chain": (
-        lambda e: signed_anew(e, ReceiptDomain(1, CONTEXT.escrow)),
+        lambda e: signed_again(e, ReceiptDomain(1, CONTEXT.escrow)),
         OTHER_DOMAIN,
     ),
     "answer swapped in the calldata": (
@@ -160,7 +160,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         {"answer hash"},
     ),
     "event which differs from contract state": (
-        lambda e: with_request(e, announced_otherwise=("deposit",)),
+        lambda e: with_request(e, event_differences=("deposit",)),
         {"request"},
     ),
     "usage in the event other than the signed one": (
@@ -177,7 +177,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
     ),
     "usage beyond the caps": (
         lambda e: with_request(e, max_input_tokens=30, deposit=30 * 7 + 50 * 13),
-        {"usage", "refund", "conservation"},
+        {"usage", "refund", "deposit balance"},
     ),
     "entry which was not asked": (
         lambda e: with_request(e, recipients=(99,)),
@@ -189,31 +189,31 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
     ),
     "path with two stages swapped": (
         swapped,
-        {"tiling", "payouts", "link 10 → 12", "link 12 → 11"},
+        {"path layers", "payouts", "link 10 → 12", "link 12 → 11"},
     ),
     "path that ends early": (
         shortened,
-        {"tiling", "payouts", "fee", "conservation"},
+        {"path layers", "payouts", "fee", "deposit balance"},
     ),
     "path with a gap": (
         lambda e: with_enrolment(e, 11, layers=LayerRange(5, 8)),
         RECEIPTS_FROM_11
-        | {"tiling", "enrolment of shard 11", "weights of shard 11", "payouts"}
+        | {"path layers", "enrolment of shard 11", "weights of shard 11", "payouts"}
         | {"fee"},
     ),
     "path with an overlap": (
         lambda e: with_enrolment(e, 11, layers=LayerRange(3, 8)),
         RECEIPTS_FROM_11
-        | {"tiling", "enrolment of shard 11", "weights of shard 11", "payouts"}
+        | {"path layers", "enrolment of shard 11", "weights of shard 11", "payouts"}
         | {"fee"},
     ),
     "first stage without tokenizer and head": (
         lambda e: with_enrolment(e, 10, is_entry=False),
-        {"tiling", "enrolment of shard 10", "weights of shard 10"},
+        {"path layers", "enrolment of shard 10", "weights of shard 10"},
     ),
     "shard of another model": (
         lambda e: with_enrolment(e, 12, model_id=4),
-        {"tiling", "enrolment of shard 12"},
+        {"path layers", "enrolment of shard 12"},
     ),
     "key that is not the enrolled one": (
         lambda e: with_enrolment(e, 11, kem=word("other")),
@@ -225,15 +225,15 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
     ),
     "attestation that had expired": (
         lambda e: with_enrolment(e, 12, attested_until=OPENED_AT + 29),
-        {"attested in time: shard 12"},
+        {"attestation of shard 12"},
     ),
     "attestation that came later": (
         lambda e: with_enrolment(e, 12, attested_from=OPENED_AT + 31),
-        {"attested in time: shard 12"},
+        {"attestation of shard 12"},
     ),
     "shard that had left": (
         lambda e: with_enrolment(e, 10, left_at=OPENED_AT + 10),
-        {"attested in time: shard 10"},
+        {"attestation of shard 10"},
     ),
     "weights which were not published": (
         lambda e: replace(
@@ -281,11 +281,11 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
     ),
     "deposit above the price": (
         lambda e: with_request(e, deposit=e.request.deposit + 1),
-        {"deposit", "refund", "conservation"},
+        {"deposit", "refund", "deposit balance"},
     ),
     "one wei too much for a host": (
         lambda e: with_share(e, 0, amount=e.settlement.shares[0].amount + 1),
-        {"payouts", "conservation"},
+        {"payouts", "deposit balance"},
     ),
     "one wei moved from a host to the fee": (
         lambda e: with_settlement(
@@ -303,11 +303,11 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
     ),
     "royalty kept back": (
         lambda e: with_settlement(e, royalty=0),
-        {"royalty", "conservation"},
+        {"royalty", "deposit balance"},
     ),
     "refund kept back": (
         lambda e: with_settlement(e, refund=0),
-        {"refund", "conservation"},
+        {"refund", "deposit balance"},
     ),
 }
 
@@ -316,31 +316,31 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
 def test_verify_settled__one_thing_wrong__fails_the_check_of_that_name(
     breaking: Breaking, names: set[str]
 ) -> None:
-    report = audit(breaking(make_evidence()))
+    report = verify(breaking(make_evidence()))
     assert failed(report) == names
     assert not report.verified
 
 
-def test_verify_settled__repeated_signer__fails_tiling() -> None:
+def test_verify_settled__repeated_signer__fails_path_layers() -> None:
     evidence = make_evidence()
     same = with_enrolment(evidence, 12, signer=evidence.enrolments[11].signer)
-    assert "tiling" in failed(audit(same))
+    assert "path layers" in failed(verify(same))
 
 
 def test_verify_settled__no_stage_at_all__fails_and_reports() -> None:
     evidence = with_settlement(make_evidence(), stages=(), shares=())
-    report = audit(evidence)
+    report = verify(evidence)
     assert "path" in failed(report)
     assert report.path == ()
 
 
 def test_verify_settled__quote_not_accepted__shows_no_tcb_status() -> None:
-    report = audit(without_verdict(make_evidence(), 11))
+    report = verify(without_verdict(make_evidence(), 11))
     assert [stage.tcb_status for stage in report.path] == ["UpToDate", "", "UpToDate"]
 
 
 def test_to_json__verified__has_the_promised_shape() -> None:
-    value = audit(make_evidence(2)).to_json()
+    value = verify(make_evidence(2)).to_json()
     assert value["verified"] is True
     assert value["sumsUp"] is True
     assert value["requestId"] == 42
@@ -360,5 +360,5 @@ def test_to_json__verified__has_the_promised_shape() -> None:
     assert total == int(value["deposit"])
 
 
-def test_verdict__of_the_fake__has_all_that_the_audit_reads() -> None:
+def test_verdict__of_the_fake__has_all_that_the_checks_read() -> None:
     assert Verdict("UpToDate", bytes(64), bytes(32)).basis
