@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One network's contracts and the way to them, as the client uses them."""
+"""One network's contracts, connected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from teetee.chain.deployment import Deployment
 
 @dataclass(frozen=True)
 class Contracts:
-    """All of them, over one connection."""
+    """The contracts of a deployment, over one connection."""
 
     deployment: Deployment
     connection: Connection
@@ -33,7 +33,7 @@ class Contracts:
 
     @classmethod
     def connect(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
-        """Connect to the right chain, or raise `RpcUnavailable`, `WrongChain`."""
+        """Connect to the deployment's chain. Raises `RpcUnavailable`, `WrongChain`."""
         connection = Connection(urls, chain_id=deployment.chain_id)
         connection.head()
         escrow = Escrow(connection, deployment)
@@ -49,6 +49,6 @@ class Contracts:
         )
 
     def ether_of(self, address: str) -> int:
-        """Wei of ETH."""
+        """The address's ETH, in wei."""
         with translated("eth_getBalance", "latest"):
             return int(self.connection.web3.eth.get_balance(Web3.to_checksum_address(address)))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong on the wallet's side. Every message says what happened and what to do next.
+"""The errors of the wallet's side. Every message says what happened and what to do next.
 
     TeeTeeError
     ├── Retryable
     │   ├── EnclaveUnreachable      no connection to an enclave's endpoint
     │   ├── EnclaveRefused          the enclave gives no quote now
-    │   ├── StreamBroken            the live stream ended early; the chain still brings the answer
+    │   ├── StreamBroken            the live stream ended early; the answer comes from the chain
     │   ├── StreamRefused           the entry answered with an error code
-    │   ├── NotIncluded             a request was sent, or was about to be
-    │   └── ShardUncheckable        no verdict on a shard of the path, so nothing is sent
+    │   ├── NotIncluded             the chain does not show the request yet
+    │   └── ShardUncheckable        a shard of the path cannot be checked, so nothing is sent
     └── Fatal
         ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
@@ -19,33 +19,32 @@
         ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreExists
-        └── under way   PendingRequestUnreadable, NotPending, NotOpened, VerificationFailed
+        └── pending     PendingRequestUnreadable, NotPending, NotOpened
 
 No message ever holds a prompt, an answer or a key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from teetee.client.times import format_time
 from teetee.errors import Fatal, Retryable
 
 # ---------------------------------------------------------------- enclaves
 
 
 class EnclaveUnreachable(Retryable):
-    """No connection, or no TLS on it."""
+    """No connection, or no TLS handshake."""
 
     def __init__(self, endpoint: str, reason: str) -> None:
         self.endpoint = endpoint
         super().__init__(
             f"The enclave at {endpoint} cannot be reached ({reason}). "
-            "Check that it runs and that its port is open, then try again."
+            "Check that it is running and that its port is open, then try again."
         )
 
 
 class StreamBroken(Retryable):
-    """The stream stopped before it was done."""
+    """The stream ended before the answer was complete."""
 
     def __init__(self, endpoint: str, reason: str) -> None:
         self.endpoint = endpoint
@@ -56,7 +55,7 @@ class StreamBroken(Retryable):
 
 
 class StreamRefused(Retryable):
-    """The entry speaks, but does not stream this request (yet)."""
+    """The entry does not stream this request, or not yet."""
 
     def __init__(self, endpoint: str, code: str) -> None:
         self.endpoint = endpoint
@@ -68,18 +67,18 @@ class StreamRefused(Retryable):
 
 
 class PeerKeyMismatch(Fatal):
-    """The TLS key is not the one which the registry shows."""
+    """The TLS key differs from the one in the registry."""
 
     def __init__(self, endpoint: str, *, expected: bytes, found: bytes) -> None:
         super().__init__(
-            f"{endpoint} holds another key than the registry says (expected {expected.hex()}, "
-            f"found {found.hex() or 'none'}). Somebody else answers there: nothing was sent. Tell "
+            f"{endpoint} has another key than the registry shows (expected {expected.hex()}, found "
+            f"{found.hex() or 'none'}). It is not the enrolled enclave, so nothing was sent. Tell "
             "the shard's host."
         )
 
 
 class WrongPeerPurpose(Fatal):
-    """The peer did not agree on the ALPN purpose."""
+    """The peer does not offer the ALPN purpose."""
 
     def __init__(self, endpoint: str, purpose: str, found: str | None) -> None:
         super().__init__(
@@ -92,18 +91,18 @@ class WrongPeerPurpose(Fatal):
 
 
 class EnclaveRefused(Retryable):
-    """The enclave gives no quote now."""
+    """The enclave does not give a quote now."""
 
     def __init__(self, endpoint: str, code: str) -> None:
         self.code = code
         super().__init__(
-            f"The enclave at {endpoint} gives no quote (code {code!r}). It may be busy, or its "
-            "node may not know the block yet: try again in a moment, and read its log."
+            f"The enclave at {endpoint} does not give a quote (code {code!r}). It may be busy, or "
+            "its node may not have the block yet. Try again in a moment, and read its log."
         )
 
 
 class StatementRefused(Fatal):
-    """What the enclave says of itself does not fit."""
+    """The enclave's statement does not match chain, host or weights."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -114,111 +113,108 @@ class StatementRefused(Fatal):
 
 
 class CertificateMissing(Fatal):
-    """The quote cannot be put together from the chain."""
+    """The quote cannot be rebuilt from the chain."""
 
     def __init__(self, name: str, pck_id: bytes) -> None:
         super().__init__(
-            f"The chain shows no {name} certificate for the quote's PCK 0x{pck_id.hex()}, or "
-            "another one than it should. Check that the node serves all logs since the "
-            "deployment."
+            f"The chain has no {name} certificate for the quote's PCK 0x{pck_id.hex()}, or a wrong "
+            "one. Check that the node serves all logs since the deployment."
         )
 
 
 class AttestationMissing(Fatal):
-    """No event with that quote."""
+    """No attestation event has that quote."""
 
     def __init__(self, shard_id: int, quote_hash: bytes) -> None:
         super().__init__(
-            f"The chain shows no attestation of shard {shard_id} with quote 0x{quote_hash.hex()}. "
+            f"The chain has no attestation of shard {shard_id} with quote 0x{quote_hash.hex()}. "
             "Check that the node serves all logs since the deployment."
         )
 
 
 class CollateralMissing(Fatal):
-    """The folder has nothing for this platform."""
+    """The folder has no collateral for this platform."""
 
     def __init__(self, folder: str, fmspc: str) -> None:
         super().__init__(
-            f"{folder} holds no collateral for platforms {fmspc}. Add it as JSON, or name a PCCS "
+            f"{folder} has no collateral for platforms {fmspc}. Add it as JSON, or name a PCCS "
             "with --pccs."
         )
 
 
 class NoCollateralSource(Fatal):
-    """Nobody said where collateral comes from."""
+    """No source of collateral is named."""
 
     def __init__(self) -> None:
         super().__init__(
-            "No quote can be judged without Intel's collateral. Name a PCCS with --pccs or "
+            "A quote cannot be checked without Intel's collateral. Name a PCCS with --pccs or "
             "TEETEE_PCCS, or a folder with --collateral; or trust the chain's own check with "
             "--skip-quote-check."
         )
 
 
 class CollateralKeptElsewhere(Fatal):
-    """The network's verifier judges by collateral that is in somebody else's contracts."""
+    """The network's verifier uses collateral in other contracts."""
 
     def __init__(self) -> None:
         super().__init__(
-            "This network's platforms are judged by Automata's contracts, which keep collateral "
-            "themselves: there is nothing to show or to bring. Have a shard judged anew with "
-            "`teetee host recheck`."
+            "This network checks platforms by Automata's contracts, which store the collateral: "
+            "there is nothing to show or to upload here. Recheck a shard with `teetee host "
+            "recheck`."
         )
 
 
 class ShardRefused(Fatal):
-    """A shard that could take part in the path is not what it should be."""
+    """A shard that could serve the request failed a check."""
 
     def __init__(self, shard_id: int, reason: str) -> None:
         self.shard_id = shard_id
         super().__init__(
-            f"Shard {shard_id} could serve this request, and it was refused: {reason} Nothing was "
+            f"Shard {shard_id} could serve this request, and failed a check: {reason} Nothing was "
             "sent or paid."
         )
 
 
 class ShardUncheckable(Retryable):
-    """A shard that could take part in the path cannot be checked now."""
+    """A shard that could serve the request cannot be checked now."""
 
     def __init__(self, shard_id: int, reason: str) -> None:
         self.shard_id = shard_id
         super().__init__(
-            f"Shard {shard_id} could serve this request, and it cannot be checked: {reason} "
+            f"Shard {shard_id} could serve this request, and cannot be checked now: {reason} "
             "Nothing was sent or paid."
         )
 
 
 class TooFewEntries(Fatal):
-    """Fewer entries than recipients."""
+    """Fewer entries than requested recipients."""
 
     def __init__(self, model_id: int, wanted: int, found: int) -> None:
         super().__init__(
-            f"Model {model_id} has {found} active entry shards with a whole path, and {wanted} "
-            "were wanted. Nothing was paid. Ask with fewer --recipients, or try later."
+            f"Model {model_id} has {found} active entry shards with a complete path, and {wanted} "
+            "are needed. Nothing was paid. Use fewer --recipients, or try later."
         )
 
 
 class NoNetwork(Fatal):
-    """No network named, and none on this machine."""
+    """No network is named, and there is none on this machine."""
 
     def __init__(self) -> None:
         super().__init__(
-            "No network: there is no local deployment (`make demo` makes one). Name one with "
-            "--network base-sepolia or base-mainnet, or a file with --deployment."
+            "No network is named, and there is no local deployment (`make demo` makes one). Use "
+            "--network base-sepolia or base-mainnet, or name a file with --deployment."
         )
 
 
 class NoModel(Fatal):
-    """Nothing published."""
+    """No model is published."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "No model is published here. Check --network; `teetee models` lists what there is."
-        )
+        super().__init__("No model is published on this network. Check --network.")
 
 
 class ModelNotChosen(Fatal):
-    """Several models, none named."""
+    """There are several models, and none is named."""
 
     def __init__(self, count: int) -> None:
         super().__init__(
@@ -228,35 +224,35 @@ class ModelNotChosen(Fatal):
 
 
 class ModelUnknown(Fatal):
-    """No model of that name."""
+    """No model has that name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"No model is called {name[:80]!r}. `teetee models` lists what there is.")
+        super().__init__(f"No model is called {name[:80]!r}. `teetee models` lists them.")
 
 
-# ---------------------------------------------------------------- the question and its price
+# ---------------------------------------------------------------- question and price
 
 
 class InvalidQuestion(Fatal):
-    """A question that cannot be sent as it is."""
+    """The question or an option is not valid."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"The question cannot be sent: {reason}. {remedy}")
 
 
 class PromptTooLong(Fatal):
-    """More tokens than the model's context."""
+    """Prompt and answer exceed the model's context."""
 
     def __init__(self, tokens: int, max_tokens: int, context_length: int) -> None:
         super().__init__(
-            f"The prompt (up to {tokens} tokens) and {max_tokens} tokens of answer exceed the "
-            f"model's context of {context_length}. Nothing was paid. Shorten the prompt, or ask "
-            "for less with --max-tokens."
+            f"The prompt (up to {tokens} tokens) and {max_tokens} output tokens exceed the model's "
+            f"context of {context_length}. Nothing was paid. Shorten the prompt, or lower "
+            "--max-tokens."
         )
 
 
 class MalformedAmount(Fatal):
-    """Not an amount."""
+    """The text is not an amount."""
 
     def __init__(self, text: str) -> None:
         super().__init__(
@@ -266,7 +262,7 @@ class MalformedAmount(Fatal):
 
 
 class PriceAboveLimit(Fatal):
-    """More than `--max-price`."""
+    """The deposit exceeds `--max-price`."""
 
     def __init__(self, deposit: str, limit: str) -> None:
         super().__init__(
@@ -276,23 +272,23 @@ class PriceAboveLimit(Fatal):
 
 
 class InsufficientTokens(Fatal):
-    """Not enough of the usage token."""
+    """The wallet has too few tokens for the deposit."""
 
     def __init__(self, address: str, needed: str, available: str, faucet: bool) -> None:
-        remedy = "`teetee wallet faucet` gives some" if faucet else "Send some to it"
+        remedy = "Get some with `teetee wallet faucet`" if faucet else "Send some to it"
         super().__init__(
-            f"{address} holds {available}, and {needed} are needed. {remedy}, or lower "
+            f"{address} has {available}, and the deposit is {needed}. {remedy}, or lower "
             "--max-tokens."
         )
 
 
 class AllowanceTooSmall(Fatal):
-    """The host's free use is used up."""
+    """The host's free allowance is too small."""
 
     def __init__(self, shard_id: int, needed: int, available: int) -> None:
         super().__init__(
-            f"The allowance of shard {shard_id} is {available} tokens, and up to {needed} are "
-            "needed. It grows with what the shard serves. Ask for less with --max-tokens, or pay "
+            f"The allowance of shard {shard_id} has {available} tokens left today, and up to "
+            f"{needed} are needed. It grows with what the shard serves. Lower --max-tokens, or pay "
             "by leaving --allowance out."
         )
 
@@ -301,28 +297,28 @@ class AllowanceTooSmall(Fatal):
 
 
 class BondNotCovered(Fatal):
-    """Too few tokens for the bond."""
+    """The wallet has too few tokens for the bond."""
 
     def __init__(self, address: str, needed: str, available: str) -> None:
         super().__init__(
-            f"The bond is {needed}, and {address} holds {available}. Get tokens first "
-            "(on test networks `teetee wallet faucet`), then try again."
+            f"The bond is {needed}, and {address} has {available}. Get tokens first (on test "
+            "networks with `teetee wallet faucet`), then try again."
         )
 
 
 class OtherEnclave(Fatal):
-    """Not the enclave that was enrolled."""
+    """The enclave is not the enrolled one."""
 
     def __init__(self, shard_id: int) -> None:
         super().__init__(
-            f"The enclave there has other keys than shard {shard_id}: it is another enclave, or "
-            "another image. Name the right one with --connect, or retire the shard and enrol "
-            "this one."
+            f"The enclave has other keys than shard {shard_id}: it is another enclave, or runs "
+            "another image. Name the right one with --connect, or retire the shard and enrol this "
+            "one."
         )
 
 
 class ShardOfAnother(Fatal):
-    """Only its host may do this."""
+    """The shard belongs to another host."""
 
     def __init__(self, shard_id: int, host: str, address: str) -> None:
         super().__init__(
@@ -335,7 +331,7 @@ class ShardOfAnother(Fatal):
 
 
 class NoKey(Fatal):
-    """No wallet given."""
+    """No wallet is named."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -345,7 +341,7 @@ class NoKey(Fatal):
 
 
 class MalformedKey(Fatal):
-    """TEETEE_PRIVATE_KEY is no key. The value stays out of the message."""
+    """TEETEE_PRIVATE_KEY is not a key. The message never contains the value."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -355,26 +351,26 @@ class MalformedKey(Fatal):
 
 
 class WrongPassphrase(Fatal):
-    """The keystore did not open."""
+    """The passphrase does not decrypt the keystore."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"The passphrase does not open {path}. Check TEETEE_PASSPHRASE, or type it again."
+            f"The passphrase does not decrypt {path}. Check TEETEE_PASSPHRASE, or enter it again."
         )
 
 
 class NoPassphrase(Fatal):
-    """Nobody there to ask."""
+    """A passphrase is needed, and there is no terminal to ask on."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} needs its passphrase, and nobody can be asked for it here. Set "
+            f"{path} needs its passphrase, and there is no terminal to ask for it. Set "
             "TEETEE_PASSPHRASE."
         )
 
 
 class KeystoreUnreadable(Fatal):
-    """Not a keystore."""
+    """The file is not a readable keystore."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
@@ -383,38 +379,36 @@ class KeystoreUnreadable(Fatal):
 
 
 class KeystoreExists(Fatal):
-    """Never overwrite a key."""
+    """The file exists; a key is never overwritten."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(
-            f"{path} exists already and is left as it is. Name another file with --keystore."
-        )
+        super().__init__(f"{path} already exists and is kept. Name another file with --keystore.")
 
 
-# ---------------------------------------------------------------- a request under way
+# ---------------------------------------------------------------- pending requests
 
 
 class PendingRequestUnreadable(Fatal):
-    """A resume file of another wallet, or a damaged one."""
+    """A pending request of another wallet, or a damaged file."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
-            f"{path} cannot be opened: {reason}. Use the wallet which sent that request."
+            f"{path} cannot be opened: {reason}. Use the wallet that sent the request."
         )
 
 
 class NotPending(Fatal):
-    """Nothing to resume."""
+    """No secret of this request is on this machine."""
 
     def __init__(self, request: str) -> None:
         super().__init__(
-            f"This machine holds no secret of request {request}. `teetee resume` lists those "
-            "which it can continue; `teetee verify` needs no secret."
+            f"This machine has no secret for request {request}. `teetee resume` lists the requests "
+            "it can continue; `teetee verify` needs no secret."
         )
 
 
 class NotOpened(Fatal):
-    """Included, but no request came of it."""
+    """The transaction was included, but opened no request."""
 
     def __init__(self, transaction: str) -> None:
         super().__init__(
@@ -424,20 +418,10 @@ class NotOpened(Fatal):
 
 
 class NotIncluded(Retryable):
-    """Sent or not: the chain does not show it yet."""
+    """The chain does not show the request yet."""
 
     def __init__(self, nonce: str, deadline: int) -> None:
         super().__init__(
-            f"Request {nonce} is not on the chain yet. It can still come until Unix time "
-            f"{deadline}: try again then; if it does not, nothing was paid."
-        )
-
-
-class VerificationFailed(Fatal):
-    """At least one check of the audit failed."""
-
-    def __init__(self, request_id: int, names: Sequence[str]) -> None:
-        super().__init__(
-            f"Request {request_id} failed {len(names)} check{'s' * (len(names) != 1)}: "
-            f"{', '.join(names)}. `teetee verify {request_id}` shows the reasons."
+            f"Request {nonce} is not on the chain yet. It can be included until "
+            f"{format_time(deadline)}. Try again then; if it is not there, nothing was paid."
         )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TLS 1.3 connection to one enclave, known by the hash of its key and by nothing else
+"""A TLS 1.3 connection to an enclave, authenticated only by the hash of its key
 (docs/protocol.md, section 7).
 
-No certificate authority takes part: the registry says which key an attested enclave holds. TLS 1.3
-makes the server sign the handshake with the key of the certificate it shows, also under CERT_NONE;
-so comparing that key's hash with the registry's `tls` is the whole of the authentication.
+There is no certificate authority: the registry names the key of an attested enclave. In TLS 1.3 the
+server signs the handshake with its certificate's key, also under CERT_NONE, so comparing the key's
+hash with the registry's `tls` authenticates the enclave.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from teetee.protocol.endpoint import Endpoint
 def connect(
     endpoint: Endpoint, *, purpose: str, tls: bytes | None, timeout: float
 ) -> ssl.SSLSocket:
-    """Connect, shake hands, compare the key.
+    """Connect, and compare the peer's key before anything is sent.
 
-    `purpose`: the ALPN name. `tls`: the pin (32 bytes), or None where the peer proves itself by
-    what it says (`teetee-enrol/1`). `timeout`: seconds for each step. Nothing is sent before the
-    pin was compared. Errors: `EnclaveUnreachable` (retryable), `PeerKeyMismatch`,
-    `WrongPeerPurpose`.
+    `purpose`: the ALPN name. `tls`: the pinned hash (32 bytes), or None if the reply authenticates
+    the peer (`teetee-enrol/1`). `timeout`: seconds for each step. Errors: `EnclaveUnreachable`
+    (retryable), `PeerKeyMismatch`, `WrongPeerPurpose`.
     """
     connection = _handshake(endpoint, purpose, timeout)
     try:
@@ -42,11 +41,11 @@ def connect(
 
 
 def key_hash(connection: ssl.SSLSocket) -> bytes:
-    """What the registry would call this peer's `tls`; empty if it shows no key of that kind."""
+    """The peer's key as the registry's `tls` names it; empty if it is of another kind."""
     try:
         return certificate_fingerprint(connection.getpeercert(binary_form=True) or b"")
     except KeyInvalid:
-        return b""  # equals no pin
+        return b""  # matches no pinned hash
 
 
 def _handshake(endpoint: Endpoint, purpose: str, timeout: float) -> ssl.SSLSocket:

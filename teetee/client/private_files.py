@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files for their owner alone (mode 0600 in folders of 0700), written whole or not at all."""
+"""Files that only their owner can read (mode 0600 in folders of 0700), written atomically."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def user_folder(variable: str, fallback: str) -> Path:
 
 
 def create_private(path: Path, content: bytes) -> None:
-    """Write a file that must not exist yet; raises `FileExistsError` otherwise."""
-    temporary = _written(path, content)
+    """Write a new file; raises `FileExistsError` if it exists."""
+    temporary = _write_temporary(path, content)
     try:
         os.link(temporary, path)  # fails if `path` exists, also in a race
     finally:
@@ -24,13 +24,11 @@ def create_private(path: Path, content: bytes) -> None:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Write a file, in one step as seen from outside: a crash leaves the old content or the new
-    one.
-    """
-    os.replace(_written(path, content), path)
+    """Write or replace a file: a crash leaves either the old content or the new."""
+    os.replace(_write_temporary(path, content), path)
 
 
-def _written(path: Path, content: bytes) -> Path:
+def _write_temporary(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # mkstemp creates with mode 0600.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who gets how much of a deposit: docs/protocol.md section 6, recomputed from prices, tokens and
-weights.
+"""Splits a deposit among hosts, fee, royalty and refund (docs/protocol.md, section 6).
 
-Whole wei, every division rounds down, and what rounding leaves goes to the fee; nothing is lost and
-nothing made.
+Amounts are whole wei. Every division rounds down, and the remainder goes to the fee, so the parts
+always add up to the deposit.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True)
 class SettlementSplit:
-    """All amounts in wei; `hosts` in path order."""
+    """Amounts in wei; `hosts` in path order."""
 
     deposit: int
     cost: int
@@ -27,19 +26,19 @@ class SettlementSplit:
 
     @property
     def sums_up(self) -> bool:
-        """payouts + fee + royalty + refund = deposit, to the last unit."""
+        """Whether payouts + fee + royalty + refund = deposit, exactly."""
         return sum(self.hosts) + self.fee + self.royalty + self.refund == self.deposit
 
 
 def price_of(input_tokens: int, output_tokens: int, input_price: int, output_price: int) -> int:
-    """What so many tokens cost; with the caps it is the deposit."""
+    """The price of a number of tokens; for the token caps, the deposit."""
     return input_tokens * input_price + output_tokens * output_price
 
 
 def split_deposit(
     *, deposit: int, cost: int, fee_bps: int, royalty_bps: int, weights: Sequence[int]
 ) -> SettlementSplit:
-    """Divide. `weights`: layers per stage in path order, the entry's with its layer equivalents."""
+    """Split. `weights`: layers per stage in path order, the entry's with its layer equivalents."""
     plain_fee = cost * fee_bps // BASIS_POINTS
     royalty = cost * royalty_bps // BASIS_POINTS
     pool = cost - plain_fee - royalty

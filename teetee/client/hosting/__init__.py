@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host's side: enrolment, renewal, earnings."""
+"""A host's side: enrolling an enclave, renewing it, managing its bond."""

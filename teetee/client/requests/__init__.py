@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request from question to answer: price, recipients, sealing, payment, stream, answer."""
+"""A request from its price to its answer."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`teetee-stream/1`: one connection to an entry, which sends the answer's text as it is made.
+"""`teetee-stream/1`: a connection to an entry that sends the answer's text as it is generated.
 
-The stream is a convenience. What counts is the sealed answer in the settlement, so every failure
-here is one that the caller may turn into a warning. A stream begins at the start of the answer,
-also when the answer is half made.
+The stream is a convenience: the answer is the sealed one in the settlement, so a caller can turn
+every error here into a warning. A stream always starts at the beginning of the answer.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from teetee.protocol.json import frames as json_frames
 
 PURPOSE = "teetee-stream/1"
 CONNECT_SECONDS = 10.0
-# How often a silent stream looks whether it is still wanted.
+# How often `stopped` is checked while nothing arrives.
 POLL_SECONDS = 0.25
 READ_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some more text."""
+    """The next part of the text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Done:
-    """The answer is whole."""
+    """The answer is complete."""
 
     finish_reason: str
 
@@ -43,18 +42,17 @@ class Done:
 def read_stream(
     endpoint: Endpoint, *, tls: bytes, request_id: int, proof: bytes, stopped: Callable[[], bool]
 ) -> Iterator[Piece | Done]:
-    """Connect to the entry, prove knowledge of `k`, yield what comes until `Done` or until
-    `stopped()`.
+    """Connect, show the proof, and yield events until `Done` or until `stopped()`.
 
-    `proof`: 32 bytes, see protocol section 7. Errors: `EnclaveUnreachable`, `StreamBroken`,
-    `StreamRefused` (retryable); `PeerKeyMismatch`, `WrongPeerPurpose`, `MalformedFrame` (fatal for
-    this entry).
+    `proof`: 32 bytes that only the requester can derive (docs/protocol.md, section 7). Errors:
+    `EnclaveUnreachable`, `StreamBroken`, `StreamRefused` (retryable); `PeerKeyMismatch`,
+    `WrongPeerPurpose`, `MalformedFrame` (fatal for this entry).
     """
     connection = pinned_tls.connect(endpoint, purpose=PURPOSE, tls=tls, timeout=CONNECT_SECONDS)
     with connection:
-        _send(connection, endpoint, {"requestId": request_id, "proof": proof.hex()})
+        _send_message(connection, endpoint, {"requestId": request_id, "proof": proof.hex()})
         decoder = json_frames.FrameDecoder()
-        for data in _received(connection, endpoint, stopped):
+        for data in _receive(connection, endpoint, stopped):
             for message in decoder.feed(data):
                 event = _event(message, endpoint)
                 yield event
@@ -62,7 +60,7 @@ def read_stream(
                     return
 
 
-def _send(connection: ssl.SSLSocket, endpoint: Endpoint, message: dict[str, Any]) -> None:
+def _send_message(connection: ssl.SSLSocket, endpoint: Endpoint, message: dict[str, Any]) -> None:
     try:
         connection.sendall(json_frames.encode(message))
     except OSError as error:
@@ -70,7 +68,7 @@ def _send(connection: ssl.SSLSocket, endpoint: Endpoint, message: dict[str, Any]
     connection.settimeout(POLL_SECONDS)
 
 
-def _received(
+def _receive(
     connection: ssl.SSLSocket, endpoint: Endpoint, stopped: Callable[[], bool]
 ) -> Iterator[bytes]:
     while not stopped():
@@ -81,7 +79,7 @@ def _received(
         except OSError as error:
             raise StreamBroken(str(endpoint), str(error)) from error
         if not data:
-            raise StreamBroken(str(endpoint), "the entry closed it")
+            raise StreamBroken(str(endpoint), "the entry closed the connection")
         yield data
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Follows an answer while it is made: in a thread, over whichever entry is at work, without ever
-failing the request.
+"""Follows an answer while it is generated, in a thread, from whichever recipient is working on it.
+Never fails the request.
 
-Entries take over from each other (protocol, section 6), and each stream begins at the start of the
-answer, so text already shown is compared and not shown twice.
+Recipients take over from each other (docs/protocol.md, section 6), and each stream starts at the
+beginning of the answer, so text that is already shown is skipped.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ STOP_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class StreamEntry:
-    """An entry recipient of the request, and the Unix time from which it may be at work."""
+    """A recipient of the request, and the Unix time from which it may work on it."""
 
     endpoint: str
     tls: bytes
-    begins_at: float
+    starts_at: float
 
 
 class LiveAnswer:
-    """`start`, `text`, `stop`. `on_text` and `on_warning` are called from the thread."""
+    """Streams from the recipients in turn. The callbacks are called from its thread."""
 
     def __init__(
         self,
@@ -55,23 +55,23 @@ class LiveAnswer:
 
     @property
     def text(self) -> str:
-        """What was shown so far."""
+        """The text so far."""
         return self._shown
 
     @property
     def complete(self) -> bool:
-        """Whether an entry said that the answer is whole."""
+        """Whether an entry has sent the end of the answer."""
         return self._finished.is_set()
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, grace: float = 0.0) -> str:
-        """End, after up to `grace` seconds for the last pieces; returns the text shown."""
+        """Stop, after up to `grace` seconds for the last text; return the text."""
         self._finished.wait(grace)
         self._stop.set()
-        # A connection that is just being made may hold it longer; it does no harm any more.
+        # Connecting may take longer; the thread is a daemon and shows nothing more.
         self._thread.join(STOP_SECONDS)
         return self._shown
 
@@ -81,23 +81,23 @@ class LiveAnswer:
             for index in range(len(self._entries)):
                 if self._stop.is_set() or self._finished.is_set():
                     return
-                if time.time() >= self._entries[index].begins_at:
-                    self._try(index, warned)
+                if time.time() >= self._entries[index].starts_at:
+                    self._try_entry(index, warned)
             self._stop.wait(RETRY_SECONDS)
 
-    def _try(self, index: int, warned: set[str]) -> None:
+    def _try_entry(self, index: int, warned: set[str]) -> None:
         entry = self._entries[index]
         try:
-            self._read(index)
+            self._read_entry(index)
         except StreamRefused:
-            return  # not at work on it yet, or too busy to tell: asked again soon
+            return  # not working on it yet, or too busy to stream: retried soon
         except TeeTeeError as error:
-            # Once per entry and kind.
+            # One warning per entry and kind of error.
             if (key := f"{entry.endpoint} {type(error).__name__}") not in warned:
                 warned.add(key)
                 self._on_warning(str(error))
 
-    def _read(self, index: int) -> None:
+    def _read_entry(self, index: int) -> None:
         entry = self._entries[index]
         seen: list[str] = []
         events = read_stream(
@@ -105,7 +105,7 @@ class LiveAnswer:
             tls=entry.tls,
             request_id=self._request_id,
             proof=self._proof,
-            stopped=lambda: self._given_up(index, bool(seen)),
+            stopped=lambda: self._must_stop(index, bool(seen)),
         )
         for event in events:
             if isinstance(event, Done):
@@ -114,15 +114,14 @@ class LiveAnswer:
             seen.append(event.text)
             self._show("".join(seen))
 
-    def _given_up(self, index: int, spoke: bool) -> bool:
-        """A silent entry is left when the next one's time has come."""
+    def _must_stop(self, index: int, has_text: bool) -> bool:
+        """Whether to leave this entry: at the end, or if it is silent when the next one starts."""
         later = self._entries[index + 1 :]
-        turn_over = not spoke and bool(later) and time.time() >= later[0].begins_at
-        return self._stop.is_set() or turn_over
+        is_superseded = not has_text and bool(later) and time.time() >= later[0].starts_at
+        return self._stop.is_set() or is_superseded
 
     def _show(self, seen: str) -> None:
-        # Entries sample alike only when greedy: another entry's different text is left to the
-        # chain's answer.
+        # With random sampling, another entry generates other text: the chain's answer decides.
         if len(seen) > len(self._shown) and seen.startswith(self._shown):
             fresh, self._shown = seen[len(self._shown) :], seen
             self._on_text(fresh)

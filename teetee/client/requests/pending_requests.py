@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests whose answer was not read yet: a file each, so that nothing is lost when the client
-dies.
+"""Requests whose answer is not read yet, one file each, so that a crash loses nothing.
 
-The secret `k` of a request exists nowhere else. Before the transaction is sent, it is sealed
-(AES-256-GCM) under a key which only the wallet's private key gives, and written to a file for its
-owner alone; after the answer was read, the file is removed. Who has the file but not the wallet
-learns what the chain shows anyway.
+A file holds the only copy of the request's secret `k`, sealed (AES-256-GCM) under a key derived
+from the wallet's private key. It is written before the transaction is sent and removed after the
+answer is read. Without the wallet, it reveals only what is on the chain.
 """
 
 from __future__ import annotations
@@ -35,8 +33,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PendingRequest:
-    """One request under way. `sealed_secret` is `nonce 12 ‖ AES-GCM(k)`; ids are known once the
-    chain says them.
+    """One pending request. `sealed_secret` is `nonce (12 bytes) ‖ AES-GCM(k)`; transaction and
+    request id are None until they are known.
     """
 
     chain_id: int
@@ -46,29 +44,29 @@ class PendingRequest:
     client_nonce: bytes
     sent_after_block: int
     deadline: int
-    """Unix seconds; the escrow opens no request later."""
+    """Unix seconds; the escrow opens the request no later than this."""
     sealed_secret: bytes
     transaction: str | None = None
     request_id: int | None = None
 
     def secret(self, account: LocalAccount) -> bytes:
-        """`k`, 32 bytes. Raises `PendingRequestUnreadable` for another wallet or a changed file."""
+        """Decrypt `k`, 32 bytes. Raises `PendingRequestUnreadable` for another wallet."""
         nonce, ciphertext = self.sealed_secret[:NONCE_BYTES], self.sealed_secret[NONCE_BYTES:]
         cipher = AESGCM(_key(account, self.client_nonce))
         try:
             return cipher.decrypt(nonce, ciphertext, self._binding())
         except (InvalidTag, ValueError):
-            reason = f"it belongs to {self.requester}, or it was changed"
+            reason = f"it belongs to {self.requester}, or was changed"
             raise PendingRequestUnreadable(f"0x{self.client_nonce.hex()}", reason) from None
 
     def sealed(self, account: LocalAccount, secret: bytes) -> PendingRequest:
-        """The same, holding `secret`."""
+        """Return a copy that holds `secret`."""
         nonce = os.urandom(NONCE_BYTES)
         cipher = AESGCM(_key(account, self.client_nonce))
         return replace(self, sealed_secret=nonce + cipher.encrypt(nonce, secret, self._binding()))
 
     def _binding(self) -> bytes:
-        """What may not be changed; transaction and request id are found again from the chain."""
+        """The authenticated fields; transaction and request id can be read from the chain."""
         fields = [
             VERSION,
             self.chain_id,
@@ -82,28 +80,28 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """The folder of pending requests of one user."""
+    """One user's folder of pending requests."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or user_folder("XDG_STATE_HOME", ".local/state")
 
     def add(self, pending: PendingRequest) -> None:
-        """Write a new file."""
+        """Write a new file for it."""
         create_private(self._path(pending), _encode(pending))
 
     def update(self, pending: PendingRequest) -> None:
-        """Write what is known since."""
+        """Rewrite its file."""
         replace_private(self._path(pending), _encode(pending))
 
     def remove(self, pending: PendingRequest) -> None:
-        """Forget it: the answer was read, or the money is back."""
+        """Remove its file, if there is one."""
         self._path(pending).unlink(missing_ok=True)
 
     def all(self, chain_id: int, escrow: str, requester: str | None = None) -> list[PendingRequest]:
-        """Those of one escrow (and one wallet), oldest first. Raises `PendingRequestUnreadable`."""
+        """List one escrow's (and wallet's), oldest first. Raises `PendingRequestUnreadable`."""
         found = [_decode(path) for path in sorted(self._folder.glob(f"{chain_id}-{escrow}-*.json"))]
-        mine = [each for each in found if requester is None or each.requester == requester]
-        return sorted(mine, key=lambda each: each.sent_after_block)
+        matching = [each for each in found if requester is None or each.requester == requester]
+        return sorted(matching, key=lambda each: each.sent_after_block)
 
     def _path(self, pending: PendingRequest) -> Path:
         name = f"{pending.chain_id}-{pending.escrow}-{pending.client_nonce.hex()}.json"

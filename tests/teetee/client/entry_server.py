@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small TLS server with an enclave's certificate: what the wallet's connections meet in tests.
 
-What it is asked is kept in `heard`; what it answers is the script's business. Loopback only.
+What it is asked is kept in `received`; what it answers is the script's business. Loopback only.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class EntryServer:
         script: Script,
         more: Mapping[str, Script] | None = None,
     ) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self._scripts = {purpose: script, **(more or {})}
         self._context = _server_context(keys, list(self._scripts))
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -87,7 +87,7 @@ class EntryServer:
         decoder = FrameDecoder()
         while data := connection.recv(65_536):
             for message in decoder.feed(data):
-                self.heard.append(message)
+                self.received.append(message)
                 script = self._scripts[connection.selected_alpn_protocol() or ""]
                 script(message, connection.sendall)
                 return

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole, true chain of evidence for one settled request, signed by real keys; tests break one
-thing in it.
+"""Complete, correct evidence for one settled request, signed by real keys; tests break one thing
+in it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Verdict:
 
 
 class FakeQuotes:
-    """Accepts the quotes it was told of, for the time it was told of."""
+    """Accepts the quotes it has verdicts for; records the times it is asked for."""
 
     def __init__(self, verdicts: dict[bytes, Verdict]) -> None:
         self.verdicts = verdicts
@@ -226,7 +226,7 @@ def sign(
     enrolments: dict[int, EnrolmentEvidence],
     domain: ReceiptDomain | None = None,
 ) -> SettlementEvidence:
-    """The same, with every signature made anew over what it says now."""
+    """Return a copy with every signature renewed over the present values."""
     domain = domain or ReceiptDomain(CONTEXT.chain_id, CONTEXT.escrow)
     receipts = [each.receipt for each in rebuild_receipts(request, settlement, enrolments)]
     signed = [receipt.sign(signer_of(receipt.shard_id), domain) for receipt in receipts]
@@ -254,7 +254,7 @@ def pay(
     model: ModelEvidence,
     enrolments: dict[int, EnrolmentEvidence],
 ) -> SettlementEvidence:
-    """The same, with the amounts that the rules give."""
+    """Return a copy with the amounts that the rules give."""
     path = list(enrolments.values())
     money = expected_split(request, settlement, model, path, CONTEXT.fee_bps)
     shares = tuple(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A local chain with the real verifier, and simulated enclaves which really answer: all that a
-wallet meets.
+"""A local chain with the real verifier, and simulated enclaves that answer it: everything a wallet
+talks to.
 
-The enclaves are threads with the simulator's quotes; what they answer is the script's business,
-because no model is needed to try a wallet. Everything they sign and send is as the protocol says.
+The enclaves are threads with the simulator's quotes. Tests script their answers, since a wallet
+needs no model; everything they sign and send follows the protocol.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from tests.teetee.chain.world import MANIFEST, World
 from tests.teetee.client.entry_server import EntryServer, Send
 
 INPUT_PRICE, OUTPUT_PRICE = TEE // 1000, TEE // 500
-ANSWER = "Janus, the god of doors. 🚪"
+ANSWER = "Janus, the god of gates. 🚪"
 
 
 class AttestedChain(LocalChain):

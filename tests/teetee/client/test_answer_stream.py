@@ -4,16 +4,16 @@
 given an entry which holds the key that the registry shows
     when it streams
         it should yield the pieces and the end, having shown the proof
-    when it refuses, breaks off or speaks nonsense
+    when it refuses, breaks off or breaks the protocol
         it should raise the error of that kind
-given somebody else at that endpoint
+given another peer at that endpoint
     when the key differs
         it should refuse before anything is sent
     when the purpose is not offered
         it should refuse
-given nobody at that endpoint
+given a closed endpoint
     when it connects
-        it should say that it may pass
+        it should raise a retryable error
 given two entries, of which the first is silent
     when the second one's time comes
         it should follow the second, and show no text twice
@@ -61,7 +61,7 @@ def test_read_stream__entry_streams__yields_pieces_and_end() -> None:
     with EntryServer(KEYS, PURPOSE, script) as server:
         events = read(server)
     assert events == [Piece("Ja"), Piece("nus 🙂"), Done("stop")]
-    assert server.heard == [{"requestId": 7, "proof": PROOF.hex()}]
+    assert server.received == [{"requestId": 7, "proof": PROOF.hex()}]
 
 
 def test_read_stream__entry_refuses__raises_with_the_code() -> None:
@@ -99,19 +99,19 @@ def test_read_stream__other_key__refuses_before_anything_is_sent() -> None:
     with EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server:
         with pytest.raises(PeerKeyMismatch, match="nothing was sent"):
             read(server)
-        heard = server.heard
-    assert heard == []
+        received = server.received
+    assert received == []
 
 
 def test_read_stream__other_purpose__refuses() -> None:
     with EntryServer(KEYS, "teetee-link/1", says({"done": True})) as server:
         with pytest.raises((WrongPeerPurpose, EnclaveUnreachable)):
             read(server)
-        heard = server.heard
-    assert heard == []
+        received = server.received
+    assert received == []
 
 
-def test_read_stream__nobody_there__may_pass() -> None:
+def test_read_stream__endpoint_closed__is_retryable() -> None:
     with EntryServer(KEYS, PURPOSE, says({"done": True})) as server:
         endpoint = server.endpoint
     with pytest.raises(EnclaveUnreachable, match=endpoint):
@@ -139,7 +139,7 @@ def test_live_answer__entry_not_at_work_yet__asks_again() -> None:
     assert (text, pieces, warnings) == ("Janus", ["Janus"], [])
 
 
-def test_live_answer__stream_breaks_and_begins_anew__shows_no_text_twice() -> None:
+def test_live_answer__stream_breaks_and_restarts__shows_no_text_twice() -> None:
     replies = iter([says({"text": "Ja"}), says({"text": "Jan"}, {"text": "us"}, {"done": True})])
 
     def script(message: dict[str, Any], send: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network whose registry judges quotes by Automata's contracts, through our adapter: the real
+"""A network whose registry checks quotes by Automata's contracts, through our adapter: the real
 registry and adapter, an Automata that answers what it was told, simulated enclaves.
 
 given a verifier of either kind
@@ -9,15 +9,15 @@ given a shard to be enrolled
         it should be enrolled with the PEM chain behind its core, without collateral of ours
         its core, claims and evidence should be those of any other shard
     when Automata calls it out of date, or refuses it
-        the chain should refuse it, and nobody bring collateral for it
+        the chain should refuse it, and no collateral should be uploaded for it
 given an enrolled shard
     when Automata says the same as before
         a recheck should send nothing
     when Automata says out of date, or below every level
-        a recheck should have that judged, and evict
+        a recheck should pass that on, and evict
     when Automata refuses for its own want of collateral
         a recheck should leave it alone
-given somebody who asks what collateral there is, or brings it
+given a request to show collateral, or to upload it
     it should say that Automata keeps it
 """
 
@@ -77,7 +77,7 @@ class AutomatasChain(AttestedChain):
         recorded = self.automata.functions.record(quote.encode(), 0, success, output)
         self.act(self.deployer, recorded)
 
-    def automata_judges(self, quote: Quote, number: int) -> None:
+    def automata_returns(self, quote: Quote, number: int) -> None:
         """In the form of its contracts' output."""
         head = bytes([0, quote.header[0], 0, 2, number])
         self.automata_says(quote, success=True, output=head + FMSPC + quote.td_report)
@@ -107,7 +107,7 @@ class AutomatasLab(Lab):
     def enrolled(self, first: int, end: int, *, is_entry: bool = False) -> tuple[LabEnclave, Quote]:
         enclave = self.enclave(first, end, is_entry=is_entry)
         verified = self.verified(enclave)
-        self.chain.automata_judges(verified.quote, UP_TO_DATE)
+        self.chain.automata_returns(verified.quote, UP_TO_DATE)
         enclave.shard_id = self.hosting(enclave).enrol(verified).shard_id
         return enclave, verified.quote
 
@@ -187,7 +187,7 @@ def test_enrol__out_of_date_with_success__refused_by_the_default_policy(
 ) -> None:
     enclave = automatas.enclave(0, 2, is_entry=True)
     verified = automatas.verified(enclave)
-    automatas.chain.automata_judges(verified.quote, OUT_OF_DATE)
+    automatas.chain.automata_returns(verified.quote, OUT_OF_DATE)
     with refused_with("TcbStatusRefused") as refused:
         automatas.hosting(enclave).enrol(verified)
     assert refused.value.arguments["status"] == TcbStatus.OUT_OF_DATE.value
@@ -208,7 +208,7 @@ def test_renew__with_a_fresh_quote__sends_the_chain(automatas: AutomatasLab) -> 
     assert enclave.shard_id is not None
     automatas.chain.rpc("evm_mine")
     verified = automatas.verified(enclave)
-    automatas.chain.automata_judges(verified.quote, UP_TO_DATE)
+    automatas.chain.automata_returns(verified.quote, UP_TO_DATE)
     automatas.hosting(enclave).renew(registry.shard(enclave.shard_id), verified)
     renewed = automatas.contracts().registry.shard(enclave.shard_id)
     assert registry.quote(renewed) == (verified.quote.core, verified.pck_id)
@@ -251,9 +251,9 @@ def test_recheck__no_news__sends_nothing(automatas: AutomatasLab) -> None:
     assert automatas.contracts().connection.head().number == before
 
 
-def test_recheck__out_of_date_by_now__is_judged_and_evicted(automatas: AutomatasLab) -> None:
+def test_recheck__out_of_date_by_now__is_evicted(automatas: AutomatasLab) -> None:
     enclave, quote = automatas.enrolled(0, 2, is_entry=True)
-    automatas.chain.automata_judges(quote, OUT_OF_DATE)
+    automatas.chain.automata_returns(quote, OUT_OF_DATE)
     left = automatas.recheck(enclave)
     assert (left.after, left.error) == (ShardStatus.EVICTED, None)
 
@@ -285,9 +285,9 @@ def test_command_collateral__is_kept_elsewhere__says_so(
     automatas: AutomatasLab, tmp_path: Path, verb: str
 ) -> None:
     env = at_lab(automatas, tmp_path, automatas.world.account("caretaker"))
-    said = teetee("collateral", verb, "--json", env=env)
-    assert said.status == 1
-    assert said.json["error"]["name"] == "CollateralKeptElsewhere"
+    output = teetee("collateral", verb, "--json", env=env)
+    assert output.status == 1
+    assert output.json["error"]["name"] == "CollateralKeptElsewhere"
 
 
 def test_bring__by_an_enclave__is_nothing(automatas: AutomatasLab) -> None:

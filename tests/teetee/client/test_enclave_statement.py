@@ -134,7 +134,7 @@ def test_fetch_statement__true_reply__gives_the_statement() -> None:
     with EntryServer(KEYS, PURPOSE, says(reply())) as server:
         statement = fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
     assert statement == TRUE
-    assert server.heard == [
+    assert server.received == [
         {
             "blockNumber": 100,
             "blockHash": "0x" + word("block").hex(),
@@ -145,7 +145,7 @@ def test_fetch_statement__true_reply__gives_the_statement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("answer", "error"),
     [
         ({"error": "busy"}, EnclaveRefused),
         ({}, MalformedFrame),
@@ -162,9 +162,9 @@ def test_fetch_statement__true_reply__gives_the_statement() -> None:
     ],
 )
 def test_fetch_statement__other_reply__raises_its_error(
-    said: dict[str, Any], error: type[Exception]
+    answer: dict[str, Any], error: type[Exception]
 ) -> None:
-    with EntryServer(KEYS, PURPOSE, says(said)) as server, pytest.raises(error):
+    with EntryServer(KEYS, PURPOSE, says(answer)) as server, pytest.raises(error):
         fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
 
 

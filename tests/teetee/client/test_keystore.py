@@ -52,7 +52,7 @@ def light_keystore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def nobody(path: str) -> NoReturn:
+def no_terminal(path: str) -> NoReturn:
     raise AssertionError(f"asked for the passphrase of {path}")
 
 
@@ -96,7 +96,7 @@ def test_open_keystore__missing_file__says_so(tmp_path: Path) -> None:
 
 def test_load_account__keystore_and_environment__keystore_wins(light_keystore: Path) -> None:
     environment = {"TEETEE_PRIVATE_KEY": "0x" + "11" * 32, "TEETEE_PASSPHRASE": "right"}
-    assert load_account(light_keystore, environment, nobody).address == KEY_ADDRESS
+    assert load_account(light_keystore, environment, no_terminal).address == KEY_ADDRESS
 
 
 def test_load_account__no_passphrase_in_environment__asks_for_it(light_keystore: Path) -> None:
@@ -112,13 +112,13 @@ def test_load_account__no_passphrase_in_environment__asks_for_it(light_keystore:
 
 @pytest.mark.parametrize("key", [KEY, KEY[2:], f" {KEY}\n"], ids=["0x", "plain", "with blanks"])
 def test_load_account__key_in_environment__is_taken(light_keystore: Path, key: str) -> None:
-    assert load_account(None, {"TEETEE_PRIVATE_KEY": key}, nobody).address == KEY_ADDRESS
+    assert load_account(None, {"TEETEE_PRIVATE_KEY": key}, no_terminal).address == KEY_ADDRESS
 
 
 @pytest.mark.parametrize("key", ["0x1234", "not hex" * 8, "00" * 32, "ff" * 32])
 def test_load_account__malformed_key__does_not_repeat_it(light_keystore: Path, key: str) -> None:
     with pytest.raises(MalformedKey) as malformed:
-        load_account(None, {"TEETEE_PRIVATE_KEY": key}, nobody)
+        load_account(None, {"TEETEE_PRIVATE_KEY": key}, no_terminal)
     assert key not in str(malformed.value)
     assert malformed.value.__cause__ is None
 
@@ -127,10 +127,10 @@ def test_load_account__default_keystore_only__is_taken(light_keystore: Path) -> 
     default = default_keystore()
     default.parent.mkdir(parents=True)
     default.write_bytes(light_keystore.read_bytes())
-    account = load_account(None, {"TEETEE_PASSPHRASE": "right"}, nobody)
+    account = load_account(None, {"TEETEE_PASSPHRASE": "right"}, no_terminal)
     assert account.address == KEY_ADDRESS
 
 
 def test_load_account__nothing__says_how_to_begin(light_keystore: Path) -> None:
     with pytest.raises(NoKey, match="teetee wallet create"):
-        load_account(None, {}, nobody)
+        load_account(None, {}, no_terminal)

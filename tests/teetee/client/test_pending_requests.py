@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request's secret outlives the client, and nobody but its wallet can read it.
+"""A request's secret survives a crash, and only its wallet can read it.
 
 given a pending request in its file
     when its wallet reads it

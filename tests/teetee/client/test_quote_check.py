@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quotes put together from a chain's certificates and judged by dcap-qvl.
+"""Quotes rebuilt from a chain's certificates and checked by dcap-qvl.
 
 given a quote of a simulated machine, its certificates and its collateral
     when all fits
         it should be accepted, as of the time asked for
     when the collateral is younger than that time
-        it should be judged as of the collateral's issue, and say so
-    when the collateral is of the future, of another platform, or not to be had
+        it should be checked as of the collateral's issue, and say so
+    when the collateral is of the future, of another platform, or unavailable
         it should be refused
     when the root, the leaf or one signed byte is another
         it should be refused
@@ -106,7 +106,7 @@ def test_check__all_fits__is_accepted_as_of_then(fresh: Collateral) -> None:
     )
 
 
-def test_check__collateral_is_younger__is_judged_by_what_is_known_since(
+def test_check__collateral_is_younger__is_checked_as_of_its_issue(
     fresh: Collateral,
 ) -> None:
     long_before = issued_at(fresh) - 5400
@@ -151,7 +151,7 @@ def test_check__one_byte_of_the_core_changed__is_refused(fresh: Collateral, plac
         check_of(fresh).check(bytes(changed), PCK_ID, AT)
 
 
-def test_check__nobody_named_a_source__says_how_to() -> None:
+def test_check__no_source_named__says_how_to() -> None:
     check = QuoteCheck(Store(), NoCollateral(), root_fingerprint=hashlib.sha256(ROOT).digest())
     with pytest.raises(NoCollateralSource, match="--pccs"):
         check.check(CORE, PCK_ID, AT)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which entries a prompt is sealed to, and who could come to see something of it.
+"""Which entries a prompt is sealed to, and which shards could see part of it.
 
 given active shards
     when some tile the model from an entry
         it should give those that stand on such a path, and no other
     when none do
-        it should name the layer where nobody goes on
+        it should name the layer where no shard continues
 given entries on paths
     when the model asks for more hosts than all paths of one have
         it should leave that one out, and say so when none is left
@@ -71,8 +71,8 @@ def test_shards_on_paths__dead_ends__are_left_out() -> None:
     shards = [
         make_shard(1, 0, 2, is_entry=True),
         make_shard(2, 2, 6),
-        make_shard(3, 2, 4),  # nobody goes on at 4
-        make_shard(4, 3, 6),  # nobody comes to 3
+        make_shard(3, 2, 4),  # no shard starts at 4
+        make_shard(4, 3, 6),  # no shard ends at 3
         make_shard(5, 0, 6, is_entry=True),
         make_shard(6, 0, 3),  # begins at 0, but cannot read a prompt
     ]
@@ -123,7 +123,7 @@ def test_shards_on_paths__any__agrees_with_the_entrys_own_choice(
         assert choose_path(on_paths, 8, ModelId(1)) == chosen
 
 
-def test_spread_recipients__one_has_only_paths_in_too_few_hands__is_left_out() -> None:
+def test_spread_recipients__one_has_only_paths_of_too_few_hosts__is_left_out() -> None:
     alone = make_shard(1, 0, 6, is_entry=True)
     on_paths = (alone, make_shard(2, 0, 3, is_entry=True), make_shard(3, 3, 6))
     assert ids(spread_recipients(on_paths, 6, Spread(hosts=1))) == [1, 2, 3]

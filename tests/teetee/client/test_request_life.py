@@ -8,7 +8,7 @@ given enrolled enclaves and a funded wallet
         it should verify all the same
     when the entry declines
         it should say why, with everything back
-    when nobody answers until the deadline
+    when no entry answers before the deadline
         it should take the deposit back, with the penalty
     when the wallet dies after asking
         it should resume with the same secret

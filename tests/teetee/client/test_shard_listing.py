@@ -2,7 +2,7 @@
 """Where a new host is wanted.
 
 given the active shards of a model
-    when nobody serves some layers
+    when no shard serves some layers
         it should name them
     when a path exists
         it should name each shard without which there would be none, and no other
@@ -66,7 +66,7 @@ def test_open_slots__one_range_has_a_replica__names_the_others() -> None:
     ]
 
 
-def test_open_slots__a_shard_stands_on_no_path__is_nobodys_replica() -> None:
+def test_open_slots__a_shard_stands_on_no_path__is_no_replica() -> None:
     shards = make_shard(1, 0, 4, is_entry=True), make_shard(2, 4, 8), make_shard(3, 3, 8)
     assert OpenSlot(LayerRange(4, 8), 1) in supply(*shards).open_slots
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`verify` long afterwards, when the path's shards have renewed, left, or fallen from grace.
+"""`verify` long afterwards, when the path's shards have renewed, left, or been evicted.
 
 given a settled request
     when a shard has renewed since
-        it should be judged by the quote that was settled
+        it should be verified by the quote that was settled
     when a shard has retired, or was evicted with its measurement withdrawn
         it should still be verified, because it was fit then
 given a quote that the collateral does not accept
-    when it is judged
+    when it is verified
         it should be refused, unless the status is accepted by name
 """
 
@@ -59,7 +59,7 @@ def renew(lab: Lab, enclave: LabEnclave) -> None:
     hosting.renew(shard, verified)
 
 
-def test_verify__shard_renewed_since__judges_the_settled_quote(lab: Lab, tmp_path: Path) -> None:
+def test_verify__shard_renewed_since__uses_the_settled_quote(lab: Lab, tmp_path: Path) -> None:
     client, request_id = settled_request(lab, tmp_path)
     before = lab.world.registry.shard(shard_of(lab.enclaves[1])).quote_hash
     lab.chain.pass_time(100)
