@@ -19,7 +19,7 @@ else:
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_SECONDS = (1 << 32) - 1
-ACCEPTABLE_STATUSES = tuple(status for status in TcbStatus if status.is_known)
+ACCEPTABLE_STATUSES = tuple(status for status in TcbStatus if status.is_acceptable)
 _STATUSES = {status.intel_name.lower(): status for status in TcbStatus}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 

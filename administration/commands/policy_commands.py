@@ -37,7 +37,7 @@ class Edit:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The arguments of `tightenPolicy` and `setPolicy`."""
-        return self.model_id, self.policy.as_solidity()
+        return self.model_id, self.policy.to_abi()
 
 
 @change(POLICIES, model_option, policy_options)

@@ -13,7 +13,7 @@ import click
 
 from administration.option_types import ACCEPTABLE_STATUSES, BYTES8, DURATION, STATUS, duration_text
 from teetee.chain.types.policies import AttestationPolicy
-from teetee.quotes.attributes import TD_ATTRIBUTES, XFAM, spelled_out
+from teetee.quotes.attributes import TD_ATTRIBUTES, XFAM, flag_names
 from teetee.quotes.tcb_status import TcbStatus
 
 Option = Callable[..., Any]
@@ -105,7 +105,7 @@ def _age_text(seconds: int) -> str:
 
 def _mask_text(names: Mapping[int, str]) -> Callable[[bytes], str]:
     def text(mask: bytes) -> str:
-        known = spelled_out(mask, names)
+        known = flag_names(mask, names)
         shown = [name for name in known if not name.startswith("reserved ")]
         if unknown := len(known) - len(shown):
             shown.append(f"{unknown} unnamed")

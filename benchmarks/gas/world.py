@@ -21,7 +21,7 @@ from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, re
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.signatures import sign_digest
 from teetee.quotes.certificates.pck_chain import certificate_id
-from teetee.quotes.claims import QuoteClaims, pck_facts
+from teetee.quotes.claims import QuoteClaims, pck_record
 from teetee.quotes.quote import Quote
 
 TEE = 10**18
@@ -168,9 +168,9 @@ class World:
 
     def recheck(self, shard: EnrolledShard) -> Any:
         """The call, by anyone."""
-        facts = pck_facts(self._leaf, self._authority, self._root, index=1)
+        facts = pck_record(self._leaf, self._authority, self._root, index=1)
         claims = QuoteClaims.of(shard.quote_core, facts)
-        return self.registry.functions.recheck(shard.shard_id, claims.as_solidity())
+        return self.registry.functions.recheck(shard.shard_id, claims.to_abi())
 
     def _slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
         arguments = (self.model_id, layers.first, layers.end, is_entry)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.errors import public_url
 from teetee.collateral.published import Crl, Published
-from teetee.quotes.certificates.pck_chain import pem_bodies
+from teetee.quotes.certificates.pck_chain import certificates_from_pem
 from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 from teetee.quotes.errors import CertificateMalformed, CollateralInvalid, CollateralUnavailable
 
@@ -140,7 +140,7 @@ def _issuers(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[bytes,
     if given is None:
         raise CollateralInvalid(f"comes without {names[0]}")
     try:
-        chain = pem_bodies(unquote(given).encode("latin-1", "replace"))
+        chain = certificates_from_pem(unquote(given).encode("latin-1", "replace"))
     except CertificateMalformed as error:
         raise CollateralInvalid(f"has a {names[0]} that {error.rule}") from None
     if len(chain) != 2:

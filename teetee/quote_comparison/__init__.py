@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One quote judged twice: by dcap-qvl, and by our contracts on a chain of their own.
+"""Compares two verdicts on one quote: dcap-qvl's, and that of our contracts on a local anvil.
 
-The two share no code. Where they differ without a reason in docs/attestation.md, one of them is
-wrong.
+The two verifiers share no code. If they differ without a reason in docs/attestation.md, one of them
+is wrong.
 """

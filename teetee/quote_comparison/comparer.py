@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both judges, and the chain that one of them needs: started once, used for many cases."""
+"""Runs both verifiers on a quote. Starts the local chain once and reuses it for many quotes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from teetee.quote_comparison import off_chain, on_chain
-from teetee.quote_comparison.compiled_contracts import artefact
-from teetee.quote_comparison.local_anvil import PrivateChain
+from teetee.quote_comparison.compiled_contracts import load_artefact
+from teetee.quote_comparison.local_anvil import LocalAnvil
+from teetee.quote_comparison.off_chain import verify_off_chain
+from teetee.quote_comparison.on_chain import CERTIFICATES, VERIFIER, verify_on_chain
 from teetee.quote_comparison.verdict import OffChainVerdict, OnChainVerdict, VerdictPair
 from teetee.quotes.collateral.folder import CollateralSet
 from teetee.quotes.errors import CollateralInvalid
 
 
-class Court:
-    """Use in `with`. Raises `ContractsNotCompiled`, `NoAnvil` at the beginning."""
+class QuoteComparer:
+    """A context manager. Entering it raises `ContractsNotCompiled`, `AnvilUnavailable`."""
 
     def __init__(self) -> None:
-        self._chain = PrivateChain()
+        self._anvil = LocalAnvil()
 
     def __enter__(self) -> Self:
-        for name in (on_chain.CERTIFICATES, on_chain.VERIFIER):
-            artefact(name)
-        self._chain.__enter__()
+        for name in (CERTIFICATES, VERIFIER):
+            load_artefact(name)
+        self._anvil.__enter__()
         return self
 
     def __exit__(
@@ -33,13 +34,13 @@ class Court:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._chain.close()
+        self._anvil.close()
 
-    def judge(self, quote: bytes, folder: Path, root_der: bytes, at: int) -> VerdictPair:
-        """The quote with the collateral of a folder, at that Unix second, up to that root.
+    def compare(self, quote: bytes, folder: Path, root_der: bytes, at: int) -> VerdictPair:
+        """Both verdicts on the quote with the folder's collateral, up to that root, at Unix time
+        `at`.
 
-        What is wrong with quote or collateral is part of the verdicts. Raises
-        `PrivateChainFailed`.
+        Errors in quote and collateral are part of the verdicts. Raises `AnvilFailed`.
         """
         try:
             collateral = CollateralSet.read(folder, root_der, at)
@@ -48,6 +49,6 @@ class Court:
                 OffChainVerdict.refused(str(error)), OnChainVerdict.refused(str(error))
             )
         return VerdictPair(
-            off_chain.judge(quote, collateral, at),
-            on_chain.judge(self._chain, quote, collateral, at),
+            verify_off_chain(quote, collateral, at),
+            verify_on_chain(self._anvil, quote, collateral, at),
         )

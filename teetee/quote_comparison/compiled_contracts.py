@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contracts' bytecode, as forge compiled it in this repository."""
+"""Loads the contracts that forge compiled in this repository: ABI, bytecode, custom errors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Artefact:
-    """One contract that can be deployed."""
+class ContractArtefact:
+    """A contract that can be deployed."""
 
     name: str
     abi: list[dict[str, Any]]
@@ -26,8 +26,8 @@ class Artefact:
     """Creation code, hex with 0x."""
 
 
-def artefact(name: str, root: Path = ROOT) -> Artefact:
-    """Raises `ContractsNotCompiled`."""
+def load_artefact(name: str, root: Path = ROOT) -> ContractArtefact:
+    """The contract of that name. Raises `ContractsNotCompiled`."""
     path = root / "build" / "forge" / f"{name}.sol" / f"{name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def artefact(name: str, root: Path = ROOT) -> Artefact:
         raise ContractsNotCompiled(name, str(path)) from None
     if not isinstance(bytecode, str) or not bytecode.startswith("0x") or len(bytecode) < 4:
         raise ContractsNotCompiled(name, str(path))
-    return Artefact(name, abi, bytecode)
+    return ContractArtefact(name, abi, bytecode)
 
 
 ErrorSignature = tuple[str, tuple[str, ...], tuple[str, ...]]
@@ -46,9 +46,9 @@ ErrorSignature = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 @cache
 def error_signatures(root: Path = ROOT) -> dict[bytes, ErrorSignature]:
-    """Every custom error under contracts/attestation, the libraries' too, by selector."""
+    """Every custom error of contracts and libraries under contracts/attestation, by selector."""
     found: dict[bytes, ErrorSignature] = {}
-    for source in sorted((root / "contracts" / "attestation").glob("*.sol")):
+    for source in sorted((root / "contracts" / "attestation").rglob("*.sol")):
         for path in sorted((root / "build" / "forge" / source.name).glob("*.json")):
             abi = json.loads(path.read_text(encoding="utf-8"))["abi"]
             for entry in abi:

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why no verdict can be given at all. A quote that is refused is no error.
+"""Errors that prevent a comparison. A refused quote is a verdict, not an error.
 
-VerdictError (Fatal)
+QuoteComparisonError (Fatal)
 ├── ContractsNotCompiled      no bytecode to deploy
-├── NoAnvil                   no anvil to deploy it on, or it does not answer
-├── PrivateChainFailed        anvil refused what it should do
-└── TimeImpossible            no second at which a chain can be
+├── AnvilUnavailable          anvil cannot be started, or does not answer
+├── AnvilFailed               anvil refused a call that must succeed
+└── TimeOutOfRange            a time that no block can have
 """
 
 from teetee.errors import Fatal
 
 
-class VerdictError(Fatal):
-    """Nothing was judged."""
+class QuoteComparisonError(Fatal):
+    """No comparison was made."""
 
 
-class ContractsNotCompiled(VerdictError):
+class ContractsNotCompiled(QuoteComparisonError):
     """No bytecode to deploy."""
 
     def __init__(self, name: str, path: str) -> None:
@@ -23,31 +23,31 @@ class ContractsNotCompiled(VerdictError):
         super().__init__(f"{name} is not compiled: {path} is missing. Run `make contracts`.")
 
 
-class NoAnvil(VerdictError):
-    """No anvil, or it does not answer."""
+class AnvilUnavailable(QuoteComparisonError):
+    """anvil cannot be started, or does not answer."""
 
     def __init__(self, program: str, reason: str) -> None:
         super().__init__(
-            f"The private chain cannot be started: {program} {reason}. Run `make setup`."
+            f"The local chain cannot be started: {program} {reason}. Run `make setup`."
         )
 
 
-class TimeImpossible(VerdictError):
-    """No second at which a chain can be."""
+class TimeOutOfRange(QuoteComparisonError):
+    """A time that no block can have."""
 
     def __init__(self, at: int, last: int) -> None:
         self.at = at
         super().__init__(
-            f"{at} is no Unix second between 0 and {last}. Give seconds since 1970, not "
-            "milliseconds: `date +%s` prints those of now."
+            f"{at} is not a Unix time between 0 and {last}. Give seconds since 1970, not "
+            "milliseconds: `date +%s` prints the current time."
         )
 
 
-class PrivateChainFailed(VerdictError):
-    """anvil refused what it should do."""
+class AnvilFailed(QuoteComparisonError):
+    """anvil refused a call that must succeed."""
 
     def __init__(self, method: str, reason: str) -> None:
         super().__init__(
-            f"The private chain refused {method}: {reason}. This is a fault of TeeTee: report it, "
-            "please."
+            f"The local chain refused {method}: {reason}. This is a bug in TeeTee: please report "
+            "it."
         )

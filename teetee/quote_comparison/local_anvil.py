@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An anvil of our own: starts empty at a time of our choice, forgets everything at the next case.
+"""A local anvil that starts empty at a time of our choice and can be reset for each case.
 
-It listens on loopback, on a free port, and ends with this object.
+It listens on a free loopback port and runs as long as its context manager.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, Final, Self
 import requests
 
 from teetee.quote_comparison.compiled_contracts import ROOT
-from teetee.quote_comparison.errors import NoAnvil, PrivateChainFailed
+from teetee.quote_comparison.errors import AnvilFailed, AnvilUnavailable
 
 ANVIL: Final = ROOT / "toolchain" / "anvil"
 LAST_SECOND: Final = (1 << 40) - 1
-"""Contracts keep times in 40 bits."""
+"""Contracts store times in 40 bits."""
 
 _START_SECONDS: Final = 30.0
 _CALL_SECONDS: Final = 120.0
-# Base's own limit per transaction (EIP-7825).
+# Base's limit per transaction (EIP-7825).
 _GAS: Final = hex(1 << 24)
 _OPTIONS: Final = (
     *("--silent", "--hardfork", "osaka", "--timestamp", "0", "--accounts", "1"),
@@ -34,16 +34,16 @@ _OPTIONS: Final = (
 
 
 @dataclass(frozen=True)
-class Included:
+class MinedTransaction:
     """A transaction that succeeded."""
 
     gas_used: int
     contract: str
-    """The address of what it created; empty for a call."""
+    """The address of the contract that it created; empty for a call."""
 
 
 class Reverted(Exception):
-    """A contract refused; `data` is the error's bytes. Never leaves this package."""
+    """A contract refused; `data` is the encoded error. Never leaves this package."""
 
     def __init__(self, data: bytes, gas_used: int | None) -> None:
         super().__init__("reverted")
@@ -51,13 +51,13 @@ class Reverted(Exception):
         self.gas_used = gas_used
 
 
-class PrivateChain:
-    """Use in `with`. Raises `NoAnvil` when it cannot start, `PrivateChainFailed` later."""
+class LocalAnvil:
+    """A context manager. Entering it raises `AnvilUnavailable`, its methods `AnvilFailed`."""
 
     def __init__(self, anvil: Path = ANVIL) -> None:
         self._anvil = anvil
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business with loopback
+        self._session.trust_env = False  # never use a proxy for loopback
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
         self._snapshot = ""
@@ -75,11 +75,11 @@ class PrivateChain:
                 stderr=subprocess.DEVNULL,
             )
             self._await_answer(self._process)
-            self._account = str(self.call("eth_accounts")[0])
-            self._snapshot = str(self.call("evm_snapshot"))
+            self._account = str(self.rpc("eth_accounts")[0])
+            self._snapshot = str(self.rpc("evm_snapshot"))
         except OSError as error:
             self.close()
-            raise NoAnvil(str(self._anvil), error.strerror or "does not run") from None
+            raise AnvilUnavailable(str(self._anvil), error.strerror or "does not run") from None
         except BaseException:
             self.close()
             raise
@@ -94,7 +94,7 @@ class PrivateChain:
         self.close()
 
     def close(self) -> None:
-        """Ends anvil. Can be called twice."""
+        """Stop anvil. Idempotent."""
         self._session.close()
         if self._process is None:
             return
@@ -106,22 +106,22 @@ class PrivateChain:
             self._process.wait()
         self._process = None
 
-    def begin(self, at: int) -> None:
-        """Forget everything; every block from now on has that time."""
-        self.call("evm_revert", self._snapshot)
-        self._snapshot = str(self.call("evm_snapshot"))
+    def reset(self, at: int) -> None:
+        """Return to the empty chain; every following block has the time `at`."""
+        self.rpc("evm_revert", self._snapshot)
+        self._snapshot = str(self.rpc("evm_snapshot"))
         self._at = at
 
-    def create(self, code: bytes) -> str:
-        """Deploys; the address. Raises `Reverted`."""
-        return self._send({"data": "0x" + code.hex()}).contract
+    def deploy(self, code: bytes) -> str:
+        """The new contract's address. Raises `Reverted`."""
+        return self._transact({"data": "0x" + code.hex()}).contract
 
-    def send(self, to: str, data: bytes) -> Included:
-        """One call in a block of its own. Raises `Reverted`."""
-        return self._send({"to": to, "data": "0x" + data.hex()})
+    def transact(self, to: str, data: bytes) -> MinedTransaction:
+        """A call in a block of its own. Raises `Reverted`."""
+        return self._transact({"to": to, "data": "0x" + data.hex()})
 
     def read(self, to: str, data: bytes) -> bytes:
-        """What a call would return in a block of that time. Raises `Reverted`."""
+        """The return data of a call at the time set by `reset`. Raises `Reverted`."""
         overrides = {"time": hex(self._at)}
         request = {"from": self._account, "to": to, "data": "0x" + data.hex(), "gas": _GAS}
         answer = self._post("eth_call", request, "latest", None, overrides)
@@ -129,24 +129,24 @@ class PrivateChain:
             raise Reverted(_revert_data(answer["error"]), None)
         return bytes.fromhex(str(answer["result"]).removeprefix("0x"))
 
-    def call(self, method: str, *parameters: Any) -> Any:
-        """A JSON-RPC call's result. Raises `PrivateChainFailed`."""
+    def rpc(self, method: str, *parameters: Any) -> Any:
+        """The result of a JSON-RPC call. Raises `AnvilFailed`."""
         answer = self._post(method, *parameters)
         if "error" in answer:
-            raise PrivateChainFailed(method, str(answer["error"].get("message", "")))
+            raise AnvilFailed(method, str(answer["error"].get("message", "")))
         return answer.get("result")
 
-    def _send(self, fields: dict[str, str]) -> Included:
+    def _transact(self, fields: dict[str, str]) -> MinedTransaction:
         request = {"from": self._account, "gas": _GAS, **fields}
-        transaction = self.call("eth_sendTransaction", request)
-        self.call("evm_setNextBlockTimestamp", self._at)
-        self.call("evm_mine")
-        receipt = self.call("eth_getTransactionReceipt", transaction)
+        transaction = self.rpc("eth_sendTransaction", request)
+        self.rpc("evm_setNextBlockTimestamp", self._at)
+        self.rpc("evm_mine")
+        receipt = self.rpc("eth_getTransactionReceipt", transaction)
         gas_used = int(receipt["gasUsed"], 16)
         if int(receipt["status"], 16) != 1:
             replay = self._post("eth_call", request, "latest", None, {"time": hex(self._at)})
             raise Reverted(_revert_data(replay.get("error", {})), gas_used)
-        return Included(gas_used, str(receipt.get("contractAddress") or ""))
+        return MinedTransaction(gas_used, str(receipt.get("contractAddress") or ""))
 
     def _post(self, method: str, *parameters: Any) -> dict[str, Any]:
         request: Any = {
@@ -159,22 +159,22 @@ class PrivateChain:
             response = self._session.post(self._url, json=request, timeout=_CALL_SECONDS)
             answer: dict[str, Any] = response.json()
         except (requests.RequestException, ValueError) as error:
-            raise PrivateChainFailed(method, type(error).__name__) from None
+            raise AnvilFailed(method, type(error).__name__) from None
         return answer
 
     def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                self.call("eth_chainId")
-            except PrivateChainFailed:
+                self.rpc("eth_chainId")
+            except AnvilFailed:
                 if process.poll() is not None:
-                    raise NoAnvil(
+                    raise AnvilUnavailable(
                         str(self._anvil), f"ended with status {process.returncode}"
                     ) from None
                 if time.monotonic() > deadline:
-                    raise NoAnvil(str(self._anvil), "does not answer") from None
-                time.sleep(0.02)  # there is no event to await: a port that opens
+                    raise AnvilUnavailable(str(self._anvil), "does not answer") from None
+                time.sleep(0.02)  # an opening port sends no event to wait for
             else:
                 return
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our contracts' verdict: deployed anew, given certificates and collateral, asked about the quote.
+"""Our contracts' verdict: deploys them, uploads certificates and collateral, verifies the quote.
 
-Everything happens in blocks of the same second, as if somebody had brought it all at once. Nothing
-is checked here that the contracts check.
+All blocks have the same time. Leaves every check to the contracts.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from web3 import Web3
 from web3.contract import Contract
 
 from teetee.errors import TeeTeeError
-from teetee.quote_comparison.compiled_contracts import artefact, error_signatures
-from teetee.quote_comparison.local_anvil import LAST_SECOND, PrivateChain, Reverted
+from teetee.quote_comparison.compiled_contracts import error_signatures, load_artefact
+from teetee.quote_comparison.local_anvil import LAST_SECOND, LocalAnvil, Reverted
 from teetee.quote_comparison.verdict import OnChainVerdict
 from teetee.quotes.certificates.issuers import issuer_of
-from teetee.quotes.certificates.pck_chain import certificate_id, pem_bodies
+from teetee.quotes.certificates.pck_chain import certificate_id, certificates_from_pem
 from teetee.quotes.collateral.folder import CollateralSet
 from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
@@ -29,63 +28,65 @@ from teetee.quotes.tcb_status import TcbStatus
 
 CERTIFICATES: Final = "PckCertificates"
 VERIFIER: Final = "DcapVerifier"
-MOST_ABOVE_A_LEAF: Final = 4
-"""As dcap-qvl: Intel's chains have an authority and the root."""
+MAX_CERTIFICATES_ABOVE_LEAF: Final = 4
+"""dcap-qvl's limit. Intel's chains have two: an authority and the root."""
 ANY_COLLATERAL: Final = (0, 0)
-"""A TcbPolicy: every evaluation number, every age up to Intel's own end."""
+"""A TcbPolicy: any evaluation number, any age until Intel's own expiry."""
 _ERROR_STRING: Final = bytes.fromhex("08c379a0")
 
 
 @dataclass(frozen=True)
 class _Deployed:
-    chain: PrivateChain
+    anvil: LocalAnvil
     certificates: Contract
     verifier: Contract
 
-    def bring(self, contract: Contract, function: str, *arguments: Any) -> None:
-        """Raises `_NotTaken`."""
-        data = _encoded(contract, function, *arguments)
+    def upload(self, contract: Contract, function: str, *arguments: Any) -> None:
+        """Raises `_UploadRefused`."""
+        data = _encode_call(contract, function, *arguments)
         try:
-            self.chain.send(str(contract.address), data)
+            self.anvil.transact(str(contract.address), data)
         except Reverted as reverted:
-            raise _NotTaken(function, reverted) from None
+            raise _UploadRefused(function, reverted) from None
 
 
-class _NotTaken(Exception):
-    """The contracts did not take what a verdict rests on."""
+class _UploadRefused(Exception):
+    """The contracts refused a certificate, collateral, or their deployment."""
 
     def __init__(self, function: str, reverted: Reverted) -> None:
-        super().__init__(f"{function}: {explained(reverted.data)}")
+        super().__init__(f"{function}: {explain_revert(reverted.data)}")
 
 
-def judge(chain: PrivateChain, raw: bytes, collateral: CollateralSet, at: int) -> OnChainVerdict:
-    """At that Unix second, with the collateral's root pinned. Raises `VerdictError`s alone."""
+def verify_on_chain(
+    anvil: LocalAnvil, raw: bytes, collateral: CollateralSet, at: int
+) -> OnChainVerdict:
+    """At Unix time `at`, with the collateral's root pinned. Raises `QuoteComparisonError`."""
     if not 0 <= at <= LAST_SECOND:
-        return OnChainVerdict.refused(f"no time of a block: {at}")
+        return OnChainVerdict.refused(f"not a block's time: {at}")
     try:
-        # As it is on chain, where nobody sees what stands behind a quote, or its root.
-        quote, _ = Quote.parse_ahead(raw)
+        # The contracts see neither the quote's trailing bytes nor the root in its chain.
+        quote, _ = Quote.parse_prefix(raw)
         leaf, authority = _leaf_and_authority(quote)
     except TeeTeeError as error:
         return OnChainVerdict.refused(str(error))
-    chain.begin(at)
+    anvil.reset(at)
     try:
-        deployed = _deploy(chain, collateral.root)
-        _bring(deployed, leaf, authority, collateral)
-    except _NotTaken as error:
+        deployed = _deploy(anvil, collateral.root)
+        _upload_evidence(deployed, leaf, authority, collateral)
+    except _UploadRefused as error:
         return OnChainVerdict.refused(str(error))
-    return _verified(deployed, quote, certificate_id(leaf))
+    return _verify(deployed, quote, certificate_id(leaf))
 
 
 def _leaf_and_authority(quote: Quote) -> tuple[bytes, bytes]:
-    """Both are X.509. What stands behind the leaf may stand in any order, as with dcap-qvl.
+    """Both are X.509. As in dcap-qvl, the certificates after the leaf may be in any order.
 
     Raises `CertificateMalformed`.
     """
-    leaf, *above = pem_bodies(quote.pck_chain) or [b""]
+    leaf, *above = certificates_from_pem(quote.pck_chain) or [b""]
     if not above:
         raise CertificateMalformed("of the machine comes without its authority's")
-    if len(above) > MOST_ABOVE_A_LEAF:
+    if len(above) > MAX_CERTIFICATES_ABOVE_LEAF:
         raise CertificateMalformed(f"of the machine comes with {len(above)} others")
     certificate_id(leaf)
     authority = issuer_of(leaf, above) or above[0]
@@ -93,62 +94,64 @@ def _leaf_and_authority(quote: Quote) -> tuple[bytes, bytes]:
     return leaf, authority
 
 
-def _deploy(chain: PrivateChain, root: bytes) -> _Deployed:
-    certificates = _created(chain, CERTIFICATES, root)
-    return _Deployed(chain, certificates, _created(chain, VERIFIER, certificates.address))
+def _deploy(anvil: LocalAnvil, root: bytes) -> _Deployed:
+    certificates = _create(anvil, CERTIFICATES, root)
+    return _Deployed(anvil, certificates, _create(anvil, VERIFIER, certificates.address))
 
 
-def _bring(deployed: _Deployed, leaf: bytes, authority: bytes, collateral: CollateralSet) -> None:
-    """Certificates first, the CRLs before what they may forbid."""
+def _upload_evidence(
+    deployed: _Deployed, leaf: bytes, authority: bytes, collateral: CollateralSet
+) -> None:
+    """Certificates first, then each CRL before the collateral that it may revoke."""
     certificates, verifier = deployed.certificates, deployed.verifier
-    of_crl = collateral.pck_authority
-    for der in dict.fromkeys((authority, of_crl)):
-        deployed.bring(certificates, "addAuthority", der)
+    crl_issuer = collateral.pck_authority
+    for der in dict.fromkeys((authority, crl_issuer)):
+        deployed.upload(certificates, "addAuthority", der)
     for der in dict.fromkeys((collateral.tcb_signer, collateral.qe_signer)):
-        deployed.bring(certificates, "addCollateralSigner", der)
-    deployed.bring(certificates, "addPckCertificate", leaf, certificate_id(authority))
-    deployed.bring(verifier, "updateRootCrl", collateral.root_crl)
-    deployed.bring(verifier, "updatePckCrl", collateral.pck_crl, certificate_id(of_crl))
+        deployed.upload(certificates, "addCollateralSigner", der)
+    deployed.upload(certificates, "addPckCertificate", leaf, certificate_id(authority))
+    deployed.upload(verifier, "updateRootCrl", collateral.root_crl)
+    deployed.upload(verifier, "updatePckCrl", collateral.pck_crl, certificate_id(crl_issuer))
     for function, signed, signer in (
         ("updateTcbInfo", collateral.tcb_info, collateral.tcb_signer),
         ("updateQeIdentity", collateral.qe_identity, collateral.qe_signer),
     ):
         arguments = (signed.text.encode(), signed.signature, certificate_id(signer))
-        deployed.bring(verifier, function, *arguments)
+        deployed.upload(verifier, function, *arguments)
 
 
-def _verified(deployed: _Deployed, quote: Quote, pck_id: bytes) -> OnChainVerdict:
+def _verify(deployed: _Deployed, quote: Quote, pck_id: bytes) -> OnChainVerdict:
     verifier = deployed.verifier
-    data = _encoded(verifier, "verifyQuote", quote.core, pck_id, ANY_COLLATERAL)
+    data = _encode_call(verifier, "verifyQuote", quote.core, pck_id, ANY_COLLATERAL)
     try:
-        gas = deployed.chain.send(str(verifier.address), data).gas_used
-        answer = deployed.chain.read(str(verifier.address), data)
+        gas = deployed.anvil.transact(str(verifier.address), data).gas_used
+        answer = deployed.anvil.read(str(verifier.address), data)
     except Reverted as reverted:
-        return OnChainVerdict.refused(explained(reverted.data), reverted.gas_used)
+        return OnChainVerdict.refused(explain_revert(reverted.data), reverted.gas_used)
     status = TcbStatus(_field(verifier, "verifyQuote", "tcbStatus", answer))
-    if not status.is_known:
+    if not status.is_acceptable:
         return OnChainVerdict.refused(f"TCB status {status.intel_name}", gas)
     return OnChainVerdict(ok=True, status=status.intel_name, gas=gas)
 
 
-def explained(data: bytes) -> str:
+def explain_revert(data: bytes) -> str:
     """A refusal as `Name(argument=value, …)`."""
     if not data:
         return "refused without a reason"
     if data[:4] == _ERROR_STRING:
-        return _safely(lambda: str(decode(["string"], data[4:])[0])) or "refused"
+        return _decode_or_none(lambda: str(decode(["string"], data[4:])[0])) or "refused"
     found = error_signatures().get(data[:4])
     if found is None:
         return f"refused with 0x{data[:4].hex()}"
     name, names, types = found
-    values = _safely(lambda: decode(types, data[4:])) or ()
+    values = _decode_or_none(lambda: decode(types, data[4:])) or ()
     if name == "TcbRefused" and values:
         values = (TcbStatus(values[0]).intel_name,)
     shown = (f"{key}={_shown(value)}" for key, value in zip(names, values, strict=False))
     return f"{name}({', '.join(shown)})"
 
 
-def _safely(read: Callable[[], Any]) -> Any:
+def _decode_or_none(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except (DecodingError, ValueError):
@@ -159,23 +162,23 @@ def _shown(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _created(chain: PrivateChain, name: str, *arguments: Any) -> Contract:
-    compiled = artefact(name)
+def _create(anvil: LocalAnvil, name: str, *arguments: Any) -> Contract:
+    compiled = load_artefact(name)
     factory = Web3().eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
     code = str(factory.constructor(*arguments).data_in_transaction)
     try:
-        address = chain.create(bytes.fromhex(code.removeprefix("0x")))
+        address = anvil.deploy(bytes.fromhex(code.removeprefix("0x")))
     except Reverted as reverted:
-        raise _NotTaken(f"deployment of {name}", reverted) from None
+        raise _UploadRefused(f"deployment of {name}", reverted) from None
     return Web3().eth.contract(address=Web3.to_checksum_address(address), abi=compiled.abi)
 
 
-def _encoded(contract: Contract, function: str, *arguments: Any) -> bytes:
+def _encode_call(contract: Contract, function: str, *arguments: Any) -> bytes:
     return bytes.fromhex(contract.encode_abi(function, args=list(arguments)).removeprefix("0x"))
 
 
 def _field(contract: Contract, function: str, field: str, answer: bytes) -> Any:
-    """One field of the struct that a function returns."""
+    """One field of the struct that the function returns."""
     abi = contract.get_function_by_name(function).abi
     (output,) = abi["outputs"]
     components = output["components"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a judge says about a quote."""
+"""Two verifiers' verdicts on one quote."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class OffChainVerdict:
-    """dcap-qvl's. Accepted with whatever status the platform has, or refused with a reason."""
+    """dcap-qvl's: accepted with the platform's status, or refused with a reason."""
 
     ok: bool
     status: str | None = None
@@ -18,11 +18,11 @@ class OffChainVerdict:
 
     @classmethod
     def refused(cls, error: str) -> Self:
-        """No status, but a reason."""
+        """A refusal with a reason."""
         return cls(ok=False, error=error)
 
     def to_json(self) -> dict[str, Any]:
-        """Null where there is nothing to say."""
+        """Missing values are null."""
         return {
             "ok": self.ok,
             "status": self.status,
@@ -33,34 +33,34 @@ class OffChainVerdict:
 
 @dataclass(frozen=True)
 class OnChainVerdict:
-    """Our contracts'. Statuses are spelled as Intel and dcap-qvl do."""
+    """Our contracts'. Statuses are spelled as by Intel and dcap-qvl."""
 
     ok: bool
     status: str | None = None
     error: str | None = None
     gas: int | None = None
-    """Of the transaction which verified the quote; None when there was none."""
+    """Of the transaction that verified the quote; None if there was none."""
 
     @classmethod
     def refused(cls, error: str, gas: int | None = None) -> Self:
-        """No status, but a reason."""
+        """A refusal with a reason."""
         return cls(ok=False, error=error, gas=gas)
 
     def to_json(self) -> dict[str, Any]:
-        """Null where there is nothing to say."""
+        """Missing values are null."""
         return {"ok": self.ok, "status": self.status, "error": self.error, "gas": self.gas}
 
 
 @dataclass(frozen=True)
 class VerdictPair:
-    """Both, about the same quote, collateral, root and second."""
+    """Both verdicts, with the same quote, collateral, root and time."""
 
     dcap_qvl: OffChainVerdict
     on_chain: OnChainVerdict
 
     @property
     def agree(self) -> bool:
-        """Both refuse, or both accept with the same status."""
+        """Whether both refuse, or both accept with the same status."""
         if self.dcap_qvl.ok != self.on_chain.ok:
             return False
         return not self.dcap_qvl.ok or self.dcap_qvl.status == self.on_chain.status

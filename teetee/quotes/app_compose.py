@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dstack's app-compose document: what a guest runs, and by which hash a quote names it.
+"""dstack's app-compose document: what a guest runs, and the hash that a quote carries.
 
-dstack hashes the file as it stands: the same JSON with other spaces is another document.
+dstack hashes the file's bytes: the same JSON with other whitespace is another document.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ MAX_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True)
 class AppCompose:
-    """One document."""
+    """One document, and the hashes derived from it."""
 
     document: bytes
     name: str
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises `ComposeInvalid` for what dstack would not start."""
+        """From a file. Raises `ComposeInvalid` for a document that dstack would not start."""
         try:
             with path.open("rb") as file:
                 document = file.read(MAX_BYTES + 1)
@@ -36,7 +36,7 @@ class AppCompose:
 
     @classmethod
     def parse(cls, document: bytes, source: str) -> Self:
-        """Raises `ComposeInvalid`, naming `source`."""
+        """From its bytes. Raises `ComposeInvalid`, naming `source`."""
         if len(document) > MAX_BYTES:
             raise ComposeInvalid(source, f"has more than {MAX_BYTES} bytes")
         content = _object(document, source)
@@ -56,7 +56,7 @@ class AppCompose:
 
     @property
     def mr_config_id(self) -> bytes:
-        """48 bytes: what MRCONFIGID is in quotes of guests started with it (dstack version 1)."""
+        """48 bytes: MRCONFIGID in the quotes of guests started with it (dstack version 1)."""
         return mr_config_v1(self.hash)
 
 

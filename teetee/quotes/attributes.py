@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bits of a report's attributes are called. Sources: Intel TDX module ABI (ATTRIBUTES,
-XFAM) and Intel SDM volume 3D (SGX ATTRIBUTES)."""
+"""Names of the bits in a report's attributes. Sources: Intel TDX module ABI (ATTRIBUTES, XFAM) and
+Intel SDM volume 3D (SGX ATTRIBUTES)."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -55,8 +55,8 @@ SGX_ATTRIBUTES: Final = {
 }
 
 
-def spelled_out(value: bytes, names: Mapping[int, str]) -> tuple[str, ...]:
-    """The names of the bits that are set; bit 0 is the lowest of the first byte."""
+def flag_names(value: bytes, names: Mapping[int, str]) -> tuple[str, ...]:
+    """The names of the bits that are set; bit 0 is the lowest bit of the first byte."""
     number = int.from_bytes(value, "little")
     bits = (bit for bit in range(len(value) * 8) if number >> bit & 1)
     return tuple(names.get(bit, f"reserved {bit}") for bit in bits)

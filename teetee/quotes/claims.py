@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the chain names a quote: by the hash of everything about it that time can turn from good to
-bad.
+"""A quote's claims: everything about it whose assessment can change over time, and their hash, by
+which the chain names the quote.
 
-docs/protocol.md section 3. With the claims at hand anyone has a contract assess the quote anew,
+docs/protocol.md section 3. Given the claims, anyone can have a contract assess the quote again
 without its signatures.
 """
 
@@ -17,15 +17,15 @@ from teetee.quotes.certificates.pck_chain import platform_id, sgx_extension
 from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
 
-# in the QE's report, Intel's sgx_report.h
+# offsets in the QE's report: Intel's sgx_report.h
 _MISC_SELECT, _ATTRIBUTES, _MR_SIGNER, _PRODUCT = 16, 48, 128, 256
 
 _SGX_OID: Final = bytes.fromhex("2a864886f84d010d01")
 
 
 @dataclass(frozen=True)
-class PckFacts:
-    """What a contract keeps of a PCK certificate (`IPckCertificates.sol`)."""
+class PckRecord:
+    """The fields of a PCK certificate that a contract stores (`IPckCertificates.sol`)."""
 
     platform_id: bytes
     """keccak256(PPID)."""
@@ -38,14 +38,14 @@ class PckFacts:
     """2 bytes."""
     pce_svn: int
     authority_index: int
-    """Counted from 1 in the order in which the contract met them."""
+    """Counted from 1 in the order in which they were added to the contract."""
     ends_at: int
-    """Unix second at which the first of leaf, authority and root ends."""
+    """Unix second at which the first of leaf, authority and root expires."""
 
 
 @dataclass(frozen=True)
 class QuoteClaims:
-    """Eight words; their parts are in contracts/types/VerifiedQuote.sol."""
+    """Eight 32-byte words; contracts/types/VerifiedQuote.sol says what is in each."""
 
     core_hash: bytes
     measurement: bytes
@@ -57,8 +57,8 @@ class QuoteClaims:
     td: bytes
 
     @classmethod
-    def of(cls, core: bytes, pck: PckFacts) -> Self:
-        """Of a quote core and the PCK certificate it is verified with. Raises `QuoteMalformed`."""
+    def of(cls, core: bytes, pck: PckRecord) -> Self:
+        """From a quote core and its PCK certificate. Raises `QuoteMalformed`."""
         quote = Quote.from_core(core, b"")
         report, qe = quote.report, quote.qe_report
         product, svn = struct.unpack_from("<HH", qe, _PRODUCT)
@@ -83,24 +83,24 @@ class QuoteClaims:
             td=report.tee_tcb_svn_2 + report.td_attributes + report.xfam,
         )
 
-    def as_solidity(self) -> tuple[bytes, ...]:
-        """The words, in order."""
+    def to_abi(self) -> tuple[bytes, ...]:
+        """As the contracts take it: the words, in order."""
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     def quote_hash(self) -> bytes:
         """keccak256(abi.encode(claims)), 32 bytes."""
-        return keccak(b"".join(self.as_solidity()))
+        return keccak(b"".join(self.to_abi()))
 
 
-def pck_facts(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> PckFacts:
-    """What a contract keeps of that chain (DER) when its authority is the `index`-th that it met.
+def pck_record(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> PckRecord:
+    """What a contract stores for this chain (DER), whose authority was the `index`-th one added.
 
     Raises `CertificateMalformed`.
     """
     extension = sgx_extension(leaf)
     versions = [_number(extension, f"02{component:02x}") for component in range(1, 18)]
     certificates = [x509.load_der_x509_certificate(der) for der in (leaf, authority, root)]
-    return PckFacts(
+    return PckRecord(
         platform_id=platform_id(leaf),
         component_svns=bytes(versions[:16]),
         serial=certificates[0].serial_number,
@@ -113,7 +113,7 @@ def pck_facts(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> PckF
 
 
 def _field(extension: bytes, suffix: str) -> bytes:
-    """What follows tag and length behind the OID 1.2.840.113741.1.13.1.<suffix>."""
+    """The bytes after tag and length of the value with OID 1.2.840.113741.1.13.1.<suffix>."""
     oid = _SGX_OID + bytes.fromhex(suffix)
     start = extension.find(bytes([0x06, len(oid)]) + oid)
     if start < 0:
@@ -128,6 +128,6 @@ def _number(extension: bytes, suffix: str) -> int:
     return int.from_bytes(value[: extension[place + 1]], "big")
 
 
-def quote_hash(core: bytes, pck: PckFacts) -> bytes:
-    """How the chain names that quote. Raises `QuoteMalformed`."""
+def quote_hash(core: bytes, pck: PckRecord) -> bytes:
+    """The chain's name for the quote, 32 bytes. Raises `QuoteMalformed`."""
     return QuoteClaims.of(core, pck).quote_hash()

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be wrong with a quote or with what it is checked against.
+"""Errors about quotes and the collateral that they are verified with.
 
 QuoteError (Fatal)
-├── QuoteUnreadable           no file with a quote in it
+├── QuoteUnreadable           the file contains no quote
 ├── QuoteMalformed            not a TDX quote of version 4 or 5 with its PCK chain
-├── CertificateMalformed      not a certificate, or not the one expected there
-├── CertificateUnreadable     no file with a certificate in it
+├── CertificateMalformed      not a certificate, or not the expected kind
+├── CertificateUnreadable     the file contains no certificate
 ├── ComposeInvalid            not an app-compose document
 ├── CollateralInvalid         not collateral, or not in force at that time
-├── CollateralElsewhere       a folder without any collateral
-├── QuoteRefused              a signature, a chain or a platform's state does not hold
-└── TcbStatusRefused          all signatures hold, and the platform is behind
-CollateralUnavailable (Retryable)  the PCCS does not answer, or not with collateral
+├── NoCollateralInFolder       a folder without any collateral
+├── QuoteRefused              an invalid signature, chain or platform state
+└── TcbStatusRefused          valid signatures, but the platform is out of date
+CollateralUnavailable (Retryable)  the PCCS does not answer, or without collateral
 """
 
 from teetee.errors import Fatal, Retryable
 
 
 class QuoteError(Fatal):
-    """Whatever is wrong with a quote: it will be wrong again."""
+    """The root of errors about quotes that a retry cannot fix."""
 
 
 class QuoteUnreadable(QuoteError):
-    """No file with a quote in it."""
+    """The file contains no quote."""
 
     def __init__(self, place: str, reason: str) -> None:
         self.place = place
@@ -43,7 +43,7 @@ class QuoteMalformed(QuoteError):
 
 
 class CertificateMalformed(QuoteError):
-    """Not a certificate, or not the one expected there."""
+    """Not a certificate, or not the expected kind."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
@@ -53,7 +53,7 @@ class CertificateMalformed(QuoteError):
 
 
 class CertificateUnreadable(QuoteError):
-    """No file with a certificate in it."""
+    """The file contains no certificate."""
 
     def __init__(self, place: str, reason: str) -> None:
         self.place = place
@@ -79,32 +79,30 @@ class CollateralInvalid(QuoteError):
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
-        super().__init__(f"The collateral {rule}. Fetch it anew for this quote.")
+        super().__init__(f"The collateral {rule}. Fetch current collateral for this quote.")
 
 
-class CollateralElsewhere(QuoteError):
+class NoCollateralInFolder(QuoteError):
     """A folder without any collateral."""
 
     def __init__(self, folder: str, names: tuple[str, ...]) -> None:
         self.folder = folder
         super().__init__(
-            f"{folder} holds no collateral: none of {', '.join(names)}. Name the folder that they "
-            "are in, not the one around it."
+            f"{folder} contains no collateral: none of {', '.join(names)}. Name the folder that "
+            "contains these files, not its parent."
         )
 
 
 class QuoteRefused(QuoteError):
-    """A signature, a chain or a platform's state does not hold."""
+    """An invalid signature, chain or platform state."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(
-            f"The quote proves nothing: {reason}. Do not trust the enclave it is from."
-        )
+        super().__init__(f"The quote is not valid: {reason}. Do not trust the enclave it is from.")
 
 
 class TcbStatusRefused(QuoteError):
-    """All signatures hold, and the platform is behind."""
+    """The signatures are valid, but the platform is out of date."""
 
     def __init__(self, status: str, advisory_ids: tuple[str, ...]) -> None:
         self.status = status
@@ -112,12 +110,12 @@ class TcbStatusRefused(QuoteError):
         known = f" ({', '.join(advisory_ids)})" if advisory_ids else ""
         super().__init__(
             f"The platform of the quote is {status}{known}. "
-            "Have its host update it, or accept that status by name."
+            "Have its host update the firmware, or accept that status by name."
         )
 
 
 class CollateralUnavailable(Retryable):
-    """The PCCS does not answer, or not with collateral for this platform."""
+    """The PCCS does not answer, or has no collateral for this platform."""
 
     def __init__(self, url: str, reason: str) -> None:
         self.url = url

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things stand in a TDX quote of version 4 or 5, and in its core. Source: Intel's
+"""Sizes and constants of TDX quotes of versions 4 and 5, and of their cores. Source: Intel's
 sgx_quote_4.h and sgx_quote_5.h.
 
 Header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584, 648 or 885 ‖ length 4
 ‖ signature 64 ‖ attestation key 64 ‖ type 6 (2) ‖ length 4 ‖ QE report 384 ‖ its signature 64 ‖
-length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain. Then, often, zeros.
+length 2 ‖ QE authentication data 32 ‖ type 5 (2) ‖ length 4 ‖ PEM chain, often followed by zeros.
 
-The core leaves out the lengths behind the report, the types and the chain: nothing signs those.
+The core omits the lengths after the report, the types and the chain: no signature covers them.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ QE_AUTH_BYTES: Final = 32
 SIGNATURES_BYTES: Final = (
     SIGNATURE_BYTES + KEY_BYTES + QE_REPORT_BYTES + SIGNATURE_BYTES + QE_AUTH_BYTES
 )
-"""What a core has behind its signed part: 608."""
+"""After the signed part of a core: 608."""
 
 CORE_BYTES: Final = HEADER_BYTES + TD_REPORT_BYTES + SIGNATURES_BYTES
 """1,240, of version 4."""

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MRCONFIGID as dstack writes it: which compose document a guest was started for.
+"""MRCONFIGID as dstack writes it: the compose document that a guest was started with.
 
     version 1   01 ‖ compose hash 32 ‖ zeros
     version 2   02 ‖ keccak256(compose hash, app id, kind of key provider, its id) ‖ zeros
     version 3   03 ‖ sha256("dstack-mr-config-v3:" ‖ 00 ‖ document) ‖ zeros
 
-The measured image refuses to start with another compose document than MRCONFIGID names; where it is
-all zero it starts with any.
+The measured image starts only the compose document that MRCONFIGID names, or any if it is all zero.
 """
 
 from typing import Final
@@ -21,12 +20,12 @@ _MEANINGS: Final = {
 
 
 def mr_config_v1(compose_hash: bytes) -> bytes:
-    """48 bytes that name a compose document by its 32-byte hash."""
+    """The 48-byte MRCONFIGID for a compose document's 32-byte hash."""
     return (b"\x01" + compose_hash).ljust(MR_CONFIG_BYTES, b"\x00")
 
 
-def describe(mr_config_id: bytes) -> str:
-    """What kind it is, and the digest in it."""
+def describe_mr_config(mr_config_id: bytes) -> str:
+    """Its version in words, and the digest in it."""
     if not any(mr_config_id):
         return "all zero: no configuration named"
     meaning = _MEANINGS.get(mr_config_id[0])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any DCAP quote (SGX of version 3, SGX and TDX of versions 4 and 5) taken apart to be looked at.
+"""Describes any DCAP quote to a person: SGX version 3, SGX and TDX versions 4 and 5.
 
-Milder than `quote`: it names what it finds and refuses only what cannot be read. Nothing here
-checks a signature. Source: Intel's sgx_quote_3.h, sgx_quote_4.h, sgx_quote_5.h.
+More lenient than `quote`: it names what it finds and refuses only what it cannot parse. Checks no
+signature. Source: Intel's sgx_quote_3.h, sgx_quote_4.h, sgx_quote_5.h.
 """
 
 import struct
@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from teetee.quotes import layout
 from teetee.quotes.byte_reader import ByteReader
-from teetee.quotes.certificates.pck_chain import chain_der
+from teetee.quotes.certificates.pck_chain import chain_from_pem
 from teetee.quotes.certificates.pck_platform import PckPlatform
 from teetee.quotes.errors import CertificateMalformed, QuoteMalformed
 from teetee.quotes.quote import TdReport
@@ -25,7 +25,7 @@ _ENCRYPTED_PPID: Final = {2: "encrypted PPID", 3: "encrypted PPID"}
 
 @dataclass(frozen=True)
 class SgxReport:
-    """What the processor says about an enclave, the quoting enclave too."""
+    """The processor's report about an enclave, such as the quoting enclave."""
 
     cpu_svn: bytes
     misc_select: bytes
@@ -53,8 +53,8 @@ class SgxReport:
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """All parts of a quote which a person may want to see."""
+class QuoteDescription:
+    """The parts of a quote that a person may want to see."""
 
     version: int
     tee: str
@@ -62,39 +62,39 @@ class Anatomy:
     qe_vendor: bytes
     user_data: bytes
     body_type: int
-    """As version 5 counts: 1 SGX, 2 TD 1.0, 3 TD 1.5, 4 TD 1.5 extended."""
+    """Numbered as in version 5: 1 SGX, 2 TD 1.0, 3 TD 1.5, 4 TD 1.5 extended."""
     body: bytes
     certification_type: int
     qe_report: SgxReport
     qe_auth_data: bytes
     chain: tuple[bytes, ...]
-    """DER from the leaf up; empty where the quote brings no certificates."""
+    """DER from the leaf up; empty if the quote contains no certificates."""
     platform: PckPlatform | None
     chain_problem: str
-    """Why there is no chain, or no platform; empty when there is."""
+    """Why chain or platform is missing; empty if neither is."""
     bytes_used: int
-    bytes_behind: int
-    behind_is_zero: bool
+    trailing_bytes: int
+    trailing_is_zero: bool
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Raises `QuoteMalformed`, naming the rule that is broken."""
+        """From a quote's bytes. Raises `QuoteMalformed`, naming the broken rule."""
         reader = ByteReader(raw)
-        header = reader.take(layout.HEADER_BYTES)
+        header = reader.read(layout.HEADER_BYTES)
         version, key_type, tee_type = struct.unpack_from("<HHI", header)
         if version not in (3, 4, 5):
             raise QuoteMalformed(f"begins with {header[:8].hex()}")
         body_type, body = _body(reader, version, 0 if version == 3 else tee_type)
-        auth = ByteReader(reader.take_sized("<I"))
-        auth.take(layout.SIGNATURE_BYTES + layout.KEY_BYTES)
+        auth = ByteReader(reader.read_sized("<I"))
+        auth.read(layout.SIGNATURE_BYTES + layout.KEY_BYTES)
         certification = _certification(auth, version)
-        qe_report = SgxReport.parse(certification.take(layout.QE_REPORT_BYTES))
-        certification.take(layout.SIGNATURE_BYTES)
-        qe_auth_data = certification.take_sized("<H")
-        (kind,) = struct.unpack("<H", certification.take(2))
-        data = certification.take_sized("<I")
+        qe_report = SgxReport.parse(certification.read(layout.QE_REPORT_BYTES))
+        certification.read(layout.SIGNATURE_BYTES)
+        qe_auth_data = certification.read_sized("<H")
+        (kind,) = struct.unpack("<H", certification.read(2))
+        data = certification.read_sized("<I")
         chain, platform, problem = _chain(kind, data)
-        rest = reader.rest()
+        trailing = reader.remaining()
         return cls(
             version=version,
             tee=_BODIES[body_type][0],
@@ -109,43 +109,43 @@ class Anatomy:
             chain=chain,
             platform=platform,
             chain_problem=problem,
-            bytes_used=len(raw) - len(rest),
-            bytes_behind=len(rest),
-            behind_is_zero=not any(rest),
+            bytes_used=len(raw) - len(trailing),
+            trailing_bytes=len(trailing),
+            trailing_is_zero=not any(trailing),
         )
 
     @property
     def td_report(self) -> TdReport | None:
-        """For TDX; of an extended report its first 648 bytes."""
+        """None for SGX. Of an extended report, its first 648 bytes."""
         if self.tee != TDX:
             return None
         return TdReport.parse(self.body[: layout.TD_REPORT_15_BYTES])
 
     @property
     def sgx_report(self) -> SgxReport | None:
-        """For SGX."""
+        """None for TDX."""
         return SgxReport.parse(self.body) if self.tee == SGX else None
 
 
 def _body(reader: ByteReader, version: int, tee_type: int) -> tuple[int, bytes]:
-    """Body type as version 5 counts, and the body."""
+    """Body type as numbered in version 5, and the body."""
     tee = _TEE_TYPES.get(tee_type)
     if tee is None:
         raise QuoteMalformed(f"is of TEE type 0x{tee_type:x}")
     if version < 5:
         kind = 1 if tee == SGX else 2
-        return kind, reader.take(_BODIES[kind][1])
-    kind, size = struct.unpack("<HI", reader.take(layout.BODY_HEAD_BYTES))
+        return kind, reader.read(_BODIES[kind][1])
+    kind, size = struct.unpack("<HI", reader.read(layout.BODY_HEAD_BYTES))
     if _BODIES.get(kind) != (tee, size):
         raise QuoteMalformed(f"has a body of type {kind} and {size} bytes for {tee}")
-    return kind, reader.take(size)
+    return kind, reader.read(size)
 
 
 def _certification(auth: ByteReader, version: int) -> ByteReader:
-    """Version 3 has the QE's report at once; later ones wrap it up as certification data 6."""
+    """Version 3 holds the QE's report directly; later versions wrap it in certification data 6."""
     if version == 3:
         return auth
-    return ByteReader(auth.take_typed(layout.CERTIFICATION_QE_REPORT))
+    return ByteReader(auth.read_certification(layout.CERTIFICATION_QE_REPORT))
 
 
 def _chain(kind: int, data: bytes) -> tuple[tuple[bytes, ...], PckPlatform | None, str]:
@@ -153,7 +153,7 @@ def _chain(kind: int, data: bytes) -> tuple[tuple[bytes, ...], PckPlatform | Non
         known = _ENCRYPTED_PPID.get(kind, "another kind")
         return (), None, f"certification data of type {kind}: {known}, no certificates"
     try:
-        chain = chain_der(data)
+        chain = chain_from_pem(data)
     except CertificateMalformed as error:
         return (), None, f"the chain {error.rule}"
     try:

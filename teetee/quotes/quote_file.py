@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quote in a file, as machines and people keep them: raw bytes, hexadecimal digits, or base64."""
+"""Reads a quote from a file: raw bytes, hexadecimal digits, or base64."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]+={0,2}")
 
 
 def read_quote(path: Path) -> bytes:
-    """The quote's bytes, with whatever zeros stand behind it. Raises `QuoteUnreadable`."""
+    """The quote's bytes, trailing zeros included. Raises `QuoteUnreadable`."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -27,17 +27,17 @@ def read_quote(path: Path) -> bytes:
     if len(raw) > MAX_FILE_BYTES:
         raise QuoteUnreadable(str(path), f"it has more than {MAX_FILE_BYTES} bytes")
     text = raw.strip().strip(b"\"'")
-    # No quote's first bytes are digits or letters: versions are numbers below 0x30.
+    # A raw quote is never mistaken for text: it begins with a version number below 0x30.
     if _HEX.fullmatch(text):
         return bytes.fromhex(text.decode("ascii").removeprefix("0x").removeprefix("0X"))
     if _HEX.fullmatch(text + b"0"):
-        raise QuoteUnreadable(str(path), "its hexadecimal digits are odd in number")
+        raise QuoteUnreadable(str(path), "it has an odd number of hexadecimal digits")
     return _from_base64(text) or raw
 
 
 def _from_base64(text: bytes) -> bytes | None:
-    """The usual alphabet or that of URLs, in one line or several. Only what begins as a quote does
-    is taken for one: any word is base64, too."""
+    """In the standard or the URL alphabet, on one line or several. None unless it decodes to the
+    start of a quote: any word is valid base64."""
     if not _BASE64.fullmatch(text):
         return None
     digits = b"".join(text.split()).translate(_USUAL_ALPHABET).rstrip(b"=")

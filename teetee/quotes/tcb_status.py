@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Intel's collateral says about a platform."""
+"""A platform's TCB status, as Intel's collateral rates it."""
 
 from enum import Enum
 from typing import Final
@@ -9,7 +9,7 @@ class TcbStatus(Enum):
     """Values as in contracts/types/VerifiedQuote.sol, worst last."""
 
     UNCHECKED = 0
-    """The verifier in use does not look at collateral, or has none that is in force."""
+    """The verifier does not use collateral, or has none in force."""
     UP_TO_DATE = 1
     SW_HARDENING_NEEDED = 2
     CONFIGURATION_NEEDED = 3
@@ -21,8 +21,7 @@ class TcbStatus(Enum):
     OUT_OF_DATE_CONFIGURATION_NEEDED = 8
     REVOKED = 9
     NOT_SUPPORTED = 10
-    """Below every level that Intel lists, or of a module or quoting enclave that it does not list.
-    """
+    """Below every level that Intel lists, or with a module or quoting enclave not listed."""
 
     @property
     def intel_name(self) -> str:
@@ -30,8 +29,8 @@ class TcbStatus(Enum):
         return _INTEL_NAMES[self]
 
     @property
-    def is_known(self) -> bool:
-        """Whether it is a verdict on a platform which Intel still stands by."""
+    def is_acceptable(self) -> bool:
+        """Whether a policy may accept it: Intel has rated the platform and not revoked it."""
         return self not in (TcbStatus.UNCHECKED, TcbStatus.REVOKED, TcbStatus.NOT_SUPPORTED)
 
 

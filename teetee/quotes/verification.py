@@ -25,12 +25,12 @@ ONLY_UP_TO_DATE: Final = frozenset({UP_TO_DATE})
 
 @dataclass(frozen=True)
 class QuoteVerdict:
-    """What Intel's collateral says about a quote whose signatures all hold."""
+    """The result for a quote whose signatures are all valid."""
 
     status: str
     """`UpToDate`, or one that the caller accepted."""
     advisory_ids: tuple[str, ...]
-    """Intel's security advisories which concern the platform."""
+    """Intel's security advisories for the platform."""
 
 
 def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
@@ -58,16 +58,15 @@ def verify_quote(
     *,
     accepted: Collection[str] = ONLY_UP_TO_DATE,
 ) -> QuoteVerdict:
-    """Checks the full quote, certificates included, at that Unix second.
+    """Verify the full quote, certificates included, as of the Unix time `at`.
 
-    Raises `QuoteMalformed`, `CollateralInvalid`, `QuoteRefused`, and `TcbStatusRefused` when the
-    status is not among the accepted ones.
+    Raises `QuoteMalformed`, `CollateralInvalid`, `QuoteRefused`, or `TcbStatusRefused` if the
+    status is not in `accepted`.
     """
-    parsed = Quote.parse(quote)
-    _require_unowned(parsed.report)
-    collateral.require_issued(at)
+    _require_production(Quote.parse(quote).report)
+    collateral.require_crls_issued(at)
     try:
-        report = dcap_qvl.verify_with_root_ca(quote, collateral.as_dcap_qvl(), root_ca_der, at)
+        report = dcap_qvl.verify_with_root_ca(quote, collateral.to_dcap_qvl(), root_ca_der, at)
     except ValueError as error:
         raise QuoteRefused(_reason(error)) from error
     verdict = QuoteVerdict(report.status, tuple(report.advisory_ids))
@@ -76,7 +75,7 @@ def verify_quote(
     return verdict
 
 
-def _require_unowned(report: TdReport) -> None:
+def _require_production(report: TdReport) -> None:
     if any(report.mr_owner) or any(report.mr_owner_config):
         raise QuoteRefused("MROWNER or MROWNERCONFIG is set")
     if any(report.mr_signer_seam) or any(report.seam_attributes):
@@ -88,6 +87,6 @@ def _first_line(error: Exception) -> str:
 
 
 def _reason(error: ValueError) -> str:
-    """dcap-qvl's words on one line: what failed, and below what."""
+    """dcap-qvl's error and its causes on one line."""
     lines = [line.strip() for line in str(error).splitlines()]
     return ", ".join(line for line in lines if line and line != "Caused by:").rstrip(".")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One local chain for all tests here, and how often each class of mutations was tried."""
+"""A local chain for all tests here, and the count of mutations tried in each class."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.attestation.evidence import INTEL_ROOT
-from tests.attestation.trial import ChainJudge
+from tests.attestation.verifiers import ChainVerifier
 from tests.teetee.chain.local_chain import compile_contracts, running_anvil
 
 TALLY = "mutations"
-"""Of a test's properties: class, tried, accepted."""
+"""The name of a test's property: class, number tried, number accepted."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -33,13 +33,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def chain_url() -> Iterator[str]:
-    """A fresh chain, from before the oldest recorded collateral on."""
+    """A fresh chain, whose first block is older than the oldest recorded collateral."""
     compile_contracts()
     with running_anvil("--timestamp", "1600000000") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def intel_judge(chain_url: str) -> ChainJudge:
-    """Judges under Intel's root."""
-    return ChainJudge(chain_url, INTEL_ROOT)
+def intel_verifier(chain_url: str) -> ChainVerifier:
+    """Verifies up to Intel's root."""
+    return ChainVerifier(chain_url, INTEL_ROOT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quote with everything that is needed to verify it, in parts that can be changed one by one."""
+"""A quote with everything needed to verify it, in parts that can be changed one by one."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ VECTORS = Path(__file__).parents[1] / "vectors" / "attestation"
 @dataclass(frozen=True)
 class Evidence:
     """In the order of QuoteEvidence in contracts/mocks/QuoteTrial.sol. Certificates and CRLs are
-    DER, the JSON is text as it was signed."""
+    DER; the JSON is the text that was signed."""
 
     authority: bytes
     leaf: bytes
@@ -30,7 +30,7 @@ class Evidence:
     qe_identity_signature: bytes
     core: bytes
 
-    def as_solidity(self) -> tuple[bytes, ...]:
+    def to_abi(self) -> tuple[bytes, ...]:
         """The members, in order."""
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
@@ -39,7 +39,7 @@ class Evidence:
         chain = "".join(raw_pem(der) for der in (self.leaf, self.authority, root))
         return Quote.from_core(self.core, chain.encode() + b"\x00").encode()
 
-    def as_dcap_qvl(self, root: bytes) -> dcap_qvl.QuoteCollateralV3:
+    def to_dcap_qvl(self, root: bytes) -> dcap_qvl.QuoteCollateralV3:
         """The collateral. Raises ValueError for what it can't hold."""
         chain = raw_pem(self.signer) + raw_pem(root)
         return dcap_qvl.QuoteCollateralV3(

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random changes to evidence, by a seed: some blind, some by somebody who knows the formats and can
-sign again.
+"""Random changes to evidence, from a seed: some blind, some by an attacker who knows the formats
+and can sign again.
 
-Most of what comes out is invalid. What matters is that nothing which the independent verifier
-refuses passes, and that whatever is invalid is refused for a reason, not by running out of gas or
-into a panic.
+Most results are invalid. The tests check that nothing passes that the independent verifier refuses,
+and that invalid evidence is refused for a reason, not by a panic or by running out of gas.
 """
 
 import json
@@ -27,7 +26,7 @@ WORDS = (*STATUSES, "Unknown", "uptodate")
 
 Change = Callable[[random.Random, bytes], bytes]
 Mutate = Callable[[random.Random, Evidence, Evidence, World], Evidence]
-"""From evidence, another evidence, and the world whose keys are at hand."""
+"""From evidence, other evidence, and the world whose keys are available."""
 
 
 # ---------------------------------------------------------------- any bytes
@@ -79,7 +78,7 @@ BLIND: tuple[Change, ...] = (_flip, _overwrite, _truncate, _extend, _cut_out, _r
 
 
 def elements(encoded: bytes) -> list[int]:
-    """The offsets of all elements, and of those within the ones that are made of others."""
+    """The offsets of all elements, nested ones included."""
     found: list[int] = []
     _elements(encoded, 0, len(encoded), found)
     return found
@@ -97,7 +96,7 @@ def _elements(encoded: bytes, offset: int, end: int, found: list[int]) -> None:
 
 
 def _der_trick(rng: random.Random, encoded: bytes) -> bytes:
-    """One element written otherwise, and the lengths around it put right as far as that goes."""
+    """One element in another form, with the lengths around it corrected where possible."""
     place = rng.choice(elements(encoded))
     head, size = header_bytes(encoded, place), element_bytes(encoded, place)
     tag, content = encoded[place : place + 1], encoded[place + head : place + size]
@@ -267,7 +266,7 @@ def _other_levels(rng: random.Random, plain: str) -> str:
 
 
 def _blind(change: Change) -> Mutate:
-    """One part changed, and signed by nobody."""
+    """One part changed and not signed again."""
 
     def mutate(rng: random.Random, ground: Evidence, _other: Evidence, _world: World) -> Evidence:
         part = rng.choice(PARTS)
@@ -301,7 +300,7 @@ def _signed(parts: tuple[str, ...], trick: Change | None = None) -> Mutate:
 
 
 def _core(start: Callable[[int], int], size: Callable[[int], int], *, by_pck: bool) -> Mutate:
-    """What the attestation key or the PCK signs changed, and signed by that world's machine."""
+    """A change to what the attestation key or the PCK signs, signed by that world's machine."""
 
     def mutate(rng: random.Random, ground: Evidence, _other: Evidence, world: World) -> Evidence:
         core = ground.core
@@ -347,10 +346,10 @@ def _from_another_root(
     return foreign if part is None else replace(foreign, **{part: getattr(ground, part)})
 
 
-# behind what the attestation key signed: signature, key, QE report, its signature, QE auth data
+# after the signed part: signature, key, QE report, its signature, QE auth data
 _PIECES = ((0, 64), (64, 128), (128, 512), (512, 576), (576, 608))
 
-OF_ANYBODY: dict[str, Mutate] = {
+BY_ANYONE: dict[str, Mutate] = {
     "bit flipped": _blind(_flip),
     "bytes overwritten": _blind(_overwrite),
     "truncated": _blind(_truncate),
@@ -361,9 +360,9 @@ OF_ANYBODY: dict[str, Mutate] = {
     "parts of another evidence": _part_of_another,
     "pieces of another quote": _piece_of_another_quote,
 }
-"""What anybody can do."""
+"""Need no key."""
 
-OF_SIGNERS: dict[str, Mutate] = {
+BY_SIGNERS: dict[str, Mutate] = {
     "DER of a certificate": _signed(CERTIFICATES, _der_trick),
     "DER of a CRL": _signed(LISTS, _der_trick),
     "bytes of a certificate or CRL": _signed(CERTIFICATES + LISTS),
@@ -380,6 +379,6 @@ OF_SIGNERS: dict[str, Mutate] = {
     "quote": _core(lambda _: 0, lambda size: size - 608, by_pck=False),
     "QE report": _core(lambda size: size - 480, lambda _: 384, by_pck=True),
 }
-"""What takes keys: those of the ground's own world, or a stranger's."""
+"""Need keys: those of the ground's own world, or a stranger's."""
 
 BY_A_STRANGER: dict[str, Mutate] = {"everything of another root": _from_another_root}

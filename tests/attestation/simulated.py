@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of a simulated machine, with all keys at hand: what is changed can be signed again."""
+"""Evidence of a simulated machine, with all keys, so that it can be signed again after a change."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ class World:
         return self.pki.root.der
 
     def evidence(self, conditions: Conditions | None = None, *, v5: bool = False) -> Evidence:
-        """All in order, but for the conditions."""
+        """Valid evidence, apart from the given conditions."""
         issued = issue(self.pki, datetime.fromtimestamp(AT, UTC), conditions or Conditions())
         measured = Measurements.of(
             compose_hash=b"\xcc" * 32, app_id=b"\xdd" * 20, instance_id=b"\xee" * 20
@@ -75,7 +75,7 @@ class World:
         return self._as_v5(core, bytes.fromhex("030088020000"), report + second + bytes(48))
 
     def as_v5_extended(self, core: bytes, tail: bytes = bytes(237)) -> bytes:
-        """The same quote of version 5 around a TD report 1.5 extended; `tail` is what that adds."""
+        """The same quote of version 5 around a TD report 1.5 extended, which ends with `tail`."""
         report = core[48 : 48 + layout.TD_REPORT_BYTES]
         body = report + report[:16] + bytes(48) + tail
         return self._as_v5(core, bytes.fromhex("040075030000"), body)
@@ -84,7 +84,7 @@ class World:
         return self.sign_quote(b"\x05" + core[1:48] + head + body + core[632:])
 
     def sign_quote(self, core: bytes) -> bytes:
-        """By the attestation key, over whatever stands before its signature."""
+        """By the attestation key, over the bytes before its signature."""
         end = len(core) - layout.SIGNATURES_BYTES
         return core[:end] + sign_p256(self.machine.attestation_key, core[:end]) + core[end + 64 :]
 
@@ -128,7 +128,7 @@ def header_bytes(encoded: bytes, offset: int) -> int:
 
 
 def element_bytes(encoded: bytes, offset: int) -> int:
-    """Of the element at that offset, all in all."""
+    """Of the element at that offset, header included."""
     header = header_bytes(encoded, offset)
     length = encoded[offset + 1]
     if length & 0x80:

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A campaign of random changes, judged by our contracts and by dcap-qvl.
+"""A campaign of random changes, verified by our contracts and by dcap-qvl.
 
 given evidence that both accept, recorded or simulated
     when it is changed at random, and signed again or not
         it should pass on chain only if dcap-qvl lets it pass, with the same status
-        it should never panic, and never run out of gas: both fail the test by themselves, and
-        are no refusals
+        it should never panic or run out of gas: both fail the test, they are not refusals
         every class of change should have been tried often enough; the counts are in the summary
 given none of the changes
     both should accept it, so that the campaign can find something
 
-MUTATIONS=100000 tries so many (`make test-deep`) instead of 10,000. The seed is fixed:
+MUTATIONS=100000 (`make test-deep`) replaces the default of 10,000. The seed is fixed:
 MUTATION_SEED chooses another.
 """
 
@@ -28,12 +27,12 @@ from tests.attestation.conftest import TALLY
 from tests.attestation.evidence import INTEL_ROOT, Evidence, cases
 from tests.attestation.simulated import AT, World
 from tests.attestation.test_recorded_cases import evidence_of
-from tests.attestation.trial import ChainJudge, Verdict, dcap_qvl_verdict
+from tests.attestation.verifiers import ChainVerifier, Verdict, dcap_qvl_verdict
 
 MUTATIONS = int(os.environ.get("MUTATIONS", "10000"))
 SEED = int(os.environ.get("MUTATION_SEED", "20260814"))
 BATCHES = 8
-"""So many tests share the campaign: several processes can run them."""
+"""The number of tests that share the campaign, so that several processes can run it."""
 
 WORLD, STRANGER = (
     World.from_seed(b"teetee mutations, public keys 01"),
@@ -43,7 +42,7 @@ WORLD, STRANGER = (
 
 @dataclass(frozen=True)
 class Ground:
-    """What mutations start from."""
+    """Accepted evidence that mutations start from."""
 
     name: str
     evidence: Evidence
@@ -80,27 +79,27 @@ def grounds() -> list[Ground]:
 
 GROUNDS = grounds()
 SIMULATED = [ground for ground in GROUNDS if ground.world is not None]
-MUTATORS = mutations.OF_ANYBODY | mutations.OF_SIGNERS | mutations.BY_A_STRANGER
+MUTATORS = mutations.BY_ANYONE | mutations.BY_SIGNERS | mutations.BY_A_STRANGER
 CLASSES = [
     *((name, True) for name in MUTATORS),
-    *((name, False) for name in mutations.OF_SIGNERS),
-    *((name, False) for name in mutations.OF_SIGNERS),
+    *((name, False) for name in mutations.BY_SIGNERS),
+    *((name, False) for name in mutations.BY_SIGNERS),
 ]
-"""Name, and whether a stranger's keys sign: two of three changes that take keys are an insider's,
-for those get past the signatures."""
+"""Name, and whether a stranger's keys sign. Two of three changes that need keys use the insider's,
+which get past the signatures."""
 
 
 @pytest.fixture(scope="session")
-def judges(chain_url: str, intel_judge: ChainJudge) -> dict[bytes, ChainJudge]:
+def verifiers(chain_url: str, intel_verifier: ChainVerifier) -> dict[bytes, ChainVerifier]:
     """One for each root."""
-    return {INTEL_ROOT: intel_judge, WORLD.root: ChainJudge(chain_url, WORLD.root)}
+    return {INTEL_ROOT: intel_verifier, WORLD.root: ChainVerifier(chain_url, WORLD.root)}
 
 
 @pytest.mark.parametrize("ground", [pytest.param(each, id=each.name) for each in GROUNDS])
 def test_verdict__nothing_changed__accepted_by_both(
-    judges: dict[bytes, ChainJudge], ground: Ground
+    verifiers: dict[bytes, ChainVerifier], ground: Ground
 ) -> None:
-    verdict = judges[ground.root].verdict(ground.evidence, ground.at)
+    verdict = verifiers[ground.root].verdict(ground.evidence, ground.at)
     assert verdict.ok, verdict.error
     independent = dcap_qvl_verdict(ground.evidence, ground.root, ground.at)
     assert independent.ok, independent.error
@@ -110,7 +109,9 @@ def test_verdict__nothing_changed__accepted_by_both(
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_verdict__changed_at_random__passes_only_what_dcap_qvl_passes(
-    judges: dict[bytes, ChainJudge], batch: int, record_property: Callable[[str, object], None]
+    verifiers: dict[bytes, ChainVerifier],
+    batch: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     rng = random.Random(SEED + batch)
     tally: Counter[tuple[str, bool]] = Counter()
@@ -118,7 +119,7 @@ def test_verdict__changed_at_random__passes_only_what_dcap_qvl_passes(
     for number in range(MUTATIONS // BATCHES):
         name, by_stranger = CLASSES[number % len(CLASSES)]
         ground, evidence = _mutated(rng, name, by_stranger=by_stranger)
-        verdict = judges[ground.root].verdict(evidence, ground.at)
+        verdict = verifiers[ground.root].verdict(evidence, ground.at)
         tally[name, verdict.ok] += 1
         if not verdict.ok:
             refusals.add(str(verdict.error))
@@ -130,13 +131,13 @@ def test_verdict__changed_at_random__passes_only_what_dcap_qvl_passes(
         tried = tally[name, False] + tally[name, True]
         record_property(TALLY, (name, tried, tally[name, True]))
         assert tried >= MUTATIONS // BATCHES // len(CLASSES), name
-    # blind changes hit a signature; an insider's have to get past it, to the checks behind
+    # blind changes break a signature; an insider's must reach the checks after it
     assert len(refusals) >= 8, refusals
 
 
 def _mutated(rng: random.Random, name: str, *, by_stranger: bool) -> tuple[Ground, Evidence]:
-    """Whoever signs as an insider needs the keys of the ground's world."""
-    insider = name in mutations.OF_SIGNERS and not by_stranger
+    """An insider signs with the keys of the ground's world."""
+    insider = name in mutations.BY_SIGNERS and not by_stranger
     ground = rng.choice(SIMULATED if insider else GROUNDS)
     other = rng.choice([each for each in GROUNDS if each is not ground]).evidence
     return ground, MUTATORS[name](rng, ground.evidence, other, WORLD if insider else STRANGER)

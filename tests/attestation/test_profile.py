@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only signers could change, one thing at a time: contracts and dcap-qvl on evidence of the
-test PKI that has been signed again.
+"""Single changes that only signers can make: contracts and dcap-qvl on evidence that the test PKI
+signed again.
 
 given certificates, CRLs, collateral or reports that are unusual
-    when both judges have reason to take them
+    when both verifiers have reason to accept them
         both should accept, with the same status
     when both have reason to refuse them
         both should refuse
@@ -16,7 +16,7 @@ import pytest
 from tests.attestation import variants as v
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import AT
-from tests.attestation.trial import ChainJudge, dcap_qvl_verdict
+from tests.attestation.verifiers import ChainVerifier, dcap_qvl_verdict
 
 CLIENT, SERVER = "300a06082b06010505070302", "300a06082b06010505070301"
 CERTIFICATES = ("leaf", "authority", "signer")
@@ -39,7 +39,7 @@ ACCEPTED = {
     "path length 255": v.with_path_length(255),
     "CRL number 0": v.with_crl_number(0),
     "CRL number of 159 bits": v.with_crl_number(2**159 - 1),
-    "somebody else revoked": v.with_revoked("pck_crl", 77, 1),
+    "another certificate revoked": v.with_revoked("pck_crl", 77, 1),
     "the leaf's serial on the root's CRL": v.with_revoked("root_crl", v.serial_of("leaf")),
     "the signer's serial on the PCK CRL": v.with_revoked("pck_crl", v.serial_of("signer")),
     "FMSPC in lower case": v.with_json("tcb_info", "fmspc", v.fmspc().lower()),
@@ -63,7 +63,7 @@ REFUSED = {
     "CRL number of 161 bits": v.with_crl_number(2**160),
     "CRL number of 256 bits": v.with_crl_number(2**256 - 1),
     "CPUSVN below the components": v.with_cpu_svn(b"\x00"),
-    "name whose OID goes on": v.with_replaced("leaf", "06035504030c", "06035504830c"),
+    "name whose OID continues": v.with_replaced("leaf", "06035504030c", "06035504830c"),
     "leaf revoked": v.with_revoked("pck_crl", v.serial_of("leaf")),
     "authority revoked": v.with_revoked("root_crl", v.serial_of("authority")),
     "signer revoked": v.with_revoked("root_crl", v.serial_of("signer")),
@@ -108,26 +108,30 @@ STRICTER = {
 
 
 @pytest.fixture(scope="module")
-def judge(chain_url: str) -> ChainJudge:
-    return ChainJudge(chain_url, v.WORLD.root)
+def verifier(chain_url: str) -> ChainVerifier:
+    return ChainVerifier(chain_url, v.WORLD.root)
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_verdict__unusual_and_in_order__accepted_by_both(judge: ChainJudge, name: str) -> None:
-    verdict = judge.verdict(ACCEPTED[name], AT)
+def test_verdict__unusual_and_in_order__accepted_by_both(
+    verifier: ChainVerifier, name: str
+) -> None:
+    verdict = verifier.verdict(ACCEPTED[name], AT)
     independent = dcap_qvl_verdict(ACCEPTED[name], v.WORLD.root, AT)
     assert independent.ok, independent.error
     assert (verdict.ok, verdict.status) == (True, independent.status), verdict.error
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_verdict__out_of_order__refused_by_both(judge: ChainJudge, name: str) -> None:
+def test_verdict__out_of_order__refused_by_both(verifier: ChainVerifier, name: str) -> None:
     assert not dcap_qvl_verdict(REFUSED[name], v.WORLD.root, AT).ok
-    assert not judge.verdict(REFUSED[name], AT).ok
+    assert not verifier.verdict(REFUSED[name], AT).ok
 
 
 @pytest.mark.parametrize("name", STRICTER)
-def test_verdict__where_we_are_stricter__refused_on_chain(judge: ChainJudge, name: str) -> None:
+def test_verdict__where_we_are_stricter__refused_on_chain(
+    verifier: ChainVerifier, name: str
+) -> None:
     independent = dcap_qvl_verdict(STRICTER[name], v.WORLD.root, AT)
     assert independent.ok, independent.error
-    assert not judge.verdict(STRICTER[name], AT).ok
+    assert not verifier.verdict(STRICTER[name], AT).ok

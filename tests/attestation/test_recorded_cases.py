@@ -3,7 +3,7 @@
 
 given a recorded case
     when the time is that of the record, a second before the window, a second after it
-        it should get the recorded verdict and status from both judges
+        both verifiers should give the recorded verdict and status
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.attestation.evidence import INTEL_ROOT, Evidence, cases, recorded
-from tests.attestation.trial import ChainJudge, dcap_qvl_verdict
+from tests.attestation.verifiers import ChainVerifier, dcap_qvl_verdict
 
 TIMES = {
     "result": lambda case: case["at"],
@@ -21,7 +21,7 @@ TIMES = {
 
 
 def evidence_of(case: dict[str, Any]) -> Evidence:
-    """What the record rests on."""
+    """The evidence of the record."""
     signer = case["signing_cert"].removeprefix("certs/").removesuffix(".der")
     return recorded(case["quote"], case["collateral"], signer)
 
@@ -31,11 +31,11 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
     "case", [pytest.param(case, id=f"{case['quote']} {case['collateral']}") for case in cases()]
 )
 def test_verdict__of_a_recorded_case__is_the_recorded_one(
-    intel_judge: ChainJudge, case: dict[str, Any], moment: str
+    intel_verifier: ChainVerifier, case: dict[str, Any], moment: str
 ) -> None:
     evidence, at = evidence_of(case), TIMES[moment](case)
     expected = case[moment]
     independent = dcap_qvl_verdict(evidence, INTEL_ROOT, at)
     assert (independent.ok, independent.status) == (expected["ok"], expected.get("status"))
-    verdict = intel_judge.verdict(evidence, at)
+    verdict = intel_verifier.verdict(evidence, at)
     assert (verdict.ok, verdict.status) == (expected["ok"], expected.get("status")), verdict.error

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a platform's status is found: contracts and dcap-qvl on TCB info, modules and quoting
-enclaves made up at random.
+"""A platform's status: contracts and dcap-qvl on random TCB info, modules and quoting enclaves.
 
 given levels, module levels, QE levels and a platform somewhere among them
     when its quote is of version 4, or of version 5 with another TEE_TCB_SVN_2
-        both judges should give the same status, or both refuse
+        both verifiers should give the same status, or both refuse
 """
 
 import json
@@ -18,7 +17,7 @@ import pytest
 from tee_simulator.collateral.conditions import STATUSES
 from tests.attestation.evidence import Evidence
 from tests.attestation.simulated import AT, World
-from tests.attestation.trial import ChainJudge, dcap_qvl_verdict
+from tests.attestation.verifiers import ChainVerifier, dcap_qvl_verdict
 
 WORLD = World.from_seed(b"teetee tcb rules, public keys 01")
 ENCLAVE_STATUSES = ("UpToDate", "UpToDate", "UpToDate", "OutOfDate", "Revoked")
@@ -27,19 +26,19 @@ CASES = 600
 
 
 @pytest.fixture(scope="module")
-def judge(chain_url: str) -> ChainJudge:
-    return ChainJudge(chain_url, WORLD.root)
+def verifier(chain_url: str) -> ChainVerifier:
+    return ChainVerifier(chain_url, WORLD.root)
 
 
 @pytest.mark.parametrize("version", [4, 5])
 def test_verdict__of_a_platform_among_levels__the_same_from_both(
-    judge: ChainJudge, version: int
+    verifier: ChainVerifier, version: int
 ) -> None:
     rng = random.Random(version)
     tally: Counter[str] = Counter()
     for _ in range(CASES // 2):
         evidence = _evidence(rng, version)
-        verdict = judge.verdict(evidence, AT)
+        verdict = verifier.verdict(evidence, AT)
         independent = dcap_qvl_verdict(evidence, WORLD.root, AT)
         assert (verdict.ok, verdict.status) == (independent.ok, independent.status), (
             evidence.tcb_info.decode(),

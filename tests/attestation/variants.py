@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of the test PKI, changed in one place by whoever holds its keys, and signed again."""
+"""Evidence of the test PKI, changed in one place and signed again with its keys."""
 
 import json
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from tee_simulator import TestPki
 from tee_simulator.collateral.conditions import Conditions
 from tee_simulator.collateral.issue import issue
 from teetee.quotes.certificates.pck_chain import certificate_id
-from teetee.quotes.claims import QuoteClaims, pck_facts
+from teetee.quotes.claims import QuoteClaims, pck_record
 from teetee.quotes.quote import Quote
 from tests.contracts.deployed import DeployedContracts
 
@@ -45,5 +45,5 @@ def bring_collateral(
 
 def claims_of(quote: bytes) -> QuoteClaims:
     """The argument of a recheck of the shard with that quote."""
-    facts = pck_facts(*Quote.parse(quote).pck_chain_der(), index=AUTHORITY)
+    facts = pck_record(*Quote.parse(quote).pck_chain_der(), index=AUTHORITY)
     return QuoteClaims.of(Quote.parse(quote).core, facts)

@@ -87,7 +87,7 @@ def recheck(
     """By an account without a role: the shard's status then, and the reasons of an eviction."""
 
     def recheck(shard: EnrolledShard) -> tuple[ShardStatus, list[int]]:
-        claims = shard.claims.as_solidity()
+        claims = shard.claims.to_abi()
         receipt = deployed.registry.recheck(shard.shard_id, claims, sender=cast.stranger)
         reasons = [log.reason for log in receipt.decode_logs(deployed.registry.ShardEvicted)]
         return ShardStatus(deployed.registry.shard(shard.shard_id).status), reasons

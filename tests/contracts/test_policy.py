@@ -178,7 +178,7 @@ def test_tighten_policy__one_field_looser__names_it_and_the_right_command(
     assert (stored(deployed, model_id), cast.guardian.nonce) == (before, nonce)
     # The contract agrees.
     name, value = STRICTER[field][1], LOOSER[field][2]
-    looser = replace(before, **{name: value}).as_solidity()
+    looser = replace(before, **{name: value}).to_abi()
     with ape.reverts(project.ShardRegistry.NotATightening, modelId=model_id):
         deployed.registry.tightenPolicy(model_id, looser, sender=cast.guardian)
 
@@ -303,7 +303,7 @@ def test_set_policy__tightened_while_it_waits__is_not_done(
     scripts: Scripts, deployed: DeployedContracts, cast: Cast, model_id: int, chain: ChainManager
 ) -> None:
     tighter = replace(stored(deployed, model_id), min_hosts=2)
-    data = deployed.registry.tightenPolicy.encode_input(model_id, tighter.as_solidity())
+    data = deployed.registry.tightenPolicy.encode_input(model_id, tighter.to_abi())
     tightening = {
         "from": cast.guardian.address,
         "to": deployed.registry.address,
@@ -385,7 +385,7 @@ def test_tighten_policy__statuses_no_policy_has__are_refused_by_the_contract_too
     chain: ChainManager,
 ) -> None:
     revoked = 1 << TcbStatus.REVOKED.value
-    policy = list(stored(deployed, model_id).as_solidity())
+    policy = list(stored(deployed, model_id).to_abi())
     policy[0] = revoked
     act = deployed.registry.setPolicy.encode_input(model_id, tuple(policy))
     deployed.manager.schedule(deployed.registry, act, 0, sender=cast.notice_giver)

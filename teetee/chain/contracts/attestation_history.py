@@ -16,7 +16,7 @@ from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import Keyset
-from teetee.quotes.quote import core_of
+from teetee.quotes.quote import core_of_argument
 from teetee.quotes.tcb_status import TcbStatus
 
 
@@ -110,7 +110,7 @@ class AttestationHistory:
         here: compare `teetee.quotes.quote_hash` of them with `quote_hash`.
         """
         argument, pck_id = self.quote_argument(transaction_hash)
-        return core_of(argument), pck_id
+        return core_of_argument(argument), pck_id
 
     def quote_argument(self, transaction_hash: str) -> tuple[bytes, bytes]:
         """The same, with the PEM chain behind the core where the verifier takes one."""

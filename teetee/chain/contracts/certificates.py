@@ -19,7 +19,7 @@ from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
-from teetee.quotes.claims import PckFacts
+from teetee.quotes.claims import PckRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,11 @@ class Certificates:
         facts = self.facts(pck_id)
         return PlatformKind(facts.fmspc, facts.pce_id)
 
-    def facts(self, pck_id: bytes) -> PckFacts:
+    def facts(self, pck_id: bytes) -> PckRecord:
         """What a stored PCK certificate says, as the chain's name of a quote has it. Raises
         `ContractRejected`."""
         stored = self._connection.read(self.contract, "pckCertificate", pck_id)
-        return PckFacts(
+        return PckRecord(
             platform_id=keccak(bytes(stored.ppid)),
             component_svns=bytes(stored.componentSvns),
             serial=int(stored.serial),

@@ -182,7 +182,7 @@ class Registry:
 
     def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
         """What a recheck would make of the shard in the next block. Raises `ContractRejected`."""
-        found = self._read("recheck", shard.shard_id, claims.as_solidity())
+        found = self._read("recheck", shard.shard_id, claims.to_abi())
         return ShardStatus(int(found))
 
     # ------------------------------------------------------------ hosts
@@ -253,7 +253,7 @@ class Registry:
 
     def recheck(self, shard_id: ShardId, claims: QuoteClaims) -> Call:
         """By anyone: pauses, resumes or evicts, as the collateral and the policy of now want it."""
-        return encode_call(self.contract, "recheck", shard_id, claims.as_solidity())
+        return encode_call(self.contract, "recheck", shard_id, claims.to_abi())
 
     def withdraw_bond(self, shard_id: ShardId) -> Call:
         """By anyone, to the host's payout address, once it is released."""

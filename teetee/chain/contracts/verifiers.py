@@ -44,9 +44,7 @@ class Verifier:
     def remembered(self, claims: QuoteClaims, evaluation_number: int) -> TcbStatus:
         """What Automata said last. Raises `ContractRejected`."""
         policy = (evaluation_number, 0)
-        assessed = self._connection.read(
-            self._contract, "assessQuote", claims.as_solidity(), policy
-        )
+        assessed = self._connection.read(self._contract, "assessQuote", claims.to_abi(), policy)
         return TcbStatus(int(assessed.tcbStatus))
 
     def verdict(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> TcbStatus:

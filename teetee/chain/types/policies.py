@@ -61,7 +61,7 @@ class AttestationPolicy:
             min_platforms=platforms,
         )
 
-    def as_solidity(self) -> tuple[int, int, int, bytes, bytes, bool, int, int]:
+    def to_abi(self) -> tuple[int, int, int, bytes, bytes, bool, int, int]:
         """The struct's members, in order."""
         return (
             sum(1 << status.value for status in self.accepted),

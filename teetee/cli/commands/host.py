@@ -30,7 +30,7 @@ from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
-from teetee.quotes.claims import PckFacts, quote_hash
+from teetee.quotes.claims import PckRecord, quote_hash
 from teetee.quotes.quote import Quote
 
 host = typer.Typer(
@@ -348,7 +348,7 @@ def _proven_json(proven: VerifiedEnclave) -> dict[str, Any]:
     }
 
 
-def _quote_hash(quote: Quote, pck: PckFacts) -> str:
+def _quote_hash(quote: Quote, pck: PckRecord) -> str:
     return "0x" + quote_hash(quote.core, pck).hex()
 
 

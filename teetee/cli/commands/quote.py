@@ -11,14 +11,14 @@ import typer
 
 from teetee.cli.output.quote_view import print_quote, quote_json
 from teetee.cli.session import FAILED, Session, with_session
-from teetee.quote_comparison.comparer import Court
-from teetee.quote_comparison.errors import TimeImpossible
+from teetee.quote_comparison.comparer import QuoteComparer
+from teetee.quote_comparison.errors import TimeOutOfRange
 from teetee.quote_comparison.local_anvil import LAST_SECOND
 from teetee.quote_comparison.verdict import VerdictPair
 from teetee.quotes.certificates import intel
-from teetee.quotes.certificates.pck_chain import certificate_file
-from teetee.quotes.collateral.folder import require_collateral
-from teetee.quotes.quote_description import Anatomy
+from teetee.quotes.certificates.pck_chain import read_certificate
+from teetee.quotes.collateral.folder import require_collateral_files
+from teetee.quotes.quote_description import QuoteDescription
 from teetee.quotes.quote_file import read_quote
 
 quote = typer.Typer(
@@ -43,7 +43,7 @@ FileArgument = Annotated[
 @with_session
 def show(session: Session, file: FileArgument) -> None:
     """Take a quote apart: SGX of version 3, SGX and TDX of versions 4 and 5. Checks nothing."""
-    value = quote_json(Anatomy.parse(read_quote(file)))
+    value = quote_json(QuoteDescription.parse(read_quote(file)))
     session.printer.result(value)
     if not session.printer.as_json:
         print_quote(session.printer, value)
@@ -83,12 +83,12 @@ def check(
     """Judge a quote twice: by dcap-qvl, and by our contracts on a private chain."""
     second = int(time.time()) if at is None else at
     if not 0 <= second <= LAST_SECOND:
-        raise TimeImpossible(second, LAST_SECOND)
+        raise TimeOutOfRange(second, LAST_SECOND)
     raw = read_quote(file)
-    require_collateral(collateral)
-    root = intel.root_ca() if root_ca is None else certificate_file(root_ca)
-    with session.printer.waiting("Judging…"), Court() as court:
-        pair = court.judge(raw, collateral, root, second)
+    require_collateral_files(collateral)
+    root = intel.root_ca() if root_ca is None else read_certificate(root_ca)
+    with session.printer.waiting("Judging…"), QuoteComparer() as comparer:
+        pair = comparer.compare(raw, collateral, root, second)
     session.printer.result(pair.to_json())
     if not session.printer.as_json:
         _print_pair(session, pair)

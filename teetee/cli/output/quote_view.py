@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from teetee.cli.output.printer import Printer
-from teetee.quotes.attributes import SGX_ATTRIBUTES, TD_ATTRIBUTES, XFAM, spelled_out
+from teetee.quotes.attributes import SGX_ATTRIBUTES, TD_ATTRIBUTES, XFAM, flag_names
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.certificates.pck_platform import PckPlatform
-from teetee.quotes.mr_config import describe
+from teetee.quotes.mr_config import describe_mr_config
 from teetee.quotes.quote import TdReport
-from teetee.quotes.quote_description import Anatomy, SgxReport
+from teetee.quotes.quote_description import QuoteDescription, SgxReport
 
 BODY_NAMES = {1: "SGX", 2: "TD 1.0", 3: "TD 1.5", 4: "TD 1.5 extended"}
 INTEL_QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
@@ -20,21 +20,21 @@ INTEL_QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 Section = dict[str, Any]
 
 
-def quote_json(anatomy: Anatomy) -> dict[str, Section | None]:
+def quote_json(description: QuoteDescription) -> dict[str, Section | None]:
     """Bytes as hex without 0x, as Intel prints them; bits by name."""
-    td, sgx = anatomy.td_report, anatomy.sgx_report
+    td, sgx = description.td_report, description.sgx_report
     return {
-        "header": _header(anatomy),
-        "tdReport": _td_report(td, is_15=anatomy.body_type > 2) if td else None,
+        "header": _header(description),
+        "tdReport": _td_report(td, is_15=description.body_type > 2) if td else None,
         "enclaveReport": _sgx_report(sgx) if sgx else None,
-        "quotingEnclave": _sgx_report(anatomy.qe_report)
-        | {"authenticationData": anatomy.qe_auth_data.hex()},
-        "certificates": _certificates(anatomy),
-        "platform": _platform(anatomy.platform) if anatomy.platform else None,
+        "quotingEnclave": _sgx_report(description.qe_report)
+        | {"authenticationData": description.qe_auth_data.hex()},
+        "certificates": _certificates(description),
+        "platform": _platform(description.platform) if description.platform else None,
         "size": {
-            "bytes": anatomy.bytes_used,
-            "bytesBehind": anatomy.bytes_behind,
-            "behindIsZero": anatomy.behind_is_zero,
+            "bytes": description.bytes_used,
+            "bytesBehind": description.trailing_bytes,
+            "behindIsZero": description.trailing_is_zero,
         },
     }
 
@@ -73,15 +73,15 @@ def _shown(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _header(anatomy: Anatomy) -> Section:
+def _header(description: QuoteDescription) -> Section:
     return {
-        "version": anatomy.version,
-        "tee": anatomy.tee,
-        "body": BODY_NAMES[anatomy.body_type],
-        "keyType": anatomy.key_type,
-        "qeVendor": anatomy.qe_vendor.hex(),
-        "qeVendorIsIntel": anatomy.qe_vendor == INTEL_QE_VENDOR,
-        "userData": anatomy.user_data.hex(),
+        "version": description.version,
+        "tee": description.tee,
+        "body": BODY_NAMES[description.body_type],
+        "keyType": description.key_type,
+        "qeVendor": description.qe_vendor.hex(),
+        "qeVendorIsIntel": description.qe_vendor == INTEL_QE_VENDOR,
+        "userData": description.user_data.hex(),
     }
 
 
@@ -97,7 +97,7 @@ def _td_report(report: TdReport, *, is_15: bool) -> Section:
         "xfam": _bits(report.xfam, XFAM),
         "mrTd": report.mr_td.hex(),
         "mrConfigId": report.mr_config_id.hex(),
-        "mrConfigIdKind": describe(report.mr_config_id),
+        "mrConfigIdKind": describe_mr_config(report.mr_config_id),
         "mrOwner": report.mr_owner.hex(),
         "mrOwnerConfig": report.mr_owner_config.hex(),
         **rtmrs,
@@ -124,12 +124,12 @@ def _sgx_report(report: SgxReport) -> Section:
     }
 
 
-def _certificates(anatomy: Anatomy) -> Section:
+def _certificates(description: QuoteDescription) -> Section:
     return {
-        "certificationType": anatomy.certification_type,
-        "count": len(anatomy.chain),
-        "problem": anatomy.chain_problem or None,
-        "pckId": certificate_id(anatomy.chain[0]).hex() if anatomy.platform else None,
+        "certificationType": description.certification_type,
+        "count": len(description.chain),
+        "problem": description.chain_problem or None,
+        "pckId": certificate_id(description.chain[0]).hex() if description.platform else None,
     }
 
 
@@ -154,4 +154,4 @@ def _platform(platform: PckPlatform) -> Section:
 
 
 def _bits(value: bytes, names: dict[int, str]) -> dict[str, Any]:
-    return {"value": value.hex(), "bits": list(spelled_out(value, names))}
+    return {"value": value.hex(), "bits": list(flag_names(value, names))}

@@ -20,7 +20,7 @@ from teetee.client.verification.quote_check import QuoteCheck
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.keyset import report_data
 from teetee.quotes.certificates.pck_chain import certificate_id
-from teetee.quotes.claims import PckFacts
+from teetee.quotes.claims import PckRecord
 from teetee.quotes.quote import Quote
 
 Notify = Callable[[str], None]
@@ -34,7 +34,7 @@ class VerifiedEnclave:
     request: StatementRequest
     quote: Quote
     pck_id: bytes
-    pck: PckFacts | None
+    pck: PckRecord | None
     """What the chain stores of the PCK certificate; None: it does not have it yet."""
     tcb_status: str
     """Empty: the quote was not checked here; the chain will check its signatures."""

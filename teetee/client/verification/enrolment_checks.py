@@ -110,7 +110,7 @@ def check_chain_verdict(checks: Checklist, enrolment: EnrolmentEvidence) -> None
     )
     checks.expect(
         f"on-chain TCB status of shard {enrolment.shard_id}",
-        enrolment.tcb_status.is_known,
+        enrolment.tcb_status.is_acceptable,
         f"{status}, {basis}",
         f"{status}: the chain has not checked the platform by Intel's collateral",
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from teetee.protocol.layers import LayerRange
-from teetee.quotes.claims import PckFacts
+from teetee.quotes.claims import PckRecord
 from teetee.quotes.tcb_status import TcbStatus
 
 
@@ -125,7 +125,7 @@ class EnrolmentEvidence:
     endpoint: str
     quote_core: bytes
     pck_id: bytes
-    pck: PckFacts
+    pck: PckRecord
     """What the chain stores of that certificate."""
     tcb_status: TcbStatus
     """By the registry's verifier, at the time of the attestation."""

@@ -24,7 +24,7 @@ from teetee.protocol.json import shallow as shallow_json
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import CollateralInvalid
-from teetee.quotes.quote import Quote, rebuild
+from teetee.quotes.quote import Quote, rebuild_quote
 from teetee.quotes.verification import ONLY_UP_TO_DATE, fetch_collateral, verify_quote
 
 
@@ -125,7 +125,7 @@ class QuoteCheck:
             raise CertificateMissing("PCK", pck_id)
         if hashlib.sha256(chain.root).digest() != self._root_fingerprint:
             raise CertificateMissing("pinned root", pck_id)
-        quote = rebuild(core, chain.leaf, chain.authority, chain.root)
+        quote = rebuild_quote(core, chain.leaf, chain.authority, chain.root)
         return self.check_quote(quote, chain.root, at)
 
     def check_quote(self, quote: bytes, root: bytes, at: int) -> AcceptedQuote:
@@ -150,7 +150,7 @@ class QuoteCheck:
 
 def issued_at(collateral: Collateral) -> int:
     """When its newest part was issued, Unix seconds. Raises `CollateralInvalid`."""
-    parts = collateral.as_dcap_qvl()
+    parts = collateral.to_dcap_qvl()
     try:
         dates = [
             datetime.fromisoformat(shallow_json.load(text.encode())["issueDate"])
@@ -168,7 +168,7 @@ def issued_at(collateral: Collateral) -> int:
 def named(collateral: Collateral) -> str:
     """Describe its TCB info, for people. Raises `CollateralInvalid`."""
     try:
-        content = shallow_json.load(collateral.as_dcap_qvl().tcb_info.encode())
+        content = shallow_json.load(collateral.to_dcap_qvl().tcb_info.encode())
         number, issued = content["tcbEvaluationDataNumber"], content["issueDate"]
         return f"TCB info {int(number)} of {collateral.fmspc} issued {str(issued)[:10]}"
     except (ValueError, KeyError, TypeError):

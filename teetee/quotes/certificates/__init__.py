@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificates behind a quote: the PCK chain, its issuers, and what Intel's extension says."""
+"""A quote's certificates: the PCK chain, its issuers, and Intel's extension."""

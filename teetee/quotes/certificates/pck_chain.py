@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three certificates of a PCK chain: PEM to DER and back, and the names by which contracts know
-them."""
+"""PCK chains: PEM to DER and back, and the ids by which contracts know certificates."""
 
 import base64
 import re
@@ -19,7 +18,7 @@ _MAX_FILE_BYTES: Final = 1 << 16
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _PEM = re.compile(f"^{_BEGIN}\\s(.*?)^{_END}", re.DOTALL | re.MULTILINE)
-# Not str.split: that takes control characters for space as well.
+# Not str.split: it treats control characters as whitespace too.
 _WITHOUT_SPACE = str.maketrans("", "", " \t\r\n")
 _SGX_EXTENSION = ObjectIdentifier("1.2.840.113741.1.13.1")
 # SEQUENCE header (4 bytes), then SEQUENCE { OID 1.2.840.113741.1.13.1.1, OCTET STRING (16) }
@@ -27,10 +26,10 @@ _PPID_FIELD = bytes.fromhex("301e060a2a864886f84d010d01010410")
 _PPID_OFFSET, _PPID_BYTES = 4, 16
 
 
-def chain_der(pem: bytes) -> tuple[bytes, bytes, bytes]:
-    """Leaf, authority, root in DER. Raises `CertificateMalformed` unless there are exactly
+def chain_from_pem(pem: bytes) -> tuple[bytes, bytes, bytes]:
+    """Leaf, authority and root in DER. Raises `CertificateMalformed` unless there are exactly
     three."""
-    parts = pem_bodies(pem)
+    parts = certificates_from_pem(pem)
     text = pem.rstrip(b"\x00").decode("latin-1")
     if len(parts) != CHAIN_LENGTH or _PEM.sub("", text).strip():
         raise CertificateMalformed(f"chain is not {CHAIN_LENGTH} certificates and nothing else")
@@ -38,10 +37,10 @@ def chain_der(pem: bytes) -> tuple[bytes, bytes, bytes]:
     return leaf, authority, root
 
 
-def pem_bodies(pem: bytes) -> list[bytes]:
-    """DER of each certificate in a text, whatever else stands between them.
+def certificates_from_pem(pem: bytes) -> list[bytes]:
+    """DER of each certificate in a text; ignores text between them.
 
-    Raises `CertificateMalformed` when any of them is damaged.
+    Raises `CertificateMalformed` if any of them is damaged.
     """
     text = pem.rstrip(b"\x00").decode("latin-1")
     bodies = _PEM.findall(text)
@@ -55,19 +54,19 @@ def pem_bodies(pem: bytes) -> list[bytes]:
 
 def _decoded(text: str) -> bytes:
     der = base64.b64decode(text, validate=True)
-    # Python passes over what stands behind the padding.
+    # Python ignores what follows the padding.
     if base64.b64encode(der).decode("ascii") != text:
         raise ValueError("not canonical")
     return der
 
 
-def pem_chain(*ders: bytes) -> bytes:
-    """The certificates as PEM with lines of 64 characters, as Intel writes them."""
-    return "".join(pem(der) for der in ders).encode("ascii")
+def to_pem_chain(*ders: bytes) -> bytes:
+    """Certificates as PEM with lines of 64 characters, as Intel writes them."""
+    return "".join(to_pem(der) for der in ders).encode("ascii")
 
 
-def pem(der: bytes) -> str:
-    """One certificate. Raises `CertificateMalformed` unless `der` is one."""
+def to_pem(der: bytes) -> str:
+    """One certificate as PEM. Raises `CertificateMalformed` unless `der` is one."""
     _parsed(der)
     text = base64.b64encode(der).decode("ascii")
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
@@ -80,7 +79,7 @@ def certificate_id(der: bytes) -> bytes:
 
 
 def platform_id(leaf_der: bytes) -> bytes:
-    """keccak256(PPID): how contracts name the machine. Raises `CertificateMalformed` for other
+    """keccak256(PPID): the contracts' name for the machine. Raises `CertificateMalformed` for other
     leaves."""
     extension = sgx_extension(leaf_der)
     start = _PPID_OFFSET + len(_PPID_FIELD)
@@ -101,7 +100,7 @@ def sgx_extension(leaf_der: bytes) -> bytes:
     return extension.value
 
 
-def certificate_file(path: Path) -> bytes:
+def read_certificate(path: Path) -> bytes:
     """DER of the one certificate in a file, DER or PEM. Raises `CertificateUnreadable`."""
     try:
         with path.open("rb") as file:

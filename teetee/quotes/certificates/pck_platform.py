@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a PCK certificate says about its machine: Intel's extension 1.2.840.113741.1.13.1.
+"""What a PCK certificate says about its machine, in Intel's extension 1.2.840.113741.1.13.1.
 
 Source: Intel, SGX PCK Certificate and Certificate Revocation List Profile Specification.
 """
@@ -11,7 +11,7 @@ from typing import Final, Self
 from cryptography import x509
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from teetee.quotes.certificates.der_items import SEQUENCE, items, named_values
+from teetee.quotes.certificates.der import SEQUENCE, der_items, named_values
 from teetee.quotes.errors import CertificateMalformed
 
 SGX_EXTENSION: Final = ObjectIdentifier("1.2.840.113741.1.13.1")
@@ -23,7 +23,7 @@ _COMPONENTS: Final = 16
 
 @dataclass(frozen=True)
 class PckPlatform:
-    """One machine, at one state of its firmware."""
+    """One machine with one state of its firmware."""
 
     subject: str
     issuer: str
@@ -31,19 +31,19 @@ class PckPlatform:
     not_before: datetime
     not_after: datetime
     ppid: bytes
-    """16 bytes: the machine, for its whole life."""
+    """16 bytes: identifies the machine for its lifetime."""
     component_svns: tuple[int, ...]
     """16 security versions."""
     pce_svn: int
     cpu_svn: bytes
     pce_id: bytes
     fmspc: bytes
-    """6 bytes: which TCB info applies."""
+    """6 bytes: selects the TCB info that applies."""
     sgx_type: str
     platform_instance: bytes | None
     """16 bytes; None in certificates of the Processor CA."""
     flags: tuple[str, ...]
-    """Of dynamicPlatform, cachedKeys and smtEnabled those which are true."""
+    """Those of dynamicPlatform, cachedKeys and smtEnabled that are true."""
 
     @classmethod
     def parse(cls, leaf_der: bytes) -> Self:
@@ -80,15 +80,14 @@ _Values = dict[bytes, tuple[int, bytes]]
 
 
 def _values(extension: bytes) -> _Values:
-    ((tag, content),) = items(extension)
+    ((tag, content),) = der_items(extension)
     if tag != SEQUENCE:
         raise ValueError("not a sequence")
     return _values_of(content)
 
 
 def _values_of(content: bytes) -> _Values:
-    """By what follows Intel's own prefix in the identifier: the last number, for those that are
-    read here."""
+    """Values by the last number of their identifier, which follows Intel's prefix."""
     found: _Values = {}
     for name, tag, value in named_values(content):
         if not name.startswith(_PREFIX) or name[-1:] in found:

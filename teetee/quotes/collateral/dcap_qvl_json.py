@@ -14,21 +14,21 @@ from teetee.quotes.errors import CollateralInvalid
 
 @dataclass(frozen=True, repr=False)
 class Collateral:
-    """Collateral of one kind of platform: for all machines with the same FMSPC."""
+    """Collateral for one kind of platform: all machines with the same FMSPC."""
 
     json: str
-    """In dcap-qvl's form, so that it can be kept beside a quote."""
+    """In dcap-qvl's form, so that it can be stored beside a quote."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """From `json`. Raises `CollateralInvalid`."""
-        return cls(cls(text).as_dcap_qvl().to_json())
+        return cls(cls(text).to_dcap_qvl().to_json())
 
-    def as_dcap_qvl(self) -> dcap_qvl.QuoteCollateralV3:
-        """For the verifier, without a PCK chain: one in the collateral would go before the quote's.
+    def to_dcap_qvl(self) -> dcap_qvl.QuoteCollateralV3:
+        """For the verifier, without a PCK chain, which would override the quote's own.
 
-        dcap-qvl puts the chain of the quote it fetched for into what it fetches, and that would
-        refuse the quotes of all other machines of the kind. Raises `CollateralInvalid`.
+        dcap-qvl includes the chain of the quote that the collateral was fetched for; with it, the
+        quotes of all other machines of the kind would be refused. Raises `CollateralInvalid`.
         """
         try:
             parts = dcap_qvl.QuoteCollateralV3.from_json(self.json)
@@ -46,22 +46,22 @@ class Collateral:
             parts.qe_identity_signature,
         )
 
-    def require_issued(self, at: int) -> None:
-        """Raises `CollateralInvalid` for a CRL of the future, which dcap-qvl takes. Unix time."""
-        parts = self.as_dcap_qvl()
+    def require_crls_issued(self, at: int) -> None:
+        """Raises `CollateralInvalid` for a CRL issued after `at`, which dcap-qvl accepts."""
+        parts = self.to_dcap_qvl()
         for name, der in (("root CRL", parts.root_ca_crl), ("PCK CRL", parts.pck_crl)):
             try:
                 issued = x509.load_der_x509_crl(der).last_update_utc
             except ValueError as error:
-                raise CollateralInvalid(f"has a {name} that is none") from error
+                raise CollateralInvalid(f"has a malformed {name}") from error
             if issued > datetime.fromtimestamp(at, UTC):
                 raise CollateralInvalid(f"has a {name} issued only at {issued.isoformat()}")
 
     @property
     def fmspc(self) -> str:
-        """Which platforms it is for: 12 hex digits, upper case. Raises `CollateralInvalid`."""
+        """The platforms' FMSPC: 12 hex digits, upper case. Raises `CollateralInvalid`."""
         try:
-            return str(json.loads(self.as_dcap_qvl().tcb_info)["fmspc"]).upper()
+            return str(json.loads(self.to_dcap_qvl().tcb_info)["fmspc"]).upper()
         except (ValueError, KeyError, TypeError) as error:
             raise CollateralInvalid("has TCB info without FMSPC") from error
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collateral kept as files, as a PCCS served it:
+"""Reads collateral from a folder of files, as a PCCS serves them:
 
     tcb_info.json       {"tcbInfo": {…}, "signature": "…"}
     qe_identity.json    {"enclaveIdentity": {…}, "signature": "…"}
     pck_crl.der         of the authority that issued the PCK certificate
-    root_ca_crl.der     both also as PEM, or as the hexadecimal digits that a PCCS gives
+    root_ca_crl.der     both also as PEM, or in hexadecimal as some PCCSs serve them
 
 Certificates beside them (*.pem, *.der, *.crt, also in `certs/` there or two folders up) complete
-the set; Intel's own need not be there.
+the set; Intel's own may be missing.
 """
 
 import base64
@@ -21,13 +21,13 @@ import dcap_qvl
 
 from teetee.quotes.certificates import intel
 from teetee.quotes.certificates.issuers import common_name, issuer_of_crl, signer_of
-from teetee.quotes.certificates.pck_chain import pem
+from teetee.quotes.certificates.pck_chain import to_pem
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 from teetee.quotes.errors import (
     CertificateMalformed,
-    CollateralElsewhere,
     CollateralInvalid,
+    NoCollateralInFolder,
 )
 
 TCB_INFO_FILE: Final = "tcb_info.json"
@@ -45,7 +45,7 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----",
 
 @dataclass(frozen=True)
 class CollateralSet:
-    """Everything that a quote is judged by, and who signed it. All certificates in DER."""
+    """Everything that a quote is verified with, and its signers. All certificates in DER."""
 
     tcb_info: SignedJson
     qe_identity: SignedJson
@@ -58,38 +58,38 @@ class CollateralSet:
 
     @classmethod
     def read(cls, folder: Path, root_der: bytes, at: int) -> Self:
-        """The set of a folder, for a judgement at Unix time `at` below that root.
+        """From a folder, for a verification at Unix time `at` up to that root.
 
-        Only shapes are checked here. Raises `CollateralInvalid`.
+        Checks the files' form only. Raises `CollateralInvalid`.
         """
         files = {name: _crl(folder / name) for name in (PCK_CRL_FILE, ROOT_CRL_FILE)}
         tcb_info = _signed_json(folder / TCB_INFO_FILE, TCB_INFO)
         qe_identity = _signed_json(folder / QE_IDENTITY_FILE, QE_IDENTITY)
-        at_hand = (*_certificates(folder), *intel.below_the_root())
-        authority = issuer_of_crl(files[PCK_CRL_FILE], at_hand, at)
+        candidates = (*_certificates(folder), *intel.intermediates())
+        authority = issuer_of_crl(files[PCK_CRL_FILE], candidates, at)
         return cls(
             tcb_info=tcb_info,
             qe_identity=qe_identity,
             pck_crl=files[PCK_CRL_FILE],
             root_crl=files[ROOT_CRL_FILE],
-            tcb_signer=_signer(tcb_info, at_hand, at),
-            qe_signer=_signer(qe_identity, at_hand, at),
+            tcb_signer=_signer(tcb_info, candidates, at),
+            qe_signer=_signer(qe_identity, candidates, at),
             pck_authority=authority or intel.certificate("pck_platform_ca"),
             root=root_der,
         )
 
     def as_collateral(self) -> Collateral:
         """In dcap-qvl's form. Raises `CollateralInvalid`."""
-        root = pem(self.root)
+        root = to_pem(self.root)
         try:
             parts = dcap_qvl.QuoteCollateralV3(
-                pem(self.pck_authority) + root,
+                to_pem(self.pck_authority) + root,
                 self.root_crl,
                 self.pck_crl,
-                pem(self.tcb_signer) + root,
+                to_pem(self.tcb_signer) + root,
                 self.tcb_info.text,
                 self.tcb_info.signature,
-                pem(self.qe_signer) + root,
+                to_pem(self.qe_signer) + root,
                 self.qe_identity.text,
                 self.qe_identity.signature,
             )
@@ -100,14 +100,14 @@ class CollateralSet:
         return Collateral(parts.to_json())
 
 
-def require_collateral(folder: Path) -> None:
-    """Raises `CollateralElsewhere` for a folder in which no file of the set is."""
+def require_collateral_files(folder: Path) -> None:
+    """Raises `NoCollateralInFolder` for a folder with none of the files."""
     if not any((folder / name).exists() for name in FILES):
-        raise CollateralElsewhere(str(folder), FILES)
+        raise NoCollateralInFolder(str(folder), FILES)
 
 
 def _crl(path: Path) -> bytes:
-    """DER, or whatever else the file holds: that is for the judges."""
+    """DER if it can be decoded, else the file's content: the verifiers refuse it."""
     content = _file(path)
     text = content.strip()
     if _CRL_HEX.fullmatch(text):
@@ -136,19 +136,19 @@ def _file(path: Path) -> bytes:
         reason = error.strerror or type(error).__name__
         raise CollateralInvalid(f"lacks {path.name} ({reason})") from None
     if not content or len(content) > MAX_FILE_BYTES:
-        raise CollateralInvalid(f"has a {path.name} of no bytes, or too many")
+        raise CollateralInvalid(f"has a {path.name} that is empty or too large")
     return content
 
 
-def _signer(signed: SignedJson, at_hand: tuple[bytes, ...], at: int) -> bytes:
-    """Who signed it. Nobody known: Intel's newest, with which it will be found to be forged."""
-    found = signer_of(signed.text.encode(), signed.signature, at_hand, at)
-    named = (der for der in at_hand if "TCB Signing" in common_name(der))
+def _signer(signed: SignedJson, candidates: tuple[bytes, ...], at: int) -> bytes:
+    """Its signer; if unknown, Intel's newest, with which verification fails."""
+    found = signer_of(signed.text.encode(), signed.signature, candidates, at)
+    named = (der for der in candidates if "TCB Signing" in common_name(der))
     return found or next(named, intel.certificate("tcb_signing_2025"))
 
 
 def _certificates(folder: Path) -> Iterator[bytes]:
-    """DER of all that lie beside the collateral; what is none is passed over."""
+    """DER of all certificates beside the collateral; skips other files."""
     for place in (folder, folder / "certs", folder.parent.parent / "certs"):
         try:
             paths = sorted(place.iterdir()) if place.is_dir() else []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intel's signed JSON: `{"tcbInfo": {…}, "signature": "…"}` and the like.
+"""Intel's signed JSON, such as `{"tcbInfo": {…}, "signature": "…"}`.
 
-The text of the inner object is kept exactly as it was signed."""
+Keeps the inner object's text exactly as it was signed."""
 
 import json
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ _SPACE: Final = " \t\r\n"
 
 @dataclass(frozen=True)
 class SignedJson:
-    """What was signed, and the signature."""
+    """A signed text and its signature."""
 
     text: str
     signature: bytes
-    """r ‖ s, 64 bytes, big-endian, for a signature of the right length."""
+    """r ‖ s, big-endian; 64 bytes if valid."""
 
     @classmethod
     def parse(cls, text: str, name: str) -> Self:
-        """From a PCCS's answer whose inner object is called `name`. Raises `CollateralInvalid`."""
+        """From a PCCS's response with an inner object `name`. Raises `CollateralInvalid`."""
         if len(text) > MAX_CHARACTERS:
             raise CollateralInvalid(f"has a {name} of more than {MAX_CHARACTERS} characters")
         try:
@@ -61,7 +61,7 @@ def _members(text: str) -> dict[str, str]:
             break
         position += 1
     if text[_after(text, position, "}") :].strip(_SPACE):
-        raise ValueError("something behind the object")
+        raise ValueError("text after the object")
     return members
 
 

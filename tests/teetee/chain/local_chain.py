@@ -49,7 +49,7 @@ def compile_contracts() -> None:
     )
 
 
-def artefact(name: str) -> dict[str, Any]:
+def load_artefact(name: str) -> dict[str, Any]:
     """What forge made of a contract."""
     path = ROOT / "build" / "forge" / f"{name}.sol" / f"{name}.json"
     loaded: dict[str, Any] = json.loads(path.read_text())
@@ -139,7 +139,7 @@ class LocalChain:
     def contract(self, name: str, address: str) -> Contract:
         """A deployed contract by forge's ABI."""
         return self.web3.eth.contract(
-            address=Web3.to_checksum_address(address), abi=artefact(name)["abi"]
+            address=Web3.to_checksum_address(address), abi=load_artefact(name)["abi"]
         )
 
     def give_tokens(self, address: str, amount: int) -> None:
@@ -187,7 +187,7 @@ class LocalChain:
 
     def create(self, name: str, *arguments: Any) -> Contract:
         """Deploy one contract from forge's artefact."""
-        compiled = artefact(name)
+        compiled = load_artefact(name)
         factory = self.web3.eth.contract(
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]
         )

@@ -104,7 +104,7 @@ def test_check__a_crl_as_pem_or_hexadecimal__accepted(
         (None, "No such file or directory"),
         (b"", "it is empty"),
         (bytes(1 << 21), "it has more than 1048576 bytes"),
-        (QUOTE.hex().encode()[:-1], "its hexadecimal digits are odd in number"),
+        (QUOTE.hex().encode()[:-1], "it has an odd number of hexadecimal digits"),
     ],
     ids=["missing", "empty", "huge", "odd"],
 )
@@ -121,13 +121,13 @@ def test_check__a_folder_for_a_quote__says_what_to_do(tmp_path: Path) -> None:
 
 def test_check__the_folder_around_the_collateral__says_what_to_do(tmp_path: Path) -> None:
     said = check(written(tmp_path, QUOTE), "--json", collateral=COLLATERAL.parent)
-    _expect_sentence(said, "CollateralElsewhere", str(COLLATERAL.parent), "none of tcb_info.json")
+    _expect_sentence(said, "NoCollateralInFolder", str(COLLATERAL.parent), "none of tcb_info.json")
 
 
 @pytest.mark.parametrize("at", ["-1", AT + "000", str(2**40), str(2**63), "9" * 40])
 def test_check__no_second_of_a_chain__says_what_to_do(tmp_path: Path, at: str) -> None:
     said = check(written(tmp_path, QUOTE), "--json", at=at)
-    _expect_sentence(said, "TimeImpossible", at, "not milliseconds")
+    _expect_sentence(said, "TimeOutOfRange", at, "not milliseconds")
 
 
 @pytest.mark.parametrize("at", ["0", "1526899509", "2524608000", "4294967296", str(2**40 - 1)])

@@ -28,7 +28,7 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.receipts import ReceiptDomain, Settlement
 from teetee.protocol.typed_data import keccak256
 from teetee.quotes import layout
-from teetee.quotes.claims import PckFacts, quote_hash
+from teetee.quotes.claims import PckRecord, quote_hash
 from teetee.quotes.errors import QuoteRefused
 from teetee.quotes.tcb_status import TcbStatus
 
@@ -38,7 +38,7 @@ CONTEXT = SettlementContext(
     registry="0x" + "22" * 20,
     fee_bps=250,
 )
-PCK = PckFacts(
+PCK = PckRecord(
     platform_id=bytes(32),
     component_svns=bytes(16),
     serial=1,

@@ -44,7 +44,7 @@ from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.collateral.rechecks import Recheck, recheck_shard
 from teetee.protocol.endpoint import Endpoint
-from teetee.quotes.quote import Quote, rebuild
+from teetee.quotes.quote import Quote, rebuild_quote
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import TEE, LocalChain, compile_contracts, running_anvil
 from tests.teetee.chain.refusals import refused_with
@@ -178,7 +178,7 @@ def test_enrol__accepted_by_automata__sends_the_chain_and_no_collateral(
         0,
         0,
     )
-    raw = rebuild(quote.core, *Quote.parse(quote.encode()).pck_chain_der())
+    raw = rebuild_quote(quote.core, *Quote.parse(quote.encode()).pck_chain_der())
     assert raw == quote.encode()
 
 

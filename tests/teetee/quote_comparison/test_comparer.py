@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two judges who share no code: dcap-qvl, and our contracts on a private chain.
+"""Two verifiers that share no code: dcap-qvl, and our contracts on a local chain.
 
 given every recorded TDX quote with every recorded set of collateral for it
     at the recorded second, one second before the set's window, one second after it
-        dcap-qvl should say what was recorded, and the contracts should agree
-given quotes with collateral that is not theirs
+        dcap-qvl should give the recorded verdict, and the contracts should agree
+given quotes with collateral of other platforms
     both should refuse, or both accept
 given an SGX quote
-    the contracts should refuse it, whatever dcap-qvl says
+    the contracts should refuse it, and dcap-qvl may accept it
 given files changed at random
     the contracts should accept nothing that dcap-qvl refuses
-given collateral that is missing, or a root of somebody else
+given missing collateral, or another root
     both should refuse
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from teetee.quote_comparison.comparer import Court
+from teetee.quote_comparison.comparer import QuoteComparer
 from teetee.quote_comparison.verdict import VerdictPair
 from teetee.quotes.certificates import intel
 from tests.teetee.chain.local_chain import compile_contracts
@@ -50,22 +50,22 @@ def name_of(case: Case) -> str:
 
 
 @pytest.fixture(scope="module")
-def court() -> Iterator[Court]:
+def comparer() -> Iterator[QuoteComparer]:
     compile_contracts()
-    with Court() as opened:
+    with QuoteComparer() as opened:
         yield opened
 
 
-def judged(court: Court, case: Case, at: int) -> VerdictPair:
+def compared(comparer: QuoteComparer, case: Case, at: int) -> VerdictPair:
     quote = recorded.quote(case["quote"])
-    return court.judge(quote, folder_of(case["collateral"]), intel.root_ca(), at)
+    return comparer.compare(quote, folder_of(case["collateral"]), intel.root_ca(), at)
 
 
 def as_recorded(pair: VerdictPair) -> Case:
-    said = pair.dcap_qvl
-    if said.ok:
-        return {"ok": True, "status": said.status, "advisory_ids": list(said.advisory_ids)}
-    return {"ok": False, "error": said.error}
+    verdict = pair.dcap_qvl
+    if verdict.ok:
+        return {"ok": True, "status": verdict.status, "advisory_ids": list(verdict.advisory_ids)}
+    return {"ok": False, "error": verdict.error}
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def as_recorded(pair: VerdictPair) -> Case:
     ids=["within", "before", "after"],
 )
 @pytest.mark.parametrize("case", TDX_CASES, ids=name_of)
-def test_judge__recorded_case__both_say_what_was_recorded(
-    court: Court, case: Case, second: str, of: Callable[[Case], int]
+def test_compare__recorded_case__both_give_the_recorded_verdict(
+    comparer: QuoteComparer, case: Case, second: str, of: Callable[[Case], int]
 ) -> None:
-    pair = judged(court, case, of(case))
+    pair = compared(comparer, case, of(case))
     assert as_recorded(pair) == case[second]
     assert pair.agree, pair
     if pair.on_chain.ok:
@@ -90,26 +90,28 @@ def test_judge__recorded_case__both_say_what_was_recorded(
 
 
 @pytest.mark.parametrize("case", SGX_CASES, ids=name_of)
-def test_judge__sgx_quote__no_business_of_our_contracts(court: Court, case: Case) -> None:
-    pair = judged(court, case, case["at"])
+def test_compare__sgx_quote__refused_by_our_contracts(comparer: QuoteComparer, case: Case) -> None:
+    pair = compared(comparer, case, case["at"])
     assert as_recorded(pair) == case["result"]
     assert not pair.on_chain.ok
     assert not pair.agree
 
 
-def test_judge__collateral_of_other_platforms__agreed(court: Court) -> None:
+def test_compare__collateral_of_other_platforms__agreed(comparer: QuoteComparer) -> None:
     times = {case["collateral"]: case["at"] for case in TDX_CASES}
     quotes = sorted({case["quote"] for case in TDX_CASES})
     for collateral, at in times.items():
         for quote in quotes:
-            pair = court.judge(recorded.quote(quote), folder_of(collateral), intel.root_ca(), at)
+            pair = comparer.compare(
+                recorded.quote(quote), folder_of(collateral), intel.root_ca(), at
+            )
             assert pair.agree, (quote, collateral, pair)
 
 
-def test_judge__another_root__both_refuse(court: Court) -> None:
+def test_compare__another_root__both_refuse(comparer: QuoteComparer) -> None:
     case = TDX_CASES[0]
     foreign = recorded.certificate("intel_sgx_pck_platform_ca")
-    pair = court.judge(
+    pair = comparer.compare(
         recorded.quote(case["quote"]), folder_of(case["collateral"]), foreign, case["at"]
     )
     assert not pair.dcap_qvl.ok
@@ -119,31 +121,32 @@ def test_judge__another_root__both_refuse(court: Court) -> None:
 
 
 @pytest.mark.parametrize("missing", FILES)
-def test_judge__a_file_is_missing__both_say_which(
-    court: Court, tmp_path: Path, missing: str
+def test_compare__a_file_is_missing__both_say_which(
+    comparer: QuoteComparer, tmp_path: Path, missing: str
 ) -> None:
     case = TDX_CASES[0]
     folder = Path(shutil.copytree(folder_of(case["collateral"]), tmp_path / "set"))
     (folder / missing).unlink()
-    pair = court.judge(recorded.quote(case["quote"]), folder, intel.root_ca(), case["at"])
+    pair = comparer.compare(recorded.quote(case["quote"]), folder, intel.root_ca(), case["at"])
     assert pair.agree
     assert pair.dcap_qvl.error == pair.on_chain.error
     assert pair.on_chain.error == (
-        f"The collateral lacks {missing} (No such file or directory). Fetch it anew for this quote."
+        f"The collateral lacks {missing} (No such file or directory). "
+        "Fetch current collateral for this quote."
     )
 
 
 @pytest.mark.parametrize("at", [-1, 0, 1, 2**40 - 1, 2**40, 2**63, 2**70])
-def test_judge__at_the_ends_of_time__both_refuse(court: Court, at: int) -> None:
-    pair = judged(court, TDX_CASES[0], at)
+def test_compare__at_the_ends_of_time__both_refuse(comparer: QuoteComparer, at: int) -> None:
+    pair = compared(comparer, TDX_CASES[0], at)
     assert not pair.dcap_qvl.ok
     assert not pair.on_chain.ok
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00", b"\x04\x00\x02\x00\x81\x00\x00\x00", b"\xff" * 9000])
-def test_judge__not_a_quote__both_refuse(court: Court, raw: bytes) -> None:
+def test_compare__not_a_quote__both_refuse(comparer: QuoteComparer, raw: bytes) -> None:
     case = TDX_CASES[0]
-    pair = court.judge(raw, folder_of(case["collateral"]), intel.root_ca(), case["at"])
+    pair = comparer.compare(raw, folder_of(case["collateral"]), intel.root_ca(), case["at"])
     assert pair.agree
     assert not pair.on_chain.ok
 
@@ -164,8 +167,8 @@ def mutated(random: Random, raw: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("part", ["quote", *FILES])
-def test_judge__changed_at_random__nothing_accepted_that_dcap_qvl_refuses(
-    court: Court, tmp_path: Path, part: str
+def test_compare__changed_at_random__nothing_accepted_that_dcap_qvl_refuses(
+    comparer: QuoteComparer, tmp_path: Path, part: str
 ) -> None:
     random = Random(f"mutations of {part}")
     accepted = [case for case in TDX_CASES if case["result"]["ok"]]
@@ -177,5 +180,5 @@ def test_judge__changed_at_random__nothing_accepted_that_dcap_qvl_refuses(
             raw = mutated(random, raw)
         else:
             (folder / part).write_bytes(mutated(random, (folder / part).read_bytes()))
-        pair = court.judge(raw, folder, intel.root_ca(), case["at"])
+        pair = comparer.compare(raw, folder, intel.root_ca(), case["at"])
         assert pair.dcap_qvl.ok or not pair.on_chain.ok, pair

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dcap_qvl
 
-from teetee.quotes.certificates.pck_chain import pem
+from teetee.quotes.certificates.pck_chain import to_pem
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "attestation"
@@ -48,12 +48,12 @@ INTEL_ROOT = certificate("intel_sgx_root_ca")
 def collateral(name: str) -> Collateral:
     """One of the recorded sets."""
     folder = VECTORS / "collateral" / name
-    root = pem(INTEL_ROOT)
-    signing = pem(certificate("intel_sgx_tcb_signing_2025")) + root
+    root = to_pem(INTEL_ROOT)
+    signing = to_pem(certificate("intel_sgx_tcb_signing_2025")) + root
     tcb_info, tcb_signature = _signed(folder / "tcb_info.json", "tcbInfo")
     qe_identity, qe_signature = _signed(folder / "qe_identity.json", "enclaveIdentity")
     parts = dcap_qvl.QuoteCollateralV3(
-        pem(certificate("intel_sgx_pck_platform_ca")) + root,
+        to_pem(certificate("intel_sgx_pck_platform_ca")) + root,
         (folder / "root_ca_crl.der").read_bytes(),
         (folder / "pck_crl.der").read_bytes(),
         signing,

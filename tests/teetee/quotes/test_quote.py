@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.quotes.certificates.pck_chain import certificate_id, chain_der, platform_id
-from teetee.quotes.claims import pck_facts, quote_hash
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_from_pem, platform_id
+from teetee.quotes.claims import pck_record, quote_hash
 from teetee.quotes.errors import CertificateMalformed, QuoteMalformed
 from teetee.quotes.layout import CORE_BYTES
-from teetee.quotes.quote import Quote, core_of, rebuild
+from teetee.quotes.quote import Quote, core_of_argument, rebuild_quote
 from tests.teetee.quotes import recorded
 from tests.vectors.attestation.generate import rendered
 
@@ -33,7 +33,7 @@ def test_rebuild__from_core_and_certificates__gives_the_same_bytes(name: str) ->
     raw = recorded.quote(name)
     core = Quote.parse(raw).core
     assert len(core) == CORE_BYTES == 1240
-    rebuilt = rebuild(
+    rebuilt = rebuild_quote(
         core, *Quote.parse(raw).pck_chain_der(), final_nul=name not in WITHOUT_FINAL_NUL
     )
     assert raw[: len(rebuilt)] == rebuilt
@@ -46,7 +46,7 @@ def test_parse__recorded_quote__agrees_with_the_contracts_vectors(name: str) -> 
     expected = recorded.vectors()["intel"]["quotes"][name]
     raw = recorded.quote(name)
     parsed, leaf = Quote.parse(raw), Quote.parse(raw).pck_chain_der()[0]
-    facts = pck_facts(*Quote.parse(raw).pck_chain_der(), index=1)
+    facts = pck_record(*Quote.parse(raw).pck_chain_der(), index=1)
     named = quote_hash(parsed.core, facts)
     assert "0x" + named.hex() == expected["quoteHash"]
     assert "0x" + Quote.parse(raw).report.measurement.hex() == expected["measurement"]
@@ -72,7 +72,7 @@ def test_parse__version_5__gives_the_same_bytes_back(name: str) -> None:
     assert parsed.encode() == raw[: len(parsed.encode())]
     assert len(parsed.core) == 1310
     assert len(parsed.report.mr_service_td) == 48
-    rebuilt = rebuild(parsed.core, *Quote.parse(raw).pck_chain_der())
+    rebuilt = rebuild_quote(parsed.core, *Quote.parse(raw).pck_chain_der())
     assert Quote.parse(rebuilt).core == parsed.core
 
 
@@ -143,20 +143,20 @@ def test_rebuild__core_of_another_size__refused(size: int, rule: str) -> None:
     raw = recorded.quote(recorded.NEAR_MPC)
     core = (Quote.parse(raw).core + b"\x00")[:size]
     with pytest.raises(QuoteMalformed, match=rule):
-        rebuild(core, *Quote.parse(raw).pck_chain_der())
+        rebuild_quote(core, *Quote.parse(raw).pck_chain_der())
 
 
 def test_rebuild__core_of_another_kind__refused() -> None:
     chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain_der()
     with pytest.raises(QuoteMalformed, match="it begins with 0000000000000000"):
-        rebuild(bytes(1240), *chain)
+        rebuild_quote(bytes(1240), *chain)
 
 
 def test_rebuild__a_certificate_that_is_none__refused() -> None:
     raw = recorded.quote(recorded.NEAR_MPC)
     leaf, authority, root = Quote.parse(raw).pck_chain_der()
     with pytest.raises(CertificateMalformed, match=r"is not X\.509 in DER"):
-        rebuild(Quote.parse(raw).core, leaf[:-1], authority, root)
+        rebuild_quote(Quote.parse(raw).core, leaf[:-1], authority, root)
 
 
 def test_chain_der__not_three_certificates__refused() -> None:
@@ -165,7 +165,7 @@ def test_chain_der__not_three_certificates__refused() -> None:
     body = chain.rstrip(b"\x00")
     for wrong in (chain.split(end)[0] + end, body + body, body + b"more"):
         with pytest.raises(CertificateMalformed, match="chain is not 3 certificates"):
-            chain_der(wrong)
+            chain_from_pem(wrong)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_chain_der__one_is_damaged__refused(old: bytes, new: bytes) -> None:
     chain = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain
     start = chain.rindex(b"-----BEGIN")
     with pytest.raises(CertificateMalformed, match="is not PEM"):
-        chain_der(chain[:start] + chain[start:].replace(old, new))
+        chain_from_pem(chain[:start] + chain[start:].replace(old, new))
 
 
 def test_platform_id__of_an_authority__refused() -> None:
@@ -194,11 +194,13 @@ def test_vectors__made_again__are_the_committed_ones() -> None:
 
 
 @pytest.mark.parametrize("name", [*recorded.TDX_V4, *recorded.TDX_V5])
-def test_core_of__a_core_with_or_without_its_chain__is_the_core(name: str) -> None:
+def test_core_of_argument__a_core_with_or_without_its_chain__is_the_core(name: str) -> None:
     quote = Quote.parse(recorded.quote(name))
-    assert core_of(quote.core) == core_of(quote.core + quote.pck_chain) == quote.core
+    assert (
+        core_of_argument(quote.core) == core_of_argument(quote.core + quote.pck_chain) == quote.core
+    )
 
 
 @given(st.binary(max_size=1240))
 def test_core_of__anything_shorter__is_all_of_it(argument: bytes) -> None:
-    assert core_of(argument) == argument
+    assert core_of_argument(argument) == argument

@@ -32,7 +32,7 @@ from tee_simulator.http_service import Listener
 from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import sign_p256
 from teetee.errors import Fatal, Retryable
-from teetee.quotes.certificates.pck_chain import certificate_id, chain_der
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_from_pem
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import (
     CollateralInvalid,
@@ -42,7 +42,7 @@ from teetee.quotes.errors import (
     QuoteRefused,
     TcbStatusRefused,
 )
-from teetee.quotes.quote import Quote, rebuild
+from teetee.quotes.quote import Quote, rebuild_quote
 from teetee.quotes.verification import QuoteVerdict, fetch_collateral, verify_quote
 from tests.teetee.quotes import recorded
 
@@ -72,7 +72,7 @@ def resigned(owner: Machine, quote: bytes, offset: int, content: bytes) -> bytes
 
 def test_verify__up_to_date_platform__accepted_rebuilt_as_well() -> None:
     raw, held = recorded.quote(recorded.NEAR_MPC), recorded.collateral(recorded.AUGUST_2026)
-    rebuilt = rebuild(Quote.parse(raw).core, *Quote.parse(raw).pck_chain_der())
+    rebuilt = rebuild_quote(Quote.parse(raw).core, *Quote.parse(raw).pck_chain_der())
     for quote in (raw, rebuilt):
         verdict = verify_quote(quote, held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
         assert verdict == QuoteVerdict("UpToDate", ())
@@ -215,5 +215,5 @@ def test_quote__machine_and_parser__agree() -> None:
     assert parsed.report.mr_config_id == MEASURED.mr_config_id
     assert parsed.report.rtmrs == MEASURED.rtmrs
     assert certificate_id(owner.pck.public_bytes(Encoding.DER)) == certificate_id(
-        chain_der(parsed.pck_chain)[0]
+        chain_from_pem(parsed.pck_chain)[0]
     )

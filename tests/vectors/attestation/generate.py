@@ -17,8 +17,8 @@ from tee_simulator.collateral import issue as collateral
 from tee_simulator.guest.machine import Machine
 from tee_simulator.guest.measurements import Measurements
 from tee_simulator.pki.pki import TestPki
-from teetee.quotes.certificates.pck_chain import certificate_id, chain_der, platform_id
-from teetee.quotes.claims import pck_facts, quote_hash
+from teetee.quotes.certificates.pck_chain import certificate_id, chain_from_pem, platform_id
+from teetee.quotes.claims import pck_record, quote_hash
 from teetee.quotes.quote import Quote
 
 HERE = Path(__file__).parent
@@ -132,7 +132,7 @@ def _contents(quote: bytes) -> dict[str, Any]:
     pck_id = certificate_id(leaf)
     return {
         "core": _hex(parsed.core),
-        "quoteHash": _hex(quote_hash(parsed.core, pck_facts(*chain, index=1))),
+        "quoteHash": _hex(quote_hash(parsed.core, pck_record(*chain, index=1))),
         "measurement": _hex(parsed.report.measurement),
         "reportData": _hex(parsed.report.report_data),
         "leaf": _hex(leaf),
@@ -145,7 +145,7 @@ def _contents(quote: bytes) -> dict[str, Any]:
 def _processor_leaf() -> bytes:
     raw = (HERE / "quotes" / f"{SGX_QUOTE}.bin").read_bytes()
     size = int.from_bytes(raw[SGX_CHAIN_OFFSET - 4 : SGX_CHAIN_OFFSET], "little")
-    return chain_der(raw[SGX_CHAIN_OFFSET : SGX_CHAIN_OFFSET + size])[0]
+    return chain_from_pem(raw[SGX_CHAIN_OFFSET : SGX_CHAIN_OFFSET + size])[0]
 
 
 def _scalar(key: ec.EllipticCurvePrivateKey) -> str:

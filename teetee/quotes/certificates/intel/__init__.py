@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intel's own certificates, as its provisioning service hands them out beside collateral.
+"""Intel's own certificates, as its provisioning service publishes them beside collateral.
 
-They are public, few, and change once in years. A PCCS sends them as issuer chains; files that were
-kept without their chains are completed with these. Nothing is believed because it is here: the root
-alone is trusted, and by whoever names it.
+They are public, few, and change every few years. A PCCS sends them as issuer chains; they complete
+collateral files that were stored without their chains. Nothing is trusted for being here: callers
+name the root that they trust.
 """
 
 from functools import cache
@@ -35,6 +35,6 @@ def root_ca() -> bytes:
     return certificate("root_ca")
 
 
-def below_the_root() -> tuple[bytes, ...]:
-    """DER of all others; of two with the same key the newer one first."""
+def intermediates() -> tuple[bytes, ...]:
+    """DER of the certificates below the root; of two with the same key, the newer one first."""
     return tuple(certificate(name) for name in _NAMES[1:])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two judges of the same evidence: our contracts on a local chain, and dcap-qvl."""
+"""Two verifiers of the same evidence: our contracts on a local chain, and dcap-qvl."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from web3 import HTTPProvider, Web3
 
 from teetee.quotes.errors import QuoteError
 from tests.attestation.evidence import Evidence
-from tests.teetee.chain.local_chain import artefact, role
+from tests.teetee.chain.local_chain import load_artefact, role
 
 STATUSES = (
     "Unchecked",
@@ -25,10 +25,10 @@ STATUSES = (
     "Revoked",
     "NotSupported",
 )
-"""Intel's words for the values of TcbStatus."""
+"""Intel's spelling of the values of TcbStatus."""
 
 GAS = 1 << 24
-"""What Base allows one transaction (EIP-7825). All that a verdict needs fits into it together."""
+"""Base's limit for one transaction (EIP-7825). A whole verification fits into it."""
 PANIC = bytes.fromhex("4e487b71")
 
 _EVIDENCE = "(" + ",".join(["bytes"] * 10) + ")"
@@ -42,7 +42,7 @@ _SELECTOR = Web3.keccak(text=f"verify({_EVIDENCE},{_POLICY})")[:4]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge says."""
+    """A verifier's result."""
 
     ok: bool
     status: str | None
@@ -50,12 +50,12 @@ class Verdict:
     facts: tuple[Any, ...] = ()
 
 
-class ChainJudge:
-    """DcapVerifier with empty stores, asked by `eth_call`: nothing that is asked leaves a trace."""
+class ChainVerifier:
+    """DcapVerifier with empty stores, called by `eth_call`, which leaves no trace."""
 
     def __init__(self, url: str, root: bytes) -> None:
         self.web3 = Web3(HTTPProvider(url, exception_retry_configuration=None))
-        self._deployer = role("judge's deployer")
+        self._deployer = role("verifier's deployer")
         self.rpc("anvil_setBalance", self._deployer.address, hex(10**21))
         self.rpc("evm_mine")  # calls on top of anvil's first block would be at second 1
         self.certificates = self.create("PckCertificates", root)
@@ -64,7 +64,7 @@ class ChainJudge:
         self._errors = {
             bytes(Web3.keccak(text=_signature(item))[:4]): item["name"]
             for name in _REVERTING
-            for item in artefact(name)["abi"]
+            for item in load_artefact(name)["abi"]
             if item["type"] == "error"
         }
 
@@ -76,7 +76,7 @@ class ChainJudge:
 
     def create(self, name: str, *arguments: Any) -> str:
         """Deploy one contract; its address."""
-        compiled = artefact(name)
+        compiled = load_artefact(name)
         factory = self.web3.eth.contract(
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]
         )
@@ -93,11 +93,9 @@ class ChainJudge:
         return str(receipt["contractAddress"])
 
     def verdict(self, evidence: Evidence, at: int, minimum: int = 0, max_age: int = 0) -> Verdict:
-        """At that Unix second, with everything brought in the call. Fails the test on a panic or
-        when gas runs out."""
-        data = _SELECTOR + encode(
-            [_EVIDENCE, _POLICY], [evidence.as_solidity(), (minimum, max_age)]
-        )
+        """At that Unix second, with all evidence in the call. Fails the test on a panic or if gas
+        runs out."""
+        data = _SELECTOR + encode([_EVIDENCE, _POLICY], [evidence.to_abi(), (minimum, max_age)])
         call = {"to": self.trial, "data": "0x" + data.hex(), "gas": hex(GAS)}
         answer = self.web3.provider.make_request(
             "eth_call",  # type: ignore[arg-type]
@@ -135,10 +133,10 @@ def _signature(item: dict[str, Any]) -> str:
 
 
 def dcap_qvl_verdict(evidence: Evidence, root: bytes, at: int) -> Verdict:
-    """Of the independent verifier."""
+    """The independent verifier's."""
     try:
         report = dcap_qvl.verify_with_root_ca(
-            evidence.quote(root), evidence.as_dcap_qvl(root), root, at
+            evidence.quote(root), evidence.to_dcap_qvl(root), root, at
         )
     except (ValueError, QuoteError) as error:
         return Verdict(False, None, str(error).replace("\n", " "))

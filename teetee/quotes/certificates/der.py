@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few shapes of DER that a PCK certificate's Intel extension is made of."""
+"""The subset of DER that Intel's extension of PCK certificates uses."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,10 +8,11 @@ SEQUENCE: Final = 0x30
 OBJECT_IDENTIFIER: Final = 0x06
 
 
-def items(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of each item that stands in `der`, one behind the other.
+def der_items(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and content of each item in `der`, a concatenation of items.
 
-    Lengths up to 65,535 bytes. Raises ValueError for what is cut off or written longer than needed.
+    Lengths up to 65,535 bytes. Raises ValueError for truncated items and for lengths in a longer
+    form than needed.
     """
     position = 0
     while position < len(der):
@@ -35,9 +36,9 @@ def items(der: bytes) -> Iterator[tuple[int, bytes]]:
 
 def named_values(der: bytes) -> Iterator[tuple[bytes, int, bytes]]:
     """From a list of SEQUENCE { OBJECT IDENTIFIER, value }: the identifier's content, the value's
-    tag and content. Raises ValueError for another shape."""
-    for tag, content in items(der):
-        parts = list(items(content)) if tag == SEQUENCE else []
+    tag and its content. Raises ValueError for other DER."""
+    for tag, content in der_items(der):
+        parts = list(der_items(content)) if tag == SEQUENCE else []
         if len(parts) != 2 or parts[0][0] != OBJECT_IDENTIFIER:
             raise ValueError("not a list of named values")
         (_, name), (value_tag, value) = parts
