@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command tree."""
+"""The command tree: names, summaries, and the module behind each name."""
 
 from __future__ import annotations
 
@@ -8,67 +8,92 @@ from pathlib import Path
 
 import typer
 
-from teetee.cli.commands.ask import ASK_EPILOG, RESUME_EPILOG, ask, resume
-from teetee.cli.commands.collateral import collateral
-from teetee.cli.commands.host import host
-from teetee.cli.commands.image import image
-from teetee.cli.commands.quote import quote
-from teetee.cli.commands.shards import MODELS_EPILOG, SHARDS_EPILOG, models, shards
-from teetee.cli.commands.verify import EPILOG as VERIFY_EPILOG
-from teetee.cli.commands.verify import verify
-from teetee.cli.commands.wallet import wallet
+from teetee.cli.lazy_group import LazyCommand, lazy_group
 from teetee.cli.options import DeploymentOption, NetworkOption, RpcOption
-from teetee.cli.session import connection_settings
+from teetee.cli.output.help_text import unwrapped
+from teetee.cli.session import CONTEXT_SETTINGS, connection_settings, typed_connection
+
+ASK, LOOK, HOST = "Ask", "Look and check", "Host and inspect"
+
+COMMANDS = {
+    "ask": LazyCommand(
+        "teetee.cli.commands.ask:ask_app", "Ask a model a question and pay for the answer.", ASK
+    ),
+    "resume": LazyCommand(
+        "teetee.cli.commands.ask:resume_app", "List unread requests, or continue one.", ASK
+    ),
+    "history": LazyCommand(
+        "teetee.cli.commands.history:app", "List this wallet's requests, and what they cost.", ASK
+    ),
+    "wallet": LazyCommand(
+        "teetee.cli.commands.wallet:wallet", "Create a wallet, fund it, see what it owns.", ASK
+    ),
+    "models": LazyCommand(
+        "teetee.cli.commands.shards:models_app", "List the published models and their prices.", LOOK
+    ),
+    "shards": LazyCommand(
+        "teetee.cli.commands.shards:shards_app", "List who serves which layers of a model.", LOOK
+    ),
+    "verify": LazyCommand(
+        "teetee.cli.commands.verify:app", "Check a request again, from the chain alone.", LOOK
+    ),
+    "host": LazyCommand(
+        "teetee.cli.commands.host.app:host", "Run an enclave, enrol it and earn.", HOST
+    ),
+    "quote": LazyCommand(
+        "teetee.cli.commands.quote:quote", "Inspect and check a TDX or SGX quote.", HOST
+    ),
+    "collateral": LazyCommand(
+        "teetee.cli.commands.collateral:collateral", "Show or update the chain's collateral.", HOST
+    ),
+    "image": LazyCommand(
+        "teetee.cli.commands.image:image", "Compute what an enclave's image measures as.", HOST
+    ),
+}
 
 EXAMPLES = """
-[bold]Begin[/bold]
+[bold]First steps[/bold]
+$ teetee wallet create               make a key, in an encrypted file
+$ teetee wallet faucet               get some TEE, on test networks
+$ teetee ask "Why is the sky blue?"  pay, wait, decrypt, verify
 
-  $ teetee wallet create               a key, in an encrypted file
-
-  $ teetee wallet faucet               some TEE, on test networks
-
-  $ teetee ask "Why is the sky blue?"  pays, waits, decrypts, verifies
-
-[bold]Look[/bold]
-
-  $ teetee shards                      who serves which layers
-
-  $ teetee verify 17                   re-checks request 17 from the chain
+[bold]Look around[/bold]
+$ teetee shards                      who serves which layers
+$ teetee verify 17                   check request 17 from the chain
 
 [bold]Exit codes[/bold]
-
-  0 done, 1 failed check or fatal error, 2 wrong usage, 75 try again later
+0 done, 1 failed check or fatal error, 2 wrong usage, 75 try again later
 """
 
 application = typer.Typer(
     name="teetee",
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT_SETTINGS,
 )
-application.command(epilog=ASK_EPILOG)(ask)
-application.command(epilog=RESUME_EPILOG)(resume)
-application.command(epilog=VERIFY_EPILOG)(verify)
-application.command(epilog=MODELS_EPILOG)(models)
-application.command(epilog=SHARDS_EPILOG)(shards)
-application.add_typer(wallet, name="wallet")
-application.add_typer(host, name="host")
-application.add_typer(quote, name="quote")
-application.add_typer(collateral, name="collateral")
-application.add_typer(image, name="image")
 
 
-@application.callback(epilog=EXAMPLES)
+HELP = """
+Ask a language model that no single machine holds.
+
+Each machine runs a few of the model's layers in a TEE. Questions are encrypted, paid per token on a
+chain, and every answer can be verified.
+"""
+
+
+@application.callback(help=unwrapped(HELP), epilog=EXAMPLES)
 def teetee(
     context: typer.Context,
     network: NetworkOption = None,
     deployment: DeploymentOption = None,
     rpc: RpcOption = None,
 ) -> None:
-    """Ask a model that no single machine holds: private, paid and proven on a chain."""
-    context.obj = connection_settings(network, deployment, rpc)
+    """Options before the command hold for it as well."""
+    typed = typed_connection(context, network=network, deployment=deployment, rpc=rpc)
+    context.obj = typed.or_else(connection_settings(network, deployment, rpc))
 
 
 def main() -> None:

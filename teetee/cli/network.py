@@ -1,27 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the connection's options to contracts, and to somebody who judges quotes."""
+"""From the options to contracts, and to a checker of quotes. The client is imported on use."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from teetee.chain.deployment import LOCAL_NETWORK, Deployment, deployment_path
-from teetee.client.contracts import Contracts
-from teetee.client.errors import NoNetwork
-from teetee.client.verification.quote_check import (
-    CollateralSource,
-    FolderCollateral,
-    NoCollateral,
-    PccsCollateral,
-    QuoteCheck,
-)
-from teetee.quotes.verification import INTEL_PCS_URL, ONLY_UP_TO_DATE
+if TYPE_CHECKING:
+    from teetee.chain.deployment import Deployment
+    from teetee.client.contracts import Contracts
+    from teetee.client.verification.quote_check import CollateralSource, QuoteCheck
 
-# Public nodes: slow and limited, but there. TEETEE_RPC_URL names a better one.
+# Public nodes: slow and rate-limited, but available. TEETEE_RPC_URL names a better one.
 PUBLIC_NODES = {
-    LOCAL_NETWORK: "http://127.0.0.1:8545",
+    "base-local": "http://127.0.0.1:8545",
     "base-sepolia": "https://sepolia.base.org",
     "base-mainnet": "https://mainnet.base.org",
 }
@@ -29,23 +23,27 @@ PUBLIC_NODES = {
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """How the chain was named. What is None or empty was left to the defaults."""
+    """How the user named the chain. None or empty: use the default."""
 
     network: str | None = None
     deployment: Path | None = None
     rpc: tuple[str, ...] = ()
 
     def or_else(self, fallback: ConnectionSettings) -> ConnectionSettings:
-        """Options of the command win over those before it."""
+        """These settings, completed by `fallback`. A named network replaces a fallback's file."""
+        deployment = self.deployment
+        if deployment is None and self.network is None:
+            deployment = fallback.deployment
         return ConnectionSettings(
-            self.network or fallback.network,
-            self.deployment or fallback.deployment,
-            self.rpc or fallback.rpc,
+            self.network or fallback.network, deployment, self.rpc or fallback.rpc
         )
 
     @property
     def path(self) -> Path:
         """The deployment file. Raises `NoNetwork`."""
+        from teetee.chain.deployment import LOCAL_NETWORK, deployment_path
+        from teetee.client.errors import NoNetwork
+
         if self.deployment is not None:
             return self.deployment
         if self.network is not None:
@@ -57,52 +55,63 @@ class ConnectionSettings:
 
     def load(self) -> Deployment:
         """Raises `NoNetwork`, `NotDeployed`, `DeploymentInvalid`."""
+        from teetee.chain.deployment import Deployment
+
         return Deployment.load(self.path)
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The nodes to ask, in order. Raises as `load` does."""
-        return self.rpc or (PUBLIC_NODES.get(self.load().network, PUBLIC_NODES[LOCAL_NETWORK]),)
+        """The nodes to ask, in order. Raises the same as `load`."""
+        return self.rpc or (PUBLIC_NODES.get(self.load().network, PUBLIC_NODES["base-local"]),)
 
     @property
-    def own_pccs(self) -> str | None:
-        """Where the network's collateral is, if nobody names a place; None on this machine."""
-        # Everywhere but on this machine, quotes come from Intel's hardware.
-        return None if self.load().network == LOCAL_NETWORK else INTEL_PCS_URL
+    def default_pccs(self) -> str | None:
+        """The network's own source of collateral; None on a local chain."""
+        return _default_pccs(self.load().network)
 
-    def open(self) -> Contracts:
-        """Connect. Raises the same, `RpcUnavailable` and `WrongChain`."""
-        return Contracts.connect(self.load(), self.urls)
+    def connect(self) -> Contracts:
+        """Raises the same as `load`, `RpcUnavailable` and `WrongChain`."""
+        deployment, urls = self.load(), self.urls  # a missing file is reported at once
+        from teetee.client.contracts import Contracts
+
+        return Contracts.connect(deployment, urls)
 
 
 @dataclass(frozen=True)
 class QuoteSettings:
-    """Where collateral comes from, and which TCB statuses will do besides being up to date."""
+    """Where collateral comes from, and which TCB statuses are accepted besides up to date."""
 
-    pccs: str | None
+    pccs: str | None = None
     collateral: Path | None = None
     accepted: tuple[str, ...] = ()
+    skip: bool = False
+    """Trust the chain's own check."""
 
     def source(self, network: str) -> CollateralSource | None:
-        """None: nobody named one, and the network has none of its own."""
+        """None: no source was named, and the network has no default."""
+        from teetee.client.verification.quote_check import FolderCollateral, PccsCollateral
+
         if self.collateral is not None:
             return FolderCollateral(self.collateral)
-        if self.pccs is not None:
-            return PccsCollateral(self.pccs)
-        # Everywhere but on this machine, quotes come from Intel's hardware.
-        return None if network == LOCAL_NETWORK else PccsCollateral(INTEL_PCS_URL)
+        url = self.pccs or _default_pccs(network)
+        return None if url is None else PccsCollateral(url)
 
-    def judge(self, contracts: Contracts) -> QuoteCheck | None:
-        """Judges quotes for a purchase; None: there is nothing to judge them by."""
-        source = self.source(contracts.deployment.network)
+    def quote_check(self, contracts: Contracts) -> QuoteCheck | None:
+        """Checks quotes before a purchase; None: skipped, or no source of collateral."""
+        source = None if self.skip else self.source(contracts.deployment.network)
         return None if source is None else self._check(contracts, source)
 
-    def strict_judge(self, contracts: Contracts) -> QuoteCheck:
-        """Judges quotes for an audit: without collateral, every quote fails."""
+    def strict_quote_check(self, contracts: Contracts) -> QuoteCheck:
+        """Checks quotes for `verify`: without collateral, every quote fails."""
+        from teetee.client.verification.quote_check import NoCollateral
+
         source = self.source(contracts.deployment.network)
         return self._check(contracts, source or NoCollateral())
 
     def _check(self, contracts: Contracts, source: CollateralSource) -> QuoteCheck:
+        from teetee.client.verification.quote_check import QuoteCheck
+        from teetee.quotes.verification import ONLY_UP_TO_DATE
+
         accepted: Collection[str] = ONLY_UP_TO_DATE | set(self.accepted)
         return QuoteCheck(
             contracts.certificates,
@@ -110,3 +119,11 @@ class QuoteSettings:
             root_fingerprint=contracts.deployment.root_ca_fingerprint,
             accepted=accepted,
         )
+
+
+def _default_pccs(network: str) -> str | None:
+    from teetee.chain.deployment import LOCAL_NETWORK
+    from teetee.quotes.verification import INTEL_PCS_URL
+
+    # Except on a local chain, quotes come from Intel's hardware.
+    return None if network == LOCAL_NETWORK else INTEL_PCS_URL

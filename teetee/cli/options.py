@@ -13,7 +13,7 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         envvar="TEETEE_NETWORK",
-        help="base-local, base-sepolia or base-mainnet. Default: base-local, where deployed.",
+        help="base-local, base-sepolia or base-mainnet. Default: base-local, if deployed here.",
         rich_help_panel="Connection",
     ),
 ]
@@ -22,7 +22,7 @@ DeploymentOption = Annotated[
     typer.Option(
         "--deployment",
         envvar="TEETEE_DEPLOYMENT",
-        help="A deployment file, instead of a network's.",
+        help="JSON file with the contracts' addresses, instead of --network.",
         rich_help_panel="Connection",
     ),
 ]
@@ -31,19 +31,22 @@ RpcOption = Annotated[
     typer.Option(
         "--rpc",
         envvar="TEETEE_RPC_URL",
-        help="JSON-RPC URL of the chain's node; several (repeated or with commas) in order.",
+        metavar="URL",
+        help="JSON-RPC node of the chain. Repeat it, or separate by commas, to add standbys.",
         rich_help_panel="Connection",
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON value to stdout.", rich_help_panel="Output")
+    bool,
+    typer.Option("--json", help="Print the result as JSON to stdout.", rich_help_panel="Output"),
 ]
 KeystoreOption = Annotated[
     Path | None,
     typer.Option(
         "--keystore",
         envvar="TEETEE_KEYSTORE",
-        help="The wallet's encrypted keystore. Passphrase: TEETEE_PASSPHRASE, or a hidden prompt.",
+        help="Encrypted keystore of the wallet. Its passphrase is read from TEETEE_PASSPHRASE, "
+        "or asked for.",
         rich_help_panel="Wallet",
     ),
 ]
@@ -52,7 +55,8 @@ PccsOption = Annotated[
     typer.Option(
         "--pccs",
         envvar="TEETEE_PCCS",
-        help="Where Intel's collateral is fetched. Default: Intel's own service; none locally.",
+        metavar="URL",
+        help="Server of Intel's collateral. Default: Intel's own; none on a local chain.",
         rich_help_panel="Quotes",
     ),
 ]
@@ -60,7 +64,7 @@ CollateralOption = Annotated[
     Path | None,
     typer.Option(
         "--collateral",
-        help="A folder with collateral as JSON, instead of a PCCS.",
+        help="Folder with collateral as JSON, instead of a server.",
         exists=True,
         file_okay=False,
         rich_help_panel="Quotes",
@@ -70,7 +74,8 @@ AcceptTcbOption = Annotated[
     list[str] | None,
     typer.Option(
         "--accept-tcb",
-        help="Another TCB status that will do, e.g. SWHardeningNeeded; may be repeated.",
+        metavar="STATUS",
+        help="Accept this TCB status besides UpToDate, e.g. SWHardeningNeeded. Repeatable.",
         rich_help_panel="Quotes",
     ),
 ]
@@ -78,7 +83,33 @@ SkipQuoteCheckOption = Annotated[
     bool,
     typer.Option(
         "--skip-quote-check",
-        help="Trust the chain's own check of the quotes: no TCB level, no revocation.",
+        help="Trust the chain's check of the quotes; TCB level and revocation stay unknown.",
         rich_help_panel="Quotes",
     ),
+]
+
+
+def parse_address(text: str) -> str:
+    """An address; one in mixed case must have the right checksum."""
+    from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
+
+    digits = text.removeprefix("0x")
+    is_one_case = digits in (digits.lower(), digits.upper())
+    if not is_hex_address(text) or not (is_one_case or is_checksum_address(text)):
+        raise typer.BadParameter(f"{text[:50]!r} is not an address, or its checksum is wrong.")
+    return str(to_checksum_address(text))
+
+
+def parse_number(text: str) -> int:
+    """A number that the chain gave, from 1 up: of a request, a shard or a model."""
+    if text.isascii() and text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise typer.BadParameter(f"{text[:40]!r} is not a number from 1 up, such as 17.")
+
+
+RequestArgument = Annotated[
+    int, typer.Argument(help="Number of the request.", metavar="REQUEST", parser=parse_number)
+]
+ShardArgument = Annotated[
+    int, typer.Argument(help="Number of the shard.", metavar="SHARD", parser=parse_number)
 ]

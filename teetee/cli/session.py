@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every command shares: where the chain is, who pays, how output is made, and how an error
-ends the process.
+"""What every command shares: the chain, the wallet, the output, and how an error ends the process.
 
 exit 0    done
-     1    a failed check, or an error which trying again does not mend
-     2    a command that cannot be understood
-     75   an error which may pass by itself (EX_TEMPFAIL)
+     1    a failed check, or an error that a retry does not fix
+     2    wrong usage
+     75   an error that may pass by itself (EX_TEMPFAIL)
     130   interrupted
 """
 
@@ -18,24 +17,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from eth_account.signers.local import LocalAccount
 
-from teetee.chain.deployment import LOCAL_NETWORK
-from teetee.chain.transactions.sender import Sender
-from teetee.cli.network import ConnectionSettings
-from teetee.cli.options import DeploymentOption, JsonOption, NetworkOption, RpcOption
+from teetee.cli.network import ConnectionSettings, QuoteSettings
+from teetee.cli.options import (
+    AcceptTcbOption,
+    CollateralOption,
+    DeploymentOption,
+    JsonOption,
+    NetworkOption,
+    PccsOption,
+    RpcOption,
+    SkipQuoteCheckOption,
+)
+from teetee.cli.output.help_text import unwrapped
 from teetee.cli.output.printer import Printer
-from teetee.client import keystore
-from teetee.client.contracts import Contracts
-from teetee.client.errors import NoPassphrase
 from teetee.errors import Retryable, TeeTeeError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from teetee.chain.transactions.sender import Sender
+    from teetee.client.contracts import Contracts
 
 FAILED, TEMPORARY, INTERRUPTED = 1, 75, 130
 DEBUG_VARIABLE = "TEETEE_DEBUG"
 POLL_SECONDS, LOCAL_POLL_SECONDS = 1.0, 0.2
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+Command = Callable[..., None]
 
 
 @dataclass
@@ -47,76 +59,138 @@ class Session:
 
     def account(self, path: Path | None) -> LocalAccount:
         """The wallet, from keystore or environment."""
+        from teetee.client import keystore
+
         return keystore.load_account(path, os.environ, self._ask_passphrase)
+
+    def address(self, path: Path | None) -> str:
+        """The wallet's address, for which no passphrase is asked."""
+        from teetee.client import keystore
+
+        return keystore.find_address(path, os.environ)[0]
 
     @cached_property
     def contracts(self) -> Contracts:
-        """The network's, connected on first use."""
-        with self.printer.waiting("Connecting…"):
-            return self.connection.open()
+        """The network's contracts, connected on first use."""
+        with self.printer.waiting("Connecting to the chain…"):
+            return self.connection.connect()
 
     def sender(self, account: LocalAccount) -> Sender:
         """Sends that wallet's transactions."""
+        from teetee.chain.transactions.sender import Sender
+
         return Sender(self.contracts.connection, account, poll_seconds=self.poll_seconds)
 
     @property
     def poll_seconds(self) -> float:
-        """How often to look: a local chain has no block time."""
-        local = self.contracts.deployment.network == LOCAL_NETWORK
+        """Seconds between two reads; a local chain has no block time."""
+        local = self.contracts.deployment.network == "base-local"
         return LOCAL_POLL_SECONDS if local else POLL_SECONDS
 
     def _ask_passphrase(self, path: str) -> str:
+        from teetee.client.errors import NoPassphrase
+
         if self.printer.as_json or not os.isatty(0):
             raise NoPassphrase(path)
         answer: str = typer.prompt(f"Passphrase of {path}", hide_input=True, err=True)
         return answer
 
 
+def command_app(**attributes: Any) -> typer.Typer:
+    """A command or a group of commands, to be registered in `teetee.cli.app`."""
+    return typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings=CONTEXT_SETTINGS,
+        **attributes,
+    )
+
+
 def connection_settings(
     network: str | None, deployment: Path | None, rpc: list[str] | None
 ) -> ConnectionSettings:
-    """From the options as typer gives them."""
-    # Commas, because the variable TEETEE_RPC_URL separates URLs so, for the enclave's process too.
-    urls = [url.strip() for given in rpc or () for url in given.split(",")]
+    """The settings of the options as typer passes them; one text may hold several URLs."""
+    urls = [url.strip() for text in rpc or () for url in text.split(",")]
     return ConnectionSettings(network, deployment, tuple(url for url in urls if url))
 
 
-def with_session(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn `function(session, …options)` into a command with the shared options, whose errors
-    become one sentence.
+def typed_connection(context: typer.Context, **values: Any) -> ConnectionSettings:
+    """The settings that were typed with this command, without those of the environment."""
+    sources = {name: context.get_parameter_source(name) for name in values}
+    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    return connection_settings(
+        **{name: value if name in typed else None for name, value in values.items()}
+    )
+
+
+def with_session(function: Command) -> Command:
+    """Turn `function(session, …options)` into a command with the options of the connection, whose
+    errors become one sentence.
     """
-    signature = inspect.signature(function, eval_str=True)
-    own = list(signature.parameters.values())[1:]
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, kind, default in (
-            ("network", NetworkOption, None),
-            ("deployment", DeploymentOption, None),
-            ("rpc", RpcOption, None),
-            ("as_json", JsonOption, False),
-            ("context", typer.Context, inspect.Parameter.empty),
-        )
+        _keyword("network", NetworkOption, None),
+        _keyword("deployment", DeploymentOption, None),
+        _keyword("rpc", RpcOption, None),
+        _keyword("as_json", JsonOption, False),
+        _keyword("context", typer.Context, inspect.Parameter.empty),
     ]
 
     def command(**options: Any) -> None:
         context: typer.Context = options.pop("context")
-        named = connection_settings(
-            *(options.pop(name) for name in ("network", "deployment", "rpc"))
-        )
+        named = {name: options.pop(name) for name in ("network", "deployment", "rpc")}
         before = context.find_object(ConnectionSettings) or ConnectionSettings()
         printer = Printer(as_json=options.pop("as_json"))
-        session = Session(printer, named.or_else(before))
+        session = Session(printer, typed_connection(context, **named).or_else(before))
         ended_by_errors(printer, lambda: function(session, **options))
 
-    keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    command.__name__, command.__doc__ = function.__name__, function.__doc__
-    command.__signature__ = signature.replace(parameters=keywords + shared)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in keywords + shared}
-    return command
+    return _with_signature(command, function, _own_parameters(function)[1:], shared)
+
+
+def with_printer(function: Command) -> Command:
+    """Turn `function(printer, …options)` into a command that needs no chain."""
+
+    def command(**options: Any) -> None:
+        printer = Printer(as_json=options.pop("as_json"))
+        ended_by_errors(printer, lambda: function(printer, **options))
+
+    shared = [_keyword("as_json", JsonOption, False)]
+    return _with_signature(command, function, _own_parameters(function)[1:], shared)
+
+
+def with_quote_settings(function: Command) -> Command:
+    """Replace the parameter `quotes: QuoteSettings` by the options that make it. Stands below
+    `with_session`.
+    """
+    return _with_quote_options(function, [])
+
+
+def with_skippable_quote_settings(function: Command) -> Command:
+    """The same with `--skip-quote-check`."""
+    return _with_quote_options(function, [_keyword("skip", SkipQuoteCheckOption, False)])
+
+
+def _with_quote_options(function: Command, more: list[inspect.Parameter]) -> Command:
+    options = [
+        _keyword("pccs", PccsOption, None),
+        _keyword("collateral", CollateralOption, None),
+        _keyword("accept_tcb", AcceptTcbOption, None),
+        *more,
+    ]
+
+    def command(*arguments: Any, **given: Any) -> None:
+        accepted = tuple(given.pop("accept_tcb") or ())
+        quotes = QuoteSettings(
+            given.pop("pccs"), given.pop("collateral"), accepted, given.pop("skip", False)
+        )
+        function(*arguments, **given, quotes=quotes)
+
+    own = [each for each in _own_parameters(function) if each.name != "quotes"]
+    return _with_signature(command, function, own, options)
 
 
 def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
-    """Run `action`; errors become one sentence on stderr, an object with `--json`, and an exit
+    """Run `action`. An error becomes one sentence on stderr, an object with `--json`, and an exit
     code.
     """
     try:
@@ -130,14 +204,14 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except Exception as error:
-        # A fault of ours. The message of a foreign error may hold anything, a prompt too: only its
-        # place is shown.
+        # A bug. The message of a foreign error may hold anything, a prompt too: only its place is
+        # shown.
         if os.environ.get(DEBUG_VARIABLE):
             raise
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = (
-            f"TeeTee has a fault: {type(error).__name__} in {Path(place.filename).name}, line "
-            f"{place.lineno}. Please report it; {DEBUG_VARIABLE}=1 shows the whole story."
+            f"TeeTee has a bug: {type(error).__name__} in {Path(place.filename).name}, line "
+            f"{place.lineno}. Please report it; {DEBUG_VARIABLE}=1 shows the whole traceback."
         )
         _report(printer, type(error).__name__, text, False)
         raise typer.Exit(FAILED) from None
@@ -146,3 +220,28 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
 def _report(printer: Printer, name: str, message: str, retryable: bool) -> None:
     printer.fail(message)
     printer.result({"error": {"name": name, "message": message, "retryable": retryable}})
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, annotation=annotation, default=default)
+
+
+def _own_parameters(function: Command) -> list[inspect.Parameter]:
+    return list(inspect.signature(function, eval_str=True).parameters.values())
+
+
+def _with_signature(
+    command: Command,
+    function: Command,
+    own: list[inspect.Parameter],
+    shared: list[inspect.Parameter],
+) -> Command:
+    """What typer reads: name, help text, and parameters."""
+    first = [each for each in own if each.name in ("session", "printer")]
+    rest = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own if each not in first]
+    parameters = [*first, *rest, *shared]
+    command.__name__, command.__doc__ = function.__name__, unwrapped(function.__doc__ or "")
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command

@@ -24,6 +24,19 @@ def format_amount(wei: int, symbol: str = SYMBOL) -> str:
     return f"{sign}{whole}{'.' + digits if digits else ''} {symbol}"
 
 
+def round_amount(wei: int, symbol: str = SYMBOL, *, down: bool = False) -> str:
+    """`1999724499999999999999` → `1999.7245 TEE`, for people: 4 decimals, and 4 significant digits
+    below 1. Less than a billionth is written in wei. `down` never shows more than there is.
+    """
+    size = abs(wei)
+    if 0 < size < 10 ** (DECIMALS - 9):
+        return f"{wei} wei"
+    decimals = min(DECIMALS, 4 + max(0, DECIMALS - len(str(size))))
+    step = 10 ** (DECIMALS - decimals)
+    rounded = (size + (0 if down else step // 2)) // step * step
+    return format_amount(-rounded if wei < 0 else rounded, symbol)
+
+
 def parse_amount(text: str) -> int:
     """`1.5`, `1.5 TEE` or `1500000000000000000 wei` → wei. Raises `MalformedAmount`."""
     match = _AMOUNT.fullmatch(text.strip())

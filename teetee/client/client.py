@@ -20,7 +20,7 @@ from teetee.client.errors import NotIncluded, NotPending
 from teetee.client.requests.await_answer import AnswerCallbacks, Outcome, await_answer
 from teetee.client.requests.open_request import OpenRequest, open_request
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
-from teetee.client.requests.quote_price import Notify, Offer, quote_price
+from teetee.client.requests.quote_price import Notify, Offer, OnShard, ignore_progress, quote_price
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.verification.enrolment_checks import QuoteChecker
 from teetee.client.verification.report import VerificationReport
@@ -74,7 +74,12 @@ class Client:
         opened = self.open_request(self.quote_price(spec, on_warning))
         return self.await_answer(opened, on_text=on_text, on_warning=on_warning)
 
-    def quote_price(self, spec: RequestSpec, on_warning: Notify = _ignore) -> Offer:
+    def quote_price(
+        self,
+        spec: RequestSpec,
+        on_warning: Notify = _ignore,
+        on_shard: OnShard = ignore_progress,
+    ) -> Offer:
         """Choose and check shards, and price the request. Nothing is sealed or sent."""
         return quote_price(
             spec,
@@ -83,6 +88,7 @@ class Client:
             self._shard_check,
             on_warning=on_warning,
             random_source=self._random_source,
+            on_shard=on_shard,
         )
 
     def open_request(self, offer: Offer) -> OpenRequest:

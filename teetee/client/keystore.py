@@ -12,11 +12,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-from eth_utils.address import is_hex_address, to_checksum_address
+from typing import TYPE_CHECKING, Any
 
 from teetee.client.errors import (
     KeystoreExists,
@@ -26,6 +22,9 @@ from teetee.client.errors import (
     WrongPassphrase,
 )
 from teetee.client.private_files import create_private, user_folder
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 KEY_VARIABLE = "TEETEE_PRIVATE_KEY"
 PASSPHRASE_VARIABLE = "TEETEE_PASSPHRASE"  # noqa: S105 - a name
@@ -57,10 +56,25 @@ def load_account(
     raise NoKey
 
 
+def find_address(keystore: Path | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The address of the wallet that `load_account` would load, and where it was found. Addresses
+    are public: no passphrase is needed.
+    """
+    key = environment.get(KEY_VARIABLE)
+    if keystore is None and key:
+        return str(_from_hex(key).address), KEY_VARIABLE
+    path = keystore or default_keystore()
+    if keystore is None and not path.exists():
+        raise NoKey
+    return keystore_address(path), str(path)
+
+
 def create_keystore(path: Path, passphrase: str) -> LocalAccount:
     """Make a key, write it encrypted (scrypt), readable by its owner alone. Raises
     `KeystoreExists`.
     """
+    from eth_account import Account
+
     account: LocalAccount = Account.create()
     text = json.dumps(Account.encrypt(account.key, passphrase), indent=2)
     try:
@@ -72,6 +86,8 @@ def create_keystore(path: Path, passphrase: str) -> LocalAccount:
 
 def keystore_address(path: Path) -> str:
     """The address that a keystore names; opening it alone proves that its key gives it."""
+    from eth_utils.address import is_hex_address, to_checksum_address
+
     address = _read(path).get("address")
     if not isinstance(address, str) or not is_hex_address(address):
         raise KeystoreUnreadable(str(path), "it names no address")
@@ -80,6 +96,8 @@ def keystore_address(path: Path) -> str:
 
 def open_keystore(path: Path, passphrase: str) -> LocalAccount:
     """Decrypt a version-3 keystore."""
+    from eth_account import Account
+
     content = _read(path)
     try:
         key = Account.decrypt(content, passphrase)
@@ -111,6 +129,8 @@ def _passphrase(path: Path, environment: Mapping[str, str], ask: AskPassphrase) 
 
 
 def _from_hex(key: str) -> LocalAccount:
+    from eth_account import Account
+
     # No message of another library may repeat the value.
     try:
         raw = bytes.fromhex(key.strip().removeprefix("0x"))

@@ -46,7 +46,7 @@ class Asking:
         if is_new:
             claim_tokens(world.command, wallet)
         contracts = Contracts.connect(world.deployment, [world.chain.url])
-        quotes = QuoteSettings(world.command.collateral).strict_judge(contracts)
+        quotes = QuoteSettings(world.command.collateral).strict_quote_check(contracts)
         client = Client(
             contracts,
             wallet.account,

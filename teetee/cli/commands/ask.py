@@ -1,144 +1,183 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`teetee ask` and `teetee resume`."""
+"""`teetee ask` and `teetee resume`: their options."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from teetee.cli.network import QuoteSettings
-from teetee.cli.options import (
-    AcceptTcbOption,
-    CollateralOption,
-    KeystoreOption,
-    PccsOption,
-    SkipQuoteCheckOption,
+from teetee.cli.options import KeystoreOption, parse_number
+from teetee.cli.output.help_text import epilog
+from teetee.cli.session import (
+    Session,
+    command_app,
+    with_session,
+    with_skippable_quote_settings,
 )
-from teetee.cli.output import outcome_view
-from teetee.cli.output.verification_view import print_audit, print_verdict
-from teetee.cli.session import FAILED, Session, with_session
-from teetee.client.amounts import format_amount, parse_amount
-from teetee.client.client import Client
-from teetee.client.errors import InvalidQuestion
-from teetee.client.requests.await_answer import Answered, Outcome
-from teetee.client.requests.open_request import OpenRequest
-from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
-from teetee.client.requests.quote_price import Offer
+from teetee.client.amounts import parse_amount
 from teetee.client.requests.request_spec import (
     DEFAULT_DEADLINE_SECONDS,
     DEFAULT_MAX_TOKENS,
     RequestSpec,
 )
-from teetee.client.verification.report import VerificationReport
-from teetee.errors import Retryable
 
-ASK_EPILOG = """
-  $ teetee ask "Why is the sky blue?"
+ask_app = command_app()
+resume_app = command_app()
 
-  $ cat letter.txt | teetee ask - --system "Translate into French."
-
-  $ teetee ask "Name a colour." --temperature 1 --max-price 0.01 --json
-
-  $ teetee ask "Why?" --recipients 3          two more entries stand by
-
-  $ teetee ask "Why?" --allowance 4           free, for the host of shard 4
-
-The answer goes to stdout, everything else to stderr.
-Interrupted? The request goes on: see `teetee resume`.
-"""
-RESUME_EPILOG = """
-  $ teetee resume               lists what was not read yet
-
-  $ teetee resume 17            waits for request 17 and prints its answer
-"""
+ASK_EPILOG = epilog(
+    'teetee ask "Why is the sky blue?"',
+    'cat letter.txt | teetee ask - --system "Translate into French."',
+    'teetee ask "Name a colour." --temperature 1 --max-price 0.01 --json',
+    'teetee ask "Why?" --recipients 3          two more entries stand by',
+    'teetee ask "Why?" --allowance 4           free, for the host of shard 4',
+    notes="""
+The answer goes to stdout, everything else to stderr. If you interrupt it, the request goes on:
+`teetee resume` continues.
+""",
+)
+RESUME_EPILOG = epilog(
+    "teetee resume               lists the requests to continue",
+    "teetee resume 17            waits for request 17 and prints its answer",
+)
+SAMPLING, PRICE, OUTPUT = "Sampling", "Price and time", "Output"
 
 StreamOption = Annotated[
     bool | None,
     typer.Option(
         "--stream/--no-stream",
-        help='Show the answer while it is made, with --json as lines {"text": …} before the '
-        "result; or open no stream. Default: show it on a terminal.",
+        help='Print the answer while it is generated; with --json as lines {"text": …} before the '
+        "result. --no-stream opens no stream. Default: stream to a terminal.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 VerifyOption = Annotated[
     bool | None,
     typer.Option(
         "--verify/--no-verify",
-        help="Show every check of the audit, or make none. Default: make them, show one line.",
+        help="Print every check of the answer, or skip the checks. Default: check, and print one "
+        "line.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
-@dataclass(frozen=True)
-class Asking:
-    """What an asking command works with."""
-
-    session: Session
-    client: Client
-    quotes_judged: bool
-    stream: bool | None
-    verify: bool | None
-
-
+@ask_app.command(epilog=ASK_EPILOG)
 @with_session
+@with_skippable_quote_settings
 def ask(
     session: Session,
-    prompt: Annotated[str, typer.Argument(help="The question; - reads it from stdin.")],
+    quotes: QuoteSettings,
+    prompt: Annotated[
+        str, typer.Argument(help="The question. A dash (-) reads it from stdin.", metavar="PROMPT")
+    ],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Number or name; needed if there are several."),
+        typer.Option(
+            "--model", "-m", help="Number or name of the model. Required if there are several."
+        ),
     ] = None,
-    system: Annotated[str | None, typer.Option(help="A system message.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="System message, placed before the question.")
+    ] = None,
     max_tokens: Annotated[
-        int, typer.Option(min=1, max=65_535, help="Most tokens of the answer.")
+        int, typer.Option(min=1, max=65_535, help="Maximum output tokens.")
     ] = DEFAULT_MAX_TOKENS,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=2,
+            help="Randomness of the answer; 0 always picks the likeliest token.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = 0.0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Sample from the likeliest tokens whose probabilities add up to this.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = 1.0,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Sample from this many of the likeliest tokens; 0 means all.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Seed of the sampling. Default: derived from the request's secret.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="End the answer before this text. Repeatable.", rich_help_panel=SAMPLING),
+    ] = None,
+    max_price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Largest deposit to pay, in TEE (0.01) or wei ('1500 wei'). Default: no limit.",
+            rich_help_panel=PRICE,
+        ),
+    ] = None,
     max_input_tokens: Annotated[
         int | None,
         typer.Option(
-            min=1, max=(1 << 24) - 1, help="Most tokens paid for. Default: enough for the prompt."
+            min=1,
+            max=(1 << 24) - 1,
+            help="Maximum input tokens to pay for. Default: enough for the prompt.",
+            rich_help_panel=PRICE,
         ),
-    ] = None,
-    temperature: Annotated[
-        float, typer.Option(min=0, max=2, help="0: always the likeliest token.")
-    ] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Default: from the request's secret.")
-    ] = None,
-    stop: Annotated[
-        list[str] | None, typer.Option(help="End before this text; may be repeated.")
     ] = None,
     deadline: Annotated[
         int | None,
         typer.Option(
-            min=1, help=f"Seconds to answer or refund. Default: {DEFAULT_DEADLINE_SECONDS}."
+            metavar="SECONDS",
+            help="Seconds until the answer is due; later, the deposit is refunded. The escrow sets "
+            f"the limits, usually 15 to 3600. Default: {DEFAULT_DEADLINE_SECONDS}.",
+            rich_help_panel=PRICE,
         ),
     ] = None,
-    max_price: Annotated[
-        str | None, typer.Option(help="Largest deposit, in TEE, or like '1500 wei'.")
-    ] = None,
     recipients: Annotated[
-        int, typer.Option(min=1, max=4, help="Entries that can open the prompt; one starts.")
+        int,
+        typer.Option(
+            min=1,
+            max=4,
+            help="Entry shards that can decrypt the prompt. One answers, the others take over if "
+            "it fails.",
+            rich_help_panel=PRICE,
+        ),
     ] = 1,
     allowance: Annotated[
         int | None,
-        typer.Option(min=1, metavar="SHARD", help="Ask for free, as the host of this shard."),
+        typer.Option(
+            min=1,
+            metavar="SHARD",
+            help="Ask for free, on the allowance that you have as the host of this shard.",
+            rich_help_panel=PRICE,
+        ),
     ] = None,
     stream: StreamOption = None,
     verify: VerifyOption = None,
     keystore: KeystoreOption = None,
-    pccs: PccsOption = None,
-    collateral: CollateralOption = None,
-    accept_tcb: AcceptTcbOption = None,
-    skip_quote_check: SkipQuoteCheckOption = False,
 ) -> None:
-    """Ask a question: checks the enclaves, pays, waits, decrypts, prints, verifies."""
-    question = RequestSpec(
+    """Ask a model a question and pay for the answer.
+
+    Checks the enclaves, encrypts the question for them, pays a deposit, waits, decrypts and
+    verifies the answer. What is not used of the deposit is refunded.
+    """
+    spec = RequestSpec(
         prompt=_read_prompt(prompt),
         system=system,
         model=model,
@@ -154,188 +193,46 @@ def ask(
         recipients=recipients,
         allowance_shard=allowance,
     )
-    question.to_prompt()  # a fault in the question needs no wallet and no chain to be told
-    settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
-    asking = _asking(session, keystore, settings, skip_quote_check, stream, verify)
-    _ask(asking, question)
+    spec.to_prompt()  # an invalid question is reported before the wallet and the chain are opened
+
+    account = session.account(keystore)
+    from teetee.cli.commands.request_flow import ask_context, ask_question
+
+    ask_question(ask_context(session, account, quotes, stream, verify), spec)
 
 
+@resume_app.command(epilog=RESUME_EPILOG)
 @with_session
+@with_skippable_quote_settings
 def resume(
     session: Session,
+    quotes: QuoteSettings,
     request: Annotated[
-        int | None, typer.Argument(min=1, help="The request's number.", metavar="[REQUEST]")
+        int | None,
+        typer.Argument(
+            help="Number of the request. Default: list the requests that can be continued.",
+            metavar="[REQUEST]",
+            parser=parse_number,
+        ),
     ] = None,
     stream: StreamOption = None,
     verify: VerifyOption = None,
     keystore: KeystoreOption = None,
-    pccs: PccsOption = None,
-    collateral: CollateralOption = None,
-    accept_tcb: AcceptTcbOption = None,
-    skip_quote_check: SkipQuoteCheckOption = False,
 ) -> None:
-    """Go on with a request whose answer was not read yet; without a number, list them."""
-    settings = QuoteSettings(pccs, collateral, tuple(accept_tcb or ()))
-    asking = _asking(session, keystore, settings, skip_quote_check, stream, verify)
-    if request is None:
-        _list_unfinished(asking)
-    else:
-        _follow(asking, asking.client.resume(request), None)
+    """List unread requests, or continue one.
 
-
-def _asking(
-    session: Session,
-    keystore: Any,
-    settings: QuoteSettings,
-    skip_quote_check: bool,
-    stream: bool | None,
-    verify: bool | None,
-) -> Asking:
+    A request goes on when the command that sent it is interrupted. Its secret stays on this
+    machine, encrypted, until the answer is read.
+    """
     account = session.account(keystore)
-    contracts = session.contracts
-    judge = None if skip_quote_check else settings.judge(contracts)
-    client = Client(
-        contracts,
-        account,
-        quotes=judge,
-        verification_quotes=settings.strict_judge(contracts),
-        pending=PendingRequests(),
-        poll_seconds=session.poll_seconds,
-    )
-    return Asking(session, client, judge is not None, stream, verify)
+    from teetee.cli.commands.request_flow import ask_context, follow_request
+    from teetee.cli.commands.unread_requests import list_unread
 
-
-def _ask(asking: Asking, question: RequestSpec) -> None:
-    printer = asking.session.printer
-    if not asking.quotes_judged:
-        printer.warn(
-            "No quote is judged here, so TCB levels and revocations stay unknown: "
-            "the chain's own check is trusted. --pccs names a source of collateral."
-        )
-    with printer.waiting("Checking the shards…"):
-        offer = asking.client.quote_price(question, printer.warn)
-    _print_offer(asking, offer)
-    with printer.waiting("Paying and asking…"):
-        opened = asking.client.open_request(offer)
-    gas_used = opened.sent.gas_used if opened.sent else None
-    printer.say(f"request {opened.request_id} is on the chain", "dim")
-    _follow(asking, opened, gas_used)
-
-
-def _follow(asking: Asking, opened: OpenRequest, gas_used: int | None) -> None:
-    printer = asking.session.printer
-    shown: list[str] = []
-    try:
-        outcome = asking.client.await_answer(
-            opened, on_text=_on_text(asking, shown), on_warning=printer.warn
-        )
-    except (KeyboardInterrupt, Retryable):
-        printer.say(
-            f"Request {opened.request_id} goes on without you. "
-            f"`teetee resume {opened.request_id}` continues."
-        )
-        raise
-    if isinstance(outcome, Answered) and not printer.as_json:
-        _print_answer(asking, outcome.answer.text, "".join(shown))
-    audit = _audit(asking, opened.request_id)
-    printer.result(outcome_view.outcome_json(outcome, audit, gas_used))
-    asking.client.forget(opened)
-    outcome_view.print_money(printer, outcome)
-    _finish(asking, outcome, audit)
-
-
-def _on_text(asking: Asking, shown: list[str]) -> Callable[[str], None] | None:
-    """What is done with the answer's pieces; `shown` collects those which went to the person."""
-    printer = asking.session.printer
-    if asking.stream is False:
-        return None
-    if printer.as_json and asking.stream:
-        return lambda text: printer.event({"text": text})
-    if not printer.live and not asking.stream:
-        return lambda _: None  # compared with the chain's answer all the same
-
-    def show(text: str) -> None:
-        shown.append(text)
-        printer.piece(text)
-
-    return show
-
-
-def _print_answer(asking: Asking, answer: str, shown: str) -> None:
-    printer = asking.session.printer
-    if shown and not answer.startswith(shown):
-        printer.warn("The stream and the chain differ. This is the chain's answer:")
-        shown = ""
-    printer.piece(answer[len(shown) :])
-    if not answer.endswith("\n"):
-        printer.piece("\n")
-
-
-def _audit(asking: Asking, request_id: int) -> VerificationReport | None:
-    if asking.verify is False:
-        return None
-    with asking.session.printer.waiting("Verifying…"):
-        return asking.client.verify(request_id)
-
-
-def _finish(asking: Asking, outcome: Outcome, audit: VerificationReport | None) -> None:
-    printer = asking.session.printer
-    code = outcome_view.exit_code(outcome)
-    if audit is not None and not printer.as_json:
-        (print_audit if asking.verify else print_verdict)(printer, audit)
-    # Who chose to trust the chain's check of the quotes gets no error for want of another.
-    failures = [] if audit is None else list(audit.failures)
-    if not asking.quotes_judged:
-        failures = [check for check in failures if not check.name.startswith("quote of ")]
-    if failures:
-        raise typer.Exit(code or FAILED)
-    if code:
-        raise typer.Exit(code)
-
-
-def _print_offer(asking: Asking, offer: Offer) -> None:
-    shards = ", ".join(str(shard.shard_id) for shard in offer.recipients)
-    price = (
-        f"free, on the allowance of shard {offer.spec.allowance_shard}"
-        if offer.spec.allowance_shard is not None
-        else f"deposit {format_amount(offer.terms.deposit)}"
-    )
-    asking.session.printer.say(
-        f"{offer.model.name}: entry {shards}; {price}; answer or refund within "
-        f"{offer.terms.window_seconds} s",
-        "dim",
-    )
-
-
-def _list_unfinished(asking: Asking) -> None:
-    printer = asking.session.printer
-    rows = [_unfinished(asking, pending) for pending in asking.client.pending_requests()]
-    known = [row for row in rows if row is not None]
-    printer.result(known)
-    if printer.as_json:
-        return
-    if not known:
-        printer.say("Nothing is waiting: every answer was read.")
-        return
-    printer.table(
-        ("request", "status", "sealed under"),
-        [
-            (str(row["requestId"] or "not on the chain yet"), row["status"], row["clientNonce"])
-            for row in known
-        ],
-    )
-
-
-def _unfinished(asking: Asking, pending: PendingRequest) -> dict[str, Any] | None:
-    nonce = f"0x{pending.client_nonce.hex()}"
-    try:
-        request_id = pending.request_id or asking.client.find_request_id(pending)
-    except Retryable:
-        return {"requestId": None, "status": "UNSEEN", "clientNonce": nonce}
-    if request_id is None:
-        return None
-    request = asking.client.request(request_id)
-    return {"requestId": request_id, "status": request.status.name, "clientNonce": nonce}
+    context = ask_context(session, account, quotes, stream, verify)
+    if request is None:
+        list_unread(session, context.client)
+    else:
+        follow_request(context, context.client.resume(request), None)
 
 
 def _read_prompt(prompt: str) -> str:
@@ -344,4 +241,6 @@ def _read_prompt(prompt: str) -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError:
+        from teetee.client.errors import InvalidQuestion
+
         raise InvalidQuestion("stdin is not UTF-8 text", "Convert it first.") from None

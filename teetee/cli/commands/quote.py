@@ -1,115 +1,149 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`teetee quote`: look at a quote, and have it judged twice."""
+"""`teetee quote`: take a quote apart, and compare two verifiers' verdicts on it."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teetee.cli.output.quote_view import print_quote, quote_json
-from teetee.cli.session import FAILED, Session, with_session
-from teetee.quote_comparison.comparer import QuoteComparer
-from teetee.quote_comparison.errors import TimeOutOfRange
-from teetee.quote_comparison.local_anvil import LAST_SECOND
-from teetee.quote_comparison.verdict import VerdictPair
-from teetee.quotes.certificates import intel
-from teetee.quotes.certificates.pck_chain import read_certificate
-from teetee.quotes.collateral.folder import require_collateral_files
-from teetee.quotes.quote_description import QuoteDescription
-from teetee.quotes.quote_file import read_quote
+from teetee.cli.options import parse_number
+from teetee.cli.output.help_text import epilog
+from teetee.cli.output.printer import Printer
+from teetee.cli.session import FAILED, Session, command_app, with_printer, with_session
 
-quote = typer.Typer(
+if TYPE_CHECKING:
+    from teetee.quote_comparison.verdict import VerdictPair
+
+quote = command_app(
     no_args_is_help=True,
-    help="Look at a quote, and have it judged.",
-    epilog="""
-  $ teetee quote show quote.bin
+    help="Inspect and check a TDX or SGX quote.",
+    epilog=epilog(
+        "teetee quote show quote.bin",
+        "teetee quote show --shard 4",
+        "teetee quote check quote.bin --collateral ./collateral",
+    ),
+)
+FILE_HELP = "File with the quote: raw bytes, hexadecimal or base64. Trailing zeros are ignored."
+CHECK_EPILOG = epilog(
+    "teetee quote check quote.bin --collateral ./collateral",
+    "teetee quote check quote.bin --collateral ./collateral --at 1786704338",
+    notes="""
+The folder holds tcb_info.json, qe_identity.json, pck_crl.der and root_ca_crl.der as a PCCS serves
+them: the JSON exactly as it was signed, not reformatted. docs/attestation.md says where the two
+verdicts may differ.
 
-  $ teetee quote check quote.bin --collateral ./collateral --at 1786704338 --json
+Exit code: 0 if they agree (also in refusing), 1 if they differ or nothing can be checked.
 """,
 )
-FileArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="The quote: raw bytes, hexadecimal or base64; zeros behind it do not matter.",
-        metavar="FILE",
-    ),
-]
 
 
 @quote.command()
 @with_session
-def show(session: Session, file: FileArgument) -> None:
-    """Take a quote apart: SGX of version 3, SGX and TDX of versions 4 and 5. Checks nothing."""
-    value = quote_json(QuoteDescription.parse(read_quote(file)))
+def show(
+    session: Session,
+    file: Annotated[Path | None, typer.Argument(help=FILE_HELP, metavar="FILE")] = None,
+    shard: Annotated[
+        int | None,
+        typer.Option(
+            "--shard",
+            metavar="SHARD",
+            parser=parse_number,
+            help="Show the quote of this enrolled shard, read from the chain, instead of a file.",
+        ),
+    ] = None,
+) -> None:
+    """Show every part of a quote; checks nothing. Reads SGX version 3 to 5, TDX version 4 and 5.
+
+    Needs no chain for a file.
+    """
+    from teetee.cli.output.quote_view import print_quote, quote_json
+    from teetee.quotes.quote_description import QuoteDescription
+    from teetee.quotes.quote_file import read_quote
+
+    if (file is None) == (shard is None):
+        raise typer.BadParameter("name either a FILE or a --shard.")
+    raw = read_quote(file) if file is not None else _enrolled_quote(session, shard or 0)
+    value = quote_json(QuoteDescription.parse(raw))
     session.printer.result(value)
     if not session.printer.as_json:
         print_quote(session.printer, value)
 
 
-CHECK_EPILOG = """
-  $ teetee quote check quote.bin --collateral ./collateral
-
-  $ teetee quote check quote.bin --collateral ./collateral --at 1786704338 --json
-
-The folder holds tcb_info.json, qe_identity.json, pck_crl.der and root_ca_crl.der, as a PCCS serves
-them: the JSON as it was signed, not formatted anew. Where the two verdicts may differ is in
-docs/attestation.md. Exit code 0 if they agree (also in refusing), 1 if not or if nothing can be
-judged, 2 if an option cannot be understood.
-"""
-
-
 @quote.command(epilog=CHECK_EPILOG)
-@with_session
+@with_printer
 def check(
-    session: Session,
-    file: FileArgument,
+    printer: Printer,
+    file: Annotated[Path, typer.Argument(help=FILE_HELP, metavar="FILE")],
     collateral: Annotated[
         Path,
-        typer.Option(
-            "--collateral", help="The folder with collateral.", exists=True, file_okay=False
-        ),
+        typer.Option("--collateral", help="Folder with collateral.", exists=True, file_okay=False),
     ],
     at: Annotated[
-        int | None, typer.Option("--at", help="Unix second of the judgement. Default: now.")
+        int | None,
+        typer.Option("--at", metavar="UNIX_SECONDS", help="Time of the check. Default: now."),
     ] = None,
     root_ca: Annotated[
         Path | None,
-        typer.Option("--root-ca", help="The root certificate, DER or PEM. Default: Intel's."),
+        typer.Option("--root-ca", help="Root certificate, DER or PEM. Default: Intel's."),
     ] = None,
 ) -> None:
-    """Judge a quote twice: by dcap-qvl, and by our contracts on a private chain."""
+    """Check a quote twice, by dcap-qvl and by TeeTee's contracts on a private chain, and compare.
+
+    Needs anvil and the compiled contracts; no network.
+    """
+    from teetee.quote_comparison.comparer import QuoteComparer
+    from teetee.quote_comparison.errors import TimeOutOfRange
+    from teetee.quote_comparison.local_anvil import LAST_SECOND
+    from teetee.quotes.certificates import intel
+    from teetee.quotes.certificates.pck_chain import read_certificate
+    from teetee.quotes.collateral.folder import require_collateral_files
+    from teetee.quotes.quote_file import read_quote
+
     second = int(time.time()) if at is None else at
     if not 0 <= second <= LAST_SECOND:
         raise TimeOutOfRange(second, LAST_SECOND)
     raw = read_quote(file)
     require_collateral_files(collateral)
     root = intel.root_ca() if root_ca is None else read_certificate(root_ca)
-    with session.printer.waiting("Judging…"), QuoteComparer() as comparer:
+    with (
+        printer.waiting("Checking the quote…"),
+        QuoteComparer() as comparer,
+    ):
         pair = comparer.compare(raw, collateral, root, second)
-    session.printer.result(pair.to_json())
-    if not session.printer.as_json:
-        _print_pair(session, pair)
+    printer.result(pair.to_json())
+    if not printer.as_json:
+        _print_pair(printer, pair)
     if not pair.agree:
         raise typer.Exit(FAILED)
 
 
-def _print_pair(session: Session, pair: VerdictPair) -> None:
-    ours, theirs = pair.on_chain, pair.dcap_qvl
-    gas = "none" if ours.gas is None else f"{ours.gas:,}"
-    session.printer.table(
-        ("", "dcap-qvl", "our contracts"),
+def _enrolled_quote(session: Session, shard: int) -> bytes:
+    from teetee.protocol.identifiers import ShardId
+    from teetee.quotes.quote import rebuild_quote
+
+    contracts = session.contracts
+    core, pck_id = contracts.registry.quote(contracts.registry.shard(ShardId(shard)))
+    chain = contracts.certificates.chain(pck_id)
+    return rebuild_quote(core, chain.leaf, chain.authority, chain.root)
+
+
+def _print_pair(printer: Printer, pair: VerdictPair) -> None:
+    contracts, library = pair.on_chain, pair.dcap_qvl
+    gas = "none" if contracts.gas is None else f"{contracts.gas:,}"
+    printer.table(
+        ("", "dcap-qvl", "TeeTee's contracts"),
         [
-            ("accepted", _mark(theirs.ok), _mark(ours.ok)),
-            ("status", theirs.status or "none", ours.status or "none"),
-            ("reason", theirs.error or "", ours.error or ""),
-            ("advisories", " ".join(theirs.advisory_ids) or "none", "not kept on chain"),
+            ("accepted", _mark(library.ok), _mark(contracts.ok)),
+            ("status", library.status or "none", contracts.status or "none"),
+            ("reason", library.error or "", contracts.error or ""),
+            ("advisories", " ".join(library.advisory_ids) or "none", "not kept on chain"),
             ("gas", "", gas),
         ],
     )
-    session.printer.line("✓ they agree" if pair.agree else "✗ they differ")
+    printer.line("✓ they agree" if pair.agree else "✗ they differ")
 
 
 def _mark(ok: bool) -> str:

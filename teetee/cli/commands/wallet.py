@@ -5,139 +5,196 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from teetee.cli.options import KeystoreOption
-from teetee.cli.session import Session, with_session
-from teetee.client import keystore as keys
-from teetee.client.amounts import format_amount
-from teetee.client.errors import NoPassphrase
+from teetee.cli.options import KeystoreOption, parse_address
+from teetee.cli.output.help_text import epilog
+from teetee.cli.output.printer import Printer
+from teetee.cli.session import Session, command_app, with_printer, with_session
+from teetee.client.amounts import format_amount, parse_amount, round_amount
 
-wallet = typer.Typer(
+if TYPE_CHECKING:
+    from teetee.chain.calldata import Call
+    from teetee.chain.transactions.sender import Sent
+
+wallet = command_app(
     no_args_is_help=True,
-    help="The wallet that asks, pays and earns.",
-    epilog="""
-The key is read from --keystore (or TEETEE_KEYSTORE), else from
-TEETEE_PRIVATE_KEY, else from the default keystore.
+    help="Create a wallet, fund it, see what it owns.",
+    epilog=epilog(
+        notes="""
+The key is read from --keystore (or TEETEE_KEYSTORE), else from TEETEE_PRIVATE_KEY, else from the
+default keystore.
 
-It is never an argument: those stand in the process list and in histories.
+It is never an argument: arguments appear in process lists and shell histories.
+""",
+    ),
+)
+CREATE_EPILOG = epilog(
+    "teetee wallet create",
+    "TEETEE_PASSPHRASE=… teetee wallet create --keystore host.json --json",
+)
+WITHDRAW_EPILOG = epilog(
+    "teetee wallet withdraw",
+    notes="""
+Refunds and earnings are credit at the escrow. Credit pays for your next request first. A host's
+credit goes to its payout address.
 """,
 )
-
-
-@wallet.command(
-    epilog="""
-  $ teetee wallet create
-
-  $ TEETEE_PASSPHRASE=… teetee wallet create --keystore host.json --json
-"""
+SEND_EPILOG = epilog(
+    "teetee wallet send 0xe3C5AB50f8D1E6d9d4B4A4C08Db0b5A7C6E2A1f3 2.5",
+    "teetee wallet send 0xe3C5AB50f8D1E6d9d4B4A4C08Db0b5A7C6E2A1f3 0.01 --eth",
 )
-@with_session
-def create(session: Session, keystore: KeystoreOption = None) -> None:
-    """Make a key and write it to an encrypted keystore."""
+
+
+@wallet.command(epilog=CREATE_EPILOG)
+@with_printer
+def create(printer: Printer, keystore: KeystoreOption = None) -> None:
+    """Make a new key and write it to an encrypted keystore."""
+    from teetee.client import keystore as keys
+
     path = keystore or keys.default_keystore()
-    account = keys.create_keystore(path, _new_passphrase(session, path))
-    session.printer.result({"address": account.address, "keystore": str(path)})
-    if not session.printer.as_json:
-        session.printer.line(str(account.address))
-        session.printer.say(
-            f"Written to {path}. Keep a copy of file and passphrase: nobody can restore them."
+    account = keys.create_keystore(path, _new_passphrase(printer, path))
+    printer.result({"address": account.address, "keystore": str(path)})
+    if not printer.as_json:
+        printer.line(str(account.address))
+    printer.say(
+        f"Written to {path}. Back up this file and its passphrase: no one can restore them."
+    )
+    if keystore is None and os.environ.get(keys.KEY_VARIABLE):
+        printer.warn(
+            f"{keys.KEY_VARIABLE} is set and takes precedence: commands will not use this new "
+            f"wallet. Run `unset {keys.KEY_VARIABLE}` to use it."
         )
 
 
 @wallet.command()
-@with_session
-def show(session: Session, keystore: KeystoreOption = None) -> None:
+@with_printer
+def show(printer: Printer, keystore: KeystoreOption = None) -> None:
     """Print the wallet's address."""
-    environment_key = os.environ.get(keys.KEY_VARIABLE)
-    path = keystore or (None if environment_key else keys.default_keystore())
-    # A keystore names its address: no passphrase is needed to show it.
-    if path is not None and path.exists():
-        address, source = keys.keystore_address(path), str(path)
-    else:
-        address, source = str(session.account(keystore).address), keys.KEY_VARIABLE
-    session.printer.result({"address": address, "source": source})
-    if not session.printer.as_json:
-        session.printer.line(address)
+    from teetee.client.keystore import find_address
+
+    address, source = find_address(keystore, os.environ)
+    printer.result({"address": address, "source": source})
+    if not printer.as_json:
+        printer.line(address)
+        printer.say(f"from {source}", "dim")
 
 
 @wallet.command()
 @with_session
 def balance(session: Session, keystore: KeystoreOption = None) -> None:
-    """Print what the wallet has: ETH for gas, tokens, and credit with the escrow."""
-    address = str(session.account(keystore).address)
-    contracts = session.contracts
-    ether = contracts.ether_of(address)
-    tokens = contracts.token.balance_of(address)
-    credit = contracts.escrow.account_of(address).credit
-    session.printer.result(
+    """Show what the wallet owns: ETH for gas, TEE, and credit at the escrow."""
+    printer, address, contracts = session.printer, session.address(keystore), session.contracts
+    with printer.waiting("Reading balances…"):
+        ether = contracts.ether_of(address)
+        tokens = contracts.token.balance_of(address)
+        credit = contracts.escrow.account_of(address).credit
+    printer.result(
         {"address": address, "ether": str(ether), "tokens": str(tokens), "credit": str(credit)}
     )
-    if not session.printer.as_json:
-        session.printer.table(
-            ("what", "how much"),
-            [
-                ("ETH, for gas", format_amount(ether, "ETH")),
-                ("tokens", format_amount(tokens)),
-                ("credit with the escrow", format_amount(credit)),
-            ],
-            title=address,
+    if printer.as_json:
+        return
+    printer.record(
+        [
+            ("gas", round_amount(ether, "ETH", down=True)),
+            ("wallet", round_amount(tokens, down=True)),
+            ("credit", round_amount(credit, down=True)),
+        ],
+        title=f"Wallet {address}",
+    )
+    if credit > 1:  # the escrow keeps one wei
+        printer.say(
+            "Credit is held by the escrow and pays for your next request first. "
+            "`teetee wallet withdraw` moves it to the wallet.",
+            "dim",
         )
 
 
 @wallet.command()
 @with_session
 def faucet(session: Session, keystore: KeystoreOption = None) -> None:
-    """Claim some tokens, on test networks."""
-    account = session.account(keystore)
-    token = session.contracts.token
-    with session.printer.waiting("Claiming…"):
-        sent = session.sender(account).send(token.claim())
-    tokens = token.balance_of(str(account.address))
-    session.printer.result(
-        {
-            "address": account.address,
-            "tokens": str(tokens),
-            "transaction": sent.transaction_hash,
-            "gasUsed": sent.gas_used,
-        }
-    )
-    session.printer.say(f"{account.address} now has {format_amount(tokens)}.")
+    """Claim free TEE, on test networks. On a local test chain, get ETH for gas as well."""
+    from teetee.client.local_funds import fund_on_anvil
 
-
-@wallet.command(
-    epilog="""
-  $ teetee wallet withdraw
-
-Refunds and earnings wait as credit with the escrow, and pay for the next
-question first. A host's credit goes to its payout address.
-"""
-)
-@with_session
-def withdraw(session: Session, keystore: KeystoreOption = None) -> None:
-    """Take the whole credit out of the escrow."""
-    account = session.account(keystore)
-    escrow, address = session.contracts.escrow, str(account.address)
-    credit = escrow.account_of(address).credit
-    with session.printer.waiting("Withdrawing…"):
-        sent = session.sender(account).send(escrow.withdraw(address))
-    session.printer.result(
+    printer, account = session.printer, session.account(keystore)
+    contracts, address = session.contracts, str(account.address)
+    ether = fund_on_anvil(contracts, address)
+    if ether is not None:
+        printer.say(
+            f"This is a local test chain: the balance of {address} was set to "
+            f"{round_amount(ether, 'ETH')}, to pay for gas."
+        )
+    sent = _send(session, keystore, contracts.token.claim(), "Claiming TEE…")
+    tokens = contracts.token.balance_of(address)
+    printer.result(
         {
             "address": address,
-            "amount": str(credit),
-            "transaction": sent.transaction_hash,
-            "gasUsed": sent.gas_used,
+            "tokens": str(tokens),
+            "ether": None if ether is None else str(ether),
+            **_sent_json(sent),
         }
     )
-    session.printer.say(f"{format_amount(credit)} withdrawn.")
+    printer.say(f"{address} now has {round_amount(tokens, down=True)}.", "good")
 
 
-def _new_passphrase(session: Session, path: Path) -> str:
-    given = os.environ.get(keys.PASSPHRASE_VARIABLE)
+@wallet.command(epilog=SEND_EPILOG)
+@with_session
+def send(
+    session: Session,
+    to: Annotated[
+        str,
+        typer.Argument(help="Address that receives it.", metavar="ADDRESS", parser=parse_address),
+    ],
+    amount: Annotated[
+        str, typer.Argument(help="Amount in TEE or ETH, such as 1.5; or like '1500 wei'.")
+    ],
+    eth: Annotated[bool, typer.Option("--eth", help="Send ETH instead of TEE.")] = False,
+    keystore: KeystoreOption = None,
+) -> None:
+    """Send TEE, or ETH, to another wallet."""
+    from teetee.chain.calldata import Call
+
+    wei, unit = parse_amount(amount), "ETH" if eth else "TEE"
+    sender = session.address(keystore)
+    call = Call(to, b"", "transfer", wei) if eth else session.contracts.token.transfer(to, wei)
+    sent = _send(session, keystore, call, f"Sending {format_amount(wei, unit)}…")
+    session.printer.result(
+        {"address": sender, "to": to, "amount": str(wei), "unit": unit, **_sent_json(sent)}
+    )
+    session.printer.say(f"{format_amount(wei, unit)} sent to {to}.", "good")
+
+
+@wallet.command(epilog=WITHDRAW_EPILOG)
+@with_session
+def withdraw(session: Session, keystore: KeystoreOption = None) -> None:
+    """Move the whole credit from the escrow to the wallet."""
+    escrow, address = session.contracts.escrow, session.address(keystore)
+    credit = escrow.account_of(address).credit
+    sent = _send(session, keystore, escrow.withdraw(address), "Withdrawing…")
+    session.printer.result({"address": address, "amount": str(credit), **_sent_json(sent)})
+    session.printer.say(f"{round_amount(credit)} withdrawn.", "good")
+
+
+def _send(session: Session, keystore: Path | None, call: Call, waiting: str) -> Sent:
+    account = session.account(keystore)
+    with session.printer.waiting(waiting):
+        return session.sender(account).send(call)
+
+
+def _sent_json(sent: Sent) -> dict[str, Any]:
+    return {"transaction": sent.transaction_hash, "gasUsed": sent.gas_used}
+
+
+def _new_passphrase(printer: Printer, path: Path) -> str:
+    from teetee.client.errors import NoPassphrase
+    from teetee.client.keystore import PASSPHRASE_VARIABLE
+
+    given = os.environ.get(PASSPHRASE_VARIABLE)
     if given is not None:
         return given
-    if session.printer.as_json or not os.isatty(0):
+    if printer.as_json or not os.isatty(0):
         raise NoPassphrase(str(path))
     chosen: str = typer.prompt(
         f"Passphrase for {path}", hide_input=True, confirmation_prompt=True, err=True

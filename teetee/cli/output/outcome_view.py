@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a request ended, for people and machines, and the exit code that follows from it."""
+"""How a request ended, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -7,70 +7,76 @@ from typing import Any
 
 from teetee.chain.types.requests import Declined, DeclineReason
 from teetee.cli.output.printer import Printer
-from teetee.cli.session import FAILED, TEMPORARY
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import round_amount
 from teetee.client.requests.await_answer import Answered, Outcome, Unanswered
 from teetee.client.verification.report import VerificationReport
 
 WHY_DECLINED = {
-    DeclineReason.UNREADABLE: "the entry could not open the envelope",
-    DeclineReason.INVALID: "the prompt is not valid, or longer than was paid for or fits",
-    DeclineReason.NO_PATH: "no whole path of shards could be reached",
-    DeclineReason.OVERLOADED: "there was no room before the deadline",
-    DeclineReason.STOPPING: "the enclave is about to stop",
+    DeclineReason.UNREADABLE: "the entry could not decrypt the prompt",
+    DeclineReason.INVALID: "the prompt is invalid, or longer than what was paid for",
+    DeclineReason.NO_PATH: "it could not reach shards for every layer",
+    DeclineReason.OVERLOADED: "it had no capacity before the deadline",
+    DeclineReason.STOPPING: "the enclave is shutting down",
 }
-# The others would end the same way again.
-WORTH_ANOTHER_TRY = {DeclineReason.NO_PATH, DeclineReason.OVERLOADED, DeclineReason.STOPPING}
+ADVICE = {
+    DeclineReason.UNREADABLE: "Ask again with another entry: see `teetee shards`.",
+    DeclineReason.INVALID: "Change the question, or raise --max-input-tokens.",
+    DeclineReason.NO_PATH: "See which shards answer: `teetee shards --probe`. Then ask again.",
+    DeclineReason.OVERLOADED: "Ask again in a minute, or with a later --deadline.",
+    DeclineReason.STOPPING: "Ask again; with --recipients 2, another entry takes over.",
+}
+RETRY_MAY_HELP = {DeclineReason.NO_PATH, DeclineReason.OVERLOADED, DeclineReason.STOPPING}
+CREDIT_HINT = (
+    "The refund is credit at the escrow: it pays for your next request, or `teetee wallet "
+    "withdraw` moves it to your wallet."
+)
 
 
-def exit_code(outcome: Outcome) -> int:
-    """0 for an answer, 75 where asking again may help, else 1."""
-    if isinstance(outcome, Answered):
-        return 0
-    if isinstance(outcome.ended, Declined) and outcome.ended.reason not in WORTH_ANOTHER_TRY:
-        return FAILED
-    return TEMPORARY
-
-
-def print_money(printer: Printer, outcome: Outcome) -> None:
-    """What it cost and what came back, and why there is no answer if there is none."""
-    if isinstance(outcome, Answered):
-        answer, settled = outcome.answer, outcome.settled
-        cut = "" if answer.finish_reason == "stop" else ", cut at the limit (--max-tokens)"
-        printer.say(
-            f"request {outcome.request_id}: {answer.input_tokens} + {answer.output_tokens} "
-            f"tokens{cut}, cost {format_amount(settled.cost)}, {format_amount(settled.refund)} "
-            "came back",
-            "dim",
-        )
-        if not outcome.usage_agrees:
-            printer.warn("The answer names other token counts than those that were paid for.")
-        if outcome.stream_agrees is False:
-            printer.warn("What was streamed is not what the chain holds; the chain counts.")
+def print_outcome(printer: Printer, outcome: Outcome) -> None:
+    """Usage and cost; or why there is no answer, and what to do."""
+    if isinstance(outcome, Unanswered):
+        printer.fail(_why(outcome))
         return
-    printer.fail(_why(outcome))
+    answer, settled = outcome.answer, outcome.settled
+    cut = "" if answer.finish_reason == "stop" else " (cut at --max-tokens)"
+    usage = f"{answer.input_tokens} tokens in, {answer.output_tokens} out{cut}"
+    printer.say(f"request {outcome.request_id}: {usage}; {_cost(outcome)}", "dim")
+    if not outcome.usage_agrees:
+        printer.warn("The answer names other token counts than the settlement that was paid.")
+    if outcome.stream_agrees is False:
+        printer.warn("The streamed text differs from the chain's answer; the chain's is printed.")
+    if settled.refund:
+        printer.say(CREDIT_HINT, "dim")
+
+
+def _cost(outcome: Answered) -> str:
+    settled = outcome.settled
+    if not outcome.request.deposit:
+        return "free"
+    return f"cost {round_amount(settled.cost)}, refund {round_amount(settled.refund)}"
 
 
 def _why(outcome: Unanswered) -> str:
-    ended = outcome.ended
-    back = f"{format_amount(ended.refund)} came back to your account with the escrow"
+    ended, number = outcome.ended, outcome.request_id
+    refund = f" {round_amount(ended.refund)} is refunded as credit." if ended.refund else ""
     if isinstance(ended, Declined):
-        advice = "Ask again." if ended.reason in WORTH_ANOTHER_TRY else "Change the question."
         return (
-            f"Request {outcome.request_id} was declined by shard {ended.shard_id}: "
-            f"{WHY_DECLINED[ended.reason]}. {back}. {advice}"
+            f"Shard {ended.shard_id} declined request {number}: {WHY_DECLINED[ended.reason]}."
+            f"{refund} {ADVICE[ended.reason]}"
         )
-    penalty = f", with a penalty of {format_amount(ended.penalty)}" if ended.penalty else ""
+    penalty = (
+        f" A penalty of {round_amount(ended.penalty)} is paid on top." if ended.penalty else ""
+    )
     return (
-        f"Request {outcome.request_id} got no answer before its deadline. {back}{penalty}. "
+        f"Request {number} got no answer before its deadline.{refund}{penalty} "
         "Ask again, with more --recipients or a later --deadline."
     )
 
 
 def outcome_json(
-    outcome: Outcome, audit: VerificationReport | None, gas_used: int | None
+    outcome: Outcome, report: VerificationReport | None, gas_used: int | None
 ) -> dict[str, Any]:
-    """Amounts are decimal strings of wei. The answer is here and nowhere else."""
+    """Amounts are decimal strings of wei. This holds the answer."""
     request = outcome.request
     value: dict[str, Any] = {
         "requestId": outcome.request_id,
@@ -80,31 +86,36 @@ def outcome_json(
         "deposit": str(request.deposit),
         "gasUsed": gas_used,
     }
-    if isinstance(outcome, Answered):
-        answer, settled = outcome.answer, outcome.settled
-        value |= {
-            "answer": answer.text,
-            "tokenIds": list(answer.token_ids),
-            "finishReason": answer.finish_reason,
-            "inputTokens": answer.input_tokens,
-            "outputTokens": answer.output_tokens,
-            "cost": str(settled.cost),
-            "refund": str(settled.refund),
-            "penalty": "0",
-            "usageAgrees": outcome.usage_agrees,
-            "streamAgrees": outcome.stream_agrees,
-            "settlementTransaction": settled.transaction_hash,
-        }
-    else:
-        ended = outcome.ended
-        value |= {
-            "answer": None,
-            "declineReason": ended.reason.name if isinstance(ended, Declined) else None,
-            "cost": "0",
-            "refund": str(ended.refund),
-            "penalty": "0" if isinstance(ended, Declined) else str(ended.penalty),
-            "settlementTransaction": ended.transaction_hash,
-        }
-    value["verified"] = None if audit is None else audit.verified
-    value["verification"] = None if audit is None else audit.to_json()
+    value |= _answer_json(outcome) if isinstance(outcome, Answered) else _refund_json(outcome)
+    value["verified"] = None if report is None else report.verified
+    value["verification"] = None if report is None else report.to_json()
     return value
+
+
+def _answer_json(outcome: Answered) -> dict[str, Any]:
+    answer, settled = outcome.answer, outcome.settled
+    return {
+        "answer": answer.text,
+        "tokenIds": list(answer.token_ids),
+        "finishReason": answer.finish_reason,
+        "inputTokens": answer.input_tokens,
+        "outputTokens": answer.output_tokens,
+        "cost": str(settled.cost),
+        "refund": str(settled.refund),
+        "penalty": "0",
+        "usageAgrees": outcome.usage_agrees,
+        "streamAgrees": outcome.stream_agrees,
+        "settlementTransaction": settled.transaction_hash,
+    }
+
+
+def _refund_json(outcome: Unanswered) -> dict[str, Any]:
+    ended = outcome.ended
+    return {
+        "answer": None,
+        "declineReason": ended.reason.name if isinstance(ended, Declined) else None,
+        "cost": "0",
+        "refund": str(ended.refund),
+        "penalty": "0" if isinstance(ended, Declined) else str(ended.penalty),
+        "settlementTransaction": ended.transaction_hash,
+    }

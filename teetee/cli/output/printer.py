@@ -1,28 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where words go: results to stdout, talk with a person to stderr, and with `--json` one JSON value
-to stdout.
+"""Where output goes: results to stdout, messages to stderr, and with `--json` one JSON value to
+stdout.
 
-rich looks at NO_COLOR, TERM and whether the stream is a terminal; without one, no colour and no
-live display.
+rich reads NO_COLOR, TERM and whether a stream is a terminal; without one, no colour and no spinner.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.status import Status
 from rich.text import Text
 
+from teetee.cli.output.tables import Row, record_lines, table_lines
 from teetee.cli.output.terminal_text import harmless, one_line
 
-# A pipe gets a line for each row: its reader may cut columns, but not join lines.
-PIPE_COLUMNS = 400
-STYLES = {"good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "": ""}
+STYLES = {
+    "good": "green",
+    "bad": "bold red",
+    "warn": "yellow",
+    "dim": "dim",
+    "title": "bold",
+    "": "",
+}
+MARKS = {"✓": "good", "✗": "bad"}
+INDENT = "  "
+
+SpinnerText = str | Callable[[], str]
+SetText = Callable[[str], None]
+
+
+class _SpinnerLine:
+    """What stands beside a spinner: drawn again and again, so a function can count down."""
+
+    def __init__(self) -> None:
+        self.text: SpinnerText = ""
+
+    def set_text(self, text: str) -> None:
+        self.text = text
+
+    def __rich__(self) -> Text:
+        return Text(self.text if isinstance(self.text, str) else self.text(), overflow="ellipsis")
 
 
 class Printer:
@@ -30,76 +53,109 @@ class Printer:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        # Made now, not at import: a test or a pipe may have replaced the streams.
+        # Created now, not at import: a test or a pipe may have replaced the streams.
         self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        if not self._out.is_terminal:
-            self._out.width = PIPE_COLUMNS
         self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._mid_line = False
         self._as_lines = False
+        self._spinner: Status | None = None
+        self._spinner_line = _SpinnerLine()
 
     @property
     def live(self) -> bool:
-        """Whether an answer should appear while it is made."""
+        """Whether an answer is shown while it is generated."""
         return not self.as_json and self._out.is_terminal
 
+    @property
+    def _width(self) -> int | None:
+        """Columns of the terminal; None in a pipe."""
+        return self._out.width if self._out.is_terminal else None
+
+    # ------------------------------------------------------------ messages, to stderr
+
     def say(self, text: str, style: str = "") -> None:
-        """A line for the person; never part of the result."""
+        """A line for the user; never part of the result."""
         self._end_line()
         self._err.print(Text(harmless(text), style=STYLES[style]))
 
     def warn(self, text: str) -> None:
-        """Something the person should know, which stops nothing."""
+        """Something the user should know and that stops nothing."""
         self.say(f"warning: {text}", "warn")
 
     def fail(self, text: str) -> None:
-        """Why it did not work, and what to do."""
+        """Why the command failed, and what to do."""
         self.say(f"error: {text}", "bad")
 
+    @contextmanager
+    def waiting(self, text: SpinnerText) -> Iterator[SetText]:
+        """A spinner on stderr, if that is an interactive terminal. Yields a function that changes
+        its text; an inner spinner takes over the outer one's line.
+        """
+        if self.as_json or not self._err.is_interactive or self._mid_line:
+            yield lambda _: None
+            return
+        line = self._spinner_line
+        if self._spinner is None:
+            line.text = text
+            self._spinner = self._err.status(line)
+            try:
+                with self._spinner:
+                    yield line.set_text
+            finally:
+                self._spinner = None
+            return
+        outer, line.text = line.text, text
+        try:
+            yield line.set_text
+        finally:
+            line.text = outer
+
+    # ------------------------------------------------------------ results, to stdout
+
     def piece(self, text: str) -> None:
-        """Some of an answer, as it comes."""
+        """A part of an answer, as it arrives."""
+        if self._spinner is not None:
+            self._spinner.stop()
         shown = harmless(text) if self._out.is_terminal else text
         sys.stdout.write(shown)
         sys.stdout.flush()
         if shown:
             self._mid_line = not shown.endswith("\n")
 
-    def line(self, text: str) -> None:
-        """One line of a result."""
+    def line(self, text: str, style: str = "") -> None:
+        """A line of a result. A leading ✓ or ✗ is coloured."""
         self._end_line()
-        self._out.print(Text(harmless(text)))
+        self._out.print(_coloured(harmless(text), style))
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Row], *, title: str = "", lead: int = 1
+    ) -> None:
+        """Rows of a result, as `tables.table_lines` lays them out."""
+        clean = [[one_line(cell) for cell in row] for row in rows]
+        width = None if self._width is None else self._width - len(INDENT)
+        self._print_lines(title, table_lines(columns, clean, width=width, lead=lead))
+
+    def record(self, fields: Sequence[tuple[str, str]], *, title: str = "") -> None:
+        """Named values of a result, one a line."""
+        clean = [(name, one_line(value)) for name, value in fields]
+        width = None if self._width is None else self._width - len(INDENT)
+        self._print_lines(title, record_lines(clean, width=width))
 
     def event(self, value: Any) -> None:
-        """Something on the way, as one line of JSON; the result then is one line as well."""
+        """An intermediate result as one line of JSON; the final result is then one line too."""
         self._as_lines = True
         self._write_json(value)
 
     def result(self, value: Any) -> None:
-        """The machine's result; only with `--json`."""
+        """The result for programs; only with `--json`."""
         if self.as_json:
             self._write_json(value)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Rows of a result; a cell that begins with ✓ or ✗ gets its colour."""
-        table = Table(
-            title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False
-        )
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(cell) for cell in row))
-        self._end_line()
-        # With soft_wrap, a table would run out of the terminal.
-        self._out.print(table, soft_wrap=False)
-
-    @contextmanager
-    def waiting(self, text: str) -> Iterator[None]:
-        """A spinner on stderr while something takes time, where stderr is a terminal."""
-        if self.as_json or not self._err.is_terminal or self._mid_line:
-            yield
-            return
-        with self._err.status(Text(text)):
-            yield
+    def _print_lines(self, title: str, lines: Sequence[str]) -> None:
+        if title:
+            self.line(title, "title")
+        for line in lines:
+            self.line(INDENT + line if title else line)
 
     def _write_json(self, value: Any) -> None:
         indent = None if self._as_lines else 2
@@ -113,9 +169,9 @@ class Printer:
             self._mid_line = False
 
 
-def _cell(text: str) -> Text:
-    cell = Text(one_line(text))
-    for mark, style in (("✓", "good"), ("✗", "bad")):
-        if text.startswith(mark):
-            cell.stylize(STYLES[style])
-    return cell
+def _coloured(text: str, style: str) -> Text:
+    """With its ✓ and ✗ in their colours."""
+    line = Text(text, style=STYLES[style])
+    for mark, name in MARKS.items():
+        line.highlight_words([mark], style=STYLES[name])
+    return line

@@ -1,60 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An audit as a person reads it."""
+"""A verification report as a person reads it: the verdict first."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from teetee.cli.output.formats import format_layers, plural
 from teetee.cli.output.printer import Printer
-from teetee.client.amounts import format_amount
-from teetee.client.verification.report import VerificationReport
+from teetee.client.amounts import round_amount
+
+if TYPE_CHECKING:
+    from teetee.client.verification.checklist import Check
+    from teetee.client.verification.report import VerificationReport
+
+# The beginnings of the names of checks, by what they are about. The first that fits counts.
+TOPICS = {
+    "enclaves": (
+        *("enrolment", "attested in time", "weights", "on-chain verdict"),
+        *("quote", "report data", "image"),
+    ),
+    "path and receipts": ("path", "tiling", "receipt", "link", "last receipt"),
+    "answer": ("answer hash", "tokens", "usage", "settlement"),
+    "money": ("deposit", "cost", "payouts", "fee", "royalty", "refund", "conservation", "penalty"),
+    "request": ("",),
+}
 
 
-def print_audit(printer: Printer, report: VerificationReport) -> None:
-    """Everything: the checks, the path, the money, and the verdict."""
-    rows = [("✓" if check.ok else "✗", check.name, check.detail) for check in report.checks]
-    printer.table(("", "check", "detail"), rows, title=f"Request {report.request_id}")
-    if report.path:
-        printer.table(
-            ("shard", "layers", "host", "signer", "quote", "TCB", "earned"),
-            [
-                (
-                    str(stage.shard_id),
-                    str(stage.layers),
-                    stage.host,
-                    stage.signer,
-                    f"0x{stage.quote_hash.hex()}",
-                    stage.tcb_status or "✗ not judged",
-                    format_amount(stage.payout),
-                )
-                for stage in report.path
-            ],
-            title="Path",
-        )
-    printer.table(("", "amount"), _money(report), title="Money")
-    print_verdict(printer, report)
-
-
-def print_verdict(printer: Printer, report: VerificationReport) -> None:
-    """One line, and one more for each failure."""
-    count = len(report.checks)
-    if report.verified:
-        stages = len(report.path)
-        path = f", {stages} attested stage{'s' * (stages != 1)}" if stages else ""
-        printer.say(f"✓ verified: {count} checks passed{path}", "good")
-        return
-    printer.say(f"✗ not verified: {len(report.failures)} of {count} checks failed", "bad")
+def print_report(printer: Printer, report: VerificationReport, *, everything: bool) -> None:
+    """The verdict, what holds, what does not, and who earned what; `everything`: every check."""
+    printer.line(verdict(report), "title")
     for check in report.failures:
-        printer.say(f"  {check.name}: {check.detail}", "bad")
+        printer.line(f"  ✗ {check.name}: {check.detail}")
+    if everything:
+        rows = [("✓" if check.ok else "✗", check.name, check.detail) for check in report.checks]
+        printer.table(("", "check", "detail"), rows, title="Checks", lead=2)
+        _print_path(printer, report)
+    else:
+        printer.table(("", "checks of", ""), list(_topics(report)))
+    _print_money(printer, report)
 
 
-def _money(report: VerificationReport) -> list[tuple[str, str]]:
-    rows = [("deposit", format_amount(report.deposit))]
+def verdict(report: VerificationReport) -> str:
+    """One line."""
+    count = len(report.checks)
+    if not report.verified:
+        return (
+            f"✗ request {report.request_id} is not verified: "
+            f"{len(report.failures)} of {plural(count, 'check')} failed"
+        )
+    stages = len(report.path)
+    path = f", {plural(stages, 'attested stage')}" if stages else ""
+    return f"✓ request {report.request_id} is verified: {plural(count, 'check')} passed{path}"
+
+
+def _topics(report: VerificationReport) -> Iterator[tuple[str, str, str]]:
+    by_topic: dict[str, list[Check]] = {topic: [] for topic in TOPICS}
+    for check in report.checks:
+        by_topic[_topic(check.name)].append(check)
+    for topic, checks in by_topic.items():
+        if checks:
+            passed = sum(check.ok for check in checks)
+            mark = "✓" if passed == len(checks) else "✗"
+            yield mark, topic, f"{passed} of {len(checks)}"
+
+
+def _topic(name: str) -> str:
+    return next(topic for topic, starts in TOPICS.items() if name.startswith(starts))
+
+
+def _print_path(printer: Printer, report: VerificationReport) -> None:
+    printer.table(
+        ("shard", "layers", "TCB", "signer", "quote"),
+        [
+            (
+                str(stage.shard_id),
+                format_layers(stage.layers),
+                stage.tcb_status or "✗ not accepted",
+                stage.signer,
+                f"0x{stage.quote_hash.hex()}",
+            )
+            for stage in report.path
+        ],
+        title="Path",
+        lead=3,
+    )
+
+
+def _print_money(printer: Printer, report: VerificationReport) -> None:
+    """Who earned what, and the rest of the deposit."""
+    rows = [
+        (
+            f"shard {stage.shard_id} ({format_layers(stage.layers)})",
+            round_amount(stage.payout),
+            stage.host,
+        )
+        for stage in report.path
+    ]
     if report.path:
         rows += [
-            (f"host of shard {stage.shard_id}", format_amount(stage.payout))
-            for stage in report.path
+            ("fee", round_amount(report.fee), ""),
+            ("royalty", round_amount(report.royalty), ""),
         ]
-        rows += [("fee", format_amount(report.fee)), ("royalty", format_amount(report.royalty))]
-    rows.append(("came back", format_amount(report.refund)))
+    rows.append(("refund", round_amount(report.refund), ""))
     if report.penalty:
-        rows.append(("penalty on top", format_amount(report.penalty)))
-    return rows
+        rows.append(("penalty", round_amount(report.penalty), "from the primary entry's bond"))
+    title = f"Payments from a deposit of {round_amount(report.deposit)}"
+    printer.table(("to", "amount", "account"), rows, title=title)

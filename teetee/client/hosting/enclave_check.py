@@ -43,10 +43,12 @@ class VerifiedEnclave:
 
 
 class EnclaveCheck:
-    """Verifies enclaves for one host. `quotes` None: trust the chain's own check of the quote."""
+    """Verifies enclaves for one host; None: for no host in particular. `quotes` None: trust the
+    chain's own check of the quote.
+    """
 
     def __init__(
-        self, contracts: Contracts, host: str, *, quotes: QuoteCheck | None, notify: Notify
+        self, contracts: Contracts, host: str | None, *, quotes: QuoteCheck | None, notify: Notify
     ) -> None:
         self._contracts = contracts
         self._host = host
@@ -119,7 +121,7 @@ class EnclaveCheck:
     def _objections(self, statement: EnclaveStatement, measurement: bytes) -> tuple[str, ...]:
         host, model_id = statement.identity.host, statement.identity.model_id
         objections = []
-        if host != self._host:
+        if self._host is not None and host != self._host:
             objections.append(f"it was started for host {host}, not for {self._host}")
         if not self._contracts.registry.is_measurement_allowed(model_id, measurement):
             objections.append(

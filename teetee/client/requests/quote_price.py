@@ -26,6 +26,12 @@ from teetee.errors import NoEntryShard
 from teetee.protocol.identifiers import ShardId
 
 Notify = Callable[[str], None]
+OnShard = Callable[[int, int, int], None]
+"""Called before a shard is checked, with its id, its position from 1, and the number of shards."""
+
+
+def ignore_progress(_shard_id: int, _position: int, _count: int) -> None:
+    """The default for progress."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ def quote_price(
     *,
     on_warning: Notify,
     random_source: random.Random,
+    on_shard: OnShard = ignore_progress,
 ) -> Offer:
     """Choose and check the shards, price the request, and check that `requester` can pay.
 
@@ -71,9 +78,10 @@ def quote_price(
     credit = _require_funds(spec, terms, contracts, requester, at)
     deadline = _chain_time(contracts, at) + terms.window_seconds
     on_paths = _serving_shards(contracts, model, at)
-    statuses = {
-        int(shard.shard_id): shard_check.require_fit(shard, model, at) for shard in on_paths
-    }
+    statuses = {}
+    for position, shard in enumerate(on_paths, start=1):
+        on_shard(int(shard.shard_id), position, len(on_paths))
+        statuses[int(shard.shard_id)] = shard_check.require_fit(shard, model, at)
     spread = contracts.registry.policy(model.model_id, at).spread
     recipients = choose_recipients(
         spread_recipients(on_paths, model.layer_count, spread),

@@ -16,8 +16,8 @@ from tests.teetee.client.lab import Lab
 
 
 @dataclass(frozen=True)
-class Said:
-    """What came of a call."""
+class CliResult:
+    """How a call ended, and its output."""
 
     status: int
     out: str
@@ -25,11 +25,13 @@ class Said:
 
     @property
     def json(self) -> Any:
-        """All of stdout as one value: there must be nothing else on it."""
+        """All of stdout as one value."""
         return json.loads(self.out)
 
 
-def teetee(*arguments: str, env: Mapping[str, str] | None = None, given: str | None = None) -> Said:
+def teetee(
+    *arguments: str, env: Mapping[str, str] | None = None, given: str | None = None
+) -> CliResult:
     """No variable of the caller's own environment reaches it unless given."""
     silenced = dict.fromkeys(
         (
@@ -42,7 +44,7 @@ def teetee(*arguments: str, env: Mapping[str, str] | None = None, given: str | N
     )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return Said(result.exit_code, result.stdout, result.stderr)
+    return CliResult(result.exit_code, result.stdout, result.stderr)
 
 
 def at_lab(lab: Lab, folder: Path, account: Any = None) -> dict[str, str]:

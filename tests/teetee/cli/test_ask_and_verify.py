@@ -9,11 +9,11 @@ given a question that cannot be paid or served
     when a wallet asks
         it should say so before anything is sent
 given a settled request
-    when anybody verifies
+    when anyone verifies
         it should exit 0 with every check passed
         it should exit 1 when the collateral cannot be had, or the quotes are not accepted
 given a request that ended without an answer
-    when the wallet waits or anybody verifies
+    when the wallet waits or anyone verifies
         it should say what happened
 """
 
@@ -51,21 +51,21 @@ def answering(lab: Lab) -> AtWork:
 def test_ask__answered__prints_the_answer_alone(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with answering(lab):
-        said = teetee("ask", CANARY, *QUICK, env=env)
-    assert said.status == 0
-    assert said.out == ANSWER + "\n"
-    assert "✓ verified" in said.err
-    assert CANARY not in said.err
-    assert ANSWER not in said.err
+        result = teetee("ask", CANARY, *QUICK, env=env)
+    assert result.status == 0
+    assert result.out == ANSWER + "\n"
+    assert "is verified: " in result.err
+    assert CANARY not in result.err
+    assert ANSWER not in result.err
     assert list((tmp_path / "teetee").iterdir()) == []
 
 
 def test_ask__json__is_one_value_with_the_whole_audit(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with answering(lab):
-        said = teetee("ask", "-", "--json", *QUICK, env=env, given=CANARY)
-    value = said.json
-    assert (said.status, value["answer"], value["status"]) == (0, ANSWER, "SETTLED")
+        result = teetee("ask", "-", "--json", *QUICK, env=env, given=CANARY)
+    value = result.json
+    assert (result.status, value["answer"], value["status"]) == (0, ANSWER, "SETTLED")
     assert (value["inputTokens"], value["outputTokens"]) == (20, 5)
     assert value["tokenIds"] == [0, 1, 2, 3, 4]
     assert value["verified"] is True
@@ -77,8 +77,8 @@ def test_ask__json__is_one_value_with_the_whole_audit(lab: Lab, tmp_path: Path) 
 def test_ask__json_and_stream__prints_pieces_before_the_result(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with answering(lab):
-        said = teetee("ask", CANARY, "--json", "--stream", "--no-verify", *QUICK, env=env)
-    *pieces, result = [json.loads(line) for line in said.out.splitlines()]
+        result = teetee("ask", CANARY, "--json", "--stream", "--no-verify", *QUICK, env=env)
+    *pieces, result = [json.loads(line) for line in result.out.splitlines()]
     assert "".join(piece["text"] for piece in pieces) == ANSWER
     assert (result["answer"], result["verified"]) == (ANSWER, None)
 
@@ -86,9 +86,9 @@ def test_ask__json_and_stream__prints_pieces_before_the_result(lab: Lab, tmp_pat
 def test_ask__on_allowance__costs_nothing(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.enclaves[1].host)
     with answering(lab):
-        said = teetee("ask", CANARY, "--allowance", "2", "--json", *QUICK, env=env)
-    assert (said.status, said.json["deposit"], said.json["cost"]) == (0, "0", "0")
-    assert said.json["verified"] is True
+        result = teetee("ask", CANARY, "--allowance", "2", "--json", *QUICK, env=env)
+    assert (result.status, result.json["deposit"], result.json["cost"]) == (0, "0", "0")
+    assert result.json["verified"] is True
 
 
 def test_ask__no_source_of_collateral__answers_unverified_with_a_warning(
@@ -97,19 +97,19 @@ def test_ask__no_source_of_collateral__answers_unverified_with_a_warning(
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     del env["TEETEE_PCCS"]
     with answering(lab):
-        said = teetee("ask", CANARY, "--json", *QUICK, env=env)
-    assert (said.status, said.json["verified"]) == (0, False)
-    failed = {check["name"] for check in said.json["verification"]["checks"] if not check["ok"]}
+        result = teetee("ask", CANARY, "--json", *QUICK, env=env)
+    assert (result.status, result.json["verified"]) == (0, False)
+    failed = {check["name"] for check in result.json["verification"]["checks"] if not check["ok"]}
     assert failed == {"quote of shard 1", "quote of shard 2", "quote of shard 3"}
-    assert "No quote is judged here" in said.err
+    assert "Quotes are not checked here" in result.err
 
 
 def test_ask__collateral_away__sends_nothing(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     env["TEETEE_PCCS"] = f"http://127.0.0.1:{free_port()}"
     before = lab.world.escrow.request_count()
-    said = teetee("ask", CANARY, "--json", *QUICK, env=env)
-    assert (said.status, said.json["error"]["name"]) == (75, "ShardUncheckable")
+    result = teetee("ask", CANARY, "--json", *QUICK, env=env)
+    assert (result.status, result.json["error"]["name"]) == (75, "ShardUncheckable")
     assert lab.world.escrow.request_count() == before
 
 
@@ -132,25 +132,25 @@ def test_ask__cannot_be_served__says_so_and_sends_nothing(
 ) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=tokens))
     before = lab.world.escrow.request_count()
-    said = teetee("ask", CANARY, "--json", *options, env=env)
-    assert (said.status, said.json["error"]["name"]) == (1, name)
+    result = teetee("ask", CANARY, "--json", *options, env=env)
+    assert (result.status, result.json["error"]["name"]) == (1, name)
     assert lab.world.escrow.request_count() == before
     assert not (tmp_path / "teetee").exists() or not list((tmp_path / "teetee").iterdir())
 
 
 def test_ask__prompt_beyond_the_context__says_so(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
-    said = teetee("ask", "-", "--json", env=env, given="word " * 20_000)
-    assert said.json["error"]["name"] == "PromptTooLong"
+    result = teetee("ask", "-", "--json", env=env, given="word " * 20_000)
+    assert result.json["error"]["name"] == "PromptTooLong"
 
 
 def test_ask__path_with_a_gap__says_which_layers(lab: Lab, tmp_path: Path) -> None:
     registry = lab.world.registry
     lab.world.sender(lab.enclaves[1].host).send(registry.retire(lab.enclaves[1].shard_id or 0))  # type: ignore[arg-type]
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
-    said = teetee("ask", CANARY, "--json", *QUICK, env=env)
-    assert (said.status, said.json["error"]["name"]) == (1, "PathIncomplete")
-    assert "layer 2" in said.json["error"]["message"]
+    result = teetee("ask", CANARY, "--json", *QUICK, env=env)
+    assert (result.status, result.json["error"]["name"]) == (1, "PathIncomplete")
+    assert "layer 2" in result.json["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_ask__declined__says_why(
 ) -> None:
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with AtWork(lab, lambda opened: lab.decline(opened, lab.enclaves[0], reason)):
-        said = teetee("ask", CANARY, "--json", *QUICK, env=env)
-    assert said.status == status
-    assert (said.json["status"], said.json["declineReason"]) == ("DECLINED", reason.name)
-    assert said.json["refund"] == said.json["deposit"]
-    assert said.json["verified"] is True
-    assert words in said.err
+        result = teetee("ask", CANARY, "--json", *QUICK, env=env)
+    assert result.status == status
+    assert (result.json["status"], result.json["declineReason"]) == ("DECLINED", reason.name)
+    assert result.json["refund"] == result.json["deposit"]
+    assert result.json["verified"] is True
+    assert words in result.err
 
 
 def test_resume__after_a_dead_run__lists_and_answers(lab: Lab, tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_resume__after_a_dead_run__lists_and_answers(lab: Lab, tmp_path: Path) -
     assert waiting["status"] == "OPEN"
     request = lab.world.escrow.request_of(waiting["requestId"])
     lab.settle(lab.world.history.opened(request), lab.enclaves[:3])
-    said = teetee("resume", str(waiting["requestId"]), "--json", env=env)
-    assert (said.status, said.json["answer"]) == (0, ANSWER)
+    result = teetee("resume", str(waiting["requestId"]), "--json", env=env)
+    assert (result.status, result.json["answer"]) == (0, ANSWER)
     assert teetee("resume", "--json", env=env).json == []
 
 
@@ -210,10 +210,10 @@ def test_ask__interrupted__says_how_to_go_on_and_keeps_the_secret(
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with monkeypatch.context() as patch:
         patch.setattr(Client, "await_answer", interrupted)
-        said = teetee("ask", CANARY, "--json", *QUICK, env=env)
+        result = teetee("ask", CANARY, "--json", *QUICK, env=env)
     request = lab.world.escrow.request_count()
-    assert said.status == 130
-    assert f"`teetee resume {request}`" in said.err
+    assert result.status == 130
+    assert f"`teetee resume {request}`" in result.err
     [kept] = (tmp_path / "teetee").iterdir()
     assert CANARY not in kept.read_text()
     opened = lab.world.history.opened(lab.world.escrow.request_of(RequestId(request)))
@@ -225,10 +225,10 @@ def test_verify__settled__exits_0_without_a_wallet(lab: Lab, tmp_path: Path) -> 
     env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
     with answering(lab):
         request = teetee("ask", CANARY, "--no-verify", "--json", *QUICK, env=env).json["requestId"]
-    said = teetee("verify", str(request), "--json", env=at_lab(lab, tmp_path))
-    assert said.status == 0
-    assert said.json["verified"] is True
-    assert len(said.json["path"]) == 3
+    result = teetee("verify", str(request), "--json", env=at_lab(lab, tmp_path))
+    assert result.status == 0
+    assert result.json["verified"] is True
+    assert len(result.json["path"]) == 3
     shown = teetee("verify", str(request), env=at_lab(lab, tmp_path))
     assert shown.status == 0
     assert "✓" in shown.out
@@ -247,9 +247,9 @@ def test_verify__collateral_not_to_be_had__fails_closed(
         del env["TEETEE_PCCS"]
     else:
         env["TEETEE_PCCS"] = f"http://127.0.0.1:{free_port()}"
-    said = teetee("verify", str(request), "--json", env=env)
-    assert (said.status, said.json["verified"]) == (1, False)
-    failed = {check["name"] for check in said.json["checks"] if not check["ok"]}
+    result = teetee("verify", str(request), "--json", env=env)
+    assert (result.status, result.json["verified"]) == (1, False)
+    failed = {check["name"] for check in result.json["checks"] if not check["ok"]}
     assert failed == {"quote of shard 1", "quote of shard 2", "quote of shard 3"}
 
 
@@ -257,13 +257,13 @@ def test_verify__still_open__is_not_verified(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=TEE)
     opened_by_hand(lab, tmp_path, requester)
     request = lab.world.escrow.request_count()
-    said = teetee("verify", str(request), "--json", env=at_lab(lab, tmp_path))
-    assert (said.status, said.json["status"], said.json["verified"]) == (1, "OPEN", False)
+    result = teetee("verify", str(request), "--json", env=at_lab(lab, tmp_path))
+    assert (result.status, result.json["status"], result.json["verified"]) == (1, "OPEN", False)
 
 
 def test_verify__unknown_request__says_so(lab: Lab, tmp_path: Path) -> None:
-    said = teetee("verify", "999", "--json", env=at_lab(lab, tmp_path))
-    assert (said.status, said.json["error"]["name"]) == (1, "UnknownRequest")
+    result = teetee("verify", "999", "--json", env=at_lab(lab, tmp_path))
+    assert (result.status, result.json["error"]["name"]) == (1, "UnknownRequest")
 
 
 def test_ask__wrong_chain__says_so(lab: Lab, tmp_path: Path) -> None:
@@ -271,13 +271,13 @@ def test_ask__wrong_chain__says_so(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "elsewhere.json"
     deployment = json.loads(lab.deployment_file.read_text())
     path.write_text(json.dumps(deployment | {"chainId": 8453}))
-    said = teetee("ask", CANARY, "--json", "--deployment", str(path), env=env)
-    assert (said.status, said.json["error"]["name"]) == (1, "WrongChain")
+    result = teetee("ask", CANARY, "--json", "--deployment", str(path), env=env)
+    assert (result.status, result.json["error"]["name"]) == (1, "WrongChain")
 
 
 def test_ask__no_ether__says_so_and_forgets_the_secret(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=TEE)
     lab.chain.fund(requester.address, 0)
-    said = teetee("ask", CANARY, "--json", *QUICK, env=at_lab(lab, tmp_path, requester))
-    assert (said.status, said.json["error"]["name"]) == (1, "InsufficientFunds")
+    result = teetee("ask", CANARY, "--json", *QUICK, env=at_lab(lab, tmp_path, requester))
+    assert (result.status, result.json["error"]["name"]) == (1, "InsufficientFunds")
     assert list((tmp_path / "teetee").iterdir()) == []

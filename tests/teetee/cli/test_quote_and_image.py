@@ -34,9 +34,9 @@ def path_of(name: str) -> str:
 def test_show__tdx_v4_as_hexadecimal__every_part(tmp_path: Path) -> None:
     hexadecimal = tmp_path / "quote.hex"
     hexadecimal.write_text("0x" + recorded.quote(recorded.NEAR_MPC).hex() + "\n")
-    said = teetee("quote", "show", str(hexadecimal), "--json")
-    assert said.status == 0
-    shown = said.json
+    result = teetee("quote", "show", str(hexadecimal), "--json")
+    assert result.status == 0
+    shown = result.json
     assert shown == teetee("quote", "show", path_of(recorded.NEAR_MPC), "--json").json
     assert (shown["header"]["version"], shown["header"]["tee"]) == (4, "TDX")
     assert shown["tdReport"]["tdAttributes"]["bits"] == ["SEPT_VE_DISABLE"]
@@ -72,10 +72,10 @@ def test_show__sgx_without_certificates__says_why() -> None:
 
 @pytest.mark.parametrize("name", QUOTES)
 def test_show__every_recorded_quote__also_as_a_table(name: str) -> None:
-    said = teetee("quote", "show", path_of(name))
-    assert said.status == 0
-    assert "Quoting enclave" in said.out
-    assert said.err == ""
+    result = teetee("quote", "show", path_of(name))
+    assert result.status == 0
+    assert "Quoting enclave" in result.out
+    assert result.err == ""
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -86,26 +86,26 @@ def test_show__every_recorded_quote__also_as_a_table(name: str) -> None:
 def test_show__any_bytes__one_sentence(tmp_path: Path, head: bytes, rest: bytes) -> None:
     file = tmp_path / "quote.bin"
     file.write_bytes(head + rest)
-    said = teetee("quote", "show", str(file), "--json")
-    assert said.status == 1
-    assert said.json["error"]["name"] in ("QuoteMalformed", "QuoteUnreadable")
+    result = teetee("quote", "show", str(file), "--json")
+    assert result.status == 1
+    assert result.json["error"]["name"] in ("QuoteMalformed", "QuoteUnreadable")
 
 
 def test_show__no_such_file__says_so() -> None:
-    said = teetee("quote", "show", "nowhere.bin")
-    assert said.status == 1
-    assert said.err == (
+    result = teetee("quote", "show", "nowhere.bin")
+    assert result.status == 1
+    assert result.err == (
         "error: No quote can be read from nowhere.bin: No such file or directory. Name a file with "
         "the quote's bytes, raw, in hexadecimal, or in base64.\n"
     )
 
 
 def test_measure__a_real_compose_document__what_its_quote_carries() -> None:
-    said = teetee("image", "measure", str(COMPOSE), "--json")
-    assert said.status == 0
+    result = teetee("image", "measure", str(COMPOSE), "--json")
+    assert result.status == 0
     report = teetee("quote", "show", path_of(recorded.NEAR_MPC), "--json").json["tdReport"]
-    assert said.json["mrConfigId"] == report["mrConfigId"]
-    assert said.json["composeHash"] == report["mrConfigId"][2:66]
+    assert result.json["mrConfigId"] == report["mrConfigId"]
+    assert result.json["composeHash"] == report["mrConfigId"][2:66]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_measure__a_real_compose_document__what_its_quote_carries() -> None:
 def test_measure__not_a_compose_document__refused(tmp_path: Path, document: str, rule: str) -> None:
     file = tmp_path / "compose"
     file.write_text(document)
-    said = teetee("image", "measure", str(file), "--json")
-    assert said.status == 1
-    assert said.json["error"]["name"] == "ComposeInvalid"
-    assert rule in said.json["error"]["message"]
+    result = teetee("image", "measure", str(file), "--json")
+    assert result.status == 1
+    assert result.json["error"]["name"] == "ComposeInvalid"
+    assert rule in result.json["error"]["message"]

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.teetee.chain.local_chain import compile_contracts
-from tests.teetee.cli.terminal import Said, teetee
+from tests.teetee.cli.terminal import CliResult, teetee
 from tests.teetee.quotes import recorded
 
 CASE = next(
@@ -39,7 +39,7 @@ def contracts() -> None:
     compile_contracts()
 
 
-def check(quote: Path, *more: str, collateral: Path = COLLATERAL, at: str = AT) -> Said:
+def check(quote: Path, *more: str, collateral: Path = COLLATERAL, at: str = AT) -> CliResult:
     return teetee(
         *("quote", "check", str(quote), "--collateral", str(collateral), "--at", at, *more)
     )
@@ -80,10 +80,10 @@ def pem_crl(der: bytes) -> bytes:
     ],
 )
 def test_check__a_quote_in_any_form_it_is_kept_in__accepted(tmp_path: Path, kept: bytes) -> None:
-    said = check(written(tmp_path, kept), "--json")
-    assert said.status == 0
-    assert said.json["agree"] is True
-    assert said.json["onChain"]["status"] == CASE["result"]["status"]
+    result = check(written(tmp_path, kept), "--json")
+    assert result.status == 0
+    assert result.json["agree"] is True
+    assert result.json["onChain"]["status"] == CASE["result"]["status"]
 
 
 @pytest.mark.parametrize("file", ["pck_crl.der", "root_ca_crl.der"])
@@ -93,9 +93,9 @@ def test_check__a_crl_as_pem_or_hexadecimal__accepted(
 ) -> None:
     folder = Path(shutil.copytree(COLLATERAL, tmp_path / "set"))
     (folder / file).write_bytes(form((folder / file).read_bytes()))
-    said = check(written(tmp_path, QUOTE), "--json", collateral=folder)
-    assert said.json["onChain"]["ok"], said.json
-    assert said.status == 0
+    result = check(written(tmp_path, QUOTE), "--json", collateral=folder)
+    assert result.json["onChain"]["ok"], result.json
+    assert result.status == 0
 
 
 @pytest.mark.parametrize(
@@ -120,29 +120,31 @@ def test_check__a_folder_for_a_quote__says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_check__the_folder_around_the_collateral__says_what_to_do(tmp_path: Path) -> None:
-    said = check(written(tmp_path, QUOTE), "--json", collateral=COLLATERAL.parent)
-    _expect_sentence(said, "NoCollateralInFolder", str(COLLATERAL.parent), "none of tcb_info.json")
+    result = check(written(tmp_path, QUOTE), "--json", collateral=COLLATERAL.parent)
+    _expect_sentence(
+        result, "NoCollateralInFolder", str(COLLATERAL.parent), "none of tcb_info.json"
+    )
 
 
 @pytest.mark.parametrize("at", ["-1", AT + "000", str(2**40), str(2**63), "9" * 40])
 def test_check__no_second_of_a_chain__says_what_to_do(tmp_path: Path, at: str) -> None:
-    said = check(written(tmp_path, QUOTE), "--json", at=at)
-    _expect_sentence(said, "TimeOutOfRange", at, "not milliseconds")
+    result = check(written(tmp_path, QUOTE), "--json", at=at)
+    _expect_sentence(result, "TimeOutOfRange", at, "not milliseconds")
 
 
 @pytest.mark.parametrize("at", ["0", "1526899509", "2524608000", "4294967296", str(2**40 - 1)])
 def test_check__a_second_outside_every_window__both_refuse(tmp_path: Path, at: str) -> None:
-    said = check(written(tmp_path, QUOTE), "--json", at=at)
-    assert said.status == 0
-    assert not said.json["dcapQvl"]["ok"]
-    assert not said.json["onChain"]["ok"]
+    result = check(written(tmp_path, QUOTE), "--json", at=at)
+    assert result.status == 0
+    assert not result.json["dcapQvl"]["ok"]
+    assert not result.json["onChain"]["ok"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello", bytes(1 << 18)])
 def test_check__no_root_certificate__says_what_to_do(tmp_path: Path, content: bytes | None) -> None:
     root = tmp_path / "root" if content is None else written(tmp_path, content, "root")
-    said = check(written(tmp_path, QUOTE), "--json", "--root-ca", str(root))
-    _expect_sentence(said, "CertificateUnreadable", str(root), "DER or PEM")
+    result = check(written(tmp_path, QUOTE), "--json", "--root-ca", str(root))
+    _expect_sentence(result, "CertificateUnreadable", str(root), "DER or PEM")
 
 
 @pytest.mark.parametrize(
@@ -162,33 +164,33 @@ def test_check__a_file_of_something_else__both_refuse(
 ) -> None:
     folder = Path(shutil.copytree(COLLATERAL, tmp_path / "set"))
     (folder / file).write_bytes(content)
-    said = check(written(tmp_path, QUOTE), "--json", collateral=folder)
-    assert said.status == 0
-    assert said.json["dcapQvl"]["error"]
-    assert said.json["onChain"]["error"]
+    result = check(written(tmp_path, QUOTE), "--json", collateral=folder)
+    assert result.status == 0
+    assert result.json["dcapQvl"]["error"]
+    assert result.json["onChain"]["error"]
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"\x89PNG\r\n" + bytes(900), QUOTE[:2000]])
 def test_check__bytes_that_are_no_quote__both_refuse(tmp_path: Path, content: bytes) -> None:
-    said = check(written(tmp_path, content), "--json")
-    assert said.status == 0
-    assert not said.json["dcapQvl"]["ok"]
-    assert said.json["onChain"]["error"].startswith("Not a quote that TeeTee can read: ")
+    result = check(written(tmp_path, content), "--json")
+    assert result.status == 0
+    assert not result.json["dcapQvl"]["ok"]
+    assert result.json["onChain"]["error"].startswith("Not a quote that TeeTee can read: ")
 
 
 @pytest.mark.parametrize("at", ["abc", "", "1.5", "2025-06-20", "0x10"])
 def test_check__a_second_that_is_no_number__exits_2(tmp_path: Path, at: str) -> None:
-    said = check(written(tmp_path, QUOTE), at=at)
-    assert said.status == 2
-    assert "--at" in said.err
-    assert "Traceback" not in said.err
+    result = check(written(tmp_path, QUOTE), at=at)
+    assert result.status == 2
+    assert "--at" in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize("where", ["nowhere", "quote"])
 def test_check__no_folder_of_collateral__exits_2(tmp_path: Path, where: str) -> None:
-    said = check(written(tmp_path, QUOTE), collateral=tmp_path / where)
-    assert said.status == 2
-    assert "--collateral" in said.err
+    result = check(written(tmp_path, QUOTE), collateral=tmp_path / where)
+    assert result.status == 2
+    assert "--collateral" in result.err
 
 
 @pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}])
@@ -196,16 +198,16 @@ def test_check__without_a_terminal__a_table_without_colours(
     tmp_path: Path, env: dict[str, str]
 ) -> None:
     arguments = ("--collateral", str(COLLATERAL), "--at", AT)
-    said = teetee("quote", "check", str(written(tmp_path, QUOTE)), *arguments, env=env)
-    assert said.status == 0
-    assert "they agree" in said.out
-    assert "\x1b" not in said.out + said.err
+    result = teetee("quote", "check", str(written(tmp_path, QUOTE)), *arguments, env=env)
+    assert result.status == 0
+    assert "they agree" in result.out
+    assert "\x1b" not in result.out + result.err
 
 
-def _expect_sentence(said: Said, name: str, value: str, words: str) -> None:
-    assert said.status == 1
-    error = said.json["error"]
+def _expect_sentence(result: CliResult, name: str, value: str, words: str) -> None:
+    assert result.status == 1
+    error = result.json["error"]
     assert error["name"] == name
     assert value in error["message"]
     assert words in error["message"]
-    assert said.err == f"error: {error['message']}\n"
+    assert result.err == f"error: {error['message']}\n"

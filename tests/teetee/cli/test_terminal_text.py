@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.cli.output.durations import format_seconds
 from teetee.cli.output.terminal_text import harmless, one_line
+from teetee.client.times import format_seconds
 
 
 @pytest.mark.parametrize(

@@ -29,18 +29,23 @@ from tests.teetee.cli.terminal import teetee
 
 KEY = "0x" + "42" * 32
 ADDRESS = str(Account.from_key(KEY).address)
-COMMANDS = [
-    ("quote", "show"),
+NEED_NO_CHAIN = [
     ("quote", "check"),
     ("image", "measure"),
+    ("wallet", "create"),
+    ("wallet", "show"),
+]
+NEED_A_CHAIN = [
+    ("quote", "show"),
     ("collateral", "show"),
     ("collateral", "sync"),
     ("ask",),
     ("resume",),
+    ("history",),
     ("verify",),
     ("models",),
     ("shards",),
-    *(("wallet", name) for name in ("create", "show", "faucet", "balance", "withdraw")),
+    *(("wallet", name) for name in ("faucet", "balance", "send", "withdraw")),
     *(
         ("host", name)
         for name in (
@@ -56,17 +61,20 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help__every_command__has_json_and_the_connection(command: tuple[str, ...]) -> None:
-    said = teetee(*command, "--help", env={"COLUMNS": "200"})
-    assert said.status == 0
-    for option in ("--json", "--network", "--deployment", "--rpc"):
-        assert option in said.out
+@pytest.mark.parametrize("command", [*NEED_A_CHAIN, *NEED_NO_CHAIN], ids=" ".join)
+def test_help__every_command__has_json_and_a_connection_where_it_needs_one(
+    command: tuple[str, ...],
+) -> None:
+    result = teetee(*command, "--help", env={"COLUMNS": "200"})
+    assert result.status == 0
+    assert "--json" in result.out
+    for option in ("--network", "--deployment", "--rpc"):
+        assert (option in result.out) == (command in NEED_A_CHAIN)
 
 
 def test_help__ask__teaches_with_examples() -> None:
-    said = teetee("ask", "--help", env={"COLUMNS": "200"})
-    assert '$ teetee ask "Why is the sky blue?"' in said.out
+    result = teetee("ask", "--help", env={"COLUMNS": "200"})
+    assert '$ teetee ask "Why is the sky blue?"' in result.out
 
 
 @pytest.mark.parametrize(
@@ -87,10 +95,10 @@ def test_help__ask__teaches_with_examples() -> None:
     ids=" ".join,
 )
 def test_usage__not_understood__exits_2(arguments: tuple[str, ...]) -> None:
-    said = teetee(*arguments)
-    assert said.status == 2
-    assert said.out == ""
-    assert said.err != ""
+    result = teetee(*arguments)
+    assert result.status == 2
+    assert result.out == ""
+    assert result.err != ""
 
 
 @pytest.mark.parametrize(
@@ -110,13 +118,13 @@ def test_usage__not_understood__exits_2(arguments: tuple[str, ...]) -> None:
 def test_error__of_ours__exits_1_with_one_sentence(
     home: dict[str, str], arguments: tuple[str, ...], env: dict[str, str], name: str, advice: str
 ) -> None:
-    said = teetee(*arguments, "--json", env=home | env)
-    assert said.status == 1
-    assert said.json["error"]["name"] == name
-    assert said.json["error"]["retryable"] is False
-    assert advice in said.json["error"]["message"]
-    assert said.err == f"error: {said.json['error']['message']}\n"
-    assert "Traceback" not in said.err
+    result = teetee(*arguments, "--json", env=home | env)
+    assert result.status == 1
+    assert result.json["error"]["name"] == name
+    assert result.json["error"]["retryable"] is False
+    assert advice in result.json["error"]["message"]
+    assert result.err == f"error: {result.json['error']['message']}\n"
+    assert "Traceback" not in result.err
 
 
 def test_error__node_away__exits_75(home: dict[str, str], tmp_path: Path) -> None:
@@ -131,14 +139,14 @@ def test_error__node_away__exits_75(home: dict[str, str], tmp_path: Path) -> Non
     }
     path = tmp_path / "deployment.json"
     path.write_text(json.dumps(deployment))
-    said = teetee(
+    result = teetee(
         *("shards", "--json", "--deployment", str(path), "--rpc", "http://127.0.0.1:9/secret"),
         env=home,
     )
-    assert said.status == 75
-    assert said.json["error"]["name"] == "RpcUnavailable"
-    assert said.json["error"]["retryable"] is True
-    assert "secret" not in said.out + said.err
+    assert result.status == 75
+    assert result.json["error"]["name"] == "RpcUnavailable"
+    assert result.json["error"]["retryable"] is True
+    assert "secret" not in result.out + result.err
 
 
 def test_wallet_create__then_show__prints_the_address_alone(home: dict[str, str]) -> None:
@@ -149,30 +157,30 @@ def test_wallet_create__then_show__prints_the_address_alone(home: dict[str, str]
     assert created.out == shown.out
     assert created.out.startswith("0x")
     assert "a passphrase" not in created.out + created.err
-    again = teetee("wallet", "create", "--json", env=env)
-    assert again.json["error"]["name"] == "KeystoreExists"
+    repeated = teetee("wallet", "create", "--json", env=env)
+    assert repeated.json["error"]["name"] == "KeystoreExists"
 
 
 def test_wallet_create__named_keystore__says_where(home: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "host.json"
-    said = teetee(
+    result = teetee(
         *("wallet", "create", "--keystore", str(path), "--json"),
         env=home | {"TEETEE_PASSPHRASE": "a passphrase"},
     )
-    assert said.json["keystore"] == str(path)
-    assert said.json["address"].lower()[2:] == json.loads(path.read_text())["address"].lower()
+    assert result.json["keystore"] == str(path)
+    assert result.json["address"].lower()[2:] == json.loads(path.read_text())["address"].lower()
 
 
-def test_wallet_create__nobody_to_ask__says_what_to_set(home: dict[str, str]) -> None:
-    said = teetee("wallet", "create", "--json", env=home)
-    assert said.status == 1
-    assert said.json["error"]["name"] == "NoPassphrase"
+def test_wallet_create__no_terminal__says_what_to_set(home: dict[str, str]) -> None:
+    result = teetee("wallet", "create", "--json", env=home)
+    assert result.status == 1
+    assert result.json["error"]["name"] == "NoPassphrase"
 
 
 def test_wallet_show__key_in_environment__never_shows_it(home: dict[str, str]) -> None:
-    said = teetee("wallet", "show", "--json", env=home | {"TEETEE_PRIVATE_KEY": KEY})
-    assert said.json == {"address": ADDRESS, "source": "TEETEE_PRIVATE_KEY"}
-    assert "42" * 32 not in said.out + said.err
+    result = teetee("wallet", "show", "--json", env=home | {"TEETEE_PRIVATE_KEY": KEY})
+    assert result.json == {"address": ADDRESS, "source": "TEETEE_PRIVATE_KEY"}
+    assert "42" * 32 not in result.out + result.err
 
 
 @pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["no terminal", "NO_COLOR"])
@@ -180,5 +188,5 @@ def test_output__no_colour_wanted__has_no_escape_sequence(
     home: dict[str, str], env: dict[str, str]
 ) -> None:
     for arguments in (("wallet", "show"), ("--help",), ("ask", " "), ("nonsense",)):
-        said = teetee(*arguments, env=home | env)
-        assert "\x1b" not in said.out + said.err
+        result = teetee(*arguments, env=home | env)
+        assert "\x1b" not in result.out + result.err

@@ -5,13 +5,13 @@ quotes.
 given an enclave that runs
     when its host enrols, renews and retires it
         it should be in the registry, stay, and leave
-    when somebody else enrols it
+    when a stranger enrols it
         it should be refused before anything is sent
 given a host
     when it looks, withdraws, tops up and evicts
         it should see and move what is there
 given models and shards
-    when anybody looks
+    when anyone lists them
         it should show ranges, prices, verdicts and gaps
 given a wallet
     when it claims, looks and withdraws
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pytest
 
-from teetee.cli.commands.host_run import enclave_environment
+from teetee.cli.commands.host.run import enclave_environment
 from teetee.protocol.identifiers import ShardId
 from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, TEE, UNBONDING_PERIOD
 from tests.teetee.cli.terminal import at_lab, teetee
@@ -39,15 +39,15 @@ pytestmark = pytest.mark.timeout(120)
 def test_enrol__own_enclave__is_active_and_earns_later(lab: Lab, tmp_path: Path) -> None:
     enclave = lab.enclave(2, 6)
     env = at_lab(lab, tmp_path, enclave.host)
-    said = teetee("host", "enrol", enclave.endpoint, "--json", env=env)
-    assert said.status == 0
-    shard = lab.world.registry.shard(ShardId(said.json["shardId"]))
+    result = teetee("host", "enrol", enclave.endpoint, "--json", env=env)
+    assert result.status == 0
+    shard = lab.world.registry.shard(ShardId(result.json["shardId"]))
     assert shard.is_active
     assert shard.keyset == enclave.keys.keyset
     assert shard.endpoint == enclave.endpoint
-    assert said.json["tcbStatus"] == "UpToDate"
+    assert result.json["tcbStatus"] == "UpToDate"
     # A new machine: its certificate is added first; the authority is known.
-    assert [each["call"] for each in said.json["transactions"]] == [
+    assert [each["call"] for each in result.json["transactions"]] == [
         "addPckCertificate",
         "approve",
         "enrol",
@@ -57,11 +57,11 @@ def test_enrol__own_enclave__is_active_and_earns_later(lab: Lab, tmp_path: Path)
 def test_keys__enclave_runs__shows_its_keyset_and_sends_nothing(lab: Lab, tmp_path: Path) -> None:
     enclave = lab.enclaves[0]
     before = lab.chain.web3.eth.block_number
-    said = teetee(
+    result = teetee(
         *("host", "keys", enclave.endpoint, "--json"), env=at_lab(lab, tmp_path, enclave.host)
     )
-    assert said.json["signer"] == enclave.keys.keyset.signer
-    assert said.json["tls"] == "0x" + enclave.keys.keyset.tls.hex()
+    assert result.json["signer"] == enclave.keys.keyset.signer
+    assert result.json["tls"] == "0x" + enclave.keys.keyset.tls.hex()
     assert lab.chain.web3.eth.block_number == before
 
 
@@ -69,18 +69,20 @@ def test_enrol__enclave_of_another__is_refused(lab: Lab, tmp_path: Path) -> None
     enclave = lab.enclave(2, 6)
     stranger = lab.world.account("stranger", tokens=BOND)
     before = lab.world.registry.shard_count()
-    said = teetee(
+    result = teetee(
         *("host", "enrol", enclave.endpoint, "--json"), env=at_lab(lab, tmp_path, stranger)
     )
-    assert (said.status, said.json["error"]["name"]) == (1, "StatementRefused")
-    assert str(enclave.host.address) in said.json["error"]["message"]
+    assert (result.status, result.json["error"]["name"]) == (1, "StatementRefused")
+    assert str(enclave.host.address) in result.json["error"]["message"]
     assert lab.world.registry.shard_count() == before
 
 
-def test_enrol__nobody_there__may_pass(lab: Lab, tmp_path: Path) -> None:
+def test_enrol__no_enclave_there__may_pass(lab: Lab, tmp_path: Path) -> None:
     host = lab.world.account("shard host", tokens=BOND)
-    said = teetee("host", "enrol", "127.0.0.1:9", "--json", env=at_lab(lab, tmp_path, host))
-    assert (said.status, said.json["error"]["name"]) == (75, "EnclaveUnreachable")
+    result = teetee(
+        "host", "enrol", "127.0.0.1:9", "--wait", "0", "--json", env=at_lab(lab, tmp_path, host)
+    )
+    assert (result.status, result.json["error"]["name"]) == (75, "EnclaveUnreachable")
 
 
 def test_enrol__too_poor_for_the_bond__says_so(lab: Lab, tmp_path: Path) -> None:
@@ -89,21 +91,21 @@ def test_enrol__too_poor_for_the_bond__says_so(lab: Lab, tmp_path: Path) -> None
     balance = token.balance_of(str(enclave.host.address))
     away = token.transfer(str(lab.chain.treasury.address), balance)
     lab.world.sender(enclave.host).send(away)
-    said = teetee(
+    result = teetee(
         *("host", "enrol", enclave.endpoint, "--json"), env=at_lab(lab, tmp_path, enclave.host)
     )
-    assert (said.status, said.json["error"]["name"]) == (1, "BondNotCovered")
+    assert (result.status, result.json["error"]["name"]) == (1, "BondNotCovered")
 
 
 def test_enrol__payout_with_wrong_checksum__is_a_usage_error(lab: Lab, tmp_path: Path) -> None:
     enclave = lab.enclave(2, 6)
     wrong = str(enclave.host.address).swapcase().replace("0X", "0x")
-    said = teetee(
+    result = teetee(
         *("host", "enrol", enclave.endpoint, "--payout", wrong),
         env=at_lab(lab, tmp_path, enclave.host),
     )
-    assert said.status == 2
-    assert "checksum" in said.err
+    assert result.status == 2
+    assert "checksum" in result.err
 
 
 def test_renew__before_it_expires__extends_the_attestation(lab: Lab, tmp_path: Path) -> None:
@@ -111,22 +113,22 @@ def test_renew__before_it_expires__extends_the_attestation(lab: Lab, tmp_path: P
     shard_id = ShardId(int(enclave.shard_id or 0))
     before = lab.world.registry.shard(shard_id).attested_until
     lab.chain.pass_time(3600)
-    said = teetee(
+    result = teetee(
         *("host", "renew", str(shard_id), "--skip-quote-check", "--json"),
         env=at_lab(lab, tmp_path, enclave.host),
     )
-    assert said.status == 0
-    assert said.json["attestedUntil"] >= before + 3600
+    assert result.status == 0
+    assert result.json["attestedUntil"] >= before + 3600
 
 
 def test_renew__by_another_enclave__is_refused(lab: Lab, tmp_path: Path) -> None:
     enclave = lab.enclaves[1]
     other = lab.enclave(2, 4)
     env = at_lab(lab, tmp_path, enclave.host)
-    said = teetee(
+    result = teetee(
         *("host", "renew", str(enclave.shard_id), "--connect", other.endpoint, "--json"), env=env
     )
-    assert (said.status, said.json["error"]["name"]) == (1, "StatementRefused")
+    assert (result.status, result.json["error"]["name"]) == (1, "StatementRefused")
 
 
 def test_retire__then_bond__comes_back_after_the_unbonding(lab: Lab, tmp_path: Path) -> None:
@@ -146,8 +148,8 @@ def test_retire__then_bond__comes_back_after_the_unbonding(lab: Lab, tmp_path: P
 
 def test_retire__shard_of_another__is_refused(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path, lab.enclaves[0].host)
-    said = teetee("host", "retire", str(lab.enclaves[1].shard_id), "--json", env=env)
-    assert (said.status, said.json["error"]["name"]) == (1, "ShardOfAnother")
+    result = teetee("host", "retire", str(lab.enclaves[1].shard_id), "--json", env=env)
+    assert (result.status, result.json["error"]["name"]) == (1, "ShardOfAnother")
 
 
 def test_evict__expired_shard__is_out(lab: Lab, tmp_path: Path) -> None:
@@ -163,8 +165,8 @@ def test_evict__expired_shard__is_out(lab: Lab, tmp_path: Path) -> None:
 
 def test_top_up__any_shard__raises_its_bond(lab: Lab, tmp_path: Path) -> None:
     helper = lab.world.account("well-wisher", tokens=TEE)
-    said = teetee("host", "top-up", "1", "0.5", "--json", env=at_lab(lab, tmp_path, helper))
-    assert said.status == 0
+    result = teetee("host", "top-up", "1", "0.5", "--json", env=at_lab(lab, tmp_path, helper))
+    assert result.status == 0
     assert lab.world.registry.shard(ShardId(1)).bond == BOND + TEE // 2
 
 
@@ -184,8 +186,8 @@ def test_status__after_earning__shows_it_and_withdraws(lab: Lab, tmp_path: Path)
     assert teetee("host", "status", env=env).status == 0
     withdrawn = teetee("host", "withdraw", "--json", env=env).json
     assert withdrawn["amount"] == earned
-    again = teetee("host", "withdraw", "--json", env=env)
-    assert again.json["error"]["name"] == "NothingToWithdraw"
+    repeated = teetee("host", "withdraw", "--json", env=env)
+    assert repeated.json["error"]["name"] == "NothingToWithdraw"
 
 
 def test_shards__whole_model__shows_path_prices_and_verdicts(lab: Lab, tmp_path: Path) -> None:
@@ -199,8 +201,8 @@ def test_shards__whole_model__shows_path_prices_and_verdicts(lab: Lab, tmp_path:
         {"layers": layers, "shards": 1} for layers in ([0, 2], [2, 4], [4, 6])
     ]
     shown = teetee("shards", env=env)
-    assert "every layer is served" in shown.out
-    assert "open: layers [2, 4): one shard, no replica" in shown.out
+    assert "the registered shards form a whole path" in shown.out
+    assert "wanted: layers 2-4 (one shard, no replica)" in shown.out
     assert "UpToDate" in shown.out
 
 
@@ -208,7 +210,7 @@ def test_models__published__shows_them(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path)
     [model] = teetee("models", "--json", env=env).json
     assert (model["modelId"], model["layerCount"], model["hasPath"]) == (1, 6, True)
-    assert "whole" in teetee("models", env=env).out
+    assert "✓ all layers" in teetee("models", env=env).out
 
 
 def test_wallet__claims_and_looks__has_what_it_claimed(lab: Lab, tmp_path: Path) -> None:
@@ -218,8 +220,8 @@ def test_wallet__claims_and_looks__has_what_it_claimed(lab: Lab, tmp_path: Path)
     balance = teetee("wallet", "balance", "--json", env=env).json
     assert claimed.json["tokens"] == balance["tokens"] != "0"
     assert balance["credit"] == "0"
-    again = teetee("wallet", "faucet", "--json", env=env)
-    assert again.json["error"]["name"] == "FaucetTooSoon"
+    repeated = teetee("wallet", "faucet", "--json", env=env)
+    assert repeated.json["error"]["name"] == "FaucetTooSoon"
     nothing = teetee("wallet", "withdraw", "--json", env=env)
     assert nothing.json["error"]["name"] == "NothingToWithdraw"
 
@@ -248,11 +250,11 @@ def test_run__settings_given__becomes_the_enclaves_process(
 
     monkeypatch.setattr("os.execvpe", execute)
     host = lab.enclaves[0].host
-    said = teetee(
+    result = teetee(
         *("host", "run", "--model", "m.gguf", "--model-id", "1", "--layers", "0-2", "--entry"),
         env=at_lab(lab, tmp_path, host),
     )
-    assert said.status == 0
+    assert result.status == 0
     [(arguments, environment)] = started
     assert arguments[1:] == ["-m", "oracle", "run"]
     assert environment["TEETEE_HOST"] == host.address
@@ -267,6 +269,10 @@ def test_run__another_node_is_named__option_wins_over_the_variable(
     environments: list[dict[str, str]] = []
     monkeypatch.setattr("os.execvpe", lambda _path, _arguments, given: environments.append(given))
     env = at_lab(lab, tmp_path, lab.enclaves[0].host)
-    teetee("host", "run", "--rpc", "http://one.invalid, http://two.invalid", env=env)
+    teetee(
+        *("host", "run", "--model", "m.gguf", "--model-id", "1", "--layers", "0-2"),
+        *("--rpc", "http://one.invalid, http://two.invalid"),
+        env=env,
+    )
     [environment] = environments
     assert environment["TEETEE_RPC_URL"] == "http://one.invalid,http://two.invalid"

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of `teetee host` do with enclaves and the registry. Imported when one runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from teetee.chain.transactions.sender import Sender
+from teetee.cli.network import QuoteSettings
+from teetee.cli.output.formats import format_layers, format_minute
+from teetee.cli.session import Session
+from teetee.client.errors import EnclaveUnreachable, NoKey
+from teetee.client.hosting.enclave_check import EnclaveCheck, VerifiedEnclave
+from teetee.client.hosting.hosting import HostActions, Hosting
+from teetee.client.times import format_seconds
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.synchronization import Synchronization
+from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.identifiers import ShardId
+from teetee.quotes.claims import PckRecord, quote_hash
+from teetee.quotes.quote import Quote
+
+RETRY_SECONDS = 2.0
+NO_QUOTES = QuoteSettings(skip=True)
+
+
+def open_hosting(
+    session: Session, keystore: Path | None, quotes: QuoteSettings = NO_QUOTES
+) -> Hosting:
+    """The host's actions, by its wallet."""
+    account = session.account(keystore)
+    contracts, sender = session.contracts, session.sender(account)
+    return Hosting(
+        contracts,
+        account,
+        sender,
+        quotes=quotes.quote_check(contracts),
+        notify=lambda text: session.printer.say(text, "dim"),
+        collateral=_synchronization(session, sender, quotes),
+    )
+
+
+def show_keys(
+    session: Session, keystore: Path | None, quotes: QuoteSettings, endpoint: str
+) -> None:
+    """Print an enclave's keys and the facts of its quote, and what keeps this wallet from enrolling
+    it. Works without a wallet.
+    """
+    contracts, printer = session.contracts, session.printer
+    try:
+        address: str | None = session.address(keystore)
+    except NoKey:
+        address = None
+    check = EnclaveCheck(
+        contracts,
+        address,
+        quotes=quotes.quote_check(contracts),
+        notify=lambda text: printer.say(text, "dim"),
+    )
+    # The enclave signs for a payout address; this statement is not sent anywhere.
+    payout = address or contracts.deployment.registry
+    enclave = check.inspect(Endpoint.parse(endpoint), endpoint, payout)
+    value = _enclave_json(enclave)
+    printer.result(value | {"objections": list(enclave.objections)})
+    if not printer.as_json:
+        printer.record(list(_enclave_fields(enclave, value)), title=f"Enclave at {endpoint}")
+    for objection in enclave.objections:
+        printer.warn(f"You cannot enrol this enclave: {objection}.")
+
+
+def enrol_enclave(
+    session: Session,
+    keystore: Path | None,
+    quotes: QuoteSettings,
+    endpoint: str,
+    connect: str,
+    payout: str | None,
+    wait_seconds: int,
+) -> None:
+    """Check the enclave, enrol it, and say what is next."""
+    public, listening_at = Endpoint.parse(endpoint), Endpoint.parse(connect)
+    hosting = open_hosting(session, keystore, quotes)
+    receiver = _payout(session, hosting, payout)
+    enclave = _verify_when_up(session, hosting, listening_at, str(public), receiver, wait_seconds)
+    actions = hosting.enrol(enclave)
+    session.printer.result(actions_json(actions) | _enclave_json(enclave))
+    identity = enclave.statement.identity
+    session.printer.say(
+        f"Shard {actions.shard_id} is enrolled and may serve layers "
+        f"{format_layers(identity.layers)} of model {identity.model_id}. "
+        "`teetee host status` shows it, `teetee shards --probe` whether it answers.",
+        "good",
+    )
+
+
+def renew_shard(
+    session: Session,
+    keystore: Path | None,
+    quotes: QuoteSettings,
+    shard: int,
+    endpoint: str | None,
+    connect: str | None,
+) -> None:
+    """Show the registry a fresh quote of an enrolled enclave."""
+    hosting, registry = open_hosting(session, keystore, quotes), session.contracts.registry
+    enrolled = registry.shard(ShardId(shard))
+    public = str(Endpoint.parse(endpoint or enrolled.endpoint))
+    enclave = hosting.verify_enclave(
+        Endpoint.parse(connect or public), public, _payout(session, hosting, None)
+    )
+    actions = hosting.renew(enrolled, enclave)
+    attested_until = registry.shard(ShardId(shard)).attested_until
+    session.printer.result(actions_json(actions) | {"attestedUntil": attested_until})
+    session.printer.say(f"Shard {shard} is attested until {format_minute(attested_until)}.", "good")
+
+
+def actions_json(actions: HostActions) -> dict[str, Any]:
+    """The transactions, in order."""
+    return {
+        "shardId": actions.shard_id,
+        "transactions": [
+            {"call": name, "transaction": sent.transaction_hash, "gasUsed": sent.gas_used}
+            for name, sent in actions.sent
+        ],
+    }
+
+
+def _verify_when_up(
+    session: Session,
+    hosting: Hosting,
+    listening_at: Endpoint,
+    endpoint: str,
+    payout: str,
+    wait_seconds: int,
+) -> VerifiedEnclave:
+    """Ask again while nothing answers: an enclave loads its layers before it listens."""
+    give_up_at = time.monotonic() + wait_seconds
+    text = f"Waiting for the enclave at {listening_at} to start"
+
+    def progress() -> str:
+        return f"{text}… {format_seconds(max(0, round(give_up_at - time.monotonic())))} left"
+
+    with session.printer.waiting(progress):
+        while True:
+            try:
+                return hosting.verify_enclave(listening_at, endpoint, payout)
+            except EnclaveUnreachable:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(RETRY_SECONDS)
+
+
+def _synchronization(
+    session: Session, sender: Sender, quotes: QuoteSettings
+) -> Synchronization | None:
+    """None: no PCCS is named, and the network has no default."""
+    url = quotes.pccs or session.connection.default_pccs
+    if url is None:
+        return None
+    contracts = session.contracts
+    return Synchronization(
+        PccsReader(url),
+        contracts.collateral,
+        contracts.certificates,
+        sender,
+        root_fingerprint=contracts.deployment.root_ca_fingerprint,
+    )
+
+
+def _payout(session: Session, hosting: Hosting, given: str | None) -> str:
+    """As given, else as fixed by an earlier enrolment, else the host itself."""
+    return given or session.contracts.registry.payout_of(hosting.address) or hosting.address
+
+
+def _enclave_json(enclave: VerifiedEnclave) -> dict[str, Any]:
+    identity = enclave.statement.identity
+    return {
+        "modelId": identity.model_id,
+        "layers": [identity.layers.first, identity.layers.end],
+        "isEntry": identity.is_entry,
+        "host": identity.host,
+        "signer": identity.keyset.signer,
+        "kem": "0x" + identity.keyset.kem.hex(),
+        "tls": "0x" + identity.keyset.tls.hex(),
+        "sliceDigest": "0x" + identity.slice_digest.hex(),
+        "identityDigest": "0x" + identity.identity_digest().hex(),
+        "measurement": "0x" + enclave.quote.report.measurement.hex(),
+        "quoteHash": None if enclave.pck is None else _quote_hash(enclave.quote, enclave.pck),
+        "pckId": "0x" + enclave.pck_id.hex(),
+        "tcbStatus": enclave.tcb_status or None,
+    }
+
+
+def _enclave_fields(enclave: VerifiedEnclave, value: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    identity = enclave.statement.identity
+    shown = value | {
+        "layers": format_layers(identity.layers),
+        "isEntry": "yes" if identity.is_entry else "no",
+        "quoteHash": value["quoteHash"] or "unknown: the chain lacks the machine's certificate",
+        "tcbStatus": value["tcbStatus"] or "not checked here",
+    }
+    for name, text in shown.items():
+        yield name, str(text)
+
+
+def _quote_hash(quote: Quote, pck: PckRecord) -> str:
+    return "0x" + quote_hash(quote.core, pck).hex()

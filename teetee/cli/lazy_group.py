@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command group that imports a command's module only when that command is called.
+
+`teetee --help` shows the summaries of a static table, so it pays for no client library. What a
+command's own help says comes from its module; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+GetParams = Callable[[Any], list[Any]]
+
+
+class LazyCommand(NamedTuple):
+    """Where a command is defined, and its line in the list of commands."""
+
+    target: str
+    """`package.module:attribute`, the attribute being a `typer.Typer`."""
+    summary: str
+    panel: str
+
+    def load(self, name: str) -> Any:
+        """The command itself, with all its options."""
+        module, _, attribute = self.target.partition(":")
+        command: Any = typer.main.get_command(getattr(import_module(module), attribute))
+        command.name = name
+        for each in (command, *getattr(command, "commands", {}).values()):
+            each.get_params = _without_flag_types(each.get_params)
+        return command
+
+
+def _without_flag_types(get_params: GetParams) -> GetParams:
+    """In help texts, a switch takes no value: `--json`, not `--json <bool>`."""
+
+    def plain(context: Any) -> list[Any]:
+        parameters = get_params(context)
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return parameters
+
+    return plain
+
+
+def lazy_group(table: dict[str, LazyCommand]) -> type[TyperGroup]:
+    """A group class of these commands, listed in the order of the table."""
+
+    class LazyGroup(TyperGroup):
+        def __init__(self, **attributes: Any) -> None:
+            super().__init__(**attributes)
+            for name, lazy in table.items():
+                # A stand-in: enough for the list of commands, for completion and for suggestions.
+                self.add_command(
+                    TyperCommand(name, short_help=lazy.summary, rich_help_panel=lazy.panel)
+                )
+
+        def get_params(self, ctx: Any) -> list[Any]:
+            return _without_flag_types(super().get_params)(ctx)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+            name, command, rest = super().resolve_command(ctx, args)
+            if name is not None and name in table:
+                command = table[name].load(name)
+            return name, command, rest
+
+    return LazyGroup

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests whether shards can be reached: connects to their endpoints, with the pinned TLS key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from teetee.chain.types.shards import Shard
+from teetee.client import pinned_tls
+from teetee.client.hosting.enclave_statement import PURPOSE
+from teetee.errors import TeeTeeError
+from teetee.protocol.endpoint import Endpoint
+
+CONNECT_SECONDS = 5.0
+MAX_CONNECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One attempt to connect. The problem is empty if the shard answered with its key."""
+
+    shard_id: int
+    seconds: float
+    """From the first packet to the end of the TLS handshake."""
+    problem: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the enclave with the registered key answered."""
+        return not self.problem
+
+
+def probe_shards(shards: Sequence[Shard]) -> dict[int, Probe]:
+    """Connect to all of them, several at a time. By shard id."""
+    with ThreadPoolExecutor(MAX_CONNECTIONS) as pool:
+        return {probe.shard_id: probe for probe in pool.map(_probe, shards)}
+
+
+def _probe(shard: Shard) -> Probe:
+    problem, start = "", time.monotonic()
+    try:
+        endpoint = Endpoint.parse(shard.endpoint)
+        connection = pinned_tls.connect(
+            endpoint, purpose=PURPOSE, tls=shard.keyset.tls, timeout=CONNECT_SECONDS
+        )
+        connection.close()
+    except TeeTeeError as error:
+        problem = str(error)
+    return Probe(int(shard.shard_id), time.monotonic() - start, problem)
