@@ -64,7 +64,9 @@ def _helpers(names: dict[str, ContractInstance]) -> dict[str, Callable[..., Any]
     def policies() -> Listing:
         """The policies of all published models, by model id."""
         found = {each: registry.policyOf(each) for each in _ids(registry.modelCount())}
-        return Listing({each: AttestationPolicy.of(policy) for each, policy in found.items()})
+        return Listing(
+            {each: AttestationPolicy.from_struct(policy) for each, policy in found.items()}
+        )
 
     def shards() -> Listing:
         """All shards, also those that have left, by id."""

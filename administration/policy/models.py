@@ -18,4 +18,4 @@ def require_model(registry: ContractInstance, model_id: int) -> None:
 def policy_of(registry: ContractInstance, model_id: int) -> AttestationPolicy:
     """The model's present policy. Raises `UnknownModel`."""
     require_model(registry, model_id)
-    return AttestationPolicy.of(registry.policyOf(model_id))
+    return AttestationPolicy.from_struct(registry.policyOf(model_id))

@@ -97,7 +97,7 @@ def announcement(provider: ProviderAPI, contracts: Contracts, operation: bytes) 
 def _policy_text(contracts: Contracts, model_id: int, stored: Any) -> str:
     """The difference to the present policy, which may have changed since the announcement."""
     present = policy_of(contracts.registry, model_id)
-    found = [str(change) for change in changes(present, AttestationPolicy.of_members(stored))]
+    found = [str(change) for change in changes(present, AttestationPolicy.from_members(stored))]
     return f"modelId={model_id}; {'; '.join(found) or 'changes nothing'}"
 
 

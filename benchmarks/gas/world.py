@@ -169,7 +169,7 @@ class World:
     def recheck(self, shard: EnrolledShard) -> Any:
         """The call, by anyone."""
         facts = pck_record(self._leaf, self._authority, self._root, index=1)
-        claims = QuoteClaims.of(shard.quote_core, facts)
+        claims = QuoteClaims.from_core(shard.quote_core, facts)
         return self.registry.functions.recheck(shard.shard_id, claims.to_abi())
 
     def _slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:

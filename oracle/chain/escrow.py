@@ -15,9 +15,9 @@ from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import InsufficientFunds, LogMissing, TransactionUnconfirmed
-from teetee.chain.transactions.fee_policy import SendingRules
-from teetee.chain.transactions.sender import Sender
-from teetee.chain.types.requests import DeclineReason, Request, Settled
+from teetee.chain.transactions.fee_policy import SendingPolicy
+from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.requests import DeclineReason, Request, RequestSettled
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import RequestId
 
@@ -61,10 +61,10 @@ class ChainEscrowReader:
             envelope=opened.envelope,
         )
 
-    def settled(self, request: Request) -> Settled:
+    def settled(self, request: Request) -> RequestSettled:
         """The RequestSettled event of a settled request. Raises `LogMissing`."""
         ended = self._history.ended(request)
-        if not isinstance(ended, Settled):
+        if not isinstance(ended, RequestSettled):
             raise LogMissing("RequestSettled", self._deployment.deployed_at_block)
         return ended
 
@@ -89,17 +89,20 @@ class ChainEscrowWriter:
             if abandon.wait(seconds):
                 raise Stopped
 
-        self._sender = Sender(
+        self._sender = TransactionSender(
             connection,
             signer,
-            rules=SendingRules(give_up_after=confirm_seconds),
+            policy=SendingPolicy(give_up_after_seconds=confirm_seconds),
             poll_seconds=poll_seconds,
             wait=wait,
         )
 
     def settle(self, answers: Sequence[Answered]) -> str:
         """Settles one or more requests; in a batch, those that have already ended are skipped."""
-        ready = [SettlementParameters.of(one.signed, one.receipts, one.answer) for one in answers]
+        ready = [
+            SettlementParameters.from_signed(one.signed, one.receipts, one.answer)
+            for one in answers
+        ]
         if len(ready) == 1:
             return self._send(self._escrow.settle(ready[0]))
         return self._send(self._escrow.settle_batch(ready))

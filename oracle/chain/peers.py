@@ -20,7 +20,7 @@ from teetee.chain.types.shards import Shard
 from teetee.errors import TeeTeeError
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
-from teetee.protocol.path import ANYWHERE, Spread
+from teetee.protocol.path import NO_SPREAD, Spread
 
 
 class ChainPeers:
@@ -45,7 +45,7 @@ class ChainPeers:
         self._clock = clock
         self._log = log
         self._shards: dict[ShardId, tuple[Shard, Peer]] = {}
-        self._spread = ANYWHERE
+        self._spread = NO_SPREAD
         self._read_at = clock()
         self._lock = threading.Lock()
 

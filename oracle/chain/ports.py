@@ -11,7 +11,7 @@ from typing import Protocol
 
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
-from teetee.chain.types.requests import DeclineReason, Request, Settled
+from teetee.chain.types.requests import DeclineReason, Request, RequestSettled
 from teetee.chain.types.shards import Shard
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.path import Spread
@@ -50,7 +50,7 @@ class EscrowReader(Protocol):
     def opening(self, request: Request, *, at: Block) -> Opening | None:
         """The request's RequestOpened event, or None when the node has none up to that block."""
 
-    def settled(self, request: Request) -> Settled:
+    def settled(self, request: Request) -> RequestSettled:
         """The RequestSettled event of a settled request. Raises `LogMissing`."""
 
 

@@ -59,7 +59,7 @@ class RegistryPaths:
                     self._layer_count,
                     self._model_id,
                     entry=self._entry,
-                    without=(avoiding | last) - {self._entry},
+                    excluded=(avoiding | last) - {self._entry},
                     spread=spread,
                     cost=self._microseconds,
                 )

@@ -14,20 +14,20 @@ from oracle.process.startup import PreparedEnclave
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, PlatformKind
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.transactions.sender import Sender
-from teetee.collateral.kinds import highest_minimum, kinds_of_shards
+from teetee.chain.transactions.sender import TransactionSender
+from teetee.collateral.kinds import highest_minimum_evaluation_number, platform_kinds_of_shards
 from teetee.collateral.pccs import PccsReader
-from teetee.collateral.rechecks import Recheck, recheck_shards
-from teetee.collateral.synchronization import Item, Synchronization
+from teetee.collateral.rechecks import RecheckOutcome, recheck_shards
+from teetee.collateral.synchronization import Synchronization, SynchronizedItem
 
 
 class CollateralPort(Protocol):
     """The updater's access to PCCS and chain."""
 
-    def upload_newer(self) -> Iterator[Item]:
+    def upload_newer(self) -> Iterator[SynchronizedItem]:
         """Compares each item with the chain, and uploads it if it is newer."""
 
-    def recheck_shards(self) -> Iterator[Recheck]:
+    def recheck_shards(self) -> Iterator[RecheckOutcome]:
         """Rechecks all shards against the present collateral."""
 
 
@@ -71,7 +71,7 @@ class ChainCollateral:
         connection, deployment = enclave.connection, enclave.deployment
         self._registry = Registry(connection, deployment)
         self._certificates = Certificates(connection, deployment)
-        self._sender = Sender(connection, enclave.keys.signer)
+        self._sender = TransactionSender(connection, enclave.keys.signer)
         self._synchronization = Synchronization(
             PccsReader(pccs),
             CollateralStore(connection, deployment),
@@ -80,16 +80,20 @@ class ChainCollateral:
             root_fingerprint=deployment.root_ca_fingerprint,
         )
 
-    def upload_newer(self) -> Iterator[Item]:
+    def upload_newer(self) -> Iterator[SynchronizedItem]:
         """For the kinds of platforms that serve. Uploads nothing if there are none, or if the
         verifier uses another party's collateral.
         """
         if self._registry.verifier.is_adapter:
             return
-        kinds: Collection[PlatformKind] = kinds_of_shards(self._registry, self._certificates)
+        kinds: Collection[PlatformKind] = platform_kinds_of_shards(
+            self._registry, self._certificates
+        )
         if kinds:
-            yield from self._synchronization.run(kinds, highest_minimum(self._registry))
+            yield from self._synchronization.run(
+                kinds, highest_minimum_evaluation_number(self._registry)
+            )
 
-    def recheck_shards(self) -> Iterator[Recheck]:
+    def recheck_shards(self) -> Iterator[RecheckOutcome]:
         """All shards of all models."""
         return recheck_shards(self._registry, self._sender)

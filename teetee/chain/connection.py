@@ -83,7 +83,7 @@ class Connection:
 
     def block(self, identifier: int | str | bytes) -> Block:
         """By number, hash or name. Raises `BlockUnknown`."""
-        with translated("eth_getBlock", identifier):
+        with translate_errors("eth_getBlock", identifier):
             found = self.web3.eth.get_block(identifier)  # type: ignore[arg-type]
         return Block(int(found["number"]), bytes(found["hash"]), int(found["timestamp"]))
 
@@ -117,7 +117,7 @@ class Connection:
         """
         bound = contract.functions[function](*arguments)
         block = Hash32(at.hash) if at else None
-        with translated("eth_call", at.hash if at else "latest"):
+        with translate_errors("eth_call", at.hash if at else "latest"):
             try:
                 return bound.call(block_identifier=block or "latest")
             except BadFunctionCallOutput:
@@ -135,20 +135,20 @@ class Connection:
             "value": Wei(call.value),
         }
         where = at.number if at else "latest"
-        with translated("eth_call", where):
+        with translate_errors("eth_call", where):
             self.web3.eth.call(transaction, where)  # type: ignore[arg-type]
 
     def transaction_input(self, transaction_hash: str) -> tuple[str, bytes]:
         """Whom a transaction called, and with what. Raises `BlockUnknown` when the node does not
         have it.
         """
-        with translated("eth_getTransactionByHash", transaction_hash):
+        with translate_errors("eth_getTransactionByHash", transaction_hash):
             found = self.web3.eth.get_transaction(transaction_hash)  # type: ignore[arg-type]
         return str(found.get("to") or ""), bytes(found["input"])
 
 
 @contextmanager
-def translated(method: str, block: object) -> Iterator[None]:
+def translate_errors(method: str, block: object) -> Iterator[None]:
     """Our errors for web3's."""
     try:
         yield
@@ -160,13 +160,13 @@ def translated(method: str, block: object) -> Iterator[None]:
     except BadResponseFormat:
         raise RpcUnavailable({"the node": f"no valid JSON-RPC answer to {method}"}) from None
     except Web3RPCError as error:
-        code, message = rpc_error(error)
+        code, message = code_and_message(error)
         if any(word in message.lower() for word in _UNKNOWN_BLOCK_WORDS):
             raise BlockUnknown(_named(block)) from None
         raise RpcRefused(method, code, message) from None
 
 
-def rpc_error(error: Web3RPCError) -> tuple[int, str]:
+def code_and_message(error: Web3RPCError) -> tuple[int, str]:
     """Code and message of the node's answer."""
     answer = (error.rpc_response or {}).get("error")
     if isinstance(answer, dict):

@@ -10,7 +10,7 @@ from web3.exceptions import LogTopicError, MismatchedABI
 from web3.types import EventData, LogReceipt
 
 from teetee.chain.calldata import plain
-from teetee.chain.connection import Connection, Log, translated
+from teetee.chain.connection import Connection, Log, translate_errors
 from teetee.chain.errors import RpcRefused
 
 BLOCKS_PER_RANGE = 10_000
@@ -80,7 +80,7 @@ def _read_range(
     indexed: Mapping[str, Any],
 ) -> list[Log]:
     kind = contract.events[event]()
-    with translated("eth_getLogs", first_block):
+    with translate_errors("eth_getLogs", first_block):
         entries = kind.get_logs(
             from_block=first_block, to_block=last_block, argument_filters=dict(indexed)
         )

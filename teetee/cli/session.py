@@ -39,7 +39,7 @@ from teetee.errors import Retryable, TeeTeeError
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-    from teetee.chain.transactions.sender import Sender
+    from teetee.chain.transactions.sender import TransactionSender
     from teetee.client.contracts import Contracts
 
 FAILED, TEMPORARY, INTERRUPTED = 1, 75, 130
@@ -75,11 +75,11 @@ class Session:
         with self.printer.waiting("Connecting to the chain…"):
             return self.connection.connect()
 
-    def sender(self, account: LocalAccount) -> Sender:
+    def sender(self, account: LocalAccount) -> TransactionSender:
         """Sends that wallet's transactions."""
-        from teetee.chain.transactions.sender import Sender
+        from teetee.chain.transactions.sender import TransactionSender
 
-        return Sender(self.contracts.connection, account, poll_seconds=self.poll_seconds)
+        return TransactionSender(self.contracts.connection, account, poll_seconds=self.poll_seconds)
 
     @property
     def poll_seconds(self) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from eth_account.signers.local import LocalAccount
 
 from teetee.chain.logs import read_logs
-from teetee.chain.transactions.sender import Sender
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.requests import Request
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotIncluded, NotPending
@@ -60,7 +60,7 @@ class Client:
         self._pending = pending
         self._poll_seconds = poll_seconds
         self._random_source = random_source or random.SystemRandom()
-        self._sender = Sender(contracts.connection, account, poll_seconds=poll_seconds)
+        self._sender = TransactionSender(contracts.connection, account, poll_seconds=poll_seconds)
         self._shard_check = ShardCheck(contracts, quotes)
 
     def ask(

@@ -7,7 +7,7 @@ from eth_typing import HexStr
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from teetee.chain.connection import translated
+from teetee.chain.connection import translate_errors
 from teetee.client.contracts import Contracts
 
 ANVIL_CHAIN_ID = 31337
@@ -22,10 +22,10 @@ def fund_on_anvil(contracts: Contracts, address: str) -> int | None:
     web3 = contracts.connection.web3
     if contracts.deployment.chain_id != ANVIL_CHAIN_ID or contracts.ether_of(address) >= LOW_WEI:
         return None
-    with translated("web3_clientVersion", "latest"):
+    with translate_errors("web3_clientVersion", "latest"):
         if not web3.client_version.lower().startswith("anvil/"):
             return None
-    with translated("anvil_setBalance", "latest"):
+    with translate_errors("anvil_setBalance", "latest"):
         account = Web3.to_checksum_address(address)
         web3.provider.make_request(
             RPCEndpoint("anvil_setBalance"), [account, HexStr(hex(FULL_WEI))]

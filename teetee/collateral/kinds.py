@@ -11,7 +11,7 @@ from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import ModelId
 
 
-def kind_of(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
+def parse_platform_kind(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
     """From 12 hex digits; all TDX platforms so far have PCE id 0. Raises `FieldInvalid`."""
     try:
         digits = bytes.fromhex(fmspc)
@@ -22,12 +22,12 @@ def kind_of(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
     return PlatformKind(digits, pce_id)
 
 
-def kinds_of_shards(registry: Registry, certificates: Certificates) -> set[PlatformKind]:
+def platform_kinds_of_shards(registry: Registry, certificates: Certificates) -> set[PlatformKind]:
     """Of all shards that have not left."""
     return {certificates.platform_kind(shard.pck_id) for shard in enlisted_shards(registry)}
 
 
-def highest_minimum(registry: Registry) -> int:
+def highest_minimum_evaluation_number(registry: Registry) -> int:
     """The highest evaluation number that any model's policy begins with; 0: none asks."""
     numbers = range(1, registry.model_count() + 1)
     policies = (registry.policy(ModelId(number)) for number in numbers)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.errors import public_url
-from teetee.collateral.published import Crl, Published
+from teetee.collateral.published import PublishedCrl, PublishedJson
 from teetee.quotes.certificates.pck_chain import certificates_from_pem
 from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson
 from teetee.quotes.errors import CertificateMalformed, CollateralInvalid, CollateralUnavailable
@@ -58,24 +58,24 @@ class PccsReader:
         """Scheme, host and port: paths and users may be secrets."""
         return self._shown
 
-    def tcb_info(self, kind: PlatformKind, number: int | None = None) -> Published:
+    def tcb_info(self, kind: PlatformKind, number: int | None = None) -> PublishedJson:
         """For a kind of platform: the standard one, or that of an evaluation number."""
         parameters = {"fmspc": kind.fmspc.hex().upper(), **_numbered(number)}
         response = self._get(f"{_TDX}/tcb", parameters)
         return _published(response, TCB_INFO, _TCB_CHAIN)
 
-    def qe_identity(self, number: int | None = None) -> Published:
+    def qe_identity(self, number: int | None = None) -> PublishedJson:
         """Of the TD quoting enclave."""
         response = self._get(f"{_TDX}/qe/identity", _numbered(number))
         return _published(response, QE_IDENTITY, _QE_CHAIN)
 
-    def pck_crl(self) -> Crl:
+    def pck_crl(self) -> PublishedCrl:
         """Of the Platform CA, which issues the PCK certificates of TDX machines."""
         response = self._get(f"{_SGX}/pckcrl", {"ca": "platform", "encoding": "der"})
         authority, root = _issuers(response.headers, _CRL_CHAIN)
-        return Crl.parse(_crl_der(response.content), authority, root)
+        return PublishedCrl.parse(_crl_der(response.content), authority, root)
 
-    def root_crl(self, root: bytes) -> Crl:
+    def root_crl(self, root: bytes) -> PublishedCrl:
         """Of the root, whose certificate (DER) says where, if this service does not."""
         try:
             response = self._get(f"{_SGX}/rootcacrl", {})
@@ -84,7 +84,7 @@ class PccsReader:
             if place is None or missing.reason != _status_of(HTTPStatus.NOT_FOUND):
                 raise
             response = self._fetch(place, {}, public_url(place))
-        return Crl.parse(_crl_der(response.content), root, root)
+        return PublishedCrl.parse(_crl_der(response.content), root, root)
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> _Answer:
         return self._fetch(self._address + path, parameters, self._shown)
@@ -125,13 +125,13 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def _published(response: _Answer, name: str, headers: tuple[str, ...]) -> Published:
+def _published(response: _Answer, name: str, headers: tuple[str, ...]) -> PublishedJson:
     try:
         text = response.content.decode("utf-8")
     except UnicodeDecodeError:
         raise CollateralInvalid(f"has a {name} that is not text") from None
     signer, root = _issuers(response.headers, headers)
-    return Published.parse(SignedJson.parse(text, name), signer, root)
+    return PublishedJson.parse(SignedJson.parse(text, name), signer, root)
 
 
 def _issuers(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[bytes, bytes]:

@@ -16,7 +16,7 @@ from teetee.quotes.errors import CollateralInvalid
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedJson:
     """TCB info or QE identity. Nothing is verified: that is the contracts' business."""
 
     signed: SignedJson
@@ -53,7 +53,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Crl:
+class PublishedCrl:
     """A revocation list in DER."""
 
     der: bytes

@@ -9,20 +9,20 @@ from typing import Any
 
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.identifiers import ShardId
 from teetee.quotes.claims import QuoteClaims
 
 
 @dataclass(frozen=True)
-class Recheck:
+class RecheckOutcome:
     """What became of one shard."""
 
     shard_id: ShardId
     before: ShardStatus
     after: ShardStatus
-    sent: Sent | None = None
+    sent: ConfirmedTransaction | None = None
     """None: nothing would have changed, or it could not be done."""
     error: str | None = None
 
@@ -49,7 +49,7 @@ def enlisted_shards(registry: Registry) -> Iterator[Shard]:
             yield shard
 
 
-def recheck_shards(registry: Registry, sender: Sender) -> Iterator[Recheck]:
+def recheck_shards(registry: Registry, sender: TransactionSender) -> Iterator[RecheckOutcome]:
     """All that have not left. One that cannot be rechecked does not keep the others from it.
 
     Raises the chain's Retryable errors.
@@ -58,30 +58,32 @@ def recheck_shards(registry: Registry, sender: Sender) -> Iterator[Recheck]:
         yield recheck_shard(registry, sender, shard)
 
 
-def recheck_shard(registry: Registry, sender: Sender, shard: Shard) -> Recheck:
+def recheck_shard(registry: Registry, sender: TransactionSender, shard: Shard) -> RecheckOutcome:
     """One shard; a contract's refusal is part of the outcome."""
     try:
         claims = registry.claims(shard)
         if registry.verifier.is_adapter:
-            _judge_anew(registry, sender, shard, claims)
+            _refresh_adapter(registry, sender, shard, claims)
         after = registry.status_after_recheck(shard, claims)
         if after is shard.status:
-            return Recheck(shard.shard_id, shard.status, after)
+            return RecheckOutcome(shard.shard_id, shard.status, after)
         sent = sender.send(registry.recheck(shard.shard_id, claims))
     except ContractRejected as rejected:
-        return Recheck(shard.shard_id, shard.status, shard.status, error=str(rejected))
-    return Recheck(shard.shard_id, shard.status, after, sent)
+        return RecheckOutcome(shard.shard_id, shard.status, shard.status, error=str(rejected))
+    return RecheckOutcome(shard.shard_id, shard.status, after, sent)
 
 
-def _judge_anew(registry: Registry, sender: Sender, shard: Shard, claims: QuoteClaims) -> None:
+def _refresh_adapter(
+    registry: Registry, sender: TransactionSender, shard: Shard, claims: QuoteClaims
+) -> None:
     """An adapter repeats what it was told last: where that has changed, it is told first."""
     verifier = registry.verifier
     argument, pck_id = registry.quote_argument(shard)
     number = registry.policy(shard.model_id).minimum_evaluation_number
     try:
-        said = verifier.verdict(argument, pck_id, number)
-        if said is not verifier.remembered(claims, number):
-            sender.send(verifier.judge(argument, pck_id, number))
+        current = verifier.current_status(argument, pck_id, number)
+        if current is not verifier.last_status(claims, number):
+            sender.send(verifier.update_status(argument, pck_id, number))
     except ContractRejected:
         # Stale collateral and the like: no news. There may be other reasons to put the shard out.
         return

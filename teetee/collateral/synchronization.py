@@ -15,25 +15,25 @@ from typing import Any
 from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import CollateralNotNewer
 from teetee.chain.contracts.certificates import Certificates
-from teetee.chain.contracts.collateral import CollateralStore, Kept, PlatformKind
-from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.contracts.collateral import CollateralStore, PlatformKind, StoredCollateral
+from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.collateral.pccs import PccsReader
-from teetee.collateral.published import Crl, Published
+from teetee.collateral.published import PublishedCrl, PublishedJson
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.errors import CollateralInvalid
 
 
 @dataclass(frozen=True)
-class Item:
+class SynchronizedItem:
     """One piece of collateral, and what was done about it."""
 
     what: str
-    kept: Kept
+    kept: StoredCollateral
     """Before."""
     issued_at: int
     next_update: int
     """Of what the PCCS publishes, Unix seconds."""
-    sent: Sent | None = None
+    sent: ConfirmedTransaction | None = None
     """The transaction that brought it; None: the chain has it already."""
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Synchronization:
         pccs: PccsReader,
         store: CollateralStore,
         certificates: Certificates,
-        sender: Sender,
+        sender: TransactionSender,
         *,
         root_fingerprint: bytes,
     ) -> None:
@@ -69,7 +69,9 @@ class Synchronization:
         self._sender = sender
         self._root_fingerprint = root_fingerprint
 
-    def run(self, kinds: Collection[PlatformKind], minimum_number: int = 0) -> Iterator[Item]:
+    def run(
+        self, kinds: Collection[PlatformKind], minimum_number: int = 0
+    ) -> Iterator[SynchronizedItem]:
         """Everything that platforms of these kinds are judged by, one after the other.
 
         Where policies ask for a higher evaluation number than the standard one, that is brought
@@ -91,25 +93,25 @@ class Synchronization:
 
     # ------------------------------------------------------------ one by one
 
-    def _root_crl(self, crl: Crl) -> Item:
+    def _root_crl(self, crl: PublishedCrl) -> SynchronizedItem:
         call = self._store.update_root_crl(crl.der)
         return self._bring("root CRL", self._store.root_crl(), crl, call)
 
-    def _pck_crl(self, crl: Crl) -> Item:
+    def _pck_crl(self, crl: PublishedCrl) -> SynchronizedItem:
         authority_id = certificate_id(crl.issuer)
         if not self._certificates.has_authority(authority_id):
             self._sender.send(self._certificates.add_authority(crl.issuer))
         call = self._store.update_pck_crl(crl.der, authority_id)
         return self._bring("platform CRL", self._store.pck_crl(authority_id), crl, call)
 
-    def _qe_identity(self, published: Published) -> Item:
+    def _qe_identity(self, published: PublishedJson) -> SynchronizedItem:
         signer_id = self._signer(published)
         signed = published.signed
         call = self._store.update_qe_identity(signed.text, signed.signature, signer_id)
         kept = self._store.qe_identity(published.number)
         return self._bring(f"QE identity {published.number}", kept, published, call)
 
-    def _tcb_info(self, published: Published, kind: PlatformKind) -> Item:
+    def _tcb_info(self, published: PublishedJson, kind: PlatformKind) -> SynchronizedItem:
         if published.kind != kind:
             raise CollateralInvalid(f"has TCB info of {published.kind} for {kind}")
         signer_id = self._signer(published)
@@ -120,21 +122,23 @@ class Synchronization:
 
     # ------------------------------------------------------------ private
 
-    def _bring(self, what: str, kept: Kept, published: Crl | Published, call: Call) -> Item:
-        item = Item(what, kept, published.issued_at, published.next_update)
+    def _bring(
+        self, what: str, kept: StoredCollateral, published: PublishedCrl | PublishedJson, call: Call
+    ) -> SynchronizedItem:
+        item = SynchronizedItem(what, kept, published.issued_at, published.next_update)
         if published.issued_at <= kept.issued_at:
             return item
         try:
             sent = self._sender.send(call)
         except CollateralNotNewer:
             return item
-        return Item(what, kept, published.issued_at, published.next_update, sent)
+        return SynchronizedItem(what, kept, published.issued_at, published.next_update, sent)
 
     def _require_root(self, root: bytes) -> None:
         if hashlib.sha256(root).digest() != self._root_fingerprint:
             raise CollateralInvalid("hangs from another root than this network trusts")
 
-    def _signer(self, published: Published) -> bytes:
+    def _signer(self, published: PublishedJson) -> bytes:
         self._require_root(published.root)
         signer_id = certificate_id(published.signer)
         if not self._certificates.has_collateral_signer(signer_id):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from teetee.errors import MalformedEndpoint
 
-LARGEST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Endpoint:
         host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if not separator or not host or not port.isascii() or not port.isdigit():
             raise MalformedEndpoint(text)
-        if not 1 <= int(port) <= LARGEST_PORT:
+        if not 1 <= int(port) <= MAX_PORT:
             raise MalformedEndpoint(text)
         return cls(host, int(port))
 

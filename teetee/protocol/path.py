@@ -17,7 +17,7 @@ PLATFORM_TAG_BYTES = 8
 """Contracts keep so much of a platform's id by a shard's signer, and compare only that."""
 
 
-class Stage(Protocol):
+class PathCandidate(Protocol):
     """What has to be known of a shard to put it into a path."""
 
     @property
@@ -53,12 +53,12 @@ class Spread:
         return hosts >= self.hosts and platforms >= self.platforms
 
 
-ANYWHERE = Spread()
+NO_SPREAD = Spread()
 
-_Shard = TypeVar("_Shard", bound=Stage)
+_Shard = TypeVar("_Shard", bound=PathCandidate)
 
 
-def one_each(_shard: Stage) -> int:
+def unit_cost(_shard: PathCandidate) -> int:
     """What a stage costs when nothing is known of it: then the fewest stages are the cheapest."""
     return 1
 
@@ -69,20 +69,20 @@ def choose_path(
     model_id: ModelId,
     *,
     entry: ShardId | None = None,
-    without: frozenset[ShardId] = frozenset(),
-    spread: Spread = ANYWHERE,
-    cost: Callable[[_Shard], int] = one_each,
+    excluded: frozenset[ShardId] = frozenset(),
+    spread: Spread = NO_SPREAD,
+    cost: Callable[[_Shard], int] = unit_cost,
 ) -> tuple[_Shard, ...]:
     """The cheapest path that meets `spread`; among equals the one whose shard ids come first.
 
-    `shards` are the active ones of this model. `entry` fixes the first stage, `without` leaves
+    `shards` are the active ones of this model. `entry` fixes the first stage, `excluded` leaves
     shards out. `cost` gives each stage a whole number of at least 1 (whole, so that equal sums are
     equal); it is asked once for each shard. Without it the fewest stages win. Raises
     `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody goes on;
     `SpreadUnmet`.
     """
     usable = sorted(
-        (shard for shard in shards if shard.shard_id not in without),
+        (shard for shard in shards if shard.shard_id not in excluded),
         key=lambda shard: shard.shard_id,
     )
     entries = [
@@ -97,9 +97,9 @@ def choose_path(
     left = _cost_left(middles, costs, layer_count)
     if not any(shard.layers.end in left for shard in entries):
         raise PathIncomplete(model_id, _farthest(entries, middles), layer_count)
-    if spread.is_met(*_different([*entries, *middles])):
+    if spread.is_met(*_count_distinct([*entries, *middles])):
         for path in _paths(entries, middles, costs, left, spread):
-            if spread.is_met(*_different(path)):
+            if spread.is_met(*_count_distinct(path)):
                 return path
     raise SpreadUnmet(model_id, spread.hosts, spread.platforms)
 
@@ -130,7 +130,7 @@ def _paths(
     while heap:
         *_, path = heapq.heappop(heap)
         end = path[-1].layers.end
-        key = (end, *_hands(path, spread))
+        key = (end, *_spread_key(path, spread))
         if key in seen:
             continue
         seen.add(key)
@@ -141,7 +141,7 @@ def _paths(
                 push((*path, shard))
 
 
-def _hands(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:
+def _spread_key(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:
     """Its hosts and platforms; which they are matters no more once there are enough of them."""
     hosts = frozenset(shard.host for shard in path)
     platforms = frozenset(_tag(shard) for shard in path)
@@ -151,11 +151,11 @@ def _hands(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:
     )
 
 
-def _different(path: Sequence[_Shard]) -> tuple[int, int]:
+def _count_distinct(path: Sequence[_Shard]) -> tuple[int, int]:
     return len({shard.host for shard in path}), len({_tag(shard) for shard in path})
 
 
-def _tag(shard: Stage) -> bytes:
+def _tag(shard: PathCandidate) -> bytes:
     return shard.platform_id[:PLATFORM_TAG_BYTES]
 
 

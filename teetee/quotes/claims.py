@@ -57,7 +57,7 @@ class QuoteClaims:
     td: bytes
 
     @classmethod
-    def of(cls, core: bytes, pck: PckRecord) -> Self:
+    def from_core(cls, core: bytes, pck: PckRecord) -> Self:
         """From a quote core and its PCK certificate. Raises `QuoteMalformed`."""
         quote = Quote.from_core(core, b"")
         report, qe = quote.report, quote.qe_report
@@ -130,4 +130,4 @@ def _number(extension: bytes, suffix: str) -> int:
 
 def quote_hash(core: bytes, pck: PckRecord) -> bytes:
     """The chain's name for the quote, 32 bytes. Raises `QuoteMalformed`."""
-    return QuoteClaims.of(core, pck).quote_hash()
+    return QuoteClaims.from_core(core, pck).quote_hash()

@@ -46,4 +46,4 @@ def bring_collateral(
 def claims_of(quote: bytes) -> QuoteClaims:
     """The argument of a recheck of the shard with that quote."""
     facts = pck_record(*Quote.parse(quote).pck_chain_der(), index=AUTHORITY)
-    return QuoteClaims.of(Quote.parse(quote).core, facts)
+    return QuoteClaims.from_core(Quote.parse(quote).core, facts)

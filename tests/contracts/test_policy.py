@@ -54,7 +54,7 @@ TD_ATTRIBUTES, XFAM = "000000d000000080", "e71a060000000000"
 
 
 def stored(deployed: DeployedContracts, model_id: int) -> AttestationPolicy:
-    return AttestationPolicy.of(deployed.registry.policyOf(model_id))
+    return AttestationPolicy.from_struct(deployed.registry.policyOf(model_id))
 
 
 def tighten(model_id: int, *named: str) -> list[str]:

@@ -19,8 +19,8 @@ from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.contracts.registry import Enrolment, Registry
 from teetee.chain.contracts.token import Token
-from teetee.chain.transactions.sender import Sender
-from teetee.chain.types.requests import Request, RequestParameters, RequestStatus, Settled
+from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.requests import Request, RequestParameters, RequestSettled, RequestStatus
 from teetee.client.hosting.enclave_statement import (
     StatementRequest,
     check_statement,
@@ -84,9 +84,9 @@ class EnclaveWorld:
             self.chain.give_tokens(account.address, tokens)
         return account
 
-    def sender(self, account: LocalAccount) -> Sender:
+    def sender(self, account: LocalAccount) -> TransactionSender:
         """Looks often: anvil includes at once."""
-        return Sender(self.connection, account, poll_seconds=0.02)
+        return TransactionSender(self.connection, account, poll_seconds=0.02)
 
     def _publish(self) -> ModelId:
         manifest = build_manifest(open_model(str(self.folder / "model")))
@@ -194,10 +194,10 @@ class EnclaveWorld:
             for name in names
         )
 
-    def read_answer(self, asked: Asked) -> tuple[Settled, Answer]:
+    def read_answer(self, asked: Asked) -> tuple[RequestSettled, Answer]:
         """The settlement, and the answer in it."""
         settled = self.history.ended(self.escrow.request_of(asked.request_id))
-        assert isinstance(settled, Settled)
+        assert isinstance(settled, RequestSettled)
         answer = open_answer(settled.answer, asked.secret, asked.context, asked.request_id)
         return settled, answer
 

@@ -15,10 +15,16 @@ from oracle.errors import Rejected
 from oracle.records import Answered, Opening
 from teetee.chain.connection import Block
 from teetee.chain.errors import NoContract, RpcUnavailable
-from teetee.chain.types.requests import DeclineReason, Request, RequestStatus, Settled, StageSettled
+from teetee.chain.types.requests import (
+    DeclineReason,
+    Request,
+    RequestSettled,
+    RequestStatus,
+    StageSettled,
+)
 from teetee.chain.types.shards import Shard
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
-from teetee.protocol.path import ANYWHERE, Spread
+from teetee.protocol.path import NO_SPREAD, Spread
 from teetee.protocol.request_secret import RequestContext
 
 CHAIN_ID = 31_337
@@ -44,7 +50,7 @@ class FakeChain:
 
     def __init__(self) -> None:
         self._versions = [_Version(_block(0, 1_000, b"genesis"))]
-        self.wanted_spread = ANYWHERE
+        self.wanted_spread = NO_SPREAD
         self._lock = threading.RLock()
         self._fork = b"first"
         self.node_chain_id = CHAIN_ID
@@ -155,14 +161,14 @@ class FakeChain:
         version = self._version(at)
         return version.openings.get(request.request_id) if self.shows_events else None
 
-    def settled(self, request: Request) -> Settled:
+    def settled(self, request: Request) -> RequestSettled:
         self._answer()
         stages = [
             StageSettled(
                 shard_id=SHARD, host=REQUESTER, quote_hash=bytes(32), amount=request.deposit
             )
         ]
-        return Settled(
+        return RequestSettled(
             request_id=request.request_id,
             requester=request.requester,
             input_tokens=1,

@@ -14,7 +14,7 @@ from demo.phases.ask import claim_tokens
 from demo.wallets import Wallet
 from demo.world import World
 from teetee.chain.calldata import Call
-from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.requests import RequestParameters
 from teetee.cli.network import QuoteSettings
 from teetee.client.client import Client
@@ -132,9 +132,11 @@ class Asking:
         )
         return self.contracts.escrow.request_with_permit(parameters, permit)
 
-    def send(self, call: Call) -> Sent:
+    def send(self, call: Call) -> ConfirmedTransaction:
         """By this wallet. Raises the contracts' refusals."""
-        sender = Sender(self.contracts.connection, self.wallet.account, poll_seconds=POLL_SECONDS)
+        sender = TransactionSender(
+            self.contracts.connection, self.wallet.account, poll_seconds=POLL_SECONDS
+        )
         return sender.send(call)
 
     def _entries(self) -> list[Any]:

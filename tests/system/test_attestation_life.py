@@ -28,7 +28,7 @@ import pytest
 from demo.phases.enclaves import Enclave
 from demo.world import World
 from teetee.chain.contract_errors import ContractRejected, RequestNotOpen
-from teetee.chain.types.requests import Declined, RequestStatus
+from teetee.chain.types.requests import RequestDeclined, RequestStatus
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.open_request import OpenRequest
@@ -137,7 +137,7 @@ def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_give
         await_closed(lambda: relay.open_ends == 0, SOON)
         outcome = asking.wait(opened)
         assert isinstance(outcome, Unanswered)
-        assert isinstance(outcome.ended, Declined)
+        assert isinstance(outcome.ended, RequestDeclined)
         assert outcome.ended.refund == outcome.request.deposit > 0
         asking.client.forget(opened)
     finally:

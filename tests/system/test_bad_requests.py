@@ -26,7 +26,12 @@ from demo.processes.process_group import Argument
 from demo.world import World
 from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import ContractRejected
-from teetee.chain.types.requests import Declined, DeclineReason, RequestParameters, RequestStatus
+from teetee.chain.types.requests import (
+    DeclineReason,
+    RequestDeclined,
+    RequestParameters,
+    RequestStatus,
+)
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.request_spec import RequestSpec
@@ -97,7 +102,7 @@ def test_request__entry_cannot_answer_it__is_declined_and_everything_comes_back(
     outcome = asking.wait(opened)
     assert isinstance(outcome, Unanswered)
     assert outcome.request.status is RequestStatus.DECLINED
-    assert isinstance(outcome.ended, Declined)
+    assert isinstance(outcome.ended, RequestDeclined)
     assert outcome.ended.reason is reason
     assert outcome.ended.refund == outcome.request.deposit > 0
     assert _owned(asking) == before

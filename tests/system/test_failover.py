@@ -24,7 +24,7 @@ import pytest
 from demo.phases.enclaves import Enclave
 from demo.plan import ShardPlan
 from demo.world import World
-from teetee.chain.types.requests import Account, Declined, DeclineReason
+from teetee.chain.types.requests import Account, DeclineReason, RequestDeclined
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.request_spec import RequestSpec
@@ -125,7 +125,7 @@ def test_ask__stage_without_replica_freezes_in_the_middle__is_given_back_in_time
         outcome = waiting.outcome()
 
     assert isinstance(outcome, Unanswered)
-    assert isinstance(outcome.ended, Declined)
+    assert isinstance(outcome.ended, RequestDeclined)
     assert outcome.ended.reason is DeclineReason.NO_PATH
     assert outcome.ended.refund == outcome.request.deposit > 0
     assert _bonds(asking) == bonds

@@ -33,8 +33,8 @@ from demo.local_chain import ETHER
 from demo.processes.ports import LOOPBACK
 from demo.world import World
 from teetee.chain.contract_errors import ContractRejected
-from teetee.chain.transactions.sender import Sender
-from teetee.chain.types.requests import Declined, DeclineReason
+from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.requests import DeclineReason, RequestDeclined
 from teetee.client.hosting.hosting import Hosting
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.request_spec import RequestSpec
@@ -97,7 +97,7 @@ def test_ask__stage_is_impersonated_by_another_key__is_declined_and_the_next_one
     finally:
         relay.redirect(middle.port)
     assert isinstance(outcome, Unanswered)
-    assert isinstance(outcome.ended, Declined)
+    assert isinstance(outcome.ended, RequestDeclined)
     assert outcome.ended.reason in (DeclineReason.NO_PATH, DeclineReason.OVERLOADED)
     assert outcome.ended.refund == outcome.request.deposit
     asking.client.forget(opened)
@@ -119,7 +119,7 @@ def test_link__stranger_with_a_key_of_his_own__is_turned_away(world: World, tmp_
 
 def test_renew__one_byte_of_the_quote_is_changed__is_refused(world: World, asking: Asking) -> None:
     contracts, enclave = asking.contracts, world.enclave("last")
-    sender = Sender(contracts.connection, enclave.host.account)
+    sender = TransactionSender(contracts.connection, enclave.host.account)
     hosting = Hosting(contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None)
     verified = hosting.verify_enclave(
         Endpoint(LOOPBACK, enclave.port), enclave.endpoint, enclave.host.address

@@ -15,7 +15,7 @@ import pytest
 
 from demo.world import World
 from teetee.chain.contract_errors import RefundTooEarly
-from teetee.chain.types.requests import Refunded, RequestStatus
+from teetee.chain.types.requests import RequestRefunded, RequestStatus
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import ShardId
@@ -68,7 +68,7 @@ def test_refund__all_recipients_are_gone__anybody_calls_it_and_the_primary_pays(
 
     outcome = asking.wait(opened)
     assert isinstance(outcome, Unanswered)
-    assert isinstance(outcome.ended, Refunded)
+    assert isinstance(outcome.ended, RequestRefunded)
     assert outcome.request.status is RequestStatus.REFUNDED
     assert outcome.ended.refund == outcome.request.deposit > 0
     assert outcome.ended.penalty == terms.penalty > 0

@@ -16,7 +16,7 @@ from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Block, Connection
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.transactions.sender import Sender
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.identifiers import ShardId
 from teetee.quotes.certificates.pck_platform import PckPlatform
@@ -92,9 +92,9 @@ class Verdicts:
         self.world.chain.advance(10)
         self._sender().send(Call(manager.address, _execute(manager, call), "execute"))
 
-    def _sender(self) -> Sender:
+    def _sender(self) -> TransactionSender:
         account = self.world.wallet("publisher").account
-        return Sender(self.connection, account, poll_seconds=0.1)
+        return TransactionSender(self.connection, account, poll_seconds=0.1)
 
     # ------------------------------------------------------------ afterwards
 

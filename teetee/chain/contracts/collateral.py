@@ -15,14 +15,14 @@ from teetee.chain.deployment import Deployment
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredCollateral:
     """Since when, and until when something that the chain keeps is in force; Unix seconds."""
 
     issued_at: int
     next_update: int
 
     @property
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is one at all."""
         return self.issued_at != 0
 
@@ -47,23 +47,25 @@ class CollateralStore:
         self._connection = connection
         self.contract = connection.contract("DcapVerifier", deployment.verifier)
 
-    def root_crl(self, at: Block | None = None) -> Kept:
+    def root_crl(self, at: Block | None = None) -> StoredCollateral:
         """The root's revocation list."""
-        return _kept(self._read("rootCrl", at=at))
+        return _stored_collateral(self._read("rootCrl", at=at))
 
-    def pck_crl(self, authority_id: bytes, at: Block | None = None) -> Kept:
+    def pck_crl(self, authority_id: bytes, at: Block | None = None) -> StoredCollateral:
         """An authority's revocation list. Raises `ContractRejected` for an unknown authority."""
         crl, usable_until, _ = self._read("pckCrl", authority_id, at=at)
-        kept = _kept(crl)
-        return Kept(kept.issued_at, min(kept.next_update, int(usable_until)))
+        kept = _stored_collateral(crl)
+        return StoredCollateral(kept.issued_at, min(kept.next_update, int(usable_until)))
 
-    def tcb_info(self, kind: PlatformKind, number: int, at: Block | None = None) -> Kept:
+    def tcb_info(
+        self, kind: PlatformKind, number: int, at: Block | None = None
+    ) -> StoredCollateral:
         """The TCB info of that evaluation number."""
-        return _kept(self._read("tcbInfo", kind.fmspc, kind.pce_id, number, at=at))
+        return _stored_collateral(self._read("tcbInfo", kind.fmspc, kind.pce_id, number, at=at))
 
-    def qe_identity(self, number: int, at: Block | None = None) -> Kept:
+    def qe_identity(self, number: int, at: Block | None = None) -> StoredCollateral:
         """The QE identity of that evaluation number."""
-        return _kept(self._read("qeIdentity", number, at=at))
+        return _stored_collateral(self._read("qeIdentity", number, at=at))
 
     def tcb_info_numbers(self, kind: PlatformKind, at: Block | None = None) -> tuple[int, ...]:
         """Which evaluation numbers are kept, ascending."""
@@ -101,5 +103,5 @@ class CollateralStore:
         return self._connection.read(self.contract, function, *arguments, at=at)
 
 
-def _kept(item: Any) -> Kept:
-    return Kept(int(item.issuedAt), int(item.nextUpdate))
+def _stored_collateral(item: Any) -> StoredCollateral:
+    return StoredCollateral(int(item.issuedAt), int(item.nextUpdate))

@@ -17,14 +17,14 @@ from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable, LogMissing
 from teetee.chain.logs import logs_of_receipt, read_logs
 from teetee.chain.types.requests import (
-    Declined,
     DeclineReason,
-    Ended,
-    Opened,
-    Refunded,
     Request,
+    RequestDeclined,
+    RequestEnd,
+    RequestOpened,
+    RequestRefunded,
+    RequestSettled,
     RequestStatus,
-    Settled,
     StageSettled,
 )
 from teetee.chain.types.settlements import SettlementParameters
@@ -41,7 +41,7 @@ class EscrowHistory:
 
     # ------------------------------------------------------------ one request
 
-    def opened(self, request: Request) -> Opened:
+    def opened(self, request: Request) -> RequestOpened:
         """The event which opened the request. Raises `LogMissing`."""
         block = self._first_block_at(request.opened_at)
         # Several blocks may share a second on a test chain: they follow one another.
@@ -50,7 +50,7 @@ class EscrowHistory:
                 return _opened(log)
         raise LogMissing("RequestOpened", block)
 
-    def ended(self, request: Request) -> Ended | None:
+    def ended(self, request: Request) -> RequestEnd | None:
         """How the request ended; None while it is open. Raises `LogMissing`."""
         if request.status is RequestStatus.OPEN:
             return None
@@ -70,7 +70,7 @@ class EscrowHistory:
                 return _refunded(log)
         raise LogMissing(f"end of request {request_id}", first)
 
-    def settlement(self, settled: Settled) -> SettlementParameters:
+    def settlement(self, settled: RequestSettled) -> SettlementParameters:
         """What was signed, from the transaction's calldata. Raises `CalldataUnreadable`."""
         sent = self._connection.transaction_input(settled.transaction_hash)
         batch: tuple[dict[str, Any], ...] = ()
@@ -86,7 +86,7 @@ class EscrowHistory:
 
     # ------------------------------------------------------------ one transaction
 
-    def opened_in(self, receipt_logs: Sequence[LogReceipt]) -> Opened | None:
+    def opened_in(self, receipt_logs: Sequence[LogReceipt]) -> RequestOpened | None:
         """The request which a transaction has opened."""
         logs = logs_of_receipt(self._escrow.contract, "RequestOpened", list(receipt_logs))
         return _opened(logs[0]) if logs else None
@@ -115,7 +115,7 @@ class EscrowHistory:
         later = self._connection.first_block_at(timestamp + 1, not_before=first)
         return later.number - 1 if later else self._connection.head().number
 
-    def _settled(self, log: Log) -> Settled:
+    def _settled(self, log: Log) -> RequestSettled:
         request_id = RequestId(log.arguments["requestId"])
         block = log.block_number
         stages = [
@@ -128,7 +128,7 @@ class EscrowHistory:
             for stage in self._logs("StageSettled", block, block, requestId=request_id)
         ]
         arguments = log.arguments
-        return Settled(
+        return RequestSettled(
             request_id=request_id,
             requester=arguments["requester"],
             input_tokens=arguments["inputTokens"],
@@ -145,9 +145,9 @@ class EscrowHistory:
         )
 
 
-def _opened(log: Log) -> Opened:
+def _opened(log: Log) -> RequestOpened:
     arguments = log.arguments
-    return Opened(
+    return RequestOpened(
         request_id=RequestId(arguments["requestId"]),
         requester=arguments["requester"],
         model_id=ModelId(arguments["modelId"]),
@@ -163,8 +163,8 @@ def _opened(log: Log) -> Opened:
     )
 
 
-def _declined(log: Log) -> Declined:
-    return Declined(
+def _declined(log: Log) -> RequestDeclined:
+    return RequestDeclined(
         request_id=RequestId(log.arguments["requestId"]),
         shard_id=ShardId(log.arguments["shardId"]),
         reason=DeclineReason(log.arguments["reason"]),
@@ -174,8 +174,8 @@ def _declined(log: Log) -> Declined:
     )
 
 
-def _refunded(log: Log) -> Refunded:
-    return Refunded(
+def _refunded(log: Log) -> RequestRefunded:
+    return RequestRefunded(
         request_id=RequestId(log.arguments["requestId"]),
         requester=log.arguments["requester"],
         refund=log.arguments["refund"],

@@ -13,7 +13,7 @@ from teetee.chain.connection import Block, Connection, every_page
 from teetee.chain.contract_errors import ShardReplaced, UnknownShard
 from teetee.chain.contracts.attestation_history import Attestation, AttestationHistory
 from teetee.chain.contracts.certificates import Certificates
-from teetee.chain.contracts.verifiers import Verifier
+from teetee.chain.contracts.verifiers import QuoteVerifier
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.types.models import Model
@@ -54,7 +54,7 @@ class Registry:
         self._deployment = deployment
         self.contract = connection.contract("ShardRegistry", deployment.registry)
         self.history = AttestationHistory(connection, deployment)
-        self.verifier = Verifier(connection, deployment)
+        self.verifier = QuoteVerifier(connection, deployment)
         self._certificates = Certificates(connection, deployment)
         # The latest attestation of each shard: whoever polls reads its events once per quote.
         self._attestations: dict[ShardId, Attestation] = {}
@@ -93,7 +93,7 @@ class Registry:
 
     def policy(self, model_id: ModelId, at: Block | None = None) -> AttestationPolicy:
         """What a model asks of platforms and paths. Raises `UnknownModel`."""
-        return AttestationPolicy.of(self._read("policyOf", model_id, at=at))
+        return AttestationPolicy.from_struct(self._read("policyOf", model_id, at=at))
 
     # ------------------------------------------------------------ shards
 
@@ -178,7 +178,7 @@ class Registry:
     def claims(self, shard: Shard) -> QuoteClaims:
         """What a recheck takes. Raises as `quote` does, and `QuoteMalformed`."""
         core, pck_id = self.quote(shard)
-        return QuoteClaims.of(core, self._certificates.facts(pck_id))
+        return QuoteClaims.from_core(core, self._certificates.facts(pck_id))
 
     def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
         """What a recheck would make of the shard in the next block. Raises `ContractRejected`."""
@@ -205,8 +205,8 @@ class Registry:
     def enrol(
         self, enrolment: Enrolment, quote: bytes, pck_id: bytes, signature: CompactSignature
     ) -> Call:
-        """By the host, which must have approved the bond. `quote` is as `Verifier.argument` has it,
-        `signature` the enclave signer's.
+        """By the host, which must have approved the bond. `quote` comes from
+        `QuoteVerifier.argument`, `signature` from the enclave's signer.
         """
         parameters = {
             "modelId": enrolment.model_id,

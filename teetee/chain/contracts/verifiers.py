@@ -2,7 +2,7 @@
 """What a registry's verifier wants of a quote: the core alone, or the PEM chain behind it.
 
 Our own verifier takes cores and keeps collateral itself. The adapter to Automata's contracts hands
-them the whole quote, keeps what they last said of it, and has it said anew by `judge`.
+them the whole quote, keeps what they last said of it, and has it said anew by `update_status`.
 """
 
 from functools import cached_property
@@ -17,7 +17,7 @@ from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus
 
 
-class Verifier:
+class QuoteVerifier:
     """Reads and calls of one registry's verifier. Only `argument` is for both kinds."""
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
@@ -41,17 +41,19 @@ class Verifier:
 
     # ------------------------------------------------------------ the adapter's verdicts
 
-    def remembered(self, claims: QuoteClaims, evaluation_number: int) -> TcbStatus:
+    def last_status(self, claims: QuoteClaims, evaluation_number: int) -> TcbStatus:
         """What Automata said last. Raises `ContractRejected`."""
         policy = (evaluation_number, 0)
         assessed = self._connection.read(self._contract, "assessQuote", claims.to_abi(), policy)
         return TcbStatus(int(assessed.tcbStatus))
 
-    def verdict(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> TcbStatus:
+    def current_status(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> TcbStatus:
         """What Automata says now; nothing is sent. Raises `ContractRejected`."""
-        said = self._connection.read(self._contract, "judge", argument, pck_id, evaluation_number)
-        return TcbStatus(int(said))
+        current = self._connection.read(
+            self._contract, "judge", argument, pck_id, evaluation_number
+        )
+        return TcbStatus(int(current))
 
-    def judge(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> Call:
+    def update_status(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> Call:
         """By anyone: has Automata's verdict of now remembered."""
         return encode_call(self._contract, "judge", argument, pck_id, evaluation_number)

@@ -8,7 +8,7 @@ nodes; we offer more.
 
 from dataclasses import dataclass
 
-_BASE_FEE_ROOM = 2
+_BASE_FEE_FACTOR = 2
 """The base fee doubles in six full blocks at the most: so long an offer stays good."""
 
 
@@ -23,15 +23,15 @@ class Fees:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendingRules:
+class SendingPolicy:
     """The sender's patience and purse."""
 
-    resend_after: float = 30.0
+    resend_after_seconds: float = 30.0
     """Seconds without inclusion after which a higher offer is made."""
-    give_up_after: float = 300.0
+    give_up_after_seconds: float = 300.0
     """Seconds after which the caller gets to decide."""
     raise_percent: int = 20
-    max_fee_limit: int = 50 * 10**9
+    max_fee_per_gas: int = 50 * 10**9
     """No offer goes beyond it."""
     confirmations: int = 1
     """Blocks on top and including its own; 1: included is enough."""
@@ -40,7 +40,7 @@ class SendingRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class TransactionState:
     """What is known of a transaction that was sent."""
 
     seconds_since_first: float
@@ -75,42 +75,42 @@ class GiveUp:
     """Out of patience; the transaction may still be included."""
 
 
-Step = Wait | Resend | Confirmed | GiveUp
+NextAction = Wait | Resend | Confirmed | GiveUp
 
 
 def market_fees(base_fee: int, tip: int) -> Fees:
     """What a new transaction offers when the next block's base fee is `base_fee`."""
-    return Fees(max_fee=_BASE_FEE_ROOM * base_fee + tip, tip=tip)
+    return Fees(max_fee=_BASE_FEE_FACTOR * base_fee + tip, tip=tip)
 
 
-def capped(fees: Fees, limit: int) -> Fees:
+def cap_fees(fees: Fees, limit: int) -> Fees:
     """The same offer, not beyond the limit."""
     max_fee = min(fees.max_fee, limit)
     return Fees(max_fee=max_fee, tip=min(fees.tip, max_fee))
 
 
-def raised(offered: Fees, market: Fees, rules: SendingRules) -> Fees | None:
+def raise_fees(offered: Fees, market: Fees, policy: SendingPolicy) -> Fees | None:
     """A better offer, and at least the market's; None: the limit leaves no room for one that nodes
     would take.
     """
 
     def more(fee: int) -> int:
-        return fee + max(1, -(-fee * rules.raise_percent // 100))
+        return fee + max(1, -(-fee * policy.raise_percent // 100))
 
     wanted = Fees(
         max_fee=max(more(offered.max_fee), market.max_fee), tip=max(more(offered.tip), market.tip)
     )
-    return wanted if wanted.max_fee <= rules.max_fee_limit else None
+    return wanted if wanted.max_fee <= policy.max_fee_per_gas else None
 
 
-def decide(facts: Facts, rules: SendingRules) -> Step:
+def next_action(facts: TransactionState, policy: SendingPolicy) -> NextAction:
     """What to do next with a transaction that was sent."""
     if facts.included_at is not None:
         depth = facts.head - facts.included_at + 1
-        return Confirmed() if depth >= rules.confirmations else Wait()
-    if facts.seconds_since_first >= rules.give_up_after:
+        return Confirmed() if depth >= policy.confirmations else Wait()
+    if facts.seconds_since_first >= policy.give_up_after_seconds:
         return GiveUp()
-    if facts.seconds_since_last < rules.resend_after:
+    if facts.seconds_since_last < policy.resend_after_seconds:
         return Wait()
-    better = raised(facts.offered, facts.market, rules)
+    better = raise_fees(facts.offered, facts.market, policy)
     return Wait() if better is None else Resend(better)

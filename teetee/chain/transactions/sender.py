@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sends calls: simulate, price, sign, broadcast, raise the offer if need be, wait for confirmation.
+"""Sends calls: simulates, prices, signs, broadcasts, raises fees if needed, waits for confirmation.
 
-One `Sender` per account and process. It serializes the giving of nonces, not the waiting: many
-calls can be under way. What is decided is decided in `fee_policy`; here it is done.
+Use one `TransactionSender` per account and process. It serializes the allocation of nonces but not
+the waiting, so calls can be pending in parallel. `fee_policy` makes the decisions.
 """
 
 import threading
@@ -17,7 +17,7 @@ from web3.exceptions import Web3RPCError
 from web3.types import LogReceipt, Nonce, TxParams, TxReceipt, Wei
 
 from teetee.chain.calldata import Call
-from teetee.chain.connection import Connection, rpc_error, translated
+from teetee.chain.connection import Connection, code_and_message, translate_errors
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import (
     BlockUnknown,
@@ -29,15 +29,15 @@ from teetee.chain.errors import (
 )
 from teetee.chain.transactions.fee_policy import (
     Confirmed,
-    Facts,
     Fees,
     GiveUp,
     Resend,
-    SendingRules,
+    SendingPolicy,
+    TransactionState,
     Wait,
-    capped,
-    decide,
+    cap_fees,
     market_fees,
+    next_action,
 )
 
 _KNOWN_WORDS = ("already known", "already imported", "known transaction")
@@ -53,7 +53,7 @@ _NONCES_TRIED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class ConfirmedTransaction:
     """A confirmed transaction which did what it should."""
 
     transaction_hash: str
@@ -65,7 +65,7 @@ class Sent:
 
 
 @dataclass
-class _UnderWay:
+class _PendingTransaction:
     """A transaction and all its versions: each can be the one that is included."""
 
     call: Call
@@ -77,7 +77,7 @@ class _UnderWay:
     hashes: list[str] = field(default_factory=list)
 
 
-class Sender:
+class TransactionSender:
     """Sends from one account. Safe for several threads; two processes with one account get in each
     other's way.
 
@@ -90,7 +90,7 @@ class Sender:
         connection: Connection,
         account: LocalAccount,
         *,
-        rules: SendingRules | None = None,
+        policy: SendingPolicy | None = None,
         poll_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
@@ -98,7 +98,7 @@ class Sender:
         self.address = str(account.address)
         self._connection = connection
         self._account = account
-        self._rules = rules or SendingRules()
+        self._rules = policy or SendingPolicy()
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._wait = wait
@@ -106,7 +106,7 @@ class Sender:
         self._next_nonce = 0
         self._under_way = 0
 
-    def send(self, call: Call) -> Sent:
+    def send(self, call: Call) -> ConfirmedTransaction:
         """Send one call and wait until it is confirmed."""
         self._connection.simulate(call, self.address)
         gas = self._gas(call)
@@ -123,13 +123,13 @@ class Sender:
 
     def _gas(self, call: Call) -> int:
         transaction = self._transaction(call)
-        with translated("eth_estimateGas", "latest"):
+        with translate_errors("eth_estimateGas", "latest"):
             estimate = self._connection.web3.eth.estimate_gas(transaction)
         with_margin = estimate + estimate * self._rules.gas_margin_percent // 100
         return min(with_margin, max(estimate, _GAS_PER_TRANSACTION))
 
     def _market_fees(self) -> Fees:
-        with translated("eth_maxPriorityFeePerGas", "latest"):
+        with translate_errors("eth_maxPriorityFeePerGas", "latest"):
             head = self._connection.web3.eth.get_block("latest")
             tip = int(self._connection.web3.eth.max_priority_fee)
         return market_fees(int(head.get("baseFeePerGas", 0)), tip)
@@ -137,12 +137,12 @@ class Sender:
     def _affordable_fees(self) -> Fees:
         market = self._market_fees()
         # Half the room of a market offer still covers the next block's base fee.
-        if market.max_fee // 2 > self._rules.max_fee_limit:
-            raise FeeAboveLimit(market.max_fee, self._rules.max_fee_limit)
-        return capped(market, self._rules.max_fee_limit)
+        if market.max_fee // 2 > self._rules.max_fee_per_gas:
+            raise FeeAboveLimit(market.max_fee, self._rules.max_fee_per_gas)
+        return cap_fees(market, self._rules.max_fee_per_gas)
 
     def _require_funds(self, call: Call, gas: int, fees: Fees) -> None:
-        with translated("eth_getBalance", "latest"):
+        with translate_errors("eth_getBalance", "latest"):
             have = int(self._connection.web3.eth.get_balance(self._account.address))
         needed = gas * fees.max_fee + call.value
         if have < needed:
@@ -150,13 +150,13 @@ class Sender:
 
     # ------------------------------------------------------------ sending
 
-    def _submit(self, call: Call, gas: int, fees: Fees) -> _UnderWay:
+    def _submit(self, call: Call, gas: int, fees: Fees) -> _PendingTransaction:
         """Give the call a nonce and broadcast it; the nonce is used up only if a node took it."""
         with self._lock:
             nonce = self._free_nonce()
             for _ in range(_NONCES_TRIED):
                 now = self._clock()
-                under_way = _UnderWay(call, nonce, gas, fees, now, now)
+                under_way = _PendingTransaction(call, nonce, gas, fees, now, now)
                 if self._broadcast(under_way):
                     self._next_nonce = nonce + 1
                     self._under_way += 1
@@ -165,7 +165,7 @@ class Sender:
         raise RpcRefused("eth_sendRawTransaction", 0, "the nonce is taken again and again")
 
     def _free_nonce(self) -> int:
-        with translated("eth_getTransactionCount", "pending"):
+        with translate_errors("eth_getTransactionCount", "pending"):
             pending = int(
                 self._connection.web3.eth.get_transaction_count(self._account.address, "pending")
             )
@@ -173,7 +173,7 @@ class Sender:
         # was dropped must not leave a gap behind which all later ones wait.
         return max(pending, self._next_nonce) if self._under_way else pending
 
-    def _broadcast(self, under_way: _UnderWay) -> bool:
+    def _broadcast(self, under_way: _PendingTransaction) -> bool:
         """Sign and send the present version; False: its nonce is taken."""
         transaction = self._transaction(under_way.call)
         transaction["nonce"] = Nonce(under_way.nonce)
@@ -195,9 +195,9 @@ class Sender:
             return True
         return True
 
-    def _is_known(self, under_way: _UnderWay, error: Web3RPCError) -> bool:
+    def _is_known(self, under_way: _PendingTransaction, error: Web3RPCError) -> bool:
         """Whether the node has this very transaction; False: its nonce is taken by another."""
-        code, message = rpc_error(error)
+        code, message = code_and_message(error)
         words = message.lower()
         if any(word in words for word in _KNOWN_WORDS):
             return True
@@ -210,33 +210,33 @@ class Sender:
 
     # ------------------------------------------------------------ waiting
 
-    def _follow(self, under_way: _UnderWay) -> Sent:
+    def _follow(self, under_way: _PendingTransaction) -> ConfirmedTransaction:
         while True:
             try:
                 receipt = self._receipt(under_way.hashes)
-                step = decide(self._facts(under_way, receipt), self._rules)
+                step = next_action(self._facts(under_way, receipt), self._rules)
                 if isinstance(step, Confirmed) and receipt is not None:
                     return self._finished(under_way.call, receipt)
                 if isinstance(step, Resend):
                     self._resend(under_way, step.fees)
             except RpcUnavailable:  # it is sent: whether it is included is seen when a node is back
                 waited = self._clock() - under_way.first_sent
-                step = GiveUp() if waited >= self._rules.give_up_after else Wait()
+                step = GiveUp() if waited >= self._rules.give_up_after_seconds else Wait()
             if isinstance(step, GiveUp):
                 raise TransactionUnconfirmed(
-                    under_way.hashes[-1], under_way.nonce, self._rules.give_up_after
+                    under_way.hashes[-1], under_way.nonce, self._rules.give_up_after_seconds
                 )
             self._wait(self._poll_seconds)
 
-    def _resend(self, under_way: _UnderWay, fees: Fees) -> None:
+    def _resend(self, under_way: _PendingTransaction, fees: Fees) -> None:
         under_way.fees = fees
         under_way.last_sent = self._clock()
         # If its nonce is taken, one of our versions was included: the next look shows it.
         self._broadcast(under_way)
 
-    def _facts(self, under_way: _UnderWay, receipt: TxReceipt | None) -> Facts:
+    def _facts(self, under_way: _PendingTransaction, receipt: TxReceipt | None) -> TransactionState:
         now = self._clock()
-        return Facts(
+        return TransactionState(
             seconds_since_first=now - under_way.first_sent,
             seconds_since_last=now - under_way.last_sent,
             offered=under_way.fees,
@@ -248,7 +248,7 @@ class Sender:
     def _receipt(self, hashes: Sequence[str]) -> TxReceipt | None:
         for transaction_hash in reversed(hashes):
             try:
-                with translated("eth_getTransactionReceipt", transaction_hash):
+                with translate_errors("eth_getTransactionReceipt", transaction_hash):
                     return self._connection.web3.eth.get_transaction_receipt(
                         HexStr(transaction_hash)
                     )
@@ -256,7 +256,7 @@ class Sender:
                 continue
         return None
 
-    def _finished(self, call: Call, receipt: TxReceipt) -> Sent:
+    def _finished(self, call: Call, receipt: TxReceipt) -> ConfirmedTransaction:
         gas_used = int(receipt["gasUsed"])
         if receipt["status"] != 1:
             # Replayed on the state of its own block, where whoever was faster has left his traces.
@@ -264,7 +264,7 @@ class Sender:
                 call, self.address, at=self._connection.block(int(receipt["blockNumber"]))
             )
             raise ContractRejected("without a reason", {"gasUsed": gas_used})
-        return Sent(
+        return ConfirmedTransaction(
             transaction_hash="0x" + bytes(receipt["transactionHash"]).hex(),
             block_number=int(receipt["blockNumber"]),
             gas_used=gas_used,

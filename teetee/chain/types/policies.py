@@ -42,12 +42,12 @@ class AttestationPolicy:
         return Spread(max(1, self.min_hosts), max(1, self.min_platforms))
 
     @classmethod
-    def of(cls, stored: Any) -> Self:
+    def from_struct(cls, stored: Any) -> Self:
         """From the struct as a read gives it."""
-        return cls.of_members([getattr(stored, name) for name in _MEMBERS])
+        return cls.from_members([getattr(stored, name) for name in _MEMBERS])
 
     @classmethod
-    def of_members(cls, members: Sequence[Any]) -> Self:
+    def from_members(cls, members: Sequence[Any]) -> Self:
         """From the struct as decoded calldata give it: its members, in order."""
         statuses, number, age, td_attributes, xfam, only_listed, hosts, platforms = members
         return cls(

@@ -110,7 +110,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class RequestOpened:
     """RequestOpened: the only place of the envelope."""
 
     request_id: RequestId
@@ -138,7 +138,7 @@ class StageSettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class RequestSettled:
     """RequestSettled with its stages in the order of the path: the only place of the answer."""
 
     request_id: RequestId
@@ -157,7 +157,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declined:
+class RequestDeclined:
     """RequestDeclined."""
 
     request_id: RequestId
@@ -169,7 +169,7 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refunded:
+class RequestRefunded:
     """RequestRefunded."""
 
     request_id: RequestId
@@ -180,7 +180,7 @@ class Refunded:
     transaction_hash: str
 
 
-Ended = Settled | Declined | Refunded
+RequestEnd = RequestSettled | RequestDeclined | RequestRefunded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ class SettlementParameters:
     vs: bytes
 
     @classmethod
-    def of(
+    def from_signed(
         cls, closing: SignedSettlement, receipts: tuple[SignedReceipt, ...], answer: bytes
     ) -> "SettlementParameters":
         """From what the stages and the entry have signed. Nothing is checked: the contract does."""

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from teetee.chain.contracts.collateral import Kept, PlatformKind
+from teetee.chain.contracts.collateral import PlatformKind, StoredCollateral
 from teetee.cli.output.formats import format_minute
 from teetee.cli.session import Session
 from teetee.client.contracts import Contracts
 from teetee.client.errors import CollateralKeptElsewhere, NoCollateralSource
-from teetee.collateral.kinds import highest_minimum, kind_of, kinds_of_shards
+from teetee.collateral.kinds import (
+    highest_minimum_evaluation_number,
+    parse_platform_kind,
+    platform_kinds_of_shards,
+)
 from teetee.collateral.pccs import PccsReader
-from teetee.collateral.rechecks import Recheck, recheck_shards
-from teetee.collateral.synchronization import Item, Synchronization
+from teetee.collateral.rechecks import RecheckOutcome, recheck_shards
+from teetee.collateral.synchronization import Synchronization, SynchronizedItem
 
 
 def show_collateral(session: Session, fmspc: Sequence[str] | None) -> None:
@@ -51,7 +55,7 @@ def sync_collateral(
         sender,
         root_fingerprint=contracts.deployment.root_ca_fingerprint,
     )
-    items, minimum = [], highest_minimum(contracts.registry)
+    items, minimum = [], highest_minimum_evaluation_number(contracts.registry)
     with printer.waiting(f"Comparing {reader.name} with the chain…") as progress:
         for item in synchronization.run(_kinds(contracts, fmspc), minimum):
             items.append(item)
@@ -84,11 +88,11 @@ def _address(session: Session, pccs: str | None) -> str:
 
 
 def _kinds(contracts: Contracts, fmspc: Sequence[str] | None) -> set[PlatformKind]:
-    named = {kind_of(each) for each in fmspc or ()}
-    return named | kinds_of_shards(contracts.registry, contracts.certificates)
+    named = {parse_platform_kind(each) for each in fmspc or ()}
+    return named | platform_kinds_of_shards(contracts.registry, contracts.certificates)
 
 
-def _kept(contracts: Contracts, kinds: set[PlatformKind]) -> Iterator[tuple[str, Kept]]:
+def _kept(contracts: Contracts, kinds: set[PlatformKind]) -> Iterator[tuple[str, StoredCollateral]]:
     store = contracts.collateral
     yield "root CRL", store.root_crl()
     for authority_id in contracts.certificates.authority_ids():
@@ -100,19 +104,21 @@ def _kept(contracts: Contracts, kinds: set[PlatformKind]) -> Iterator[tuple[str,
         for number in numbers:
             yield f"TCB info {kind} {number}", store.tcb_info(kind, number)
         if not numbers:
-            yield f"TCB info {kind}", Kept(0, 0)
+            yield f"TCB info {kind}", StoredCollateral(0, 0)
 
 
-def _kept_json(what: str, item: Kept, now: int) -> dict[str, Any]:
+def _kept_json(what: str, item: StoredCollateral, now: int) -> dict[str, Any]:
     return {
         "what": what,
         "issuedAt": item.issued_at or None,
         "nextUpdate": item.next_update or None,
-        "inForce": item.is_there and now <= item.next_update,
+        "inForce": item.exists and now <= item.next_update,
     }
 
 
-def _print_sync(session: Session, items: list[Item], rechecks: list[Recheck]) -> None:
+def _print_sync(
+    session: Session, items: list[SynchronizedItem], rechecks: list[RecheckOutcome]
+) -> None:
     session.printer.table(
         ("what", "issued", "valid until", "on chain"),
         [
@@ -135,11 +141,11 @@ def _print_sync(session: Session, items: list[Item], rechecks: list[Recheck]) ->
     )
 
 
-def _validity(item: Kept, now: int) -> str:
-    if not item.is_there:
+def _validity(item: StoredCollateral, now: int) -> str:
+    if not item.exists:
         return "✗ missing"
     return "✓ valid" if now <= item.next_update else "✗ expired"
 
 
-def _times(item: Kept) -> tuple[str, str]:
+def _times(item: StoredCollateral) -> tuple[str, str]:
     return format_minute(item.issued_at), format_minute(item.next_update)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import typer
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.types.requests import Declined
+from teetee.chain.types.requests import RequestDeclined
 from teetee.cli.network import QuoteSettings
 from teetee.cli.output.formats import plural
 from teetee.cli.output.outcome_view import RETRY_MAY_HELP, outcome_json, print_outcome
@@ -201,7 +201,8 @@ def _exit_code(context: AskContext, outcome: Outcome, report: VerificationReport
     """0 for a verified answer, 75 if asking again may help, else 1."""
     if not isinstance(outcome, Answered):
         for_good = (
-            isinstance(outcome.ended, Declined) and outcome.ended.reason not in RETRY_MAY_HELP
+            isinstance(outcome.ended, RequestDeclined)
+            and outcome.ended.reason not in RETRY_MAY_HELP
         )
         return FAILED if for_good else TEMPORARY
     failures = [] if report is None else list(report.failures)

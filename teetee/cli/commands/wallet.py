@@ -17,7 +17,7 @@ from teetee.client.amounts import format_amount, parse_amount, round_amount
 
 if TYPE_CHECKING:
     from teetee.chain.calldata import Call
-    from teetee.chain.transactions.sender import Sent
+    from teetee.chain.transactions.sender import ConfirmedTransaction
 
 wallet = command_app(
     no_args_is_help=True,
@@ -177,13 +177,15 @@ def withdraw(session: Session, keystore: KeystoreOption = None) -> None:
     session.printer.say(f"{round_amount(credit)} withdrawn.", "good")
 
 
-def _send(session: Session, keystore: Path | None, call: Call, waiting: str) -> Sent:
+def _send(
+    session: Session, keystore: Path | None, call: Call, waiting: str
+) -> ConfirmedTransaction:
     account = session.account(keystore)
     with session.printer.waiting(waiting):
         return session.sender(account).send(call)
 
 
-def _sent_json(sent: Sent) -> dict[str, Any]:
+def _sent_json(sent: ConfirmedTransaction) -> dict[str, Any]:
     return {"transaction": sent.transaction_hash, "gasUsed": sent.gas_used}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from teetee.chain.types.requests import Declined, DeclineReason
+from teetee.chain.types.requests import DeclineReason, RequestDeclined
 from teetee.cli.output.printer import Printer
 from teetee.client.amounts import round_amount
 from teetee.client.requests.await_answer import Answered, Outcome, Unanswered
@@ -59,7 +59,7 @@ def _cost(outcome: Answered) -> str:
 def _why(outcome: Unanswered) -> str:
     ended, number = outcome.ended, outcome.request_id
     refund = f" {round_amount(ended.refund)} is refunded as credit." if ended.refund else ""
-    if isinstance(ended, Declined):
+    if isinstance(ended, RequestDeclined):
         return (
             f"Shard {ended.shard_id} declined request {number}: {WHY_DECLINED[ended.reason]}."
             f"{refund} {ADVICE[ended.reason]}"
@@ -113,9 +113,9 @@ def _refund_json(outcome: Unanswered) -> dict[str, Any]:
     ended = outcome.ended
     return {
         "answer": None,
-        "declineReason": ended.reason.name if isinstance(ended, Declined) else None,
+        "declineReason": ended.reason.name if isinstance(ended, RequestDeclined) else None,
         "cost": "0",
         "refund": str(ended.refund),
-        "penalty": "0" if isinstance(ended, Declined) else str(ended.penalty),
+        "penalty": "0" if isinstance(ended, RequestDeclined) else str(ended.penalty),
         "settlementTransaction": ended.transaction_hash,
     }

@@ -10,15 +10,15 @@ from eth_account.signers.local import LocalAccount
 from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import PlatformRefused
 from teetee.chain.contracts.registry import Enrolment
-from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount
 from teetee.client.contracts import Contracts
 from teetee.client.errors import BondNotCovered, OtherEnclave, ShardOfAnother, StatementRefused
 from teetee.client.hosting.enclave_check import EnclaveCheck, Notify, VerifiedEnclave
 from teetee.client.verification.quote_check import QuoteCheck
-from teetee.collateral.kinds import highest_minimum
-from teetee.collateral.rechecks import Recheck, recheck_shard
+from teetee.collateral.kinds import highest_minimum_evaluation_number
+from teetee.collateral.rechecks import RecheckOutcome, recheck_shard
 from teetee.collateral.synchronization import Synchronization
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
@@ -31,7 +31,7 @@ class HostActions:
     """The transactions of one action, in order, each with the name of the call."""
 
     shard_id: ShardId
-    sent: tuple[tuple[str, Sent], ...]
+    sent: tuple[tuple[str, ConfirmedTransaction], ...]
 
 
 class Hosting:
@@ -45,7 +45,7 @@ class Hosting:
         self,
         contracts: Contracts,
         account: LocalAccount,
-        sender: Sender,
+        sender: TransactionSender,
         *,
         quotes: QuoteCheck | None,
         notify: Notify,
@@ -128,7 +128,7 @@ class Hosting:
         sent = self._sender.send(self._contracts.registry.evict(shard_id))
         return HostActions(shard_id, (("evict", sent),))
 
-    def recheck(self, shard: Shard) -> Recheck:
+    def recheck(self, shard: Shard) -> RecheckOutcome:
         """Have any host's shard rechecked by the current collateral and policy."""
         return recheck_shard(self._contracts.registry, self._sender, shard)
 
@@ -149,7 +149,7 @@ class Hosting:
     def _quote_argument(self, enclave: VerifiedEnclave) -> bytes:
         return self._contracts.registry.verifier.argument(enclave.quote)
 
-    def _add_certificates(self, enclave: VerifiedEnclave) -> list[tuple[str, Sent]]:
+    def _add_certificates(self, enclave: VerifiedEnclave) -> list[tuple[str, ConfirmedTransaction]]:
         store = self._contracts.certificates
         if store.has_leaf(enclave.pck_id):
             return []
@@ -164,7 +164,7 @@ class Hosting:
 
     def _send_with_collateral(
         self, name: str, call: Call, enclave: VerifiedEnclave
-    ) -> list[tuple[str, Sent]]:
+    ) -> list[tuple[str, ConfirmedTransaction]]:
         """Send; if the chain refuses the platform, upload newer collateral and send again."""
         try:
             return [(name, self._sender.send(call))]
@@ -174,17 +174,19 @@ class Hosting:
                 raise
         return [*uploaded, (name, self._sender.send(call))]
 
-    def _upload_collateral(self, enclave: VerifiedEnclave) -> list[tuple[str, Sent]]:
+    def _upload_collateral(
+        self, enclave: VerifiedEnclave
+    ) -> list[tuple[str, ConfirmedTransaction]]:
         # An adapter uses collateral in other contracts, which this host cannot update.
         if self._collateral is None or self._contracts.registry.verifier.is_adapter:
             return []
         self._notify("Uploading newer collateral for this kind of platform…")
         kind = self._contracts.certificates.platform_kind(enclave.pck_id)
-        minimum = highest_minimum(self._contracts.registry)
+        minimum = highest_minimum_evaluation_number(self._contracts.registry)
         items = self._collateral.run({kind}, minimum)
         return [(item.what, item.sent) for item in items if item.sent is not None]
 
-    def _approve_bond(self, amount: int) -> list[tuple[str, Sent]]:
+    def _approve_bond(self, amount: int) -> list[tuple[str, ConfirmedTransaction]]:
         token, registry = self._contracts.token, self._contracts.deployment.registry
         balance = token.balance_of(self.address)
         if balance < amount:

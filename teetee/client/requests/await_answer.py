@@ -12,8 +12,15 @@ from typing import TypeVar
 
 from teetee.chain.contract_errors import RefundTooEarly, RequestNotOpen
 from teetee.chain.errors import LogMissing
-from teetee.chain.transactions.sender import Sender
-from teetee.chain.types.requests import Declined, Ended, Refunded, Request, RequestStatus, Settled
+from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.requests import (
+    Request,
+    RequestDeclined,
+    RequestEnd,
+    RequestRefunded,
+    RequestSettled,
+    RequestStatus,
+)
 from teetee.client.contracts import Contracts
 from teetee.client.requests.live_answer import LiveAnswer, StreamEntry
 from teetee.client.requests.open_request import OpenRequest
@@ -38,7 +45,7 @@ class Answered:
 
     request_id: int
     answer: Answer
-    settled: Settled
+    settled: RequestSettled
     request: Request
     streamed: str = field(repr=False)
     """The text of the live stream; informative only."""
@@ -68,7 +75,7 @@ class Unanswered:
 
     request_id: int
     request: Request
-    ended: Declined | Refunded
+    ended: RequestDeclined | RequestRefunded
 
 
 Outcome = Answered | Unanswered
@@ -85,7 +92,7 @@ class AnswerCallbacks:
 def await_answer(
     opened: OpenRequest,
     contracts: Contracts,
-    sender: Sender,
+    sender: TransactionSender,
     callbacks: AnswerCallbacks,
     *,
     poll_seconds: float,
@@ -105,7 +112,7 @@ def await_answer(
     finally:
         streamed = live.stop(STREAM_GRACE_SECONDS if is_settled else 0) if live else ""
     ended = wait.read_ending(request)
-    if not isinstance(ended, Settled):
+    if not isinstance(ended, RequestSettled):
         return Unanswered(int(opened.request_id), request, ended)
     answer = open_answer(ended.answer, opened.secret, opened.context, opened.request_id)
     is_complete = live is not None and live.complete
@@ -117,7 +124,7 @@ class _Wait:
     """What the steps of one `await_answer` share."""
 
     contracts: Contracts
-    sender: Sender
+    sender: TransactionSender
     callbacks: AnswerCallbacks
     poll_seconds: float
 
@@ -149,7 +156,7 @@ class _Wait:
             request = self._retry(lambda: self._read(request_id))
         return request
 
-    def read_ending(self, request: Request) -> Ended:
+    def read_ending(self, request: Request) -> RequestEnd:
         return self._retry(lambda: self._ending_of(request))
 
     def _stream_entries(self, request: Request) -> list[StreamEntry]:
@@ -181,7 +188,7 @@ class _Wait:
     def _read(self, request_id: RequestId) -> Request:
         return self.contracts.escrow.request_of(request_id)
 
-    def _ending_of(self, request: Request) -> Ended:
+    def _ending_of(self, request: Request) -> RequestEnd:
         ended = self.contracts.history.ended(request)
         if ended is None:
             raise LogMissing(f"end of request {request.request_id}", 0)

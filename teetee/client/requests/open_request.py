@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnconfirmed
-from teetee.chain.transactions.sender import Sender, Sent
+from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.requests import RequestParameters
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotOpened
@@ -34,7 +34,7 @@ class OpenRequest:
     context: RequestContext
     secret: RequestSecret = field(repr=False)
     pending: PendingRequest = field(repr=False)
-    sent: Sent | None = None
+    sent: ConfirmedTransaction | None = None
     """The transaction; None if an earlier process sent it."""
 
 
@@ -42,7 +42,7 @@ def open_request(
     offer: Offer,
     contracts: Contracts,
     account: LocalAccount,
-    sender: Sender,
+    sender: TransactionSender,
     pending_requests: PendingRequests,
 ) -> OpenRequest:
     """Seal, pay, send, and wait for the block.
@@ -120,8 +120,11 @@ def _pending_request(
 
 
 def _send(
-    call: Call, pending: PendingRequest, sender: Sender, pending_requests: PendingRequests
-) -> Sent:
+    call: Call,
+    pending: PendingRequest,
+    sender: TransactionSender,
+    pending_requests: PendingRequests,
+) -> ConfirmedTransaction:
     try:
         return sender.send(call)
     except TransactionUnconfirmed as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from teetee.chain.connection import Log
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
-from teetee.chain.types.requests import Request, RequestStatus, Settled
+from teetee.chain.types.requests import Request, RequestSettled, RequestStatus
 from teetee.client.contracts import Contracts
 from teetee.protocol.identifiers import RequestId
 
@@ -43,7 +43,7 @@ def past_request(contracts: Contracts, request_id: int) -> PastRequest:
     """One request. Raises `UnknownRequest`, `LogMissing`, and the chain's other errors."""
     request = contracts.escrow.request_of(RequestId(request_id))
     ended = contracts.history.ended(request)
-    if not isinstance(ended, Settled):
+    if not isinstance(ended, RequestSettled):
         return PastRequest(request, 0, 0, 0)
     return PastRequest(request, ended.cost, ended.input_tokens, ended.output_tokens)
 

@@ -4,7 +4,13 @@
 from __future__ import annotations
 
 from teetee.chain.types.models import Model
-from teetee.chain.types.requests import Declined, Opened, Refunded, Request, Settled
+from teetee.chain.types.requests import (
+    Request,
+    RequestDeclined,
+    RequestOpened,
+    RequestRefunded,
+    RequestSettled,
+)
 from teetee.chain.types.settlements import StageSignature
 from teetee.client.contracts import Contracts
 from teetee.client.verification.attestation_lookup import AttestationLookup
@@ -47,7 +53,7 @@ class EvidenceReader:
             event_differences=_differences(request, opened),
         )
 
-    def settlement(self, settled: Settled) -> SettlementEvidence:
+    def settlement(self, settled: RequestSettled) -> SettlementEvidence:
         """Read the transaction's calldata (this request's part of a batch) and its events."""
         signed = self._contracts.history.settlement(settled)
         return SettlementEvidence(
@@ -88,7 +94,7 @@ class EvidenceReader:
                 missing[stage.shard_id] = str(error)
         return found, missing
 
-    def decline(self, declined: Declined) -> DeclineEvidence:
+    def decline(self, declined: RequestDeclined) -> DeclineEvidence:
         """Read the event and its time."""
         return DeclineEvidence(
             transaction=declined.transaction_hash,
@@ -98,7 +104,7 @@ class EvidenceReader:
             amount=declined.refund,
         )
 
-    def refund(self, refunded: Refunded) -> RefundEvidence:
+    def refund(self, refunded: RequestRefunded) -> RefundEvidence:
         """Read the event and its time."""
         return RefundEvidence(
             transaction=refunded.transaction_hash,
@@ -122,7 +128,7 @@ def model_evidence(model: Model) -> ModelEvidence:
     )
 
 
-def _differences(request: Request, opened: Opened) -> tuple[str, ...]:
+def _differences(request: Request, opened: RequestOpened) -> tuple[str, ...]:
     names = (
         "requester",
         "model_id",

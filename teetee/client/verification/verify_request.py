@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from teetee.chain.types.requests import Declined, Refunded, Request, Settled
+from teetee.chain.types.requests import Request, RequestDeclined, RequestRefunded, RequestSettled
 from teetee.client.contracts import Contracts
 from teetee.client.verification.enrolment_checks import QuoteChecker
 from teetee.client.verification.evidence import RequestEvidence
@@ -31,11 +31,11 @@ def verify_request(
     stored = contracts.escrow.request_of(request_id)
     request = reader.request(stored)
     ended = contracts.history.ended(stored)
-    if isinstance(ended, Settled):
+    if isinstance(ended, RequestSettled):
         return _verify_settled(stored, request, ended, contracts, reader, quotes)
-    if isinstance(ended, Declined):
+    if isinstance(ended, RequestDeclined):
         return verify_declined(request, reader.decline(ended))
-    if isinstance(ended, Refunded):
+    if isinstance(ended, RequestRefunded):
         return verify_refunded(request, reader.refund(ended), contracts.escrow.terms().penalty)
     return verify_open(request, contracts.connection.head().timestamp)
 
@@ -43,7 +43,7 @@ def verify_request(
 def _verify_settled(
     stored: Request,
     request: RequestEvidence,
-    settled: Settled,
+    settled: RequestSettled,
     contracts: Contracts,
     reader: EvidenceReader,
     quotes: QuoteChecker,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-DEEPEST = 64
+MAX_DEPTH = 64
 _QUOTE, _BACKSLASH = ord('"'), ord("\\")
 _OPENING, _CLOSING = b"[{", b"]}"
 
@@ -25,7 +25,7 @@ def load(data: bytes) -> Any:
 def require_shallow(data: bytes) -> None:
     """Raises `ValueError` for what is nested deeper than 64, whether it is JSON or not."""
     # Most texts have few brackets, and need no closer look.
-    if data.count(b"[") + data.count(b"{") > DEEPEST and _depth(data) > DEEPEST:
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise ValueError("nested too deeply")
 
 

@@ -23,7 +23,7 @@ from oracle.inference.errors import NoPath
 from oracle.inference.paths import AVOIDANCE_SECONDS, RegistryPaths
 from oracle.process.logs import open_log
 from teetee.protocol.identifiers import ModelId, ShardId
-from teetee.protocol.path import ANYWHERE, Spread
+from teetee.protocol.path import NO_SPREAD, Spread
 from tests.oracle.fake_chain import CHAIN_ID, SHARD, FakeChain
 from tests.oracle.shards import shard
 
@@ -35,7 +35,7 @@ class Choice:
     """Paths over a registry in memory."""
 
     def __init__(
-        self, *ranges: tuple[int, int], spread: Spread = ANYWHERE, ending: int = 0
+        self, *ranges: tuple[int, int], spread: Spread = NO_SPREAD, ending: int = 0
     ) -> None:
         self.now = 0.0
         self.seconds: dict[ShardId, float] = {}

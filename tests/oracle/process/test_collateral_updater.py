@@ -20,36 +20,41 @@ import pytest
 
 from oracle.process.collateral_updater import CollateralUpdater
 from oracle.process.logs import open_log
-from teetee.chain.contracts.collateral import Kept
-from teetee.chain.transactions.sender import Sent
+from teetee.chain.contracts.collateral import StoredCollateral
+from teetee.chain.transactions.sender import ConfirmedTransaction
 from teetee.chain.types.shards import ShardStatus
-from teetee.collateral.rechecks import Recheck
-from teetee.collateral.synchronization import Item
+from teetee.collateral.rechecks import RecheckOutcome
+from teetee.collateral.synchronization import SynchronizedItem
 from teetee.protocol.identifiers import ShardId
 from teetee.quotes.errors import CollateralUnavailable
 
-SENT = Sent(transaction_hash="0x" + "ab" * 32, block_number=7, gas_used=123_456, fee=1, logs=())
-ROOT_CRL = Item("root CRL", Kept(0, 0), 10, 20, SENT)
-OLD_CRL = Item("platform CRL", Kept(10, 20), 10, 20)
-STAYS = Recheck(ShardId(1), ShardStatus.ACTIVE, ShardStatus.ACTIVE)
-EVICTED = Recheck(ShardId(2), ShardStatus.ACTIVE, ShardStatus.EVICTED, SENT)
-UNCHECKED = Recheck(ShardId(3), ShardStatus.PAUSED, ShardStatus.PAUSED, error="refused")
+SENT = ConfirmedTransaction(
+    transaction_hash="0x" + "ab" * 32, block_number=7, gas_used=123_456, fee=1, logs=()
+)
+ROOT_CRL = SynchronizedItem("root CRL", StoredCollateral(0, 0), 10, 20, SENT)
+OLD_CRL = SynchronizedItem("platform CRL", StoredCollateral(10, 20), 10, 20)
+STAYS = RecheckOutcome(ShardId(1), ShardStatus.ACTIVE, ShardStatus.ACTIVE)
+EVICTED = RecheckOutcome(ShardId(2), ShardStatus.ACTIVE, ShardStatus.EVICTED, SENT)
+UNCHECKED = RecheckOutcome(ShardId(3), ShardStatus.PAUSED, ShardStatus.PAUSED, error="refused")
 
 
 class FakeCollateral:
     """Outcomes as given; `failure` in place of the PCCS's answer."""
 
     def __init__(
-        self, items: list[Item], rechecks: list[Recheck], failure: Exception | None = None
+        self,
+        items: list[SynchronizedItem],
+        rechecks: list[RecheckOutcome],
+        failure: Exception | None = None,
     ) -> None:
         self.items, self.rechecks, self.failure = items, rechecks, failure
 
-    def upload_newer(self) -> Iterator[Item]:
+    def upload_newer(self) -> Iterator[SynchronizedItem]:
         yield from self.items
         if self.failure is not None:
             raise self.failure
 
-    def recheck_shards(self) -> Iterator[Recheck]:
+    def recheck_shards(self) -> Iterator[RecheckOutcome]:
         yield from self.rechecks
 
 

@@ -16,7 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from teetee.chain.types.requests import Declined, DeclineReason, Refunded, Request, RequestStatus
+from teetee.chain.types.requests import (
+    DeclineReason,
+    Request,
+    RequestDeclined,
+    RequestRefunded,
+    RequestStatus,
+)
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ShardId
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
@@ -101,7 +107,7 @@ def test_restart__killed_while_declining__declines_once(
     request = finish(world, enclave, asked)
     assert world.ends(asked) == 1
     declined = world.history.ended(request)
-    assert isinstance(declined, Declined)
+    assert isinstance(declined, RequestDeclined)
     assert declined.reason is DeclineReason.UNREADABLE
 
 
@@ -115,7 +121,7 @@ def test_restart__killed_while_refunding__refunds_once(
     request = finish(world, enclave, asked)
     assert world.ends(asked) == 1
     refunded = world.history.ended(request)
-    assert isinstance(refunded, Refunded)
+    assert isinstance(refunded, RequestRefunded)
     # The penalty came out of the bond, and a shard without a whole bond is not active.
     sender = world.sender(enclave.host)
     world.chain.give_tokens(enclave.host.address, refunded.penalty)

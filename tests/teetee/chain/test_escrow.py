@@ -29,12 +29,12 @@ from teetee.chain.contract_errors import (
 )
 from teetee.chain.logs import logs_of_receipt
 from teetee.chain.types.requests import (
-    Declined,
     DeclineReason,
-    Refunded,
+    RequestDeclined,
     RequestParameters,
+    RequestRefunded,
+    RequestSettled,
     RequestStatus,
-    Settled,
 )
 from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import RequestId, ShardId
@@ -190,7 +190,7 @@ def opened_by(world: World, network: Network, **changes: object) -> RequestId:
     return world.open_request(network, requester, **changes)
 
 
-def assert_paid_in_full(world: World, ended: Settled) -> None:
+def assert_paid_in_full(world: World, ended: RequestSettled) -> None:
     """payouts + fee + royalty + refund = deposit, to the last unit."""
     hosts = sum(stage.amount for stage in ended.stages)
     assert hosts + ended.fee + ended.royalty + ended.refund == DEPOSIT
@@ -204,7 +204,7 @@ def test_settle__whole_path__pays_it_and_shows_the_answer(world: World, network:
     world.sender(network.entry.signer).send(world.escrow.settle(settlement))
     request = world.escrow.request_of(request_id)
     ended = world.history.ended(request)
-    assert isinstance(ended, Settled)
+    assert isinstance(ended, RequestSettled)
     assert_paid_in_full(world, ended)
     assert (ended.answer, ended.input_tokens, ended.output_tokens) == (b"sealed answer", 20, 10)
     assert [stage.shard_id for stage in ended.stages] == [
@@ -234,7 +234,7 @@ def test_settle_batch__one_ended_before__skips_it_and_pays_the_others(
     assert [log.arguments["requestId"] for log in skipped] == [ended]
     for request_id, settlement in zip((open_one, open_two), settlements[1:], strict=True):
         settled = world.history.ended(world.escrow.request_of(request_id))
-        assert isinstance(settled, Settled)
+        assert isinstance(settled, RequestSettled)
         assert settled.block_number == sent.block_number
         assert_paid_in_full(world, settled)
         assert len(settled.stages) == 2
@@ -290,7 +290,7 @@ def test_decline__by_the_recipient__gives_everything_back(world: World, network:
     )
     request = world.escrow.request_of(request_id)
     ended = world.history.ended(request)
-    assert isinstance(ended, Declined)
+    assert isinstance(ended, RequestDeclined)
     assert (ended.reason, ended.refund) == (DeclineReason.UNREADABLE, DEPOSIT)
     assert world.escrow.account_of(request.requester).credit == DEPOSIT
 
@@ -318,7 +318,7 @@ def test_refund__after_the_deadline__gives_everything_back_with_the_penalty(
     world.sender(anyone).send(world.escrow.refund(request_id))
     request = world.escrow.request_of(request_id)
     ended = world.history.ended(request)
-    assert isinstance(ended, Refunded)
+    assert isinstance(ended, RequestRefunded)
     assert (ended.refund, ended.penalty) == (DEPOSIT, PENALTY)
     before = world.token.balance_of(request.requester)
     world.sender(anyone).send(world.escrow.withdraw(request.requester))

@@ -21,21 +21,23 @@ from hypothesis import strategies as st
 
 from teetee.chain.transactions.fee_policy import (
     Confirmed,
-    Facts,
     Fees,
     GiveUp,
+    NextAction,
     Resend,
-    SendingRules,
-    Step,
+    SendingPolicy,
+    TransactionState,
     Wait,
-    capped,
-    decide,
+    cap_fees,
     market_fees,
-    raised,
+    next_action,
+    raise_fees,
 )
 
-RULES = SendingRules(resend_after=30, give_up_after=100, max_fee_limit=1000, confirmations=3)
-FACTS = Facts(
+RULES = SendingPolicy(
+    resend_after_seconds=30, give_up_after_seconds=100, max_fee_per_gas=1000, confirmations=3
+)
+FACTS = TransactionState(
     seconds_since_first=0,
     seconds_since_last=0,
     offered=Fees(100, 10),
@@ -72,8 +74,8 @@ FACTS = Facts(
         ),
     ],
 )
-def test_decide__what_is_known__is_one_step(facts: Facts, step: Step) -> None:
-    assert decide(facts, RULES) == step
+def test_decide__what_is_known__is_one_step(facts: TransactionState, step: NextAction) -> None:
+    assert next_action(facts, RULES) == step
 
 
 fees = st.builds(
@@ -87,12 +89,12 @@ fees = st.builds(
 def test_raised__any_offer__is_one_that_nodes_take_and_within_the_limit(
     offered: Fees, market: Fees
 ) -> None:
-    rules = SendingRules(max_fee_limit=10**12)
-    better = raised(offered, market, rules)
+    policy = SendingPolicy(max_fee_per_gas=10**12)
+    better = raise_fees(offered, market, policy)
     if better is None:
-        assert max(offered.max_fee * 1.2, market.max_fee) >= rules.max_fee_limit - 1
+        assert max(offered.max_fee * 1.2, market.max_fee) >= policy.max_fee_per_gas - 1
         return
-    assert better.max_fee <= rules.max_fee_limit
+    assert better.max_fee <= policy.max_fee_per_gas
     assert better.tip <= better.max_fee
     for new, old, at_market in (
         (better.max_fee, offered.max_fee, market.max_fee),
@@ -108,5 +110,5 @@ def test_market_fees__from_a_base_fee__leave_room_for_its_doubling() -> None:
 
 
 def test_capped__beyond_the_limit__keeps_the_tip_within() -> None:
-    assert capped(Fees(500, 400), 300) == Fees(300, 300)
-    assert capped(Fees(500, 400), 600) == Fees(500, 400)
+    assert cap_fees(Fees(500, 400), 300) == Fees(300, 300)
+    assert cap_fees(Fees(500, 400), 600) == Fees(500, 400)

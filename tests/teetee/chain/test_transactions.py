@@ -30,8 +30,8 @@ from web3.types import TxReceipt
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import RequestNotOpen
 from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnconfirmed
-from teetee.chain.transactions.fee_policy import SendingRules
-from teetee.chain.transactions.sender import Sender
+from teetee.chain.transactions.fee_policy import SendingPolicy
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.protocol.identifiers import RequestId
 from tests.teetee.chain.local_chain import CHAIN_ID, TEE
 from tests.teetee.chain.refusals import refused_with
@@ -64,8 +64,12 @@ def no_mining(world: World, network: Network) -> Iterator[None]:
     world.chain.rpc("evm_setAutomine", True)
 
 
-def sender_in(world: World, time: Time, account: Any, rules: SendingRules | None = None) -> Sender:
-    return Sender(world.connection, account, rules=rules, clock=time.clock, wait=time.wait)
+def sender_in(
+    world: World, time: Time, account: Any, policy: SendingPolicy | None = None
+) -> TransactionSender:
+    return TransactionSender(
+        world.connection, account, policy=policy, clock=time.clock, wait=time.wait
+    )
 
 
 def receipt_of(world: World, transaction_hash: str) -> TxReceipt:
@@ -107,7 +111,7 @@ def test_send__gas_above_the_limit__is_retryable_with_both_numbers(
 ) -> None:
     holder = world.account("holder", tokens=TEE)
     with pytest.raises(FeeAboveLimit) as refused:
-        world.sender(holder, SendingRules(max_fee_limit=7)).send(
+        world.sender(holder, SendingPolicy(max_fee_per_gas=7)).send(
             world.token.transfer(world.deployment.escrow, 5)
         )
     assert refused.value.limit == 7
@@ -117,7 +121,7 @@ def test_send__gas_above_the_limit__is_retryable_with_both_numbers(
 def test_send__several_confirmations_wanted__waits_for_them(world: World, network: Network) -> None:
     holder = world.account("holder", tokens=TEE)
     time = Time(lambda _: world.chain.rpc("evm_mine"))
-    sender = sender_in(world, time, holder, SendingRules(confirmations=3))
+    sender = sender_in(world, time, holder, SendingPolicy(confirmations=3))
     sent = sender.send(world.token.transfer(world.deployment.escrow, 5))
     assert time.waits == 2
     assert world.connection.head().number == sent.block_number + 2
@@ -144,9 +148,11 @@ def test_send__not_included__is_offered_higher_and_included_once(world: World) -
 def test_send__never_included__names_the_transaction(world: World) -> None:
     holder = world.account_without_mining("holder", tokens=TEE)
     time = Time(lambda _: None)
-    rules = SendingRules(give_up_after=50, resend_after=1000)
+    policy = SendingPolicy(give_up_after_seconds=50, resend_after_seconds=1000)
     with pytest.raises(TransactionUnconfirmed) as failed:
-        sender_in(world, time, holder, rules).send(world.token.transfer(world.deployment.escrow, 5))
+        sender_in(world, time, holder, policy).send(
+            world.token.transfer(world.deployment.escrow, 5)
+        )
     pending = world.chain.web3.eth.get_transaction(failed.value.transaction_hash)  # type: ignore[arg-type]
     assert (pending["nonce"], failed.value.nonce) == (0, 0)
 
@@ -155,10 +161,10 @@ def test_send__never_included__names_the_transaction(world: World) -> None:
 def test_send__after_one_was_dropped__leaves_no_gap(world: World) -> None:
     holder = world.account_without_mining("holder", tokens=TEE)
     dropping = Time(lambda _: world.chain.rpc("anvil_dropAllTransactions"))
-    sender = Sender(
+    sender = TransactionSender(
         world.connection,
         holder,
-        rules=SendingRules(give_up_after=10, resend_after=1000),
+        policy=SendingPolicy(give_up_after_seconds=10, resend_after_seconds=1000),
         clock=dropping.clock,
         wait=dropping.wait,
     )
@@ -212,7 +218,7 @@ def test_send__node_goes_away_afterwards__waits_and_does_not_send_twice(
     time = Time(lambda _: None)
     with node(flaky, world.chain.url) as url:
         connection = Connection([url], chain_id=CHAIN_ID)
-        sender = Sender(connection, holder, clock=time.clock, wait=time.wait)
+        sender = TransactionSender(connection, holder, clock=time.clock, wait=time.wait)
         sender.send(world.token.transfer(world.deployment.escrow, 5))
     assert calls.count("eth_sendRawTransaction") == 1
     assert time.waits == 3
@@ -235,7 +241,7 @@ def test_send__answer_lost_after_the_node_took_it__is_followed_and_not_sent_twic
     with node(losing, world.chain.url) as url:
         urls = [url, world.chain.url][:nodes]
         connection = Connection(urls, chain_id=CHAIN_ID)
-        sender = Sender(connection, holder, clock=time.clock, wait=time.wait)
+        sender = TransactionSender(connection, holder, clock=time.clock, wait=time.wait)
         sent = sender.send(world.token.transfer(world.deployment.escrow, 5))
     assert receipt_of(world, sent.transaction_hash)["status"] == 1
     assert world.chain.web3.eth.get_transaction_count(holder.address) == 1
@@ -255,7 +261,7 @@ def test_send__a_second_node_has_it_waiting__is_followed(world: World) -> None:
     time = Time(lambda _: world.chain.rpc("evm_mine"))
     with node(losing, world.chain.url) as url:
         connection = Connection([url, world.chain.url], chain_id=CHAIN_ID)
-        sender = Sender(connection, holder, clock=time.clock, wait=time.wait)
+        sender = TransactionSender(connection, holder, clock=time.clock, wait=time.wait)
         sender.send(world.token.transfer(world.deployment.escrow, 5))
     assert world.chain.web3.eth.get_transaction_count(holder.address) == 1
 

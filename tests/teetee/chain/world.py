@@ -17,8 +17,8 @@ from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.contracts.registry import Enrolment, Registry
 from teetee.chain.contracts.token import Token
-from teetee.chain.transactions.fee_policy import SendingRules
-from teetee.chain.transactions.sender import Sender
+from teetee.chain.transactions.fee_policy import SendingPolicy
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.requests import RequestParameters
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
@@ -107,9 +107,11 @@ class World:
         self.chain.rpc("evm_setAutomine", False)
         return account
 
-    def sender(self, account: LocalAccount, rules: SendingRules | None = None) -> Sender:
+    def sender(
+        self, account: LocalAccount, policy: SendingPolicy | None = None
+    ) -> TransactionSender:
         """Looks often: anvil includes at once."""
-        return Sender(self.connection, account, rules=rules, poll_seconds=0.02)
+        return TransactionSender(self.connection, account, policy=policy, poll_seconds=0.02)
 
     def publish_model(self) -> ModelId:
         """A model of six layers, with one allowed measurement."""
@@ -270,4 +272,4 @@ class World:
             request_id, requester, input_tokens, output_tokens, keccak256(answer), previous
         )
         signed = closing.sign(path[0].signer, self.receipt_domain)
-        return SettlementParameters.of(signed, tuple(receipts), answer)
+        return SettlementParameters.from_signed(signed, tuple(receipts), answer)

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.types.requests import DeclineReason, Opened
+from teetee.chain.types.requests import DeclineReason, RequestOpened
 from teetee.client.client import Client
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
@@ -41,7 +41,7 @@ QUICK = ("--deadline", "60", "--max-tokens", "20")
 
 
 def answering(lab: Lab) -> AtWork:
-    def work(opened: Opened) -> None:
+    def work(opened: RequestOpened) -> None:
         lab.texts[opened.request_id] = [ANSWER[:7], ANSWER[7:]]
         lab.settle(opened, lab.enclaves[:3])
 

@@ -24,7 +24,7 @@ from tee_simulator.guest.enclave import SimulatedEnclave, utc_now
 from tee_simulator.http_service import Listener
 from tee_simulator.pki.pki import TestPki
 from teetee.chain.deployment import Deployment
-from teetee.chain.types.requests import DeclineReason, Opened
+from teetee.chain.types.requests import DeclineReason, RequestOpened
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.client.contracts import Contracts
 from teetee.client.hosting import enclave_statement
@@ -237,7 +237,7 @@ class Lab:
 
     # ------------------------------------------------------------ what enclaves do
 
-    def open_envelope(self, opened: Opened) -> tuple[RequestSecret, RequestContext, Prompt]:
+    def open_envelope(self, opened: RequestOpened) -> tuple[RequestSecret, RequestContext, Prompt]:
         """As the primary recipient."""
         context = RequestContext(
             chain_id=self.chain.deployment.chain_id,
@@ -252,7 +252,12 @@ class Lab:
         return secret, context, prompt
 
     def settle(
-        self, opened: Opened, path: list[LabEnclave], text: str = ANSWER, *, in_batch: bool = False
+        self,
+        opened: RequestOpened,
+        path: list[LabEnclave],
+        text: str = ANSWER,
+        *,
+        in_batch: bool = False,
     ) -> None:
         """What an honest path does."""
         secret, context, _ = self.open_envelope(opened)
@@ -263,7 +268,7 @@ class Lab:
         call = escrow.settle_batch([settlement]) if in_batch else escrow.settle(settlement)
         self.world.sender(path[0].keys.signer).send(call)
 
-    def decline(self, opened: Opened, entry: LabEnclave, reason: DeclineReason) -> None:
+    def decline(self, opened: RequestOpened, entry: LabEnclave, reason: DeclineReason) -> None:
         """As the entry's signer."""
         call = self.world.escrow.decline(opened.request_id, reason)
         self.world.sender(entry.keys.signer).send(call)
@@ -293,13 +298,13 @@ class Lab:
         requester = self.world.escrow.request_of(request_id).requester
         closing = Settlement(request_id, requester, 20, 5, keccak256(sealed), previous)
         signed = closing.sign(path[0].keys.signer, domain)
-        return SettlementParameters.of(signed, tuple(receipts), sealed)
+        return SettlementParameters.from_signed(signed, tuple(receipts), sealed)
 
 
 class AtWork:
     """An entry's oracle in a thread: does `work` with each request opened while it is entered."""
 
-    def __init__(self, lab: Lab, work: Callable[[Opened], None]) -> None:
+    def __init__(self, lab: Lab, work: Callable[[RequestOpened], None]) -> None:
         self._lab = lab
         self._work = work
         self._stop = threading.Event()

@@ -34,7 +34,7 @@ from web3.contract import Contract
 from oracle.process.collateral_updater import ChainCollateral
 from tee_simulator.guest.machine import FMSPC
 from tee_simulator.pki.pki import TestPki
-from teetee.chain.contracts.verifiers import Verifier
+from teetee.chain.contracts.verifiers import QuoteVerifier
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.client import Client
 from teetee.client.hosting.enclave_check import VerifiedEnclave
@@ -42,7 +42,7 @@ from teetee.client.hosting.hosting import Hosting
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
-from teetee.collateral.rechecks import Recheck, recheck_shard
+from teetee.collateral.rechecks import RecheckOutcome, recheck_shard
 from teetee.protocol.endpoint import Endpoint
 from teetee.quotes.quote import Quote, rebuild_quote
 from teetee.quotes.tcb_status import TcbStatus
@@ -111,7 +111,7 @@ class AutomatasLab(Lab):
         enclave.shard_id = self.hosting(enclave).enrol(verified).shard_id
         return enclave, verified.quote
 
-    def recheck(self, enclave: LabEnclave) -> Recheck:
+    def recheck(self, enclave: LabEnclave) -> RecheckOutcome:
         registry = self.contracts().registry
         assert enclave.shard_id is not None
         sender = self.world.sender(self.world.account("passer-by"))
@@ -157,7 +157,7 @@ def test_is_adapter__no_contract_there__is_none(lab: Lab) -> None:
         },
         verifier=str(lab.chain.deployer.address),
     )
-    assert not Verifier(lab.contracts().connection, deployment).is_adapter
+    assert not QuoteVerifier(lab.contracts().connection, deployment).is_adapter
 
 
 # ---------------------------------------------------------------- enrolment

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.types.requests import DeclineReason, Opened, Refunded
+from teetee.chain.types.requests import DeclineReason, RequestOpened, RequestRefunded
 from teetee.client.client import Client
 from teetee.client.errors import NotPending
 from teetee.client.requests.await_answer import Answered, Unanswered
@@ -47,7 +47,7 @@ def make_client(lab: Lab, folder: Path, account: LocalAccount | None = None) -> 
     )
 
 
-def answer_and_stream(lab: Lab, opened: Opened) -> None:
+def answer_and_stream(lab: Lab, opened: RequestOpened) -> None:
     lab.texts[opened.request_id] = [ANSWER[:5], ANSWER[5:]]
     lab.settle(opened, lab.enclaves[:3])
 
@@ -83,7 +83,7 @@ def test_ask__prompt__reaches_the_entry_alone(lab: Lab, tmp_path: Path) -> None:
     client = make_client(lab, tmp_path)
     prompts = []
 
-    def work(opened: Opened) -> None:
+    def work(opened: RequestOpened) -> None:
         assert b"both ways" not in opened.envelope
         prompts.append(lab.open_envelope(opened)[2])
         lab.settle(opened, lab.enclaves[:3])
@@ -119,7 +119,7 @@ def test_ask__silence_until_the_deadline__is_refunded_with_penalty(
     warnings: list[str] = []
     outcome = client.await_answer(opened, on_warning=warnings.append)
     assert isinstance(outcome, Unanswered)
-    assert isinstance(outcome.ended, Refunded)
+    assert isinstance(outcome.ended, RequestRefunded)
     assert outcome.ended.penalty == PENALTY
     assert any("deadline has passed" in warning for warning in warnings)
     report = client.verify(outcome.request_id)

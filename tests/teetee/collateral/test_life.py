@@ -31,10 +31,10 @@ from tee_simulator.http_service import Listener, Response
 from tee_simulator.pki.pki import TestPki
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.types.shards import ShardStatus
-from teetee.collateral.kinds import kind_of, kinds_of_shards
+from teetee.collateral.kinds import parse_platform_kind, platform_kinds_of_shards
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.rechecks import recheck_shards
-from teetee.collateral.synchronization import Item, Synchronization
+from teetee.collateral.synchronization import Synchronization, SynchronizedItem
 from teetee.errors import FieldInvalid
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
 from teetee.quotes.tcb_status import TcbStatus
@@ -56,9 +56,9 @@ class Intel:
         answer = requests.put(self.lab.pccs_url + CONDITIONS_PATH, json=conditions, timeout=10)
         assert answer.status_code == 200, answer.text
 
-    def synchronize(self) -> list[Item]:
+    def synchronize(self) -> list[SynchronizedItem]:
         contracts = self.lab.contracts()
-        kinds = kinds_of_shards(contracts.registry, contracts.certificates)
+        kinds = platform_kinds_of_shards(contracts.registry, contracts.certificates)
         return list(self.lab.synchronization(self.account).run(kinds))
 
     def recheck(self) -> dict[int, ShardStatus]:
@@ -133,7 +133,7 @@ def test_sync__another_root__brings_nothing(intel: Intel, tmp_path: Path) -> Non
 def test_sync__pccs_does_not_know_the_kind__says_so(intel: Intel) -> None:
     synchronization = intel.lab.synchronization(intel.account)
     with pytest.raises(CollateralUnavailable, match="HTTP 404"):
-        list(synchronization.run({kind_of("00806F050000")}))
+        list(synchronization.run({parse_platform_kind("00806F050000")}))
 
 
 def test_pccs__nobody_answers__may_be_tried_again() -> None:
@@ -172,7 +172,7 @@ def test_pccs__babbles__refused(body: bytes, headers: dict[str, str], rule: str)
 @pytest.mark.parametrize("fmspc", ["", "00", "no hex at all", "00806F05000000"])
 def test_kind_of__not_an_fmspc__refused(fmspc: str) -> None:
     with pytest.raises(FieldInvalid):
-        kind_of(fmspc)
+        parse_platform_kind(fmspc)
 
 
 # ---------------------------------------------------------------- what it does to shards

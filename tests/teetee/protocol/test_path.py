@@ -67,7 +67,7 @@ def test_choose_path__whole_model_in_one_entry__is_one_stage() -> None:
 
 def test_choose_path__with_a_given_entry_and_exclusions__obeys() -> None:
     shards = [entry(1, 3), entry(2, 3), middle(3, 3, 6), middle(4, 3, 6)]
-    chosen = choose_path(shards, 6, MODEL, entry=ShardId(2), without=frozenset({ShardId(3)}))
+    chosen = choose_path(shards, 6, MODEL, entry=ShardId(2), excluded=frozenset({ShardId(3)}))
     assert ids(chosen) == [2, 4]
 
 

@@ -24,7 +24,8 @@ from teetee.quotes.certificates import intel
 from teetee.quotes.certificates.pck_chain import certificates_from_pem, to_pem
 from teetee.quotes.quote import Quote
 from tests.teetee.chain.local_chain import compile_contracts
-from tests.teetee.quote_comparison.test_comparer import TDX_CASES, folder_of, recorded
+from tests.teetee.quote_comparison.test_comparer import TDX_CASES, folder_of
+from tests.teetee.quotes import recorded
 
 CASE = next(case for case in TDX_CASES if case["result"]["ok"] and "v4" in case["quote"])
 QUOTE, _ = Quote.parse_prefix(recorded.quote(CASE["quote"]))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from teetee.chain.transactions.sender import Sender
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.cli.network import QuoteSettings
 from teetee.cli.output.formats import format_layers, format_minute
 from teetee.cli.session import Session
@@ -154,7 +154,7 @@ def _verify_when_up(
 
 
 def _synchronization(
-    session: Session, sender: Sender, quotes: QuoteSettings
+    session: Session, sender: TransactionSender, quotes: QuoteSettings
 ) -> Synchronization | None:
     """None: no PCCS is named, and the network has no default."""
     url = quotes.pccs or session.connection.default_pccs
