@@ -75,7 +75,7 @@ states, which count as plaintext too, in the stages and inside TLS. None of them
 part of an error or a repr.
 """
 
-from shard_runtime.backends.loading import Compute, load_shard
+from shard_runtime.backends.loading import Backend, load_shard
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.entry.engine import EntrySettings
 from shard_runtime.engine.entry.entry import Entry
@@ -95,7 +95,7 @@ from shard_runtime.model_files.split import split_layers
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 
 __all__ = [
-    "Compute",
+    "Backend",
     "Entry",
     "EntrySettings",
     "FixedDirectory",

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What computes a shard: torch, or the native kernels."""
+"""Backends that compute a shard: torch, or native kernels in C++."""

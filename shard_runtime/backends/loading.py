@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads a shard for the fastest way to compute it that this machine has."""
+"""Loads a shard with the fastest backend that this machine and the model allow."""
 
 import logging
 from enum import Enum
@@ -10,7 +10,7 @@ from shard_runtime.backends.native import (
     Precision,
     ThreadPool,
     load_library,
-    unsupported,
+    unsupported_reason,
 )
 from shard_runtime.backends.native.native_shard import load_native_shard
 from shard_runtime.backends.shard import Shard
@@ -22,14 +22,14 @@ from teetee.protocol.manifest import ModelManifest
 
 _log = logging.getLogger(__name__)
 
-_NATIVE: Final = {"int8": Precision.INT8, "float32": Precision.FLOAT32}
+_NATIVE_PRECISIONS: Final = {"int8": Precision.INT8, "float32": Precision.FLOAT32}
 
 
-class Compute(Enum):
-    """Who computes."""
+class Backend(Enum):
+    """What computes a shard."""
 
     AUTO = "auto"
-    """The native step, where it is built and knows the model and the precision; torch otherwise."""
+    """NATIVE if the library is built and supports the model and precision, otherwise TORCH."""
     NATIVE = "native"
     TORCH = "torch"
 
@@ -41,39 +41,38 @@ def load_shard(
     is_entry: bool,
     manifest: ModelManifest | None = None,
     dtype: str = "float32",
-    compute: Compute = Compute.AUTO,
+    backend: Backend = Backend.AUTO,
     threads: int = 1,
 ) -> Shard:
-    """Load one slice.
+    """Loads one slice.
 
-    dtype: int8 (by the native step alone), float32, bfloat16 or float16. manifest: what was
-    published; every part is compared with it. threads: of the native step; torch has its own
-    setting.
+    dtype: int8 (native only), float32, bfloat16 or float16. manifest: the published digests; every
+    part is compared. threads: of the native backend; torch has its own setting.
     Raises `PrecisionUnavailable`, `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`,
     `DigestMismatch`.
     """
-    obstacle = _obstacle(source, dtype)
-    if compute is not Compute.TORCH and obstacle is None:
+    blocker = _native_blocker(source, dtype)
+    if backend is not Backend.TORCH and blocker is None:
         return load_native_shard(
             source,
             layers,
             is_entry=is_entry,
             manifest=manifest,
-            precision=_NATIVE[dtype],
+            precision=_NATIVE_PRECISIONS[dtype],
             thread_pool=ThreadPool(threads=threads),
         )
-    if compute is Compute.NATIVE or dtype == "int8":
-        raise PrecisionUnavailable(dtype, obstacle or "torch has no int8 here")
-    if compute is Compute.AUTO:
-        _log.info("torch computes", extra={"reason": obstacle})
+    if backend is Backend.NATIVE or dtype == "int8":
+        raise PrecisionUnavailable(dtype, blocker or "the torch backend has no int8")
+    if backend is Backend.AUTO:
+        _log.info("using the torch backend", extra={"reason": blocker})
     return load_torch_shard(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
 
 
-def _obstacle(source: ModelSource, dtype: str) -> str | None:
-    """Why the native step cannot compute it."""
-    if dtype not in _NATIVE:
-        return f"the native step has no {dtype}"
-    if (reason := unsupported(source.architecture)) is not None:
+def _native_blocker(source: ModelSource, dtype: str) -> str | None:
+    """Why the native backend cannot compute the model; None if it can."""
+    if dtype not in _NATIVE_PRECISIONS:
+        return f"the native backend has no {dtype}"
+    if (reason := unsupported_reason(source.architecture)) is not None:
         return reason
     try:
         load_library()

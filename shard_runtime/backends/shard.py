@@ -1,23 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slice of a model in memory, and what can be computed with it. Pure: no links, no runs, no
-clocks.
-"""
+"""A slice of a model in memory and its forward pass. Pure: knows no links, no runs, no clock."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from shard_runtime.architecture import Architecture
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.kv_cache import Room, RunCache
+from shard_runtime.backends.kv_cache import CachePool, RunCache
 from teetee.protocol.layers import LayerRange
 
 
-class Shard(ABC):
-    """Layers `[first, end)`, with embedding and head if it is an entry; by torch or in C++. Not for
-    several threads at once.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive rows of one run: positions `[first, first + rows)`.
+
+    The cache holds every position before `first` and has capacity for the rows.
     """
+
+    cache: RunCache
+    first: int
+    rows: int
+
+    @property
+    def end(self) -> int:
+        """The position after the last row."""
+        return self.first + self.rows
+
+
+class Shard(ABC):
+    """Layers `[first, end)`, with embedding and head if it is an entry. Not thread-safe."""
 
     def __init__(
         self,
@@ -38,8 +51,8 @@ class Shard(ABC):
         )
 
     @abstractmethod
-    def cache_pool(self, budget: int) -> Room:
-        """Room for this shard's keys and values, at most `budget` bytes."""
+    def cache_pool(self, budget_bytes: int) -> CachePool:
+        """A pool for this shard's KV caches, of at most `budget_bytes`."""
 
     @abstractmethod
     def embed(self, token_ids: tuple[int, ...]) -> torch.Tensor:
@@ -47,27 +60,23 @@ class Shard(ABC):
 
     @abstractmethod
     def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
-        """Rows of one or several runs through all layers: (R, H) → (R, H).
+        """Passes rows of one or several runs through all layers: (R, H) → (R, H).
 
-        spans: whose rows they are, in their order; no run twice. An entry's rows are embedded
-        tokens. The spans' caches hold the rows' keys and values afterwards.
+        spans: the runs of the rows, in order; each run at most once. An entry's rows are embedded
+        tokens. Afterwards the spans' caches hold the rows' keys and values.
         """
 
-    def advance(self, rows: torch.Tensor, spans: Sequence[Span]) -> None:
-        """`forward` in place; rows: (R, H) float32 on the CPU, whole in memory."""
+    def forward_in_place(self, rows: torch.Tensor, spans: Sequence[Span]) -> None:
+        """`forward` into `rows` itself: (R, H) float32 on the CPU, contiguous."""
         rows.copy_(self.forward(rows, spans))
 
-    def ready(self, spans: Sequence[Span]) -> Sequence[Span]:
-        """The same, as `forward` takes them fastest: for who knows them before the rows."""
+    def prepare_spans(self, spans: Sequence[Span]) -> Sequence[Span]:
+        """The same spans in the form that `forward` processes fastest, made before rows arrive."""
         return spans
 
-    def rehearse(self) -> None:  # noqa: B027 - most have none
-        """Walk over the way to the kernels, if it is a long one, and compute nothing."""
+    def warm_caches(self) -> None:  # noqa: B027 - optional
+        """Brings the code on the way to the kernels into the CPU's caches; computes nothing."""
 
     @abstractmethod
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores of the next token: (…, H) → (…, V) float32. Entries only."""
-
-    def forward_one(self, hidden: torch.Tensor, cache: RunCache, first: int) -> torch.Tensor:
-        """`forward` of one run's rows, which stand at `first` and after."""
-        return self.forward(hidden, [Span(cache, first, hidden.shape[0])])

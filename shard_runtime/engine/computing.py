@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.shard import Shard
+from shard_runtime.backends.shard import Shard, Span
 
 _log = logging.getLogger(__name__)
 

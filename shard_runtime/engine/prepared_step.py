@@ -20,8 +20,7 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 import torch
 
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.shard import Shard
+from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.links.frames import FLOAT_BYTES, Hidden, Place, Segment, encode
 from teetee.protocol.identifiers import ShardId
 
@@ -66,7 +65,7 @@ class ForeseenStep(Generic[R]):
     def __init__(self, runs: Sequence[R], coming: Sequence[Coming], shard: Shard) -> None:
         self.runs = tuple(runs)
         self.next_shard = coming[0].next_shard
-        self._spans = shard.ready([each.span for each in coming])
+        self._spans = shard.prepare_spans([each.span for each in coming])
         self._shard = shard
         self._sender = coming[0].sender
         self._due = _head([each.due for each in coming], shard.architecture.hidden_size)
@@ -97,14 +96,14 @@ class ForeseenStep(Generic[R]):
 
     def compute(self) -> bytes:
         """`rows` through the shard; the frame that goes on."""
-        self._shard.advance(self.rows, self._spans)
+        self._shard.forward_in_place(self.rows, self._spans)
         return bytes(self._frame)
 
     def rehearse(self) -> None:
         """Walk over the way to come, with zeros, so that it lies in the caches then."""
         body = self._due + bytes(len(self._data))
         if self.is_due(self._sender, body) and self.take(body):
-            self._shard.rehearse()
+            self._shard.warm_caches()
             self.each_row(bytes(self._frame))
 
     def each_row(self, body: bytes) -> list[bytes]:

@@ -7,14 +7,13 @@ import time
 
 import torch
 
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.kv_cache import Room
-from shard_runtime.backends.shard import Shard
+from shard_runtime.backends.kv_cache import CachePool
+from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.errors import WarmUpFailed
 from teetee.errors import TeeTeeError
 
 
-def warm_up(shard: Shard, pool: Room, chunk: int) -> float:
+def warm_up(shard: Shard, pool: CachePool, chunk: int) -> float:
     """Seconds that a prompt's first chunk takes; 0 where the pool has no room for one position.
 
     Takes room in the pool, as a run would, and gives it back. Raises `WarmUpFailed`, and what a
@@ -31,18 +30,18 @@ def warm_up(shard: Shard, pool: Room, chunk: int) -> float:
         raise WarmUpFailed(rows, f"{type(error).__name__}: {error}") from error
 
 
-def _that_fit(pool: Room, rows: int) -> int:
+def _that_fit(pool: CachePool, rows: int) -> int:
     """Fewer where the whole budget is smaller: no run can have more there either."""
-    while rows and pool.bytes_for(rows) > pool.budget - pool.used:
+    while rows and pool.bytes_for(rows) > pool.budget_bytes - pool.used_bytes:
         rows //= 2
     return rows
 
 
-def _seconds(shard: Shard, pool: Room, rows: int) -> float:
+def _seconds(shard: Shard, pool: CachePool, rows: int) -> float:
     # Random, since rows that are alike would all go to the same experts.
     numbers = torch.Generator().manual_seed(rows)
     hidden = torch.randn(rows, shard.architecture.hidden_size, generator=numbers)  # (T, H)
-    cache = pool.open(rows)
+    cache = pool.allocate(rows)
     try:
         # For the first one pages, kernels and threads have to be fetched too: it says too much.
         shard.forward(hidden, [Span(cache, 0, rows)])
@@ -50,4 +49,4 @@ def _seconds(shard: Shard, pool: Room, rows: int) -> float:
         shard.forward(hidden, [Span(cache, 0, rows)])
         return time.monotonic() - began
     finally:
-        pool.close(cache)
+        pool.free(cache)

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from shard_runtime.backends.native import unsupported
+from shard_runtime.backends.native import unsupported_reason
 from shard_runtime.errors import PrecisionUnavailable
 from shard_runtime.model_files.source import open_model
 from shard_tools.plan.demand import WeightPrecision, demand_of
@@ -31,7 +31,10 @@ def make_plan(
     specs = read_hosts(hosts)
     source = open_model(model)
     architecture = source.architecture
-    if precision is WeightPrecision.INT8 and (reason := unsupported(architecture)) is not None:
+    if (
+        precision is WeightPrecision.INT8
+        and (reason := unsupported_reason(architecture)) is not None
+    ):
         raise PrecisionUnavailable(precision.value, reason)
     context = min(context or DEFAULT_CONTEXT, architecture.context_length)
     demand = demand_of(architecture, precision, context=context, streams=streams)

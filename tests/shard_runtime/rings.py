@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from shard_runtime import (
-    Compute,
+    Backend,
     Entry,
     EntrySettings,
     FixedDirectory,
@@ -155,7 +155,7 @@ def even_split(layers: int, stages: int) -> list[LayerRange]:
 
 def room_for(source: ModelSource, layers: LayerRange, positions: int) -> int:
     """Bytes of cache in `running`'s usual shards."""
-    shard = load_shard(source, layers, is_entry=layers.first == 0, compute=Compute.TORCH)
+    shard = load_shard(source, layers, is_entry=layers.first == 0, backend=Backend.TORCH)
     return shard.cache_pool(0).bytes_for(positions)
 
 
@@ -172,7 +172,7 @@ def running(
     splits: Sequence[LayerRange] | None = None,
     alter_peer: Callable[[Peer], Peer] = lambda peer: peer,
     copies: int = 1,
-    compute: Compute = Compute.TORCH,
+    backend: Backend = Backend.TORCH,
     dtype: str = "float32",
 ) -> Iterator[Ring]:
     """Load `stages` shards, `copies` of each but the entry, and start them. Everything ends with
@@ -183,7 +183,7 @@ def running(
     ranges += ranges[1:] * (copies - 1)
     stages = len(ranges)
     shards = [
-        load_shard(source, layers, is_entry=number == 0, dtype=dtype, compute=compute)
+        load_shard(source, layers, is_entry=number == 0, dtype=dtype, backend=backend)
         for number, layers in enumerate(ranges)
     ]
     keys = [keys_of(f"shard {number}") for number in range(1, stages + 1)]

@@ -46,7 +46,7 @@ def measure(model: NativeModel, threads: int, instructions: str) -> StepSpeed:
     prefills: list[float] = []
     caches = []
     for _ in range(max(ROWS)):
-        caches.append(model.layers.cache(PROMPT + DECODED))
+        caches.append(model.layers.allocate_cache(PROMPT + DECODED))
         prefills.append(_seconds(lambda: _prefill(model, prompt, caches[-1])))
     steps: dict[int, list[float]] = {rows: [] for rows in ROWS}
     reads: list[float] = []

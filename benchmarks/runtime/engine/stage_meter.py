@@ -37,8 +37,8 @@ class StageMeter:
         """When it computes."""
         for name in COMPUTING:
             setattr(shard, name, self._noting(getattr(shard, name)))
-        if type(shard).advance is not Shard.advance:  # which is `forward`
-            shard.advance = self._noting(shard.advance)  # type: ignore[method-assign]
+        if type(shard).forward_in_place is not Shard.forward_in_place:  # which calls `forward`
+            shard.forward_in_place = self._noting(shard.forward_in_place)  # type: ignore[method-assign]
 
     def watch_receipts(self) -> None:
         """How long this process hashes, signs and checks."""

@@ -21,9 +21,9 @@ def put_on(shard: Shard, device: str) -> None:
         setattr(shard, name, _there(getattr(shard, name), device))
     pool_of = shard.cache_pool
 
-    def pool_there(budget: int) -> Any:
-        pool: Any = pool_of(budget)
-        pool.open = _there(pool.open, device)
+    def pool_there(budget_bytes: int) -> Any:
+        pool: Any = pool_of(budget_bytes)
+        pool.allocate = _there(pool.allocate, device)
         return pool
 
     shard.cache_pool = pool_there  # type: ignore[method-assign]

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shard's layers, computed by one C call per step.
 
-Knows nothing of runs or links: rows come in, rows go out. A row's result depends on its own run's
-positions alone, to the bit: not on which rows are computed beside it, in which pieces a prompt
-comes, on the number of threads or on the instruction set.
+Knows nothing of runs and links. A row's result depends only on its own run, to the bit: not on the
+other rows of the batch, how a prompt is chunked, the number of threads or the instruction set.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ import torch
 
 from shard_runtime.architecture import Architecture
 from shard_runtime.backends.native.cache import CacheShape, NativeCache, NativeSpan
-from shard_runtime.backends.native.errors import NativeRefused
-from shard_runtime.backends.native.matrix import NativeMatrix, packed
-from shard_runtime.backends.native.memory import checked
-from shard_runtime.backends.native.rotary import RotaryRows
-from shard_runtime.backends.native.support import unsupported
+from shard_runtime.backends.native.errors import NativeInputInvalid
+from shard_runtime.backends.native.matrix import NativeMatrix, pack_matrix
+from shard_runtime.backends.native.memory import require_float32
+from shard_runtime.backends.native.rotary import RotaryTable
+from shard_runtime.backends.native.support import unsupported_reason
 from shard_runtime.backends.native.thread_pool import ThreadPool
 from shard_runtime.backends.native.views import LayerView, ModelView, Precision, SpanView
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NativeLayer:
-    """One layer, ready. A loader that reads in pieces fills the matrices by `put`."""
+    """One layer's packed weights."""
 
     attention_norm: torch.Tensor
     query_norm: torch.Tensor | None
@@ -43,12 +42,10 @@ class NativeLayer:
 def pack_layer(
     tensors: Mapping[str, torch.Tensor], window: int, precision: Precision
 ) -> NativeLayer:
-    """From a layer's float32 tensors by the names of model/tensor_places.py, which may be let go
-    afterwards.
-    """
+    """Packs a layer's float32 tensors, named as in tensor_layout.py; they can be freed then."""
 
     def matrix(name: str) -> NativeMatrix:
-        return packed(tensors[name], tensors.get(f"{name}.bias"), precision=precision)
+        return pack_matrix(tensors[name], tensors.get(f"{name}.bias"), precision=precision)
 
     def vector(name: str) -> torch.Tensor | None:
         return tensors[name].clone() if name in tensors else None
@@ -66,8 +63,8 @@ def pack_layer(
     )
 
 
-class ReadySpans:
-    """Made by `NativeLayers.ready`. Holds the caches."""
+class PreparedSpans:
+    """The C structures of some spans. Keeps the caches alive."""
 
     __slots__ = ("_views", "address", "count", "rows", "spans")
 
@@ -85,16 +82,16 @@ class NativeLayers:
     def __init__(
         self, architecture: Architecture, *, precision: Precision, thread_pool: ThreadPool
     ) -> None:
-        """Raises `NativeRefused` where `unsupported` gives a reason."""
-        if (reason := unsupported(architecture)) is not None:
-            raise NativeRefused("a model", reason, "a supported one")
+        """Raises `NativeInputInvalid` if `unsupported_reason` gives a reason."""
+        if (reason := unsupported_reason(architecture)) is not None:
+            raise NativeInputInvalid("a model", reason, "a supported one")
         self.precision = precision
-        self._shape = architecture
+        self._architecture = architecture
         self._thread_pool = thread_pool
         self._layers: list[NativeLayer] = []
-        self._rotary = RotaryRows(architecture)
+        self._rotary = RotaryTable(architecture)
         self._views = (LayerView * 0)()
-        self._fits = CacheShape.of(architecture, 0, precision)
+        self._cache_shape = CacheShape.of(architecture, 0, precision)
         self._model = ModelView(
             hidden_size=architecture.hidden_size,
             intermediate_size=architecture.intermediate_size,
@@ -110,94 +107,96 @@ class NativeLayers:
 
     @property
     def weight_bytes(self) -> int:
-        """What a step of few rows reads of weights."""
+        """The weights that a step of few rows reads."""
         return sum(
-            matrix.bytes
+            matrix.size_bytes
             for layer in self._layers
             for matrix in (layer.query_key_value, layer.output, layer.gate_up, layer.down)
         )
 
-    def add_layer(self, tensors: Mapping[str, torch.Tensor], window: int) -> None:
-        """Pack one layer's float32 tensors and add it. window: `Architecture.windows` of it."""
-        self.add(pack_layer(tensors, window, self.precision))
+    def pack_and_add(self, tensors: Mapping[str, torch.Tensor], window: int) -> None:
+        """Packs one layer's float32 tensors and adds it. window: its `Architecture.windows`."""
+        self.add_layer(pack_layer(tensors, window, self.precision))
 
-    def add(self, layer: NativeLayer) -> None:
-        """Raises `NativeRefused` when a shape is not the architecture's."""
+    def add_layer(self, layer: NativeLayer) -> None:
+        """Appends a layer. Raises `NativeInputInvalid` if a shape is not the architecture's."""
         self._check(layer)
         self._layers.append(layer)
         self._views = (LayerView * len(self._layers))(*map(_view, self._layers))
         self._model.layers = ctypes.addressof(self._views)
         self._model.layer_count = len(self._layers)
-        self._fits = CacheShape.of(self._shape, len(self._layers), self.precision)
+        self._cache_shape = CacheShape.of(self._architecture, len(self._layers), self.precision)
 
-    def cache(self, capacity: int) -> NativeCache:
-        """Room for one run of at most `capacity` positions, through the layers added so far."""
-        return NativeCache(self._fits, capacity)
+    def allocate_cache(self, capacity: int) -> NativeCache:
+        """A cache for one run of at most `capacity` positions, for the layers added so far."""
+        return NativeCache(self._cache_shape, capacity)
 
     def bytes_for(self, capacity: int) -> int:
-        """What `cache(capacity)` takes."""
-        return self._fits.bytes_for(capacity)
+        """The size of `allocate_cache(capacity)`."""
+        return self._cache_shape.bytes_for(capacity)
 
-    def ready(self, spans: Sequence[NativeSpan]) -> ReadySpans:
-        """Spans as `forward` takes them fastest. Raises `NativeRefused`."""
+    def prepare_spans(self, spans: Sequence[NativeSpan]) -> PreparedSpans:
+        """The spans in the form that `forward` processes fastest. Raises `NativeInputInvalid`."""
         if len({id(span.cache) for span in spans}) < len(spans):
-            raise NativeRefused("spans", "two of one cache", "one span for each run")
+            raise NativeInputInvalid("spans", "two spans share a cache", "one span per run")
         views = (SpanView * len(spans))(*map(self._span, spans))
         end = max((span.first + span.rows for span in spans), default=0)
-        # The table only grows, so what is ready stays so.
+        # The table only grows, so prepared spans stay valid.
         model = self._model
         model.cosines, model.sines, model.positions = self._rotary.addresses(end)
-        return ReadySpans(tuple(spans), views)
+        return PreparedSpans(tuple(spans), views)
 
     def forward(
-        self, hidden: torch.Tensor, spans: Sequence[NativeSpan] | ReadySpans
+        self, hidden: torch.Tensor, spans: Sequence[NativeSpan] | PreparedSpans
     ) -> torch.Tensor:
-        """(R, H) → (R, H) float32; the spans' rows lie one after the other.
+        """(R, H) → (R, H) float32; the rows are those of the spans, in order.
 
-        Each cache holds everything before its span. Raises `NativeRefused`.
+        Each cache holds every position before its span. Raises `NativeInputInvalid`.
         """
-        ready = spans if isinstance(spans, ReadySpans) else self.ready(spans)
-        wanted = (ready.rows, self._shape.hidden_size)
-        hidden = checked("hidden states", hidden, wanted).clone()
-        self.advance(hidden, ready)
+        prepared = spans if isinstance(spans, PreparedSpans) else self.prepare_spans(spans)
+        expected = (prepared.rows, self._architecture.hidden_size)
+        hidden = require_float32("hidden states", hidden, expected).clone()
+        self.forward_in_place(hidden, prepared)
         return hidden
 
-    def advance(self, hidden: torch.Tensor, ready: ReadySpans) -> None:
-        """`forward` in place, of rows that are known to be whole in memory and as many as is ready
-        for.
+    def forward_in_place(self, hidden: torch.Tensor, prepared: PreparedSpans) -> None:
+        """`forward` without checks: `hidden` must be contiguous and have as many rows as the
+        spans.
         """
         if self._thread_pool.calls.teetee_layers(
             self._thread_pool.handle,
             ctypes.addressof(self._model),
-            ready.address,
-            ready.count,
+            prepared.address,
+            prepared.count,
             hidden.data_ptr(),
-            ready.rows,
+            prepared.rows,
         ):
-            raise MemoryError("The native step got no scratch memory.")
+            raise MemoryError("The native layers could not allocate scratch memory.")
 
     def _span(self, span: NativeSpan) -> SpanView:
         cache = span.cache
         if span.rows < 1 or span.first < 0 or span.first + span.rows > cache.capacity:
-            place = f"[{span.first}, {span.first + span.rows})"
-            raise NativeRefused("a span", place, f"some of its cache's {cache.capacity} positions")
-        if cache.fits != self._fits:
-            raise NativeRefused("a cache", cache.fits, self._fits)
-        return SpanView(cache.address, cache.rounded, span.first, span.rows)
+            positions = f"positions [{span.first}, {span.first + span.rows})"
+            raise NativeInputInvalid("a span", positions, f"a range within {cache.capacity}")
+        if cache.shape != self._cache_shape:
+            raise NativeInputInvalid("a cache", cache.shape, self._cache_shape)
+        return SpanView(cache.address, cache.rounded_capacity, span.first, span.rows)
 
     def _check(self, layer: NativeLayer) -> None:
-        shape = self._shape
+        shape = self._architecture
         H, inner, D = shape.hidden_size, shape.intermediate_size, shape.head_size
         fused = (shape.head_count + 2 * shape.kv_head_count) * D
-        for what, matrix, wanted in (
+        for what, matrix, expected in (
             ("query_key_value", layer.query_key_value, (fused, H)),
             ("output", layer.output, (H, shape.head_count * D)),
             ("gate_up", layer.gate_up, (2 * inner, H)),
             ("down", layer.down, (H, inner)),
         ):
             found = (matrix.rows, matrix.columns)
-            if found != wanted or matrix.precision is not self.precision:
-                raise NativeRefused(what, (*found, matrix.precision), (*wanted, self.precision))
+            if found != expected or matrix.precision is not self.precision:
+                raise NativeInputInvalid(
+                    what, (*found, matrix.precision), (*expected, self.precision)
+                )
         for what, vector, size in (
             ("attention_norm", layer.attention_norm, H),
             ("mlp_norm", layer.mlp_norm, H),
@@ -206,11 +205,11 @@ class NativeLayers:
         ):
             if (
                 vector is not None
-                and checked(what, vector, (size,)).data_ptr() != vector.data_ptr()
+                and require_float32(what, vector, (size,)).data_ptr() != vector.data_ptr()
             ):
-                raise NativeRefused(what, "it is not contiguous", "a vector in one piece")
+                raise NativeInputInvalid(what, "it is not contiguous", "a contiguous vector")
         if layer.window < 0:
-            raise NativeRefused("a window", layer.window, "0 or more positions")
+            raise NativeInputInvalid("a window", layer.window, "at least 0 positions")
 
 
 def _view(layer: NativeLayer) -> LayerView:

@@ -1,33 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cosines and sines by position, as one growing table whose address the kernels get.
+"""A growing table of cosines and sines by position, which the kernels read at its address.
 
-Frequencies are model/positions.py's. Each entry depends on its position alone, however the table
-grew: a vector library's cosine may differ between the middle and the end of an array, so it is not
-used.
+Each entry depends only on its position, no matter how the table grew. That rules out a vector
+library: its cosine may differ between the middle and the end of an array.
 """
 
 import torch
 
 from shard_runtime.architecture import Architecture
 from shard_runtime.backends.native.shared_library import load_library
-from shard_runtime.backends.torch.positions import frequencies
+from shard_runtime.backends.rope_frequencies import rope_frequencies
 
-_GROWTH = 512
-"""Positions that the table grows by at least."""
+_MIN_GROWTH = 512
+"""The minimum number of positions by which the table grows."""
 
 
-class RotaryRows:
-    """Grown by the thread that computes, and no other."""
+class RotaryTable:
+    """The table for one model. Grown only by the thread that computes."""
 
     def __init__(self, architecture: Architecture) -> None:
-        self._frequencies = frequencies(architecture).contiguous()  # (D/2,)
+        self._frequencies = rope_frequencies(architecture).contiguous()  # (D/2,)
         self._amplitude = architecture.rope_scaling.attention_factor
         self._cosines = self._sines = torch.empty(0, len(self._frequencies))
 
     def addresses(self, end: int) -> tuple[int, int, int]:
-        """Of the cosines and of the sines of positions up to `end` at least, and how many."""
+        """The addresses of the cosines and the sines, and their positions: at least `end`."""
         if end > len(self._cosines):
-            self._grow(max(end, 2 * len(self._cosines), _GROWTH))
+            self._grow(max(end, 2 * len(self._cosines), _MIN_GROWTH))
         return self._cosines.data_ptr(), self._sines.data_ptr(), len(self._cosines)
 
     def _grow(self, positions: int) -> None:

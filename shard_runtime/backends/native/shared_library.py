@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds and loads the shared library, and chooses the instruction set.
 
-Two settings, read here and nowhere else: TEETEE_NATIVE_LIBRARY is the library's path (else it is
-looked for where `make native` puts it), TEETEE_NATIVE_INSTRUCTIONS one of portable, avx2, avx512
-(else the fastest that this CPU runs). All of them give the same numbers, to the bit.
+Reads two settings: TEETEE_NATIVE_LIBRARY, the library's path (default: where `make native` puts
+it), and TEETEE_NATIVE_INSTRUCTIONS, one of portable, avx2, avx512 (default: the fastest that this
+CPU supports). All instruction sets give the same results, to the bit.
 """
 
 import ctypes
@@ -47,10 +47,10 @@ _FUNCTIONS: Mapping[str, tuple[type | None, tuple[type, ...]]] = {
 
 
 class Library:
-    """The loaded library. Its calls let other Python threads run meanwhile."""
+    """The loaded library. Its calls release Python's global interpreter lock."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `NativeUnavailable`."""
+        """Loads the library at `path`. Raises `NativeUnavailable`."""
         try:
             self.calls = ctypes.CDLL(str(path))
         except OSError as error:
@@ -62,14 +62,14 @@ class Library:
                 raise NativeUnavailable(f"{path} has no {name}") from error
             function.restype, function.argtypes = result, arguments
         if (found := self.calls.teetee_abi()) != ABI:
-            raise NativeUnavailable(f"{path} has version {found}, and {ABI} is needed")
+            raise NativeUnavailable(f"{path} has version {found}; version {ABI} is required")
 
     def instructions(self) -> list[str]:
-        """What the library was built for and this CPU runs, the plainest first."""
-        return [name for index, name in enumerate(self._names()) if self._runs(index)]
+        """The instruction sets that the library has and this CPU supports, the slowest first."""
+        return [name for index, name in enumerate(self._names()) if self._is_supported(index)]
 
     def index_of(self, instructions: str | None) -> int:
-        """The library's number for an instruction set; None: the fastest.
+        """The library's index of an instruction set; None for the fastest.
 
         Raises `NativeUnavailable`.
         """
@@ -85,19 +85,19 @@ class Library:
             names.append(name.decode())
         return names
 
-    def _runs(self, index: int) -> bool:
+    def _is_supported(self, index: int) -> bool:
         return bool(self.calls.teetee_runs_here(index))
 
 
 @cache
 def load_library() -> Library:
-    """Loaded once. Raises `NativeUnavailable`, and tries again the next time."""
+    """Loads the library once. Raises `NativeUnavailable`; the next call then tries again."""
     path = Path(os.environ.get(LIBRARY_SETTING) or BUILT)
     if not path.is_file():
-        raise NativeUnavailable(f"there is no {path}")
+        raise NativeUnavailable(f"{path} does not exist")
     return Library(path)
 
 
 def chosen_instructions() -> str | None:
-    """What the environment forces, if it does."""
+    """The instruction set that the environment selects, if any."""
     return os.environ.get(INSTRUCTIONS_SETTING) or None

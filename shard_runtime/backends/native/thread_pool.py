@@ -3,7 +3,7 @@
 
 import weakref
 
-from shard_runtime.backends.native.errors import NativeRefused, NativeUnavailable
+from shard_runtime.backends.native.errors import NativeInputInvalid, NativeUnavailable
 from shard_runtime.backends.native.shared_library import chosen_instructions, load_library
 
 _MAX_THREADS = 256
@@ -17,10 +17,10 @@ class ThreadPool:
     def __init__(self, *, threads: int = 1, instructions: str | None = None) -> None:
         """instructions: portable, avx2 or avx512; None: TEETEE_NATIVE_INSTRUCTIONS, or the fastest.
 
-        Raises `NativeUnavailable`, `NativeRefused`.
+        Raises `NativeUnavailable`, `NativeInputInvalid`.
         """
         if not 1 <= threads <= _MAX_THREADS:
-            raise NativeRefused("a number of threads", threads, f"1 to {_MAX_THREADS}")
+            raise NativeInputInvalid("a number of threads", threads, f"1 to {_MAX_THREADS}")
         library = load_library()
         self.calls = library.calls
         wanted = instructions or chosen_instructions()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What crosses the C boundary: source/views.h, field by field."""
+"""The C structures of source/views.h, field by field."""
 
 import ctypes
 from enum import IntEnum
@@ -12,17 +12,20 @@ LANES = 16
 
 
 class Precision(IntEnum):
-    """How weights are held. The cache goes with it: float16 beside int8, float32 beside float32."""
+    """The format of weights. Caches follow: float16 for int8 weights, float32 for float32."""
 
     FLOAT32 = 0
     INT8 = 1
 
     @property
     def cache_item_bytes(self) -> int:
+        """Bytes per number in a cache."""
         return 2 if self is Precision.INT8 else 4
 
 
 class MatrixView(ctypes.Structure):
+    """`Matrix`."""
+
     _fields_ = (
         ("data", ctypes.c_void_p),
         ("bias", ctypes.c_void_p),
@@ -34,6 +37,8 @@ class MatrixView(ctypes.Structure):
 
 
 class LayerView(ctypes.Structure):
+    """`Layer`."""
+
     _fields_ = (
         ("attention_norm", ctypes.c_void_p),
         ("query_norm", ctypes.c_void_p),
@@ -48,6 +53,8 @@ class LayerView(ctypes.Structure):
 
 
 class ModelView(ctypes.Structure):
+    """`Model`."""
+
     _fields_ = (
         ("layers", ctypes.c_void_p),
         ("layer_count", ctypes.c_int64),
@@ -65,6 +72,8 @@ class ModelView(ctypes.Structure):
 
 
 class SpanView(ctypes.Structure):
+    """`Span`."""
+
     _fields_ = (
         ("cache", ctypes.c_void_p),
         ("capacity", ctypes.c_int64),
@@ -74,6 +83,8 @@ class SpanView(ctypes.Structure):
 
 
 class HeadView(ctypes.Structure):
+    """`Head`."""
+
     _fields_ = (
         ("norm", ctypes.c_void_p),
         ("matrix", MatrixView),
@@ -82,5 +93,6 @@ class HeadView(ctypes.Structure):
     )
 
 
-def round_up(number: int, to: int) -> int:
-    return -(-number // to) * to
+def round_up(number: int, multiple: int) -> int:
+    """The smallest multiple that is at least `number`."""
+    return -(-number // multiple) * multiple

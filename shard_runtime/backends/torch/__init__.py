@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shard that computes with torch: any supported model, in float32, bfloat16 or float16."""
+"""The torch backend: computes any supported model in float32, bfloat16 or float16."""

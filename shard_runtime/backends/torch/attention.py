@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Grouped-query attention over each run's cache.
 
-Rows of several runs are projected together; then each run attends to its own cache alone.
+Rows of several runs are projected together; then each run attends only to its own cache.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 
 from shard_runtime.architecture import Architecture
-from shard_runtime.backends.batch import Batch, Cache, SpanView, first_seen
+from shard_runtime.backends.torch.batch import Batch, BatchedSpan, first_visible_position
+from shard_runtime.backends.torch.kv_cache import TorchCache
 from shard_runtime.backends.torch.norms import build_norm
-from shard_runtime.backends.torch.positions import rotate
+from shard_runtime.backends.torch.rotary import apply_rotary
 
 
 class Attention:
-    """One layer's attention. `index` counts within the shard and names its place in the cache."""
+    """One layer's attention. `index` counts within the shard and selects the layer in the cache."""
 
     def __init__(
         self,
@@ -29,18 +30,18 @@ class Attention:
         self._shape = architecture
         self._index = index
         self._window = window
-        self._query_key_value = tensors["query_key_value"]  # in one: fewer, larger products
+        self._query_key_value = tensors["query_key_value"]  # one matrix: fewer, larger products
         self._query_key_value_bias = tensors.get("query_key_value.bias")
         self._query_norm = build_norm(architecture, tensors, "query_norm")
         self._key_norm = build_norm(architecture, tensors, "key_norm")
         self._output, self._output_bias = tensors["output"], tensors.get("output.bias")
 
     def forward(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """(R, H) → (R, H); the rows' keys and values are in their runs' caches afterwards."""
+        """(R, H) → (R, H). Appends the rows' keys and values to their runs' caches."""
         queries, keys, values = self._project(x, batch)
         mixed = [
-            self._attend(queries[view.rows], keys[view.rows], values[view.rows], view)
-            for view in batch.views
+            self._attend(queries[each.rows], keys[each.rows], values[each.rows], each)
+            for each in batch.spans
         ]
         rows = mixed[0] if len(mixed) == 1 else torch.cat(mixed)  # (R, heads × D)
         return F.linear(rows, self._output, self._output_bias)
@@ -48,32 +49,33 @@ class Attention:
     def _project(
         self, x: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries (R, heads, D), keys and values (R, groups, D), where they stand."""
+        """Queries (R, heads, D), keys and values (R, groups, D), rotated by position."""
         heads, groups = self._shape.head_count, self._shape.kv_head_count
         fused = F.linear(x, self._query_key_value, self._query_key_value_bias)
         fused = fused.view(x.shape[0], heads + 2 * groups, self._shape.head_size)
         queries, keys, values = fused.split_with_sizes((heads, groups, groups), dim=1)
         if self._query_norm is not None and self._key_norm is not None:
             queries, keys = self._query_norm(queries), self._key_norm(keys)
-        turns = batch.turns(self._window)
-        if turns is not None:
-            queries, keys = rotate(queries, *turns).to(x.dtype), rotate(keys, *turns).to(x.dtype)
+        cos_sin = batch.cos_sin(self._window)
+        if cos_sin is not None:
+            queries = apply_rotary(queries, *cos_sin).to(x.dtype)
+            keys = apply_rotary(keys, *cos_sin).to(x.dtype)
         return queries, keys, values
 
     def _attend(
-        self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, view: SpanView
+        self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, batched: BatchedSpan
     ) -> torch.Tensor:
         """One run's rows: (T, heads, D) and (T, groups, D) twice → (T, heads × D)."""
         T, heads, groups = queries.shape[0], self._shape.head_count, self._shape.kv_head_count
-        span = view.span
-        cache = cast(Cache, span.cache)  # a torch shard's pool makes no others
+        span = batched.span
+        cache = cast(TorchCache, span.cache)  # from the shard's own pool
         keys, values = cache.extend(self._index, span.first, keys, values)
-        seen = first_seen(span.first, self._window)
+        visible = first_visible_position(span.first, self._window)
         mixed = self._mix(
             _by_group(queries, groups),  # (1, groups, heads/groups × T, D)
-            keys[None, :, seen:],
-            values[None, :, seen:],
-            view.masks[self._window],
+            keys[None, :, visible:],
+            values[None, :, visible:],
+            batched.masks[self._window],
         )
         mixed = mixed.view(groups, heads // groups, T, -1).permute(2, 0, 1, 3)
         return mixed.reshape(T, -1)
@@ -97,8 +99,8 @@ class Attention:
 
 
 def _by_group(queries: torch.Tensor, groups: int) -> torch.Tensor:
-    """(T, heads, D) → (1, groups, heads/groups × T, D): heads that share keys become rows, so
-    nothing is copied.
+    """(T, heads, D) → (1, groups, heads/groups × T, D): heads that share keys become rows, which
+    avoids copies of the keys.
     """
     T, heads, D = queries.shape
     by_group = queries.view(T, groups, heads // groups, D).permute(1, 2, 0, 3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads a slice of a model for torch."""
+"""Loads a slice of a model for the torch backend."""
 
 from shard_runtime.backends.torch.decoder_layer import DecoderLayer
 from shard_runtime.backends.torch.torch_shard import EntryWeights, TorchShard
@@ -17,10 +17,9 @@ def load_torch_shard(
     manifest: ModelManifest | None = None,
     dtype: str = "float32",
 ) -> TorchShard:
-    """Load one slice.
+    """Loads one slice.
 
-    dtype: float32, bfloat16 or float16. manifest: what was published; every part is compared with
-    it.
+    dtype: float32, bfloat16 or float16. manifest: the published digests; every part is compared.
     Raises `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`, `DigestMismatch`.
     """
     loader = WeightLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)

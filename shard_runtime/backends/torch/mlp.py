@@ -19,7 +19,7 @@ ACTIVATIONS: Mapping[str, Activation] = {
 
 
 class Mlp:
-    """Up, activation, down. Gate and up lie in one matrix, gate first: fewer, larger products."""
+    """Up, activation, down. Gate and up form one matrix, gate first: fewer, larger products."""
 
     def __init__(self, architecture: Architecture, tensors: Mapping[str, torch.Tensor]) -> None:
         self._activation = ACTIVATIONS[architecture.activation]
@@ -29,13 +29,13 @@ class Mlp:
         self._down, self._down_bias = tensors["down"], tensors.get("down.bias")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(R, H) → (R, H), each row on its own."""
+        """(R, H) → (R, H), row by row."""
         inner = F.linear(x, self._up, self._up_bias)  # (R, I), or (R, 2 I) with the gate
         activated = gate(inner, self._activation) if self._gated else self._activation(inner)
         return F.linear(activated, self._down, self._down_bias)
 
 
 def gate(gate_up: torch.Tensor, activation: Activation) -> torch.Tensor:
-    """(…, 2 I) → (…, I)."""
+    """Multiplies the activated first half by the second: (…, 2 I) → (…, I)."""
     gates, ups = gate_up.chunk(2, dim=-1)
     return activation(gates) * ups

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.shard import Shard
+from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.engine.computing import Part, compute
 from shard_runtime.engine.entry.heartbeat_sender import EntryPulse
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
@@ -118,7 +117,7 @@ class EntryEngine:
 
     @property
     def cache_bytes_used(self) -> int:
-        return self._pool.used
+        return self._pool.used_bytes
 
     @property
     def ended(self) -> bool:

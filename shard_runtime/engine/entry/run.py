@@ -5,8 +5,8 @@ import queue
 import secrets
 import time
 
-from shard_runtime.backends.batch import Span
 from shard_runtime.backends.kv_cache import RunCache
+from shard_runtime.backends.shard import Span
 from shard_runtime.engine.entry.generation import EntryRequest, Generation
 from shard_runtime.engine.entry.job import SaltOf
 from shard_runtime.engine.prepared_step import Coming, Foreseeable

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.backends.kv_cache import Room
+from shard_runtime.backends.kv_cache import CachePool
 from shard_runtime.engine.entry.heartbeats import Heartbeats
 from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.scheduler import Scheduler
@@ -49,7 +49,7 @@ class EntryRuns:
     def __init__(
         self,
         *,
-        pool: Room,
+        pool: CachePool,
         scheduler: Scheduler,
         heartbeats: Heartbeats,
         links: Links,
@@ -78,9 +78,9 @@ class EntryRuns:
 
     def begin(self, run: EntryRun) -> None:
         """It waits for room from now on, or fails when there can never be enough."""
-        needed, budget = self._pool.bytes_for(run.request.capacity), self._pool.budget
+        needed, budget = self._pool.bytes_for(run.request.capacity), self._pool.budget_bytes
         if needed > budget:
-            self.fail(run, CacheFull(needed, budget - self._pool.used, budget))
+            self.fail(run, CacheFull(needed, budget - self._pool.used_bytes, budget))
         else:
             self._waiting.append(run)
 
@@ -93,7 +93,7 @@ class EntryRuns:
         while self._waiting:
             run = self._waiting[0]
             try:
-                run.cache = self._pool.open(run.request.capacity)
+                run.cache = self._pool.allocate(run.request.capacity)
             except CacheFull:
                 return
             self._waiting.popleft()
@@ -158,7 +158,7 @@ class EntryRuns:
             return False
         assert run.cache is not None
         run.forget()
-        self._pool.close(run.cache)
+        self._pool.free(run.cache)
         run.cache = None
         self._scheduler.drop(run.id)
         self._heartbeats.leave(run.path[1:])

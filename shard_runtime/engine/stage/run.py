@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import torch
 
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.kv_cache import Room, RunCache
+from shard_runtime.backends.kv_cache import CachePool, RunCache
+from shard_runtime.backends.shard import Span
 from shard_runtime.engine.prepared_step import Coming, Foreseeable
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.errors import FrameInvalid, TooManyRuns
@@ -132,7 +132,7 @@ class StageRun(Foreseeable):
 class RunTable:
     """Open runs with their caches."""
 
-    def __init__(self, pool: Room, limit: int) -> None:
+    def __init__(self, pool: CachePool, limit: int) -> None:
         self._pool = pool
         self._limit = limit
         self._open: dict[RunId, StageRun] = {}
@@ -156,7 +156,7 @@ class RunTable:
         """Raises `TooManyRuns`, `CacheFull`."""
         if len(self._open) >= self._limit:
             raise TooManyRuns(self._limit)
-        run = StageRun(opening, binding, self._pool.open(opening.capacity))
+        run = StageRun(opening, binding, self._pool.allocate(opening.capacity))
         self._open[run.id] = run
         return run
 
@@ -169,7 +169,7 @@ class RunTable:
         ended = self._open.pop(run, None)
         if ended is not None:
             ended.forget()
-            self._pool.close(ended.cache)
+            self._pool.free(ended.cache)
         if ended is not None or run not in self._ended:
             self._ended[run] = None if ended is not None else by
         while len(self._ended) > _REMEMBERED:

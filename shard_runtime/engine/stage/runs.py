@@ -5,7 +5,7 @@ import logging
 import time
 
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.backends.kv_cache import Room
+from shard_runtime.backends.kv_cache import CachePool
 from shard_runtime.engine.abort_mapping import reason_for
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.engine.scheduler import Scheduler
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class StageRuns:
     """Open runs, with their caches and their places in the line. For the thread that computes."""
 
-    def __init__(self, *, pool: Room, limit: int, scheduler: Scheduler, links: Links) -> None:
+    def __init__(self, *, pool: CachePool, limit: int, scheduler: Scheduler, links: Links) -> None:
         self._table = RunTable(pool, limit)
         self._scheduler = scheduler
         self._links = links

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.backends.batch import Span
-from shard_runtime.backends.shard import Shard
+from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.engine.computing import Part, compute
 from shard_runtime.engine.inbox import Arrived, Inbox, PeerLost
 from shard_runtime.engine.prepared_step import due_step, foresee
@@ -111,7 +110,7 @@ class Stage:
 
     @property
     def cache_bytes_used(self) -> int:
-        return self._pool.used
+        return self._pool.used_bytes
 
     def start(self) -> None:
         """Compute a chunk, and from then on take frames. Raises `WarmUpFailed`."""

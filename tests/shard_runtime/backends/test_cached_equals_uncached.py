@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shard computes the same whether positions come at once, in chunks or one by one.
+"""Computing a prompt with the KV cache, in any chunks, equals computing it at once.
 
 given a shard of any family
-    when the same tokens go through it in pieces of any sizes
-        it should give the hidden states of one piece, to float32's rounding
+    when it computes the same tokens in chunks of any sizes
+        it should give the same hidden states, to float32 rounding
         it should give the same greedy token
-    when another run's positions are computed in between
-        it should not matter
+    when it computes another run's positions in between
+        it should give the same hidden states
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from shard_runtime import Shard, load_shard
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.one_run import forward_run
 from tests.shard_runtime.tiny_models import LAYERS, MODELS, prompt_of
 
 TOKENS = prompt_of(24, seed=5)
@@ -30,18 +31,18 @@ def load_whole(tiny: Callable[[str], Tiny], name: str) -> Shard:
 
 
 def compute(shard: Shard, tokens: tuple[int, ...], sizes: list[int]) -> torch.Tensor:
-    cache = shard.cache_pool(BUDGET).open(len(tokens))
+    cache = shard.cache_pool(BUDGET).allocate(len(tokens))
     rows, first = [], 0
     for size in [*sizes, len(tokens)]:
-        piece = tokens[first : first + size]
-        if piece:
-            rows.append(shard.forward_one(shard.embed(piece), cache, first))
-        first += len(piece)
+        chunk = tokens[first : first + size]
+        if chunk:
+            rows.append(forward_run(shard, shard.embed(chunk), cache, first))
+        first += len(chunk)
     return torch.cat(rows)
 
 
 def assert_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """To what six layers of float32 sums in another order may differ, relative to the largest."""
+    """Equal to the rounding of six layers of float32 sums in another order."""
     assert (ours - theirs).abs().max() <= 2e-5 * theirs.abs().max()
 
 
@@ -65,25 +66,25 @@ def test_forward__chunks_of_any_sizes__equal_all_at_once(
     assert_same(compute(shard, TOKENS, sizes), compute(shard, TOKENS, []))
 
 
-def test_forward__two_runs_in_turns__do_not_touch_each_other(
+def test_forward__two_alternating_runs__do_not_affect_each_other(
     tiny: Callable[[str], Tiny],
 ) -> None:
     shard = load_whole(tiny, "llama")
     pool = shard.cache_pool(BUDGET)
-    caches = [pool.open(24), pool.open(24)]
+    caches = [pool.allocate(24), pool.allocate(24)]
     prompts = [prompt_of(24, seed=1), prompt_of(24, seed=2)]
     rows: list[list[torch.Tensor]] = [[], []]
     for position in range(24):
         for run in (0, 1):
             embedded = shard.embed(prompts[run][position : position + 1])
-            rows[run].append(shard.forward_one(embedded, caches[run], position))
+            rows[run].append(forward_run(shard, embedded, caches[run], position))
     for run in (0, 1):
         alone = compute(shard, prompts[run], [1] * 24)
         assert torch.equal(torch.cat(rows[run]), alone)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_load_shard__half_precision__computes_in_it_close_to_float32(
+def test_load_shard__half_precision__is_close_to_float32(
     tiny: Callable[[str], Tiny], dtype: str
 ) -> None:
     source = tiny("qwen3")[0]

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every family computes what transformers computes, alone or among others.
+"""Every model family computes what transformers computes, alone or in a batch.
 
 given a model of any family
-    when a prompt goes through it, longer than its window if it has one
-        it should give transformers' logits at every position, to float32's rounding
-    when rows of several runs go through it in one call
-        it should give each run what it gets alone
-given longrope, and a run that may reach beyond the original context
-    it should turn by the long factors from the first position on
-given a model in a format that can hold it too
-    it should give the same logits, and be the same architecture but for float32's decimals
-given a text model within one that sees
-    it should be read like the text model alone
+    when it computes a prompt, longer than its window if it has one
+        it should give transformers' logits at every position, to float32 rounding
+    when it computes rows of several runs in one call
+        it should give each run the rows that it gets alone
+given longrope and a run whose capacity exceeds the original context
+    it should use the long factors from the first position on
+given the same model as GGUF
+    it should give the same logits and, to float32 rounding, the same architecture
+given a multimodal model
+    it should read its text model as if it were alone
 """
 
 import json
@@ -25,10 +25,11 @@ from safetensors.torch import load_file, save_file
 from transformers import Gemma3ForCausalLM
 
 from shard_runtime import ModelSource, Shard, load_shard, open_model
-from shard_runtime.backends.batch import Span
+from shard_runtime.backends.shard import Span
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.gguf_writing import write_gguf
+from tests.shard_runtime.one_run import forward_run
 from tests.shard_runtime.tiny_models import (
     CONTEXT,
     LAYERS,
@@ -51,12 +52,12 @@ def load_whole(source: ModelSource, dtype: str = "float32") -> Shard:
 def logits_of(
     shard: Shard, tokens: tuple[int, ...], capacity: int = ORIGINAL_CONTEXT
 ) -> torch.Tensor:
-    cache = shard.cache_pool(1 << 24).open(capacity)
-    return shard.logits(shard.forward_one(shard.embed(tokens), cache, 0))
+    cache = shard.cache_pool(1 << 24).allocate(capacity)
+    return shard.logits(forward_run(shard, shard.embed(tokens), cache, 0))
 
 
 def assert_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """To what six layers of float32 sums in another order may differ, relative to the largest."""
+    """Equal to the rounding of six layers of float32 sums in another order."""
     assert (ours - theirs).abs().max() <= 5e-5 * theirs.abs().max()
 
 
@@ -75,8 +76,8 @@ def test_forward__rows_of_several_runs__equal_each_run_alone(
     shard = load_whole(tiny(name)[0])
     pool = shard.cache_pool(1 << 24)
     prompts = [prompt_of(24, seed=seed) for seed in range(3)]
-    sizes = [[10, 1, 1, 12], [1, 1, 21, 1], [3, 17, 3, 1]]  # one calls the others' decoding
-    caches, firsts, rows = [pool.open(24) for _ in prompts], [0, 0, 0], [[], [], []]  # type: ignore[var-annotated]
+    sizes = [[10, 1, 1, 12], [1, 1, 21, 1], [3, 17, 3, 1]]  # one run's prompt, the others' decoding
+    caches, firsts, rows = [pool.allocate(24) for _ in prompts], [0, 0, 0], [[], [], []]  # type: ignore[var-annotated]
     for step in range(4):
         counts = [each[step] for each in sizes]
         pieces = [
@@ -89,19 +90,19 @@ def test_forward__rows_of_several_runs__equal_each_run_alone(
             rows[run].append(part)
             firsts[run] += counts[run]
     for run, prompt in enumerate(prompts):
-        alone = shard.forward_one(shard.embed(prompt), pool.open(24), 0)
+        alone = forward_run(shard, shard.embed(prompt), pool.allocate(24), 0)
         assert_close(torch.cat(rows[run]), alone)
 
 
 @torch.no_grad()
-def test_logits__run_beyond_the_original_context__turn_by_the_long_factors(
+def test_logits__run_beyond_the_original_context__use_the_long_factors(
     tiny: Callable[[str], Tiny],
 ) -> None:
     source, reference = tiny(LONGROPE)
     shard, tokens = load_whole(source), prompt_of(ORIGINAL_CONTEXT + 20)
     theirs = reference(torch.tensor([tokens]), use_cache=False).logits[0]
     assert_close(logits_of(shard, tokens, CONTEXT), theirs)
-    early = tokens[:20]  # what may become long is long from the start
+    early = tokens[:20]  # capacity decides, not length
     assert_close(logits_of(shard, early, ORIGINAL_CONTEXT + 1), theirs[:20])
     within = reference(torch.tensor([early]), use_cache=False).logits[0]
     assert_close(logits_of(shard, early, ORIGINAL_CONTEXT), within)
@@ -149,7 +150,7 @@ def test_embed__gemma_in_bfloat16__scales_as_transformers_rounds(
 
 
 @pytest.mark.parametrize("prefix", ["language_model.model.", "model.language_model."])
-def test_open__gemma3_with_eyes__is_its_text_half(
+def test_open__multimodal_gemma3__is_its_text_model(
     tiny: Callable[[str], Tiny], tmp_path: Path, prefix: str
 ) -> None:
     source, reference = tiny("gemma3")
@@ -161,9 +162,11 @@ def test_open__gemma3_with_eyes__is_its_text_half(
     text = json.loads((source.folder / "config.json").read_text())
     config = {"model_type": "gemma3", "text_config": text, "vision_config": {}}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    seeing = open_model(tmp_path)
-    assert seeing.architecture == source.architecture
-    assert torch.equal(logits_of(load_whole(seeing), TOKENS), logits_of(load_whole(source), TOKENS))
+    multimodal = open_model(tmp_path)
+    assert multimodal.architecture == source.architecture
+    assert torch.equal(
+        logits_of(load_whole(multimodal), TOKENS), logits_of(load_whole(source), TOKENS)
+    )
 
 
 def test_open__gpt2_as_it_was_published__has_names_without_prefix(

@@ -29,6 +29,7 @@ from shard_runtime import ModelSource, load_shard
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.company import Answer, said_alone, said_among_others
 from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.one_run import forward_run
 from tests.shard_runtime.rings import running
 from tests.shard_runtime.tiny_models import MODELS, greedy, prompt_of
 
@@ -87,8 +88,8 @@ def assert_same_but_for_ties(
     layers = LayerRange(0, source.architecture.layer_count)
     shard = load_shard(source, layers, is_entry=True, dtype="bfloat16")
     history = prompt + ours[:parting]
-    cache = shard.cache_pool(1 << 28).open(len(history))
-    scores = shard.logits(shard.forward_one(shard.embed(history), cache, 0)[-1])
+    cache = shard.cache_pool(1 << 28).allocate(len(history))
+    scores = shard.logits(forward_run(shard, shard.embed(history), cache, 0)[-1])
     gap = (scores[ours[parting]] - scores[other[parting]]).abs()
     assert gap <= EQUALLY_LIKELY * scores.abs().max()
 

@@ -28,7 +28,7 @@ import pytest
 import torch
 
 from shard_runtime import Generation, ModelSource
-from shard_runtime.backends.batch import Span
+from shard_runtime.backends.shard import Span
 from shard_runtime.errors import CacheFull, StageFailed, StageMisbehaved
 from shard_runtime.links.frames import Hidden, decode, encode
 from teetee.protocol.identifiers import ShardId

@@ -30,7 +30,7 @@ import pytest
 import torch
 
 from shard_runtime import ModelSource
-from shard_runtime.backends.batch import Span
+from shard_runtime.backends.shard import Span
 from shard_runtime.engine.prepared_step import ForeseenStep
 from shard_runtime.errors import LinkCongested, StageMisbehaved
 from shard_runtime.links.frames import Hidden, decode, encode

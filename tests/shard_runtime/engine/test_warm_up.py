@@ -26,7 +26,7 @@ import pytest
 import torch
 
 from shard_runtime import (
-    Compute,
+    Backend,
     FixedDirectory,
     ModelSource,
     Stage,
@@ -56,14 +56,14 @@ MIDDLE = LayerRange(2, 4)
 CHUNK = 8
 
 
-@pytest.fixture(params=[Compute.TORCH, Compute.NATIVE], ids=["torch", "native"])
+@pytest.fixture(params=[Backend.TORCH, Backend.NATIVE], ids=["torch", "native"])
 def shard(request: pytest.FixtureRequest, llama: ModelSource) -> Shard:
-    if request.param is Compute.NATIVE:
+    if request.param is Backend.NATIVE:
         try:
             load_library()
         except NativeUnavailable:
             pytest.skip("the native step is not built")
-    return load_shard(llama, MIDDLE, is_entry=False, compute=request.param)
+    return load_shard(llama, MIDDLE, is_entry=False, backend=request.param)
 
 
 def watched(shard: Shard) -> list[int]:
@@ -92,7 +92,7 @@ def test_warm_up__room_for_a_chunk__computes_and_measures_it_and_holds_nothing(
     rows, pool = watched(shard), shard.cache_pool(1 << 20)
     assert warm_up(shard, pool, CHUNK) > 0
     assert set(rows) == {CHUNK}
-    assert pool.used == 0
+    assert pool.used_bytes == 0
 
 
 def test_warm_up__chunk_beyond_the_models_context__computes_what_a_prompt_can_have(
@@ -104,11 +104,11 @@ def test_warm_up__chunk_beyond_the_models_context__computes_what_a_prompt_can_ha
 
 
 def test_warm_up__room_for_a_part_of_the_chunk__computes_that_much(llama: ModelSource) -> None:
-    shard = load_shard(llama, MIDDLE, is_entry=False, compute=Compute.TORCH)
+    shard = load_shard(llama, MIDDLE, is_entry=False, backend=Backend.TORCH)
     rows, pool = watched(shard), shard.cache_pool(shard.cache_pool(0).bytes_for(3))
     assert warm_up(shard, pool, CHUNK) > 0
     assert set(rows) == {2}
-    assert pool.used == 0
+    assert pool.used_bytes == 0
 
 
 def test_warm_up__room_for_nothing__computes_nothing_and_knows_nothing(shard: Shard) -> None:
@@ -122,7 +122,7 @@ def test_warm_up__shard_cannot_compute__raises_and_holds_nothing(shard: Shard) -
     broken(shard)
     with pytest.raises(WarmUpFailed, match="8 rows before serving: RuntimeError: no memory on"):
         warm_up(shard, pool, CHUNK)
-    assert pool.used == 0
+    assert pool.used_bytes == 0
 
 
 class Asking:

@@ -35,7 +35,7 @@ from transformers import (
 )
 
 from shard_runtime import open_model
-from shard_runtime.backends.torch.positions import frequencies
+from shard_runtime.backends.rope_frequencies import rope_frequencies
 from shard_runtime.errors import ArchitectureUnsupported, ModelError, ModelFileInvalid
 from shard_runtime.model_files.gguf.gguf_file import read_gguf
 from tests.shard_runtime.conftest import Tiny
@@ -159,7 +159,7 @@ def test_generate__gguf_with_frequency_divisors__equals_transformers(tmp_path: P
     source = open_model(tmp_path)
     assert source.architecture.rope_scaling.kind == "factors"
     torch.testing.assert_close(
-        frequencies(source.architecture), scaled.model.rotary_emb.inv_freq, rtol=1e-6, atol=0
+        rope_frequencies(source.architecture), scaled.model.rotary_emb.inv_freq, rtol=1e-6, atol=0
     )
     with running(source, 2) as ring:
         assert ring.ask(PROMPT).token_ids == greedy(scaled, PROMPT, 12)

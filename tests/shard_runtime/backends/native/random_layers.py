@@ -72,7 +72,7 @@ def layers_of(
     thread_pool = ThreadPool(threads=threads, instructions=instructions)
     layers = NativeLayers(shape, precision=precision, thread_pool=thread_pool)
     for index, window in enumerate(shape.windows):
-        layers.add_layer(weights_of(shape, index), window)
+        layers.pack_and_add(weights_of(shape, index), window)
     return layers
 
 
@@ -83,7 +83,7 @@ def prompt_of(shape: Architecture, rows: int, seed: int) -> torch.Tensor:
 
 def alone(layers: NativeLayers, prompt: torch.Tensor) -> torch.Tensor:
     """One position at a time, beside nobody."""
-    cache = layers.cache(len(prompt))
+    cache = layers.allocate_cache(len(prompt))
     rows = [
         layers.forward(prompt[at : at + 1], [NativeSpan(cache, at, 1)]) for at in range(len(prompt))
     ]

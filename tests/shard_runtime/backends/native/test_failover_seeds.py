@@ -34,7 +34,7 @@ from dataclasses import replace
 
 import pytest
 
-from shard_runtime import Compute, Generation, ModelSource
+from shard_runtime import Backend, Generation, ModelSource
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.errors import DeadlinePassed
 from tests.shard_runtime.engine.test_failover import assert_same, held
@@ -49,7 +49,7 @@ SEEDS = 100
 LONG = 120.0
 RESUMED_WITHIN = 2.0
 # Heartbeats as in production; as many requests as a case has.
-ENTRY = replace(QUICK_ENTRY, runs=256, heartbeats=HeartbeatSettings())
+ENTRY = replace(QUICK_ENTRY, heartbeats=HeartbeatSettings())
 STAGE = replace(QUICK_STAGE, runs=256, entry_silent_seconds=2.0)
 FULL_WIRE = (2 * STAGES - 1) * ENTRY.chunk
 """More rows of prompts than that on their way leave no room for another chunk."""
@@ -85,7 +85,7 @@ WITHOUT_REPLICA = [
 
 @pytest.fixture(scope="module")
 def alone(spoken: ModelSource) -> Iterator[Alone]:
-    with running(spoken, 1, compute=Compute.NATIVE, dtype="int8") as ring:
+    with running(spoken, 1, backend=Backend.NATIVE, dtype="int8") as ring:
         yield Alone(ring)
 
 
@@ -152,7 +152,7 @@ def ring_of(source: ModelSource, fault: Gathering, copies: int) -> AbstractConte
         entry_settings=ENTRY,
         stage_settings=STAGE,
         tamper=fault,
-        compute=Compute.NATIVE,
+        backend=Backend.NATIVE,
         dtype="int8",
     )
 

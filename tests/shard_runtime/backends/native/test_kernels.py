@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shard_runtime.backends.native import NativeMatrix, Precision, packed
+from shard_runtime.backends.native import NativeMatrix, Precision, pack_matrix
 from tests.shard_runtime.backends.native import kernels
 from tests.shard_runtime.backends.native.kernels import EPSILON, random
 
@@ -114,7 +114,7 @@ def test_multiply__float32__is_near_float64(
     x, weight = random(rows, columns, seed=seed), random(outputs, columns, seed=seed + 1)
     offset = random(outputs, seed=seed + 2) if bias else None
     before = random(rows, outputs, seed=seed + 3) if adds else None
-    matrix = packed(weight, offset, precision=Precision.FLOAT32)
+    matrix = pack_matrix(weight, offset, precision=Precision.FLOAT32)
     found = kernels.multiply(instructions, matrix, x, before)
     exact, size = x.double() @ weight.double().T, x.double().abs() @ weight.double().abs().T
     for more in (offset, before):
@@ -131,10 +131,10 @@ def test_multiply__int8__is_the_product_of_what_was_quantised(
 ) -> None:
     x, weight = random(rows, columns, seed=seed), random(outputs, columns, seed=seed + 1)
     offset = random(outputs, seed=seed + 2)
-    matrix = packed(weight, offset, precision=Precision.INT8)
+    matrix = pack_matrix(weight, offset, precision=Precision.INT8)
     found = kernels.multiply(instructions, matrix, x)
     left = torch.stack([kernels.quantize(instructions, row).values(columns) for row in x])
-    right = matrix.get(range(outputs)).double()
+    right = matrix.get_rows(range(outputs)).double()
     size = left.abs() @ right.abs().T + offset.double().abs()
     # Sums within a group are exact; each group takes three roundings.
     bound = (math.ceil(columns / 32) + 4) * EPSILON * size
@@ -204,8 +204,8 @@ def test_attend__beside_other_queries__gives_the_bits_it_gives_alone(
 @given(outputs=st.integers(1, 70), columns=st.integers(1, 100), seed=seeds)
 def test_put__float32__is_held_exactly(outputs: int, columns: int, seed: int) -> None:
     weight = random(outputs, columns, seed=seed)
-    matrix = packed(weight, precision=Precision.FLOAT32)
-    assert torch.equal(matrix.get(range(outputs)), weight)
+    matrix = pack_matrix(weight, precision=Precision.FLOAT32)
+    assert torch.equal(matrix.get_rows(range(outputs)), weight)
 
 
 @any_shape
@@ -216,14 +216,14 @@ def test_put__int8_in_pieces__is_half_a_step_off(
     weight = random(outputs, columns, seed=seed, scale=scale)
     matrix = NativeMatrix(outputs, columns, precision=Precision.INT8)
     for first in range(0, outputs, 7):
-        matrix.put(first, weight[first : first + 7])
-    held = matrix.get(range(outputs))
+        matrix.put_rows(first, weight[first : first + 7])
+    held = matrix.get_rows(range(outputs))
     padded = torch.nn.functional.pad(weight, (0, -columns % 32))
     largest = padded.view(outputs, -1, 32).abs().amax(-1).repeat_interleave(32, 1)[:, :columns]
     # The scale is the next float16, up to 2⁻¹⁰ larger; below 2⁻¹⁴ up to 2⁻²⁴.
     step = largest.double() / 127 * (1 + 2.0**-9) + 2.0**-24
     assert_within(held, weight.double(), 0.5 * step)
-    assert torch.equal(held, packed(weight, precision=Precision.INT8).get(range(outputs)))
+    assert torch.equal(held, pack_matrix(weight, precision=Precision.INT8).get_rows(range(outputs)))
 
 
 def test_put__weights_of_q8_0__lose_nothing() -> None:
@@ -231,12 +231,12 @@ def test_put__weights_of_q8_0__lose_nothing() -> None:
     numbers = torch.randint(-127, 128, (5, 4, 32), generator=torch.Generator().manual_seed(1))
     numbers[..., 0] = 127  # as Q8_0's own quantiser leaves it
     weight = (numbers * scale[..., None]).flatten(1)
-    matrix = packed(weight, precision=Precision.INT8)
-    assert torch.equal(matrix.get(range(5)), weight)
+    matrix = pack_matrix(weight, precision=Precision.INT8)
+    assert torch.equal(matrix.get_rows(range(5)), weight)
 
 
 @pytest.mark.parametrize("number", [0.0, 1e-9, 6e4 * 127])
 def test_put__extreme_groups__stay_finite(number: float) -> None:
-    matrix = packed(torch.full((1, 40), number), precision=Precision.INT8)
-    held = matrix.get([0])
+    matrix = pack_matrix(torch.full((1, 40), number), precision=Precision.INT8)
+    held = matrix.get_rows([0])
     assert_within(held, torch.full((1, 40), number).double(), torch.tensor(number * 1e-3 + 2e-8))

@@ -17,12 +17,13 @@ import pytest
 import torch
 
 from benchmarks.runtime.engine.native_model import native_model
-from shard_runtime.backends.native import NativeEmbedding, Precision, ThreadPool, supports
+from shard_runtime.backends.native import NativeEmbedding, Precision, ThreadPool, unsupported_reason
 from shard_runtime.backends.native.shared_library import INSTRUCTIONS_SETTING
 from shard_runtime.backends.torch.loading import load_torch_shard
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.backends.native.random_layers import LLAMA, layers_of
 from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.one_run import forward_run
 from tests.shard_runtime.tiny_models import LAYERS, MODELS, prompt_of
 
 TOKENS = prompt_of(60, seed=5)
@@ -34,12 +35,12 @@ def test_forward__any_family__is_the_torch_path(
     tiny: Callable[[str], Tiny], name: str, precision: Precision, instructions: str
 ) -> None:
     source = tiny(name)[0]
-    if not supports(source.architecture):
+    if unsupported_reason(source.architecture) is not None:
         pytest.skip("the engine takes torch for it")
     shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
     model = native_model(source, precision, ThreadPool(instructions=instructions))
-    theirs = shard.forward_one(shard.embed(TOKENS), shard.cache_pool(1 << 24).open(60), 0)
-    ours = model.hidden(TOKENS, model.layers.cache(60))
+    theirs = forward_run(shard, shard.embed(TOKENS), shard.cache_pool(1 << 24).allocate(60), 0)
+    ours = model.hidden(TOKENS, model.layers.allocate_cache(60))
     if precision is Precision.FLOAT32:
         assert (ours - theirs).abs().max() <= 5e-5 * theirs.abs().max()
         logits = model.head.logits(ours[-1:])[0]
@@ -64,7 +65,7 @@ def test_cache__any_capacity__takes_what_was_said(precision: Precision, item: in
     layers = layers_of(LLAMA, precision)
     # 3 layers, 2 heads, 12 dimensions of keys, values padded to 16, positions to 16
     assert layers.bytes_for(17) == 3 * 2 * (12 + 16) * 32 * item
-    assert layers.cache(17).bytes == layers.bytes_for(17)
+    assert layers.allocate_cache(17)._pages.size == layers.bytes_for(17)
 
 
 def test_thread_pool__instruction_set_in_the_environment__is_taken(

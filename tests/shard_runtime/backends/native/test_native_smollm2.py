@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from benchmarks.runtime.engine.native_model import NativeModel, native_model
 from shard_runtime import (
-    Compute,
+    Backend,
     ModelSource,
     ModelTokenizer,
     Shard,
@@ -39,6 +39,7 @@ from tests.shard_runtime.backends.test_smollm2 import (
     split,
 )
 from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.one_run import forward_run
 
 pytestmark = pytest.mark.system
 
@@ -64,16 +65,16 @@ def native(source: ModelSource, precision: Precision, threads: int = 1) -> Nativ
 
 
 def torch_greedy(shard: Shard, prompt: tuple[int, ...], count: int) -> list[int]:
-    cache = shard.cache_pool(BUDGET).open(len(prompt) + count)
-    hidden, tokens = shard.forward_one(shard.embed(prompt), cache, 0), list[int]()
+    cache = shard.cache_pool(BUDGET).allocate(len(prompt) + count)
+    hidden, tokens = forward_run(shard, shard.embed(prompt), cache, 0), list[int]()
     for position in range(len(prompt), len(prompt) + count):
         tokens.append(int(shard.logits(hidden[-1]).argmax()))
-        hidden = shard.forward_one(shard.embed((tokens[-1],)), cache, position)
+        hidden = forward_run(shard, shard.embed((tokens[-1],)), cache, position)
     return tokens
 
 
 def native_greedy(model: NativeModel, prompt: tuple[int, ...], count: int) -> list[int]:
-    cache = model.layers.cache(len(prompt) + count)
+    cache = model.layers.allocate_cache(len(prompt) + count)
     hidden, tokens = model.hidden(prompt, cache), list[int]()
     for position in range(len(prompt), len(prompt) + count):
         tokens.append(int(model.head.logits(hidden[-1:]).argmax()))
@@ -90,10 +91,10 @@ def test_generate__float32__says_what_torch_says(
     model = native(source, Precision.FLOAT32)
     for question in QUESTIONS:
         prompt = tokenizer.encode_messages([{"role": "user", "content": question}])
-        theirs = shard.forward_one(
-            shard.embed(prompt), shard.cache_pool(BUDGET).open(len(prompt)), 0
+        theirs = forward_run(
+            shard, shard.embed(prompt), shard.cache_pool(BUDGET).allocate(len(prompt)), 0
         )
-        ours = model.hidden(prompt, model.layers.cache(len(prompt)))
+        ours = model.hidden(prompt, model.layers.allocate_cache(len(prompt)))
         wanted = shard.logits(theirs[-1])
         found = model.head.logits(ours[-1:])[0]
         # Measured: 2e-5 of the largest logit, after 30 layers of sums in another order.
@@ -103,7 +104,7 @@ def test_generate__float32__says_what_torch_says(
 
 def surprise(model: NativeModel, tokens: tuple[int, ...]) -> float:
     """Mean negative log likelihood per token, natural logarithm."""
-    cache, total = model.layers.cache(len(tokens)), 0.0
+    cache, total = model.layers.allocate_cache(len(tokens)), 0.0
     for first in range(0, len(tokens) - 1, 64):
         piece = tokens[first : first + 64]
         logits = model.head.logits(model.hidden(piece, cache, first))
@@ -136,9 +137,9 @@ def test_forward__int8_prompt_in_chunks__gives_the_bits_of_single_tokens(
     source, tokenizer = loaded
     prompt = tokenizer.encode_messages([{"role": "user", "content": QUESTIONS[2] * 6}])
     single, together = native(source, Precision.INT8), native(source, Precision.INT8, threads=2)
-    cache = single.layers.cache(len(prompt))
+    cache = single.layers.allocate_cache(len(prompt))
     one_by_one = [single.hidden((token,), cache, at) for at, token in enumerate(prompt)]
-    caches = [together.layers.cache(len(prompt)) for _ in range(2)]
+    caches = [together.layers.allocate_cache(len(prompt)) for _ in range(2)]
     rows: list[torch.Tensor] = []
     for first in range(0, len(prompt), 23):
         piece = prompt[first : first + 23]
@@ -165,7 +166,7 @@ def test_generate__any_number_of_stages__says_the_same(
     prompt = tokenizer.encode_messages([{"role": "user", "content": QUESTIONS[0]}])
     answers: list[Answer] = []
     for stages in (1, 2, 3, 5):
-        with split(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+        with split(source, stages, backend=Backend.NATIVE, dtype=dtype) as ring:
             answers += said_alone(ring, [prompt], COUNT)
             answers += said_among_others(ring, [prompt], COUNT, seed=stages)
     assert answers == [answers[0]] * 8

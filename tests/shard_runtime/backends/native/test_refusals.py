@@ -21,17 +21,16 @@ from shard_runtime.backends.native import (
     NativeCache,
     NativeEmbedding,
     NativeHead,
+    NativeInputInvalid,
     NativeLayers,
     NativeMatrix,
-    NativeRefused,
     NativeSpan,
     NativeUnavailable,
     Precision,
     ThreadPool,
     load_library,
-    packed,
-    supports,
-    unsupported,
+    pack_matrix,
+    unsupported_reason,
 )
 from shard_runtime.backends.native.cache import CacheShape
 from shard_runtime.backends.native.shared_library import (
@@ -57,8 +56,8 @@ def forward(layers: NativeLayers, hidden: torch.Tensor, *spans: NativeSpan) -> t
 def test_forward__span_beyond_its_cache__is_refused(
     layers: NativeLayers, first: int, rows: int
 ) -> None:
-    cache = layers.cache(20)
-    with pytest.raises(NativeRefused):
+    cache = layers.allocate_cache(20)
+    with pytest.raises(NativeInputInvalid):
         forward(layers, torch.zeros(max(rows, 0), 72), NativeSpan(cache, first, rows))
 
 
@@ -70,8 +69,8 @@ def test_forward__span_beyond_its_cache__is_refused(
 def test_forward__hidden_states_that_do_not_fit__are_refused(
     layers: NativeLayers, hidden: torch.Tensor
 ) -> None:
-    with pytest.raises(NativeRefused, match="hidden states"):
-        forward(layers, hidden, NativeSpan(layers.cache(4), 0, 1))
+    with pytest.raises(NativeInputInvalid, match="hidden states"):
+        forward(layers, hidden, NativeSpan(layers.allocate_cache(4), 0, 1))
 
 
 def test_forward__cache_of_other_layers__is_refused(layers: NativeLayers) -> None:
@@ -81,13 +80,13 @@ def test_forward__cache_of_other_layers__is_refused(layers: NativeLayers) -> Non
         CacheShape.of(LLAMA, 3, Precision.FLOAT32),
         CacheShape.of(fewer_heads, 3, INT8),
     ):
-        with pytest.raises(NativeRefused, match="a cache"):
+        with pytest.raises(NativeInputInvalid, match="a cache"):
             forward(layers, torch.zeros(1, 72), NativeSpan(NativeCache(shape, 8), 0, 1))
 
 
 def test_forward__one_cache_twice__is_refused(layers: NativeLayers) -> None:
-    cache = layers.cache(8)
-    with pytest.raises(NativeRefused, match="spans"):
+    cache = layers.allocate_cache(8)
+    with pytest.raises(NativeInputInvalid, match="spans"):
         forward(layers, torch.zeros(2, 72), NativeSpan(cache, 0, 1), NativeSpan(cache, 1, 1))
 
 
@@ -97,9 +96,9 @@ def test_forward__no_rows__gives_none(layers: NativeLayers) -> None:
 
 def test_forward__strided_hidden_states__are_computed_as_they_look(layers: NativeLayers) -> None:
     wide = torch.randn(3, 144)
-    ours = forward(layers, wide[:, ::2], NativeSpan(layers.cache(3), 0, 3))
+    ours = forward(layers, wide[:, ::2], NativeSpan(layers.allocate_cache(3), 0, 3))
     assert torch.equal(
-        ours, forward(layers, wide[:, ::2].clone(), NativeSpan(layers.cache(3), 0, 3))
+        ours, forward(layers, wide[:, ::2].clone(), NativeSpan(layers.allocate_cache(3), 0, 3))
     )
 
 
@@ -107,24 +106,24 @@ def test_forward__strided_hidden_states__are_computed_as_they_look(layers: Nativ
     "call",
     [
         lambda: NativeMatrix(0, 4, precision=INT8),
-        lambda: packed(torch.zeros(4), precision=INT8),
-        lambda: packed(torch.full((2, 3), math.nan), precision=INT8),
-        lambda: packed(torch.full((2, 3), math.inf), precision=Precision.FLOAT32),
-        lambda: packed(torch.full((2, 3), 1e8), precision=INT8),
-        lambda: packed(torch.zeros(2, 3), torch.zeros(3), precision=INT8),
-        lambda: NativeMatrix(4, 4, precision=INT8).put(3, torch.zeros(2, 4)),
-        lambda: NativeMatrix(4, 4, precision=INT8).put(-1, torch.zeros(2, 4)),
-        lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(2, 5)),
-        lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(0, 4)),
-        lambda: NativeMatrix(4, 4, precision=INT8).put(0, torch.zeros(2, 4).half()),
-        lambda: NativeEmbedding(packed(torch.zeros(4, 4), precision=INT8)).rows([4]),
-        lambda: NativeEmbedding(packed(torch.zeros(4, 4), precision=INT8)).rows([-1]),
+        lambda: pack_matrix(torch.zeros(4), precision=INT8),
+        lambda: pack_matrix(torch.full((2, 3), math.nan), precision=INT8),
+        lambda: pack_matrix(torch.full((2, 3), math.inf), precision=Precision.FLOAT32),
+        lambda: pack_matrix(torch.full((2, 3), 1e8), precision=INT8),
+        lambda: pack_matrix(torch.zeros(2, 3), torch.zeros(3), precision=INT8),
+        lambda: NativeMatrix(4, 4, precision=INT8).put_rows(3, torch.zeros(2, 4)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put_rows(-1, torch.zeros(2, 4)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put_rows(0, torch.zeros(2, 5)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put_rows(0, torch.zeros(0, 4)),
+        lambda: NativeMatrix(4, 4, precision=INT8).put_rows(0, torch.zeros(2, 4).half()),
+        lambda: NativeEmbedding(pack_matrix(torch.zeros(4, 4), precision=INT8)).rows([4]),
+        lambda: NativeEmbedding(pack_matrix(torch.zeros(4, 4), precision=INT8)).rows([-1]),
         lambda: ThreadPool(threads=0),
-        lambda: layers_of(LLAMA, INT8).cache(0),
+        lambda: layers_of(LLAMA, INT8).allocate_cache(0),
     ],
 )
 def test_arguments__that_do_not_fit__are_refused(call: Callable[[], object]) -> None:
-    with pytest.raises(NativeRefused):
+    with pytest.raises(NativeInputInvalid):
         call()
 
 
@@ -132,30 +131,30 @@ def test_add_layer__weights_of_another_shape__are_refused() -> None:
     layers = NativeLayers(LLAMA, precision=INT8, thread_pool=ThreadPool())
     for change in ({"hidden_size": 64}, {"intermediate_size": 99}, {"head_size": 14}):
         other = weights_of(replace(LLAMA, **change), 0)
-        with pytest.raises(NativeRefused):
-            layers.add_layer(other, 0)
-    with pytest.raises(NativeRefused, match="a window"):
-        layers.add_layer(weights_of(LLAMA, 0), -1)
+        with pytest.raises(NativeInputInvalid):
+            layers.pack_and_add(other, 0)
+    with pytest.raises(NativeInputInvalid, match="a window"):
+        layers.pack_and_add(weights_of(LLAMA, 0), -1)
     assert len(layers) == 0
 
 
 def test_logits__hidden_states_that_do_not_fit__are_refused() -> None:
-    matrix = packed(torch.zeros(9, 72), precision=INT8)
+    matrix = pack_matrix(torch.zeros(9, 72), precision=INT8)
     head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, thread_pool=ThreadPool())
     for hidden in (torch.zeros(72), torch.zeros(1, 73), torch.zeros(1, 72).half()):
-        with pytest.raises(NativeRefused, match="hidden states"):
+        with pytest.raises(NativeInputInvalid, match="hidden states"):
             head.logits(hidden)
-    with pytest.raises(NativeRefused, match="a norm"):
+    with pytest.raises(NativeInputInvalid, match="a norm"):
         NativeHead(torch.ones(71), matrix, norm_epsilon=1e-5, thread_pool=ThreadPool())
 
 
-def test_unsupported__what_the_kernels_do_not_compute__says_why() -> None:
-    assert supports(LLAMA)
+def test_unsupported_reason__model_that_the_kernels_cannot_compute__says_why() -> None:
+    assert unsupported_reason(LLAMA) is None
     strange = replace(LLAMA, norm="layer")
-    assert unsupported(strange) == "its norms are not plain RMSNorm"
-    with pytest.raises(NativeRefused, match="plain RMSNorm"):
+    assert unsupported_reason(strange) == "its norms are not plain RMSNorm"
+    with pytest.raises(NativeInputInvalid, match="plain RMSNorm"):
         NativeLayers(strange, precision=INT8, thread_pool=ThreadPool())
-    assert "4096" in (unsupported(replace(LLAMA, head_size=4096)) or "")
+    assert "4096" in (unsupported_reason(replace(LLAMA, head_size=4096)) or "")
 
 
 def test_load_library__missing_or_foreign__says_how_to_get_one(
@@ -165,7 +164,10 @@ def test_load_library__missing_or_foreign__says_how_to_get_one(
     foreign.write_bytes(b"not a library")
     load_library.cache_clear()
     try:
-        for path, reason in ((tmp_path / "none.so", "there is no"), (foreign, "cannot be loaded")):
+        for path, reason in (
+            (tmp_path / "none.so", "does not exist"),
+            (foreign, "cannot be loaded"),
+        ):
             monkeypatch.setenv(LIBRARY_SETTING, str(path))
             with pytest.raises(NativeUnavailable, match=reason) as caught:
                 load_library()

@@ -20,8 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shard_runtime import Compute, Generation, ModelSource
-from shard_runtime.backends.native import supports
+from shard_runtime import Backend, Generation, ModelSource
+from shard_runtime.backends.native import unsupported_reason
 from shard_runtime.errors import PrecisionUnavailable
 from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.backends.test_cache_budget import assert_32_streams_keep_to_budgets
@@ -46,15 +46,16 @@ NATIVE = [
 
 
 def ask_alone(source: ModelSource, dtype: str) -> Generation:
-    with running(source, 1, compute=Compute.NATIVE, dtype=dtype) as ring:
+    with running(source, 1, backend=Backend.NATIVE, dtype=dtype) as ring:
         return ring.ask(PROMPT, TOKENS)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_supports__any_shape__is_what_rings_are_tried_of(
+def test_unsupported_reason__any_family__is_none_for_those_tested_here(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
-    assert supports(tiny(name)[0].architecture) == (name in NATIVE)
+    is_supported = unsupported_reason(tiny(name)[0].architecture) is None
+    assert is_supported == (name in NATIVE)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
@@ -65,7 +66,7 @@ def test_generate__split__is_the_unsplit_models_to_the_bit(
     source, reference = tiny(name)
     whole: Answer = ()
     for stages in (1, 2, 3, 5):
-        with running(source, stages, compute=Compute.NATIVE, dtype=dtype) as ring:
+        with running(source, stages, backend=Backend.NATIVE, dtype=dtype) as ring:
             split, again = ring.ask(PROMPT, COUNT), ring.ask(PROMPT, COUNT)
             whole = whole or split.token_ids
             assert split.token_ids == whole
@@ -99,10 +100,10 @@ def test_generate__in_a_random_batch__is_what_it_is_alone(
         )
         for each in range(10)
     ]
-    with running(llama, 1, compute=Compute.NATIVE, dtype=dtype) as ring:
+    with running(llama, 1, backend=Backend.NATIVE, dtype=dtype) as ring:
         alone = [ring.ask(prompt, sampling=sampling) for prompt, sampling in asked]
     with (
-        running(llama, 3, compute=Compute.NATIVE, dtype=dtype) as ring,
+        running(llama, 3, backend=Backend.NATIVE, dtype=dtype) as ring,
         ThreadPoolExecutor(len(asked)) as threads,
     ):
         together = list(threads.map(lambda one: ring.ask(one[0], sampling=one[1]), asked))
@@ -125,7 +126,7 @@ def test_generate__stage_is_lost__goes_on_to_the_bit(
         entry_settings=SETTINGS,
         stage_settings=STAGE,
         tamper=fault,
-        compute=Compute.NATIVE,
+        backend=Backend.NATIVE,
         dtype="int8",
     ) as ring:
         with brought_back(ring, fault):
@@ -141,13 +142,13 @@ def test_load_shard__model_that_the_kernels_do_not_know__says_so(
 ) -> None:
     with (
         pytest.raises(PrecisionUnavailable, match="RMSNorm"),
-        running(tiny("gpt2")[0], 1, dtype="int8", compute=Compute.AUTO),
+        running(tiny("gpt2")[0], 1, dtype="int8", backend=Backend.AUTO),
     ):
         pass
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
-def test_generate__32_at_once_in_little_room__keep_to_it_and_are_all_answered(
+def test_generate__32_at_once_with_little_memory__are_all_answered_within_the_budget(
     llama: ModelSource, dtype: str
 ) -> None:
-    assert_32_streams_keep_to_budgets(llama, compute=Compute.NATIVE, dtype=dtype)
+    assert_32_streams_keep_to_budgets(llama, backend=Backend.NATIVE, dtype=dtype)

@@ -19,7 +19,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shard_runtime.backends.native import NativeHead, NativeLayers, NativeSpan, Precision, packed
+from shard_runtime.backends.native import (
+    NativeHead,
+    NativeLayers,
+    NativeSpan,
+    Precision,
+    pack_matrix,
+)
 from shard_runtime.backends.native.thread_pool import ThreadPool
 from tests.shard_runtime.backends.native.random_layers import (
     FAMILIES,
@@ -75,7 +81,7 @@ def test_forward__rows_of_several_runs_in_any_pieces__give_the_bits_of_each_alon
     instructions: str, family: str, precision: Precision, threads: int, data: st.DataObject
 ) -> None:
     layers = made(family, precision, threads, instructions)
-    caches = [layers.cache(LENGTH) for _ in range(RUNS)]
+    caches = [layers.allocate_cache(LENGTH) for _ in range(RUNS)]
     found: list[list[torch.Tensor]] = [[] for _ in range(RUNS)]
     for step in steps(data):
         hidden = torch.cat([prompts(family)[run][at : at + rows] for run, at, rows in step])
@@ -102,7 +108,7 @@ def test_forward__more_rows_than_a_pass_holds__gives_the_same_bits(precision: Pr
     layers = layers_of(LLAMA, precision)
     lengths = [100, 1, 150, 20]
     inputs = [prompt_of(LLAMA, rows, seed) for seed, rows in enumerate(lengths)]
-    spans = [NativeSpan(layers.cache(rows), 0, rows) for rows in lengths]
+    spans = [NativeSpan(layers.allocate_cache(rows), 0, rows) for rows in lengths]
     together = layers.forward(torch.cat(inputs), spans).split(lengths)
     for ours, rows in zip(together, inputs, strict=True):
         assert torch.equal(ours, alone(layers, rows))
@@ -114,7 +120,7 @@ def test_logits__many_rows__give_the_bits_of_each_alone(
     instructions: str, precision: Precision, threads: int
 ) -> None:
     thread_pool = ThreadPool(threads=threads, instructions=instructions)
-    matrix = packed(prompt_of(LLAMA, 99, 7), precision=precision)
+    matrix = pack_matrix(prompt_of(LLAMA, 99, 7), precision=precision)
     head = NativeHead(torch.ones(72), matrix, norm_epsilon=1e-5, thread_pool=thread_pool)
     hidden = prompt_of(LLAMA, 131, 8)
     single = torch.cat([head.logits(row[None]) for row in hidden])
