@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tee_simulator`: `pki` makes the test root, `serve` runs one enclave's guest agent,
+"""`python -m tee_simulator`: `pki` creates the test root, `serve` runs one enclave's guest agent,
 `pccs` serves collateral.
 
-Exit status: 0 after a clean stop, 2 for wrong arguments, 3 when trying again may help, 4 when
-something has to be changed.
+Exit status: 0 after a clean stop, 2 for invalid arguments, 3 if retrying may help, 4 if something
+must be changed first.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from tee_simulator.errors import Retryable, SimulatorError
 from tee_simulator.guest.compose import Compose
 from tee_simulator.guest.enclave import Clock, SimulatedEnclave, utc_now
 from tee_simulator.guest.guest_agent import GuestAgent
-from tee_simulator.http_service import Listener
+from tee_simulator.http_server import HttpServer
 from tee_simulator.notice import SIMULATED
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.pki.simulated_pki import SimulatedPki
 
 LOG = logging.getLogger("tee_simulator")
 
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _pki(options: argparse.Namespace) -> None:
-    pki = TestPki.open(options.directory)
-    _say(
+    pki = SimulatedPki.open(options.directory)
+    _print_json_line(
         {
             "pki": {
                 "directory": str(options.directory),
@@ -58,11 +58,11 @@ def _pki(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     compose = Compose.read(options.compose) if options.compose else None
-    pki = TestPki.open(options.pki or options.directory / "pki")
+    pki = SimulatedPki.open(options.pki or options.directory / "pki")
     enclave = SimulatedEnclave.open(
         options.directory, options.enclave, pki, compose, _clock(options.at)
     )
-    with Listener.on_socket(options.socket, GuestAgent(enclave)):
+    with HttpServer.on_socket(options.socket, GuestAgent(enclave)):
         _run_until_stopped(
             {
                 "socket": str(options.socket),
@@ -74,31 +74,30 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _pccs(options: argparse.Namespace) -> None:
-    pki = TestPki.open(options.pki)
+    pki = SimulatedPki.open(options.pki)
     service = Pccs(pki, _clock(options.at), ConditionsFile(options.pki))
-    with Listener.on_loopback(options.port, service) as listener:
+    with HttpServer.on_loopback(options.port, service) as listener:
         _run_until_stopped({"url": f"http://127.0.0.1:{listener.port}"})
 
 
 def _run_until_stopped(ready: dict[str, Any]) -> None:
-    """Says that it listens, then waits for SIGTERM or SIGINT."""
+    """Reports that it is ready, then waits for SIGTERM or SIGINT."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    _say({"ready": {**ready, "simulated": True}})
+    _print_json_line({"ready": {**ready, "simulated": True}})
     stopped.wait()
     LOG.info("stopped")
 
 
-def _say(line: dict[str, Any]) -> None:
-    """One line of JSON on stdout, for the program that waits for it."""
+def _print_json_line(line: dict[str, Any]) -> None:
+    """Prints one line of JSON to stdout, for the program that started the simulator."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
 def _clock(at: datetime | None) -> Clock:
-    """The machine's clock, or one that was at `at` when the command began, and goes on from
-    there."""
+    """The machine's clock, or one that showed `at` when the command began."""
     if at is None:
         return utc_now
     offset: timedelta = at - utc_now()
@@ -111,45 +110,69 @@ def _instant(text: str) -> datetime:
             return datetime.fromtimestamp(int(text), UTC)
         parsed = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither Unix seconds nor ISO 8601") from None
+        raise argparse.ArgumentTypeError(f"{text!r} must be Unix seconds or ISO 8601") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tee_simulator", description=SIMULATED)
+    parser = argparse.ArgumentParser(
+        prog="python -m tee_simulator",
+        description=f"Simulates TDX machines for tests and demos. {SIMULATED}",
+        epilog="Exit status: 0 clean stop, 2 invalid arguments, 3 retry may help, 4 fatal error.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    pki = commands.add_parser(
-        "pki", help="make the test root and its authorities, once", description=SIMULATED
+    _add_pki_options(
+        commands.add_parser(
+            "pki",
+            help="create the test root and its authorities",
+            description=f"Creates the test root and its authorities once. {SIMULATED}",
+            epilog="Example: python -m tee_simulator pki --directory build/simulator/pki",
+        )
     )
-    pki.add_argument(
-        "--directory",
-        type=Path,
-        required=True,
-        help="where root.der, root.pem and the secret seed lie",
+    _add_serve_options(
+        commands.add_parser(
+            "serve",
+            help="run one enclave's guest agent",
+            description=f"Serves dstack's guest-agent API for one enclave. {SIMULATED}",
+            epilog="Example: python -m tee_simulator serve --directory build/simulator "
+            "--enclave entry --socket /tmp/entry.sock",
+        )
     )
-    pki.set_defaults(run=_pki)
-
-    serve = commands.add_parser(
-        "serve", help="run one enclave's guest agent", description=SIMULATED
+    _add_pccs_options(
+        commands.add_parser(
+            "pccs",
+            help="serve collateral like Intel's PCS",
+            description=f"Serves collateral by the API of Intel's PCS. {SIMULATED}",
+            epilog="Example: python -m tee_simulator pccs --port 8081 --pki build/simulator/pki",
+        )
     )
-    serve.add_argument(
-        "--directory", type=Path, required=True, help="where the enclaves' identities are kept"
-    )
-    serve.add_argument("--enclave", required=True, help="the enclave's name in that folder")
-    serve.add_argument("--socket", type=Path, required=True, help="the unix socket to listen on")
-    serve.add_argument("--pki", type=Path, help="the test PKI's folder (default: DIRECTORY/pki)")
-    serve.add_argument("--compose", type=Path, help="app-compose.json; its hash becomes MRCONFIGID")
-    serve.set_defaults(run=_serve)
-
-    pccs = commands.add_parser(
-        "pccs", help="serve collateral like Intel's PCS", description=SIMULATED
-    )
-    pccs.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
-    pccs.add_argument("--pki", type=Path, required=True, help="the test PKI's folder")
-    pccs.set_defaults(run=_pccs)
-
-    for command in (serve, pccs):
-        help_at = "what the clock shows at the start: Unix seconds or ISO 8601 (default: now)"
-        command.add_argument("--at", type=_instant, help=help_at)
     return parser
+
+
+def _add_pki_options(command: argparse.ArgumentParser) -> None:
+    help_text = "folder for root.der, root.pem and the secret seed"
+    command.add_argument("--directory", type=Path, required=True, help=help_text)
+    command.set_defaults(run=_pki)
+
+
+def _add_serve_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--directory", type=Path, required=True, help="folder of the enclaves' identities")
+    add("--enclave", required=True, help="name of the enclave in that folder")
+    add("--socket", type=Path, required=True, help="unix socket to listen on")
+    add("--pki", type=Path, help="folder of the test PKI (default: DIRECTORY/pki)")
+    add("--compose", type=Path, help="app-compose.json, whose hash goes into MRCONFIGID")
+    _add_clock_option(command)
+    command.set_defaults(run=_serve)
+
+
+def _add_pccs_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 for any")
+    command.add_argument("--pki", type=Path, required=True, help="folder of the test PKI")
+    _add_clock_option(command)
+    command.set_defaults(run=_pccs)
+
+
+def _add_clock_option(command: argparse.ArgumentParser) -> None:
+    help_text = "time at which the clock starts: Unix seconds or ISO 8601 (default: now)"
+    command.add_argument("--at", type=_instant, help=help_text)

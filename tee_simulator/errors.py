@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulator's errors. It imports nothing of ours, so the tree has a root of its own.
+"""The simulator's errors. They have their own root: the simulator imports no other package.
 
 SimulatorError
 ├── Retryable                   the same command may succeed later, unchanged
-│   ├── SocketInUse             another process listens there
-│   └── PortInUse               another process listens there
-└── Fatal                       something has to be changed first
-    ├── AddressUnusable         the socket or port cannot be opened at all
-    ├── DirectoryUnusable       cannot be made, read or written
-    ├── NameInvalid             not fit for the name of an enclave
+│   ├── SocketInUse             another process listens on it
+│   └── PortInUse               another process listens on it
+└── Fatal                       something must be changed first
+    ├── AddressUnusable         the socket or port cannot be opened
+    ├── DirectoryUnusable       cannot be created, read or written
+    ├── NameInvalid             not a valid enclave name
     ├── ComposeInvalid          not an app-compose document
-    ├── PkiDamaged              the files of the test PKI do not fit together
-    ├── IdentityDamaged         the files of an enclave do not fit together
-    ├── ConditionsInvalid       not conditions that the simulator knows
-    └── CallInvalid             a guest-agent call that dstack would refuse as well
+    ├── PkiDamaged              the files of the test PKI are inconsistent
+    ├── IdentityDamaged         the files of an enclave are inconsistent
+    ├── ConditionsInvalid       unknown or invalid conditions
+    └── CallInvalid             a guest-agent call that dstack rejects too
 """
 
 from pathlib import Path
 
 
 class SimulatorError(Exception):
-    """The root. The first argument is the whole message, for people."""
+    """The root. The first argument is the whole message."""
 
 
 class Retryable(SimulatorError):
@@ -28,7 +28,7 @@ class Retryable(SimulatorError):
 
 
 class Fatal(SimulatorError):
-    """The same command will fail again: something has to be changed first."""
+    """The same command will fail again: something must be changed first."""
 
 
 class SocketInUse(Retryable):
@@ -45,8 +45,7 @@ class PortInUse(Retryable):
     def __init__(self, port: int) -> None:
         self.port = port
         super().__init__(
-            f"Another process listens on port {port}. "
-            "Stop it, or give another --port (0 takes any)."
+            f"Another process listens on port {port}. Stop it, or give another --port (0 for any)."
         )
 
 
@@ -60,23 +59,23 @@ class AddressUnusable(Fatal):
 
 
 class DirectoryUnusable(Fatal):
-    """A folder or a file in it cannot be made, read or written."""
+    """A folder or a file in it cannot be created, read or written."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         self.reason = reason
         super().__init__(
-            f"Cannot use {path}: {reason}. Give a folder that this user may read and write."
+            f"Cannot use {path}: {reason}. Give a folder that this user can read and write."
         )
 
 
 class NameInvalid(Fatal):
-    """Not fit for the name of an enclave."""
+    """Not a valid enclave name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"{name!r} cannot name an enclave. Take 1 to 64 letters, digits, '-' or '_', "
+            f"{name!r} is not a valid enclave name. Use 1 to 64 letters, digits, '-' or '_', "
             "beginning with a letter or digit."
         )
 
@@ -93,38 +92,39 @@ class ComposeInvalid(Fatal):
 
 
 class PkiDamaged(Fatal):
-    """The files of the test PKI do not fit together."""
+    """The files of the test PKI are inconsistent."""
 
     def __init__(self, directory: Path, reason: str) -> None:
         self.directory = directory
         self.reason = reason
         super().__init__(
             f"The test PKI in {directory} is damaged: {reason}. "
-            "Remove the folder; a new root needs a new deployment."
+            "Remove the folder and deploy the contracts again with the new root."
         )
 
 
 class IdentityDamaged(Fatal):
-    """The files of an enclave do not fit together."""
+    """The files of an enclave are inconsistent."""
 
     def __init__(self, directory: Path, reason: str) -> None:
         self.directory = directory
         self.reason = reason
         super().__init__(
             f"The simulated enclave in {directory} is damaged: {reason}. "
-            "Remove the folder; its keys are gone then."
+            "Remove the folder; this deletes its keys."
         )
 
 
 class ConditionsInvalid(Fatal):
-    """Not conditions that the simulator knows."""
+    """Unknown or invalid conditions."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"Cannot simulate that: {rule}. See tee_simulator/collateral/conditions.py."
+            f"These conditions cannot be simulated: {rule}. "
+            "See tee_simulator/collateral/conditions.py."
         )
 
 
 class CallInvalid(Fatal):
-    """A guest-agent call that dstack would refuse as well."""
+    """A guest-agent call that dstack rejects too."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every output of the simulator says: nothing here is protected by hardware."""
+"""The notice in every output of the simulator: no hardware protects anything."""
 
 SIMULATED = (
     "SIMULATED: no hardware protects anything here; "
-    "keys lie in files and quotes chain to a test root."
+    "keys are in files and quotes chain to a test root."
 )

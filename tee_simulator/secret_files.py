@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that outlive a restart. Secrets get mode 0600 before their first byte is written."""
+"""Files that survive a restart. Secrets have mode 0600 before their first byte is written."""
 
 import fcntl
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 from tee_simulator.errors import DirectoryUnusable
 
 
-def make_directory(path: Path) -> None:
-    """Makes the folder and its parents; secrets lie in it, so only the owner may enter."""
+def create_directory(path: Path) -> None:
+    """Creates the folder and its parents, accessible only to the owner."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DirectoryUnusable(path, _reason(error)) from error
 
 
-def read(path: Path) -> bytes | None:
-    """The content, or None when there is no such file."""
+def read_file(path: Path) -> bytes | None:
+    """The content, or None if the file does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -29,8 +29,8 @@ def read(path: Path) -> bytes | None:
         raise DirectoryUnusable(path, _reason(error)) from error
 
 
-def write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Writes all or nothing: a crash leaves the old file or none."""
+def write_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Writes atomically: a crash leaves the old file or none."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -44,20 +44,20 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
         raise DirectoryUnusable(path, _reason(error)) from error
 
 
-def keep_secret(path: Path, size: int) -> bytes:
-    """The secret of `size` random bytes in that file, made at the first call."""
-    kept = read(path)
-    if kept is None:
-        kept = secrets.token_bytes(size)
-        write(path, kept)
-    if len(kept) != size:
-        raise DirectoryUnusable(path, f"it has {len(kept)} bytes instead of {size}")
-    return kept
+def read_or_create_secret(path: Path, size: int) -> bytes:
+    """The secret of `size` random bytes in a file, created on the first call."""
+    secret = read_file(path)
+    if secret is None:
+        secret = secrets.token_bytes(size)
+        write_file(path, secret)
+    if len(secret) != size:
+        raise DirectoryUnusable(path, f"it has {len(secret)} bytes instead of {size}")
+    return secret
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """One process at a time: enclaves that start together must not make two roots."""
+    """Locks the folder: enclaves that start together must not create two roots."""
     try:
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from administration.chain.networks import Network
 from administration.errors import RootCaInvalid, SimulatedRootRefused
-from tee_simulator import TestPki
+from tee_simulator import SimulatedPki
 from teetee.chain.deployment import ROOT
 
 INTEL_ROOT_CA = ROOT / "deployments" / "intel-sgx-root-ca.pem"
@@ -47,7 +47,7 @@ def root_ca_for(network: Network, path: Path | None, accept_forgeries: bool) -> 
     if path is not None:
         root = read_root_ca(path)
     elif network.name == "base-local":
-        root = RootCa(TestPki.open(SIMULATED_PKI).root.der)
+        root = RootCa(SimulatedPki.open(SIMULATED_PKI).root.der)
     else:
         root = read_root_ca(INTEL_ROOT_CA)
     if network.is_live and not root.is_intel and not accept_forgeries:

@@ -14,8 +14,8 @@ from benchmarks.gas.collateral import bring_simulated
 from tee_simulator.collateral.conditions import Conditions
 from tee_simulator.collateral.issue import EVALUATION_NUMBER, issue
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.guest.measurements import GuestMeasurements
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange
@@ -56,10 +56,10 @@ class World:
         self.treasury = account("treasury")
         for payer in (self.deployer, self.treasury):
             chain.fund(payer.address)
-        self._pki = TestPki.from_seed(bytes(32))
+        self._pki = SimulatedPki.from_seed(bytes(32))
         moment = datetime.fromtimestamp(chain.now(), UTC)
         self._machine = Machine.from_seed(bytes(32), self._pki, moment)
-        self._guest = Measurements.of(
+        self._guest = GuestMeasurements.of(
             compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20)
         )
         probe = self._machine.quote(self._guest, bytes(64))

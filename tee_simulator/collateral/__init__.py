@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Intel's services publish, for simulated machines."""
+"""Simulated collateral: what Intel's services publish, for simulated machines."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong in the simulated world: knobs for trying what a network does when Intel's
-collateral turns against a platform. SIMULATED, all of it; Intel has no such switches.
+"""Conditions to simulate: switches that make Intel's collateral turn against a platform, to try how
+a network reacts. SIMULATED: Intel has no such switches.
 """
 
 import json
@@ -22,33 +22,34 @@ STATUSES: Final = (
     "OutOfDateConfigurationNeeded",
     "Revoked",
 )
-"""Intel's words for what a TCB level can be."""
+"""Intel's names for the status of a TCB level."""
+_REVOKED_PCKS_RULE: Final = "revoked_pcks must be a list of positive numbers in hex"
 ENCLAVE_STATUSES: Final = ("UpToDate", "OutOfDate", "Revoked")
 """The same for a TDX module or a quoting enclave."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """All as it should be, unless said otherwise. As JSON: these names."""
+    """The simulated conditions; by default, everything is in order. The JSON has the same names."""
 
     evaluation_number: int = STANDARD_NUMBER
-    """Of what is served without `update=early`."""
+    """The evaluation number of the standard set."""
     early_number: int | None = None
-    """Of what is served with it; None: the same."""
+    """The evaluation number of the early set (`update=early`); None: that of the standard set."""
     early_status: str = "OutOfDate"
-    """How the machines stand in the early set, which asks for one version more than they have."""
+    """The machines' status in the early set, which requires one version more than they have."""
     platform_status: str = "UpToDate"
-    """How they stand in the standard one. Anything but UpToDate asks for one version more."""
+    """Their status in the standard set. Any status but UpToDate requires one version more."""
     module_status: str = "UpToDate"
     qe_status: str = "UpToDate"
     revoked_pcks: tuple[str, ...] = ()
-    """Serial numbers of PCK certificates, hex."""
+    """Serial numbers of revoked PCK certificates, in hex."""
     platform_ca_revoked: bool = False
     tcb_signing_revoked: bool = False
     expired: bool = False
-    """Whether all collateral ended yesterday."""
+    """Whether all collateral expired yesterday."""
     life_seconds: int | None = None
-    """How long all collateral stays in force from now on; None: 29 days, the root CRL a year."""
+    """How long collateral stays in force from now; None for 29 days (root CRL: a year)."""
 
     def __post_init__(self) -> None:
         named: dict[str, tuple[str, ...]] = {
@@ -59,43 +60,43 @@ class Conditions:
         }
         for name, allowed in named.items():
             if getattr(self, name) not in allowed:
-                raise ConditionsInvalid(f"{name} is none of {', '.join(allowed)}")
+                raise ConditionsInvalid(f"{name} must be one of {', '.join(allowed)}")
         for name in ("evaluation_number", "early_number"):
             value = getattr(self, name)
             if value is not None and not (type(value) is int and 0 <= value <= 255):
-                raise ConditionsInvalid(f"{name} is not a number from 0 to 255")
+                raise ConditionsInvalid(f"{name} must be an integer from 0 to 255")
         life = self.life_seconds
         if life is not None and not (type(life) is int and 0 < life < 1 << 31):
-            raise ConditionsInvalid("life_seconds is no number of seconds")
+            raise ConditionsInvalid("life_seconds must be a positive integer")
         for name in ("platform_ca_revoked", "tcb_signing_revoked", "expired"):
             if type(getattr(self, name)) is not bool:
-                raise ConditionsInvalid(f"{name} is neither true nor false")
+                raise ConditionsInvalid(f"{name} must be true or false")
         try:
             if any(int(serial, 16) <= 0 for serial in self.revoked_pcks):
                 raise ValueError
         except (TypeError, ValueError):
-            raise ConditionsInvalid("revoked_pcks are not positive numbers in hex") from None
+            raise ConditionsInvalid(_REVOKED_PCKS_RULE) from None
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """From JSON; what isn't named is as it should be. Raises `ConditionsInvalid`."""
+        """Conditions from JSON; missing fields keep their defaults. Raises `ConditionsInvalid`."""
         try:
             named: Any = json.loads(text)
         except ValueError:
-            raise ConditionsInvalid("is not JSON") from None
+            raise ConditionsInvalid("the conditions must be JSON") from None
         if not isinstance(named, dict):
-            raise ConditionsInvalid("is not a JSON object")
+            raise ConditionsInvalid("the conditions must be a JSON object")
         unknown = set(named) - {field.name for field in fields(cls)}
         if unknown:
-            raise ConditionsInvalid(f"{', '.join(sorted(unknown))}: no such condition")
+            raise ConditionsInvalid(f"there is no condition {', '.join(sorted(unknown))}")
         if "revoked_pcks" in named:
             if not isinstance(named["revoked_pcks"], list):
-                raise ConditionsInvalid("revoked_pcks are not positive numbers in hex")
+                raise ConditionsInvalid(_REVOKED_PCKS_RULE)
             named["revoked_pcks"] = tuple(named["revoked_pcks"])
         return cls(**named)
 
     def to_json(self) -> str:
-        """All of them."""
+        """All conditions as JSON."""
         return json.dumps(asdict(self))
 
     def number(self, early: bool) -> int:
@@ -105,28 +106,27 @@ class Conditions:
         return self.evaluation_number
 
     def status(self, early: bool) -> str:
-        """How the machines stand in that set."""
+        """The machines' status in the standard or the early set."""
         if early and self.early_number is not None:
             return self.early_status
         return self.platform_status
 
 
 class ConditionsFile:
-    """The conditions in force, in the folder of the test PKI: who may write there may change
-    them."""
+    """The conditions in force, kept in the folder of the test PKI."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE
 
     def read(self) -> Conditions:
-        """Raises `ConditionsInvalid`."""
+        """The conditions in force. Raises `ConditionsInvalid`."""
         try:
             return Conditions.parse(self.path.read_bytes())
         except FileNotFoundError:
             return Conditions()
 
     def write(self, conditions: Conditions) -> None:
-        """From the next question on."""
+        """Sets the conditions, effective from the next request."""
         draft = self.path.with_suffix(".draft")
         draft.write_text(conditions.to_json(), encoding="utf-8")
         draft.replace(self.path)

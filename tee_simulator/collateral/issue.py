@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Intel's PCS publishes, for the simulated machines: TCB info, QE identity, CRLs, and the
-chains that sign them."""
+"""Issues collateral for simulated machines: TCB info, QE identity, CRLs and certificate chains."""
 
 import json
 from dataclasses import dataclass
@@ -16,18 +15,18 @@ from tee_simulator.guest.td_report import (
     TEE_TCB_SVN,
 )
 from tee_simulator.pki import certificates
-from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import sign_p256
+from tee_simulator.pki.simulated_pki import SimulatedPki
 
 LIFE = timedelta(days=30)
 """Intel's collateral lives 30 days, its root CRL about a year."""
 ROOT_CRL_LIFE = timedelta(days=365)
 
 AGE = timedelta(days=1)
-"""Issued a day before `at`, so that clocks may differ."""
+"""Collateral is issued this long before `at`, so that clocks may differ."""
 
 SECOND = timedelta(seconds=1)
-"""Dates have no smaller parts: so much later is newer."""
+"""The resolution of dates, and so the minimum age difference."""
 
 EVALUATION_NUMBER = STANDARD_NUMBER
 HEALTHY = Conditions()
@@ -35,7 +34,7 @@ HEALTHY = Conditions()
 
 @dataclass(frozen=True)
 class SimulatedCollateral:
-    """Everything a verifier needs beside the quote. JSON is text exactly as signed."""
+    """Everything a verifier needs besides the quote. JSON is the exact text that was signed."""
 
     tcb_info: str
     tcb_info_signature: bytes
@@ -48,7 +47,7 @@ class SimulatedCollateral:
     issued_at: datetime
     next_update: datetime
     fresh_until: datetime
-    """When half of what was left is over: time to issue anew."""
+    """When half of the remaining validity is over: time to issue new collateral."""
 
     @property
     def tcb_info_response(self) -> str:
@@ -63,29 +62,24 @@ class SimulatedCollateral:
 
 
 def issue(
-    pki: TestPki,
+    pki: SimulatedPki,
     at: datetime,
     conditions: Conditions = HEALTHY,
     *,
     early: bool = False,
     later_than: datetime | None = None,
 ) -> SimulatedCollateral:
-    """Collateral valid from a day before `at` to 29 days after it, unless it is to have expired or
-    to live otherwise; its issue is later than that of what was issued before."""
+    """Issues collateral that is valid from a day before `at` to 29 days after it.
+
+    The conditions can shorten or end its validity.
+
+    later_than: the issue date of earlier collateral, which the new one must exceed.
+    """
     now = at.replace(microsecond=0)
-    start = now - AGE
-    if later_than is not None:
-        start = max(start, later_than + SECOND)
-    if conditions.expired:
-        start -= LIFE
-    end = start + LIFE
-    if conditions.life_seconds is not None:
-        end = now + timedelta(seconds=conditions.life_seconds)
-    tcb_info = _compact(_tcb_info(start, end, conditions, early))
-    qe_identity = _compact(_qe_identity(start, end, conditions, early))
+    start, end, root_end = _validity(now, conditions, later_than)
+    tcb_info = _signed_json(_tcb_info(start, end, conditions, early))
+    qe_identity = _signed_json(_qe_identity(start, end, conditions, early))
     key = pki.tcb_signing.key
-    is_brief = conditions.expired or conditions.life_seconds is not None
-    root_end = end if is_brief else start + ROOT_CRL_LIFE
     revoked = [int(serial, 16) for serial in conditions.revoked_pcks]
     return SimulatedCollateral(
         tcb_info=tcb_info,
@@ -104,7 +98,23 @@ def issue(
     )
 
 
-def _revoked_authorities(pki: TestPki, conditions: Conditions) -> list[int]:
+def _validity(
+    now: datetime, conditions: Conditions, later_than: datetime | None
+) -> tuple[datetime, datetime, datetime]:
+    """The issue date, the end of the collateral, and the end of the root CRL."""
+    start = now - AGE
+    if later_than is not None:
+        start = max(start, later_than + SECOND)
+    if conditions.expired:
+        start -= LIFE
+    end = start + LIFE
+    if conditions.life_seconds is not None:
+        end = now + timedelta(seconds=conditions.life_seconds)
+    is_brief = conditions.expired or conditions.life_seconds is not None
+    return start, end, end if is_brief else start + ROOT_CRL_LIFE
+
+
+def _revoked_authorities(pki: SimulatedPki, conditions: Conditions) -> list[int]:
     revoked = {
         pki.platform_ca: conditions.platform_ca_revoked,
         pki.tcb_signing: conditions.tcb_signing_revoked,
@@ -115,8 +125,9 @@ def _revoked_authorities(pki: TestPki, conditions: Conditions) -> list[int]:
 def _tcb_info(
     start: datetime, end: datetime, conditions: Conditions, early: bool
 ) -> dict[str, Any]:
-    """TDX TCB info version 3 with the level that simulated machines are at, and where that isn't up
-    to date a level above it which asks for one version more."""
+    """TDX TCB info version 3 with the level of simulated machines, and, if that is not up to date,
+    a level above it that requires one version more.
+    """
     module = {"mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8}
     status, module_status = conditions.status(early), conditions.module_status
     levels = [_level(_tcb(0), start, status)]
@@ -143,13 +154,13 @@ def _tcb_info(
     }
 
 
-def _tcb(more: int) -> dict[str, Any]:
-    """What a level asks for: what the machines have, and so much more of the first component."""
-    components = bytes([COMPONENT_SVNS[0] + more]) + COMPONENT_SVNS[1:]
+def _tcb(increment: int) -> dict[str, Any]:
+    """A level's requirement: the machines' versions, plus `increment` for the first component."""
+    components = bytes([COMPONENT_SVNS[0] + increment]) + COMPONENT_SVNS[1:]
     return {
         "sgxtcbcomponents": [{"svn": svn} for svn in components],
         "pcesvn": PCE_SVN,
-        # the module's own two are judged by its identity
+        # the module's own two are covered by its identity
         "tdxtcbcomponents": [{"svn": svn} for svn in bytes(2) + TEE_TCB_SVN[2:]],
     }
 
@@ -183,8 +194,8 @@ def _level(tcb: dict[str, Any], since: datetime, status: str) -> dict[str, Any]:
     return level if status == "UpToDate" else level | {"advisoryIDs": ["SIMULATED-SA-00001"]}
 
 
-def _compact(content: dict[str, Any]) -> str:
-    """The signature is over these bytes: keys in order, no spaces, as Intel publishes."""
+def _signed_json(content: dict[str, Any]) -> str:
+    """The bytes that are signed: keys in order, no spaces, as Intel publishes."""
     return json.dumps(content, separators=(",", ":"))
 
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves collateral in the shape of Intel's PCS version 4, as a PCCS does, for verifiers which
-fetch it themselves.
+"""A PCCS: serves simulated collateral over HTTP by Intel's PCS API version 4.
 
-Source: Intel PCS API version 4 (tcb, qe/identity, pckcrl with their issuer-chain headers), and a
-PCCS's habit of serving the root CRL as hex. `update=early` and `tcbEvaluationDataNumber=` choose
-between two sets where the conditions have two.
+Source: Intel PCS API version 4 (tcb, qe/identity, pckcrl with their issuer-chain headers); like a
+PCCS, it serves the root CRL as hex. `update=early` and `tcbEvaluationDataNumber=` choose between
+the standard and the early set if the conditions define both.
 
-At `/simulation/conditions`, which no PCS has, GET shows and PUT changes what goes wrong:
-tee_simulator/collateral/conditions.py.
+`/simulation/conditions` exists only here: GET returns and PUT replaces the simulated conditions
+(conditions.py).
 """
 
 import json
@@ -25,9 +24,9 @@ from tee_simulator.collateral.conditions import Conditions, ConditionsFile
 from tee_simulator.collateral.issue import SimulatedCollateral
 from tee_simulator.errors import ConditionsInvalid
 from tee_simulator.guest.machine import FMSPC
-from tee_simulator.http_service import Response
+from tee_simulator.http_server import Response
 from tee_simulator.pki.certificates import ROOT_CRL_URL
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.pki.simulated_pki import SimulatedPki
 
 SGX, TDX = "/sgx/certification/v4", "/tdx/certification/v4"
 
@@ -38,11 +37,11 @@ Query = dict[str, list[str]]
 
 
 class Pccs:
-    """The service. Signs at the first question and again once half of the validity is over."""
+    """The service. Signs on the first request, and again once half of the validity is over."""
 
     def __init__(
         self,
-        pki: TestPki,
+        pki: SimulatedPki,
         clock: Callable[[], datetime],
         conditions: ConditionsFile | None = None,
     ) -> None:
@@ -66,25 +65,25 @@ class Pccs:
         }
 
     def respond(self, method: str, target: str, body: bytes) -> Response:
-        """404 for whatever is not ours: other FMSPCs, other authorities, other paths."""
+        """Answers a request; 404 for other FMSPCs, other authorities and other paths."""
         address = urlsplit(target)
         if address.path == CONDITIONS_PATH:
-            return self._control(method, body)
+            return self._conditions_endpoint(method, body)
         route = self._routes.get(address.path)
         query = parse_qs(address.query)
         early = self._is_early(query)
         if route is None or early is None:
-            return _nothing()
-        return route(self.current(early=early), query) or _nothing()
+            return _not_found()
+        return route(self.current(early=early), query) or _not_found()
 
     def current(self, *, early: bool = False) -> SimulatedCollateral:
         """Collateral of the standard or the early set that is valid at the clock's time."""
         now = self._clock()
         with self._lock:
             if self._file is not None and (found := self._file.read()) != self._conditions:
-                self._set(found)
+                self._set_conditions(found)
             issued = self._issued.get(early)
-            # what is to have expired was so from the beginning
+            # collateral that simulates expiry is expired from the beginning
             is_fresh = issued and (self._conditions.expired or _is_fresh(issued, now))
             if issued is None or not is_fresh:
                 issued = self._issue(now, early)
@@ -92,21 +91,21 @@ class Pccs:
 
     def _issue(self, now: datetime, early: bool) -> SimulatedCollateral:
         before = self._last.get(early)
-        if before is not None and before >= now:  # the clock was put back
+        if before is not None and before >= now:  # the clock was set back
             before = None
         issued = collateral.issue(self._pki, now, self._conditions, early=early, later_than=before)
         self._issued[early] = issued
-        # What is to have expired is no measure: the next has to be in force.
+        # Simulated expiry does not count: the next issue must be in force.
         if not self._conditions.expired:
             self._last[early] = issued.issued_at
         return issued
 
-    def _set(self, conditions: Conditions) -> None:
+    def _set_conditions(self, conditions: Conditions) -> None:
         self._conditions = conditions
         self._issued = {}
 
     def _is_early(self, query: Query) -> bool | None:
-        """None: the set that is asked for isn't there."""
+        """Which set the query selects; None if there is no such set."""
         early = query.get("update", ["standard"])[0] == "early"
         number = query.get("tcbEvaluationDataNumber", [""])[0]
         if not number:
@@ -116,8 +115,8 @@ class Pccs:
                 return candidate
         return None
 
-    def _control(self, method: str, body: bytes) -> Response:
-        """GET and PUT of the conditions."""
+    def _conditions_endpoint(self, method: str, body: bytes) -> Response:
+        """Returns the conditions; a PUT replaces them first."""
         if method == "PUT":
             try:
                 conditions = Conditions.parse(body)
@@ -127,7 +126,7 @@ class Pccs:
             with self._lock:
                 if self._file is not None:
                     self._file.write(conditions)
-                self._set(conditions)
+                self._set_conditions(conditions)
         return Response(HTTPStatus.OK, self._conditions.to_json().encode())
 
 
@@ -135,8 +134,8 @@ def _is_fresh(issued: SimulatedCollateral, now: datetime) -> bool:
     return issued.issued_at <= now <= issued.fresh_until
 
 
-def _nothing() -> Response:
-    return Response(HTTPStatus.NOT_FOUND, b'{"error": "SIMULATED: nothing is published here"}')
+def _not_found() -> Response:
+    return Response(HTTPStatus.NOT_FOUND, b'{"error": "SIMULATED: not found"}')
 
 
 def _tcb(current: SimulatedCollateral, query: Query) -> Response | None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated machine and the guest that runs on it."""
+"""A simulated machine and its guest."""

@@ -21,11 +21,11 @@ from tee_simulator.pki.signatures import secp256k1_public, sign_secp256k1, verif
 ED25519, SECP256K1, SECP256K1_PREHASHED = "ed25519", "secp256k1", "secp256k1_prehashed"
 
 SIGNING_PATH, SIGNING_PURPOSE = "vms", "signing"
-"""Where the key of `/Sign` lies."""
+"""The path of the key that `/Sign` uses."""
 
 
 def derive(key: bytes, *context: bytes, size: int = 32) -> bytes:
-    """HKDF-SHA256 with salt "RATLS"; the context parts are joined."""
+    """HKDF-SHA256 with salt "RATLS" over the concatenated context parts."""
     return HKDF(hashes.SHA256(), size, b"RATLS", b"".join(context)).derive(key)
 
 
@@ -39,13 +39,13 @@ class AppKeys:
 
     @classmethod
     def from_kms(cls, kms_key: bytes, app_id: bytes) -> Self:
-        """What a KMS with that root key (32 bytes) hands to the app (20 bytes)."""
+        """The keys that a KMS with that root key (32 bytes) gives to the app (20 bytes)."""
         root = derive(kms_key, app_id, b"app-key")
         message = b"dstack-kms-issued:" + app_id + secp256k1_public(root)
         return cls(root, sign_secp256k1(kms_key, keccak256(message)))
 
     def get_key(self, path: str) -> bytes:
-        """32 bytes. Only the path separates keys; purpose and algorithm do not."""
+        """The key of a path, 32 bytes. Purpose and algorithm do not affect it."""
         return derive(self.root, path.encode())
 
     def chain(self, key: bytes, purpose: str, algorithm: str) -> list[bytes]:
@@ -69,8 +69,8 @@ class AppKeys:
         return f"AppKeys(public={secp256k1_public(self.root).hex()})"
 
 
-def normalized(algorithm: str) -> str:
-    """dstack takes k256 and nothing at all for secp256k1."""
+def canonical_algorithm(algorithm: str) -> str:
+    """The algorithm's canonical name: dstack accepts "k256" and "" for secp256k1."""
     return SECP256K1 if algorithm in ("", "k256") else algorithm
 
 
@@ -85,7 +85,7 @@ def public_bytes(key: bytes, algorithm: str) -> bytes:
 
 
 def verify(data: bytes, signature: bytes, public: bytes, algorithm: str) -> bool:
-    """Whether the signature holds. Raises `CallInvalid` when algorithm or public key are none."""
+    """Whether the signature is valid. Raises `CallInvalid` if algorithm or key are invalid."""
     if algorithm not in (ED25519, SECP256K1, SECP256K1_PREHASHED):
         raise CallInvalid("Unsupported algorithm")
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app-compose document: what a dstack guest runs, and what its MRCONFIGID names."""
+"""The app-compose document: what a dstack guest runs, bound by its MRCONFIGID."""
 
 import hashlib
 import json
@@ -27,19 +27,19 @@ DEFAULT = json.dumps(
 
 @dataclass(frozen=True)
 class Compose:
-    """A compose document and its name. The hash is over the bytes as they stand."""
+    """A compose document and its name. The hash covers the exact bytes."""
 
     document: bytes
     name: str
 
     @classmethod
     def parse(cls, document: bytes, source: str) -> Self:
-        """Raises `ComposeInvalid`, naming `source`, for what dstack would not boot."""
+        """Checks what dstack needs to boot. Raises `ComposeInvalid`, naming `source`."""
         if len(document) > MAX_BYTES:
             raise ComposeInvalid(source, f"has more than {MAX_BYTES} bytes")
         try:
             content = json.loads(document.decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ComposeInvalid(source, "is not JSON in UTF-8") from error
         if not isinstance(content, dict):
             raise ComposeInvalid(source, "is not a JSON object")
@@ -49,12 +49,12 @@ class Compose:
             raise ComposeInvalid(source, "has no runner")
         name = content.get("name", "")
         if not isinstance(name, str):
-            raise ComposeInvalid(source, "has a name that is no text")
+            raise ComposeInvalid(source, "has a name that is not a string")
         return cls(document, name)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The document in that file. Raises `ComposeInvalid`."""
+        """Reads the document in a file. Raises `ComposeInvalid`."""
         try:
             document = path.read_bytes()
         except OSError as error:

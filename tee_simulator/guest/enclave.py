@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One simulated enclave: a machine, a guest on it, and the keys which that guest derives."""
+"""One simulated enclave: a machine, its guest, and the keys that the guest derives."""
 
 import hashlib
 import json
@@ -14,17 +14,23 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tee_simulator import secret_files
 from tee_simulator.errors import IdentityDamaged, NameInvalid
 from tee_simulator.guest.app_keys import AppKeys, derive
 from tee_simulator.guest.compose import DEFAULT, Compose
 from tee_simulator.guest.machine import SEED_BYTES, Machine
-from tee_simulator.guest.measurements import KEY_PROVIDER, OS_IMAGE_HASH, Measurements
+from tee_simulator.guest.measurements import KEY_PROVIDER, OS_IMAGE_HASH, GuestMeasurements
 from tee_simulator.notice import SIMULATED
 from tee_simulator.pki import tls_certificates
-from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import p256_key
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from tee_simulator.pki.tls_certificates import TlsRequest
+from tee_simulator.secret_files import (
+    create_directory,
+    locked,
+    read_file,
+    read_or_create_secret,
+    write_file,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -32,15 +38,16 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The machine's own clock."""
+    """The machine's clock."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, repr=False)
 class SimulatedEnclave:
-    """What a guest agent answers from. Also a `GuestAgent` for tests that need no socket.
+    """The state behind a guest agent. Tests that need no socket use it as a `GuestAgent` directly.
 
-    SIMULATED: the keys are in files, the measurements are made up, the quotes chain to a test root.
+    SIMULATED: the keys are in files, the measurements are invented, the quotes chain to a test
+    root.
     """
 
     name: str
@@ -58,45 +65,45 @@ class SimulatedEnclave:
         cls,
         directory: Path,
         name: str,
-        pki: TestPki,
+        pki: SimulatedPki,
         compose: Compose | None = None,
         clock: Clock = utc_now,
     ) -> Self:
-        """The enclave kept under `directory`/`name`, made at the first call: `machine.seed`,
-        `kms.key` (both mode 0600) and `pck.der`. The same folder gives the same keys and the same
-        platform after a restart.
+        """The enclave in `directory`/`name`, created on the first call.
 
+        The folder holds `machine.seed`, `kms.key` (both mode 0600) and `pck.der`; it gives the same
+        keys and the same platform after a restart.
         Raises `NameInvalid`, `DirectoryUnusable`, `IdentityDamaged`.
         """
         if not NAME.fullmatch(name):
             raise NameInvalid(name)
         home = directory / name
-        secret_files.make_directory(home)
-        with secret_files.locked(home):
-            seed = secret_files.keep_secret(home / "machine.seed", SEED_BYTES)
-            kms_key = secret_files.keep_secret(home / "kms.key", 32)
+        create_directory(home)
+        with locked(home):
+            seed = read_or_create_secret(home / "machine.seed", SEED_BYTES)
+            kms_key = read_or_create_secret(home / "kms.key", 32)
             machine = _machine(home, seed, pki, clock)
         return cls(name, machine, compose or Compose.parse(DEFAULT, "the default"), kms_key, clock)
 
     @property
     def app_id(self) -> bytes:
-        """20 bytes: dstack's rule for an app that no contract governs."""
+        """20 bytes, by dstack's rule for an app that no contract governs."""
         return self.compose.hash[:20]
 
     @property
     def instance_id(self) -> bytes:
-        """20 bytes, other for each machine."""
+        """20 bytes, unique per machine."""
         return hashlib.sha256(b"instance" + self.machine.identity.ppid + self.app_id).digest()[:20]
 
     @property
-    def measurements(self) -> Measurements:
+    def measurements(self) -> GuestMeasurements:
         """The registers of this guest."""
-        return Measurements.of(
+        return GuestMeasurements.of(
             compose_hash=self.compose.hash, app_id=self.app_id, instance_id=self.instance_id
         )
 
     def get_key(self, path: str) -> bytes:
-        """32 secret bytes, settled by the path."""
+        """32 secret bytes, determined by the path."""
         return self.app_keys.get_key(path)
 
     def get_quote(self, report_data: bytes) -> bytes:
@@ -110,12 +117,12 @@ class SimulatedEnclave:
 
     @property
     def vm_config(self) -> str:
-        """What dstack says about the machine's shape."""
+        """dstack's description of the machine."""
         shape = {"spec_version": 1, "os_image_hash": OS_IMAGE_HASH.hex(), "simulated": SIMULATED}
         return json.dumps(shape, separators=(",", ":"))
 
     def info(self) -> dict[str, str]:
-        """The answer of `/Info`, in dstack's spelling."""
+        """The response of `/Info`, with dstack's field names."""
         measured, compose_hash = self.measurements, self.compose.hash.hex()
         device_id = hashlib.sha256(self.machine.identity.ppid).hexdigest()
         registers = {f"rtmr{n}": rtmr.hex() for n, rtmr in enumerate(measured.rtmrs)}
@@ -149,12 +156,12 @@ class SimulatedEnclave:
         return f"SimulatedEnclave({self.name}, app_id={self.app_id.hex()})"
 
 
-def _machine(home: Path, seed: bytes, pki: TestPki, clock: Clock) -> Machine:
-    kept = secret_files.read(home / "pck.der")
+def _machine(home: Path, seed: bytes, pki: SimulatedPki, clock: Clock) -> Machine:
+    kept = read_file(home / "pck.der")
     if kept is None:
         machine = Machine.from_seed(seed, pki, clock())
         leaf = machine.pck.public_bytes(Encoding.DER)
-        secret_files.write(home / "pck.der", leaf, 0o644)
+        write_file(home / "pck.der", leaf, 0o644)
         return machine
     try:
         return Machine.with_leaf(seed, pki, x509.load_der_x509_certificate(kept))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """dstack's guest-agent API: JSON over HTTP on a unix socket, bytes as hex without 0x.
 
-Source: dstack guest-agent/rpc/proto/agent_rpc.proto and what dstack-sdk 0.5.4 sends. Two calls are
-refused and say so: `/Attest`, whose versioned format is dstack's own, and `/EmitEvent`, which
-upstream removed. A refusal is HTTP 400 with {"error": …}, as in dstack.
+Source: dstack guest-agent/rpc/proto/agent_rpc.proto and the requests of dstack-sdk 0.5.4. Two calls
+are rejected with an explanation: `/Attest`, whose versioned format is dstack's own, and
+`/EmitEvent`, which upstream removed. A rejection is HTTP 400 with {"error": …}, as in dstack.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 from tee_simulator.errors import CallInvalid
 from tee_simulator.guest import app_keys
 from tee_simulator.guest.enclave import SimulatedEnclave
-from tee_simulator.http_service import Response
+from tee_simulator.http_server import Response
 from tee_simulator.notice import SIMULATED
 from tee_simulator.pki.tls_certificates import TlsRequest
 
@@ -25,7 +25,7 @@ VERSION = "0.5.8-simulated"
 
 
 class GuestAgent:
-    """Answers calls by name: the service behind the socket."""
+    """Answers calls by name."""
 
     def __init__(self, enclave: SimulatedEnclave) -> None:
         self._enclave = enclave
@@ -37,13 +37,12 @@ class GuestAgent:
             "Sign": self._sign,
             "Verify": self._verify,
             "Version": lambda _: {"version": VERSION, "rev": SIMULATED},
-            "Attest": _refused("Attest is not simulated: use GetQuote"),
-            "EmitEvent": _refused("EmitEvent is not simulated: dstack removed it"),
+            "Attest": _rejected("Attest is not simulated: use GetQuote"),
+            "EmitEvent": _rejected("EmitEvent is not simulated: dstack removed it"),
         }
 
     def respond(self, method: str, target: str, body: bytes) -> Response:
-        """`/GetKey` and `/prpc/GetKey` are the same call. dstack does not tell GET from POST
-        either."""
+        """Answers a request. Like dstack, ignores the method and the prefix `/prpc`."""
         name = target.split("?")[0].rsplit("/", 1)[-1]
         status, answer = self._answer(name, body)
         return Response(status, json.dumps(answer).encode())
@@ -58,7 +57,7 @@ class GuestAgent:
             return HTTPStatus.BAD_REQUEST, {"error": str(error)}
 
     def _get_key(self, arguments: Arguments) -> Answer:
-        algorithm = app_keys.normalized(_text(arguments, "algorithm"))
+        algorithm = app_keys.canonical_algorithm(_text(arguments, "algorithm"))
         key = self._enclave.get_key(_text(arguments, "path"))
         chain = self._enclave.app_keys.chain(key, _text(arguments, "purpose"), algorithm)
         return {"key": key.hex(), "signature_chain": [link.hex() for link in chain]}
@@ -90,7 +89,7 @@ class GuestAgent:
         return {"key": key, "certificate_chain": chain}
 
     def _sign(self, arguments: Arguments) -> Answer:
-        algorithm = app_keys.normalized(_text(arguments, "algorithm"))
+        algorithm = app_keys.canonical_algorithm(_text(arguments, "algorithm"))
         signature, chain, public = self._enclave.app_keys.sign(_hex(arguments, "data"), algorithm)
         return {
             "signature": signature.hex(),
@@ -103,39 +102,39 @@ class GuestAgent:
             _hex(arguments, "data"),
             _hex(arguments, "signature"),
             _hex(arguments, "public_key"),
-            app_keys.normalized(_text(arguments, "algorithm")),
+            app_keys.canonical_algorithm(_text(arguments, "algorithm")),
         )
         return {"valid": valid}
 
 
-def _refused(reason: str) -> Callable[[Arguments], Answer]:
-    def refuse(_: Arguments) -> Answer:
+def _rejected(reason: str) -> Callable[[Arguments], Answer]:
+    def reject(_: Arguments) -> Answer:
         raise CallInvalid(reason)
 
-    return refuse
+    return reject
 
 
 def _arguments(body: bytes) -> Arguments:
     try:
         arguments = json.loads(body or b"{}")
     except ValueError as error:
-        raise CallInvalid("the body is not JSON") from error
+        raise CallInvalid("the body must be JSON") from error
     if not isinstance(arguments, dict):
-        raise CallInvalid("the body is not a JSON object")
+        raise CallInvalid("the body must be a JSON object")
     return arguments
 
 
 def _text(arguments: Arguments, field: str) -> str:
     value = arguments.get(field, "")
     if not isinstance(value, str):
-        raise CallInvalid(f"{field} is not text")
+        raise CallInvalid(f"{field} must be a string")
     return value
 
 
 def _texts(arguments: Arguments, field: str) -> tuple[str, ...]:
     values = arguments.get(field, [])
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise CallInvalid(f"{field} is not a list of texts")
+        raise CallInvalid(f"{field} must be a list of strings")
     return tuple(values)
 
 
@@ -143,18 +142,18 @@ def _hex(arguments: Arguments, field: str) -> bytes:
     try:
         return bytes.fromhex(_text(arguments, field))
     except ValueError as error:
-        raise CallInvalid(f"{field} is not hex") from error
+        raise CallInvalid(f"{field} must be hex") from error
 
 
 def _flag(arguments: Arguments, field: str) -> bool:
     value = arguments.get(field, False)
     if not isinstance(value, bool):
-        raise CallInvalid(f"{field} is not true or false")
+        raise CallInvalid(f"{field} must be true or false")
     return value
 
 
 def _seconds(arguments: Arguments, field: str) -> int | None:
     value = arguments.get(field)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise CallInvalid(f"{field} is not a number of seconds")
+        raise CallInvalid(f"{field} must be a number of seconds")
     return value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One simulated TDX machine: its PCK, its quoting enclave, and the quotes these sign."""
+"""One simulated TDX machine: its PCK, its quoting enclave, and the quotes they sign."""
 
 import hashlib
 import struct
@@ -11,23 +11,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tee_simulator.guest.measurements import QE_MRENCLAVE, Measurements
+from tee_simulator.guest.measurements import QE_MRENCLAVE, GuestMeasurements
 from tee_simulator.guest.td_report import TdReport, header, qe_report
 from tee_simulator.pki.pck_extension import PlatformIdentity
-from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import p256_key, point_bytes, sign_p256
+from tee_simulator.pki.simulated_pki import SimulatedPki
 
 QUOTE_BYTES = 5006
-"""dstack hands out a fixed buffer: behind the quote come zeros."""
+"""dstack returns a fixed-size buffer: the quote, then zeros."""
 
 FMSPC = b"SIMTDX"
-"""Six bytes that no processor of Intel's has."""
+"""Six bytes that no Intel processor has."""
 
 COMPONENT_SVNS = bytes([4, 4, 2, 2, 4, 1, 0, 5]) + bytes(8)
 PCE_SVN = 11
 
 QE_AUTH_DATA = bytes(range(32))
-"""Intel's quoting enclave counts from 0 to 31."""
+"""The bytes 0 to 31, as in Intel's quoting enclave."""
 
 CERTIFICATION_QE_REPORT, CERTIFICATION_PCK_CHAIN = 6, 5
 
@@ -38,16 +38,18 @@ SEED_BYTES = 32
 class Machine:
     """Signs quotes. SIMULATED: the keys are ordinary keys in memory."""
 
-    pki: TestPki
+    pki: SimulatedPki
     pck: x509.Certificate
     pck_key: ec.EllipticCurvePrivateKey
     attestation_key: ec.EllipticCurvePrivateKey
     identity: PlatformIdentity
 
     @classmethod
-    def from_seed(cls, seed: bytes, pki: TestPki, at: datetime) -> Self:
-        """The same seed, PKI and second give the same machine; its PCK leaf is valid from a day
-        before `at`."""
+    def from_seed(cls, seed: bytes, pki: SimulatedPki, at: datetime) -> Self:
+        """The machine of a seed, with a new PCK leaf that is valid from a day before `at`.
+
+        The same seed, PKI and second give the same machine.
+        """
         identity = _platform_identity(seed)
         pck_key = p256_key(_derived(seed, "pck", 48))
         return cls(
@@ -59,9 +61,11 @@ class Machine:
         )
 
     @classmethod
-    def with_leaf(cls, seed: bytes, pki: TestPki, pck: x509.Certificate) -> Self:
-        """The machine of that seed with a leaf issued earlier. ValueError when the leaf is another
-        machine's."""
+    def with_leaf(cls, seed: bytes, pki: SimulatedPki, pck: x509.Certificate) -> Self:
+        """The machine of a seed, with a leaf issued earlier.
+
+        Raises ValueError if the leaf belongs to another machine.
+        """
         pck_key = p256_key(_derived(seed, "pck", 48))
         if pck.public_key() != pck_key.public_key():
             raise ValueError("the PCK leaf certifies another key")
@@ -76,15 +80,15 @@ class Machine:
 
     @property
     def pck_chain(self) -> bytes:
-        """Leaf, authority, root as PEM, and the NUL that belongs to it in Intel's quotes."""
+        """Leaf, authority and root as PEM, with the trailing NUL of Intel's quotes."""
         leaf = self.pck.public_bytes(Encoding.PEM)
         above = self.pki.platform_ca.pem + self.pki.root.pem
         return leaf + above.encode("ascii") + b"\x00"
 
-    def quote(self, measurements: Measurements, report_data: bytes) -> bytes:
-        """A TDX v4 quote of 5,006 bytes over 64 bytes of report data."""
+    def quote(self, measurements: GuestMeasurements, report_data: bytes) -> bytes:
+        """Signs a TDX v4 quote, 5,006 bytes, over 64 bytes of report data."""
         if len(report_data) != 64:
-            raise ValueError(f"report data has 64 bytes, not {len(report_data)}")
+            raise ValueError(f"report data must have 64 bytes, not {len(report_data)}")
         qe_id = hashlib.sha256(b"qe id" + self.identity.ppid).digest()[:16]
         signed = header(qe_id) + TdReport(measurements, report_data).encode()
         signature = sign_p256(self.attestation_key, signed) + point_bytes(self.attestation_key)
@@ -97,7 +101,7 @@ class Machine:
         return (signed + struct.pack("<I", len(auth)) + auth).ljust(QUOTE_BYTES, b"\x00")
 
     def _certification(self) -> bytes:
-        """The QE's report over the attestation key, signed by the PCK, and the chain of the PCK."""
+        """The QE's report over the attestation key, signed by the PCK, and the PCK's chain."""
         bound = hashlib.sha256(point_bytes(self.attestation_key) + QE_AUTH_DATA).digest()
         report = qe_report(self.identity.component_svns, QE_MRENCLAVE, bound + bytes(32))
         chain = self.pck_chain

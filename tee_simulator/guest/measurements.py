@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated guest measures as, and the event log from which anyone can replay RTMR3.
+"""The measurements of a simulated guest, and the event log from which anyone can replay RTMR3.
 
-MRTD, MRSEAM and RTMR0 to RTMR2 are digests of strings which say that they are simulated; they
-depend on nothing, so that every simulated machine runs the same "image". MRCONFIGID and RTMR3
-follow from the compose document as in dstack.
+MRTD, MRSEAM and RTMR0 to RTMR2 are constant digests of strings that say "simulated", so every
+simulated machine runs the same "image". MRCONFIGID and RTMR3 follow from the compose document, as
+in dstack.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Self
 IMAGE = "teetee simulated image 1, not measured by hardware"
 
 RUNTIME_EVENT = 0x08000001
-"""dstack's event type for what it extends RTMR3 with."""
+"""dstack's event type for extensions of RTMR3."""
 
 
 def _simulated(register: str) -> bytes:
@@ -40,13 +40,12 @@ class Event:
 
     @property
     def digest(self) -> bytes:
-        """What was extended: SHA-384 of type ‖ ":" ‖ name ‖ ":" ‖ payload (dstack's log version
-        1)."""
+        """SHA-384(type ‖ ":" ‖ name ‖ ":" ‖ payload), by dstack's log version 1."""
         start = self.event_type.to_bytes(4, "little")
         return hashlib.sha384(b":".join((start, self.name.encode(), self.payload))).digest()
 
     def as_json(self) -> dict[str, int | str]:
-        """In dstack's spelling."""
+        """With dstack's field names."""
         return {
             "imr": self.register,
             "event_type": self.event_type,
@@ -57,7 +56,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Measurements:
+class GuestMeasurements:
     """The registers of one simulated guest, 48 bytes each, and the log that explains them."""
 
     mr_config_id: bytes
@@ -68,7 +67,7 @@ class Measurements:
 
     @classmethod
     def of(cls, *, compose_hash: bytes, app_id: bytes, instance_id: bytes) -> Self:
-        """The guest booted with that compose document (32, 20 and 20 bytes)."""
+        """The measurements of a guest (hash of 32 bytes, ids of 20 bytes each)."""
         boot = tuple(Event(n, 0, f"{IMAGE}: RTMR{n}", b"") for n in range(3))
         runtime = tuple(
             Event(3, RUNTIME_EVENT, name, payload)
@@ -93,7 +92,7 @@ class Measurements:
 
     @property
     def mr_aggregated(self) -> bytes:
-        """dstack's one digest over everything a guest is: 32 bytes."""
+        """dstack's digest over all registers: 32 bytes."""
         return hashlib.sha256(
             self.mrtd + b"".join(self.rtmrs) + self.mr_config_id + bytes(96)
         ).digest()
@@ -105,7 +104,7 @@ class Measurements:
 
 
 def replay(events: tuple[Event, ...], register: int) -> bytes:
-    """A register starts as 48 zeros; each event makes it SHA-384(register ‖ digest)."""
+    """Replays a register: 48 zeros, then SHA-384(register ‖ digest) for each event."""
     value = bytes(48)
     for event in events:
         if event.register == register:

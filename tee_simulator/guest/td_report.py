@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fixed-size structures of a TDX v4 quote, laid out by hand.
+"""The fixed-size structures of a TDX v4 quote.
 
 Source: Intel TDX DCAP Quoting Library API 0.9 appendix A.3 (sgx_quote_4.h) and Intel TDX Module 1.5
 Base Architecture (TDREPORT 1.0). Integers are little-endian.
@@ -8,7 +8,7 @@ Base Architecture (TDREPORT 1.0). Integers are little-endian.
 import struct
 from dataclasses import dataclass
 
-from tee_simulator.guest.measurements import Measurements
+from tee_simulator.guest.measurements import GuestMeasurements
 
 INTEL_QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 TEE_TYPE_TDX = 0x81
@@ -17,33 +17,31 @@ ATTESTATION_KEY_P256 = 2
 HEADER_BYTES, TD_REPORT_BYTES, QE_REPORT_BYTES = 48, 584, 384
 
 TEE_TCB_SVN = bytes([5, 3, 4]) + bytes(13)
-"""TDX module version 3, its security version 5, and a SEAM loader component: what current machines
+"""TDX module version 3 with security version 5, and a SEAM loader component, as current machines
 report."""
 
 TD_ATTRIBUTES = (1 << 28).to_bytes(8, "little")
-"""SEPT_VE_DISABLE, and nothing else: no debug, no migration, no performance counters."""
+"""Only SEPT_VE_DISABLE: no debug, no migration, no performance counters."""
 
 XFAM = bytes.fromhex("e702060000000000")
 
 TD_QE_MRSIGNER = bytes.fromhex("dc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5")
-"""Intel's signing key of its TD quoting enclave: a verifier must be able to insist on it here as
-well."""
+"""The signer of Intel's TD quoting enclave, so that a verifier can require it here too."""
 TD_QE_PRODUCT, TD_QE_SVN = 2, 6
 QE_ATTRIBUTES = bytes.fromhex("1500000000000000e700000000000000")
-"""INIT, MODE64BIT, PROVISIONKEY, no DEBUG; XFRM as on real machines."""
+"""INIT, MODE64BIT and PROVISIONKEY, without DEBUG; XFRM as on real machines."""
 
 
 @dataclass(frozen=True)
 class TdReport:
     """TDREPORT 1.0: 584 bytes."""
 
-    measurements: Measurements
+    measurements: GuestMeasurements
     report_data: bytes
-    """64 bytes, the caller's."""
+    """64 bytes, chosen by the caller."""
 
     def encode(self) -> bytes:
-        """Seam measurement, then what the guest was started as, then what it became, then the
-        caller's bytes."""
+        """SEAM measurement, initial measurements, runtime registers, report data: 584 bytes."""
         measured = self.measurements
         body = b"".join(
             (
@@ -62,13 +60,13 @@ class TdReport:
             )
         )
         if len(body) != TD_REPORT_BYTES:
-            raise ValueError(f"a TD report has {TD_REPORT_BYTES} bytes, not {len(body)}")
+            raise ValueError(f"a TD report must have {TD_REPORT_BYTES} bytes, not {len(body)}")
         return body
 
 
 def header(qe_id: bytes) -> bytes:
-    """Version 4, P-256, TDX; `qe_id` (16 bytes) opens the user data, as in quotes of real
-    machines."""
+    """The quote header: version 4, P-256, TDX. The user data begins with `qe_id` (16 bytes), as on
+    real machines."""
     start = struct.pack("<HHIHH", 4, ATTESTATION_KEY_P256, TEE_TYPE_TDX, 0, 0)
     return start + INTEL_QE_VENDOR + qe_id + bytes(4)
 
@@ -90,5 +88,5 @@ def qe_report(cpu_svn: bytes, mr_enclave: bytes, report_data: bytes) -> bytes:
         )
     )
     if len(report) != QE_REPORT_BYTES:
-        raise ValueError(f"a QE report has {QE_REPORT_BYTES} bytes, not {len(report)}")
+        raise ValueError(f"a QE report must have {QE_REPORT_BYTES} bytes, not {len(report)}")
     return report

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates and CRLs in the shape of Intel's: same fields, same order, same encodings, other
-names.
+"""Certificates and CRLs like Intel's: same fields, same order, same encodings, other names.
 
 `cryptography` encodes names as UTF8String and the country as PrintableString, as Intel does, and
-writes extensions in the order given.
+writes extensions in the given order.
 """
 
 import hashlib
@@ -26,17 +25,19 @@ PCK_CRL_URL = "https://simulated.invalid/sgx/certification/v4/pckcrl?ca=platform
 
 @dataclass(frozen=True, repr=False)
 class Authority:
-    """A certificate together with the key that it certifies."""
+    """A certificate and the key that it certifies."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @property
     def der(self) -> bytes:
+        """The certificate in DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
     @property
     def pem(self) -> str:
+        """The certificate in PEM."""
         return self.certificate.public_bytes(Encoding.PEM).decode("ascii")
 
     def __repr__(self) -> str:
@@ -44,8 +45,7 @@ class Authority:
 
 
 def name(common_name: str) -> x509.Name:
-    """Intel's five fields in Intel's order. dcap-qvl looks for the word Platform in the issuer of a
-    leaf."""
+    """Intel's five fields in Intel's order. dcap-qvl looks for "Platform" in a leaf's issuer."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
@@ -60,7 +60,7 @@ def name(common_name: str) -> x509.Name:
 def self_signed(
     subject: str, key: ec.EllipticCurvePrivateKey, window: tuple[datetime, datetime]
 ) -> Authority:
-    """A root that may have one level of authorities below it."""
+    """A root that can have one level of authorities below it."""
     builder = _builder(name(subject), name(subject), key.public_key(), window)
     builder = _extended(builder, key.public_key(), key.public_key(), ROOT_CRL_URL, path_length=1)
     return Authority(builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True), key)
@@ -74,8 +74,7 @@ def issued(
     *,
     path_length: int | None,
 ) -> Authority:
-    """A certificate directly below the root; `path_length` None is one that may sign no
-    certificates."""
+    """A certificate directly below the root. path_length: None if it must not sign certificates."""
     public = key.public_key()
     builder = _builder(name(subject), issuer.certificate.subject, public, window)
     builder = _extended(builder, public, issuer.key.public_key(), ROOT_CRL_URL, path_length)
@@ -101,7 +100,7 @@ def pck_leaf(
 def revocation_list(
     issuer: Authority, window: tuple[datetime, datetime], serials: Iterable[int] = ()
 ) -> bytes:
-    """A CRL in DER. Its number is always 1, as Intel's is: order them by thisUpdate."""
+    """A CRL in DER. Its number is always 1, like Intel's: thisUpdate orders CRLs."""
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -174,7 +173,7 @@ def _extended(
 
 
 def _serial(public: ec.EllipticCurvePublicKey) -> int:
-    """20 bytes like Intel's, positive, and settled by the key."""
+    """A positive serial number of 20 bytes, like Intel's, determined by the key."""
     point = public.public_numbers()
     digest = hashlib.sha256(b"serial" + point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big"))
     return int.from_bytes(digest.digest()[:20], "big") >> 1 | 1 << 158

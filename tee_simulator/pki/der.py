@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few DER encoders which Intel's certificate extension needs and `cryptography` does not offer.
+"""The DER encoders that Intel's certificate extension needs and `cryptography` does not offer.
 
-Writes only, definite lengths only, shortest form only (X.690 section 10).
+Encodes only, with definite lengths in the shortest form (X.690 section 10).
 """
 
 BOOLEAN, INTEGER, OCTET_STRING, OBJECT_IDENTIFIER, ENUMERATED, SEQUENCE = (
@@ -24,33 +24,34 @@ def element(tag: int, content: bytes) -> bytes:
 
 
 def sequence(*items: bytes) -> bytes:
-    """The items, in order."""
+    """A SEQUENCE of the items, in order."""
     return element(SEQUENCE, b"".join(items))
 
 
 def octet_string(content: bytes) -> bytes:
-    """The bytes as they are."""
+    """An OCTET STRING."""
     return element(OCTET_STRING, content)
 
 
 def boolean(value: bool) -> bytes:
-    """DER knows one true: 0xff."""
+    """A BOOLEAN; true is 0xff."""
     return element(BOOLEAN, b"\xff" if value else b"\x00")
 
 
 def integer(value: int, tag: int = INTEGER) -> bytes:
-    """A non-negative integer; a leading zero byte only where the top bit would make it negative."""
+    """A non-negative INTEGER, with a leading zero byte only if the top bit is set."""
     return element(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
 def enumerated(value: int) -> bytes:
-    """A non-negative enumeration value."""
+    """A non-negative ENUMERATED value."""
     return integer(value, ENUMERATED)
 
 
 def object_identifier(dotted: str) -> bytes:
-    """`1.2.840…`: the first two arcs share one number, each number is base 128 with continuation
-    bits."""
+    """An OBJECT IDENTIFIER from `1.2.840…`: the first two arcs share one number; numbers are base
+    128 with continuation bits.
+    """
     first, second, *arcs = (int(arc) for arc in dotted.split("."))
     return element(
         OBJECT_IDENTIFIER, b"".join(_base128(arc) for arc in (40 * first + second, *arcs))

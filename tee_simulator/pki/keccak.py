@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keccak-256 as Ethereum and dstack's KMS use it: the sponge before NIST changed its padding byte.
+"""Keccak-256 as Ethereum and dstack's KMS use it: with the padding byte before NIST changed it.
 
-The standard library and `cryptography` only have SHA-3. For a handful of short messages; not
-constant-time, and it need not be: what it hashes is public. Source: keccak.team, "The Keccak
-reference" 3.0, section 1.2.
+The standard library and `cryptography` have only SHA-3. Meant for short public messages: slow, and
+not constant-time. Source: keccak.team, "The Keccak reference" 3.0, section 1.2.
 """
 
 _RATE = 136  # bytes, for 256 bits of output
@@ -25,9 +24,9 @@ def _round_constants() -> list[int]:
 _ROUNDS = _round_constants()
 
 
-def _rotate(lane: int, by: int) -> int:
-    by %= 64
-    return (lane << by | lane >> (64 - by)) & _LANE
+def _rotate(lane: int, count: int) -> int:
+    count %= 64
+    return (lane << count | lane >> (64 - count)) & _LANE
 
 
 def _permute(a: list[list[int]]) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intel's certificate extension of a PCK leaf, 1.2.840.113741.1.13.1, with every field a Platform
-CA leaf has.
+"""Intel's certificate extension of a PCK leaf, 1.2.840.113741.1.13.1, with every field of a
+Platform CA leaf.
 
-Source: Intel SGX PCK Certificate and CRL Profile Specification 1.5, section 1.3.5; order and
-encodings compared with real leaves (tests/tee_simulator/test_pki.py).
+Source: Intel SGX PCK Certificate and CRL Profile Specification 1.5, section 1.3.5. Order and
+encodings are tested against real leaves (tests/tee_simulator/test_pki.py).
 """
 
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ PPID_BYTES = INSTANCE_BYTES = 16
 
 @dataclass(frozen=True)
 class PlatformIdentity:
-    """What Intel certifies about one machine."""
+    """The facts that Intel certifies about one machine."""
 
     ppid: bytes
-    """16 bytes, one machine for ever: what a deny-list names."""
+    """16 bytes, permanent per machine: what a deny list names."""
 
     instance_id: bytes
-    """16 bytes, new whenever the machine is registered anew."""
+    """16 bytes, new with each registration of the machine."""
 
     fmspc: bytes
     """6 bytes: family, model, stepping, platform, custom SKU. TCB info is published by FMSPC."""
 
     component_svns: bytes
-    """16 bytes, one security version each; equal to the CPUSVN, as in all of Intel's leaves."""
+    """16 bytes, one security version each; equal to the CPUSVN, as in all Intel leaves."""
 
     pce_svn: int
     pce_id: bytes = b"\x00\x00"
@@ -44,7 +44,7 @@ def encode(identity: PlatformIdentity) -> bytes:
         _field("4", der.octet_string(identity.fmspc)),
         _field("5", der.enumerated(1)),  # SGX type: scalable
         _field("6", der.octet_string(identity.instance_id)),
-        # dynamic platform, cached keys, SMT: as on every machine seen so far
+        # dynamic platform, cached keys, SMT: as on all machines observed
         _field("7", der.sequence(*(_field(f"7.{n}", der.boolean(True)) for n in (1, 2, 3)))),
     )
 

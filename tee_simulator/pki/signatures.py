@@ -2,7 +2,7 @@
 """Signatures as raw bytes: P-256 for quotes and collateral, recoverable secp256k1 for dstack's key
 chains.
 
-All are deterministic (RFC 6979), so the same identity says the same thing after a restart.
+All are deterministic (RFC 6979), so an identity gives the same signatures after a restart.
 """
 
 import hashlib
@@ -23,16 +23,16 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def p256_key(seed: bytes) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key from 48 uniform bytes: 128 bits more than the order, so the reduction leaves no
-    bias."""
+    """A P-256 key from 48 uniform bytes: 128 bits more than the order, so that the reduction is
+    unbiased."""
     return ec.derive_private_key(
         int.from_bytes(seed, "big") % (_P256_ORDER - 1) + 1, ec.SECP256R1()
     )
 
 
 def sign_p256(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
-    """r ‖ s, 32 bytes each, over SHA-256 of the message. s is as it falls: half of Intel's are high
-    as well."""
+    """r ‖ s, 32 bytes each, over SHA-256 of the message. s is not normalised, as in Intel's
+    signatures."""
     der = key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     r, s = decode_dss_signature(der)
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -50,14 +50,13 @@ def secp256k1_public(scalar: bytes) -> bytes:
 
 
 def sign_secp256k1(scalar: bytes, digest: bytes) -> bytes:
-    """r ‖ low s ‖ recovery id (0 to 3): 65 bytes over a 32-byte digest, as Rust's k256 makes
-    them."""
+    """r ‖ low s ‖ recovery id (0 to 3): 65 bytes over a 32-byte digest, like Rust's k256."""
     order, d, z = _SECP256K1_ORDER, int.from_bytes(scalar, "big"), int.from_bytes(digest, "big")
     k = _nonce(scalar, digest)
     point = ec.derive_private_key(k, ec.SECP256K1()).public_key().public_numbers()
     r = point.x % order
     s = pow(k, -1, order) * (z + r * d) % order
-    # r = 0 or s = 0 would need a nonce that nobody has ever seen (probability 2^-256).
+    # r = 0 or s = 0 has probability 2^-256.
     recovery = point.y & 1 | (2 if point.x >= order else 0)
     if s > order // 2:
         s, recovery = order - s, recovery ^ 1
@@ -65,8 +64,9 @@ def sign_secp256k1(scalar: bytes, digest: bytes) -> bytes:
 
 
 def verify_secp256k1(public: bytes, digest: bytes, signature: bytes) -> bool:
-    """Whether r ‖ s (64 bytes, low s only, as k256 insists) signs the digest. ValueError when
-    `public` is no key."""
+    """Whether r ‖ s (64 bytes; low s only, like k256) signs the digest. Raises ValueError if
+    `public` is not a key.
+    """
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256K1(), public)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     if len(signature) != 64 or s > _SECP256K1_ORDER // 2:

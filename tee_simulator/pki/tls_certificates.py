@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificates of `/GetTlsKey`: a fresh key below the app's own authority. No quote is put into
-them."""
+"""The certificates of `/GetTlsKey`: a fresh key below the app's own authority, without a quote."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ LIFE = timedelta(days=10 * 365)
 
 @dataclass(frozen=True)
 class TlsRequest:
-    """What the caller wants in the certificate."""
+    """The requested content of the certificate."""
 
     subject: str
     alt_names: tuple[str, ...] = ()
@@ -84,12 +83,12 @@ def _name(common_name: str) -> x509.Name:
     try:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     except ValueError as error:
-        raise CallInvalid("the subject does not fit into a common name") from error
+        raise CallInvalid("the subject is too long for a common name") from error
 
 
 def _ascii(name: str) -> str:
     if not name.isascii():
-        raise CallInvalid("an alternative name is not ASCII")
+        raise CallInvalid("alternative names must be ASCII")
     return name
 
 

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tee_simulator.collateral.conditions import Conditions
 from tee_simulator.collateral.issue import issue
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
+from tee_simulator.guest.measurements import GuestMeasurements
 from tee_simulator.pki import der
-from tee_simulator.pki.pki import TestPki
 from tee_simulator.pki.signatures import sign_p256
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.quotes import layout
 from teetee.quotes.quote import Quote
 from tests.attestation.evidence import Evidence
@@ -29,13 +29,13 @@ ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 class World:
     """A test PKI and one of its machines."""
 
-    pki: TestPki
+    pki: SimulatedPki
     machine: Machine
 
     @classmethod
     def from_seed(cls, seed: bytes) -> Self:
         """The same seed gives the same world."""
-        pki = TestPki.from_seed(seed)
+        pki = SimulatedPki.from_seed(seed)
         return cls(
             pki, Machine.from_seed(bytes(reversed(seed)), pki, datetime.fromtimestamp(AT, UTC))
         )
@@ -48,7 +48,7 @@ class World:
     def evidence(self, conditions: Conditions | None = None, *, v5: bool = False) -> Evidence:
         """Valid evidence, apart from the given conditions."""
         issued = issue(self.pki, datetime.fromtimestamp(AT, UTC), conditions or Conditions())
-        measured = Measurements.of(
+        measured = GuestMeasurements.of(
             compose_hash=b"\xcc" * 32, app_id=b"\xdd" * 20, instance_id=b"\xee" * 20
         )
         core = Quote.parse(self.machine.quote(measured, b"\xaa" * 64)).core

@@ -6,7 +6,7 @@ from typing import Any
 
 from ape.api import AccountAPI
 
-from tee_simulator import TestPki
+from tee_simulator import SimulatedPki
 from tee_simulator.collateral.conditions import Conditions
 from tee_simulator.collateral.issue import issue
 from teetee.quotes.certificates.pck_chain import certificate_id
@@ -20,7 +20,7 @@ AUTHORITY = 1
 
 def bring_collateral(
     deployed: DeployedContracts,
-    pki: TestPki,
+    pki: SimulatedPki,
     sender: AccountAPI,
     now: datetime,
     later_than: datetime | None = None,

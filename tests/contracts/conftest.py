@@ -14,7 +14,7 @@ from ape.api import AccountAPI
 from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
-from tee_simulator import TestPki
+from tee_simulator import SimulatedPki
 from teetee.chain.deployment import Deployment
 from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral
@@ -40,12 +40,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pki(folder: Path) -> TestPki:
-    return TestPki.open(folder / "pki")
+def pki(folder: Path) -> SimulatedPki:
+    return SimulatedPki.open(folder / "pki")
 
 
 @pytest.fixture(scope="session")
-def deploy_arguments(pki: TestPki, folder: Path, cast: Cast) -> list[str]:
+def deploy_arguments(pki: SimulatedPki, folder: Path, cast: Cast) -> list[str]:
     """Each role to an account of its own, and an hour's notice."""
     holders = ("admin", "publisher", "notice_giver", "guardian", "treasury")
     named = [
@@ -81,12 +81,12 @@ def deployed(
 
 
 @pytest.fixture(scope="session")
-def entry(folder: Path, pki: TestPki) -> Enclave:
+def entry(folder: Path, pki: SimulatedPki) -> Enclave:
     return Enclave.start(folder, "entry", pki, LayerRange(0, 2))
 
 
 @pytest.fixture(scope="session")
-def last(folder: Path, pki: TestPki) -> Enclave:
+def last(folder: Path, pki: SimulatedPki) -> Enclave:
     return Enclave.start(folder, "last", pki, LayerRange(2, 4))
 
 
@@ -119,7 +119,7 @@ def model_id(publish: Callable[..., Any]) -> int:
 
 @pytest.fixture(scope="session")
 def collateral(
-    deployed: DeployedContracts, pki: TestPki, cast: Cast, chain: ChainManager
+    deployed: DeployedContracts, pki: SimulatedPki, cast: Cast, chain: ChainManager
 ) -> datetime:
     """Collateral for the simulated machines, without any finding; the time of its issue."""
     now = datetime.fromtimestamp(chain.pending_timestamp, UTC)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tee_simulator import SimulatedEnclave, TestPki
+from tee_simulator import SimulatedEnclave, SimulatedPki
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
@@ -46,7 +46,7 @@ class Enclave:
     is_entry: bool
 
     @classmethod
-    def start(cls, directory: Path, name: str, pki: TestPki, layers: LayerRange) -> Self:
+    def start(cls, directory: Path, name: str, pki: SimulatedPki, layers: LayerRange) -> Self:
         """The enclave of that name; it is an entry when it begins at layer 0."""
         guest = SimulatedEnclave.open(directory, name, pki)
         return cls(guest, EnclaveKeys.derive(guest), layers, layers.first == 0)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from ape.managers.chain import ChainManager
 
-from tee_simulator import TestPki
+from tee_simulator import SimulatedPki
 from teetee.chain.deployment import Deployment
 from teetee.quotes.certificates.pck_chain import certificate_id
 from tests.contracts.deployed import Cast, DeployedContracts
@@ -68,7 +68,9 @@ def test_deploy__roles_of_their_own__leaves_the_deployer_none(
     }
 
 
-def test_deploy__given_root__is_the_pinned_one(deployed: DeployedContracts, pki: TestPki) -> None:
+def test_deploy__given_root__is_the_pinned_one(
+    deployed: DeployedContracts, pki: SimulatedPki
+) -> None:
     assert bytes(deployed.certificates.root().rootId) == certificate_id(pki.root.der)
     assert deployed.verifier.certificates() == deployed.certificates.address
 

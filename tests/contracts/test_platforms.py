@@ -38,7 +38,7 @@ import pytest
 from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
-from tee_simulator import TestPki
+from tee_simulator import SimulatedPki
 from teetee.chain.types.shards import ShardStatus
 from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral, claims_of
@@ -198,7 +198,7 @@ def test_policy__only_listed_platforms__refuses_to_enrol_on_another(
     deployed: DeployedContracts,
     cast: Cast,
     folder: Path,
-    pki: TestPki,
+    pki: SimulatedPki,
     collateral: datetime,
     project: ProjectManager,
     immediately: Act,
@@ -232,7 +232,7 @@ def test_policy__number_without_collateral__pauses_until_it_is_uploaded(
     scripts: Scripts,
     deployed: DeployedContracts,
     cast: Cast,
-    pki: TestPki,
+    pki: SimulatedPki,
     path: Shards,
     collateral: datetime,
     chain: ChainManager,
@@ -253,7 +253,7 @@ def test_policy__number_without_collateral__pauses_until_it_is_uploaded(
 def test_policy__status_no_longer_accepted__evicts_its_shards(
     deployed: DeployedContracts,
     cast: Cast,
-    pki: TestPki,
+    pki: SimulatedPki,
     path: Shards,
     collateral: datetime,
     chain: ChainManager,

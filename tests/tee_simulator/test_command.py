@@ -3,11 +3,11 @@
 
 given `serve`
     when it listens
-        it should say SIMULATED, then one line of JSON, and serve until it is told to stop
+        it should print SIMULATED and one line of JSON, and serve until it is stopped
     when the socket, the folder, the name or the compose document is unusable
-        it should say why and how to go on, with a status that tells retryable from fatal
+        it should say why and what to do, with a status that separates retryable from fatal
 given `pccs` and `pki`
-    likewise
+    the same
 """
 
 import json
@@ -111,7 +111,7 @@ def test_serve__socket_in_use__says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        pytest.param(("--enclave", "../x"), "cannot name an enclave", id="name"),
+        pytest.param(("--enclave", "../x"), "not a valid enclave name", id="name"),
         pytest.param(("--socket", "/missing/agent.sock"), "Cannot listen on", id="socket"),
         pytest.param(("--socket", "/tmp/" + "x" * 120), "at most 107 bytes", id="long path"),
         pytest.param(("--directory", "/dev/null/x"), "Cannot use /dev/null/x", id="folder"),
@@ -131,7 +131,7 @@ def test_serve__where_a_file_lies__leaves_it(tmp_path: Path) -> None:
     (tmp_path / "agent.sock").write_text("precious")
     status, said = fails(*serve(tmp_path))
     assert status == FATAL
-    assert "a file that is no socket lies there" in said
+    assert "a file that is not a socket exists there" in said
     assert (tmp_path / "agent.sock").read_text() == "precious"
 
 

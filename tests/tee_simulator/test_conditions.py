@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The knobs by which the simulated PCCS turns against the machines, seen through dcap-qvl.
+"""The conditions of the simulated PCCS, as dcap-qvl sees them.
 
 given a PCCS with conditions
-    when nothing is wrong
-        it should serve collateral that finds the machines up to date
-    when a certificate is revoked, a TCB lowered, or everything expired
-        dcap-qvl should say so
+    when they are the defaults
+        it should serve collateral by which the machines are up to date
+    when a certificate is revoked, a TCB level is lowered, or everything is expired
+        dcap-qvl should report it
     when there are two evaluation numbers
         it should serve each on request, and nothing for a third
-given its control address
+given its conditions endpoint
     when conditions are put there
-        it should serve by them at once, and keep them for the next start
-    when they are none
-        it should refuse them, and change nothing
+        it should apply them immediately, and keep them for the next start
+    when they are invalid
+        it should reject them and change nothing
 """
 
 import asyncio
@@ -25,19 +25,19 @@ import dcap_qvl
 import httpx
 import pytest
 
-from tee_simulator import TestPki
+from tee_simulator import SimulatedPki
 from tee_simulator.collateral.conditions import Conditions, ConditionsFile
 from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.errors import ConditionsInvalid
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
-from tee_simulator.http_service import Listener
+from tee_simulator.guest.measurements import GuestMeasurements
+from tee_simulator.http_server import HttpServer
 from tests.tee_simulator.conftest import AT
 
-PKI = TestPki.from_seed(b"p" * 32)
+PKI = SimulatedPki.from_seed(b"p" * 32)
 MACHINE = Machine.from_seed(b"m" * 32, PKI, AT)
 QUOTE = MACHINE.quote(
-    Measurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20)), b"r" * 64
+    GuestMeasurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20)), b"r" * 64
 )
 SERIAL = f"{MACHINE.pck.serial_number:x}"
 TCB = "/tdx/certification/v4/tcb?fmspc=53494D544458"
@@ -51,7 +51,7 @@ def conditions(tmp_path: Path) -> ConditionsFile:
 
 @pytest.fixture
 def url(conditions: ConditionsFile) -> Iterator[str]:
-    with Listener.on_loopback(0, Pccs(PKI, lambda: AT, conditions)) as listener:
+    with HttpServer.on_loopback(0, Pccs(PKI, lambda: AT, conditions)) as listener:
         yield f"http://127.0.0.1:{listener.port}"
 
 
@@ -137,10 +137,10 @@ def test_control__put__served_at_once_and_kept(url: str, conditions: ConditionsF
         pytest.param('{"expired": 1}', id="neither true nor false"),
     ],
 )
-def test_control__what_are_no_conditions__refused(url: str, body: str) -> None:
+def test_control__what_are_no_conditions__is_rejected(url: str, body: str) -> None:
     with pytest.raises(ConditionsInvalid):
         Conditions.parse(body)
     answer = httpx.put(url + CONTROL, content=body)
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("SIMULATED: Cannot simulate that")
+    assert answer.json()["error"].startswith("SIMULATED: These conditions cannot be simulated")
     assert httpx.get(url + CONTROL).json() == json.loads(Conditions().to_json())

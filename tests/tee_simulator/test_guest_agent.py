@@ -3,7 +3,7 @@
 
 given a running guest agent
     when dstack-sdk asks for keys, quotes, information, TLS keys, signatures
-        it should get what dstack's agent would give
+        it should get the responses of dstack's agent
     when a call is malformed or not simulated
         it should answer 400 or 404 with an error, and stay up
 """
@@ -25,14 +25,14 @@ from eth_keys import KeyAPI
 
 from tee_simulator import SIMULATED, SimulatedEnclave
 from tee_simulator.guest.guest_agent import GuestAgent
-from tee_simulator.http_service import Listener
+from tee_simulator.http_server import HttpServer
 from teetee.quotes.quote import Quote
 
 
 @pytest.fixture
 def socket(tmp_path: Path, enclave: SimulatedEnclave) -> Iterator[str]:
     path = tmp_path / "agent.sock"
-    with Listener.on_socket(path, GuestAgent(enclave)):
+    with HttpServer.on_socket(path, GuestAgent(enclave)):
         yield str(path)
 
 
@@ -149,7 +149,7 @@ def test_async_client__keys_and_quotes__as_the_synchronous_one(
     assert asyncio.run(ask()) == (client.get_key("path").key, client.get_quote(b"r" * 64).quote)
 
 
-def test_get_tls_key__with_a_quote_inside__is_refused(client: DstackClient) -> None:
+def test_get_tls_key__with_a_quote_inside__is_rejected(client: DstackClient) -> None:
     with pytest.raises(httpx.HTTPStatusError, match="400"):
         client.get_tls_key("entry", usage_ra_tls=True)
 
@@ -157,14 +157,14 @@ def test_get_tls_key__with_a_quote_inside__is_refused(client: DstackClient) -> N
 @pytest.mark.parametrize(
     ("call", "body", "status", "error"),
     [
-        pytest.param("GetKey", b"{", 400, "the body is not JSON", id="not JSON"),
-        pytest.param("GetKey", b"[]", 400, "the body is not a JSON object", id="a list"),
-        pytest.param("GetKey", b'{"path": 1}', 400, "path is not text", id="path a number"),
+        pytest.param("GetKey", b"{", 400, "the body must be JSON", id="not JSON"),
+        pytest.param("GetKey", b"[]", 400, "the body must be a JSON object", id="a list"),
+        pytest.param("GetKey", b'{"path": 1}', 400, "path must be a string", id="path a number"),
         pytest.param(
             "GetKey", b'{"algorithm": "rsa"}', 400, "Unsupported algorithm", id="other algorithm"
         ),
         pytest.param(
-            "GetQuote", b'{"report_data": "0x00"}', 400, "report_data is not hex", id="0x"
+            "GetQuote", b'{"report_data": "0x00"}', 400, "report_data must be hex", id="0x"
         ),
         pytest.param(
             "GetQuote",
@@ -205,7 +205,7 @@ def test_call__wrong__answered_with_an_error(
         assert http.post("http://agent/Version", json={}).status_code == 200
 
 
-def test_call__larger_than_a_megabyte__is_refused_unread(socket: str) -> None:
+def test_call__larger_than_a_megabyte__is_rejected_unread(socket: str) -> None:
     with sockets.socket(sockets.AF_UNIX) as raw:
         raw.connect(socket)
         raw.sendall(b"POST /GetKey HTTP/1.1\r\nHost: agent\r\nContent-Length: 2097152\r\n\r\n")

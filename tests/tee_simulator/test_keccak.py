@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keccak-256 by hand, and the secp256k1 signatures made by hand.
+"""The simulator's own Keccak-256 and secp256k1 signatures.
 
 given any message
-    it should hash as the package that Ethereum's Python libraries use
+    it should hash like the package that Ethereum's Python libraries use
 given any key and digest
-    it should sign so that the signer can be recovered, with a low s
-    it should say the same each time
+    it should sign with a low s, so that the signer can be recovered
+    it should give the same signature each time
 """
 
 from eth_hash.auto import keccak
@@ -37,7 +37,7 @@ def test_sign_secp256k1__any_digest__signer_is_recovered(scalar: bytes, digest: 
 
 
 @given(scalars, digests)
-def test_verify_secp256k1__high_s__is_refused(scalar: bytes, digest: bytes) -> None:
+def test_verify_secp256k1__high_s__is_rejected(scalar: bytes, digest: bytes) -> None:
     public, signature = secp256k1_public(scalar), sign_secp256k1(scalar, digest)[:64]
     assert verify_secp256k1(public, digest, signature)
     high = 2 * HALF_ORDER + 1 - int.from_bytes(signature[32:], "big")

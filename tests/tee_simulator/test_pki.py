@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test PKI, beside Intel's.
+"""The test PKI, compared with Intel's.
 
 given a simulated certificate and Intel's of the same kind
     it should have the same shape: the same tags in the same order, the same fixed values
 given a folder
-    it should keep the PKI in it, the seed closed to others
-    when a file of it is missing or foreign
+    it should keep the PKI in it, with the seed readable only by the owner
+    when one of its files is missing or foreign
         it should say so and sign nothing
 """
 
@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tee_simulator import SimulatedEnclave, TestPki
+from tee_simulator import SimulatedEnclave, SimulatedPki
 from tee_simulator.errors import DirectoryUnusable, PkiDamaged
 from teetee.quotes.quote import Quote
 
@@ -64,7 +64,9 @@ def intels(name: str) -> x509.Certificate:
         pytest.param("tcb_signing", "intel_sgx_tcb_signing_2025", id="collateral signer"),
     ],
 )
-def test_pki__each_authority__has_the_shape_of_intels(pki: TestPki, ours: str, theirs: str) -> None:
+def test_pki__each_authority__has_the_shape_of_intels(
+    pki: SimulatedPki, ours: str, theirs: str
+) -> None:
     mine, real = getattr(pki, ours).certificate, intels(theirs)
     assert shape(mine.public_bytes(Encoding.DER)) == shape(real.public_bytes(Encoding.DER))
     assert extensions(mine) == extensions(real)
@@ -89,48 +91,48 @@ def test_pck_leaf__beside_a_recorded_one__has_its_shape(enclave: SimulatedEnclav
     assert len(ours) == len(theirs)
 
 
-def test_pki__names__say_simulated(pki: TestPki) -> None:
+def test_pki__names__say_simulated(pki: SimulatedPki) -> None:
     for authority in (pki.root, pki.platform_ca, pki.tcb_signing):
         assert "SIMULATED" in authority.certificate.subject.rfc4514_string()
 
 
 def test_open__twice__gives_the_same_root(tmp_path: Path) -> None:
-    first = TestPki.open(tmp_path / "pki")
-    assert TestPki.open(tmp_path / "pki").root.der == first.root.der
+    first = SimulatedPki.open(tmp_path / "pki")
+    assert SimulatedPki.open(tmp_path / "pki").root.der == first.root.der
     assert (tmp_path / "pki" / "root.der").read_bytes() == first.root.der
     assert (tmp_path / "pki" / "root.pem").read_text() == first.root.pem
 
 
 def test_open__its_seed__is_closed_to_others(tmp_path: Path) -> None:
-    TestPki.open(tmp_path / "pki")
+    SimulatedPki.open(tmp_path / "pki")
     assert (tmp_path / "pki" / "seed").stat().st_mode & 0o777 == 0o600
 
 
 def test_open__another_folder__gives_another_root(tmp_path: Path) -> None:
-    assert TestPki.open(tmp_path / "a").root.der != TestPki.open(tmp_path / "b").root.der
+    assert SimulatedPki.open(tmp_path / "a").root.der != SimulatedPki.open(tmp_path / "b").root.der
 
 
-def test_open__foreign_root__is_refused(tmp_path: Path, pki: TestPki) -> None:
-    TestPki.open(tmp_path)
+def test_open__foreign_root__is_rejected(tmp_path: Path, pki: SimulatedPki) -> None:
+    SimulatedPki.open(tmp_path)
     (tmp_path / "root.der").write_bytes(pki.root.der)
     with pytest.raises(PkiDamaged, match=r"root\.der does not belong to the seed"):
-        TestPki.open(tmp_path)
+        SimulatedPki.open(tmp_path)
 
 
-def test_open__seed_missing__is_refused(tmp_path: Path) -> None:
-    TestPki.open(tmp_path)
+def test_open__seed_missing__is_rejected(tmp_path: Path) -> None:
+    SimulatedPki.open(tmp_path)
     (tmp_path / "seed").unlink()
     with pytest.raises(PkiDamaged, match="the seed is missing"):
-        TestPki.open(tmp_path)
+        SimulatedPki.open(tmp_path)
 
 
-def test_open__where_a_file_lies__is_refused(tmp_path: Path) -> None:
+def test_open__where_a_file_lies__is_rejected(tmp_path: Path) -> None:
     (tmp_path / "pki").write_text("not a folder")
     with pytest.raises(DirectoryUnusable):
-        TestPki.open(tmp_path / "pki")
+        SimulatedPki.open(tmp_path / "pki")
 
 
-def test_repr__pki_and_enclave__show_no_key(pki: TestPki, enclave: SimulatedEnclave) -> None:
+def test_repr__pki_and_enclave__show_no_key(pki: SimulatedPki, enclave: SimulatedEnclave) -> None:
     shown = repr(pki) + repr(enclave) + repr(enclave.machine) + repr(enclave.app_keys)
     assert enclave.kms_key.hex() not in shown
     assert enclave.app_keys.root.hex() not in shown

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dcap-qvl, unmodified, on simulated quotes with the collateral that the simulator serves.
+"""Unmodified dcap-qvl verifies simulated quotes with simulated collateral.
 
 given a quote and collateral fetched from the simulator
-    it should be accepted under the test root, up to date
-    it should be refused under Intel's root, and when a byte of the signed part is changed
+    it should accept it under the test root as up to date
+    it should reject it under Intel's root, and if a byte of the signed part changes
 given another time, platform or authority
-    it should have no collateral, or none in force
+    it should find no collateral, or none in force
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tee_simulator import SimulatedEnclave, TestPki
+from tee_simulator import SimulatedEnclave, SimulatedPki
 from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
-from tee_simulator.http_service import Listener
+from tee_simulator.guest.measurements import GuestMeasurements
+from tee_simulator.http_server import HttpServer
 from tests.tee_simulator.conftest import AT
 
 INTEL_ROOT = (
@@ -39,14 +39,14 @@ SIGNED_BYTES = 632
 
 @pytest.fixture(scope="module")
 def pccs() -> Iterator[str]:
-    with Listener.on_loopback(0, Pccs(TestPki.from_seed(b"p" * 32), lambda: AT)) as listener:
+    with HttpServer.on_loopback(0, Pccs(SimulatedPki.from_seed(b"p" * 32), lambda: AT)) as listener:
         yield f"http://127.0.0.1:{listener.port}"
 
 
 @pytest.fixture(scope="module")
 def quote() -> bytes:
-    machine = Machine.from_seed(b"m" * 32, TestPki.from_seed(b"p" * 32), AT)
-    measured = Measurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20))
+    machine = Machine.from_seed(b"m" * 32, SimulatedPki.from_seed(b"p" * 32), AT)
+    measured = GuestMeasurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20))
     return machine.quote(measured, b"r" * 64)
 
 
@@ -59,14 +59,14 @@ def collateral(pccs: str, quote: bytes) -> Any:
 
 
 def test_verify__under_the_test_root__up_to_date(
-    pki: TestPki, quote: bytes, collateral: Any
+    pki: SimulatedPki, quote: bytes, collateral: Any
 ) -> None:
     report = dcap_qvl.verify_with_root_ca(quote, collateral, pki.root.der, SECONDS)
     assert (report.status, report.advisory_ids) == ("UpToDate", [])
 
 
 def test_verify__with_its_strictest_policy__accepted(
-    pki: TestPki, quote: bytes, collateral: Any
+    pki: SimulatedPki, quote: bytes, collateral: Any
 ) -> None:
     """Simulated machines have what most real ones have: SMT, cached keys, room for packages."""
     policy = dcap_qvl.QuotePolicy.strict(SECONDS)
@@ -76,22 +76,22 @@ def test_verify__with_its_strictest_policy__accepted(
     assert verifier.verify_with_policy(quote, collateral, SECONDS, policy)
 
 
-def test_verify__under_intels_root__refused(quote: bytes, collateral: Any) -> None:
+def test_verify__under_intels_root__is_rejected(quote: bytes, collateral: Any) -> None:
     with pytest.raises(ValueError, match="Verification failed"):
         dcap_qvl.verify(quote, collateral, SECONDS)
     with pytest.raises(ValueError, match="Verification failed"):
         dcap_qvl.verify_with_root_ca(quote, collateral, INTEL_ROOT.read_bytes(), SECONDS)
 
 
-def test_verify__under_another_test_root__refused(quote: bytes, collateral: Any) -> None:
-    stranger = TestPki.from_seed(b"s" * 32).root.der
+def test_verify__under_another_test_root__is_rejected(quote: bytes, collateral: Any) -> None:
+    stranger = SimulatedPki.from_seed(b"s" * 32).root.der
     with pytest.raises(ValueError, match="Verification failed"):
         dcap_qvl.verify_with_root_ca(quote, collateral, stranger, SECONDS)
 
 
 @given(place=st.integers(0, SIGNED_BYTES - 1), mask=st.integers(1, 255))
-def test_verify__any_byte_of_the_signed_part_changed__refused(
-    pki: TestPki, quote: bytes, collateral: Any, place: int, mask: int
+def test_verify__any_byte_of_the_signed_part_changed__is_rejected(
+    pki: SimulatedPki, quote: bytes, collateral: Any, place: int, mask: int
 ) -> None:
     changed = bytearray(quote)
     changed[place] ^= mask
@@ -100,8 +100,8 @@ def test_verify__any_byte_of_the_signed_part_changed__refused(
 
 
 @pytest.mark.parametrize("after", [-DAY - 1, 29 * DAY + 1], ids=["before it", "after it"])
-def test_verify__outside_the_collaterals_time__refused(
-    pki: TestPki, quote: bytes, collateral: Any, after: int
+def test_verify__outside_the_collaterals_time__is_rejected(
+    pki: SimulatedPki, quote: bytes, collateral: Any, after: int
 ) -> None:
     with pytest.raises(ValueError, match="Verification failed"):
         dcap_qvl.verify_with_root_ca(quote, collateral, pki.root.der, SECONDS + after)
@@ -127,7 +127,7 @@ def test_pccs__what_is_not_ours__not_found(pccs: str, path: str) -> None:
     assert httpx.get(pccs + path).status_code == 404
 
 
-def test_pccs__when_half_of_its_time_is_over__signs_anew(pki: TestPki) -> None:
+def test_pccs__when_half_of_its_time_is_over__signs_anew(pki: SimulatedPki) -> None:
     now = AT
 
     def clock() -> datetime:
@@ -144,7 +144,7 @@ def test_pccs__when_half_of_its_time_is_over__signs_anew(pki: TestPki) -> None:
 
 
 def test_get_quote__of_an_opened_enclave__accepted(
-    pki: TestPki, enclave: SimulatedEnclave, collateral: Any
+    pki: SimulatedPki, enclave: SimulatedEnclave, collateral: Any
 ) -> None:
     quote = enclave.get_quote(b"r" * 64)
     own = dcap_qvl.QuoteCollateralV3(

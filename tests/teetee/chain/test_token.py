@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from eth_account.messages import encode_typed_data
 
 from tee_simulator.guest.machine import Machine
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.certificates import CertificateChain, Certificates
 from teetee.chain.errors import LogMissing
 from teetee.protocol.typed_data import keccak256
@@ -83,7 +83,7 @@ def test_approve__by_the_owner__is_the_allowance(world: World, network: Network)
 @pytest.fixture
 def machine() -> Machine:
     """A simulated platform under a test root."""
-    pki = TestPki.from_seed(b"certificate store")
+    pki = SimulatedPki.from_seed(b"certificate store")
     return Machine.from_seed(b"platform", pki, datetime.now(UTC))
 
 

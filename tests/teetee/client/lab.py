@@ -21,8 +21,8 @@ from web3.contract import Contract
 
 from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.guest.enclave import SimulatedEnclave, utc_now
-from tee_simulator.http_service import Listener
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.http_server import HttpServer
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import DeclineReason, RequestOpened
 from teetee.chain.types.settlements import SettlementParameters
@@ -99,10 +99,10 @@ class Lab:
     """The chain, its contracts, and collateral; makes enclaves."""
 
     chain: AttestedChain
-    pki: TestPki
+    pki: SimulatedPki
     folder: Path
     world: World = field(init=False)
-    pccs: Listener = field(init=False)
+    pccs: HttpServer = field(init=False)
     model_id: ModelId = field(init=False)
     enclaves: list[LabEnclave] = field(default_factory=list)
     texts: dict[int, list[str]] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.world = World(self.chain)
-        self.pccs = Listener.on_loopback(0, Pccs(self.pki, utc_now))
+        self.pccs = HttpServer.on_loopback(0, Pccs(self.pki, utc_now))
         self.deployment_file = self.folder / "deployment.json"
         self.chain.deployment.save(self.deployment_file)
         self.model_id = self._publish()
@@ -354,7 +354,7 @@ def enrol(lab: Lab, enclave: LabEnclave) -> None:
 def running_lab(folder: Path) -> Iterator[Lab]:
     """A fresh chain with an entry and two more enclaves, enrolled."""
     compile_contracts()
-    pki = TestPki.from_seed(b"the wallet's tests" + bytes(14))
+    pki = SimulatedPki.from_seed(b"the wallet's tests" + bytes(14))
     with running_anvil() as url:
         lab = Lab(AttestedChain(url, pki.root.der), pki, folder)
         for first, end, is_entry in ((0, 2, True), (2, 4, False), (4, 6, False)):

@@ -33,7 +33,7 @@ from web3.contract import Contract
 
 from oracle.process.collateral_updater import ChainCollateral
 from tee_simulator.guest.machine import FMSPC
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.verifiers import QuoteVerifier
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.client import Client
@@ -121,7 +121,7 @@ class AutomatasLab(Lab):
 @contextmanager
 def automatas_lab(folder: Path) -> Iterator[AutomatasLab]:
     compile_contracts()
-    pki = TestPki.from_seed(b"the adapter's tests" + bytes(13))
+    pki = SimulatedPki.from_seed(b"the adapter's tests" + bytes(13))
     with running_anvil() as url:
         lab = AutomatasLab(AutomatasChain(url, pki.root.der), pki, folder)
         yield lab

@@ -23,9 +23,9 @@ import pytest
 from tee_simulator.collateral.issue import AGE
 from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
-from tee_simulator.http_service import Listener
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.guest.measurements import GuestMeasurements
+from tee_simulator.http_server import HttpServer
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.client.verification.quote_check import (
@@ -45,10 +45,10 @@ from tests.teetee.chain.local_chain import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 AT = int(NOW.timestamp())
-PKI = TestPki.from_seed(b"quote check" + bytes(21))
-OTHER_PKI = TestPki.from_seed(b"another root" + bytes(20))
+PKI = SimulatedPki.from_seed(b"quote check" + bytes(21))
+OTHER_PKI = SimulatedPki.from_seed(b"another root" + bytes(20))
 MACHINE = Machine.from_seed(b"machine" + bytes(25), PKI, NOW - timedelta(days=9))
-MEASUREMENTS = Measurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20))
+MEASUREMENTS = GuestMeasurements.of(compose_hash=bytes(32), app_id=bytes(20), instance_id=bytes(20))
 QUOTE = MACHINE.quote(MEASUREMENTS, bytes(range(64)))
 CORE = Quote.parse(QUOTE).core
 LEAF, AUTHORITY, ROOT = Quote.parse(QUOTE).pck_chain_der()
@@ -75,8 +75,8 @@ class Given:
         return self._collateral
 
 
-def collateral_of(issued: datetime, pki: TestPki = PKI) -> Collateral:
-    listener = Listener.on_loopback(0, Pccs(pki, lambda: issued))
+def collateral_of(issued: datetime, pki: SimulatedPki = PKI) -> Collateral:
+    listener = HttpServer.on_loopback(0, Pccs(pki, lambda: issued))
     try:
         return fetch_collateral(f"http://127.0.0.1:{listener.port}", QUOTE)
     finally:
@@ -163,7 +163,7 @@ def test_pccs_collateral__away__may_pass() -> None:
 
 
 def test_pccs_collateral__asked_twice__is_fetched_once() -> None:
-    listener = Listener.on_loopback(0, Pccs(PKI, lambda: NOW - timedelta(hours=1)))
+    listener = HttpServer.on_loopback(0, Pccs(PKI, lambda: NOW - timedelta(hours=1)))
     source = PccsCollateral(f"http://127.0.0.1:{listener.port}")
     first = source.collateral(QUOTE)
     listener.stop()

@@ -27,8 +27,8 @@ import requests
 from tee_simulator.collateral.pccs import CONDITIONS_PATH, Pccs
 from tee_simulator.guest.enclave import utc_now
 from tee_simulator.guest.machine import FMSPC
-from tee_simulator.http_service import Listener, Response
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.http_server import HttpServer, Response
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.types.shards import ShardStatus
 from teetee.collateral.kinds import parse_platform_kind, platform_kinds_of_shards
@@ -118,7 +118,7 @@ def test_sync__number_rolls_on__is_kept_beside_the_old(intel: Intel) -> None:
 
 def test_sync__another_root__brings_nothing(intel: Intel, tmp_path: Path) -> None:
     contracts = intel.lab.contracts()
-    with Listener.on_loopback(0, Pccs(TestPki.open(tmp_path), utc_now)) as foreign:
+    with HttpServer.on_loopback(0, Pccs(SimulatedPki.open(tmp_path), utc_now)) as foreign:
         synchronization = Synchronization(
             PccsReader(f"http://127.0.0.1:{foreign.port}"),
             contracts.collateral,
@@ -163,7 +163,7 @@ class Babbling:
     ],
 )
 def test_pccs__babbles__refused(body: bytes, headers: dict[str, str], rule: str) -> None:
-    with Listener.on_loopback(0, Babbling(body, headers)) as listener:
+    with HttpServer.on_loopback(0, Babbling(body, headers)) as listener:
         reader = PccsReader(f"http://127.0.0.1:{listener.port}/sgx/certification/v4/")
         with pytest.raises(CollateralInvalid, match=rule):
             reader.tcb_info(KIND)

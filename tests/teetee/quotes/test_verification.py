@@ -27,10 +27,10 @@ from hypothesis import strategies as st
 
 from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
-from tee_simulator.http_service import Listener
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.guest.measurements import GuestMeasurements
+from tee_simulator.http_server import HttpServer
 from tee_simulator.pki.signatures import sign_p256
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.errors import Fatal, Retryable
 from teetee.quotes.certificates.pck_chain import certificate_id, chain_from_pem
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
@@ -48,15 +48,15 @@ from tests.teetee.quotes import recorded
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 SECONDS = int(AT.timestamp())
-PKI = TestPki.from_seed(b"p" * 32)
-MEASURED = Measurements.of(compose_hash=b"c" * 32, app_id=bytes(20), instance_id=bytes(20))
+PKI = SimulatedPki.from_seed(b"p" * 32)
+MEASURED = GuestMeasurements.of(compose_hash=b"c" * 32, app_id=bytes(20), instance_id=bytes(20))
 
 OUT_OF_DATE = ("INTEL-SA-01192", "INTEL-SA-01245", "INTEL-SA-01312", "INTEL-SA-01313")
 
 
 @pytest.fixture(scope="module")
 def pccs() -> Iterator[str]:
-    with Listener.on_loopback(0, Pccs(PKI, lambda: AT)) as listener:
+    with HttpServer.on_loopback(0, Pccs(PKI, lambda: AT)) as listener:
         yield f"http://127.0.0.1:{listener.port}"
 
 
@@ -191,7 +191,7 @@ def test_fetch_collateral__for_a_kind_that_the_pccs_does_not_know__unavailable(p
 
 
 def test_fetch_collateral__nobody_listens__unavailable() -> None:
-    with Listener.on_loopback(0, Pccs(PKI, lambda: AT)) as listener:
+    with HttpServer.on_loopback(0, Pccs(PKI, lambda: AT)) as listener:
         gone = f"http://127.0.0.1:{listener.port}"
     with pytest.raises(CollateralUnavailable, match=f"No collateral from {gone}"):
         fetch_collateral(gone, recorded.quote(recorded.NEAR_MPC))

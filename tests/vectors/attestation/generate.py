@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tee_simulator.collateral import issue as collateral
 from tee_simulator.guest.machine import Machine
-from tee_simulator.guest.measurements import Measurements
-from tee_simulator.pki.pki import TestPki
+from tee_simulator.guest.measurements import GuestMeasurements
+from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.quotes.certificates.pck_chain import certificate_id, chain_from_pem, platform_id
 from teetee.quotes.claims import pck_record, quote_hash
 from teetee.quotes.quote import Quote
@@ -41,7 +41,7 @@ SEED = b"teetee test vectors, public keys "[:32]
 
 def vectors() -> dict[str, Any]:
     """Everything in the file, ready for JSON."""
-    pki, stranger = TestPki.from_seed(SEED), TestPki.from_seed(bytes(reversed(SEED)))
+    pki, stranger = SimulatedPki.from_seed(SEED), SimulatedPki.from_seed(bytes(reversed(SEED)))
     return {
         "comment": "Made by generate.py. The simulated keys are public: they protect nothing.",
         "intel": {
@@ -70,9 +70,9 @@ def _recorded(name: str, at: int) -> dict[str, Any]:
     return {"at": at, **_contents((HERE / "quotes" / f"{name}.bin").read_bytes())}
 
 
-def _machine(pki: TestPki, seed: bytes, report_data: bytes) -> dict[str, Any]:
+def _machine(pki: SimulatedPki, seed: bytes, report_data: bytes) -> dict[str, Any]:
     machine = Machine.from_seed(seed, pki, SIMULATED_AT)
-    measured = Measurements.of(
+    measured = GuestMeasurements.of(
         compose_hash=b"\xcc" * 32, app_id=b"\xdd" * 20, instance_id=b"\xee" * 20
     )
     return {
@@ -82,7 +82,7 @@ def _machine(pki: TestPki, seed: bytes, report_data: bytes) -> dict[str, Any]:
     }
 
 
-def _pki(pki: TestPki) -> dict[str, Any]:
+def _pki(pki: SimulatedPki) -> dict[str, Any]:
     return {
         "root": _hex(pki.root.der),
         "rootKey": _scalar(pki.root.key),
@@ -94,7 +94,7 @@ def _pki(pki: TestPki) -> dict[str, Any]:
     }
 
 
-def _issued(pki: TestPki) -> dict[str, Any]:
+def _issued(pki: SimulatedPki) -> dict[str, Any]:
     """Collateral in force at the simulated machines' time. JSON as bytes, exactly as signed."""
     issued = collateral.issue(pki, SIMULATED_AT)
     return {

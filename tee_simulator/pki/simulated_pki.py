@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test PKI: root, platform authority, collateral signer. All of it follows from one seed of 32
-bytes."""
+"""The test PKI: root, platform authority and collateral signer, derived from a 32-byte seed."""
 
 import hashlib
 import hmac
@@ -8,22 +7,22 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tee_simulator import secret_files
 from tee_simulator.errors import PkiDamaged
 from tee_simulator.pki import certificates
 from tee_simulator.pki.certificates import Authority
 from tee_simulator.pki.pck_extension import PlatformIdentity
 from tee_simulator.pki.signatures import p256_key
+from tee_simulator.secret_files import create_directory, locked, read_file, write_file
 
 SEED_BYTES = 32
 
-# Intel's root and authorities begin in May 2018 and the root ends with 2049, the last year a
-# UTCTime can name. The fixed start lets tests replay any date since.
+# Intel's root and authorities begin in May 2018, and the root ends with 2049, the last year of
+# UTCTime. With fixed starts, tests can replay any date since then.
 ROOT_WINDOW = (
     datetime(2018, 5, 21, 10, 45, 10, tzinfo=UTC),
     datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC),
@@ -38,10 +37,8 @@ PCK_LIFE = timedelta(days=7 * 365)
 
 
 @dataclass(frozen=True, repr=False)
-class TestPki:
-    """Signs PCK leaves and collateral. SIMULATED: whoever has the seed can sign anything."""
-
-    __test__: ClassVar[bool] = False  # or pytest takes the name for a test's
+class SimulatedPki:
+    """Signs PCK leaves and collateral. SIMULATED: anyone with the seed can sign anything."""
 
     root: Authority
     platform_ca: Authority
@@ -77,15 +74,15 @@ class TestPki:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """The PKI kept in that folder, made at the first call: `seed` (secret) and the certificates
-        as DER and PEM.
+        """The PKI in a folder, created on the first call: `seed` (secret) and the certificates as
+        DER and PEM.
 
         Raises `DirectoryUnusable`, `PkiDamaged`.
         """
-        secret_files.make_directory(directory)
-        with secret_files.locked(directory):
-            seed = secret_files.read(directory / "seed")
-            root = secret_files.read(directory / "root.der")
+        create_directory(directory)
+        with locked(directory):
+            seed = read_file(directory / "seed")
+            root = read_file(directory / "root.der")
             if seed is None and root is not None:
                 raise PkiDamaged(directory, "the seed is missing")
             seed = seed or secrets.token_bytes(SEED_BYTES)
@@ -95,7 +92,7 @@ class TestPki:
                 )
             pki = cls.from_seed(seed)
             if root is None:
-                secret_files.write(directory / "seed", seed)
+                write_file(directory / "seed", seed)
                 pki._publish(directory)
             elif root != pki.root.der:
                 raise PkiDamaged(directory, "root.der does not belong to the seed")
@@ -104,20 +101,20 @@ class TestPki:
     def issue_pck(
         self, public: ec.EllipticCurvePublicKey, identity: PlatformIdentity, at: datetime
     ) -> x509.Certificate:
-        """A leaf for one machine, valid from a day before `at`, so that clocks may differ."""
+        """Issues one machine's leaf, valid from a day before `at` so that clocks may differ."""
         start = at.replace(microsecond=0) - timedelta(days=1)
         return certificates.pck_leaf(self.platform_ca, public, identity, (start, start + PCK_LIFE))
 
     def _publish(self, directory: Path) -> None:
-        """root.der is written last: with it, the folder is complete."""
+        """Writes the certificates. root.der comes last: it marks the folder as complete."""
         named = {
             "platform_ca": self.platform_ca,
             "tcb_signing": self.tcb_signing,
             "root": self.root,
         }
         for stem, authority in named.items():
-            secret_files.write(directory / f"{stem}.pem", authority.pem.encode("ascii"), 0o644)
-            secret_files.write(directory / f"{stem}.der", authority.der, 0o644)
+            write_file(directory / f"{stem}.pem", authority.pem.encode("ascii"), 0o644)
+            write_file(directory / f"{stem}.der", authority.der, 0o644)
 
     def __repr__(self) -> str:
-        return f"TestPki(root={self.root})"
+        return f"SimulatedPki(root={self.root})"

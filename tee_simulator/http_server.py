@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small HTTP server, on a unix socket or on loopback, for whatever can answer a request."""
+"""A small HTTP server on a unix socket or on loopback."""
 
 import errno
 import logging
@@ -19,12 +19,12 @@ from tee_simulator.errors import AddressUnusable, PortInUse, SocketInUse
 LOG = logging.getLogger("tee_simulator")
 
 MAX_BODY_BYTES = 1 << 20
-LONGEST_SOCKET_PATH = 107  # sockaddr_un, Linux
+MAX_SOCKET_PATH_BYTES = 107  # sockaddr_un, Linux
 
 
 @dataclass(frozen=True)
 class Response:
-    """What goes back."""
+    """A response to one request."""
 
     status: HTTPStatus
     body: bytes
@@ -32,16 +32,16 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Service(Protocol):
-    """Answers a request; never raises for what a caller sent."""
+class HttpService(Protocol):
+    """Answers requests; never raises because of a request's content."""
 
     def respond(self, method: str, target: str, body: bytes) -> Response:
-        """`target` is the path with its query; called from several threads at once."""
+        """target: path and query. Called concurrently from several threads."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    service: Service
+    service: HttpService
 
     def _respond(self) -> None:
         try:
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(response.body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Which call and how it ended; never what was asked or answered."""
+        """Logs path and status, never content."""
         status = code.value if isinstance(code, HTTPStatus) else code
         LOG.info("%s %s", self.path.split("?")[0], status)
 
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _UnixServer(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
-    block_on_close = False  # a client that keeps its connection open must not delay the end
+    block_on_close = False  # a client that keeps its connection open must not delay stopping
 
 
 class _LoopbackServer(ThreadingHTTPServer):
@@ -90,25 +90,27 @@ class _LoopbackServer(ThreadingHTTPServer):
     block_on_close = False
 
 
-class Listener:
-    """A running server. As a context it stops at the end, and removes its socket."""
+class HttpServer:
+    """A running server; a context manager that stops it and removes its socket."""
 
     def __init__(
         self, server: _UnixServer | _LoopbackServer, socket_path: Path | None = None
     ) -> None:
         self._server = server
         self._socket_path = socket_path
-        # looks twenty times a second whether it is to stop
+        # polls twenty times a second for a request to stop
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @classmethod
-    def on_socket(cls, path: Path, service: Service) -> "Listener":
-        """Listens on a unix socket that only this user may open. Raises `SocketInUse`,
-        `AddressUnusable`."""
-        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+    def on_socket(cls, path: Path, service: HttpService) -> "HttpServer":
+        """Listens on a unix socket that only this user can open.
+
+        Raises `SocketInUse`, `AddressUnusable`.
+        """
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
             raise AddressUnusable(
-                str(path), f"a socket's path has at most {LONGEST_SOCKET_PATH} bytes"
+                str(path), f"a socket's path can have at most {MAX_SOCKET_PATH_BYTES} bytes"
             )
         _remove_stale(path)
         try:
@@ -119,8 +121,8 @@ class Listener:
         return cls(server, path)
 
     @classmethod
-    def on_loopback(cls, port: int, service: Service) -> "Listener":
-        """Listens on 127.0.0.1; port 0 takes a free one. Raises `PortInUse`, `AddressUnusable`."""
+    def on_loopback(cls, port: int, service: HttpService) -> "HttpServer":
+        """Listens on 127.0.0.1; port 0 for any. Raises `PortInUse`, `AddressUnusable`."""
         try:
             server = _LoopbackServer(("127.0.0.1", port), _handler(service))
         except OSError as error:
@@ -128,40 +130,40 @@ class Listener:
                 raise PortInUse(port) from error
             raise AddressUnusable(f"port {port}", (error.strerror or "unknown").lower()) from error
         except OverflowError as error:
-            raise AddressUnusable(f"port {port}", "a port is 0 to 65535") from error
+            raise AddressUnusable(f"port {port}", "a port must be 0 to 65535") from error
         return cls(server)
 
     @property
     def port(self) -> int:
-        """The port on loopback."""
+        """The loopback port."""
         address: Any = self._server.server_address
         return int(address[1])
 
     def stop(self) -> None:
-        """Stops listening and removes the socket. Calls in flight are cut."""
+        """Stops listening and removes the socket. Aborts requests in progress."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
         if self._socket_path is not None:
             self._socket_path.unlink(missing_ok=True)
 
-    def __enter__(self) -> "Listener":
+    def __enter__(self) -> "HttpServer":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
 
-def _handler(service: Service) -> type[_Handler]:
+def _handler(service: HttpService) -> type[_Handler]:
     return type("_ServiceHandler", (_Handler,), {"service": service})
 
 
 def _remove_stale(path: Path) -> None:
-    """A socket on which nobody listens is left over from a crash."""
+    """Removes a socket without a listener, left behind by a crash."""
     if not path.exists():
         return
     if not path.is_socket():
-        raise AddressUnusable(str(path), "a file that is no socket lies there")
+        raise AddressUnusable(str(path), "a file that is not a socket exists there")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
