@@ -14,7 +14,7 @@ from teetee.protocol.typed_data import keccak256
 from teetee.quotes.claims import quote_hash
 
 
-class QuoteVerdict(Protocol):
+class QuoteFacts(Protocol):
     """The facts of an accepted quote."""
 
     @property
@@ -37,7 +37,7 @@ class QuoteVerdict(Protocol):
 class QuoteChecker(Protocol):
     """Checks quotes by the certificates on chain and Intel's collateral."""
 
-    def check(self, core: bytes, pck_id: bytes, at: int) -> QuoteVerdict:
+    def check(self, core: bytes, pck_id: bytes, at: int) -> QuoteFacts:
         """Rebuild the quote and verify it as of Unix time `at`, or raise a `TeeTeeError`."""
 
 
@@ -99,7 +99,7 @@ def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentE
     )
 
 
-def check_chain_verdict(checks: Checklist, enrolment: EnrolmentEvidence) -> None:
+def check_platform_status(checks: Checklist, enrolment: EnrolmentEvidence) -> None:
     """The registry's verifier checked the platform by Intel's collateral."""
     status = enrolment.tcb_status.intel_name
     basis = (
@@ -139,31 +139,29 @@ def check_quote(
             f"0x{enrolment.quote_hash.hex()}, the settlement 0x{settled_quote_hash.hex()}",
         )
     with checks.attempt(f"quote of {shard}"):
-        verdict = quotes.check(enrolment.quote_core, enrolment.pck_id, at)
-        checks.expect(
-            f"quote of {shard}", True, f"accepted: {verdict.tcb_status}, {verdict.basis}", ""
-        )
-        status = verdict.tcb_status if same else ""
-        _check_binding(checks, enrolment, verdict)
+        facts = quotes.check(enrolment.quote_core, enrolment.pck_id, at)
+        checks.expect(f"quote of {shard}", True, f"accepted: {facts.tcb_status}, {facts.basis}", "")
+        status = facts.tcb_status if same else ""
+        _check_binding(checks, enrolment, facts)
     return status
 
 
-def _check_binding(checks: Checklist, enrolment: EnrolmentEvidence, verdict: QuoteVerdict) -> None:
+def _check_binding(checks: Checklist, enrolment: EnrolmentEvidence, facts: QuoteFacts) -> None:
     shard = f"shard {enrolment.shard_id}"
     expected = report_data(
         enrolment.identity_digest, enrolment.block_number, enrolment.chain_block_hash
     )
     checks.expect(
         f"report data of {shard}",
-        verdict.report_data == expected and enrolment.block_hash == enrolment.chain_block_hash,
+        facts.report_data == expected and enrolment.block_hash == enrolment.chain_block_hash,
         f"binds the shard's identity and block {enrolment.block_number}",
-        f"the quote binds {verdict.report_data.hex()}, and the shard's identity and block "
+        f"the quote binds {facts.report_data.hex()}, and the shard's identity and block "
         f"{enrolment.block_number} give {expected.hex()}",
     )
     checks.expect(
         f"image of {shard}",
-        verdict.measurement == enrolment.measurement and enrolment.measurement_allowed,
-        f"measurement 0x{verdict.measurement.hex()}, allowed for the model",
-        f"measurement 0x{verdict.measurement.hex()} in the quote, 0x{enrolment.measurement.hex()} "
+        facts.measurement == enrolment.measurement and enrolment.measurement_allowed,
+        f"measurement 0x{facts.measurement.hex()}, allowed for the model",
+        f"measurement 0x{facts.measurement.hex()} in the quote, 0x{enrolment.measurement.hex()} "
         f"in the event, {'' if enrolment.measurement_allowed else 'not '}allowed for the model",
     )

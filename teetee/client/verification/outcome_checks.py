@@ -14,8 +14,8 @@ from teetee.client.verification import money_checks, receipt_checks
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.enrolment_checks import (
     QuoteChecker,
-    check_chain_verdict,
     check_identity,
+    check_platform_status,
     check_quote,
     check_time,
     check_weights,
@@ -201,7 +201,7 @@ def _check_stages(
         check_identity(checks, context.chain_id, context.registry, enrolment)
         check_time(checks, enrolment, settlement.block_time)
         check_weights(checks, model, enrolment)
-        check_chain_verdict(checks, enrolment)
+        check_platform_status(checks, enrolment)
         statuses[enrolment.shard_id] = check_quote(
             checks,
             enrolment,

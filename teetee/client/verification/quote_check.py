@@ -138,14 +138,14 @@ class QuoteCheck:
             raise CollateralInvalid(
                 f"is from the future: it was issued at {format_time(checked_at)}"
             )
-        verdict = verify_quote(quote, collateral, root, checked_at, accepted=self._accepted)
+        verified = verify_quote(quote, collateral, root, checked_at, accepted=self._accepted)
         report = Quote.parse(quote).report
         basis = f"by {named(collateral)}, as of {format_time(checked_at)}"
         if checked_at > at:
             basis += " (when its collateral was issued)"
-        if verdict.advisory_ids:
-            basis += f", advisories {' '.join(verdict.advisory_ids)}"
-        return AcceptedQuote(verdict.status, report.report_data, report.measurement, basis)
+        if verified.advisory_ids:
+            basis += f", advisories {' '.join(verified.advisory_ids)}"
+        return AcceptedQuote(verified.status, report.report_data, report.measurement, basis)
 
 
 def issued_at(collateral: Collateral) -> int:

@@ -12,8 +12,8 @@ from teetee.client.verification.attestation_lookup import AttestationLookup
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.enrolment_checks import (
     QuoteChecker,
-    check_chain_verdict,
     check_identity,
+    check_platform_status,
     check_quote,
     check_time,
     check_weights,
@@ -40,7 +40,7 @@ class ShardCheck:
         check_identity(checks, deployment.chain_id, deployment.registry, enrolment)
         check_time(checks, enrolment, at.timestamp)
         check_weights(checks, model_evidence(model), enrolment)
-        check_chain_verdict(checks, enrolment)
+        check_platform_status(checks, enrolment)
         status = ""
         if self._quotes is not None:
             status = check_quote(checks, enrolment, shard.quote_hash, self._quotes, at.timestamp)

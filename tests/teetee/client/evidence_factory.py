@@ -61,7 +61,7 @@ def word(text: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Facts:
     tcb_status: str
     report_data: bytes
     measurement: bytes
@@ -69,17 +69,17 @@ class Verdict:
 
 
 class FakeQuotes:
-    """Accepts the quotes it has verdicts for; records the times it is asked for."""
+    """Accepts the quotes it is given; records the times it is asked for."""
 
-    def __init__(self, verdicts: dict[bytes, Verdict]) -> None:
-        self.verdicts = verdicts
+    def __init__(self, accepted: dict[bytes, Facts]) -> None:
+        self.accepted = accepted
         self.asked: list[int] = []
 
-    def check(self, core: bytes, pck_id: bytes, at: int) -> Verdict:
+    def check(self, core: bytes, pck_id: bytes, at: int) -> Facts:
         self.asked.append(at)
-        if core not in self.verdicts:
+        if core not in self.accepted:
             raise QuoteRefused("a signature is wrong")
-        return self.verdicts[core]
+        return self.accepted[core]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def make_evidence(stages: int = 3, layers_per_stage: int = 4) -> Evidence:
     }
     quotes = FakeQuotes(
         {
-            each.quote_core: Verdict(
+            each.quote_core: Facts(
                 "UpToDate",
                 report_data(each.identity_digest, each.block_number, each.chain_block_hash),
                 each.measurement,

@@ -26,7 +26,7 @@ from tests.teetee.client.evidence_factory import (
     CONTEXT,
     OPENED_AT,
     Evidence,
-    Verdict,
+    Facts,
     address,
     make_evidence,
     sign,
@@ -92,14 +92,14 @@ def with_share(evidence: Evidence, index: int, **changes: Any) -> Evidence:
     return with_settlement(evidence, shares=tuple(shares))
 
 
-def with_verdict(evidence: Evidence, shard_id: int, **changes: Any) -> Evidence:
+def with_quote_facts(evidence: Evidence, shard_id: int, **changes: Any) -> Evidence:
     core = evidence.enrolments[shard_id].quote_core
-    evidence.quotes.verdicts[core] = replace(evidence.quotes.verdicts[core], **changes)
+    evidence.quotes.accepted[core] = replace(evidence.quotes.accepted[core], **changes)
     return evidence
 
 
-def without_verdict(evidence: Evidence, shard_id: int) -> Evidence:
-    del evidence.quotes.verdicts[evidence.enrolments[shard_id].quote_core]
+def without_quote_facts(evidence: Evidence, shard_id: int) -> Evidence:
+    del evidence.quotes.accepted[evidence.enrolments[shard_id].quote_core]
     return evidence
 
 
@@ -242,7 +242,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         {"weights of shard 10"},
     ),
     "quote which dcap-qvl refuses": (
-        lambda e: without_verdict(e, 11),
+        lambda e: without_quote_facts(e, 11),
         {"quote of shard 11"},
     ),
     "quote other than the settled one": (
@@ -254,14 +254,14 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         {"quote hash of shard 12"},
     ),
     "quote which binds other keys": (
-        lambda e: with_verdict(e, 10, report_data=word("other") + bytes(32)),
+        lambda e: with_quote_facts(e, 10, report_data=word("other") + bytes(32)),
         {"report data of shard 10"},
     ),
     "quote with something in its upper half": (
-        lambda e: with_verdict(
+        lambda e: with_quote_facts(
             e,
             10,
-            report_data=e.quotes.verdicts[e.enrolments[10].quote_core].report_data[:32]
+            report_data=e.quotes.accepted[e.enrolments[10].quote_core].report_data[:32]
             + bytes(31)
             + b"\1",
         ),
@@ -272,7 +272,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         {"report data of shard 10"},
     ),
     "quote of another image": (
-        lambda e: with_verdict(e, 11, measurement=word("other")),
+        lambda e: with_quote_facts(e, 11, measurement=word("other")),
         {"image of shard 11"},
     ),
     "image which was never allowed": (
@@ -335,7 +335,7 @@ def test_verify_settled__no_stage_at_all__fails_and_reports() -> None:
 
 
 def test_verify_settled__quote_not_accepted__shows_no_tcb_status() -> None:
-    report = verify(without_verdict(make_evidence(), 11))
+    report = verify(without_quote_facts(make_evidence(), 11))
     assert [stage.tcb_status for stage in report.path] == ["UpToDate", "", "UpToDate"]
 
 
@@ -360,5 +360,5 @@ def test_to_json__verified__has_the_promised_shape() -> None:
     assert total == int(value["deposit"])
 
 
-def test_verdict__of_the_fake__has_all_that_the_checks_read() -> None:
-    assert Verdict("UpToDate", bytes(64), bytes(32)).basis
+def test_facts__of_the_fake__has_all_that_the_checks_read() -> None:
+    assert Facts("UpToDate", bytes(64), bytes(32)).basis
