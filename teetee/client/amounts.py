@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Amounts of TEE as people write them. On the chain and in JSON they are whole wei."""
+"""Amounts of TEE as people read and write them. On chain and in JSON they are whole wei."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from teetee.client.errors import MalformedAmount
 
 DECIMALS = 18
 SYMBOL = "TEE"
-# Digits, not floating point: every wei counts.
+# Digits, not floating point: amounts are exact to the wei.
 _AMOUNT = re.compile(
     rf"(?P<whole>[0-9]{{1,40}})(\.(?P<fraction>[0-9]+))?( *(?P<unit>{SYMBOL}|wei))?", re.IGNORECASE
 )
@@ -17,16 +17,18 @@ _LARGEST = (1 << 128) - 1
 
 
 def format_amount(wei: int, symbol: str = SYMBOL) -> str:
-    """`1500000000000000000` → `1.5 TEE`; every digit, no rounding."""
-    whole, rest = divmod(abs(wei), 10**DECIMALS)
-    digits = f"{rest:0{DECIMALS}d}".rstrip("0")
+    """`1500000000000000000` → `1.5 TEE`, exactly."""
+    whole, fraction = divmod(abs(wei), 10**DECIMALS)
+    digits = f"{fraction:0{DECIMALS}d}".rstrip("0")
     sign = "-" if wei < 0 else ""
     return f"{sign}{whole}{'.' + digits if digits else ''} {symbol}"
 
 
 def round_amount(wei: int, symbol: str = SYMBOL, *, down: bool = False) -> str:
-    """`1999724499999999999999` → `1999.7245 TEE`, for people: 4 decimals, and 4 significant digits
-    below 1. Less than a billionth is written in wei. `down` never shows more than there is.
+    """`1999724499999999999999` → `1999.7245 TEE`, for people: 4 decimals, below 1 TEE 4 significant
+    digits, below a billionth wei.
+
+    `down` rounds towards zero, for balances.
     """
     size = abs(wei)
     if 0 < size < 10 ** (DECIMALS - 9):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wallet's key: from an encrypted keystore (version 3) or the environment, never from an
-argument.
+"""The wallet's key, from an encrypted keystore (version 3) or the environment.
 
-Arguments stand in the process list and in the shell's history. The key leaves this module only
-inside an account.
+It is never an argument: arguments appear in process lists and shell histories. The key leaves this
+module only inside an account.
 """
 
 from __future__ import annotations
@@ -35,17 +34,18 @@ AskPassphrase = Callable[[str], str]
 
 
 def default_keystore() -> Path:
-    """Where `teetee wallet create` puts the keystore unless told otherwise."""
+    """The keystore that `teetee wallet create` writes by default."""
     return user_folder("XDG_CONFIG_HOME", ".config") / "keystore.json"
 
 
 def load_account(
     keystore: Path | None, environment: Mapping[str, str], ask: AskPassphrase
 ) -> LocalAccount:
-    """The wallet: a named keystore first, then the environment's key, then the default keystore.
+    """Load the wallet: the named keystore, else the key in the environment, else the default
+    keystore.
 
-    `ask` is called with the keystore's path when the environment holds no passphrase.
-    Errors: `NoKey`, `MalformedKey`, `KeystoreUnreadable`, `WrongPassphrase`.
+    `ask` is called with the keystore's path if the environment has no passphrase. Errors: `NoKey`,
+    `MalformedKey`, `KeystoreUnreadable`, `WrongPassphrase`.
     """
     if keystore is not None:
         return open_keystore(keystore, _passphrase(keystore, environment, ask))
@@ -57,8 +57,8 @@ def load_account(
 
 
 def find_address(keystore: Path | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    """The address of the wallet that `load_account` would load, and where it was found. Addresses
-    are public: no passphrase is needed.
+    """Find the address of the wallet that `load_account` loads, and where it comes from. Needs no
+    passphrase.
     """
     key = environment.get(KEY_VARIABLE)
     if keystore is None and key:
@@ -70,8 +70,9 @@ def find_address(keystore: Path | None, environment: Mapping[str, str]) -> tuple
 
 
 def create_keystore(path: Path, passphrase: str) -> LocalAccount:
-    """Make a key, write it encrypted (scrypt), readable by its owner alone. Raises
-    `KeystoreExists`.
+    """Generate a key and write it encrypted (scrypt), readable only by its owner.
+
+    Raises `KeystoreExists`.
     """
     from eth_account import Account
 
@@ -85,7 +86,7 @@ def create_keystore(path: Path, passphrase: str) -> LocalAccount:
 
 
 def keystore_address(path: Path) -> str:
-    """The address that a keystore names; opening it alone proves that its key gives it."""
+    """Read the address that a keystore names. Only decrypting the key proves it."""
     from eth_utils.address import is_hex_address, to_checksum_address
 
     address = _read(path).get("address")
@@ -95,7 +96,7 @@ def keystore_address(path: Path) -> str:
 
 
 def open_keystore(path: Path, passphrase: str) -> LocalAccount:
-    """Decrypt a version-3 keystore."""
+    """Decrypt a keystore. Raises `KeystoreUnreadable`, `WrongPassphrase`."""
     from eth_account import Account
 
     content = _read(path)
@@ -124,14 +125,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _passphrase(path: Path, environment: Mapping[str, str], ask: AskPassphrase) -> str:
-    given = environment.get(PASSPHRASE_VARIABLE)
-    return given if given is not None else ask(os.fspath(path))
+    passphrase = environment.get(PASSPHRASE_VARIABLE)
+    return passphrase if passphrase is not None else ask(os.fspath(path))
 
 
 def _from_hex(key: str) -> LocalAccount:
     from eth_account import Account
 
-    # No message of another library may repeat the value.
+    # No message of another library may contain the value.
     try:
         raw = bytes.fromhex(key.strip().removeprefix("0x"))
     except ValueError:

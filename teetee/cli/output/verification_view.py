@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 # The beginnings of the names of checks, by what they are about. The first that fits counts.
 TOPICS = {
     "enclaves": (
-        *("enrolment", "attested in time", "weights", "on-chain verdict"),
+        *("enrolment", "attestation", "weights", "on-chain TCB status"),
         *("quote", "report data", "image"),
     ),
-    "path and receipts": ("path", "tiling", "receipt", "link", "last receipt"),
+    "path and receipts": ("path", "receipt", "link", "last receipt"),
     "answer": ("answer hash", "tokens", "usage", "settlement"),
-    "money": ("deposit", "cost", "payouts", "fee", "royalty", "refund", "conservation", "penalty"),
+    "money": ("deposit", "cost", "payouts", "fee", "royalty", "refund", "penalty"),
     "request": ("",),
 }
 
@@ -57,7 +57,7 @@ def verdict(report: VerificationReport) -> str:
 def _topics(report: VerificationReport) -> Iterator[tuple[str, str, str]]:
     by_topic: dict[str, list[Check]] = {topic: [] for topic in TOPICS}
     for check in report.checks:
-        by_topic[_topic(check.name)].append(check)
+        by_topic[topic_of(check.name)].append(check)
     for topic, checks in by_topic.items():
         if checks:
             passed = sum(check.ok for check in checks)
@@ -65,7 +65,8 @@ def _topics(report: VerificationReport) -> Iterator[tuple[str, str, str]]:
             yield mark, topic, f"{passed} of {len(checks)}"
 
 
-def _topic(name: str) -> str:
+def topic_of(name: str) -> str:
+    """The topic of a check, by its name."""
     return next(topic for topic, starts in TOPICS.items() if name.startswith(starts))
 
 

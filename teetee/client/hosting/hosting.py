@@ -12,7 +12,7 @@ from teetee.chain.contract_errors import PlatformRefused
 from teetee.chain.contracts.registry import Enrolment
 from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.shards import Shard
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import format_amount, round_amount
 from teetee.client.contracts import Contracts
 from teetee.client.errors import BondNotCovered, OtherEnclave, ShardOfAnother, StatementRefused
 from teetee.client.hosting.enclave_check import EnclaveCheck, Notify, VerifiedEnclave
@@ -190,7 +190,9 @@ class Hosting:
         token, registry = self._contracts.token, self._contracts.deployment.registry
         balance = token.balance_of(self.address)
         if balance < amount:
-            raise BondNotCovered(self.address, format_amount(amount), format_amount(balance))
+            raise BondNotCovered(
+                self.address, format_amount(amount), round_amount(balance, down=True)
+            )
         if token.allowance(self.address, registry) >= amount:
             return []
         self._notify(f"Approving the bond of {format_amount(amount)}…")

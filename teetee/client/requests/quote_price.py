@@ -14,7 +14,7 @@ from teetee.chain.connection import Block
 from teetee.chain.deployment import LOCAL_NETWORK
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import format_amount, round_amount
 from teetee.client.contracts import Contracts
 from teetee.client.errors import AllowanceTooSmall, InsufficientTokens
 from teetee.client.requests.recipients import choose_recipients, spread_recipients
@@ -124,7 +124,7 @@ def _require_funds(
         raise InsufficientTokens(
             requester,
             format_amount(terms.deposit),
-            format_amount(balance + credit),
+            round_amount(balance + credit, down=True),
             faucet=contracts.token.faucet_amount() > 0,
         )
     return credit

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import round_amount
 from teetee.client.settlement_split import SettlementSplit, price_of, split_deposit
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.evidence import (
@@ -48,7 +48,7 @@ def check_deposit(checks: Checklist, request: RequestEvidence) -> None:
         request.input_price,
         request.output_price,
     )
-    checks.equal("deposit", request.deposit, price, format_amount(price), " wei")
+    checks.equal("deposit", request.deposit, price, round_amount(price), " wei")
 
 
 def check_split(
@@ -64,13 +64,13 @@ def check_split(
         ("royalty", settlement.royalty, expected.royalty),
         ("refund", settlement.refund, expected.refund),
     ):
-        checks.equal(name, found, due, format_amount(due), " wei")
+        checks.equal(name, found, due, round_amount(due), " wei")
     paid = [(share.shard_id, share.host, share.amount) for share in settlement.shares]
     shares = [
         (stage.shard_id, stage.host, amount)
         for stage, amount in zip(path, expected.hosts, strict=True)
     ]
-    shown = ", ".join(f"{format_amount(amount)} to {host}" for _, host, amount in shares)
+    shown = ", ".join(f"{round_amount(amount)} to {host}" for _, host, amount in shares)
     checks.equal("payouts", paid, shares, shown)
     total = sum(share.amount for share in settlement.shares)
     total += settlement.fee + settlement.royalty + settlement.refund

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import round_amount
 from teetee.client.times import format_seconds, format_time
 from teetee.client.verification import money_checks, receipt_checks
 from teetee.client.verification.checklist import Checklist
@@ -128,8 +128,8 @@ def verify_refunded(
     checks.expect(
         "penalty",
         0 <= refund.penalty <= max_penalty,
-        f"{format_amount(refund.penalty)} from the primary entry's bond, of at most "
-        f"{format_amount(max_penalty)}",
+        f"{round_amount(refund.penalty)} from the primary entry's bond, of at most "
+        f"{round_amount(max_penalty)}",
         f"{refund.penalty} wei were paid, and the maximum is {max_penalty} wei",
     )
     return replace(
@@ -168,7 +168,7 @@ def check_announcement(checks: Checklist, request: RequestEvidence) -> None:
 
 
 def _check_full_refund(checks: Checklist, request: RequestEvidence, amount: int) -> None:
-    good = format_amount(request.deposit)
+    good = round_amount(request.deposit)
     checks.equal("refund", amount, request.deposit, good, " wei")
 
 

@@ -4,9 +4,13 @@
 given an amount in wei
     when it is written and read again
         it should be the same
+    when it is rounded for people
+        it should have at most 4 decimals, below 1 TEE at most 4 significant digits
+        it should not become 0 unless it is, and stay within a thousandth
+        it should not exceed the amount when it is rounded down
 given prices, tokens and weights
     when a deposit is divided
-        it should sum up to the last unit, with hosts' shares rounded down and the dust in the fee
+        it should add up exactly, with hosts' shares rounded down and the remainder in the fee
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.client.amounts import format_amount, parse_amount
+from teetee.client.amounts import format_amount, parse_amount, round_amount
 from teetee.client.errors import MalformedAmount
 from teetee.client.settlement_split import split_deposit
 
@@ -44,7 +48,40 @@ def test_format_amount__one_wei__loses_nothing() -> None:
     assert format_amount(0) == "0 TEE"
 
 
-def test_split_deposit__uneven_pool__gives_the_dust_to_the_fee() -> None:
+@pytest.mark.parametrize(
+    ("wei", "text"),
+    [
+        (0, "0 TEE"),
+        (1, "1 wei"),
+        (1999_724499999999999999, "1999.7245 TEE"),
+        (11600000000000001, "0.0116 TEE"),
+        (31313684210526315, "0.03131 TEE"),
+        (999_999_999_999_999_999, "1 TEE"),
+        (12 * 10**18, "12 TEE"),
+        (-1_500_000_000_000_000_001, "-1.5 TEE"),
+    ],
+)
+def test_round_amount__as_people_read__hides_the_dust(wei: int, text: str) -> None:
+    assert round_amount(wei) == text
+
+
+@given(st.integers(0, (1 << 96) - 1))
+def test_round_amount__any__is_short_and_near(wei: int) -> None:
+    text = round_amount(wei)
+    digits, unit = text.split()
+    whole, _, decimals = digits.partition(".")
+    assert unit == "wei" or len(decimals.lstrip("0") if whole == "0" else decimals) <= 4
+    shown = parse_amount(text)
+    assert (shown == 0) == (wei == 0)
+    assert abs(shown - wei) <= wei // 1000
+
+
+@given(st.integers(0, (1 << 96) - 1))
+def test_round_amount__down__never_exceeds_the_amount(wei: int) -> None:
+    assert parse_amount(round_amount(wei, down=True)) <= wei
+
+
+def test_split_deposit__uneven_pool__gives_the_remainder_to_the_fee() -> None:
     money = split_deposit(deposit=2000, cost=1000, fee_bps=250, royalty_bps=100, weights=[5, 4, 4])
     # fee 25, royalty 10, pool 965: 965 × 5/13 = 371.1…, × 4/13 = 296.9… twice
     assert money.hosts == (371, 296, 296)
