@@ -41,7 +41,7 @@ def kill_before_settlement(world: World, waiting: Waiting, relays: Relays) -> No
     entry, rpc = world.enclave("entry"), relays.before(world.chain.port)
     since = entry.said
     rpc.go_down()
-    entry.await_event("chain cannot be asked", since=since)
+    entry.await_event("chain cannot be read", since=since)
     entry.kill(world.supervisor)
     rpc.come_back()
 
