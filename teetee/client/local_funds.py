@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ETH for wallets on a local test chain: anvil sets any balance that it is asked to."""
+"""ETH for wallets on a local test chain: anvil can set any balance."""
 
 from __future__ import annotations
 

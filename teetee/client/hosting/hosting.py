@@ -63,12 +63,6 @@ class Hosting:
         """The host's wallet."""
         return str(self._account.address)
 
-    def inspect_enclave(
-        self, listening_at: Endpoint, endpoint: str, payout: str
-    ) -> VerifiedEnclave:
-        """Verify an enclave, also another host's: see `EnclaveCheck.inspect`."""
-        return self._enclave_check.inspect(listening_at, endpoint, payout)
-
     def verify_enclave(self, listening_at: Endpoint, endpoint: str, payout: str) -> VerifiedEnclave:
         """Verify an enclave that this host can enrol: see `EnclaveCheck.require_own`."""
         return self._enclave_check.require_own(listening_at, endpoint, payout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests whether shards can be reached: connects to their endpoints, with the pinned TLS key."""
+"""Probes shards: connects to their endpoints and compares the pinned TLS key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Probe:
-    """One attempt to connect. The problem is empty if the shard answered with its key."""
+    """The outcome of one attempt to connect. `problem` is empty if it succeeded."""
 
     shard_id: int
     seconds: float
@@ -34,7 +34,7 @@ class Probe:
 
 
 def probe_shards(shards: Sequence[Shard]) -> dict[int, Probe]:
-    """Connect to all of them, several at a time. By shard id."""
+    """Connect to all shards, several at a time; return the outcomes by shard id."""
     with ThreadPoolExecutor(MAX_CONNECTIONS) as pool:
         return {probe.shard_id: probe for probe in pool.map(_probe, shards)}
 

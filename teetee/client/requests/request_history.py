@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests that a wallet has sent, and what they cost."""
+"""A wallet's past requests, with their usage and cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PastRequest:
 
     request: Request
     cost: int
-    """What was paid for the answer; 0 unless it is settled."""
+    """The price of the answer; 0 unless the request is settled."""
     input_tokens: int
     output_tokens: int
 
@@ -40,7 +40,7 @@ class PastRequest:
 
 
 def past_request(contracts: Contracts, request_id: int) -> PastRequest:
-    """One request. Raises `UnknownRequest`, `LogMissing`, and the chain's other errors."""
+    """Read one request. Raises `UnknownRequest`, `LogMissing`, and the chain's other errors."""
     request = contracts.escrow.request_of(RequestId(request_id))
     ended = contracts.history.ended(request)
     if not isinstance(ended, RequestSettled):
@@ -49,7 +49,7 @@ def past_request(contracts: Contracts, request_id: int) -> PastRequest:
 
 
 def requests_of(contracts: Contracts, requester: str, last: int) -> Iterator[PastRequest]:
-    """The `last` requests that this wallet has sent, oldest first. Raises the chain's errors."""
+    """Read the `last` requests of a wallet, oldest first. Raises the chain's errors."""
     settled = {
         log.arguments["requestId"]: log.arguments
         for log in _events(contracts, "RequestSettled", requester)

@@ -18,39 +18,30 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from teetee.client.errors import StatementRefused
-from teetee.client.hosting.enclave_check import VerifiedEnclave
-from teetee.client.hosting.hosting import Hosting
+from teetee.client.hosting.enclave_check import EnclaveCheck, VerifiedEnclave
 from teetee.protocol.endpoint import Endpoint
 from tests.teetee.client.lab import Lab, LabEnclave
 
 pytestmark = pytest.mark.timeout(60)
 
 
-def hosting_of(lab: Lab, account: LocalAccount) -> Hosting:
-    return Hosting(
-        lab.contracts(),
-        account,
-        lab.world.sender(account),
-        quotes=lab.quote_check(),
-        notify=lambda _: None,
-    )
+def check_of(lab: Lab, host: str | None) -> EnclaveCheck:
+    return EnclaveCheck(lab.contracts(), host, quotes=lab.quote_check(), notify=lambda _: None)
 
 
 def inspect(lab: Lab, enclave: LabEnclave, account: LocalAccount) -> VerifiedEnclave:
-    hosting = hosting_of(lab, account)
-    return hosting.inspect_enclave(
-        Endpoint.parse(enclave.endpoint), enclave.endpoint, hosting.address
-    )
+    host = str(account.address)
+    check = check_of(lab, host)
+    return check.inspect(Endpoint.parse(enclave.endpoint), enclave.endpoint, host)
 
 
 def verify(lab: Lab, enclave: LabEnclave, account: LocalAccount) -> VerifiedEnclave:
-    hosting = hosting_of(lab, account)
-    return hosting.verify_enclave(
-        Endpoint.parse(enclave.endpoint), enclave.endpoint, hosting.address
-    )
+    host = str(account.address)
+    check = check_of(lab, host)
+    return check.require_own(Endpoint.parse(enclave.endpoint), enclave.endpoint, host)
 
 
-def test_verify_enclave__own_enclave__has_no_objections(lab: Lab) -> None:
+def test_require_own__own_enclave__has_no_objections(lab: Lab) -> None:
     enclave = lab.enclaves[0]
     verified = verify(lab, enclave, enclave.host)
     assert verified.objections == ()
@@ -58,7 +49,7 @@ def test_verify_enclave__own_enclave__has_no_objections(lab: Lab) -> None:
     assert verified.statement.identity == enclave.identity
 
 
-def test_inspect_enclave__of_another_host__shows_it_and_names_both(lab: Lab) -> None:
+def test_inspect__of_another_host__shows_it_and_names_both(lab: Lab) -> None:
     enclave, stranger = lab.enclaves[0], lab.world.account("stranger")
     verified = inspect(lab, enclave, stranger)
     assert verified.statement.identity.keyset == enclave.keys.keyset
@@ -68,13 +59,13 @@ def test_inspect_enclave__of_another_host__shows_it_and_names_both(lab: Lab) -> 
     )
 
 
-def test_verify_enclave__of_another_host__is_refused(lab: Lab) -> None:
+def test_require_own__of_another_host__is_refused(lab: Lab) -> None:
     enclave, stranger = lab.enclaves[0], lab.world.account("stranger")
     with pytest.raises(StatementRefused, match=f"{enclave.host.address}, not for"):
         verify(lab, enclave, stranger)
 
 
-def test_inspect_enclave__image_not_allowed__shows_its_measurement(lab: Lab) -> None:
+def test_inspect__image_not_allowed__shows_its_measurement(lab: Lab) -> None:
     enclave = lab.enclaves[0]
     measurement = inspect(lab, enclave, enclave.host).quote.report.measurement
     registry = lab.chain.contract("ShardRegistry", lab.chain.deployment.registry)
