@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Splits a model, loads one shard of it, runs a path of shards. Knows nothing of a blockchain.
+"""Splits a model, loads one shard of it, runs requests over a path of shards. Knows no blockchain.
 
 How the process inside an enclave uses it:
 
     source = open_model("folder | file.gguf | hub id")     # reads headers only
     shard = load_shard(
         source, LayerRange(0, 11), is_entry=True,          # reads its own tensors only
-        manifest=ModelManifest or None,                    # compared with it: DigestMismatch
+        manifest=ModelManifest or None,                    # checked against it: DigestMismatch
         dtype="float32",                                   # or "bfloat16", "float16"
     )
     shard.slice_digest                                     # goes into EnclaveIdentity
 
-    me = LinkIdentity(keys.tls, keys.tls_certificate_der)
+    link_identity = LinkIdentity(keys.tls, keys.tls_certificate_der)
     listener = Listener(
-        identity=me, host="0.0.0.0", port=7700,            # port 0: any; listener.port tells
+        identity=link_identity, host="0.0.0.0", port=7700, # port 0: any; see listener.port
         handlers={"teetee-enrol/1": handle, "teetee-stream/1": handle},
     )
     listener.start()                                       # PortUnavailable
     listener.handle(alpn, handle)                          # more purposes, at any time
 
-`handle(stream)` runs in a thread of its own; the connection closes when it returns. `stream` has
-`receive(limit) -> bytes` (one `u32 length ‖ body`; LinkClosed at the end or when it takes too long,
+`handle(stream)` runs in its own thread; the connection closes when it returns. `stream` has
+`receive(limit) -> bytes` (one `u32 length ‖ body`; LinkClosed at the end or on timeout,
 FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
 
-    links = TlsLinks(identity=me, directory=directory, listener=listener)
+    links = TlsLinks(identity=link_identity, directory=directory, listener=listener)
     identity = StageIdentity(
         shard_id, model_id, identity_digest, keys.signer, ReceiptDomain(chain_id, escrow)
     )
@@ -40,7 +40,7 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
     token_ids = entry.encode([{"role": "user", "content": "…"}])
     generation = entry.generate(GenerationJob(
         token_ids=token_ids, sampling=Sampling(max_tokens=64), request_id=RequestId(7),
-        choose_path=lambda avoiding: [ShardId(1), ShardId(2)],  # its own first; again on failure
+        choose_path=lambda avoiding: [ShardId(1), ShardId(2)],  # its own shard first
         salt_of=lambda hop: …,                             # 32 bytes for each hop
         on_text=lambda piece: …, on_failure=lambda error: …, is_cancelled=lambda: False,
         deadline=time.monotonic() + 60,
@@ -48,25 +48,26 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
 
 * `entry.encode` raises ChatTemplateInvalid, TokenizerMissing. `entry.check(token_ids)`, which
   `generate` calls too, raises PromptEmpty, ContextOverflow(tokens, context_length), TokenUnknown.
-* `generate` blocks; call it from as many threads as there are requests: their rows are computed
-  together, and each gets the text that it would get alone. `on_text` runs in the calling thread;
-  the pieces joined are `generation.text`. `is_cancelled` is called ten times a second. Fewer tokens
-  than `max_tokens` come where the context ends first (`finish_reason` "length").
+* `generate` blocks; call it from one thread per request. Their rows are computed together, and each
+  request gets the same text as if it were alone. `on_text` runs in the calling thread; the pieces
+  joined are `generation.text`. `is_cancelled` is called ten times a second. There are fewer tokens
+  than `max_tokens` if the context ends first (`finish_reason` "length").
 * When a path breaks, `on_failure` gets the error, `choose_path` is called for another path without
-  the shards that failed, and the answer continues. `choose_path` raises a Retryable when it has
-  none: then the request waits until its deadline, or, without one, ends with the error of the path
-  that broke.
-* It gives `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts,
-  changes)`. The receipts are verified: signer and identity as the directory says, linked,
-  neighbours' commitments equal, the last one equal to what came back here. A path's first shard is
-  the entry itself.
+  the shards that failed, and the answer continues. `choose_path` raises a Retryable if it has none:
+  then the request waits until its deadline or, without one, ends with the error of the path that
+  broke.
+* It returns `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts,
+  changes)`. The receipts are verified: signer and identity as the directory says, linked, equal
+  commitments of neighbours, the last one equal to what returned here. A path's first shard is the
+  entry itself.
 * Path failures: StageFailed, StageSilent, LinkCongested (Retryable), PeerUnknown, StageMisbehaved
-  (Fatal; names hop and shard). Other Retryable: CacheFull, DeadlinePassed,
-  EntryClosed. Other Fatal: PromptError and what derives from it, PathInvalid, RunCancelled.
-* `entry.measurements.cost(shard_id)` is what one more token would take over a shard, in seconds, by
-  its answers to heartbeats: for whoever chooses paths.
+  (Fatal; names hop and shard). Other Retryable: CacheFull, DeadlinePassed, EntryClosed. Other
+  Fatal: PromptError and its subclasses, PathInvalid, RunCancelled.
+* `entry.performance.cost(shard_id)` estimates the seconds for one more token over a shard, from its
+  answers to heartbeats, for choosing paths.
 * A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`,
-  and is asked from several threads. `seed=None` draws one: give the one derived from the request.
+  and is called from several threads. `seed=None` draws a seed: pass the one derived from the
+  request.
 * `split_layers(source.architecture, stages)` proposes ranges that take about equally long;
   `build_manifest(source)` makes the `ModelManifest`.
 

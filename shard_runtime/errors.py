@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors of `shard_runtime`. Messages name files, tensors, hops and numbers; never tokens, text
-or activations.
+or hidden states.
 
 teetee.errors.Retryable
 ├── PeerUnreachable         no connection to the next stage within the attempts
 ├── LinkClosed              an established link ended
-├── LinkCongested           the next stage does not read as fast as we produce
+├── LinkCongested           the next stage reads more slowly than we send
 ├── CacheFull               no room for another run's keys and values
-├── TooManyRuns             as many runs as are admitted are open
-├── StageFailed             a stage of the path gave up the run; may work later or on another path
+├── TooManyRuns             the stage has as many open runs as it admits
+├── StageFailed             a stage of the path aborted the run; may work later or on another path
 ├── StageSilent             a stage of the path did not answer in time
-├── DeadlinePassed          the request's time is over
+├── DeadlinePassed
 └── EntryClosed             the process is shutting down
 teetee.errors.Fatal
 ├── ModelError
@@ -30,10 +30,10 @@ teetee.errors.Fatal
 │   ├── TokenUnknown        a token id outside the vocabulary
 │   └── ChatTemplateInvalid missing, or it fails on these messages
 ├── PeerUnknown             not an active shard
-├── PathInvalid             gap, overlap, repetition, or not beginning at us
-├── FrameInvalid            bytes that are not a frame, or not the one that is due
-├── HandshakeFailed         no TLS 1.3, no known purpose, or another key than pinned
-├── PortUnavailable         in use, or not ours to bind
+├── PathInvalid             gap, overlap, repetition, or another first shard
+├── FrameInvalid            malformed, or not the expected frame
+├── HandshakeFailed         no TLS 1.3, no known purpose, or not the pinned key
+├── PortUnavailable         in use, or not allowed
 ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
 │   ├── CommitmentMismatch  it signed other bytes than it sent or received
 │   └── ReceiptInvalid
@@ -52,7 +52,7 @@ class PeerUnreachable(Retryable):
         self.shard_id, self.host, self.port, self.reason = shard_id, host, port, reason
         super().__init__(
             f"Shard {shard_id} at {host}:{port} cannot be reached: {reason}. "
-            "Choose a path without it, or try again when its host has brought it back."
+            "Choose a path without it, or try again once its host has restarted it."
         )
 
 
@@ -65,12 +65,12 @@ class LinkClosed(Retryable):
 
 
 class LinkCongested(Retryable):
-    """More bytes wait for a peer than may."""
+    """The queue to a peer is full."""
 
     def __init__(self, shard_id: int, waiting: int, limit: int) -> None:
         self.shard_id, self.waiting, self.limit = shard_id, waiting, limit
         super().__init__(
-            f"{waiting} bytes wait for shard {shard_id}, and at most {limit} may. "
+            f"{waiting} bytes wait for shard {shard_id}; the limit is {limit}. "
             "Choose a path without it until it has caught up."
         )
 
@@ -81,27 +81,27 @@ class CacheFull(Retryable):
     def __init__(self, needed: int, free: int, budget: int) -> None:
         self.needed, self.free, self.budget = needed, free, budget
         super().__init__(
-            f"The request needs {needed} bytes of key-value cache, and {free} of {budget} are "
+            f"The request needs {needed} bytes of key-value cache; {free} of {budget} are "
             "free. Wait for another request to end, ask for fewer tokens, or raise the "
             "cache budget."
         )
 
 
 class TooManyRuns(Retryable):
-    """As many runs as are admitted are open."""
+    """The stage has as many open runs as it admits."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"{limit} requests are in work, which is the limit. Wait for one to end.")
+        super().__init__(f"{limit} requests are running, which is the limit. Wait for one to end.")
 
 
 class StageFailed(Retryable):
-    """A stage of the path gave up the run for a passing reason."""
+    """A stage of the path aborted the run for a temporary reason."""
 
     def __init__(self, hop: int, shard_id: int, reason: AbortReason) -> None:
         self.hop, self.shard_id, self.reason = hop, shard_id, reason
         super().__init__(
-            f"Stage {hop} (shard {shard_id}) gave up the request: {reason.name}. "
+            f"Stage {hop} (shard {shard_id}) aborted the request: {reason.name}. "
             "Try again later, or on a path without it."
         )
 
@@ -112,19 +112,19 @@ class StageSilent(Retryable):
     def __init__(self, shard_ids: tuple[int, ...], seconds: float) -> None:
         self.shard_ids, self.seconds = shard_ids, seconds
         super().__init__(
-            f"Nothing came back from shards {list(shard_ids)} for {seconds:g} seconds. "
+            f"Shards {list(shard_ids)} returned nothing for {seconds:g} seconds. "
             "Try again on a path without the one that does not answer."
         )
 
 
 class DeadlinePassed(Retryable):
-    """The request's time is over."""
+    """The request's deadline passed."""
 
     def __init__(self, waited_for: str) -> None:
         self.waited_for = waited_for
         super().__init__(
-            f"The request's time was over while it waited for {waited_for}. Everything that it "
-            "held is free again. Ask anew, with more time."
+            f"The deadline passed while the request waited for {waited_for}. All that it reserved "
+            "is free again. Ask again with more time."
         )
 
 
@@ -284,7 +284,7 @@ class ChatTemplateInvalid(PromptError):
 
 
 class PeerUnknown(Fatal):
-    """Not an active shard of our model."""
+    """Not an active shard of this model."""
 
     def __init__(self, shard_id: int) -> None:
         self.shard_id = shard_id
@@ -292,21 +292,21 @@ class PeerUnknown(Fatal):
 
 
 class PathInvalid(Fatal):
-    """Shards that are no path."""
+    """A list of shards that is not a path."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"The path {rule}. Choose shards that tile all layers, each once, beginning here."
+            f"The path {rule}. Choose shards that cover all layers, each once, starting here."
         )
 
 
 class FrameInvalid(Fatal):
-    """Bytes that are not a frame, or not the one that is due."""
+    """A malformed frame, or not the expected one."""
 
     def __init__(self, rule: str, reason: AbortReason = AbortReason.FRAME_INVALID) -> None:
         self.rule, self.reason = rule, reason
-        super().__init__(f"The frame {rule}. The run it names is given up.")
+        super().__init__(f"The frame {rule}. The run that it names is aborted.")
 
 
 class HandshakeFailed(Fatal):
@@ -321,12 +321,13 @@ class HandshakeFailed(Fatal):
 
 
 class PortUnavailable(Fatal):
-    """A port in use, or not ours to bind."""
+    """The port is in use, or this process may not bind it."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         self.host, self.port, self.reason = host, port, reason
         super().__init__(
-            f"Cannot listen on {host}:{port}: {reason}. Stop what uses it, or choose another port."
+            f"Cannot listen on {host}:{port}: {reason}. Stop the process that uses it, or choose "
+            "another port."
         )
 
 
@@ -341,21 +342,21 @@ class StageMisbehaved(Fatal):
 
 
 class CommitmentMismatch(StageMisbehaved):
-    """A stage signed other bytes than it sent, or than it was sent."""
+    """A stage signed other bytes than it sent or received."""
 
 
 class ReceiptInvalid(StageMisbehaved):
-    """A receipt which is not of that stage, request or place."""
+    """A receipt of another stage, request or place."""
 
 
 class WarmUpFailed(Fatal):
-    """A shard that cannot compute what nobody asked for should not serve either."""
+    """The warm-up step failed; this shard must not serve."""
 
     def __init__(self, rows: int, reason: str) -> None:
         self.rows, self.reason = rows, reason
         super().__init__(
             f"This shard could not compute {rows} rows before serving: {reason}. Give it more "
-            "memory, another precision or fewer layers, and start it anew."
+            "memory, another precision or fewer layers, and start it again."
         )
 
 

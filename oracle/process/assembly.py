@@ -185,7 +185,7 @@ def _answerer(context: _Context, entry: Entry, texts: LiveTexts) -> EnvelopeAnsw
         model_id=enclave.model.model_id,
         layer_count=enclave.model.layer_count,
         entry=context.shard_id,
-        cost=entry.measurements.cost,
+        cost=entry.performance.cost,
         clock=time.monotonic,
     )
     return EnvelopeAnswerer(

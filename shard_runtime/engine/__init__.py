@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Computes runs: the loop, the scheduler, and what entries and stages share."""
+"""Computes runs: the main loop, the scheduler, and what entries and stages share."""

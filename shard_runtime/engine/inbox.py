@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits for the thread that computes: frames as they arrived, lost peers, calls."""
+"""The queue of the computing thread: received frames, lost peers, calls of other threads."""
 
 import queue
 import threading
@@ -12,17 +12,17 @@ from teetee.protocol.identifiers import ShardId
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """A frame."""
+class FrameReceived:
+    """A frame arrived."""
 
     sender: bytes
-    """`tls` of the peer it came from."""
+    """`tls` of the peer that sent it."""
     body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PeerLost:
-    """Frames to that shard did not arrive."""
+    """Frames to that shard were lost."""
 
     shard_id: ShardId
 
@@ -35,87 +35,88 @@ class PeerSilent:
 
 
 class Inbox:
-    """For many threads that put and one that takes. Aborts overtake everything else.
+    """For many threads that put and one that reads. Aborts overtake everything else.
 
-    With a limit, `arrive` blocks its (reading) thread while more bytes wait, so that the sender
-    feels it. An entry must have none: it would stop reading what it must read to send on.
+    With `max_bytes`, `put_frame` blocks its (reading) thread while more bytes wait, which slows the
+    sender down. An entry must have no limit: it would stop reading the frames that it needs in
+    order to send.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
-        self._limit = limit
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self._max_bytes = max_bytes
         self._waiting: deque[object] = deque()
         self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One for each event and one for the end: the cheapest way to wake the thread that takes.
-        """
-        self._event = SpinEvent()
+        """One item per event and one for `close`: the cheapest way to wake the reader."""
+        self._event_put = SpinEvent()
         self._bytes = 0
         self._closed = False
-        self._room = threading.Condition()
-        """For `_bytes`."""
+        self._has_room = threading.Condition()
+        """Guards `_bytes`."""
 
-    def arrive(self, sender: bytes, body: bytes) -> None:
-        """A frame came: the `Receive` of `Links`."""
-        event = Arrived(sender, body)
+    def put_frame(self, sender: bytes, body: bytes) -> None:
+        """Queue a received frame: the `Receive` of `Links`."""
+        event = FrameReceived(sender, body)
         if kind_of(body) == Kind.ABORT:
             self.put(event, urgent=True)
             return
-        if self._limit is not None:
-            with self._room:
-                self._room.wait_for(self._has_room)
+        if self._max_bytes is not None:
+            with self._has_room:
+                self._has_room.wait_for(self._may_put)
                 self._bytes += len(body)
         self.put(event)
 
-    def lose(self, shard_id: ShardId) -> None:
-        """A peer is gone: the `Lost` of `Links`."""
+    def put_peer_lost(self, shard_id: ShardId) -> None:
+        """Queue the loss of a peer: the `Lost` of `Links`."""
         self.put(PeerLost(shard_id), urgent=True)
 
     def put(self, event: object, *, urgent: bool = False) -> None:
-        """Any other event; never blocks."""
+        """Queue any other event. Never blocks."""
         if urgent:
             self._waiting.appendleft(event)
         else:
             self._waiting.append(event)
-        self._event.set()
+        self._event_put.set()
         self._signals.put(None)
 
-    def take(self, timeout: float, awake: float = 0) -> object | None:
-        """The next event; None when there is none for so many seconds, or after `close`.
+    def next_event(self, timeout_seconds: float, busy_wait_seconds: float = 0) -> object | None:
+        """The next event; None after the timeout, or after `close`.
 
-        awake: for so many seconds more wait without going to sleep first, as `Bell` does.
+        busy_wait_seconds: how long to busy-wait before the timeout begins, as `SpinEvent` does.
         """
-        if awake and not self._closed:
-            rung = self._event.generation
+        if busy_wait_seconds and not self._closed:
+            generation = self._event_put.generation
             if not self._waiting:
-                self._event.wait(rung, awake)
+                self._event_put.wait(generation, busy_wait_seconds)
+        blocks = timeout_seconds > 0 and not self._closed
         try:
-            self._signals.get(block=timeout > 0 and not self._closed, timeout=timeout)
+            self._signals.get(block=blocks, timeout=timeout_seconds)
         except queue.Empty:
             return None
         if not self._waiting:
             return None
         event = self._waiting.popleft()
-        if self._limit is None or not isinstance(event, Arrived):
+        if self._max_bytes is None or not isinstance(event, FrameReceived):
             return event
         if kind_of(event.body) != Kind.ABORT:
-            with self._room:
+            with self._has_room:
                 self._bytes -= len(event.body)
-                self._room.notify_all()
+                self._has_room.notify_all()
         return event
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Let go of everybody who waits."""
+        """Release all blocked threads."""
         self._closed = True
-        self._event.set()
+        self._event_put.set()
         self._signals.put(None)
-        with self._room:
-            self._room.notify_all()
+        with self._has_room:
+            self._has_room.notify_all()
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         return self._closed
 
-    def _has_room(self) -> bool:
-        return self._closed or self._limit is None or self._bytes < self._limit
+    def _may_put(self) -> bool:
+        return self._closed or self._max_bytes is None or self._bytes < self._max_bytes

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps of which everything but the numbers is known before they come.
+"""Steps that are prepared before their rows arrive.
 
-Runs that go token by token come again together, with their next position. What stands between a
-frame's arrival and the layers, and between the layers and the next frame (decoding, looking up,
-gathering rows, encoding), is done beforehand then, while other stages compute. What remains is to
-compare a frame's head with the one that is due.
+Runs that go token by token return together, each with its next position. Everything but the
+numbers is then known in advance: the header of the incoming frame, where its rows go, the spans
+that the layers read, the header of the outgoing frame. It is built while other stages compute; what
+is left on arrival is to compare the frame's header with the expected one.
 
-Whoever makes a step foresees the next one; whatever else happens to one of its runs undoes that,
-and the frame is then taken as any other.
+A completed step prepares the next one. Any other event for one of its runs discards it, and the
+frame takes the regular path.
 """
 
 from __future__ import annotations
@@ -25,112 +25,107 @@ from shard_runtime.links.frames import FLOAT_BYTES, Hidden, Place, Segment, enco
 from teetee.protocol.identifiers import ShardId
 
 _ALIGNMENT = 64
-"""Of rows, as kernels like it."""
+"""Bytes; of the rows, for the kernels' vector loads."""
 
 
-class Foreseeable(ABC):
-    """A run that may have such a step before it."""
+class HasNextStep(ABC):
+    """A run whose next step may be prepared."""
 
-    foreseen: ForeseenStep[Self] | None = None
+    prepared: PreparedStep[Self] | None = None
 
     @property
     @abstractmethod
-    def comes_next(self) -> Coming | None:
-        """Its next row, if nothing else can come for it; None: other things may."""
+    def expected_row(self) -> ExpectedRow | None:
+        """The run's next row; None if anything else may happen first."""
 
-    def forget(self) -> None:
-        """Something else happens to it: the step before it will not be made."""
-        if self.foreseen is not None:
-            for run in self.foreseen.runs:
-                run.foreseen = None
+    def discard_prepared(self) -> None:
+        """Discard the prepared step of this run and of the others in it."""
+        if self.prepared is not None:
+            for run in self.prepared.runs:
+                run.prepared = None
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
-    """One row of a run: from whom it comes, at which place, where it goes. `span` has room."""
+class ExpectedRow:
+    """One row of a run: its sender, its place, and where it goes next. `span` has room for it."""
 
     sender: bytes
-    due: Place
+    place: Place
     span: Span
     next_shard: ShardId
-    leaving: Place
+    outgoing_place: Place
 
 
-R = TypeVar("R", bound=Foreseeable)
+R = TypeVar("R", bound=HasNextStep)
 
 
-class ForeseenStep(Generic[R]):
-    """The next row of each of some runs, which come in one frame and go on in one. Made once."""
+class PreparedStep(Generic[R]):
+    """The next row of each of some runs, which arrive in one frame and leave in one. Used once."""
 
-    def __init__(self, runs: Sequence[R], coming: Sequence[Coming], shard: Shard) -> None:
+    def __init__(self, runs: Sequence[R], expected: Sequence[ExpectedRow], shard: Shard) -> None:
         self.runs = tuple(runs)
-        self.next_shard = coming[0].next_shard
-        self._spans = shard.prepare_spans([each.span for each in coming])
+        self.next_shard = expected[0].next_shard
+        self._spans = shard.prepare_spans([each.span for each in expected])
         self._shard = shard
-        self._sender = coming[0].sender
-        self._due = _head([each.due for each in coming], shard.architecture.hidden_size)
-        leaving = _head([each.leaving for each in coming], shard.architecture.hidden_size)
-        first = len(leaving) + -len(leaving) % _ALIGNMENT
-        self._row_bytes = shard.architecture.hidden_size * FLOAT_BYTES
+        self._sender = expected[0].sender
+        width = shard.architecture.hidden_size
+        self._header = _header([each.place for each in expected], width)
+        outgoing = _header([each.outgoing_place for each in expected], width)
+        first = len(outgoing) + -len(outgoing) % _ALIGNMENT
+        self._row_bytes = width * FLOAT_BYTES
         memory = bytearray(first + len(runs) * self._row_bytes)
-        self._frame = memoryview(memory)[first - len(leaving) :]
-        self._frame[: len(leaving)] = leaving
+        self._frame = memoryview(memory)[first - len(outgoing) :]
+        self._frame[: len(outgoing)] = outgoing
         self._data = memoryview(memory)[first:]
         numbers = torch.frombuffer(memory, dtype=torch.float32, offset=first)
         self.rows = numbers.reshape(len(runs), -1)
-        """(R, H): those that come, and then those that go."""
+        """(R, H): first the received rows, then the ones to send."""
         self._numbers = numbers.numpy()
         self._finite = np.empty(len(numbers), dtype=np.bool_)
 
-    def is_due(self, sender: bytes, body: bytes) -> bool:
-        """Whether that is its frame."""
+    def matches(self, sender: bytes, body: bytes) -> bool:
+        """Whether this is the step's frame."""
         is_as_long = len(body) == len(self._frame)
-        return is_as_long and sender == self._sender and body.startswith(self._due)
+        return is_as_long and sender == self._sender and body.startswith(self._header)
 
-    def take(self, body: bytes) -> bool:
-        """The rows of its frame; False if they are not finite: who takes the frame as any other
-        sees which.
+    def receive(self, body: bytes) -> bool:
+        """Copy the frame's rows into the buffer. False if any value is not finite; the regular path
+        then identifies the run.
         """
-        self._data[:] = memoryview(body)[len(self._due) :]
+        self._data[:] = memoryview(body)[len(self._header) :]
         return bool(np.isfinite(self._numbers, out=self._finite).all())
 
     def compute(self) -> bytes:
-        """`rows` through the shard; the frame that goes on."""
+        """Pass `rows` through the shard; returns the outgoing frame."""
         self._shard.forward_in_place(self.rows, self._spans)
         return bytes(self._frame)
 
-    def rehearse(self) -> None:
-        """Walk over the way to come, with zeros, so that it lies in the caches then."""
-        body = self._due + bytes(len(self._data))
-        if self.is_due(self._sender, body) and self.take(body):
+    def warm_caches(self) -> None:
+        """Run the coming code path with zeros, so that it is in the processor's caches."""
+        body = self._header + bytes(len(self._data))
+        if self.matches(self._sender, body) and self.receive(body):
             self._shard.warm_caches()
-            self.each_row(bytes(self._frame))
+            self.split_rows(bytes(self._frame))
 
-    def each_row(self, body: bytes) -> list[bytes]:
-        """Each run's bytes of the frame that came, or of the one that goes."""
-        places = range(len(self._due), len(self._frame), self._row_bytes)
-        return [body[place : place + self._row_bytes] for place in places]
+    def split_rows(self, body: bytes) -> list[bytes]:
+        """Each run's bytes of the incoming or outgoing frame."""
+        starts = range(len(self._header), len(self._frame), self._row_bytes)
+        return [body[start : start + self._row_bytes] for start in starts]
 
 
-def foresee(runs: Sequence[R], shard: Shard) -> ForeseenStep[R] | None:
-    """The next step of runs that were in one, if they can come together again."""
-    coming = [each for run in runs if (each := run.comes_next) is not None]
-    ways = {(each.sender, each.next_shard) for each in coming}
-    if len(coming) < len(runs) or len(ways) != 1:
+def prepare_step(runs: Sequence[R], shard: Shard) -> PreparedStep[R] | None:
+    """The next step of runs that were in one, if they will return together."""
+    expected = [each for run in runs if (each := run.expected_row) is not None]
+    routes = {(each.sender, each.next_shard) for each in expected}
+    if len(expected) < len(runs) or len(routes) != 1:
         return None
-    step = ForeseenStep(runs, coming, shard)
+    step = PreparedStep(runs, expected, shard)
     for run in runs:
-        run.foreseen = step
+        run.prepared = step
     return step
 
 
-def due_step(run: R | None, sender: bytes, body: bytes) -> ForeseenStep[R] | None:
-    """The step before the run that a frame names first, if the frame is that step's."""
-    step = None if run is None else run.foreseen
-    return step if step is not None and step.is_due(sender, body) else None
-
-
-def _head(places: Sequence[Place], width: int) -> bytes:
+def _header(places: Sequence[Place], width: int) -> bytes:
     """A HIDDEN frame of one row at each place, without the rows."""
     segments = tuple(Segment(place, 1) for place in places)
     return encode(Hidden(segments, width, memoryview(b"")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making a stage's receipt, and judging another's. docs/protocol.md section 5."""
+"""Signs a stage's receipt and checks those of the others. docs/protocol.md section 5."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, SignedR
 
 @dataclass(frozen=True, slots=True)
 class RunBinding:
-    """What all receipts of a run have in common, and who has to sign them."""
+    """What all receipts of a run share, and the peers that must sign them."""
 
     request_id: RequestId
     model_id: ModelId
@@ -33,7 +33,7 @@ def sign_receipt(
     sent: bytes,
     previous: SignedReceipt | None,
 ) -> SignedReceipt:
-    """Our statement on a run. received, sent: the running commitments of both our hops."""
+    """This stage's receipt for a run. received, sent: the running commitments of its two hops."""
     receipt = StageReceipt(
         request_id=binding.request_id,
         model_id=binding.model_id,
@@ -56,9 +56,8 @@ def check_receipt(
     receipts: Sequence[SignedReceipt],
     end_position: int,
 ) -> None:
-    """Whether `receipts[stage]` is of that stage, this run and this place, and linked.
-
-    Raises `ReceiptInvalid` naming the stage.
+    """Check that `receipts[stage]` is of that stage, this run and this place, and linked to the one
+    before it. Raises `ReceiptInvalid` naming the stage.
     """
     peer, signed = binding.peers[stage], receipts[stage]
     receipt = signed.receipt
@@ -73,8 +72,8 @@ def check_receipt(
         "another receipt before it": receipt.previous_receipt == _link(previous),
         "another signer": _signer(signed, domain) == peer.signer,
     }
-    for difference, kept in expected.items():
-        if not kept:
+    for difference, is_as_expected in expected.items():
+        if not is_as_expected:
             raise ReceiptInvalid(stage, peer.shard_id, f"its receipt names {difference}")
 
 
@@ -86,7 +85,7 @@ def check_receipts(
     end_position: int,
     returned: bytes,
 ) -> None:
-    """The whole chain. returned: the commitment to what came back to us from the last stage.
+    """Check the whole chain. returned: the commitment to what the last stage returned to the entry.
 
     Raises `ReceiptInvalid`, `CommitmentMismatch`, naming the stage.
     """
@@ -94,23 +93,25 @@ def check_receipts(
     if len(receipts) != stages:
         last = binding.peers[-1]
         raise ReceiptInvalid(
-            stages - 1, last.shard_id, f"{len(receipts)} receipts came for {stages} stages"
+            stages - 1, last.shard_id, f"{len(receipts)} receipts arrived for {stages} stages"
         )
     for stage in range(stages):
         check_receipt(binding, domain, stage, receipts, end_position)
-    taken = [signed.receipt.input_commitment for signed in receipts[1:]] + [returned]
-    for stage, (signed, commitment) in enumerate(zip(receipts, taken, strict=True)):
+    received = [signed.receipt.input_commitment for signed in receipts[1:]] + [returned]
+    for stage, (signed, commitment) in enumerate(zip(receipts, received, strict=True)):
         check_commitment(binding, stage, signed, commitment)
 
 
-def check_commitment(binding: RunBinding, stage: int, signed: SignedReceipt, taken: bytes) -> None:
-    """Whether a stage signed what the next one took. Raises `CommitmentMismatch`."""
-    if signed.receipt.output_commitment != taken:
+def check_commitment(
+    binding: RunBinding, stage: int, signed: SignedReceipt, received: bytes
+) -> None:
+    """Check that a stage signed what the next one received. Raises `CommitmentMismatch`."""
+    if signed.receipt.output_commitment != received:
         following = (stage + 1) % len(binding.peers)
         raise CommitmentMismatch(
             stage,
             binding.peers[stage].shard_id,
-            f"it signed other bytes than shard {binding.peers[following].shard_id} took",
+            f"it signed other bytes than shard {binding.peers[following].shard_id} received",
         )
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links between enclaves: mutual TLS 1.3, pinned to keys, and an in-memory twin."""
+"""Links between enclaves: mutual TLS 1.3 with pinned keys, and in-memory links for tests."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that travels on a link between stages, and its one encoding. docs/protocol.md section
-7.
+"""The frames on links between stages, and their encoding. docs/protocol.md section 7.
 
-Bytes in, values out: whether a frame is due, and from whom, is decided by who holds the run. Reprs
-show no content.
+Bytes in, values out: the run's holder checks whether a frame is expected, and from that sender.
+Reprs show no content.
 """
 
 import struct
@@ -20,14 +19,14 @@ from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.receipts import SignedReceipt
 
 RunId = NewType("RunId", bytes)
-"""16 random bytes, drawn by the entry for one attempt at one request on one path."""
+"""16 random bytes that the entry draws for each attempt at a request on a path."""
 
 MAX_STAGES = 64
 MAX_ROWS = 512
-"""Positions in one frame, of all its segments together."""
+"""Positions in one frame, over all its segments."""
 
 FLOAT_BYTES = 4
-"""Of one number of a row."""
+"""Size of one number of a row."""
 
 _VERSION = 1
 _START = struct.Struct(">BB")
@@ -58,19 +57,19 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What of which run: everything that belongs to a run carries it."""
+    """A frame's place in its run: every frame and segment of a run has one."""
 
     run: RunId
     hop: int
-    """h leads from stage h-1 to stage h; the last one returns to the entry. Of an ABORT: 0."""
+    """Hop h leads from stage h-1 to stage h; the last one back to the entry. 0 in an ABORT."""
     sequence: int
-    """Counts what the run sends on this hop; OPEN is 0 and is not sent on the last hop."""
+    """Counts the run's frames on this hop. OPEN is 0, and is not sent on the last hop."""
     first_position: int
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A run begins: what it belongs to, its path, how many positions it may fill."""
+    """Opens a run: its request and model, its path, how many positions it may have."""
 
     place: Place
     request_id: RequestId
@@ -83,7 +82,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Neighbouring positions of one run, from `place.first_position` on."""
+    """Consecutive positions of one run, from `place.first_position` on."""
 
     place: Place
     rows: int
@@ -91,19 +90,19 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Hidden states of some positions of one or several runs, no run twice."""
+    """Hidden states of positions of one or several runs, each run once."""
 
     segments: tuple[Segment, ...]
     width: int
     data: memoryview = field(repr=False)
-    """Rows of all segments in their order, `width` float32 each, little-endian."""
+    """The rows of all segments in order, `width` float32 each, little-endian."""
 
     @property
     def rows(self) -> int:
         return sum(segment.rows for segment in self.segments)
 
     def pieces(self) -> Iterator[tuple[Segment, slice, bytes]]:
-        """Each segment, its rows within the frame, and their bytes."""
+        """Each segment, the slice of its rows within the frame, and their bytes."""
         begin, row_bytes = 0, self.width * FLOAT_BYTES
         for segment in self.segments:
             end = begin + segment.rows
@@ -113,7 +112,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """No more positions; each stage adds its receipt."""
+    """Ends a run: no more positions follow, and each stage adds its receipt."""
 
     place: Place
     end_position: int
@@ -123,7 +122,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """The run is given up: by the entry to every stage, or by a stage to the entry."""
+    """Aborts a run: sent by the entry to every stage, or by a stage to the entry."""
 
     place: Place
     reason: AbortReason
@@ -133,37 +132,37 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """An entry asks a stage of its running paths whether it lives. Belongs to no run."""
+    """An entry's question to a stage of a running path whether it is alive. Belongs to no run."""
 
     number: int
     shard_id: ShardId
-    """Of the entry: where the answer goes."""
+    """The entry's, to which the answer goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a stage tells of itself with every answer. Counts and times, nothing of any run."""
+    """What a stage reports with every answer: counts and times, nothing of any run."""
 
     runs: int = 0
-    """Open now, of all entries."""
+    """Open runs of all entries."""
     waiting: int = 0
-    """Frames and rows that came and are not computed yet, those in work included."""
+    """Frames and rows that were received and not computed yet, including those in work."""
     turns: int = 0
-    """How often its computing thread came round; if it stands still for much longer than its
-    longest step while something waits, it hangs. Modulo 2^32."""
+    """Steps of its computing thread, modulo 2^32. If the count stays the same for much longer than
+    the longest step while something waits, the thread hangs."""
     step_microseconds: int = 0
-    """What a step took lately."""
+    """A running mean."""
     longest_microseconds: int = 0
-    """The longest step; 0 when it is unknown, 2^32 - 1 for that or more."""
+    """The longest step; 0 if unknown, 2^32 - 1 for that or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The answer to a heartbeat."""
+    """A stage's answer to a heartbeat."""
 
     number: int
     shard_id: ShardId
-    """Of the stage that answers."""
+    """The answering stage's."""
     load: Load
 
 
@@ -171,7 +170,7 @@ Frame = Open | Hidden | Finish | Abort | Heartbeat | Alive
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame's body."""
+    """The frame as the body of a message."""
     if isinstance(frame, Open):
         return b"".join((_start(Kind.OPEN), _place(frame.place), *_open_parts(frame)))
     if isinstance(frame, Hidden):
@@ -194,35 +193,35 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(body: bytes) -> Frame:
-    """The frame in a body. Raises `FrameInvalid`."""
+    """The frame that a body holds. Raises `FrameInvalid`."""
     try:
         version, kind = _START.unpack_from(body)
         if version != _VERSION:
-            raise FrameInvalid(f"has version {version}, and {_VERSION} is known")
+            raise FrameInvalid(f"has version {version} instead of {_VERSION}")
         return _DECODERS[Kind(kind)](memoryview(body)[_START.size :])
     except (struct.error, ValueError, FieldInvalid):
         raise FrameInvalid("is cut off, or has a field out of bounds") from None
 
 
 def kind_of(body: bytes) -> int:
-    """What kind of frame the body would decode to; 0 when there is nothing to tell it by."""
+    """The kind of a frame, from its body alone; 0 if the body is too short."""
     return body[1] if len(body) > 1 else 0
 
 
 def first_run_of(body: bytes) -> RunId:
-    """The run that a HIDDEN body names first; any bytes of another."""
+    """The first run that a HIDDEN body names; arbitrary bytes for another kind."""
     return RunId(body[_FIRST_RUN : _FIRST_RUN + _RUN_BYTES])
 
 
 def places_of(body: bytes) -> tuple[Place, ...]:
-    """The places that a body names, even if the rest of it is garbled; as many as can be read."""
+    """The places that a body names, as many as are readable, even if the rest is malformed."""
     if kind_of(body) == Kind.HIDDEN:
         if len(body) < _START.size + _HIDDEN.size:
             return ()
         count, _ = _HIDDEN.unpack_from(body, _START.size)
         first = _START.size + _HIDDEN.size
-        there = (len(body) - first) // _SEGMENT_BYTES
-        starts = (first + number * _SEGMENT_BYTES for number in range(min(count, there)))
+        whole = (len(body) - first) // _SEGMENT_BYTES
+        starts = (first + number * _SEGMENT_BYTES for number in range(min(count, whole)))
         return tuple(_place_at(body, start) for start in starts)
     if kind_of(body) in _PLACELESS or len(body) < _START.size + _PLACE.size:
         return ()
@@ -267,7 +266,7 @@ def _decode_open(rest: memoryview) -> Open:
         raise FrameInvalid("opens a run without positions, or with a place outside its path")
     expected = stages - place.hop + 1
     if count != bytes([expected]) or len(salts) != expected * _SALT_BYTES:
-        raise FrameInvalid("has not the salts of the hops that follow")
+        raise FrameInvalid("does not have the salts of the following hops")
     return Open(
         place=place,
         request_id=RequestId(int.from_bytes(request_id)),

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hidden states between tensors and the bytes on a link: float32, little-endian, position after
-position.
-"""
+"""Converts hidden states between tensors and HIDDEN frames: float32, little-endian, by position."""
 
 import sys
 from collections.abc import Iterator
@@ -12,28 +10,48 @@ import torch
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.frames import Hidden, Segment
+from teetee.protocol.identifiers import ShardId
 
-# torch reads and writes memory as the machine has it.
+# torch reads and writes memory in the machine's byte order.
 assert sys.byteorder == "little"
 
 
-def to_bytes(hidden: torch.Tensor) -> bytes:
+def hidden_to_bytes(hidden: torch.Tensor) -> bytes:
     """(T, H) → T × H × 4 bytes."""
     return hidden.detach().float().numpy().tobytes()
 
 
-def of_segments(frame: Hidden, width: int) -> Iterator[tuple[Segment, torch.Tensor, bytes]]:
+def split_segments(frame: Hidden, width: int) -> Iterator[tuple[Segment, torch.Tensor, bytes]]:
     """Each segment with its rows, (T, width) float32, and their bytes. Raises `FrameInvalid` for
     another width.
     """
     if frame.width != width:
-        raise FrameInvalid(f"has rows of {frame.width} numbers, and {width} are due")
+        raise FrameInvalid(f"has rows of {frame.width} numbers, and {width} are expected")
     numbers = np.frombuffer(bytearray(frame.data), dtype=np.float32).reshape(-1, width)
     for segment, rows, data in frame.pieces():
         yield segment, torch.from_numpy(numbers[rows]), data
 
 
 def check_finite(rows: torch.Tensor) -> None:
-    """Raises `FrameInvalid` for numbers that are not finite: one run's rows, one run's fault."""
+    """Raises `FrameInvalid` if any number of one run's rows is not finite."""
     if not np.isfinite(rows.numpy()).all():
         raise FrameInvalid("has numbers that are not finite", AbortReason.NOT_FINITE)
+
+
+class OutgoingRows:
+    """The rows that one step sends, gathered into one frame per next stage."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._parts: dict[ShardId, list[tuple[Segment, bytes]]] = {}
+
+    def add(self, shard_id: ShardId, segment: Segment, data: bytes) -> None:
+        """Add rows for a stage, each run at most once."""
+        self._parts.setdefault(shard_id, []).append((segment, data))
+
+    def frames(self) -> Iterator[tuple[ShardId, Hidden]]:
+        """One frame for each stage that gets any rows."""
+        for shard_id, parts in self._parts.items():
+            data = b"".join(data for _, data in parts)
+            segments = tuple(segment for segment, _ in parts)
+            yield shard_id, Hidden(segments, self._width, memoryview(data))

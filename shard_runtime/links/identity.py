@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who this process is: to its neighbours on the link, and to the escrow on a receipt."""
+"""The identities of this process: to other shards on links, and to the escrow on receipts."""
 
 from dataclasses import dataclass, field
 
@@ -13,20 +13,20 @@ from teetee.protocol.receipts import ReceiptDomain
 
 @dataclass(frozen=True, slots=True)
 class LinkIdentity:
-    """The key and the self-signed certificate that this enclave shows on links."""
+    """The key and the self-signed certificate that this enclave uses on links."""
 
     private_key: Ed25519PrivateKey = field(repr=False)
     certificate_der: bytes = field(repr=False)
 
     @property
     def tls(self) -> bytes:
-        """SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes: how peers pin us."""
+        """SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes: what peers pin."""
         return tls_fingerprint(self.private_key.public_key())
 
 
 @dataclass(frozen=True, slots=True)
 class StageIdentity:
-    """What a stage needs to sign receipts. Known once the shard is enrolled."""
+    """All that a stage needs to sign receipts. Known once the shard is enrolled."""
 
     shard_id: ShardId
     model_id: ModelId

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One port for every purpose. The ALPN chooses it; `teetee-link/1` alone demands a pinned client
-certificate.
+"""One port for every purpose. The ALPN chooses it; only `teetee-link/1` requires a client
+certificate with a pinned key.
 
-    startup     bind, or say who is in the way
-    accept      one thread; each connection gets a thread for handshake and handler
-    watch       one thread; ends handshakes that take too long and links of peers that are accepted
-    no more shutdown    closes all
+    start     binds the port, or raises why it cannot
+    accept    one thread; each connection gets a thread for its handshake and its handler
+    watch     one thread; ends handshakes that take too long, and links of peers that are no longer
+              accepted
+    close     closes all
 """
 
 import errno
@@ -29,19 +30,20 @@ from teetee.errors import TeeTeeError
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[Stream], None]
-"""Runs in a thread of its own; the connection closes when it returns."""
+"""Runs in its own thread; the connection closes when it returns."""
 
 
 @dataclass(slots=True, eq=False)
-class _Guest:
-    connected: socket.socket
+class _Connection:
+    socket: socket.socket
     address: str
-    since: float
+    accepted_at: float
     stream: TlsStream | None = None
+    """None until the handshake is done."""
 
 
 class Listener:
-    """Not started when made. `handlers` maps ALPN names to handlers; more may come later."""
+    """`handlers` maps ALPN names to handlers; `handle` adds more, also after `start`."""
 
     def __init__(
         self,
@@ -57,15 +59,15 @@ class Listener:
         self._handlers = dict(handlers or {})
         self._limits = limits or LinkLimits()
         self._accepts: Accepts = lambda _: False
-        self._context = server_context(identity, self._purposes, self._accepts_now)
+        self._context = server_context(identity, self._purposes, self._accepts_peer)
         self._socket: socket.socket | None = None
-        self._guests: set[_Guest] = set()
+        self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
     @property
     def port(self) -> int:
-        """The port in use: where 0 was asked for, the one that was given."""
+        """The port in use; if 0 was asked for, the one that the system chose."""
         return self._port
 
     def handle(self, alpn: str, handler: Handler, accepts: Accepts | None = None) -> None:
@@ -87,7 +89,7 @@ class Listener:
             threading.Thread(target=loop, name=f"listener-{name}", daemon=True).start()
 
     def close(self) -> None:
-        """End everything that is connected and free the port."""
+        """End all connections and free the port."""
         self._closed.set()
         if self._socket is not None:
             # A thread blocked in accept keeps the port open until it is woken.
@@ -96,98 +98,108 @@ class Listener:
             except OSError:
                 _log.debug("the listening socket was closed already")
             self._socket.close()
-        for guest in self._present():
-            self._disconnect(guest)
+        for connection in self._open_connections():
+            self._disconnect(connection)
 
     def _purposes(self) -> frozenset[str]:
         return frozenset(self._handlers)
 
-    def _accepts_now(self, tls: bytes) -> bool:
+    def _accepts_peer(self, tls: bytes) -> bool:
         return self._accepts(tls)
 
     def _accept(self) -> None:
         assert self._socket is not None
         while not self._closed.is_set():
             try:
-                connected, address = self._socket.accept()
+                accepted, address = self._socket.accept()
             except OSError:
-                if self._closed.wait(0.05):  # or out of file descriptors: let some be freed
+                if self._closed.wait(0.05):  # or no file descriptors: wait for some
                     return
                 continue
-            guest = _Guest(connected, str(address[0]), time.monotonic())
-            if self._admit(guest):
+            connection = _Connection(accepted, str(address[0]), time.monotonic())
+            if self._admit(connection):
                 threading.Thread(
-                    target=self._serve, args=(guest,), name="listener-guest", daemon=True
+                    target=self._serve,
+                    args=(connection,),
+                    name="listener-connection",
+                    daemon=True,
                 ).start()
             else:
-                connected.close()
+                accepted.close()
 
-    def _admit(self, guest: _Guest) -> bool:
+    def _admit(self, connection: _Connection) -> bool:
         with self._lock:
-            from_there = Counter(present.address for present in self._guests)[guest.address]
+            addresses = Counter(each.address for each in self._connections)
             if (
-                len(self._guests) >= self._limits.connections
-                or from_there >= self._limits.connections_per_address
+                len(self._connections) >= self._limits.connections
+                or addresses[connection.address] >= self._limits.connections_per_address
             ):
                 return False
-            self._guests.add(guest)
+            self._connections.add(connection)
             return True
 
-    def _serve(self, guest: _Guest) -> None:
+    def _serve(self, connection: _Connection) -> None:
         try:
-            purpose = self._shake_hands(guest)
-            assert guest.stream is not None
-            self._handlers[purpose](guest.stream)
+            purpose = self._handshake(connection)
+            assert connection.stream is not None
+            self._handlers[purpose](connection.stream)
         except (HandshakeFailed, LinkClosed) as error:
-            _log.info("a connection ended", extra={"kind": type(error).__name__})
+            _log.info("a connection ended", extra=_facts(connection, error))
         except TeeTeeError as error:
-            _log.warning("a connection was given up", extra={"kind": type(error).__name__})
+            _log.warning("a connection was closed", extra=_facts(connection, error))
         except Exception as error:  # noqa: BLE001 - a thread's boundary; the message may hold content
-            _log.error("a handler failed", extra={"kind": type(error).__name__})
+            _log.error("a handler failed", extra=_facts(connection, error))
         finally:
-            if guest.stream is not None:
-                guest.stream.finish()
-            guest.connected.close()
+            if connection.stream is not None:
+                connection.stream.finish()
+            connection.socket.close()
             with self._lock:
-                self._guests.discard(guest)
+                self._connections.discard(connection)
 
-    def _shake_hands(self, guest: _Guest) -> str:
-        guest.connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        set_kernel_timeouts(guest.connected, self._limits.handshake_seconds)
-        connection = SSL.Connection(self._context, guest.connected)
-        connection.set_accept_state()
+    def _handshake(self, connection: _Connection) -> str:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        set_kernel_timeouts(connection.socket, self._limits.handshake_seconds)
+        tls_connection = SSL.Connection(self._context, connection.socket)
+        tls_connection.set_accept_state()
         try:
-            connection.do_handshake()
+            tls_connection.do_handshake()
         except (SSL.Error, OSError) as error:
-            raise HandshakeFailed(guest.address, describe(error)) from None
-        purpose = connection.get_alpn_proto_negotiated().decode("ascii", "replace")
+            raise HandshakeFailed(connection.address, describe(error)) from None
+        purpose = tls_connection.get_alpn_proto_negotiated().decode("ascii", "replace")
         if purpose not in self._handlers:
-            raise HandshakeFailed(guest.address, "it names no purpose")
-        tls = peer_tls(connection) if purpose == LINK_ALPN else None
-        guest.stream = TlsStream(connection, guest.connected, tls)
-        guest.stream.set_timeout(self._limits.receive_seconds)
+            raise HandshakeFailed(connection.address, "it names no purpose")
+        tls = peer_tls(tls_connection) if purpose == LINK_ALPN else None
+        connection.stream = TlsStream(tls_connection, connection.socket, tls)
+        connection.stream.set_timeout(self._limits.receive_seconds)
         return purpose
 
     def _watch(self) -> None:
         while not self._closed.wait(self._limits.watch_seconds):
-            late = time.monotonic() - self._limits.handshake_seconds
-            for guest in self._present():
-                if guest.stream is None:
-                    unfit = guest.since < late
+            oldest = time.monotonic() - self._limits.handshake_seconds
+            for connection in self._open_connections():
+                if connection.stream is None:
+                    must_end = connection.accepted_at < oldest
                 else:
-                    tls = guest.stream.peer_tls
-                    unfit = tls is not None and not self._accepts(tls)
-                if unfit:
-                    self._disconnect(guest)
+                    tls = connection.stream.peer_tls
+                    must_end = tls is not None and not self._accepts(tls)
+                if must_end:
+                    self._disconnect(connection)
 
-    def _present(self) -> list[_Guest]:
+    def _open_connections(self) -> list[_Connection]:
         with self._lock:
-            return list(self._guests)
+            return list(self._connections)
 
     @staticmethod
-    def _disconnect(guest: _Guest) -> None:
-        """Wakes the guest's thread, which then cleans up."""
+    def _disconnect(connection: _Connection) -> None:
+        """Wake the connection's thread, which then cleans up."""
         try:
-            guest.connected.shutdown(socket.SHUT_RDWR)
+            connection.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             _log.debug("a connection was closed already")
+
+
+def _facts(connection: _Connection, error: Exception) -> dict[str, str]:
+    """For the log; only a link's peer has a name."""
+    facts = {"kind": type(error).__name__}
+    tls = None if connection.stream is None else connection.stream.peer_tls
+    return facts if tls is None else {**facts, "peer": f"0x{tls.hex()}"}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may be talked to. The runtime asks; whoever watches the chain (or a test) answers.
+"""The directory of peers: which shards may connect, and the keys that they must have.
 
-This module knows no chain: a directory is believed. What it says is a matter of the measured code
-that fills it.
+The runtime trusts the directory and knows no chain; the measured code that watches the chain (or a
+test) fills it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from teetee.protocol.layers import LayerRange
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """An active shard of our model, ourselves included."""
+    """An active shard of the same model, or this shard itself."""
 
     shard_id: ShardId
     host: str
@@ -25,27 +25,27 @@ class Peer:
     """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
     layers: LayerRange
     signer: str
-    """Checksummed address: receipts of this shard must be signed by it."""
+    """Checksummed address that must sign this shard's receipts."""
     identity_digest: bytes
-    """32 bytes: receipts of this shard must carry it."""
+    """32 bytes that this shard's receipts must carry."""
 
 
 class PeerDirectory(Protocol):
-    """Called from several threads, often, and expected to answer from memory."""
+    """Called often, from several threads: it must answer from memory."""
 
     def find(self, shard_id: ShardId) -> Peer:
-        """The shard of that number. Raises `PeerUnknown` when it is not active (any more)."""
+        """The shard with that id. Raises `PeerUnknown` if it is not active."""
         ...
 
     def accepts(self, tls: bytes) -> bool:
-        """Whether some active shard of our model has this TLS key. Asked at every handshake and
-        then every second.
+        """Whether an active shard of the same model has this TLS key. Called at every handshake,
+        and then every second.
         """
         ...
 
 
 class FixedDirectory:
-    """Peers told once; `add` and `remove` tell more. For tests and `shard_runtime check`."""
+    """A directory that changes by `add` and `remove` alone, for tests and `shard_tools check`."""
 
     def __init__(self, peers: Iterable[Peer]) -> None:
         self._peers = {peer.shard_id: peer for peer in peers}
@@ -60,11 +60,11 @@ class FixedDirectory:
         return any(peer.tls == tls for peer in list(self._peers.values()))
 
     def add(self, peer: Peer) -> None:
-        """From now on the shard is known."""
+        """Add a shard."""
         self._peers = {**self._peers, peer.shard_id: peer}
 
     def remove(self, shard_id: ShardId) -> None:
-        """From now on the shard is unknown and its key refused."""
+        """Remove a shard: its key is refused from now on."""
         self._peers = {known: peer for known, peer in self._peers.items() if known != shard_id}
 
 

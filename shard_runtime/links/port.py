@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stages know of links: three verbs. TLS and the in-memory twin are behind it."""
+"""The port to other shards: all that the engine knows of links. Adapters: TLS and in-memory."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 from teetee.protocol.identifiers import ShardId
 
-Receive = Callable[[bytes, bytes], None]
-"""(the sender's `tls`, frame body): called from reading threads, one thread per sender."""
+OnFrame = Callable[[bytes, bytes], None]
+"""(the sender's `tls`, frame body): called by reading threads, one thread per sender."""
 
-Lost = Callable[[ShardId], None]
-"""Frames to that shard did not arrive: called from sending threads."""
+OnPeerLost = Callable[[ShardId], None]
+"""Frames to that shard were lost: called by sending threads."""
 
 
 class Links(Protocol):
-    """Frames to shards of our model, and from them."""
+    """Sends frames to shards of the same model, and receives theirs."""
 
-    def start(self, receive: Receive, lost: Lost) -> None:
-        """From now on frames may come. Once."""
+    def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:
+        """Receive frames from now on. Called once."""
         ...
 
-    def send(self, shard_id: ShardId, body: bytes) -> None:
-        """Queue a frame; frames to one shard arrive in order or `lost` is called.
+    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
+        """Queue a frame. Frames to one shard arrive in order, or `on_peer_lost` is called.
 
         Raises `LinkCongested`.
         """
         ...
 
     def close(self) -> None:
-        """End all links. `receive` and `lost` are not called any more."""
+        """End all links. `on_frame` and `on_peer_lost` are not called any more."""
         ...

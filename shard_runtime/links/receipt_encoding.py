@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A signed receipt as bytes of a FINISH frame: the fields of docs/protocol.md section 5 in their
-order, then the signature.
+"""Encodes signed receipts in FINISH frames: the fields in the order of docs/protocol.md section 5,
+then the signature.
 """
 
 import struct
@@ -16,12 +16,12 @@ RECEIPT_BYTES = _RECEIPT.size
 
 
 def encode_receipts(receipts: Iterable[SignedReceipt]) -> bytes:
-    """One after the other."""
+    """All receipts, without separators."""
     return b"".join(_encode(signed) for signed in receipts)
 
 
 def decode_receipts(encoded: memoryview) -> tuple[SignedReceipt, ...]:
-    """Raises `struct.error` for another length, `FieldInvalid` for a field out of bounds."""
+    """Raises `struct.error` for a wrong length, `FieldInvalid` for a field out of bounds."""
     return tuple(_decode(fields) for fields in _RECEIPT.iter_unpack(encoded))
 
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection after its handshake: whole messages of `u32 length ‖ body`, with a deadline for
-each.
-"""
+"""A connection after its handshake: whole messages of `u32 length ‖ body`, each with a deadline."""
 
 import contextlib
 import select
@@ -16,22 +14,22 @@ from shard_runtime.errors import FrameInvalid, LinkClosed
 
 _LENGTH_BYTES = 4
 _RECORD_BYTES = 1 << 14
-"""TLS gives at most one record at a time, so a larger buffer is only larger."""
+"""TLS returns at most one record at a time, so a larger buffer has no use."""
 _LINGER_SECONDS = 1
 _LINGER_BYTES = 1 << 16
 
 
 class Stream(Protocol):
-    """What a handler of `Listener` gets. For one thread, but for `close`."""
+    """What a handler of `Listener` gets. For one thread, except for `close`."""
 
     @property
     def peer_tls(self) -> bytes | None:
-        """The peer's pinned key; None on purposes that ask for no client certificate."""
+        """The peer's pinned key; None for purposes without a client certificate."""
         ...
 
     def receive(self, limit: int) -> bytes:
-        """The next body. Raises `LinkClosed` (also after the time-out), `FrameInvalid` beyond
-        `limit` bytes.
+        """The next body. Raises `LinkClosed` (also on timeout), `FrameInvalid` beyond `limit`
+        bytes.
         """
         ...
 
@@ -40,18 +38,18 @@ class Stream(Protocol):
         ...
 
     def set_timeout(self, seconds: float) -> None:
-        """For each whole `receive` and each stall of a `send` from now on."""
+        """Limit each whole `receive`, and each stall of a `send`, from now on."""
         ...
 
     def close(self) -> None:
-        """From any thread, any number of times: whoever waits in `receive` or `send` gets
+        """From any thread, any number of times. Waiting calls of `receive` and `send` raise
         `LinkClosed`.
         """
         ...
 
 
 class TlsStream:
-    """A `Stream` over TLS on a blocking socket; time-outs are the kernel's, so no thread is woken
+    """A `Stream` over TLS on a blocking socket. The kernel keeps the timeouts, so no thread wakes
     for them.
     """
 
@@ -71,7 +69,7 @@ class TlsStream:
         deadline = time.monotonic() + self._seconds
         length = int.from_bytes(self._read(_LENGTH_BYTES, deadline))
         if length > limit:
-            raise FrameInvalid(f"announces {length} bytes, and at most {limit} are taken")
+            raise FrameInvalid(f"announces {length} bytes, and the limit is {limit}")
         return self._read(length, deadline)
 
     def send(self, body: bytes) -> None:
@@ -85,11 +83,11 @@ class TlsStream:
         set_kernel_timeouts(self._socket, seconds)
 
     def writer(self) -> "FrameWriter":
-        """For who may not wait; instead of `send` and `receive` from now on."""
+        """For a thread that must not wait; replaces `send` and `receive` from now on."""
         return FrameWriter(self._connection, self._socket)
 
     def finish(self) -> None:
-        """Say goodbye and close, so that what was sent arrives. By the thread that sends."""
+        """Shut TLS down and close, so that what was sent arrives. Called by the sending thread."""
         with contextlib.suppress(SSL.Error, OSError):
             self._socket.setblocking(True)
             set_kernel_timeouts(self._socket, _LINGER_SECONDS)
@@ -112,7 +110,7 @@ class TlsStream:
             try:
                 pieces += self._connection.recv(min(length - len(pieces), _RECORD_BYTES))
             except SSL.WantReadError:
-                # The time-out; or the process was stopped and goes on, which interrupts the wait.
+                # The timeout; or the process was stopped and continued, which interrupts the wait.
                 continue
             except (SSL.Error, OSError) as error:
                 raise LinkClosed(describe(error)) from None
@@ -120,27 +118,27 @@ class TlsStream:
 
 
 class FrameWriter:
-    """Sends bodies over a socket that it makes non-blocking. For one thread at a time."""
+    """Sends bodies over a socket, which it makes non-blocking. For one thread at a time."""
 
     def __init__(self, connection: SSL.Connection, connected: socket.socket) -> None:
         connected.setblocking(False)
         self._connection = connection
-        self._rest = memoryview(b"")
-        """Of the last message: what the kernel has not taken yet."""
+        self._unsent = memoryview(b"")
+        """The part of the last message that the kernel has not accepted yet."""
         self._writable = select.poll()
         self._writable.register(connected, select.POLLOUT)
 
     def write(self, body: bytes) -> bool:
-        """Send one body, as far as the kernel takes it at once. Whether that was all; if not,
-        `flush` must come before the next. Raises `LinkClosed`.
+        """Send as much of a body as the kernel accepts at once. Returns whether that was all; if
+        not, call `flush` before the next. Raises `LinkClosed`.
         """
-        assert not self._rest
-        self._rest = memoryview(_framed(body))
+        assert not self._unsent
+        self._unsent = memoryview(_framed(body))
         return self._push()
 
     def flush(self, stall_seconds: float) -> None:
-        """Wait until all has gone. Raises `LinkClosed`, also when the peer takes nothing for so
-        long.
+        """Wait until all is sent. Raises `LinkClosed`, also if the peer reads nothing for
+        `stall_seconds`.
         """
         while not self._push():
             if not self._writable.poll(stall_seconds * 1000):
@@ -148,8 +146,8 @@ class FrameWriter:
 
     def _push(self) -> bool:
         try:
-            while self._rest:
-                self._rest = self._rest[self._connection.send(self._rest) :]
+            while self._unsent:
+                self._unsent = self._unsent[self._connection.send(self._unsent) :]
         except SSL.WantWriteError:
             return False
         except (SSL.Error, OSError) as error:
@@ -158,12 +156,12 @@ class FrameWriter:
 
 
 def _framed(body: bytes) -> bytes:
-    """The message that carries it."""
+    """The message that carries a body."""
     return len(body).to_bytes(_LENGTH_BYTES) + body
 
 
 def describe(error: Exception) -> str:
-    """A short reason, without what OpenSSL or the peer may have put into the message."""
+    """A short reason, without text of OpenSSL or of the peer."""
     if isinstance(error, SSL.WantReadError | SSL.WantWriteError):
         return "the peer took too long"
     if isinstance(error, SSL.ZeroReturnError | SSL.SysCallError):
@@ -174,7 +172,7 @@ def describe(error: Exception) -> str:
 
 
 def set_kernel_timeouts(connected: socket.socket, seconds: float) -> None:
-    """Time-outs of a blocking socket, which Python's own `settimeout` would make non-blocking."""
+    """Set a blocking socket's timeouts; Python's `settimeout` would make it non-blocking."""
     whole = int(seconds)
     packed = struct.pack("@ll", whole, int((seconds - whole) * 1_000_000))
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, packed)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS 1.3 between keys that are pinned, not certified. There is no authority, no session
-resumption, no older version.
+"""TLS 1.3 between keys that are pinned, not certified: no authority, no session resumption, no
+older version.
 """
 
 from collections.abc import Callable
@@ -17,16 +17,14 @@ from teetee.errors import KeyInvalid
 LINK_ALPN = "teetee-link/1"
 
 Accepts = Callable[[bytes], bool]
-"""Whether a peer with this `tls` may go on."""
+"""(tls) → whether a peer with that key may connect."""
 
 
 def server_context(
     identity: LinkIdentity, purposes: Callable[[], frozenset[str]], accepts: Accepts
 ) -> SSL.Context:
-    """For a listener: the ALPN chooses the purpose, and `teetee-link/1` demands an accepted
-    certificate.
-
-    A client that offers no known purpose is refused.
+    """For a listener: the ALPN chooses the purpose, and `teetee-link/1` requires an accepted
+    certificate. A client that offers no known purpose is refused.
     """
     context = _context(identity)
 
@@ -35,7 +33,7 @@ def server_context(
         for name in offered:
             if name.decode("ascii", "replace") in known:
                 if name == LINK_ALPN.encode():
-                    _demand(connection, accepts)
+                    _require_certificate(connection, accepts)
                 return name
         raise SSL.Error("no common purpose")
 
@@ -52,7 +50,7 @@ def client_context(identity: LinkIdentity, expected: bytes) -> SSL.Context:
 
 
 def peer_tls(connection: SSL.Connection) -> bytes | None:
-    """The `tls` of the certificate that the peer has proven to own; None if it showed none."""
+    """The `tls` of the certificate whose key the peer has proven to own; None without one."""
     certificate = connection.get_peer_certificate()
     return None if certificate is None else _fingerprint(certificate)
 
@@ -68,15 +66,14 @@ def _context(identity: LinkIdentity) -> SSL.Context:
     return context
 
 
-def _demand(connection: SSL.Connection, accepts: Accepts) -> None:
+def _require_certificate(connection: SSL.Connection, accepts: Accepts) -> None:
     mode = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     connection.set_verify(mode, _verifier(accepts))
 
 
 def _verifier(accepts: Accepts) -> Callable[[SSL.Connection, X509, int, int, int], bool]:
-    """OpenSSL's own verdict (self-signed, perhaps expired) is not asked for: the pin is everything.
-
-    That the peer owns the certificate's key is proven by the handshake itself.
+    """Checks the pin alone, whatever OpenSSL says of the certificate (self-signed, perhaps
+    expired). The handshake itself proves that the peer owns the certificate's key.
     """
 
     def verify(_: SSL.Connection, certificate: X509, _error: int, depth: int, _ok: int) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Links` over mutual TLS: incoming ones through the listener, outgoing ones opened on demand."""
+"""`Links` over mutual TLS: the listener accepts incoming ones, outgoing ones open on demand."""
 
 import threading
 
@@ -8,14 +8,14 @@ from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.outgoing_link import OutgoingLink
 from shard_runtime.links.peers import PeerDirectory
-from shard_runtime.links.port import Lost, Receive
+from shard_runtime.links.port import OnFrame, OnPeerLost
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_context import LINK_ALPN
 from teetee.protocol.identifiers import ShardId
 
 
 class TlsLinks:
-    """Serves `teetee-link/1` on a listener from `start` on. Closing it leaves the listener open."""
+    """Serves `teetee-link/1` on a listener from `start` on. `close` leaves the listener open."""
 
     def __init__(
         self,
@@ -31,44 +31,44 @@ class TlsLinks:
         self._limits = limits or LinkLimits()
         self._outgoing: dict[ShardId, OutgoingLink] = {}
         self._lock = threading.Lock()
-        self._receive: Receive | None = None
-        self._lost: Lost | None = None
+        self._on_frame: OnFrame | None = None
+        self._on_peer_lost: OnPeerLost | None = None
 
-    def start(self, receive: Receive, lost: Lost) -> None:
-        self._receive = receive
-        self._lost = lost
-        self._listener.handle(LINK_ALPN, self._read, self._directory.accepts)
+    def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:
+        self._on_frame = on_frame
+        self._on_peer_lost = on_peer_lost
+        self._listener.handle(LINK_ALPN, self._read_frames, self._directory.accepts)
 
-    def send(self, shard_id: ShardId, body: bytes) -> None:
-        self._link(shard_id).send(body)
+    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
+        self._link_to(shard_id).send_frame(body)
 
     def close(self) -> None:
-        self._receive = None
+        self._on_frame = None
         with self._lock:
             for link in self._outgoing.values():
                 link.close()
             self._outgoing.clear()
 
-    def _link(self, shard_id: ShardId) -> OutgoingLink:
+    def _link_to(self, shard_id: ShardId) -> OutgoingLink:
         with self._lock:
             if shard_id not in self._outgoing:
-                assert self._lost is not None
+                assert self._on_peer_lost is not None
                 self._outgoing[shard_id] = OutgoingLink(
                     shard_id=shard_id,
                     identity=self._identity,
                     directory=self._directory,
                     limits=self._limits,
-                    lost=self._lost,
+                    on_lost=self._on_peer_lost,
                 )
             return self._outgoing[shard_id]
 
-    def _read(self, stream: Stream) -> None:
-        """One incoming link, from its acceptance to its end."""
+    def _read_frames(self, stream: Stream) -> None:
+        """Read one incoming link until it ends."""
         tls = stream.peer_tls
         assert tls is not None
         stream.send(b"")  # accepted
         while True:
             body = stream.receive(self._limits.frame_bytes)
-            if self._receive is None:
+            if self._on_frame is None:
                 return
-            self._receive(tls, body)
+            self._on_frame(tls, body)

@@ -20,7 +20,7 @@ from teetee.protocol.receipts import ReceiptDomain
 
 MODEL_ID = ModelId(1)
 DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")
-LOOPBACK_SETTINGS = EntrySettings(heartbeats=HeartbeatSettings(missed=25))
+LOOPBACK_SETTINGS = EntrySettings(heartbeats=HeartbeatSettings(max_missed=25))
 """Tolerates late stages: all share one machine, and there is no replica to switch to."""
 
 

@@ -38,7 +38,7 @@ class Gathering:
         self._requests: dict[RunId, RequestId] = {}
         self._there: set[RequestId] = set()
         self._rows = 0
-        self._stored_collateral: list[bytes] = []
+        self._held_frames: list[bytes] = []
         self._struck_at = 0.0
 
     def __call__(self, receiver: ShardId, body: bytes) -> bytes | None:
@@ -63,7 +63,7 @@ class Gathering:
         pieces = [(segment, data) for segment, _, data in frame.pieces()]
         kept = [piece for piece in pieces if self._stays(piece[0])]
         if kept:
-            self._stored_collateral.append(_hidden(frame.width, kept))
+            self._held_frames.append(_hidden(frame.width, kept))
         passing = [piece for piece in pieces if piece not in kept]
         return _hidden(frame.width, passing) if passing else None
 
@@ -88,10 +88,10 @@ class Gathering:
         self.struck.set()
         self._strike(self.ring, self.victim)
         before = self.ring.path[self.ring.path.index(self.victim) - 1]
-        sender = network(self.ring).place(self.ring.tls(before))
+        sender = network(self.ring).started_links(self.ring.tls(before))
         assert sender is not None
-        for body in self._stored_collateral:
-            sender.send(self.victim, body)
+        for body in self._held_frames:
+            sender.send_frame(self.victim, body)
 
 
 def _hidden(width: int, pieces: Iterable[tuple[Segment, bytes]]) -> bytes:

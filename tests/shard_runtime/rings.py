@@ -47,7 +47,7 @@ REQUEST_ID = RequestId(41)
 QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
 QUICK_STAGE = StageSettings(watch_seconds=0.05, rows=16, chunk=8)
 # Patient with stages: many processes share the cores, and a stage that is late is not dead.
-QUICK_HEARTBEATS = HeartbeatSettings(seconds=0.05, missed=100, stuck=200)
+QUICK_HEARTBEATS = HeartbeatSettings(interval_seconds=0.05, max_missed=100, max_stuck=200)
 QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from OpenSSL import SSL
 
 from shard_runtime.backends.shard import Shard
-from shard_runtime.links.port import Links, Lost, Receive
+from shard_runtime.links.port import Links, OnFrame, OnPeerLost
 from shard_runtime.links.stream import TlsStream
 from teetee.protocol.commitments import RunningCommitment
 from teetee.protocol.identifiers import ShardId
@@ -95,13 +95,13 @@ class CountedLinks:
         self._links = links
         self._meter = meter
 
-    def start(self, receive: Receive, lost: Lost) -> None:
-        self._links.start(receive, lost)
+    def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:
+        self._links.start(on_frame, on_peer_lost)
 
-    def send(self, shard_id: ShardId, body: bytes) -> None:
+    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
         self._meter.bytes[shard_id] += len(body)
         self._meter.frames[shard_id] += 1
-        self._links.send(shard_id, body)
+        self._links.send_frame(shard_id, body)
 
     def close(self) -> None:
         self._links.close()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry: where prompts become answers."""
+"""The entry: turns prompts into answers."""

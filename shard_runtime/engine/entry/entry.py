@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry: where prompts become answers. Text and token ids exist here and nowhere else on the
-path.
+"""The entry: turns prompts into answers. No other shard on the path sees text or token ids.
 
-This is the callers' side: each waits here for its answer, and for another path when one breaks.
-`entry_engine` is the thread that computes.
+This is the callers' side: each thread waits here for its answer, and for another path when one
+breaks. `engine` is the thread that computes.
 """
 
 import queue
@@ -14,9 +13,9 @@ from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.entry.engine import EntryEngine, EntrySettings
 from shard_runtime.engine.entry.generation import EntryRequest, Generation
 from shard_runtime.engine.entry.job import GenerationJob
-from shard_runtime.engine.entry.measurements import Measurements
 from shard_runtime.engine.entry.path_search import PATH_FAILURES, PathSearch
 from shard_runtime.engine.entry.run import EntryRun
+from shard_runtime.engine.entry.shard_performance import ShardPerformance
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.errors import (
     ContextOverflow,
@@ -51,15 +50,15 @@ class Entry:
         self._tokenizer = tokenizer
         self._identity = identity
         self._directory = directory
-        self.measurements = Measurements(time.monotonic)
-        """What whoever chooses paths may ask about the other shards."""
+        self.performance = ShardPerformance(time.monotonic)
+        """Of the other shards, for choosing paths."""
         self._engine = EntryEngine(
             shard=shard,
             identity=identity,
             links=links,
             directory=directory,
             settings=settings or EntrySettings(),
-            measurements=self.measurements,
+            performance=self.performance,
         )
 
     @property
@@ -71,11 +70,11 @@ class Entry:
         return self._engine.cache_bytes_used
 
     def start(self) -> None:
-        """From now on requests can be run."""
+        """Start the threads; requests can run from now on."""
         self._engine.start()
 
     def close(self) -> None:
-        """End what is open with `EntryClosed`, then the threads and the links."""
+        """End the open runs with `EntryClosed`, then the threads and the links."""
         self._engine.close()
 
     def encode(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
@@ -93,8 +92,8 @@ class Entry:
             raise TokenUnknown(architecture.vocabulary_size)
 
     def generate(self, job: GenerationJob) -> Generation:
-        """Answer a prompt. Blocks; any number of threads may call it: how many run at the same time
-        is the caller's decision, and those whose cache does not fit yet wait here.
+        """Answer a prompt. Blocks; any number of threads may call it. The caller limits how many
+        run at the same time; those whose cache does not fit yet wait here.
 
         When a path breaks, the answer continues on the next one where it was.
 
@@ -114,37 +113,37 @@ class Entry:
             try:
                 return self._run_on(path, job, request)
             except PATH_FAILURES as error:
-                search.failed(error, time.monotonic())
+                search.record_failure(error, time.monotonic())
                 if job.on_failure is not None:
                     job.on_failure(error)
 
     def _next_path(self, job: GenerationJob, search: PathSearch) -> tuple[ShardId, ...]:
         while True:
-            job.check_ended("a path", search.hindrance)
-            path = search.path(time.monotonic())
+            job.check_ended("a path", search.last_failure)
+            path = search.next_path(time.monotonic())
             if path is not None:
                 return path
-            if self._engine.ended:
+            if self._engine.has_ended:
                 raise EntryClosed
-            if job.deadline is None and search.hindrance is not None:
-                raise search.hindrance
+            if job.deadline is None and search.last_failure is not None:
+                raise search.last_failure
             self._engine.closing.wait(_POLL_SECONDS)
 
     def _run_on(
         self, path: tuple[ShardId, ...], job: GenerationJob, request: EntryRequest
     ) -> Generation:
         run = EntryRun(request, self._bind(path, job.request_id), job.salt_of)
-        request.take_path(path)
-        # From now on, so that those who choose a path next see it.
-        with self.measurements.counted(path[1:]):
+        request.set_path(path)
+        # Counted from now on, so that the next choice of a path takes this run into account.
+        with self.performance.counting_run(path[1:]):
             return self._follow(run, job)
 
     def _bind(self, path: Sequence[ShardId], request_id: RequestId) -> RunBinding:
         layer_count = self._shard.architecture.layer_count
         peers = resolve_path(self._directory, path, layer_count)
-        ours = (self._identity.shard_id, self._shard.layers)
-        if (peers[0].shard_id, peers[0].layers) != ours:
-            raise PathInvalid(f"does not begin with shard {ours[0]} for layers {ours[1]}")
+        own = (self._identity.shard_id, self._shard.layers)
+        if (peers[0].shard_id, peers[0].layers) != own:
+            raise PathInvalid(f"does not begin with shard {own[0]} for layers {own[1]}")
         return RunBinding(request_id, self._identity.model_id, peers)
 
     def _follow(self, run: EntryRun, job: GenerationJob) -> Generation:
@@ -162,7 +161,7 @@ class Entry:
                     raise update
                 if update and job.on_text is not None:
                     job.on_text(update)
-                if self._engine.ended and run.updates.empty():
+                if self._engine.has_ended and run.updates.empty():
                     raise EntryClosed
         finally:
             self._engine.leave(run)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request as its entry sees it: prompt and answer so far, whatever paths compute it.
+"""One request as its entry sees it: prompt and answer so far, on whichever paths they are computed.
 
-Touched by one thread at a time: the entry's computing one while a run of it is open, the caller's
-before, between and after.
+Used by one thread at a time: the computing thread while one of its runs is open, otherwise the
+caller's.
 """
 
 from dataclasses import dataclass, field
@@ -20,26 +20,25 @@ from teetee.protocol.receipts import SignedReceipt
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
-    """The request went on over another path."""
+    """The request continued on another path."""
 
     position: int
-    """So many positions of prompt and answer were known, and went through the new path again."""
+    """How many positions of prompt and answer were known; the new path computed them again."""
     from_shards: tuple[ShardId, ...]
-    """Those that the path lost."""
+    """Shards that left the path."""
     to_shards: tuple[ShardId, ...]
-    """Those that came instead."""
+    """Shards that replaced them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """An answer, and what proves how it was made."""
+    """An answer, and the receipts for it."""
 
     text: str = field(repr=False)
     token_ids: tuple[int, ...] = field(repr=False)
-    """All that were sampled, the end-of-sequence token included."""
+    """All sampled tokens, including the end-of-sequence token."""
     finish_reason: FinishReason
-    """`stop`: end-of-sequence token or stop string; `length`: max_tokens, or the context is full.
-    """
+    """`stop`: end-of-sequence token or stop string; `length`: max_tokens or a full context."""
     input_tokens: int
     output_tokens: int
     receipts: tuple[SignedReceipt, ...]
@@ -49,7 +48,7 @@ class Generation:
 
 
 class EntryRequest:
-    """The token history, and the choice of what follows. Knows no path."""
+    """The token history and the choice of the next token."""
 
     def __init__(
         self, job: GenerationJob, *, tokenizer: ModelTokenizer, context_length: int
@@ -67,31 +66,31 @@ class EntryRequest:
 
     @property
     def capacity(self) -> int:
-        """The last token is never fed back."""
+        """Positions that the cache must hold; the last token is never computed."""
         return self.input_tokens + self.output_limit - 1
 
     @property
     def is_finishing(self) -> bool:
-        """All tokens are there; at most receipts are missing."""
+        """Whether all tokens are chosen, so that only receipts may be missing."""
         return self.finish_reason is not None
 
     @property
     def end(self) -> int:
-        """How many positions have to go round as things stand."""
+        """How many of the known positions have to complete the ring."""
         return len(self.history) - (1 if self.is_finishing else 0)
 
-    def take_path(self, path: tuple[ShardId, ...]) -> None:
-        """From now on `path` computes it."""
+    def set_path(self, path: tuple[ShardId, ...]) -> None:
+        """Note that `path` computes it from now on."""
         lost = tuple(shard_id for shard_id in self._path if shard_id not in path)
-        came = tuple(shard_id for shard_id in path if shard_id not in self._path)
+        added = tuple(shard_id for shard_id in path if shard_id not in self._path)
         if lost:
-            self.changes.append(PathChange(len(self.history), lost, came))
+            self.changes.append(PathChange(len(self.history), lost, added))
         self._path = path
 
     def choose(self, logits: torch.Tensor) -> str:
-        """Add the next token out of (V,) scores; gives the text that it makes certain.
+        """Add the next token, chosen from (V,) scores; returns the text that it makes certain.
 
-        Sets `finish_reason` when it was the last.
+        Sets `finish_reason` if it is the last one.
         """
         index = len(self.history) - self.input_tokens
         token = self._sampler.choose(logits, index)
@@ -101,14 +100,14 @@ class EntryRequest:
             self.finish_reason = "stop"
         else:
             piece = self._text.push(token)
-            if self._text.stopped:
+            if self._text.is_stopped:
                 self.finish_reason = "stop"
             elif index + 1 == self.output_limit:
                 self.finish_reason = "length"
         return piece + self._text.finish() if self.is_finishing else piece
 
     def generation(self, receipts: tuple[SignedReceipt, ...]) -> Generation:
-        """The end."""
+        """The whole answer."""
         assert self.finish_reason is not None
         answer = tuple(self.history[self.input_tokens :])
         return Generation(

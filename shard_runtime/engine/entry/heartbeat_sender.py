@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An entry's heartbeats on links: a thread that asks, and the answers as the reading threads bring
-them. Neither waits for what computes.
+"""An entry's heartbeats on links: one thread sends them, the reading threads bring the answers.
+Neither waits for the computing thread.
 """
 
 import logging
@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from shard_runtime.engine.entry.heartbeats import Heartbeats, HeartbeatSettings
-from shard_runtime.engine.entry.measurements import Measurements
+from shard_runtime.engine.entry.heartbeats import HeartbeatMonitor, HeartbeatSettings
+from shard_runtime.engine.entry.shard_performance import ShardPerformance
 from shard_runtime.errors import LinkCongested
 from shard_runtime.links.frames import Alive, Heartbeat, decode, encode
 from shard_runtime.links.peers import PeerDirectory
@@ -20,34 +20,34 @@ from teetee.protocol.identifiers import ShardId
 _log = logging.getLogger(__name__)
 
 
-class EntryPulse:
-    """`silent` is told, in our thread or in one that reads, each shard of a running path that is
-    taken for dead.
+class HeartbeatSender:
+    """`on_timeout` is called, by the sending or a reading thread, with each shard of a running path
+    that counts as dead.
     """
 
     def __init__(
         self,
         *,
-        ours: ShardId,
+        self_id: ShardId,
         links: Links,
         directory: PeerDirectory,
         settings: HeartbeatSettings,
-        measurements: Measurements,
-        silent: Callable[[ShardId], None],
+        performance: ShardPerformance,
+        on_timeout: Callable[[ShardId], None],
     ) -> None:
         self._links = links
         self._directory = directory
-        self._seconds = settings.seconds
-        self.heartbeats = Heartbeats(
-            ours=ours,
+        self._interval_seconds = settings.interval_seconds
+        self.monitor = HeartbeatMonitor(
+            self_id=self_id,
             settings=settings,
-            send=self._ask,
-            silent=silent,
-            measurements=measurements,
+            send=self._send,
+            on_timeout=on_timeout,
+            performance=performance,
             clock=time.monotonic,
         )
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -57,21 +57,22 @@ class EntryPulse:
         if self._thread.is_alive():
             self._thread.join()
 
-    def take(self, sender: bytes, body: bytes) -> None:
-        """An answer; only the shard that it names can give it."""
+    def record_reply(self, sender: bytes, body: bytes) -> None:
+        """Record an answer, if the shard that it names sent it."""
         try:
             alive = decode(body)
             if isinstance(alive, Alive) and self._directory.find(alive.shard_id).tls == sender:
-                self.heartbeats.answered(alive)
+                self.monitor.record_reply(alive)
         except TeeTeeError as error:
-            _log.warning("a frame was refused", extra={"kind": type(error).__name__})
+            facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
+            _log.warning("a heartbeat's answer was refused", extra=facts)
 
-    def _beat(self) -> None:
-        while not self._closing.wait(self._seconds):
-            self.heartbeats.beat()
+    def _run(self) -> None:
+        while not self._closing.wait(self._interval_seconds):
+            self.monitor.send_all()
 
-    def _ask(self, shard_id: ShardId, heartbeat: Heartbeat) -> None:
+    def _send(self, shard_id: ShardId, heartbeat: Heartbeat) -> None:
         try:
-            self._links.send(shard_id, encode(heartbeat))
+            self._links.send_frame(shard_id, encode(heartbeat))
         except LinkCongested:
-            _log.warning("a stage does not read and is not asked", extra={"shard": shard_id})
+            _log.warning("a heartbeat was not sent: link congested", extra={"peer": shard_id})

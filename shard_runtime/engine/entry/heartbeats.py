@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the stages of running paths live: each is asked a few times a second, and its link layer
-answers even while it computes. So it is also asked whether its computing moves.
+"""Finds out whether the stages of running paths are alive: each gets a few heartbeats a second, and
+its link threads answer even while it computes. The answers also tell whether its computing thread
+makes progress.
 
-Silence and standing still are counted in heartbeats, not in seconds, so that an entry which was
-itself suspended accuses nobody. `beat` is called by one thread, the rest by any.
+Timeouts are counted in heartbeats, not in seconds, so that an entry which was itself suspended
+suspects no stage. `send_all` is called by one thread, the rest by any.
 """
 
 import math
@@ -11,136 +12,143 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from shard_runtime.engine.entry.measurements import Measurements
+from shard_runtime.engine.entry.shard_performance import ShardPerformance
 from shard_runtime.links.frames import Alive, Heartbeat
 from teetee.protocol.identifiers import ShardId
 
-_LONGER = 4
-"""How many times as long as its longest step so far a stage's step is believed to take."""
+_LONGEST_STEP_FACTOR = 4
+"""A step may take this many times as long as the stage's longest one so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSettings:
-    """After a stage froze, at most (missed + 1) × seconds pass until its runs leave it; after its
-    computing hung too, unless its steps are long.
+    """A stage that froze loses its runs after at most (max_missed + 1) × interval_seconds; so does
+    one whose computing hangs, unless its steps are long.
     """
 
-    seconds: float = 0.4
-    missed: int = 3
-    """So many heartbeats in a row without an answer, and the stage is taken for dead."""
-    stuck: int = 25
-    """For so many heartbeats at most a stage may answer while its computing stands still and
-    something waits."""
+    interval_seconds: float = 0.4
+    max_missed: int = 3
+    """Consecutive heartbeats without an answer after which a stage counts as dead."""
+    max_stuck: int = 25
+    """Heartbeats that a stage may answer at most while rows wait and its computing makes no
+    progress."""
 
-    def patience(self, longest: float) -> int:
-        """For how many it may, if its longest step took so many seconds; 0: that is unknown.
+    @property
+    def timeout_seconds(self) -> float:
+        """How long a stage may be silent."""
+        return self.max_missed * self.interval_seconds
 
-        A step can be longer than all before it: more rows, longer contexts, a busier machine.
-        Whoever was left although it computed is not left for the same step again: it has told of a
-        longer one by then.
+    def max_stuck_for(self, longest_step_seconds: float) -> int:
+        """`max_stuck` for a stage with that longest step; 0: it is unknown.
+
+        A step can be longer than all before it: more rows, longer contexts, a busier machine. A
+        stage that was abandoned while it computed is not abandoned for the same step again: it has
+        reported a longer one by then.
         """
-        if not longest:
-            return self.stuck
+        if not longest_step_seconds:
+            return self.max_stuck
         # One heartbeat more, because the first answer may have come right before the next one.
-        needed = math.ceil(_LONGER * longest / self.seconds) + 1
-        return min(self.stuck, max(self.missed, needed))
+        needed = math.ceil(_LONGEST_STEP_FACTOR * longest_step_seconds / self.interval_seconds) + 1
+        return min(self.max_stuck, max(self.max_missed, needed))
 
 
 @dataclass(slots=True)
-class _Followed:
+class _WatchedShard:
     paths: int = 0
     number: int = 0
+    """Of the newest heartbeat."""
     unanswered: int = 0
     sent_at: dict[int, float] = field(default_factory=dict)
     turns: int | None = None
-    """Of its computing, as told last; None while nothing waits there."""
-    heard_at: int = 0
-    """Which heartbeat was the newest when that was heard for the first time: what is said to later
-    ones is said later, even if answers were held up and come all at once."""
+    """Of its computing thread, as last reported; None while no rows wait there."""
+    turns_since: int = 0
+    """The newest heartbeat when `turns` was first reported: answers to later ones are later, even
+    if answers were delayed and arrive together."""
     is_stuck: bool = False
 
 
-class Heartbeats:
-    """Of one entry. `send` may raise nothing; `silent` is told each shard that is taken for dead,
-    and again as long as it is, by whichever thread finds out."""
+class HeartbeatMonitor:
+    """Of one entry. `send` must not raise. `on_timeout` is called with each shard that counts as
+    dead, and again while it does, by whichever thread finds out.
+    """
 
     def __init__(
         self,
         *,
-        ours: ShardId,
+        self_id: ShardId,
         settings: HeartbeatSettings,
         send: Callable[[ShardId, Heartbeat], None],
-        silent: Callable[[ShardId], None],
-        measurements: Measurements,
+        on_timeout: Callable[[ShardId], None],
+        performance: ShardPerformance,
         clock: Callable[[], float],
     ) -> None:
-        self._ours = ours
+        self._self_id = self_id
         self._settings = settings
         self._send = send
-        self._silent = silent
-        self._measurements = measurements
+        self._on_timeout = on_timeout
+        self._performance = performance
         self._clock = clock
-        self._followed: dict[ShardId, _Followed] = {}
+        self._watched: dict[ShardId, _WatchedShard] = {}
         self._lock = threading.Lock()
 
-    def follow(self, shards: Iterable[ShardId]) -> None:
-        """A path over these begins."""
+    def watch_path(self, shards: Iterable[ShardId]) -> None:
+        """A run over these shards begins."""
         with self._lock:
             for shard_id in shards:
-                followed = self._followed.setdefault(shard_id, _Followed())
-                followed.paths += 1
+                watched = self._watched.setdefault(shard_id, _WatchedShard())
+                watched.paths += 1
 
-    def leave(self, shards: Iterable[ShardId]) -> None:
-        """It has ended."""
+    def unwatch_path(self, shards: Iterable[ShardId]) -> None:
+        """A run over these shards ended."""
         with self._lock:
             for shard_id in shards:
-                self._followed[shard_id].paths -= 1
-                if not self._followed[shard_id].paths:
-                    del self._followed[shard_id]
+                self._watched[shard_id].paths -= 1
+                if not self._watched[shard_id].paths:
+                    del self._watched[shard_id]
 
-    def beat(self) -> None:
-        """Ask everyone, and tell who did not answer the last times."""
+    def send_all(self) -> None:
+        """Send a heartbeat to every watched shard, and report the dead ones."""
         now = self._clock()
         with self._lock:
-            dead = [each for each, state in self._followed.items() if self._is_dead(state)]
-            asked = [(each, self._ask(state, now)) for each, state in self._followed.items()]
+            dead = [each for each, watched in self._watched.items() if self._is_dead(watched)]
+            sent = [(each, self._count_sent(state, now)) for each, state in self._watched.items()]
         for shard_id in dead:
-            self._silent(shard_id)
-        for shard_id, number in asked:
-            self._send(shard_id, Heartbeat(number, self._ours))
+            self._on_timeout(shard_id)
+        for shard_id, number in sent:
+            self._send(shard_id, Heartbeat(number, self._self_id))
 
-    def answered(self, alive: Alive) -> None:
-        """An answer came, from the shard that it names: the caller has seen to that."""
+    def record_reply(self, alive: Alive) -> None:
+        """Record an answer. The caller has checked that the shard that it names sent it."""
         now = self._clock()
         with self._lock:
-            followed = self._followed.get(alive.shard_id)
-            if followed is None or alive.number not in followed.sent_at:
+            watched = self._watched.get(alive.shard_id)
+            if watched is None or alive.number not in watched.sent_at:
                 return
-            round_trip = now - followed.sent_at[alive.number]
-            followed.unanswered = followed.number - alive.number
-            followed.sent_at = {
-                number: at for number, at in followed.sent_at.items() if number > alive.number
+            round_trip = now - watched.sent_at[alive.number]
+            watched.unanswered = watched.number - alive.number
+            watched.sent_at = {
+                number: at for number, at in watched.sent_at.items() if number > alive.number
             }
-            self._judge(followed, alive)
-            is_stuck = followed.is_stuck
-        self._measurements.heard(alive.shard_id, round_trip, alive.load)
+            self._update_progress(watched, alive)
+            is_stuck = watched.is_stuck
+        self._performance.record_reply(alive.shard_id, round_trip, alive.load)
         if is_stuck:
-            self._silent(alive.shard_id)
+            self._on_timeout(alive.shard_id)
 
-    def _judge(self, followed: _Followed, alive: Alive) -> None:
-        """Whether its computing hangs."""
+    def _update_progress(self, watched: _WatchedShard, alive: Alive) -> None:
+        """Find out whether its computing hangs."""
         turns = alive.load.turns if alive.load.waiting else None
-        if turns is None or turns != followed.turns:
-            followed.turns, followed.heard_at = turns, followed.number
-        patience = self._settings.patience(alive.load.longest_microseconds / 1e6)
-        followed.is_stuck = alive.number - followed.heard_at >= patience
+        if turns is None or turns != watched.turns:
+            watched.turns, watched.turns_since = turns, watched.number
+        max_stuck = self._settings.max_stuck_for(alive.load.longest_microseconds / 1e6)
+        watched.is_stuck = alive.number - watched.turns_since >= max_stuck
 
-    def _is_dead(self, followed: _Followed) -> bool:
-        return followed.unanswered >= self._settings.missed or followed.is_stuck
+    def _is_dead(self, watched: _WatchedShard) -> bool:
+        return watched.unanswered >= self._settings.max_missed or watched.is_stuck
 
-    def _ask(self, followed: _Followed, now: float) -> int:
-        followed.number += 1
-        followed.unanswered += 1
-        followed.sent_at[followed.number] = now
-        followed.sent_at.pop(followed.number - 2 * self._settings.missed, None)
-        return followed.number
+    def _count_sent(self, watched: _WatchedShard, now: float) -> int:
+        watched.number += 1
+        watched.unanswered += 1
+        watched.sent_at[watched.number] = now
+        watched.sent_at.pop(watched.number - 2 * self._settings.max_missed, None)
+        return watched.number

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which path a request takes next, and which shards it leaves out for a while.
+"""Chooses a request's next path, and the shards to avoid for a while.
 
-A shard that failed is left out at first for a second, then twice as long each time; one that broke
-the protocol, for good; one that had no room, for a quarter as long, and never long. Who chooses
-among the others is the caller's matter.
+A shard that failed is avoided for a second at first, then for twice as long each time; one that
+broke the protocol, for good; one that had no room, for a quarter of that, and never long. The
+caller chooses among the others.
 """
 
 import math
@@ -22,63 +22,64 @@ from teetee.errors import Retryable, TeeTeeError
 from teetee.protocol.identifiers import ShardId
 
 ChoosePath = Callable[[frozenset[ShardId]], Sequence[ShardId]]
-"""(shards to avoid) → a path that begins with our own shard and has none of them. Raises
-`Retryable` when there is none now."""
+"""(shards to avoid) → a path that begins with the entry's own shard and has none of them. Raises
+`Retryable` if there is none now."""
 
 PathFailure = StageFailed | StageSilent | StageMisbehaved | PeerUnknown | LinkCongested
-"""Another path may hold where one failed so."""
+"""After these, the request may succeed on another path."""
 PATH_FAILURES = (StageFailed, StageSilent, StageMisbehaved, PeerUnknown, LinkCongested)
 
 _FIRST_SECONDS = 1.0
-_LONGEST_SECONDS = 30.0
-_FULL_SECONDS = 0.25
-_LONGEST_FULL_SECONDS = 2.0
+_MAX_SECONDS = 30.0
+_FIRST_FULL_SECONDS = 0.25
+_MAX_FULL_SECONDS = 2.0
+_MAX_DOUBLINGS = 16
 _FULL = frozenset({AbortReason.CACHE_FULL, AbortReason.TOO_MANY_RUNS})
 
 
 def fixed_path(path: Sequence[ShardId]) -> ChoosePath:
-    """Always this one, which is then avoided if a shard of it failed: for tests and checks."""
+    """Always this path, for tests and checks. It is avoided after a shard of it failed."""
     return lambda _: path
 
 
 class PathSearch:
-    """Of one request."""
+    """For one request."""
 
-    def __init__(self, choose: ChoosePath, ours: ShardId) -> None:
-        self.hindrance: TeeTeeError | None = None
-        """Why there is no path, or none that held."""
+    def __init__(self, choose: ChoosePath, self_id: ShardId) -> None:
+        self.last_failure: TeeTeeError | None = None
+        """Why there is no path, or why the last one broke."""
         self._choose = choose
-        self._ours = ours
+        self._self_id = self_id
         self._failures: Counter[ShardId] = Counter()
         self._avoided_until: dict[ShardId, float] = {}
 
-    def failed(self, error: PathFailure, now: float) -> None:
-        """A path broke. Raises the error where no other path would help: it was our own doing."""
+    def record_failure(self, error: PathFailure, now: float) -> None:
+        """A path broke. Raises the error if no other path would help because the entry failed."""
         blamed = blamed_for(error)
-        if self._ours in blamed:
+        if self._self_id in blamed:
             raise error
-        self.hindrance = error
+        self.last_failure = error
         for shard_id in blamed:
-            self._avoided_until[shard_id] = now + self._rest(shard_id, error)
+            self._avoided_until[shard_id] = now + self._avoided_seconds(shard_id, error)
 
-    def path(self, now: float) -> tuple[ShardId, ...] | None:
-        """None: there is none now; `hindrance` says why, and a shard may come or be back later."""
+    def next_path(self, now: float) -> tuple[ShardId, ...] | None:
+        """None if there is none now: `last_failure` says why, and there may be one later."""
         avoided = frozenset(each for each, until in self._avoided_until.items() if until > now)
         try:
             path = tuple(self._choose(avoided))
         except Retryable as error:
-            self.hindrance = self.hindrance or error
+            self.last_failure = self.last_failure or error
             return None
         return None if avoided.intersection(path) else path
 
-    def _rest(self, shard_id: ShardId, error: PathFailure) -> float:
+    def _avoided_seconds(self, shard_id: ShardId, error: PathFailure) -> float:
         if isinstance(error, StageMisbehaved):
             return math.inf
-        longer = 1 << min(self._failures[shard_id], 16)
+        factor = 1 << min(self._failures[shard_id], _MAX_DOUBLINGS)
         self._failures[shard_id] += 1
         if is_full(error):
-            return min(_FULL_SECONDS * longer, _LONGEST_FULL_SECONDS)
-        return min(_FIRST_SECONDS * longer, _LONGEST_SECONDS)
+            return min(_FIRST_FULL_SECONDS * factor, _MAX_FULL_SECONDS)
+        return min(_FIRST_SECONDS * factor, _MAX_SECONDS)
 
 
 def is_full(error: PathFailure) -> bool:
@@ -87,7 +88,7 @@ def is_full(error: PathFailure) -> bool:
 
 
 def blamed_for(error: PathFailure) -> frozenset[ShardId]:
-    """The shards that an error puts the failure down to."""
+    """The shards that caused a failure."""
     if isinstance(error, StageSilent):
         return frozenset(ShardId(shard_id) for shard_id in error.shard_ids)
     return frozenset({ShardId(error.shard_id)})

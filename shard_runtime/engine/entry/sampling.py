@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which token comes next. The same logits, options and index give the same token, alone or in any
-batch.
-"""
+"""Chooses the next token. The same logits, options and index give the same token in any batch."""
 
 import secrets
 from hashlib import sha256
@@ -12,10 +10,10 @@ from teetee.protocol.prompt import Sampling
 
 
 class Sampler:
-    """Chooses one run's tokens.
+    """Chooses the tokens of one request.
 
-    Randomness is a hash of seed and index, not a generator's state: a run that is replayed from its
-    history goes on with the same tokens.
+    Randomness is a hash of seed and index, not a generator's state: a run that replays its history
+    continues with the same tokens.
     """
 
     def __init__(self, sampling: Sampling) -> None:
@@ -23,14 +21,14 @@ class Sampler:
         self._seed = secrets.randbits(128) if sampling.seed is None else sampling.seed
 
     def choose(self, logits: torch.Tensor, index: int) -> int:
-        """The token for answer position `index` out of (V,) logits."""
+        """The token at answer position `index`, from (V,) logits."""
         if self._sampling.temperature == 0:
-            return int(logits.cpu().numpy().argmax())  # several times as fast as torch's
+            return int(logits.cpu().numpy().argmax())  # several times faster than torch's
         scores, tokens = torch.sort(logits.double(), descending=True, stable=True)
         if self._sampling.top_k:
             scores = scores[: self._sampling.top_k]
         shares = torch.softmax(scores / self._sampling.temperature, dim=-1)
-        before = shares.cumsum(-1) - shares  # probability of everything likelier
+        before = shares.cumsum(-1) - shares  # probability of all likelier tokens
         shares = shares[before < self._sampling.top_p]
         threshold = self._uniform(index) * float(shares.sum())
         place = int(torch.searchsorted(shares.cumsum(-1), threshold, right=True))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage's answers to heartbeats, given by the threads that read: they say that this process
-lives, how loaded it is, and whether its computing moves on.
+"""Answers heartbeats, in the reading threads. The answers show that this process is alive, how
+loaded it is, and whether its computing thread makes progress.
 """
 
 import logging
@@ -17,35 +17,36 @@ from teetee.protocol.identifiers import ShardId
 _log = logging.getLogger(__name__)
 
 
-class StagePulse:
-    """`answer` is called by reading threads, the rest by the one that computes."""
+class HeartbeatResponder:
+    """`reply` is called by reading threads, the rest by the computing thread."""
 
     def __init__(
-        self, ours: ShardId, links: Links, directory: PeerDirectory, load: Callable[[], Load]
+        self, self_id: ShardId, links: Links, directory: PeerDirectory, load: Callable[[], Load]
     ) -> None:
-        self._ours = ours
+        self._self_id = self_id
         self._links = links
         self._directory = directory
         self._load = load
-        self._heard_at: dict[bytes, float] = {}
+        self._last_heartbeat_at: dict[bytes, float] = {}
 
-    def answer(self, sender: bytes, body: bytes) -> None:
-        """Answer the shard that asks, if it is the sender."""
+    def reply(self, sender: bytes, body: bytes) -> None:
+        """Answer a heartbeat, if the shard that it names sent it."""
         try:
             heartbeat = decode(body)
             assert isinstance(heartbeat, Heartbeat)
             if self._directory.find(heartbeat.shard_id).tls == sender:
-                self._heard_at[sender] = time.monotonic()
-                alive = Alive(heartbeat.number, self._ours, self._load())
-                self._links.send(heartbeat.shard_id, encode(alive))
+                self._last_heartbeat_at[sender] = time.monotonic()
+                alive = Alive(heartbeat.number, self._self_id, self._load())
+                self._links.send_frame(heartbeat.shard_id, encode(alive))
         except TeeTeeError as error:
-            _log.warning("a heartbeat was not answered", extra={"kind": type(error).__name__})
+            facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
+            _log.warning("a heartbeat was not answered", extra=facts)
 
-    def heard_at(self, entry_tls: bytes) -> float:
-        """When that entry asked last."""
-        return self._heard_at.get(entry_tls, -math.inf)
+    def last_heartbeat_at(self, entry_tls: bytes) -> float:
+        """When that entry's last heartbeat arrived."""
+        return self._last_heartbeat_at.get(entry_tls, -math.inf)
 
-    def forget_all_but(self, entries: Collection[bytes]) -> None:
-        """Only these have runs here."""
-        for tls in [tls for tls in list(self._heard_at) if tls not in entries]:
-            self._heard_at.pop(tls, None)
+    def keep_only(self, entries: Collection[bytes]) -> None:
+        """Forget all other entries: they have no runs here."""
+        for tls in [tls for tls in list(self._last_heartbeat_at) if tls not in entries]:
+            self._last_heartbeat_at.pop(tls, None)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other stages and entries send to a stage, judged: runs are opened, rows wait to be computed,
-receipts are signed. What is not due, or comes from whom it is not due, ends its run, or is dropped.
+"""Handles the frames that a stage receives: opens runs, queues rows, signs receipts. An unexpected
+frame aborts its run; one from the wrong sender is dropped.
 """
 
 import logging
@@ -13,7 +13,6 @@ from shard_runtime.engine.scheduler import Scheduler
 from shard_runtime.engine.stage.run import StageRun
 from shard_runtime.engine.stage.runs import StageRuns
 from shard_runtime.errors import FrameInvalid, PathInvalid, PeerUnknown
-from shard_runtime.links import hidden_states as activations
 from shard_runtime.links.frames import (
     Abort,
     Finish,
@@ -25,6 +24,7 @@ from shard_runtime.links.frames import (
     encode,
     places_of,
 )
+from shard_runtime.links.hidden_states import check_finite, split_segments
 from shard_runtime.links.identity import StageIdentity
 from shard_runtime.links.peers import PeerDirectory, resolve_path
 from shard_runtime.links.port import Links
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class StageIntake:
-    """For the thread that computes."""
+    """For the computing thread."""
 
     def __init__(
         self,
@@ -54,45 +54,45 @@ class StageIntake:
         self._runs = runs
         self._scheduler = scheduler
 
-    def take(self, sender: bytes, body: bytes) -> None:
-        """One frame."""
+    def read_frame(self, sender: bytes, body: bytes) -> None:
+        """Handle one frame."""
         try:
             frame = decode(body)
             if isinstance(frame, Hidden):
-                self._take_hidden(sender, frame)
+                self._read_hidden(sender, frame)
             elif isinstance(frame, Open):
-                self._open(sender, frame)
+                self._open_run(sender, frame)
             elif isinstance(frame, Abort):
-                self._abort(sender, frame)
+                self._end_run(sender, frame)
             elif isinstance(frame, Finish) and (run := self._find(frame.place.run, sender)):
-                self._finish(run, frame)
+                self._finish_run(run, frame)
         except Exception as error:  # noqa: BLE001 - a run's failure must not be the service's
             named = (self._find(place.run, sender) for place in places_of(body))
             concerned = [run for run in named if run is not None]
             if not concerned:
-                _log.warning("a frame was refused", extra={"kind": type(error).__name__})
-            for run in concerned:
-                self._runs.give_up(run, error)
+                facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
+                _log.warning("a frame was refused", extra=facts)
+            self._runs.abort_each(concerned, error)
 
     def _find(self, run_id: RunId, sender: bytes) -> StageRun | None:
-        """The run, if it is the sender who hands it on to us."""
+        """The open run, if it is the sender that passes it on to us."""
         run = self._runs.find(run_id)
         return run if run is not None and run.previous_tls == sender else None
 
-    def _take_hidden(self, sender: bytes, frame: Hidden) -> None:
-        for segment, rows, data in activations.of_segments(frame, self._width):
+    def _read_hidden(self, sender: bytes, frame: Hidden) -> None:
+        for segment, rows, data in split_segments(frame, self._width):
             run = self._find(segment.place.run, sender)
             if run is None:
                 continue
             try:
-                run.expect(segment.place)
-                activations.check_finite(rows)
-                run.take(rows, data)
+                run.accept(segment.place)
+                check_finite(rows)
+                run.on_received(rows, data)
                 self._scheduler.add(run.id, segment.rows)
             except FrameInvalid as error:
-                self._runs.give_up(run, error)
+                self._runs.abort_with_error(run, error)
 
-    def _open(self, sender: bytes, frame: Open) -> None:
+    def _open_run(self, sender: bytes, frame: Open) -> None:
         run_id = frame.place.run
         if self._runs.find(run_id) is not None:
             return
@@ -100,7 +100,7 @@ class StageIntake:
             binding = self._bind(sender, frame)
             if self._runs.has_ended(run_id, binding.peers[0].tls):
                 return
-            run = self._runs.open(frame, binding)
+            run = self._runs.open_run(frame, binding)
             if run.hop + 1 < len(frame.path):
                 onward = Open(
                     Place(run_id, run.hop + 1, 0, 0),
@@ -110,38 +110,35 @@ class StageIntake:
                     frame.path,
                     frame.salts[1:],
                 )
-                self._links.send(run.next_shard, encode(onward))
+                self._links.send_frame(run.next_shard, encode(onward))
         except PeerUnknown as error:
-            # Whoever is not active is in the way, not we who say so.
-            self._refuse(frame, AbortReason.PATH_INVALID, frame.path.index(ShardId(error.shard_id)))
+            # The shard that is not active causes the failure, not this stage that reports it.
+            stage = frame.path.index(ShardId(error.shard_id))
+            self._runs.refuse(frame, AbortReason.PATH_INVALID, stage)
         except Exception as error:  # noqa: BLE001 - as above
-            self._refuse(frame, *reason_for(error, frame.place.hop))
-
-    def _refuse(self, frame: Open, reason: AbortReason, stage: int) -> None:
-        self._runs.end(frame.place.run)
-        self._runs.tell(frame.path[0], frame.place.run, reason, stage)
+            self._runs.refuse(frame, *reason_for(error, frame.place.hop))
 
     def _bind(self, sender: bytes, frame: Open) -> RunBinding:
-        """Whether the run may be opened here, by this sender. Raises what `reason_for` knows."""
+        """Check that this sender may open the run here. Raises errors that `reason_for` maps."""
         architecture, hop = self._shard.architecture, frame.place.hop
         if (frame.place.sequence, frame.place.first_position) != (0, 0):
             raise FrameInvalid("opens a run elsewhere than at its beginning")
         if frame.capacity > architecture.context_length:
             raise FrameInvalid(f"asks for {frame.capacity} positions")
         if frame.model_id != self._identity.model_id:
-            raise PathInvalid(f"is of model {frame.model_id}, and we serve another")
+            raise PathInvalid(f"is of model {frame.model_id}, which this shard does not serve")
         peers = resolve_path(self._directory, frame.path, architecture.layer_count)
-        ours = (self._identity.shard_id, self._shard.layers)
-        if (peers[hop].shard_id, peers[hop].layers) != ours:
+        own = (self._identity.shard_id, self._shard.layers)
+        if (peers[hop].shard_id, peers[hop].layers) != own:
             raise PathInvalid(f"has another shard at stage {hop}")
         if peers[hop - 1].tls != sender:
             raise PathInvalid(f"did not come from its stage {hop - 1}")
         return RunBinding(frame.request_id, frame.model_id, peers)
 
-    def _finish(self, run: StageRun, frame: Finish) -> None:
-        run.expect(frame.place)
-        is_whole = frame.end_position == run.arrived == run.computed
-        if not is_whole or len(frame.receipts) != run.hop:
+    def _finish_run(self, run: StageRun, frame: Finish) -> None:
+        run.accept(frame.place)
+        is_complete = frame.end_position == run.positions_received == run.positions_sent
+        if not is_complete or len(frame.receipts) != run.hop:
             raise FrameInvalid("ends the run at another position, or has not one receipt a stage")
         received, previous = run.received.digest(), run.hop - 1
         check_receipt(
@@ -152,17 +149,17 @@ class StageIntake:
             run.binding,
             self._identity,
             self._shard.layers,
-            end_position=run.computed,
+            end_position=run.positions_sent,
             received=received,
             sent=run.sent.digest(),
             previous=frame.receipts[previous],
         )
-        self._runs.end(run.id)
-        onward = Finish(run.next_place(), run.computed, (*frame.receipts, receipt))
-        self._links.send(run.next_shard, encode(onward))
+        self._runs.end_run(run.id)
+        onward = Finish(run.next_place(), run.positions_sent, (*frame.receipts, receipt))
+        self._links.send_frame(run.next_shard, encode(onward))
 
-    def _abort(self, sender: bytes, frame: Abort) -> None:
-        """The entry wants no more of a run, or of one whose opening is still on its way here."""
+    def _end_run(self, sender: bytes, frame: Abort) -> None:
+        """End a run that its entry aborts, also if its OPEN frame is still in flight."""
         run = self._runs.find(frame.place.run)
         if run is None or sender == run.entry_tls:
-            self._runs.end(frame.place.run, by=sender)
+            self._runs.end_run(frame.place.run, sender)

@@ -1,92 +1,127 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a stage's runs end: what each holds is free at once, and its entry is told why."""
+"""A stage's open runs with their caches, and the ids of those that ended. Ending a run frees all
+that it holds at once; aborting it also notifies its entry, which notifies the other stages.
+"""
 
 import logging
 import time
+from collections import OrderedDict
+from collections.abc import Iterator
 
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.kv_cache import CachePool
 from shard_runtime.engine.abort_mapping import reason_for
 from shard_runtime.engine.receipts import RunBinding
+from shard_runtime.engine.run import OpenRuns
 from shard_runtime.engine.scheduler import Scheduler
-from shard_runtime.engine.stage.heartbeat_responder import StagePulse
-from shard_runtime.engine.stage.run import RunTable, StageRun
-from shard_runtime.errors import LinkCongested
+from shard_runtime.engine.stage.heartbeat_responder import HeartbeatResponder
+from shard_runtime.engine.stage.run import StageRun
+from shard_runtime.errors import LinkCongested, TooManyRuns
 from shard_runtime.links.frames import Abort, Open, Place, RunId, encode
 from shard_runtime.links.port import Links
 from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 
+_MAX_ENDED = 4096
+"""Ids of ended runs to keep: a frame in flight when its run ended must not open it again."""
 
-class StageRuns:
-    """Open runs, with their caches and their places in the line. For the thread that computes."""
 
-    def __init__(self, *, pool: CachePool, limit: int, scheduler: Scheduler, links: Links) -> None:
-        self._table = RunTable(pool, limit)
+class StageRuns(OpenRuns[StageRun]):
+    """Used by the computing thread alone."""
+
+    def __init__(
+        self, *, pool: CachePool, max_runs: int, scheduler: Scheduler, links: Links
+    ) -> None:
+        super().__init__()
+        self._pool = pool
+        self._max_runs = max_runs
         self._scheduler = scheduler
         self._links = links
+        self._ended: OrderedDict[RunId, bytes | None] = OrderedDict()
+        """For a run that ended before it was open: who ended it. Otherwise None."""
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._open)
 
-    def find(self, run: RunId) -> StageRun | None:
-        return self._table.find(run)
+    def __iter__(self) -> Iterator[StageRun]:
+        return iter(list(self._open.values()))
 
     def has_ended(self, run: RunId, entry_tls: bytes) -> bool:
-        """Whether it was open lately, or its entry gave it up before its opening came."""
-        return self._table.has_ended(run, entry_tls)
+        """Whether the run was open, or its entry aborted it before it was."""
+        return run in self._ended and self._ended[run] in (None, entry_tls)
 
-    def open(self, opening: Open, binding: RunBinding) -> StageRun:
+    def open_run(self, opening: Open, binding: RunBinding) -> StageRun:
         """Raises `TooManyRuns`, `CacheFull`."""
-        return self._table.open(opening, binding)
+        if len(self._open) >= self._max_runs:
+            raise TooManyRuns(self._max_runs)
+        run = StageRun(opening, binding, self._pool.allocate(opening.capacity))
+        self._open[run.id] = run
+        return run
 
-    def end(self, run: RunId, by: bytes | None = None) -> None:
-        """Free what it holds, if it is open, and refuse its frames from now on. by: who ends one
-        that is not open.
+    def end_run(self, run: RunId, sender: bytes | None = None) -> None:
+        """Free what an open run holds, and refuse its frames from now on.
+
+        sender: the peer that ends a run which is not open. It counts only if it is the run's entry,
+        which the OPEN frame will tell.
         """
-        self._table.end(run, by)
+        ended = self._open.pop(run, None)
+        if ended is not None:
+            ended.discard_prepared()
+            self._pool.free(ended.cache)
+        if ended is not None or run not in self._ended:
+            self._ended[run] = None if ended is not None else sender
+        while len(self._ended) > _MAX_ENDED:
+            self._ended.popitem(last=False)
         self._scheduler.drop(run)
 
     def end_all(self) -> None:
-        for run in self._table:
-            self.end(run.id)
+        """End all runs without a notice: the process is closing."""
+        for run in self:
+            self.end_run(run.id)
 
-    def give_up(self, run: StageRun, error: Exception) -> None:
-        """It cannot go on, for that reason."""
-        _log.warning("a run was given up", extra={"kind": type(error).__name__})
-        self.surrender(run, *reason_for(error, run.hop))
+    def abort_with_error(self, run: StageRun, error: Exception) -> None:
+        """End the run; its entry gets the reason and the stage that caused the error."""
+        facts = {"request": run.binding.request_id, "peer": run.entry}
+        _log.warning("a run was aborted", extra={"kind": type(error).__name__, **facts})
+        self._abort(run, *reason_for(error, run.hop))
 
-    def surrender(self, run: StageRun, reason: AbortReason, stage: int) -> None:
-        """End it, and say whose fault it was."""
-        self.end(run.id)
-        self.tell(run.entry, run.id, reason, stage)
+    def abort_internal(self, run: StageRun) -> None:
+        self._abort(run, AbortReason.INTERNAL, run.hop)
 
-    def surrender_all(self, reason: AbortReason) -> None:
-        """What happened is our fault, and no one run's."""
-        for run in self._table:
-            self.surrender(run, reason, run.hop)
-
-    def without(self, shard_id: ShardId) -> None:
-        """A shard is gone: so are the runs that go on to it, or belong to it."""
-        for run in self._table:
+    def abort_through(self, shard_id: ShardId) -> None:
+        """A shard is lost: abort the runs that continue there, and end those that it started."""
+        for run in self:
             if run.next_shard == shard_id:
-                self.surrender(run, AbortReason.LINK_LOST, run.hop + 1)
+                self._abort(run, AbortReason.LINK_LOST, run.hop + 1)
             elif run.entry == shard_id:
-                self.end(run.id)
+                self.end_run(run.id)
 
-    def end_idle(self, pulse: StagePulse, idle_seconds: float, entry_silent_seconds: float) -> None:
-        """Those for which nothing came for so long, or of which the entry was not heard."""
+    def abort_idle(
+        self, heartbeats: HeartbeatResponder, idle_seconds: float, entry_silent_seconds: float
+    ) -> None:
+        """Abort the runs that got no frame for `idle_seconds`, and those whose entry sent neither
+        frames nor heartbeats for `entry_silent_seconds`.
+        """
         now = time.monotonic()
-        pulse.forget_all_but({run.entry_tls for run in self._table})
-        for run in self._table:
-            heard_at = max(run.used_at, pulse.heard_at(run.entry_tls))
-            if now - run.used_at > idle_seconds or now - heard_at > entry_silent_seconds:
-                self.surrender(run, AbortReason.IDLE, run.hop - 1)
+        heartbeats.keep_only({run.entry_tls for run in self})
+        for run in self:
+            idle_since = run.last_progress_at
+            silent_since = max(idle_since, heartbeats.last_heartbeat_at(run.entry_tls))
+            if now - idle_since > idle_seconds or now - silent_since > entry_silent_seconds:
+                self._abort(run, AbortReason.IDLE, run.hop - 1)
 
-    def tell(self, entry: ShardId, run: RunId, reason: AbortReason, stage: int) -> None:
-        """The entry tells the other stages."""
+    def refuse(self, opening: Open, reason: AbortReason, stage: int) -> None:
+        """Refuse to open a run; its entry gets the reason."""
+        self.end_run(opening.place.run)
+        self._send_abort(opening.path[0], opening.place.run, reason, stage)
+
+    def _abort(self, run: StageRun, reason: AbortReason, stage: int) -> None:
+        self.end_run(run.id)
+        self._send_abort(run.entry, run.id, reason, stage)
+
+    def _send_abort(self, entry: ShardId, run: RunId, reason: AbortReason, stage: int) -> None:
         try:
-            self._links.send(entry, encode(Abort(Place(run, 0, 0, 0), reason, stage)))
+            self._links.send_frame(entry, encode(Abort(Place(run, 0, 0, 0), reason, stage)))
         except LinkCongested:
-            _log.warning("an entry does not read and is not told", extra={"shard": entry})
+            _log.warning("an abort was not sent: link congested", extra={"peer": entry})

@@ -33,7 +33,7 @@ def pieces_of(text: str, *stops: str) -> list[str]:
     pieces = []
     for token in tokens_of(text):
         pieces.append(answer.push(token))
-        if answer.stopped:
+        if answer.is_stopped:
             break
     pieces.append(answer.finish())
     assert "".join(pieces) == answer.text
@@ -77,7 +77,7 @@ def test_push__beginning_of_a_stop_string__is_withheld_until_certain() -> None:
 def test_push__stop_string_reached__stops_and_gives_nothing_more() -> None:
     answer = AnswerText(TOKENIZER, ["END"])
     pieces = [answer.push(token) for token in tokens_of("goEND")]
-    assert (pieces, answer.stopped, answer.finish()) == (["g", "o", "", "", ""], True, "")
+    assert (pieces, answer.is_stopped, answer.finish()) == (["g", "o", "", "", ""], True, "")
 
 
 @pytest.mark.parametrize("stops", [(), ("x",)], ids=["no stops", "a stop"])

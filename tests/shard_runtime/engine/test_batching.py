@@ -203,15 +203,15 @@ def test_step__fails_outside_of_any_run__ends_what_is_open_and_goes_on(
 ) -> None:
     with running(spoken, 2) as ring:
         part = ring.part(2) if number == 2 else ring.entry._engine
-        handed_on, failing = part._hand_on, threading.Event()
+        send_batch, failing = part._send_batch, threading.Event()
 
         def fail_once(batch: Sequence[Any], computed: Sequence[Any]) -> None:
             if batch and not failing.is_set():
                 failing.set()
                 raise RuntimeError("canary")
-            handed_on(batch, computed)
+            send_batch(batch, computed)
 
-        monkeypatch.setattr(part, "_hand_on", fail_once)
+        monkeypatch.setattr(part, "_send_batch", fail_once)
         with pytest.raises(StageFailed) as raised:
             ring.ask(prompt_of(20))
         assert raised.value.shard_id == number

@@ -67,7 +67,8 @@ PROMPT = tuple(b"canary, the theory of it")[:20]
 TOKENS = 64
 STAGES = 3
 STAGE = replace(QUICK_STAGE, entry_silent_seconds=2.0)
-SETTINGS = replace(QUICK_ENTRY, heartbeats=HeartbeatSettings(seconds=0.05, missed=5, stuck=10))
+HEARTBEATS = HeartbeatSettings(interval_seconds=0.05, max_missed=5, max_stuck=10)
+SETTINGS = replace(QUICK_ENTRY, heartbeats=HEARTBEATS)
 LONG = 60.0
 SAMPLINGS = {
     "greedy": Sampling(max_tokens=TOKENS),
@@ -196,9 +197,9 @@ def test_generate__stage_hangs_by_default_settings__is_left_as_soon_as_its_steps
             generation = ask(ring, said, on_failure=left)
         assert_same(generation, quiet["greedy"], said)
         assert [blamed(failure) for failure in broken] == [(2,)]
-        patience = defaults.patience(counted.load.longest_microseconds / 1e6)
+        patience = defaults.max_stuck_for(counted.load.longest_microseconds / 1e6)
         assert counted.sent <= patience + 1
-        assert patience < defaults.stuck  # it told how long its steps take
+        assert patience < defaults.max_stuck  # it told how long its steps take
         assert eventually(lambda: not held(ring, set()))
 
 
@@ -293,24 +294,29 @@ def test_generate__both_replicas_struck_one_after_the_other__changes_twice(
 
 
 def test_generate__replicas_that_are_alike__share_the_load(spoken: ModelSource) -> None:
-    """The second request takes what the first one left."""
+    """The second request gets the replica that the first one does not use."""
     with running(spoken, 2, copies=2, entry_settings=SETTINGS) as ring:
         chosen: list[ShardId] = []
-        first = threading.Event()
+        first, second = threading.Event(), threading.Event()
 
         def cheapest(avoiding: frozenset[ShardId]) -> list[ShardId]:
             del avoiding
             replicas = [ShardId(2), ShardId(3)]
-            chosen.append(min(replicas, key=ring.entry.measurements.cost))
+            chosen.append(min(replicas, key=ring.entry.performance.cost))
             return [ShardId(1), chosen[-1]]
 
+        def hold(_: str) -> None:
+            first.set()
+            second.wait(10)
+
         def one() -> None:
-            ring.ask(PROMPT, 100, choose_path=cheapest, on_text=lambda _: first.set())
+            ring.ask(PROMPT, 100, choose_path=cheapest, on_text=hold)
 
         other = threading.Thread(target=one)
         other.start()
         assert first.wait(10)
         ring.ask(PROMPT, 2, choose_path=cheapest)
+        second.set()
         other.join()
         assert sorted(chosen) == [2, 3]
 

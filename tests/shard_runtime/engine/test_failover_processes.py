@@ -33,7 +33,7 @@ from shard_runtime import (
 )
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.links.frames import Hidden, decode
-from shard_runtime.links.port import Links, Lost, Receive
+from shard_runtime.links.port import Links, OnFrame, OnPeerLost
 from shard_tools.check.loopback import DOMAIN, MODEL_ID, loopback_peer, peer_to_json
 from shard_tools.check.processes import WorkerProcess, start_worker
 from teetee.errors import Retryable
@@ -49,7 +49,7 @@ REPLICAS = {1: [2, 4], 2: [3, 5]}
 PROMPT = tuple(b"canary, the theory of it")[:20]
 TOKENS = 64
 # Other processes share the cores here: a late answer is not yet death.
-PATIENT = HeartbeatSettings(seconds=0.4, missed=8)
+PATIENT = HeartbeatSettings(interval_seconds=0.4, max_missed=8)
 
 
 class StruckLinks:
@@ -65,10 +65,10 @@ class StruckLinks:
         self._position = position
         self.strike = lambda: os.kill(process.process.pid, number)
 
-    def start(self, receive: Receive, lost: Lost) -> None:
-        self._links.start(receive, lost)
+    def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:
+        self._links.start(on_frame, on_peer_lost)
 
-    def send(self, shard_id: ShardId, body: bytes) -> None:
+    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
         frame = decode(body)
         if isinstance(frame, Hidden) and self._position is not None:
             segment = frame.segments[0]
@@ -76,7 +76,7 @@ class StruckLinks:
                 self._position = None
                 self.struck_at = time.monotonic()
                 self.strike()
-        self._links.send(shard_id, body)
+        self._links.send_frame(shard_id, body)
 
     def close(self) -> None:
         self._links.close()

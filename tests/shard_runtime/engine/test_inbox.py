@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.engine.inbox import Arrived, Inbox, PeerLost
+from shard_runtime.engine.inbox import FrameReceived, Inbox, PeerLost
 from shard_runtime.links.frames import Abort, Hidden, Place, RunId, Segment, encode
 from teetee.protocol.identifiers import ShardId
 
@@ -25,63 +25,65 @@ FRAME = encode(Hidden((Segment(PLACE, 1),), 8, memoryview(bytes(32))))
 ABORT = encode(Abort(PLACE, AbortReason.CANCELLED, 0))
 
 
-def test_take__frames_aborts_and_losses__gives_the_urgent_first() -> None:
+def test_next_event__frames_aborts_and_losses__returns_the_urgent_first() -> None:
     inbox = Inbox()
-    inbox.arrive(b"one", FRAME)
+    inbox.put_frame(b"one", FRAME)
     inbox.put("call")
-    inbox.arrive(b"two", ABORT)
-    inbox.lose(ShardId(3))
-    taken = [inbox.take(0) for _ in range(5)]
-    assert taken == [
+    inbox.put_frame(b"two", ABORT)
+    inbox.put_peer_lost(ShardId(3))
+    events = [inbox.next_event(0) for _ in range(5)]
+    assert events == [
         PeerLost(ShardId(3)),
-        Arrived(b"two", ABORT),
-        Arrived(b"one", FRAME),
+        FrameReceived(b"two", ABORT),
+        FrameReceived(b"one", FRAME),
         "call",
         None,
     ]
 
 
 @pytest.mark.parametrize(
-    "make_room", [lambda inbox: inbox.take(0), lambda inbox: inbox.close()], ids=["take", "close"]
+    "make_room",
+    [lambda inbox: inbox.next_event(0), lambda inbox: inbox.close()],
+    ids=["read", "close"],
 )
-def test_arrive__beyond_the_limit__waits_for_room(make_room: Callable[[Inbox], object]) -> None:
-    inbox = Inbox(limit=len(FRAME))
-    inbox.arrive(b"peer", FRAME)
+def test_put_frame__beyond_the_limit__waits_for_room(make_room: Callable[[Inbox], object]) -> None:
+    inbox = Inbox(max_bytes=len(FRAME))
+    inbox.put_frame(b"peer", FRAME)
     arrived = threading.Event()
 
     def bring() -> None:
-        inbox.arrive(b"peer", FRAME)
+        inbox.put_frame(b"peer", FRAME)
         arrived.set()
 
     thread = threading.Thread(target=bring)
     thread.start()
-    inbox.arrive(b"peer", ABORT)  # never waits
-    assert isinstance(inbox.take(0), Arrived)
+    inbox.put_frame(b"peer", ABORT)  # never waits
+    assert isinstance(inbox.next_event(0), FrameReceived)
     assert not arrived.is_set()
     make_room(inbox)
     assert arrived.wait(PATIENCE)
     thread.join()
 
 
-@pytest.mark.parametrize("awake", [0, PATIENCE], ids=["asleep", "awake"])
-def test_take__something_comes__gives_it(awake: float) -> None:
+@pytest.mark.parametrize("busy_wait", [0, PATIENCE], ids=["sleeping", "busy-waiting"])
+def test_next_event__one_is_put__returns_it(busy_wait: float) -> None:
     inbox = Inbox()
     threading.Timer(0.02, inbox.put, ["call"]).start()
-    assert inbox.take(PATIENCE, awake) == "call"
-    assert inbox.take(0) is None
+    assert inbox.next_event(PATIENCE, busy_wait) == "call"
+    assert inbox.next_event(0) is None
 
 
-@pytest.mark.parametrize("awake", [0, PATIENCE], ids=["asleep", "awake"])
-def test_take__nothing_there__returns_when_closed(awake: float) -> None:
+@pytest.mark.parametrize("busy_wait", [0, PATIENCE], ids=["sleeping", "busy-waiting"])
+def test_next_event__none_is_put__returns_when_closed(busy_wait: float) -> None:
     inbox = Inbox()
-    taken: list[object] = []
-    thread = threading.Thread(target=lambda: taken.append(inbox.take(PATIENCE, awake)))
+    events: list[object] = []
+    thread = threading.Thread(target=lambda: events.append(inbox.next_event(PATIENCE, busy_wait)))
     thread.start()
     inbox.close()
     thread.join(PATIENCE)
-    assert taken == [None]
-    assert inbox.closed
+    assert events == [None]
+    assert inbox.is_closed
 
 
-def test_repr__arrived__shows_no_body() -> None:
-    assert "body" not in repr(Arrived(b"peer", FRAME))
+def test_repr__frame__shows_no_body() -> None:
+    assert "body" not in repr(FrameReceived(b"peer", FRAME))

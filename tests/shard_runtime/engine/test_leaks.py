@@ -91,17 +91,17 @@ def assert_nothing_held(ring: Ring) -> None:
     engine = ring.entry._engine
     assert ring.cache_bytes_used == [0, 0, 0]
     assert engine._scheduler.waiting == 0
-    assert not engine._scheduler._taking_turns
-    assert not engine._scheduler._on_their_way
+    assert not engine._scheduler._decoding
+    assert not engine._scheduler._in_flight
     assert not engine._scheduler._in_lane
     assert not engine._scheduler._lanes
-    assert not engine._pulse.heartbeats._followed
-    assert not engine._deciding
-    assert not ring.entry.measurements._ours
-    assert len(ring.entry.measurements._heard) <= 2
+    assert not engine._heartbeats.monitor._watched
+    assert not engine._undecided
+    assert not ring.entry.performance._own_runs
+    assert len(ring.entry.performance._replies) <= 2
     for stage in ring.stages:
         assert stage._scheduler.waiting == 0
-        assert not stage._scheduler._taking_turns
-        assert not stage._scheduler._on_their_way
+        assert not stage._scheduler._decoding
+        assert not stage._scheduler._in_flight
         assert not stage._scheduler._lanes
-        assert len(stage._runs._table._ended) <= 4096
+        assert len(stage._runs._ended) <= 4096

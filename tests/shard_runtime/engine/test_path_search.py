@@ -29,7 +29,7 @@ from shard_runtime.errors import (
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ShardId
 
-OURS, FIRST, SECOND = ShardId(1), ShardId(2), ShardId(3)
+SELF_ID, FIRST, SECOND = ShardId(1), ShardId(2), ShardId(3)
 LOST = StageFailed(1, FIRST, AbortReason.LINK_LOST)
 
 
@@ -43,38 +43,38 @@ class Chooser:
         self.avoided = avoiding
         for shard_id in (FIRST, SECOND):
             if shard_id not in avoiding:
-                return [OURS, shard_id]
+                return [SELF_ID, shard_id]
         raise Retryable("none")
 
 
 def test_path__nothing_failed__avoids_nobody() -> None:
     chooser = Chooser()
-    assert PathSearch(chooser, OURS).path(0.0) == (OURS, FIRST)
+    assert PathSearch(chooser, SELF_ID).next_path(0.0) == (SELF_ID, FIRST)
     assert chooser.avoided == frozenset()
 
 
 def test_path__after_failures__avoids_longer_each_time() -> None:
-    search, now = PathSearch(Chooser(), OURS), 0.0
+    search, now = PathSearch(Chooser(), SELF_ID), 0.0
     for seconds in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
-        search.failed(LOST, now)
-        assert search.path(now + seconds - 0.01) == (OURS, SECOND)
+        search.record_failure(LOST, now)
+        assert search.next_path(now + seconds - 0.01) == (SELF_ID, SECOND)
         now += seconds
-        assert search.path(now) == (OURS, FIRST)
+        assert search.next_path(now) == (SELF_ID, FIRST)
 
 
 def test_path__shard_had_no_room__comes_back_soon_every_time() -> None:
-    search, now = PathSearch(Chooser(), OURS), 0.0
+    search, now = PathSearch(Chooser(), SELF_ID), 0.0
     for seconds in (0.25, 0.5, 1.0, 2.0, 2.0):
-        search.failed(StageFailed(1, FIRST, AbortReason.CACHE_FULL), now)
-        assert search.path(now + seconds - 0.01) == (OURS, SECOND)
+        search.record_failure(StageFailed(1, FIRST, AbortReason.CACHE_FULL), now)
+        assert search.next_path(now + seconds - 0.01) == (SELF_ID, SECOND)
         now += seconds
-        assert search.path(now) == (OURS, FIRST)
+        assert search.next_path(now) == (SELF_ID, FIRST)
 
 
 def test_path__shard_broke_the_protocol__never_comes_back() -> None:
-    search = PathSearch(Chooser(), OURS)
-    search.failed(StageMisbehaved(1, FIRST, "lied"), 0.0)
-    assert search.path(1e9) == (OURS, SECOND)
+    search = PathSearch(Chooser(), SELF_ID)
+    search.record_failure(StageMisbehaved(1, FIRST, "lied"), 0.0)
+    assert search.next_path(1e9) == (SELF_ID, SECOND)
 
 
 @pytest.mark.parametrize(
@@ -95,31 +95,31 @@ def test_blamed_for__any_failure__names_its_shards(
 
 
 def test_failed__by_our_own_doing__raises() -> None:
-    search = PathSearch(Chooser(), OURS)
-    ours = StageFailed(0, OURS, AbortReason.INTERNAL)
+    search = PathSearch(Chooser(), SELF_ID)
+    ours = StageFailed(0, SELF_ID, AbortReason.INTERNAL)
     with pytest.raises(StageFailed) as raised:
-        search.failed(ours, 0.0)
+        search.record_failure(ours, 0.0)
     assert raised.value is ours
 
 
 def test_path__all_are_avoided__has_none_and_says_what_broke() -> None:
-    search = PathSearch(Chooser(), OURS)
-    search.failed(StageSilent((FIRST, SECOND), 3.0), 0.0)
-    assert search.path(0.5) is None
-    assert isinstance(search.hindrance, StageSilent)
+    search = PathSearch(Chooser(), SELF_ID)
+    search.record_failure(StageSilent((FIRST, SECOND), 3.0), 0.0)
+    assert search.next_path(0.5) is None
+    assert isinstance(search.last_failure, StageSilent)
 
 
 def test_path__chooser_has_none_from_the_start__says_why() -> None:
     def none(_: frozenset[ShardId]) -> Sequence[ShardId]:
         raise Retryable("nobody serves the rest")
 
-    search = PathSearch(none, OURS)
-    assert search.path(0.0) is None
-    assert "nobody serves the rest" in str(search.hindrance)
+    search = PathSearch(none, SELF_ID)
+    assert search.next_path(0.0) is None
+    assert "nobody serves the rest" in str(search.last_failure)
 
 
 def test_path__fixed_one_with_a_shard_that_failed__has_none_until_it_may_come_back() -> None:
-    search = PathSearch(fixed_path([OURS, FIRST]), OURS)
-    search.failed(LOST, 0.0)
-    assert search.path(0.9) is None
-    assert search.path(1.0) == (OURS, FIRST)
+    search = PathSearch(fixed_path([SELF_ID, FIRST]), SELF_ID)
+    search.record_failure(LOST, 0.0)
+    assert search.next_path(0.9) is None
+    assert search.next_path(1.0) == (SELF_ID, FIRST)

@@ -31,7 +31,7 @@ import torch
 
 from shard_runtime import ModelSource
 from shard_runtime.backends.shard import Span
-from shard_runtime.engine.prepared_step import ForeseenStep
+from shard_runtime.engine.prepared_step import PreparedStep
 from shard_runtime.errors import LinkCongested, StageMisbehaved
 from shard_runtime.links.frames import Hidden, decode, encode
 from teetee.protocol.identifiers import ShardId
@@ -52,14 +52,14 @@ SECOND = ShardId(2)
 def judged(part: Any) -> list[int]:
     """Where the frames of hidden states begin that a part's intake gets from now on."""
     positions: list[int] = []
-    take = part._intake.take
+    read_frame = part._intake.read_frame
 
     def note(sender: bytes, body: bytes) -> Any:
         if isinstance(frame := decode(body), Hidden):
             positions.append(place_in(frame).first_position)
-        return take(sender, body)
+        return read_frame(sender, body)
 
-    part._intake.take = note
+    part._intake.read_frame = note
     return positions
 
 
@@ -97,16 +97,16 @@ def test_ask__one_of_several_ends__the_others_go_on_together(
     spoken: ModelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together: list[int] = []
-    compute = ForeseenStep.compute
+    compute = PreparedStep.compute
 
-    def note(self: ForeseenStep[Any]) -> bytes:
+    def note(self: PreparedStep[Any]) -> bytes:
         together.append(len(self.runs))
         return compute(self)
 
     asked = [(prompt_of(4, seed=each), Sampling(max_tokens=12 + 8 * each)) for each in range(4)]
     with running(spoken, 2) as ring:
         alone = [ring.ask(prompt, sampling=sampling).token_ids for prompt, sampling in asked]
-        monkeypatch.setattr(ForeseenStep, "compute", note)
+        monkeypatch.setattr(PreparedStep, "compute", note)
         assert [tokens(each) for each in at_once(ring, asked)] == alone
         assert eventually(lambda: is_empty(ring))
     assert {1, 2} <= set(together)
@@ -202,16 +202,16 @@ def test_entry__link_is_full_when_a_foreseen_frame_goes__tells_each_piece_once(
     with running(spoken, 2, copies=2) as ring:
         expected = ring.ask(PROMPT).text
         links = ring.entry._engine._links
-        send = links.send
+        send_frame = links.send_frame
 
         def refuse(shard_id: ShardId, body: bytes) -> None:
             frame = decode(body)
             if isinstance(frame, Hidden) and place_in(frame).first_position == LATE and not full:
                 full.append(shard_id)
                 raise LinkCongested(shard_id, 1, 1)
-            send(shard_id, body)
+            send_frame(shard_id, body)
 
-        links.send = refuse  # type: ignore[method-assign]
+        links.send_frame = refuse  # type: ignore[method-assign]
         answer = ring.ask(PROMPT, choose_path=ring.choose, on_text=pieces.append)
         assert full == [SECOND]
         assert "".join(pieces) == answer.text == expected
@@ -222,16 +222,16 @@ def test_entry__link_is_full_when_a_foreseen_frame_goes__tells_each_piece_once(
 def test_run__has_ended__is_held_by_no_step(
     spoken: ModelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[ForeseenStep[Any]] = []
-    is_due = ForeseenStep.is_due
+    steps: list[PreparedStep[Any]] = []
+    matches = PreparedStep.matches
 
-    def note(self: ForeseenStep[Any], sender: bytes, body: bytes) -> bool:
+    def note(self: PreparedStep[Any], sender: bytes, body: bytes) -> bool:
         steps.append(self)
-        return is_due(self, sender, body)
+        return matches(self, sender, body)
 
-    monkeypatch.setattr(ForeseenStep, "is_due", note)
+    monkeypatch.setattr(PreparedStep, "matches", note)
     with running(spoken, 3) as ring:
         at_once(ring, [(prompt_of(3, seed=each), Sampling(max_tokens=9)) for each in range(4)])
         assert eventually(lambda: is_empty(ring))
         assert steps
-        assert all(run.foreseen is None for step in steps for run in step.runs)
+        assert all(run.prepared is None for step in steps for run in step.runs)

@@ -86,7 +86,7 @@ def test_next__ring_full_of_prompts__waits_until_there_is_room(how: str) -> None
     assert not scheduler.has_work(16)
     assert scheduler.next(1, 16) == []
     if how == "it comes back":
-        scheduler.came_back(run(1), 8)
+        scheduler.on_returned(run(1), 8)
     else:
         scheduler.drop(run(2))
     assert scheduler.has_work(16)
@@ -108,7 +108,7 @@ def test_next__one_lane_does_not_move__serves_the_other() -> None:
     for _ in range(6):
         for share in scheduler.next(1, 16):
             if share.run == run(2):
-                scheduler.came_back(share.run, share.rows)
+                scheduler.on_returned(share.run, share.rows)
     assert scheduler.waiting == (100 - 16) + (100 - 4 * 8)
 
 
@@ -177,7 +177,7 @@ class AnyTraffic(RuleBasedStateMachine):
         if away:
             back = data.draw(st.sampled_from(away))
             rows = data.draw(st.integers(1, self.in_the_ring[back]))
-            self.scheduler.came_back(back, rows)
+            self.scheduler.on_returned(back, rows)
             self.in_the_ring[back] -= rows
 
     @precondition(lambda self: hasattr(self, "scheduler"))

@@ -13,49 +13,49 @@ given steps
 
 import pytest
 
-from shard_runtime.engine.step_times import StepTimes
+from shard_runtime.engine.timings import StepTimes
 
 
 @pytest.fixture
 def times() -> StepTimes:
     times = StepTimes()
-    times.warmed_up(0.1)
+    times.record_warm_up(0.1)
     return times
 
 
 def test_longest__nothing_was_computed__is_unknown() -> None:
-    assert (StepTimes().longest, StepTimes().lately) == (0, 0)
+    assert (StepTimes().longest_seconds, StepTimes().mean_seconds) == (0, 0)
 
 
 def test_longest__short_steps_only__is_the_first_chunk(times: StepTimes) -> None:
     for _ in range(10_000):
-        times.took(0.01)
-    assert times.longest == 0.1
+        times.record_step(0.01)
+    assert times.longest_seconds == 0.1
 
 
 def test_longest__steps_that_grow__is_always_the_newest(times: StepTimes) -> None:
     for tenths in range(2, 100):
-        times.took(tenths / 10)
-        assert times.longest == tenths / 10
+        times.record_step(tenths / 10)
+        assert times.longest_seconds == tenths / 10
 
 
 def test_longest__hundred_short_steps_after_a_long_one__still_tells_nearly_that(
     times: StepTimes,
 ) -> None:
-    times.took(0.5)
+    times.record_step(0.5)
     for _ in range(100):
-        times.took(0.01)
-    assert 0.45 < times.longest < 0.5
+        times.record_step(0.01)
+    assert 0.45 < times.longest_seconds < 0.5
 
 
 def test_longest__suspended_for_a_minute_once__is_forgotten(times: StepTimes) -> None:
-    times.took(60.0)
+    times.record_step(60.0)
     for _ in range(7_000):
-        times.took(0.01)
-    assert times.longest == 0.1
+        times.record_step(0.01)
+    assert times.longest_seconds == 0.1
 
 
-def test_lately__many_steps_alike__is_what_they_take(times: StepTimes) -> None:
+def test_mean__many_steps_alike__is_what_they_take(times: StepTimes) -> None:
     for _ in range(100):
-        times.took(0.02)
-    assert times.lately == pytest.approx(0.02, rel=1e-3)
+        times.record_step(0.02)
+    assert times.mean_seconds == pytest.approx(0.02, rel=1e-3)

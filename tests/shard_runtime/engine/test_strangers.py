@@ -64,9 +64,9 @@ def place_in(frame: Hidden) -> Place:
 def send_as(name: str, ring: Ring | None, receiver: ShardId, frame: Frame) -> None:
     assert ring is not None
     assert ring.network is not None
-    links = ring.network.place(keys_of(name).keyset.tls)
+    links = ring.network.started_links(keys_of(name).keyset.tls)
     assert links is not None
-    links.send(receiver, encode(frame))
+    links.send_frame(receiver, encode(frame))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from shard_runtime import (
 )
 from shard_runtime.backends.native import NativeUnavailable, load_library
 from shard_runtime.backends.shard import Shard
-from shard_runtime.engine.warm_up import warm_up
+from shard_runtime.engine.timings import warm_up
 from shard_runtime.errors import WarmUpFailed
 from shard_runtime.links.frames import Alive, Heartbeat, Load, decode, encode
 from shard_runtime.links.memory_links import MemoryNetwork
@@ -139,9 +139,9 @@ class Asking:
 
     def ask(self, ring: Ring) -> Load:
         assert ring.network is not None
-        links = ring.network.place(keys_of("shard 1").keyset.tls)
+        links = ring.network.started_links(keys_of("shard 1").keyset.tls)
         assert links is not None
-        links.send(ShardId(2), encode(Heartbeat(2**31, ShardId(1))))
+        links.send_frame(ShardId(2), encode(Heartbeat(2**31, ShardId(1))))
         count = len(self.loads)
         assert eventually(lambda: len(self.loads) > count)
         return self.loads[-1]
@@ -171,7 +171,7 @@ def test_start__shard_cannot_compute__raises_and_does_not_serve(llama: ModelSour
     )
     with pytest.raises(WarmUpFailed):
         stage.start()
-    assert network.place(keys.keyset.tls) is None
+    assert network.started_links(keys.keyset.tls) is None
     stage.close()
 
 

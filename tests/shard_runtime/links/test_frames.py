@@ -237,7 +237,7 @@ def test_places_of__frame_cut_off_within_its_second_segment__names_the_first() -
 
 def test_decode__other_version__names_it() -> None:
     body = b"\x02" + encode(A_HIDDEN)[1:]
-    with pytest.raises(FrameInvalid, match="has version 2, and 1 is known"):
+    with pytest.raises(FrameInvalid, match="has version 2 instead of 1"):
         decode(body)
 
 

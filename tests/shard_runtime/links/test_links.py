@@ -125,15 +125,15 @@ def test_send__accepted_peer__arrives_in_order_from_the_pinned_key(pair: Pair) -
     sender, receiver = pair.end(1), pair.end(2)
     bodies = [bytes([number]) * (1 + 70_000 * number) for number in range(8)]
     for body in bodies:
-        sender.links.send(SECOND, body)
+        sender.links.send_frame(SECOND, body)
     for body in bodies:
         assert receiver.arrived.get(timeout=PATIENCE) == (sender.keys.keyset.tls, body)
 
 
 def test_send__both_ways__uses_one_connection_each(pair: Pair) -> None:
     one, other = pair.end(1), pair.end(2)
-    one.links.send(SECOND, b"there")
-    other.links.send(FIRST, b"back")
+    one.links.send_frame(SECOND, b"there")
+    other.links.send_frame(FIRST, b"back")
     assert other.arrived.get(timeout=PATIENCE)[1] == b"there"
     assert one.arrived.get(timeout=PATIENCE)[1] == b"back"
 
@@ -143,7 +143,7 @@ def test_send__on_the_wire__shows_nothing_of_the_frame(pair: Pair) -> None:
     with tapped(pair.listeners[1].port) as (port, seen):
         directory = FixedDirectory([pair.peers()[0], replace(pair.peers()[1], port=port)])
         sender, receiver = pair.end(1, directory), pair.end(2)
-        sender.links.send(SECOND, canary)
+        sender.links.send_frame(SECOND, canary)
         assert receiver.arrived.get(timeout=PATIENCE)[1] == canary
     assert len(seen) > len(canary)
     assert b"canary" not in seen
@@ -159,14 +159,14 @@ def test_send__pin_of_one_side_differs__is_refused_and_told(pair: Pair, who: str
         receiver_knows[0] = replace(receiver_knows[0], tls=stranger)
     sender = pair.end(1, FixedDirectory(sender_knows))
     receiver = pair.end(2, FixedDirectory(receiver_knows))
-    sender.links.send(SECOND, b"canary")
+    sender.links.send_frame(SECOND, b"canary")
     assert sender.lost.get(timeout=PATIENCE) == SECOND
     assert receiver.arrived.empty()
 
 
 def test_send__shard_not_in_the_directory__is_told(pair: Pair) -> None:
     sender = pair.end(1)
-    sender.links.send(ShardId(9), b"canary")
+    sender.links.send_frame(ShardId(9), b"canary")
     assert sender.lost.get(timeout=PATIENCE) == 9
 
 
@@ -174,11 +174,11 @@ def test_watch__directory_drops_the_sender__closes_the_link_by_itself(pair: Pair
     sender = pair.end(1)
     receiver_knows = FixedDirectory(pair.peers())
     receiver = pair.end(2, receiver_knows)
-    sender.links.send(SECOND, b"before")
+    sender.links.send_frame(SECOND, b"before")
     assert receiver.arrived.get(timeout=PATIENCE)[1] == b"before"
     receiver_knows.remove(FIRST)
     assert sender.lost.get(timeout=PATIENCE) == SECOND
-    sender.links.send(SECOND, b"after")
+    sender.links.send_frame(SECOND, b"after")
     assert sender.lost.get(timeout=PATIENCE) == SECOND
     assert receiver.arrived.empty()
 
@@ -186,25 +186,25 @@ def test_watch__directory_drops_the_sender__closes_the_link_by_itself(pair: Pair
 def test_watch__directory_drops_the_receiver__closes_the_link_by_itself(pair: Pair) -> None:
     sender_knows = FixedDirectory(pair.peers())
     sender, receiver = pair.end(1, sender_knows), pair.end(2)
-    sender.links.send(SECOND, b"before")
+    sender.links.send_frame(SECOND, b"before")
     assert receiver.arrived.get(timeout=PATIENCE)[1] == b"before"
     sender_knows.remove(SECOND)
     assert sender.lost.get(timeout=PATIENCE) == SECOND
-    sender.links.send(SECOND, b"after")
+    sender.links.send_frame(SECOND, b"after")
     assert sender.lost.get(timeout=PATIENCE) == SECOND
     assert receiver.arrived.empty()
 
 
 def test_send__peer_ended_and_came_back__tells_the_loss_and_connects_anew(pair: Pair) -> None:
     sender, receiver = pair.end(1), pair.end(2)
-    sender.links.send(SECOND, b"before")
+    sender.links.send_frame(SECOND, b"before")
     assert receiver.arrived.get(timeout=PATIENCE)[1] == b"before"
     port = receiver.listener.port
     receiver.listener.close()
     assert sender.lost.get(timeout=PATIENCE) == SECOND
     pair.listeners[1] = pair.listen(pair.keys[1], port)
     again = pair.end(2)
-    sender.links.send(SECOND, b"after")
+    sender.links.send_frame(SECOND, b"after")
     assert again.arrived.get(timeout=PATIENCE)[1] == b"after"
 
 
@@ -213,7 +213,7 @@ def test_send__peer_not_there_yet__tries_again_until_it_is(pair: Pair) -> None:
     pair.listeners[1].close()
     pair.limits = replace(QUICK_LIMITS, connect_attempts=9, first_delay_seconds=0.02)
     sender = pair.end(1)
-    sender.links.send(SECOND, b"early")
+    sender.links.send_frame(SECOND, b"early")
     pair.listeners[1] = pair.listen(pair.keys[1], port, start=False)
     receiver = pair.end(2)
     receiver.listener.start()
@@ -226,7 +226,7 @@ def test_send__peer_idle_for_long__connects_anew_without_loss() -> None:
     try:
         sender, receiver = pair.end(1), pair.end(2)
         for number in range(3):
-            sender.links.send(SECOND, bytes([number]))
+            sender.links.send_frame(SECOND, bytes([number]))
             assert receiver.arrived.get(timeout=PATIENCE)[1] == bytes([number])
             threading.Event().wait(0.2)  # longer than idle_seconds: the point of the test
         assert sender.lost.empty()
@@ -238,8 +238,8 @@ def test_send__more_waiting_than_allowed__raises_link_congested() -> None:
     pair = Pair(replace(QUICK_LIMITS, waiting_bytes=100))
     try:
         sender = pair.end(1)
-        with pytest.raises(LinkCongested, match="at most 100 may"):
-            sender.links.send(SECOND, bytes(101))
+        with pytest.raises(LinkCongested, match="the limit is 100"):
+            sender.links.send_frame(SECOND, bytes(101))
     finally:
         pair.close()
 
@@ -258,10 +258,10 @@ def test_send__peer_does_not_read__goes_on_and_all_arrives_in_order_later(pair: 
     bodies = [number.to_bytes(4) * (size // 4) for number, size in enumerate(sizes)]
     halves = bodies[::2], bodies[1::2]
     for body in halves[0]:
-        sender.links.send(SECOND, body)
+        sender.links.send_frame(SECOND, body)
     reads.set()
     for body in halves[1]:
-        sender.links.send(SECOND, body)
+        sender.links.send_frame(SECOND, body)
     assert [receiver.arrived.get(timeout=PATIENCE)[1] for _ in bodies] == [*halves[0], *halves[1]]
     assert sender.lost.empty()
 
@@ -270,9 +270,9 @@ def test_receive__frame_longer_than_allowed__closes_that_link_only() -> None:
     pair = Pair(replace(QUICK_LIMITS, frame_bytes=100))
     try:
         sender, receiver = pair.end(1), pair.end(2)
-        sender.links.send(SECOND, bytes(101))
+        sender.links.send_frame(SECOND, bytes(101))
         assert sender.lost.get(timeout=PATIENCE) == SECOND
-        sender.links.send(SECOND, b"short")
+        sender.links.send_frame(SECOND, b"short")
         assert receiver.arrived.get(timeout=PATIENCE)[1] == b"short"
     finally:
         pair.close()
@@ -361,7 +361,7 @@ def test_handle__message_longer_than_its_limit__is_refused(pair: Pair) -> None:
     with client(pair.listeners[0].port, "echo/1") as connected:
         connected.sendall((65).to_bytes(4) + bytes(65))
         error = outcome.get(timeout=PATIENCE)
-    assert "announces 65 bytes, and at most 64 are taken" in str(error)
+    assert "announces 65 bytes, and the limit is 64" in str(error)
 
 
 def test_handle__peer_says_nothing__ends_after_the_time_out(pair: Pair) -> None:
@@ -402,7 +402,7 @@ def test_listener__stranger__is_refused_and_the_others_go_on(
 ) -> None:
     sender, receiver = pair.end(1), pair.end(2)
     assert refused(lambda: client(receiver.listener.port, *alpn, version=version))
-    sender.links.send(SECOND, b"still here")
+    sender.links.send_frame(SECOND, b"still here")
     assert receiver.arrived.get(timeout=PATIENCE)[1] == b"still here"
     assert receiver.arrived.empty()
 
@@ -422,7 +422,7 @@ def test_listener__garbage_and_silence__are_closed_and_the_others_go_on() -> Non
                     pass
             with contextlib.suppress(ConnectionResetError):
                 assert silent.recv(1) == b""
-        sender.links.send(SECOND, b"still here")
+        sender.links.send_frame(SECOND, b"still here")
         assert receiver.arrived.get(timeout=PATIENCE)[1] == b"still here"
     finally:
         pair.close()
@@ -479,13 +479,13 @@ def test_memory_links__the_twin__behaves_alike(pair: Pair) -> None:
     arrived: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
     lost: queue.SimpleQueue[ShardId] = queue.SimpleQueue()
     one.start(lambda *_: None, lost.put)
-    one.send(SECOND, b"too early")
+    one.send_frame(SECOND, b"too early")
     assert lost.get(timeout=PATIENCE) == SECOND
     other.start(lambda sender, body: arrived.put((sender, body)), lost.put)
-    one.send(SECOND, b"there")
+    one.send_frame(SECOND, b"there")
     assert arrived.get(timeout=PATIENCE) == (pair.keys[0].keyset.tls, b"there")
     pair.directory.remove(FIRST)
-    one.send(SECOND, b"refused")
+    one.send_frame(SECOND, b"refused")
     assert lost.get(timeout=PATIENCE) == SECOND
     assert arrived.empty()
 

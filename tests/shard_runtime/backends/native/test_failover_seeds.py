@@ -50,7 +50,7 @@ LONG = 120.0
 RESUMED_WITHIN = 2.0
 # Heartbeats as in production; as many requests as a case has.
 ENTRY = replace(QUICK_ENTRY, heartbeats=HeartbeatSettings())
-STAGE = replace(QUICK_STAGE, runs=256, entry_silent_seconds=2.0)
+STAGE = replace(QUICK_STAGE, max_runs=256, entry_silent_seconds=2.0)
 FULL_WIRE = (2 * STAGES - 1) * ENTRY.chunk
 """More rows of prompts than that on their way leave no room for another chunk."""
 
