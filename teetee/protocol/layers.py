@@ -32,7 +32,8 @@ class LayerRange:
         return isinstance(layer, int) and self.first <= layer < self.end
 
     def __str__(self) -> str:
-        return f"[{self.first}, {self.end})"
+        """As options and settings write it: `0-8` are the layers 0 to 7."""
+        return f"{self.first}-{self.end}"
 
     @property
     def indices(self) -> range:

@@ -32,7 +32,7 @@ def show_collateral(session: Session, fmspc: Sequence[str] | None) -> None:
     printer.result([_kept_json(what, item, now) for what, item in kept])
     if not printer.as_json:
         rows = [(what, *_times(item), _validity(item, now)) for what, item in kept]
-        printer.table(("what", "issued", "valid until", ""), rows)
+        printer.table(("what", "issued (UTC)", "valid until", "state"), rows, lead=("{}",))
 
 
 def sync_collateral(
@@ -96,7 +96,7 @@ def _kept(contracts: Contracts, kinds: set[PlatformKind]) -> Iterator[tuple[str,
     store = contracts.collateral
     yield "root CRL", store.root_crl()
     for authority_id in contracts.certificates.authority_ids():
-        yield f"CRL of authority 0x{authority_id.hex()[:8]}…", store.pck_crl(authority_id)
+        yield f"CRL of authority 0x{authority_id.hex()}", store.pck_crl(authority_id)
     for number in store.qe_identity_numbers():
         yield f"QE identity {number}", store.qe_identity(number)
     for kind in sorted(kinds, key=str):
@@ -120,12 +120,11 @@ def _print_sync(
     session: Session, items: list[SynchronizedItem], rechecks: list[RecheckOutcome]
 ) -> None:
     session.printer.table(
-        ("what", "issued", "valid until", "on chain"),
+        ("what", "issued (UTC)", "valid until", "on chain"),
         [
             (
                 item.what,
-                format_minute(item.issued_at),
-                format_minute(item.next_update),
+                *_times(item),
                 f"✓ uploaded, {item.sent.gas_used:,} gas" if item.sent else "✓ was there",
             )
             for item in items
@@ -147,5 +146,6 @@ def _validity(item: StoredCollateral, now: int) -> str:
     return "✓ valid" if now <= item.next_update else "✗ expired"
 
 
-def _times(item: StoredCollateral) -> tuple[str, str]:
-    return format_minute(item.issued_at), format_minute(item.next_update)
+def _times(item: StoredCollateral | SynchronizedItem) -> tuple[str, str]:
+    times = format_minute(item.issued_at), format_minute(item.next_update)
+    return times[0].removesuffix(" UTC"), times[1].removesuffix(" UTC")

@@ -44,6 +44,10 @@ def history(
     rows = [
         (*describe_request(past), f"{past.input_tokens} + {past.output_tokens}") for past in found
     ]
-    printer.table(("request", "asked at", "status", "cost", "tokens in + out"), rows, lead=3)
+    printer.table(
+        ("request", "asked at", "status", "cost", "tokens in + out"),
+        rows,
+        lead=("request {}", "{}", "{}"),
+    )
     total = round_amount(sum(past.cost for past in found))
     printer.say(f"{total} for {len(found)} requests of {address}", "dim")

@@ -47,7 +47,7 @@ def list_unread(session: Session, client: Client) -> None:
     if not unread:
         printer.say("Nothing to resume: every answer was read.")
     columns = ("request", "asked at", "status", "cost", "continue with")
-    printer.table(columns, [each.to_row() for each in unread], lead=3)
+    printer.table(columns, [each.to_row() for each in unread], lead=("request {}", "{}", "{}"))
 
 
 def _unread(client: Client, contracts: Contracts) -> Iterator[UnreadRequest]:

@@ -98,9 +98,9 @@ def balance(session: Session, keystore: KeystoreOption = None) -> None:
         return
     printer.record(
         [
-            ("gas", round_amount(ether, "ETH", down=True)),
-            ("wallet", round_amount(tokens, down=True)),
-            ("credit", round_amount(credit, down=True)),
+            ("ETH, for gas", round_amount(ether, "ETH", down=True)),
+            ("TEE", round_amount(tokens, down=True)),
+            ("TEE, as credit", round_amount(credit, down=True)),
         ],
         title=f"Wallet {address}",
     )

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times, layer ranges and counts as people read them. Programs get the exact values by `--json`."""
+"""Times and counts as people read them. Programs get the exact values by `--json`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from teetee.protocol.layers import LayerRange
 
 
 def format_minute(unix_seconds: int) -> str:
@@ -15,11 +11,6 @@ def format_minute(unix_seconds: int) -> str:
     if not unix_seconds:
         return "none"
     return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def format_layers(layers: LayerRange) -> str:
-    """As `--layers` takes it: `0-8` are the layers 0 to 7."""
-    return f"{layers.first}-{layers.end}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from teetee.cli.output.tables import Row, record_lines, table_lines
+from teetee.cli.output.tables import INDENT, Row, record_lines, table_lines, wrapped
 from teetee.cli.output.terminal_text import harmless, one_line
 
 STYLES = {
@@ -29,7 +29,6 @@ STYLES = {
     "": "",
 }
 MARKS = {"✓": "good", "✗": "bad"}
-INDENT = "  "
 
 SpinnerText = str | Callable[[], str]
 SetText = Callable[[str], None]
@@ -76,7 +75,9 @@ class Printer:
     def say(self, text: str, style: str = "") -> None:
         """A line for the user; never part of the result."""
         self._end_line()
-        self._err.print(Text(harmless(text), style=STYLES[style]))
+        width = self._err.width if self._err.is_terminal else None
+        for line in wrapped(harmless(text), width):
+            self._err.print(Text(line, style=STYLES[style]))
 
     def warn(self, text: str) -> None:
         """Something the user should know and that stops nothing."""
@@ -128,7 +129,12 @@ class Printer:
         self._out.print(_coloured(harmless(text), style))
 
     def table(
-        self, columns: Sequence[str], rows: Sequence[Row], *, title: str = "", lead: int = 1
+        self,
+        columns: Row,
+        rows: Sequence[Row],
+        *,
+        title: str = "",
+        lead: Sequence[str] = (),
     ) -> None:
         """Rows of a result, as `tables.table_lines` lays them out."""
         clean = [[one_line(cell) for cell in row] for row in rows]
@@ -140,6 +146,12 @@ class Printer:
         clean = [(name, one_line(value)) for name, value in fields]
         width = None if self._width is None else self._width - len(INDENT)
         self._print_lines(title, record_lines(clean, width=width))
+
+    def bullet(self, text: str) -> None:
+        """A sentence of a result that begins with a mark; a terminal's width breaks it."""
+        first, *more = wrapped(one_line(text), self._width and self._width - 2 * len(INDENT))
+        for line in (INDENT + first, *(2 * INDENT + line for line in more)):
+            self.line(line)
 
     def event(self, value: Any) -> None:
         """An intermediate result as one line of JSON; the final result is then one line too."""

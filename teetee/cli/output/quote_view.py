@@ -53,7 +53,7 @@ def print_quote(printer: Printer, value: dict[str, Section | None]) -> None:
     for name, title in titles.items():
         section = value[name]
         if section is not None:
-            printer.table(("field", "value"), list(_rows(section)), title=title)
+            printer.record(list(_rows(section)), title=title)
             printer.line("")
 
 

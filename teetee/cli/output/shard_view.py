@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from teetee.cli.output.formats import format_layers
 from teetee.cli.output.printer import Printer
 from teetee.client.amounts import round_amount
 from teetee.client.times import format_seconds
@@ -15,7 +14,7 @@ from teetee.client.times import format_seconds
 if TYPE_CHECKING:
     from teetee.chain.types.shards import Shard
     from teetee.client.hosting.shard_probe import Probe
-    from teetee.client.shard_listing import ModelListing, OpenSlot
+    from teetee.client.shard_listing import ModelListing
 
 TcbStatuses = Mapping[int, str]
 Probes = Mapping[int, "Probe"]
@@ -38,7 +37,7 @@ def print_models(printer: Printer, listings: list[ModelListing]) -> None:
             )
             for listing in listings
         ],
-        lead=2,
+        lead=("model {}", "{}"),
     )
 
 
@@ -58,10 +57,10 @@ def print_listing(
         columns.append("probe")
         for shard, row in zip(listing.shards, rows, strict=True):
             row.append(describe_probe(probes.get(int(shard.shard_id))))
-    printer.table(columns, rows, lead=5)
+    printer.table(columns, rows, lead=("shard {}", "layers {}", "{}", "{}", "expires in {}"))
     printer.line(_path_line(listing, probes))
     for slot in listing.open_slots:
-        printer.line(f"wanted: {describe_slot(slot)}")
+        printer.line(f"wanted: {slot}")
 
 
 def describe_status(shard: Shard, now: int) -> str:
@@ -81,17 +80,10 @@ def describe_expiry(shard: Shard, now: int) -> str:
     return format_seconds(left) if left > 0 else "expired"
 
 
-def describe_slot(slot: OpenSlot) -> str:
-    """Where another host is wanted."""
-    return f"layers {format_layers(slot.layers)} " + (
-        "(one shard, no replica)" if slot.shards else "(no shard)"
-    )
-
-
 def describe_gaps(listing: ModelListing) -> str:
     """Why no path exists."""
     if listing.gaps:
-        return "no shard for layers " + ", ".join(format_layers(gap) for gap in listing.gaps)
+        return "no shard for layers " + ", ".join(str(gap) for gap in listing.gaps)
     has_entry = any(shard.is_entry for shard in listing.active)
     return "the shards form no whole path" if has_entry else "no entry shard"
 
@@ -165,7 +157,7 @@ def shard_json(shard: Shard, tcb_status: str | None) -> dict[str, Any]:
 def _row(shard: Shard, now: int, statuses: TcbStatuses) -> list[str]:
     return [
         str(shard.shard_id),
-        format_layers(shard.layers),
+        str(shard.layers),
         "entry" if shard.is_entry else "stage",
         describe_status(shard, now),
         describe_expiry(shard, now),

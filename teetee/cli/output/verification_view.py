@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from teetee.cli.output.formats import format_layers, plural
+from teetee.cli.output.formats import plural
 from teetee.cli.output.printer import Printer
 from teetee.client.amounts import round_amount
 
@@ -30,15 +30,13 @@ TOPICS = {
 def print_report(printer: Printer, report: VerificationReport, *, everything: bool) -> None:
     """The verdict, what holds, what does not, and who earned what; `everything`: every check."""
     printer.line(verdict(report), "title")
-    for check in report.failures:
-        printer.line(f"  ✗ {check.name}: {check.detail}")
+    for topic, checks in _by_topic(report):
+        _print_topic(printer, topic, checks, everything=everything)
     if everything:
-        rows = [("✓" if check.ok else "✗", check.name, check.detail) for check in report.checks]
-        printer.table(("", "check", "detail"), rows, title="Checks", lead=2)
         _print_path(printer, report)
-    else:
-        printer.table(("", "checks of", ""), list(_topics(report)))
     _print_money(printer, report)
+    if not everything:
+        printer.say(f"`teetee verify {report.request_id} --all` shows every check.", "dim")
 
 
 def verdict(report: VerificationReport) -> str:
@@ -54,15 +52,20 @@ def verdict(report: VerificationReport) -> str:
     return f"✓ request {report.request_id} is verified: {plural(count, 'check')} passed{path}"
 
 
-def _topics(report: VerificationReport) -> Iterator[tuple[str, str, str]]:
+def _by_topic(report: VerificationReport) -> Iterator[tuple[str, list[Check]]]:
     by_topic: dict[str, list[Check]] = {topic: [] for topic in TOPICS}
     for check in report.checks:
         by_topic[topic_of(check.name)].append(check)
-    for topic, checks in by_topic.items():
-        if checks:
-            passed = sum(check.ok for check in checks)
-            mark = "✓" if passed == len(checks) else "✗"
-            yield mark, topic, f"{passed} of {len(checks)}"
+    return ((topic, checks) for topic, checks in by_topic.items() if checks)
+
+
+def _print_topic(printer: Printer, topic: str, checks: list[Check], *, everything: bool) -> None:
+    passed = sum(check.ok for check in checks)
+    mark = "✓" if passed == len(checks) else "✗"
+    printer.line(f"{mark} {topic}: {passed} of {plural(len(checks), 'check')} passed")
+    for check in checks:
+        if everything or not check.ok:
+            printer.bullet(f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}")
 
 
 def topic_of(name: str) -> str:
@@ -76,7 +79,7 @@ def _print_path(printer: Printer, report: VerificationReport) -> None:
         [
             (
                 str(stage.shard_id),
-                format_layers(stage.layers),
+                str(stage.layers),
                 stage.tcb_status or "✗ not accepted",
                 stage.signer,
                 f"0x{stage.quote_hash.hex()}",
@@ -84,7 +87,7 @@ def _print_path(printer: Printer, report: VerificationReport) -> None:
             for stage in report.path
         ],
         title="Path",
-        lead=3,
+        lead=("shard {}", "layers {}", "{}"),
     )
 
 
@@ -92,7 +95,7 @@ def _print_money(printer: Printer, report: VerificationReport) -> None:
     """Who earned what, and the rest of the deposit."""
     rows = [
         (
-            f"shard {stage.shard_id} ({format_layers(stage.layers)})",
+            f"shard {stage.shard_id} ({stage.layers})",
             round_amount(stage.payout),
             stage.host,
         )

@@ -202,7 +202,7 @@ def test_shards__whole_model__shows_path_prices_and_verdicts(lab: Lab, tmp_path:
     ]
     shown = teetee("shards", env=env)
     assert "the registered shards form a whole path" in shown.out
-    assert "wanted: layers 2-4 (one shard, no replica)" in shown.out
+    assert "wanted: layers 2-4: one shard, no replica" in shown.out
     assert "UpToDate" in shown.out
 
 

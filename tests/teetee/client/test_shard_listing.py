@@ -50,19 +50,19 @@ def slots(*shards: Shard) -> list[str]:
 
 def test_open_slots__a_gap__is_named_before_replicas() -> None:
     assert slots(make_shard(1, 0, 4, is_entry=True), make_shard(2, 6, 8)) == [
-        "layers [0, 4): one shard, no replica",
-        "layers [4, 6): no shard",
-        "layers [6, 8): one shard, no replica",
+        "layers 0-4: one shard, no replica",
+        "layers 4-6: no shard",
+        "layers 6-8: one shard, no replica",
     ]
-    assert slots() == ["layers [0, 8): no shard"]
+    assert slots() == ["layers 0-8: no shard"]
 
 
 def test_open_slots__one_range_has_a_replica__names_the_others() -> None:
     entry, *replicas = make_shard(1, 0, 4, is_entry=True), make_shard(2, 4, 8), make_shard(3, 4, 8)
-    assert slots(entry, *replicas) == ["layers [0, 4): one shard, no replica"]
+    assert slots(entry, *replicas) == ["layers 0-4: one shard, no replica"]
     assert slots(entry, replicas[0], replace(replicas[1], is_active=False)) == [
-        "layers [0, 4): one shard, no replica",
-        "layers [4, 8): one shard, no replica",
+        "layers 0-4: one shard, no replica",
+        "layers 4-8: one shard, no replica",
     ]
 
 

@@ -45,7 +45,7 @@ def test_layer_range__that_is_none__is_refused(first: int, end: int) -> None:
 
 def test_layer_range__half_open__has_its_first_and_not_its_end() -> None:
     layers = LayerRange(2, 5)
-    assert (len(layers), 2 in layers, 5 in layers, str(layers)) == (3, True, False, "[2, 5)")
+    assert (len(layers), 2 in layers, 5 in layers, str(layers)) == (3, True, False, "2-5")
     assert list(layers.indices) == [2, 3, 4]
 
 
@@ -60,7 +60,7 @@ def test_slice_digest__for_an_entry__ends_with_embedding_and_head() -> None:
 def test_slice_digest__beyond_the_model__is_refused() -> None:
     with pytest.raises(ManifestInvalid) as refused:
         MANIFEST.slice_digest(LayerRange(1, 4), is_entry=False)
-    assert refused.value.rule == "is 3, which does not hold [1, 4)"
+    assert refused.value.rule == "is 3, which does not hold 1-4"
 
 
 def test_from_json__of_to_json__is_the_same_manifest() -> None:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.cli.network import QuoteSettings
-from teetee.cli.output.formats import format_layers, format_minute
+from teetee.cli.output.formats import format_minute
 from teetee.cli.session import Session
 from teetee.client.errors import EnclaveUnreachable, NoKey
 from teetee.client.hosting.enclave_check import EnclaveCheck, VerifiedEnclave
@@ -66,7 +65,7 @@ def show_keys(
     value = _enclave_json(enclave)
     printer.result(value | {"objections": list(enclave.objections)})
     if not printer.as_json:
-        printer.record(list(_enclave_fields(enclave, value)), title=f"Enclave at {endpoint}")
+        printer.record(_enclave_fields(enclave, value), title=f"Enclave at {endpoint}")
     for objection in enclave.objections:
         printer.warn(f"You cannot enrol this enclave: {objection}.")
 
@@ -90,7 +89,7 @@ def enrol_enclave(
     identity = enclave.statement.identity
     session.printer.say(
         f"Shard {actions.shard_id} is enrolled and may serve layers "
-        f"{format_layers(identity.layers)} of model {identity.model_id}. "
+        f"{identity.layers} of model {identity.model_id}. "
         "`teetee host status` shows it, `teetee shards --probe` whether it answers.",
         "good",
     )
@@ -194,16 +193,22 @@ def _enclave_json(enclave: VerifiedEnclave) -> dict[str, Any]:
     }
 
 
-def _enclave_fields(enclave: VerifiedEnclave, value: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _enclave_fields(enclave: VerifiedEnclave, value: dict[str, Any]) -> list[tuple[str, str]]:
     identity = enclave.statement.identity
-    shown = value | {
-        "layers": format_layers(identity.layers),
-        "isEntry": "yes" if identity.is_entry else "no",
-        "quoteHash": value["quoteHash"] or "unknown: the chain lacks the machine's certificate",
-        "tcbStatus": value["tcbStatus"] or "not checked here",
-    }
-    for name, text in shown.items():
-        yield name, str(text)
+    kind = "entry shard" if identity.is_entry else "stage"
+    return [
+        ("serves", f"model {identity.model_id}, layers {identity.layers}, {kind}"),
+        ("host", identity.host),
+        ("signer", identity.keyset.signer),
+        ("KEM key", value["kem"]),
+        ("TLS key", value["tls"]),
+        ("slice", value["sliceDigest"]),
+        ("identity", value["identityDigest"]),
+        ("measured", value["measurement"]),
+        ("quote", value["quoteHash"] or "unknown while the chain lacks the machine's certificate"),
+        ("PCK", value["pckId"]),
+        ("TCB", value["tcbStatus"] or "not checked here"),
+    ]
 
 
 def _quote_hash(quote: Quote, pck: PckRecord) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from teetee.chain.types.shards import Shard
-from teetee.cli.output.formats import format_layers
 from teetee.cli.output.shard_view import describe_expiry, describe_status, shard_json
 from teetee.cli.session import Session
 from teetee.client.amounts import round_amount
@@ -63,7 +62,7 @@ def _print_account(session: Session, value: dict[str, Any]) -> None:
         [
             ("earned", f"{earned}, paid out by `teetee host withdraw`"),
             ("payout to", value["payout"] or "not fixed yet"),
-            ("served", f"{value['servedLayerTokens']} tokens × layers; the free use grows with it"),
+            ("served", f"{value['servedLayerTokens']} tokens × layers; free use grows with it"),
         ],
         title=f"Host {value['host']}",
     )
@@ -81,7 +80,7 @@ def _print_shards(session: Session, shards: list[Shard], rows: list[dict[str, An
             (
                 str(shard.shard_id),
                 str(shard.model_id),
-                format_layers(shard.layers),
+                str(shard.layers),
                 describe_status(shard, now),
                 describe_expiry(shard, now),
                 round_amount(shard.bond),
@@ -91,7 +90,7 @@ def _print_shards(session: Session, shards: list[Shard], rows: list[dict[str, An
             )
             for shard, row in zip(shards, rows, strict=True)
         ],
-        lead=5,
+        lead=("shard {}", "model {}", "layers {}", "{}", "expires in {}"),
     )
     poor = [
         row
