@@ -89,8 +89,14 @@ class LiveAnswer:
         entry = self._entries[index]
         try:
             self._read_entry(index)
-        except StreamRefused:
-            return  # not working on it yet, or too busy to stream: retried soon
+        except StreamRefused as refusal:
+            # Otherwise it is not working on it yet, or too busy to stream: retried soon.
+            if refusal.code == "interrupted" and "interrupted" not in warned:
+                warned.add("interrupted")
+                self._on_warning(
+                    "The entry's run was interrupted, perhaps by a shard that failed. It goes on "
+                    "over other shards."
+                )
         except TeeTeeError as error:
             # One warning per entry and kind of error.
             if (key := f"{entry.endpoint} {type(error).__name__}") not in warned:

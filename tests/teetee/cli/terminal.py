@@ -47,6 +47,11 @@ def teetee(
     return CliResult(result.exit_code, result.stdout, result.stderr)
 
 
+def on_terminal(*arguments: str, env: Mapping[str, str] | None = None) -> CliResult:
+    """The same, on a terminal of 80 columns without colours."""
+    return teetee(*arguments, env={**(env or {}), "TTY_COMPATIBLE": "1", "TERM": "dumb"})
+
+
 def at_lab(lab: Lab, folder: Path, account: Any = None) -> dict[str, str]:
     """The environment of a wallet at the lab's chain."""
     environment = {

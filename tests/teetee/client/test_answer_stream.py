@@ -151,6 +151,20 @@ def test_live_answer__stream_breaks_and_restarts__shows_no_text_twice() -> None:
     assert len(warnings) == 1
 
 
+def test_live_answer__run_is_interrupted__says_so_once_and_goes_on() -> None:
+    broken = says({"text": "Ja"}, {"error": "interrupted"})
+    replies = iter([broken, broken, says({"text": "Janus"}, {"done": True})])
+
+    def script(message: dict[str, Any], send: Any) -> None:
+        next(replies)(message, send)
+
+    with EntryServer(KEYS, PURPOSE, script) as server:
+        text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
+    assert (text, pieces) == ("Janus", ["Ja", "nus"])
+    assert len(warnings) == 1
+    assert "goes on over other shards" in warnings[0]
+
+
 def silent_until(released: threading.Event) -> Script:
     def script(_message: dict[str, Any], _send: Send) -> None:
         released.wait(30)
