@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 from oracle.errors import EtherIsShort, NotConfirmed, Rejected, Stopped
 from oracle.records import Answered, Opening
 from teetee.chain.calldata import Call
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import ContractRejected, UnknownRequest
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
@@ -17,6 +17,7 @@ from teetee.chain.deployment import Deployment
 from teetee.chain.errors import InsufficientFunds, LogMissing, TransactionUnconfirmed
 from teetee.chain.transactions.fee_policy import SendingPolicy
 from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import DeclineReason, Request, RequestSettled
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import RequestId
@@ -123,7 +124,7 @@ class ChainEscrowWriter:
             raise Rejected(action=call.what, reason=error.name) from None
         except InsufficientFunds as error:
             raise EtherIsShort(
-                address=error.address, balance=error.have, needed=error.needed
+                address=error.address, balance=error.balance, needed=error.needed
             ) from None
         except TransactionUnconfirmed as error:
             raise NotConfirmed(action=call.what, transaction=error.transaction_hash) from None

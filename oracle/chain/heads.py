@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from oracle.chain.ports import Blocks
 from oracle.errors import HeadIsStale, WrongChainNow
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.errors import BlockUnknown
+from teetee.chain.types.blocks import Block
 
 
 class ChainBlocks:

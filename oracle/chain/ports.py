@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from oracle.records import Answered, Opening
-from teetee.chain.connection import Block
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import DeclineReason, Request, RequestSettled
 from teetee.chain.types.shards import Shard
 from teetee.protocol.identifiers import RequestId

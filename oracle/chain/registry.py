@@ -3,9 +3,9 @@
 
 from collections.abc import Sequence
 
-from teetee.chain.connection import Block
 from teetee.chain.contract_errors import UnknownShard
 from teetee.chain.contracts.registry import Registry
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.shards import Shard
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.path import Spread

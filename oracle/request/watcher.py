@@ -15,8 +15,8 @@ from oracle.chain.heads import Heads
 from oracle.chain.ports import Blocks, EscrowReader
 from oracle.request.decision import Facts, Timing, Wait, decide
 from oracle.request.journal import JournalStatus
-from teetee.chain.connection import Block
 from teetee.chain.errors import NoContract
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import Request, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
 

@@ -38,7 +38,7 @@ from oracle.request.decision import (
     decide,
 )
 from oracle.request.journal import Json
-from teetee.chain.connection import Block
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId, ShardId

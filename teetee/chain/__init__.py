@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to the chain: addresses, ABIs, reads, writes. Nothing else in Python knows an ABI.
+"""The interface to the chain: addresses, ABIs, reads, transactions. No other Python knows an ABI.
 
-Start with `deployment` (where the contracts are) and `connection` (a node, or several); then
-`registry`, `escrow` and `token` read and describe calls, and `transactions` sends them.
+Start with `deployment` (where the contracts are) and `connection` (one or several nodes).
+`contracts` reads them and makes calls, `transactions` sends the calls, `types` are their values.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contracts' ABIs, from generated files which `scripts/export_abi.py` keeps fresh."""
+"""Loads the contracts' ABIs from files that `scripts/export_abi.py` generates."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Abi = list[dict[str, Any]]
 
 @cache
 def abi_names() -> tuple[str, ...]:
-    """The contracts there are ABIs of."""
+    """The names of the contracts that have an ABI here."""
     names = (entry.name for entry in files("teetee.abi").iterdir())
     return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
 
@@ -28,7 +28,7 @@ def load_abi(name: str) -> Abi:
 
 @dataclass(frozen=True, slots=True)
 class ErrorType:
-    """A custom error as Solidity declares it."""
+    """A custom error's declaration."""
 
     name: str
     types: tuple[str, ...]
@@ -37,10 +37,9 @@ class ErrorType:
 
 @cache
 def error_types() -> dict[bytes, ErrorType]:
-    """Every custom error of every contract, by its selector.
+    """Every custom error of every contract, by selector.
 
-    All together, because an error passes through the contract that was called from those which it
-    calls.
+    One table for all: a contract passes on the errors of the contracts that it calls.
     """
     found = {}
     for contract in abi_names():

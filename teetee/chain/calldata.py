@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of contracts as bytes: made to be sent, and read back from what was sent."""
+"""Encodes contract calls as calldata, and decodes calldata that was sent."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from web3.contract import Contract
-from web3.datastructures import AttributeDict
-from web3.exceptions import Web3Exception
+from typing import TYPE_CHECKING, Any
 
 from teetee.errors import FieldInvalid
+
+if TYPE_CHECKING:
+    from web3.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to be simulated or sent: made by `registry`, `escrow` and `token`."""
+    """A call to be simulated or sent; `teetee.chain.contracts` makes them."""
 
     to: str
     data: bytes
@@ -25,6 +27,8 @@ class Call:
 
 def encode_call(contract: Contract, function: str, *arguments: Any) -> Call:
     """A call of a contract's function. Raises `FieldInvalid` for arguments of the wrong type."""
+    from web3.exceptions import Web3Exception
+
     try:
         data = contract.encode_abi(function, args=list(arguments))
     except (Web3Exception, TypeError, ValueError):
@@ -33,7 +37,9 @@ def encode_call(contract: Contract, function: str, *arguments: Any) -> Call:
 
 
 def decode_call(contract: Contract, to: str, data: bytes) -> tuple[str, dict[str, Any]] | None:
-    """Function and arguments of what was sent; None: it was no call of this contract."""
+    """Function name and arguments; None if it is not a call of this contract."""
+    from web3.exceptions import Web3Exception
+
     if to.lower() != str(contract.address).lower():
         return None
     try:
@@ -44,8 +50,8 @@ def decode_call(contract: Contract, to: str, data: bytes) -> tuple[str, dict[str
 
 
 def plain(value: Any) -> Any:
-    """web3's attribute dictionaries and named tuples as dictionaries, all the way down."""
-    if isinstance(value, AttributeDict | dict):
+    """web3's mappings and named tuples as dictionaries, at every depth."""
+    if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: plain(item) for key, item in value._asdict().items()}

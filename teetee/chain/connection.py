@@ -1,34 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node, or several: reads pinned to one block, refusals decoded, everything else a `Retryable` or
-a `Fatal`.
+"""A connection to a chain: reads pinned to one block, contract errors decoded, every other failure
+a `Retryable` or a `Fatal`.
 
-web3 and its exceptions stay behind this module and `transactions`.
+Only this module, `provider`, `logs`, `calldata` and `transactions` know web3. They import it when
+they first use it, because it takes most of a second.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from eth_typing import Hash32, HexStr
-from web3 import Web3
-from web3.contract import Contract
-from web3.exceptions import (
-    BadFunctionCallOutput,
-    BadResponseFormat,
-    BlockNotFound,
-    ContractCustomError,
-    ContractLogicError,
-    TransactionNotFound,
-    Web3RPCError,
-)
-from web3.types import TxParams, Wei
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from eth_utils.address import to_checksum_address
 
 from teetee.chain.abi import load_abi
-from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import decode_rejection
 from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused, RpcUnavailable
-from teetee.chain.provider import FailoverProvider
+from teetee.chain.types.blocks import Block
+
+if TYPE_CHECKING:
+    from web3.contract import Contract
+    from web3.exceptions import Web3RPCError
+    from web3.types import TxParams
+
+    from teetee.chain.calldata import Call
 
 _UNKNOWN_BLOCK_WORDS = (
     "header not found",
@@ -39,37 +35,17 @@ _UNKNOWN_BLOCK_WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block that reads can be pinned to."""
-
-    number: int
-    hash: bytes
-    timestamp: int
-    """Unix seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """A decoded event."""
-
-    event: str
-    arguments: Mapping[str, Any]
-    """Structs are mappings too; bytes are bytes, addresses checksummed."""
-    block_number: int
-    transaction_hash: str
-    index: int
-    """Position in its block."""
-
-
 class Connection:
-    """One chain, through one or more URLs, in order of preference. Use from several threads is
-    safe.
+    """One chain, reached through one or more URLs in order of preference. Thread-safe.
 
-    Every call raises `RpcUnavailable`, `WrongChain`, `RpcRefused` besides what it names.
+    Every call can raise `RpcUnavailable`, `WrongChain` and `RpcRefused`.
     """
 
     def __init__(self, urls: Sequence[str], *, chain_id: int, timeout: float = 20.0) -> None:
+        from web3 import Web3
+
+        from teetee.chain.provider import FailoverProvider
+
         self.chain_id = chain_id
         self.web3 = Web3(FailoverProvider(urls, chain_id=chain_id, timeout=timeout))
 
@@ -78,7 +54,7 @@ class Connection:
         return self.block("latest")
 
     def safe_head(self) -> Block:
-        """The newest block which the chain calls safe: good for the books."""
+        """The newest block that the chain considers safe from reorganizations."""
         return self.block("safe")
 
     def block(self, identifier: int | str | bytes) -> Block:
@@ -88,8 +64,8 @@ class Connection:
         return Block(int(found["number"]), bytes(found["hash"]), int(found["timestamp"]))
 
     def first_block_at(self, timestamp: int, *, not_before: int = 0) -> Block | None:
-        """The first block whose time is at least `timestamp`, by bisection; None: there is none
-        yet.
+        """The first block whose time is at least `timestamp`, found by bisection; None if there is
+        none yet.
         """
         newest = self.head()
         if newest.timestamp < timestamp:
@@ -106,54 +82,76 @@ class Connection:
     def contract(self, name: str, address: str) -> Contract:
         """A contract by the name of its ABI."""
         return self.web3.eth.contract(
-            address=Web3.to_checksum_address(address), abi=load_abi(name), decode_tuples=True
+            address=to_checksum_address(address), abi=load_abi(name), decode_tuples=True
         )
 
     def read(
         self, contract: Contract, function: str, *arguments: Any, at: Block | None = None
     ) -> Any:
-        """A view, at one block or at the head. Raises `ContractRejected`, `BlockUnknown`,
-        `NoContract`.
+        """Call a view function, at one block or at the head. Raises `ContractRejected`,
+        `BlockUnknown`, `NoContract`.
         """
+        from web3.exceptions import BadFunctionCallOutput
+
         bound = contract.functions[function](*arguments)
-        block = Hash32(at.hash) if at else None
-        with translate_errors("eth_call", at.hash if at else "latest"):
+        block: Any = at.hash if at else "latest"
+        with translate_errors("eth_call", block):
             try:
-                return bound.call(block_identifier=block or "latest")
+                return bound.call(block_identifier=block)
             except BadFunctionCallOutput:
                 raise NoContract(f"contract with {function}", str(contract.address)) from None
 
     def simulate(self, call: Call, sender: str, at: Block | None = None) -> None:
         """Run a call without sending it, at the head or on the state after a block.
 
-        Raises what it would be refused with.
+        Raises the error that sending it would end with.
         """
-        transaction: TxParams = {
-            "from": Web3.to_checksum_address(sender),
-            "to": Web3.to_checksum_address(call.to),
-            "data": HexStr("0x" + call.data.hex()),
-            "value": Wei(call.value),
-        }
-        where = at.number if at else "latest"
-        with translate_errors("eth_call", where):
-            self.web3.eth.call(transaction, where)  # type: ignore[arg-type]
+        block: Any = at.number if at else "latest"
+        with translate_errors("eth_call", block):
+            self.web3.eth.call(transaction_of(call, sender), block)
+
+    def ether_of(self, address: str) -> int:
+        """An address's ETH at the head, in wei."""
+        with translate_errors("eth_getBalance", "latest"):
+            return int(self.web3.eth.get_balance(to_checksum_address(address)))
 
     def transaction_input(self, transaction_hash: str) -> tuple[str, bytes]:
-        """Whom a transaction called, and with what. Raises `BlockUnknown` when the node does not
-        have it.
+        """A transaction's recipient and calldata. Raises `BlockUnknown` if the node does not have
+        it.
         """
         with translate_errors("eth_getTransactionByHash", transaction_hash):
             found = self.web3.eth.get_transaction(transaction_hash)  # type: ignore[arg-type]
         return str(found.get("to") or ""), bytes(found["input"])
 
 
+def transaction_of(call: Call, sender: str) -> TxParams:
+    """A call as a transaction without nonce, gas and fees."""
+    transaction: Any = {
+        "from": to_checksum_address(sender),
+        "to": to_checksum_address(call.to),
+        "data": "0x" + call.data.hex(),
+        "value": call.value,
+    }
+    found: TxParams = transaction
+    return found
+
+
 @contextmanager
 def translate_errors(method: str, block: object) -> Iterator[None]:
-    """Our errors for web3's."""
+    """Raises this package's errors in place of web3's."""
+    from web3.exceptions import (
+        BadResponseFormat,
+        BlockNotFound,
+        ContractCustomError,
+        ContractLogicError,
+        TransactionNotFound,
+        Web3RPCError,
+    )
+
     try:
         yield
     except (BlockNotFound, TransactionNotFound):
-        raise BlockUnknown(_named(block)) from None
+        raise BlockUnknown(_block_name(block)) from None
     except (ContractCustomError, ContractLogicError) as error:
         data = error.data if isinstance(error.data, str) else "0x"
         raise decode_rejection(_revert_data(data)) from None
@@ -162,29 +160,19 @@ def translate_errors(method: str, block: object) -> Iterator[None]:
     except Web3RPCError as error:
         code, message = code_and_message(error)
         if any(word in message.lower() for word in _UNKNOWN_BLOCK_WORDS):
-            raise BlockUnknown(_named(block)) from None
+            raise BlockUnknown(_block_name(block)) from None
         raise RpcRefused(method, code, message) from None
 
 
 def code_and_message(error: Web3RPCError) -> tuple[int, str]:
-    """Code and message of the node's answer."""
+    """Of the node's error response."""
     answer = (error.rpc_response or {}).get("error")
     if isinstance(answer, dict):
         return int(answer.get("code", 0)), str(answer.get("message", ""))
     return 0, str(answer)
 
 
-def every_page(read: Callable[[int], tuple[Sequence[int], int]]) -> Iterator[int]:
-    """All ids of a view which gives a page and the next cursor, zero being the last."""
-    cursor = 0
-    while True:
-        ids, cursor = read(cursor)
-        yield from ids
-        if cursor == 0:
-            return
-
-
-def _named(block: object) -> str:
+def _block_name(block: object) -> str:
     return "0x" + block.hex() if isinstance(block, bytes) else str(block)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the contracts of a network are: one file per network, written by `ape run deploy`.
+"""The addresses of a network's contracts: one file per network, written by `ape run deploy`.
 
-Networks that others use have their file committed under `deployments/`; the local chain's is built
-and thrown away. Needs no web3, so that the scripts share it.
+The files of public networks are committed under `deployments/`; the local chain's is a build
+product. Independent of web3, so that administration can use it.
 """
 
 import json
@@ -38,12 +38,12 @@ class Deployment:
     escrow: str
     verifier: str
     certificates: str
-    """The contract which keeps the platforms' PCK certificates."""
+    """The contract that stores the platforms' PCK certificates."""
     access_manager: str
     deployed_at_block: int
-    """No event of these contracts is older."""
+    """None of these contracts' events is older."""
     root_ca_fingerprint: bytes
-    """SHA-256 of the DER of the root certificate which the verifier trusts, 32 bytes."""
+    """SHA-256 of the DER of the root certificate that the verifier trusts, 32 bytes."""
 
     @classmethod
     def load(cls, path: Path) -> "Deployment":
@@ -61,7 +61,7 @@ class Deployment:
         return _parse(path, value)
 
     def save(self, path: Path) -> None:
-        """Write a file, and the folder it is in."""
+        """Write the file, creating its folder if needed."""
         value = {
             "network": self.network,
             "chainId": self.chain_id,

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the chain, or the way to it, can answer with. The contracts' own refusals are in
+"""Errors of the chain and of the connection to it. The contracts' custom errors are in
 `teetee.chain.contract_errors`.
 
     TeeTeeError
     ├── Retryable
     │   ├── RpcUnavailable          no node answers
-    │   ├── BlockUnknown            the node has not, or no longer, the block of a read
-    │   ├── LogMissing              contract state promises an event which the node does not show
-    │   ├── FeeAboveLimit           the network asks for more than the sender may pay
-    │   └── TransactionUnconfirmed  sent, and not included in time
+    │   ├── BlockUnknown            the node does not have the block of a read
+    │   ├── LogMissing              the node does not return an event that contract state implies
+    │   ├── FeeAboveLimit           gas costs more than the sending policy allows
+    │   └── TransactionUnconfirmed  sent, but not included in time
     └── Fatal
         ├── WrongChain              the node serves another chain
-        ├── RpcRefused              the node understood and said no
+        ├── RpcRefused              the node answered with an error
         ├── NotDeployed             no contracts on this network
-        ├── DeploymentInvalid       the deployment file is not one
-        ├── NoContract              nothing, or something else, at a contract's address
-        ├── ShardIdentityMismatch   an event's keys are not those which the contract vouches for
-        ├── CalldataUnreadable      a transaction which should carry a quote is no plain call
+        ├── DeploymentInvalid       not a deployment file
+        ├── NoContract              no contract, or another one, at an address
+        ├── ShardIdentityMismatch   an event's keys contradict contract state
+        ├── CalldataUnreadable      the transaction is not a direct call of the contract
         ├── InsufficientFunds       not enough ETH for gas
         └── ContractRejected        see `teetee.chain.contract_errors`
 
-URLs appear without user, password, path and query: providers put keys there.
+URLs appear without user, password, path and query, where providers put keys.
 """
 
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ from teetee.errors import Fatal, Retryable
 
 
 def public_url(url: str) -> str:
-    """Scheme, host and port alone."""
+    """Scheme, host and port only."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
 class RpcUnavailable(Retryable):
-    """No node answers. `reasons` maps public URLs to what happened there."""
+    """No node answers. `reasons` says why, by public URL."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         self.reasons = dict(reasons)
@@ -49,42 +49,41 @@ class RpcUnavailable(Retryable):
 
 
 class BlockUnknown(Retryable):
-    """The node has not, or no longer, the block that a read is pinned to."""
+    """The node does not have the block that a read is pinned to."""
 
     def __init__(self, block: str) -> None:
         self.block = block
         super().__init__(
-            f"The node does not know block {block}: it lags behind, or the block was reorganized "
-            "away. Read the head again and repeat."
+            f"The node does not have block {block}: it lags behind, or a reorganization removed "
+            "the block. Read the head again and repeat."
         )
 
 
 class LogMissing(Retryable):
-    """Contract state promises an event which the node does not show."""
+    """The node does not return an event that contract state implies."""
 
     def __init__(self, event: str, block: int) -> None:
         self.event = event
         self.block = block
         super().__init__(
-            f"The node shows no {event} in block {block}, where there must be one. "
-            "Repeat, and if it stays away, use a node that keeps all logs."
+            f"The node returns no {event} in block {block}, where there must be one. "
+            "Try again; if it is still missing, use a node that keeps all logs."
         )
 
 
 class FeeAboveLimit(Retryable):
-    """The network asks for more than the sender may pay. In wei per gas."""
+    """Gas costs more than the sending policy allows. In wei per gas."""
 
     def __init__(self, needed: int, limit: int) -> None:
         self.needed = needed
         self.limit = limit
         super().__init__(
-            f"Gas costs {needed} wei now, and at most {limit} may be paid. Wait, or raise the "
-            "limit."
+            f"Gas costs {needed} wei now, and the limit is {limit}. Wait, or raise the limit."
         )
 
 
 class TransactionUnconfirmed(Retryable):
-    """Sent, and not included in time. It may still be: ask by hash before sending again."""
+    """Sent, but not included in time. It may still be: look it up before sending again."""
 
     def __init__(self, transaction_hash: str, nonce: int, seconds: float) -> None:
         self.transaction_hash = transaction_hash
@@ -96,7 +95,7 @@ class TransactionUnconfirmed(Retryable):
 
 
 class WrongChain(Fatal):
-    """The node serves another chain than the deployment is on."""
+    """The node serves another chain than the deployment's."""
 
     def __init__(self, expected: int, actual: int, url: str = "") -> None:
         self.expected = expected
@@ -104,13 +103,13 @@ class WrongChain(Fatal):
         self.url = url
         where = f"The node at {url}" if url else "The node"
         super().__init__(
-            f"{where} serves chain {actual}, but chain {expected} is meant. Correct the RPC URL "
-            "or the network."
+            f"{where} serves chain {actual} instead of chain {expected}. Correct the RPC URL or "
+            "the network."
         )
 
 
 class RpcRefused(Fatal):
-    """The node understood and said no."""
+    """The node answered with an error."""
 
     def __init__(self, method: str, code: int, message: str) -> None:
         self.method = method
@@ -130,12 +129,12 @@ class NotDeployed(Fatal):
         self.path = path
         super().__init__(
             f"There are no contracts on {network}: {path} names none. "
-            "Deploy them with `ape run deploy`, or choose a network where they are."
+            "Deploy them with `ape run deploy`, or choose another network."
         )
 
 
 class DeploymentInvalid(Fatal):
-    """The deployment file is not one."""
+    """Not a deployment file."""
 
     def __init__(self, path: str, field: str, rule: str) -> None:
         self.path = path
@@ -148,50 +147,50 @@ class DeploymentInvalid(Fatal):
 
 
 class NoContract(Fatal):
-    """Nothing, or something else, at a contract's address."""
+    """No contract, or another one, at an address."""
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address
         super().__init__(
             f"There is no {name} at {address}. Check that the deployment file belongs to this "
-            "chain: a local chain forgets its contracts when it stops."
+            "chain: a local chain loses its contracts when it stops."
         )
 
 
 class ShardIdentityMismatch(Fatal):
-    """An event's keys are not those which the contract vouches for: the node lies, or is broken."""
+    """An event's keys contradict contract state: the node is dishonest or broken."""
 
     def __init__(self, shard_id: int, stored: bytes, computed: bytes) -> None:
         self.shard_id = shard_id
         self.stored = stored
         self.computed = computed
         super().__init__(
-            f"The node's events give shard {shard_id} the identity 0x{computed.hex()}, the "
-            f"contract has 0x{stored.hex()}. Nothing was sealed to it. Use another node."
+            f"In the node's events, shard {shard_id} has identity 0x{computed.hex()}, but "
+            f"the contract has 0x{stored.hex()}. Nothing was sealed to it. Use another node."
         )
 
 
 class CalldataUnreadable(Fatal):
-    """A transaction which should carry a quote is no plain call of the registry."""
+    """The transaction is not a direct call of the contract."""
 
     def __init__(self, transaction_hash: str) -> None:
         self.transaction_hash = transaction_hash
         super().__init__(
-            f"Transaction {transaction_hash} is not a direct call of enrol or renew, so the quote "
-            "cannot be taken from it. Take it from a trace, or ask the host for a renewal by a "
-            "direct call."
+            f"Transaction {transaction_hash} is not a direct call of the contract, so its "
+            "arguments cannot be read from calldata. Read them from a trace, or have the call "
+            "repeated directly."
         )
 
 
 class InsufficientFunds(Fatal):
     """Not enough ETH for gas. Amounts in wei."""
 
-    def __init__(self, needed: int, have: int, address: str) -> None:
+    def __init__(self, needed: int, balance: int, address: str) -> None:
         self.needed = needed
-        self.have = have
+        self.balance = balance
         self.address = address
         super().__init__(
-            f"{address} has {have / 1e18:.6f} ETH, and the transaction can cost "
-            f"{needed / 1e18:.6f} ETH. Send it some ETH on this chain."
+            f"{address} has {balance / 1e18:.6f} ETH, and the transaction can cost "
+            f"{needed / 1e18:.6f} ETH. Send ETH to that address on this chain."
         )

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events in bounded block ranges. A range that a node finds too large is halved until it is not."""
+"""Reads events in bounded block ranges; halves a range that a node refuses as too large."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from __future__ import annotations
 
-from eth_typing import HexStr
-from web3.contract import Contract
-from web3.exceptions import LogTopicError, MismatchedABI
-from web3.types import EventData, LogReceipt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from teetee.chain.calldata import plain
-from teetee.chain.connection import Connection, Log, translate_errors
+from teetee.chain.connection import Connection, translate_errors
 from teetee.chain.errors import RpcRefused
+from teetee.chain.types.blocks import EventLog
+
+if TYPE_CHECKING:
+    from web3.contract import Contract
+    from web3.types import EventData, LogReceipt
 
 BLOCKS_PER_RANGE = 10_000
 WHOLE_CHAIN = 1 << 40
-"""As a range, for few events anywhere: nodes which refuse it tell so, and it is halved."""
+"""A range for rare events. Nodes that refuse it are asked for smaller ranges."""
 _TOO_LARGE_WORDS = (
     "range",
     "limit",
@@ -37,11 +39,11 @@ def read_logs(
     last_block: int,
     blocks_per_range: int = BLOCKS_PER_RANGE,
     **indexed: Any,
-) -> Iterator[Log]:
+) -> Iterator[EventLog]:
     """The events of one kind in `[first_block, last_block]`, oldest first, filtered by indexed
     arguments.
 
-    What a node shows is a hint: a node may withhold events, and a reorganization takes them back.
+    They are hints: a node may withhold events, and a reorganization removes them.
     """
     start, size = first_block, blocks_per_range
     while start <= last_block:
@@ -57,15 +59,19 @@ def read_logs(
         start = end + 1
 
 
-def logs_of_receipt(contract: Contract, event: str, receipt_logs: list[LogReceipt]) -> list[Log]:
-    """The events of one kind which this contract emitted in one transaction."""
+def logs_of_receipt(
+    contract: Contract, event: str, receipt_logs: Sequence[LogReceipt]
+) -> list[EventLog]:
+    """The events of one kind that this contract emitted in one transaction."""
+    from web3.exceptions import LogTopicError, MismatchedABI
+
     kind = contract.events[event]()
     found = []
     for entry in receipt_logs:
         if entry["address"] != contract.address:
             continue
         try:
-            found.append(_decoded(kind.process_log(entry)))
+            found.append(_decode(kind.process_log(entry)))
         except (MismatchedABI, LogTopicError):  # another event of the same contract
             continue
     return found
@@ -78,23 +84,23 @@ def _read_range(
     first_block: int,
     last_block: int,
     indexed: Mapping[str, Any],
-) -> list[Log]:
+) -> list[EventLog]:
     kind = contract.events[event]()
     with translate_errors("eth_getLogs", first_block):
         entries = kind.get_logs(
             from_block=first_block, to_block=last_block, argument_filters=dict(indexed)
         )
     return sorted(
-        (_decoded(entry) for entry in entries), key=lambda log: (log.block_number, log.index)
+        (_decode(entry) for entry in entries), key=lambda log: (log.block_number, log.index)
     )
 
 
-def _decoded(entry: EventData) -> Log:
-    return Log(
+def _decode(entry: EventData) -> EventLog:
+    return EventLog(
         event=str(entry["event"]),
         arguments=plain(entry["args"]),
         block_number=int(entry["blockNumber"]),
-        transaction_hash=HexStr("0x" + bytes(entry["transactionHash"]).hex()),
+        transaction_hash="0x" + bytes(entry["transactionHash"]).hex(),
         index=int(entry["logIndex"]),
     )
 

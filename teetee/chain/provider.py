@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web3 provider over several nodes: the first that answers serves, the others stand by."""
+"""A web3 provider over several nodes: uses the first that answers, the others are standbys."""
 
 import threading
 from collections.abc import Sequence
@@ -18,11 +18,10 @@ _BUSY_WORDS = ("rate limit", "too many requests", "capacity", "compute units")
 
 
 class FailoverProvider(BaseProvider):
-    """Asks the URLs in order until one answers; begins with the one that answered last.
+    """Tries the URLs in order, beginning with the one that answered last.
 
-    A node is asked for its chain id before its first answer is believed: a stand-by on another
-    chain is worse than none. Raises `RpcUnavailable` when nobody answers, `WrongChain` when
-    somebody answers from elsewhere.
+    Checks a node's chain id before its first use: a standby on another chain is worse than none.
+    Raises `RpcUnavailable` if no node answers, `WrongChain` if one serves another chain.
     """
 
     def __init__(self, urls: Sequence[str], *, chain_id: int, timeout: float) -> None:
@@ -38,11 +37,11 @@ class FailoverProvider(BaseProvider):
         self._checked: set[int] = set()
         self._preferred = 0
         self._lock = threading.Lock()
-        # A contract must not be able to make this process fetch URLs.
+        # Contracts must not be able to make this process fetch URLs.
         self.global_ccip_read_enabled = False
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """The first answer. An error which the node gives for good reason is an answer too."""
+        """The first answer; a JSON-RPC error counts, unless the node is over its rate limit."""
         reasons: dict[str, str] = {}
         count = len(self._nodes)
         for index in [(self._preferred + offset) % count for offset in range(count)]:
@@ -52,11 +51,11 @@ class FailoverProvider(BaseProvider):
             except requests.RequestException as error:
                 reasons[self._names[index]] = _reason(error)
                 continue
-            except ValueError:  # not JSON: a proxy's or a captive portal's page
+            except ValueError:  # not JSON, perhaps the page of a proxy or captive portal
                 reasons[self._names[index]] = "the answer is not JSON"
                 continue
             if _is_busy(response):
-                reasons[self._names[index]] = "the node is over its limit of requests"
+                reasons[self._names[index]] = "the node is over its rate limit"
                 continue
             self._preferred = index
             return response
@@ -83,7 +82,7 @@ class FailoverProvider(BaseProvider):
 
 
 def _reason(error: requests.RequestException) -> str:
-    # Never the error's own text: it holds the whole URL, key included.
+    # Never the error's own text: it contains the whole URL, with its key.
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.ConnectionError):

@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from web3 import Web3
-
-from teetee.chain.connection import Connection, translate_errors
+from teetee.chain.connection import Connection
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore
 from teetee.chain.contracts.escrow import Escrow
@@ -50,5 +48,4 @@ class Contracts:
 
     def ether_of(self, address: str) -> int:
         """The address's ETH, in wei."""
-        with translate_errors("eth_getBalance", "latest"):
-            return int(self.connection.web3.eth.get_balance(Web3.to_checksum_address(address)))
+        return self.connection.ether_of(address)

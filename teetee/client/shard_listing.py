@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from teetee.chain.connection import Block
 from teetee.chain.errors import LogMissing
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.contracts import Contracts

@@ -5,21 +5,25 @@ They are the same after a restart of the same code on the same machine and never
 only `keyset` and the certificate do.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_utils.exceptions import ValidationError
 
 from teetee.enclave.guest_agent import GuestAgent
 from teetee.errors import KeyInvalid
 from teetee.protocol.keyset import Keyset
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 SIGNER_PATH = "teetee/v1/signer/secp256k1"
 KEM_PATH = "teetee/v1/kem/x25519"
@@ -46,7 +50,7 @@ class EnclaveKeys:
     tls_certificate_der: bytes = field(repr=False)
 
     @classmethod
-    def derive(cls, guest: GuestAgent) -> "EnclaveKeys":
+    def derive(cls, guest: GuestAgent) -> EnclaveKeys:
         """Ask the guest agent for one secret per role. Raises its errors, and `KeyInvalid`."""
         signer = _signer(guest.get_key(SIGNER_PATH))
         kem = X25519PrivateKey.from_private_bytes(_seed("x25519", guest.get_key(KEM_PATH)))
@@ -78,6 +82,8 @@ def certificate_fingerprint(certificate_der: bytes) -> bytes:
 
 
 def _signer(secret: bytes) -> LocalAccount:
+    from eth_account import Account  # half a second, and callers of the fingerprints need none
+
     try:
         account: LocalAccount = Account.from_key(_seed("secp256k1", secret))
     except (ValidationError, ValueError):

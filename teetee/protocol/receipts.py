@@ -6,11 +6,11 @@ A receipt says what its signer claims; whether signer, range and neighbours belo
 checked by the escrow and by `teetee verify`, not here.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from eth_account.signers.local import LocalAccount
+from typing import TYPE_CHECKING, Any
 
 from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
@@ -18,6 +18,9 @@ from teetee.protocol.json.strict import require_bytes, require_integer
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.signatures import CompactSignature, sign_digest
 from teetee.protocol.typed_data import Domain, StructType
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 _RECEIPT = StructType(
     "StageReceipt(uint256 requestId,uint32 modelId,uint32 shardId,uint16 firstLayer,uint16 "
@@ -80,7 +83,7 @@ class StageReceipt:
             self.previous_receipt,
         )
 
-    def sign(self, account: LocalAccount, domain: ReceiptDomain) -> "SignedReceipt":
+    def sign(self, account: LocalAccount, domain: ReceiptDomain) -> SignedReceipt:
         """Sign as the stage's enclave."""
         signature = sign_digest(account, domain.digest(self.struct_hash()))
         return SignedReceipt(self, signature.r, signature.vs)
@@ -118,7 +121,7 @@ class SignedReceipt:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "SignedReceipt":
+    def from_json(cls, value: Mapping[str, Any]) -> SignedReceipt:
         """The reverse of `to_json`. Raises `FieldInvalid` naming the first field that is missing or
         wrong.
         """
@@ -164,7 +167,7 @@ class Settlement:
             self.last_receipt,
         )
 
-    def sign(self, account: LocalAccount, domain: ReceiptDomain) -> "SignedSettlement":
+    def sign(self, account: LocalAccount, domain: ReceiptDomain) -> SignedSettlement:
         """Sign as the entry's enclave."""
         signature = sign_digest(account, domain.digest(self.struct_hash()))
         return SignedSettlement(self, signature.r, signature.vs)

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """secp256k1 signatures in the compact form of EIP-2098, as the contracts read them."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from eth_account.signers.local import LocalAccount
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_typing import Hash32
 from eth_utils.exceptions import ValidationError
 
 from teetee.errors import SignatureInvalid
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _PARITY_BIT = 1 << 255
@@ -33,7 +38,7 @@ class CompactSignature:
         return self.r + self.vs
 
     @classmethod
-    def from_bytes(cls, signature: bytes) -> "CompactSignature":
+    def from_bytes(cls, signature: bytes) -> CompactSignature:
         """From `r ‖ vs`. Raises `SignatureInvalid` for another length than 64."""
         return cls(signature[:32], signature[32:])
 

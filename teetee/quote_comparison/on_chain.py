@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from web3 import Web3
-from web3.contract import Contract
+from eth_utils.address import to_checksum_address
 
 from teetee.errors import TeeTeeError
 from teetee.quote_comparison.compiled_contracts import error_signatures, load_artefact
@@ -25,6 +24,9 @@ from teetee.quotes.collateral.folder import CollateralSet
 from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
 from teetee.quotes.tcb_status import TcbStatus
+
+if TYPE_CHECKING:
+    from web3.contract import Contract
 
 CERTIFICATES: Final = "PckCertificates"
 VERIFIER: Final = "DcapVerifier"
@@ -163,6 +165,8 @@ def _shown(value: object) -> str:
 
 
 def _create(anvil: LocalAnvil, name: str, *arguments: Any) -> Contract:
+    from web3 import Web3
+
     compiled = load_artefact(name)
     factory = Web3().eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
     code = str(factory.constructor(*arguments).data_in_transaction)
@@ -170,7 +174,7 @@ def _create(anvil: LocalAnvil, name: str, *arguments: Any) -> Contract:
         address = anvil.deploy(bytes.fromhex(code.removeprefix("0x")))
     except Reverted as reverted:
         raise _UploadRefused(f"deployment of {name}", reverted) from None
-    return Web3().eth.contract(address=Web3.to_checksum_address(address), abi=compiled.abi)
+    return Web3().eth.contract(address=to_checksum_address(address), abi=compiled.abi)
 
 
 def _encode_call(contract: Contract, function: str, *arguments: Any) -> bytes:

@@ -39,7 +39,7 @@ class PckRecord:
     pce_svn: int
     authority_index: int
     """Counted from 1 in the order in which they were added to the contract."""
-    ends_at: int
+    expires_at: int
     """Unix second at which the first of leaf, authority and root expires."""
 
 
@@ -74,7 +74,7 @@ class QuoteClaims:
             qe_and_end=attributes
             + misc
             + struct.pack(">HH3x", product, svn)
-            + pck.ends_at.to_bytes(5, "big"),
+            + pck.expires_at.to_bytes(5, "big"),
             svns=pck.component_svns + report.tee_tcb_svn,
             pck=pck.serial.to_bytes(20, "big")
             + pck.fmspc
@@ -108,7 +108,7 @@ def pck_record(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> Pck
         pce_id=_field(extension, "03")[:2],
         pce_svn=versions[16],
         authority_index=index,
-        ends_at=int(min(each.not_valid_after_utc for each in certificates).timestamp()),
+        expires_at=int(min(each.not_valid_after_utc for each in certificates).timestamp()),
     )
 
 

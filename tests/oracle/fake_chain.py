@@ -13,8 +13,8 @@ from hashlib import sha256
 
 from oracle.errors import Rejected
 from oracle.records import Answered, Opening
-from teetee.chain.connection import Block
 from teetee.chain.errors import NoContract, RpcUnavailable
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import (
     DeclineReason,
     Request,

@@ -13,10 +13,11 @@ from demo.phases.enclaves import Enclave
 from demo.world import World
 from tee_simulator.collateral.pccs import CONDITIONS_PATH
 from teetee.chain.calldata import Call, encode_call
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.identifiers import ShardId
 from teetee.quotes.certificates.pck_platform import PckPlatform

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deployed contracts: one module per contract, reads pinned to a block and calls to be sent."""
+"""The deployed contracts, one module each: reads pinned to a block, and calls to be sent."""

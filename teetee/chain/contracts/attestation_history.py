@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shard's attestations as the registry's events tell them: history, also of shards that have
-left.
+"""The attestation history of shards, from the registry's events; includes shards that have left.
 
-An event is the node's word. It is bound to the chain by what it carries: `identity_digest` can be
-computed again, and `quote_hash` is in settlements and in calldata.
+Events are only as trustworthy as the node. Two of their fields can be verified: `identity_digest`
+can be computed again, and `quote_hash` is also in settlements and in calldata.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from teetee.chain.calldata import decode_call
-from teetee.chain.connection import Connection, Log
+from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
+from teetee.chain.types.abi_fields import from_event
+from teetee.chain.types.blocks import EventLog
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import Keyset
 from teetee.quotes.quote import core_of_argument
@@ -36,14 +37,14 @@ class Attestation:
     platform_id: bytes
     tcb_status: TcbStatus
     evaluation_number: int
-    """Of the TCB info that the status is from; 0: the verifier knows none."""
+    """The number of the TCB info that gave the status; 0 if the verifier uses none."""
     collateral_until: int
-    """When the first part of that collateral ends, Unix seconds; 0 likewise."""
+    """Unix seconds at which the first part of that collateral expires; 0 if it uses none."""
     attested_until: int
     """Unix seconds."""
     endpoint: str
     quoted_block_number: int
-    """The block which the quote is bound to: the quote is younger."""
+    """The block that the quote is bound to, so the quote is newer."""
     quoted_block_hash: bytes
     block_number: int
     """The block of the event."""
@@ -70,7 +71,7 @@ class AttestationHistory:
     def of_shard(
         self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
     ) -> tuple[Attestation, ...]:
-        """All attestations within the blocks, both included, oldest first."""
+        """All attestations from first to last block, inclusive, oldest first."""
         found = [
             _attestation(log)
             for event in ("ShardEnrolled", "ShardRenewed")
@@ -81,7 +82,7 @@ class AttestationHistory:
     def departures(
         self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
     ) -> tuple[Departure, ...]:
-        """When the shard retired or was evicted, oldest first."""
+        """The shard's retirements and evictions, oldest first."""
         found = [
             Departure(
                 is_eviction=event == "ShardEvicted",
@@ -94,7 +95,7 @@ class AttestationHistory:
         return tuple(sorted(found, key=lambda departure: departure.block_number))
 
     def was_measurement_allowed(self, model_id: ModelId, measurement: bytes, block: int) -> bool:
-        """Whether the model's publisher allowed the measurement, as of the end of a block."""
+        """Whether the model allowed the measurement at the end of a block."""
         indexed = {"modelId": model_id, "measurement": measurement}
         changes = [
             (log.block_number, log.index, event == "MeasurementAllowed")
@@ -106,20 +107,22 @@ class AttestationHistory:
     def quote(self, transaction_hash: str) -> tuple[bytes, bytes]:
         """Quote core and pckId, from the calldata of an enrolment or renewal.
 
-        Raises `CalldataUnreadable` when that went through another contract. Nothing is checked
-        here: compare `teetee.quotes.quote_hash` of them with `quote_hash`.
+        Checks nothing: compare their `teetee.quotes.claims.quote_hash` with `quote_hash`. Raises
+        `CalldataUnreadable` if the call went through another contract.
         """
         argument, pck_id = self.quote_argument(transaction_hash)
         return core_of_argument(argument), pck_id
 
     def quote_argument(self, transaction_hash: str) -> tuple[bytes, bytes]:
-        """The same, with the PEM chain behind the core where the verifier takes one."""
+        """The same, but the core is followed by the PEM chain if the verifier takes one."""
         called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
         if called is not None and called[0] in ("enrol", "renew"):
             return called[1]["quote"], called[1]["pckId"]
         raise CalldataUnreadable(transaction_hash)
 
-    def _logs(self, event: str, first: int | None, last: int | None, **indexed: Any) -> list[Log]:
+    def _logs(
+        self, event: str, first: int | None, last: int | None, **indexed: Any
+    ) -> list[EventLog]:
         return list(
             read_logs(
                 self._connection,
@@ -133,26 +136,13 @@ class AttestationHistory:
         )
 
 
-def _attestation(log: Log) -> Attestation:
+def _attestation(log: EventLog) -> Attestation:
     value = log.arguments["attestation"]
-    return Attestation(
-        shard_id=ShardId(log.arguments["shardId"]),
-        model_id=ModelId(log.arguments["modelId"]),
-        host=log.arguments["host"],
+    return from_event(
+        Attestation,
+        replace(log, arguments={**value, **log.arguments}),
         keyset=Keyset(value["signer"], value["kem"], value["tls"]),
-        slice_digest=value["sliceDigest"],
-        identity_digest=value["identityDigest"],
-        quote_hash=value["quoteHash"],
-        measurement=value["measurement"],
-        pck_id=value["pckId"],
-        platform_id=value["platformId"],
         tcb_status=TcbStatus(value["tcbStatus"]),
-        evaluation_number=value["evaluationNumber"],
-        collateral_until=value["collateralUntil"],
-        attested_until=value["attestedUntil"],
-        endpoint=value["endpoint"],
         quoted_block_number=value["blockNumber"],
         quoted_block_hash=value["blockHash"],
-        block_number=log.block_number,
-        transaction_hash=log.transaction_hash,
     )

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chain's own store of PCK certificates: what a quote needs to be rebuilt, and how to add to
-it.
+"""The chain's store of PCK certificates, from which quotes are rebuilt.
 
-The contract verified each certificate before it took it in; the DER is in events alone.
+The contract verified each certificate before storing it. Only events contain the DER.
 """
 
 from collections.abc import Iterator
@@ -19,12 +18,13 @@ from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
+from teetee.chain.types.abi_fields import from_abi
 from teetee.quotes.claims import PckRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateChain:
-    """DER of the certificates from a platform's leaf up to the pinned root."""
+    """DER of the certificates from a platform's leaf to the pinned root."""
 
     leaf: bytes
     authority: bytes
@@ -59,32 +59,22 @@ class Certificates:
         return True
 
     def platform_kind(self, pck_id: bytes) -> PlatformKind:
-        """Which TCB info a stored PCK certificate's platform is judged by. Raises
-        `ContractRejected`."""
-        facts = self.facts(pck_id)
-        return PlatformKind(facts.fmspc, facts.pce_id)
+        """The platform's kind, which selects its TCB info. Raises `ContractRejected`."""
+        record = self.record(pck_id)
+        return PlatformKind(record.fmspc, record.pce_id)
 
-    def facts(self, pck_id: bytes) -> PckRecord:
-        """What a stored PCK certificate says, as the chain's name of a quote has it. Raises
+    def record(self, pck_id: bytes) -> PckRecord:
+        """The stored fields of a PCK certificate, part of a quote's claims. Raises
         `ContractRejected`."""
         stored = self._connection.read(self.contract, "pckCertificate", pck_id)
-        return PckRecord(
-            platform_id=keccak(bytes(stored.ppid)),
-            component_svns=bytes(stored.componentSvns),
-            serial=int(stored.serial),
-            fmspc=bytes(stored.fmspc),
-            pce_id=bytes(stored.pceId),
-            pce_svn=int(stored.pceSvn),
-            authority_index=int(stored.authorityIndex),
-            ends_at=int(stored.expiresAt),
-        )
+        return from_abi(PckRecord, stored._asdict(), platform_id=keccak(stored.ppid))
 
     def authority_ids(self) -> tuple[bytes, ...]:
-        """Of all stored authorities of PCK certificates."""
-        return tuple(self._indexed("authorityIdAt"))
+        """The ids of all stored authorities of PCK certificates."""
+        return tuple(self._ids("authorityIdAt"))
 
     def chain(self, pck_id: bytes) -> CertificateChain:
-        """The certificates which prove a platform. Raises `LogMissing`."""
+        """The certificate chain of a platform. Raises `LogMissing`."""
         leaf = self._event("PckCertificateAdded", pckId=pck_id)
         authority = self._event("AuthorityAdded", authorityId=leaf["authorityId"])
         return CertificateChain(
@@ -92,18 +82,18 @@ class Certificates:
         )
 
     def add_authority(self, der: bytes) -> Call:
-        """By anyone; does nothing if it is stored."""
+        """By anyone; does nothing if it is stored already."""
         return encode_call(self.contract, "addAuthority", der)
 
     def add_leaf(self, der: bytes, authority_id: bytes) -> Call:
-        """By anyone; does nothing if it is stored."""
+        """By anyone; does nothing if it is stored already."""
         return encode_call(self.contract, "addPckCertificate", der, authority_id)
 
     def add_collateral_signer(self, der: bytes) -> Call:
-        """By anyone; does nothing if it is stored."""
+        """By anyone; does nothing if it is stored already."""
         return encode_call(self.contract, "addCollateralSigner", der)
 
-    def _indexed(self, view: str) -> Iterator[bytes]:
+    def _ids(self, view: str) -> Iterator[bytes]:
         for index in count(1):
             found = bytes(self._connection.read(self.contract, view, index))
             if not any(found):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the chain keeps of Intel's collateral, and the calls that bring newer: by anyone, because
-Intel's signature is the only authority.
+"""The chain's store of Intel's collateral, and calls that update it. Anyone may call them: Intel's
+signature is the only authority.
 
-The verifier itself is the store. One that keeps no collateral (an adapter to somebody else's
+The verifier itself is the store. A verifier that stores no collateral (an adapter to other
 contracts) refuses these reads.
 """
 
@@ -10,26 +10,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from teetee.chain.calldata import Call, encode_call
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
+from teetee.chain.types.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCollateral:
-    """Since when, and until when something that the chain keeps is in force; Unix seconds."""
+    """The validity period of stored collateral, Unix seconds."""
 
     issued_at: int
     next_update: int
 
     @property
     def exists(self) -> bool:
-        """Whether there is one at all."""
+        """Whether the chain has any."""
         return self.issued_at != 0
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformKind:
-    """All platforms that one TCB info is about."""
+    """The platforms that share a TCB info."""
 
     fmspc: bytes
     """6 bytes."""
@@ -41,7 +42,7 @@ class PlatformKind:
 
 
 class CollateralStore:
-    """Reads and calls of the verifier's store. Reads without `at` are of the newest block."""
+    """Reads and calls of the verifier's store. Without `at`, reads are of the newest block."""
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection
@@ -54,8 +55,8 @@ class CollateralStore:
     def pck_crl(self, authority_id: bytes, at: Block | None = None) -> StoredCollateral:
         """An authority's revocation list. Raises `ContractRejected` for an unknown authority."""
         crl, usable_until, _ = self._read("pckCrl", authority_id, at=at)
-        kept = _stored_collateral(crl)
-        return StoredCollateral(kept.issued_at, min(kept.next_update, int(usable_until)))
+        stored = _stored_collateral(crl)
+        return StoredCollateral(stored.issued_at, min(stored.next_update, int(usable_until)))
 
     def tcb_info(
         self, kind: PlatformKind, number: int, at: Block | None = None
@@ -68,29 +69,29 @@ class CollateralStore:
         return _stored_collateral(self._read("qeIdentity", number, at=at))
 
     def tcb_info_numbers(self, kind: PlatformKind, at: Block | None = None) -> tuple[int, ...]:
-        """Which evaluation numbers are kept, ascending."""
+        """The stored evaluation numbers, ascending."""
         return self._numbers(kind.fmspc, kind.pce_id, at)
 
     def qe_identity_numbers(self, at: Block | None = None) -> tuple[int, ...]:
-        """Which evaluation numbers are kept, ascending."""
+        """The stored evaluation numbers, ascending."""
         return self._numbers(bytes(6), bytes(2), at)
 
     # ------------------------------------------------------------ calls
 
     def update_root_crl(self, der: bytes) -> Call:
-        """Brings a newer one."""
+        """Upload a newer one."""
         return encode_call(self.contract, "updateRootCrl", der)
 
     def update_pck_crl(self, der: bytes, authority_id: bytes) -> Call:
-        """Brings a newer one; the root's has to be in force."""
+        """Upload a newer one; the root's must be in force."""
         return encode_call(self.contract, "updatePckCrl", der, authority_id)
 
     def update_tcb_info(self, text: str, signature: bytes, signer_id: bytes) -> Call:
-        """Brings a newer one; its signer has to be stored, the root's list in force."""
+        """Upload a newer one; its signer must be stored, the root's list in force."""
         return encode_call(self.contract, "updateTcbInfo", text.encode(), signature, signer_id)
 
     def update_qe_identity(self, text: str, signature: bytes, signer_id: bytes) -> Call:
-        """Brings a newer one, as `update_tcb_info` does."""
+        """Upload a newer one; conditions as for `update_tcb_info`."""
         return encode_call(self.contract, "updateQeIdentity", text.encode(), signature, signer_id)
 
     # ------------------------------------------------------------ private

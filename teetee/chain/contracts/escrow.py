@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions, their money and their ends: reads of InferenceEscrow, and its calls to be sent.
+"""InferenceEscrow: requests, their payment and settlement. Reads, and calls to be sent.
 
-Events are in `teetee.chain.contracts.escrow_history`. Reads without `at` are of the newest block.
+Events are in `teetee.chain.contracts.escrow_history`. Without `at`, reads are of the newest block.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from teetee.chain.calldata import Call, encode_call
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownRequest
 from teetee.chain.contracts.token import Permit
 from teetee.chain.deployment import Deployment
+from teetee.chain.types.abi_fields import from_abi, to_abi
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import (
     Account,
     Allowance,
@@ -22,26 +24,26 @@ from teetee.chain.types.requests import (
     RequestStatus,
 )
 from teetee.chain.types.settlements import SettlementParameters
-from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.identifiers import RequestId, ShardId
 
 PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowTerms:
-    """What the escrow was deployed with; it never changes."""
+    """The escrow's immutable terms."""
 
     token: str
     registry: str
     treasury: str
     fee_bps: int
     penalty: int
-    """Token wei from the primary's bond when a deadline passes in silence."""
+    """Token wei taken from the primary entry's bond if a deadline passes without an answer."""
     min_window: int
     """Seconds between a request and its deadline."""
     max_window: int
     max_envelope_bytes: int
-    """Also of the largest answer."""
+    """Also the limit for answers."""
 
 
 class Escrow:
@@ -54,7 +56,7 @@ class Escrow:
     # ------------------------------------------------------------ reads
 
     def terms(self) -> EscrowTerms:
-        """Read once: they are immutable."""
+        """They never change: read them once."""
         return EscrowTerms(
             token=self._read("TOKEN"),
             registry=self._read("REGISTRY"),
@@ -67,7 +69,7 @@ class Escrow:
         )
 
     def request_count(self, at: Block | None = None) -> int:
-        """Requests are numbered from 1 to this."""
+        """The number of requests, which is also the highest id."""
         return int(self._read("requestCount", at=at))
 
     def request_of(self, request_id: RequestId, at: Block | None = None) -> Request:
@@ -75,60 +77,53 @@ class Escrow:
         stored = self._read("requestOf", request_id, at=at)
         if RequestStatus(stored.status) is RequestStatus.NONE:
             raise UnknownRequest("UnknownRequest", {"requestId": request_id})
-        return Request(
+        return from_abi(
+            Request,
+            stored._asdict(),
             request_id=request_id,
-            requester=stored.requester,
-            model_id=ModelId(stored.modelId),
             status=RequestStatus(stored.status),
-            opened_at=stored.openedAt,
-            deadline=stored.deadline,
-            max_input_tokens=stored.maxInputTokens,
-            max_output_tokens=stored.maxOutputTokens,
-            input_price=stored.inputPrice,
-            output_price=stored.outputPrice,
-            deposit=stored.deposit,
-            recipients=tuple(ShardId(shard_id) for shard_id in stored.recipients),
+            recipients=tuple(stored.recipients),
         )
 
     def open_page(
         self, cursor: int, limit: int = PAGE, at: Block | None = None
     ) -> tuple[tuple[RequestId, ...], int]:
-        """The open requests among the `limit` ids after `cursor`, and the next cursor, 0 at the
+        """The open requests among the `limit` ids after `cursor`, and the next cursor; 0 at the
         end.
         """
-        ids, following = self._read("openRequests", cursor, limit, at=at)
-        return tuple(RequestId(request_id) for request_id in ids), int(following)
+        ids, next_cursor = self._read("openRequests", cursor, limit, at=at)
+        return tuple(RequestId(request_id) for request_id in ids), int(next_cursor)
 
     def account_of(self, address: str, at: Block | None = None) -> Account:
-        """What the escrow keeps for an address."""
+        """An address's account with the escrow."""
         stored = self._read("accountOf", address, at=at)
-        return Account(credit=stored.credit, served_layer_tokens=stored.servedLayerTokens)
+        return from_abi(Account, stored._asdict())
 
     def allowance_of(self, host: str, shard_id: ShardId, at: Block | None = None) -> Allowance:
-        """LLM tokens that the host of the shard may use today without paying."""
+        """LLM tokens that the shard's host may use today without paying."""
         quota, used = self._read("allowanceOf", host, shard_id, at=at)
         return Allowance(quota=int(quota), used=int(used))
 
     # ------------------------------------------------------------ calls
 
     def request(self, parameters: RequestParameters) -> Call:
-        """By the requester: its credit pays first, then what it has approved."""
-        return encode_call(self.contract, "request", parameters.to_abi())
+        """By the requester: paid from its credit, then from its token allowance."""
+        return encode_call(self.contract, "request", to_abi(parameters))
 
     def request_with_permit(self, parameters: RequestParameters, permit: Permit) -> Call:
         """By the requester, who signed the permit for this escrow."""
-        return encode_call(self.contract, "requestWithPermit", parameters.to_abi(), permit.to_abi())
+        return encode_call(self.contract, "requestWithPermit", to_abi(parameters), to_abi(permit))
 
     def request_on_allowance(self, parameters: RequestParameters, shard_id: ShardId) -> Call:
         """By the host of the active shard, without payment."""
-        return encode_call(self.contract, "requestOnAllowance", parameters.to_abi(), shard_id)
+        return encode_call(self.contract, "requestOnAllowance", to_abi(parameters), shard_id)
 
     def settle(self, settlement: SettlementParameters) -> Call:
-        """By anyone: the signatures count."""
+        """By anyone: the signatures authorize it."""
         return encode_call(self.contract, "settle", settlement.to_abi())
 
     def settle_batch(self, settlements: Sequence[SettlementParameters]) -> Call:
-        """Skips requests which have ended; refuses all if one settlement is wrong."""
+        """Skips requests that have ended; reverts if any settlement is invalid."""
         batch = [settlement.to_abi() for settlement in settlements]
         return encode_call(self.contract, "settleBatch", batch)
 
@@ -141,7 +136,7 @@ class Escrow:
         return encode_call(self.contract, "refund", request_id)
 
     def withdraw(self, address: str) -> Call:
-        """By anyone: pays the account's whole credit, a host's to its payout address."""
+        """By anyone: pays out the account's whole credit; a host's goes to its payout address."""
         return encode_call(self.contract, "withdraw", address)
 
     def _read(self, function: str, *arguments: Any, at: Block | None = None) -> Any:

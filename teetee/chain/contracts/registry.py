@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who serves which layers of which model: reads of ShardRegistry, and its calls to be sent.
+"""ShardRegistry: models, and the shards that serve their layers. Reads, and calls to be sent.
 
-A shard's keys and endpoint are in events alone. They are believed because the identity digest,
-computed again from them, is the one in contract state; for what state does not bind, see `Shard`.
+Only events contain a shard's keys and endpoint. The keys are verified: the identity digest computed
+from them must equal the one in contract state. `Shard` says what contract state does not cover.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from teetee.chain.calldata import Call, encode_call
-from teetee.chain.connection import Block, Connection, every_page
+from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import ShardReplaced, UnknownShard
 from teetee.chain.contracts.attestation_history import Attestation, AttestationHistory
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.verifiers import QuoteVerifier
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
+from teetee.chain.types.abi_fields import from_abi
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.chain.types.shards import Shard, ShardStatus
@@ -30,9 +32,7 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """What a host says about a shard that is to be enrolled. The chain, registry and host are
-    implied.
-    """
+    """A host's enrolment of a shard. Chain, registry and host are implied."""
 
     model_id: ModelId
     layers: LayerRange
@@ -41,13 +41,13 @@ class Enrolment:
     endpoint: str
     payout: str
     block_number: int
-    """The block whose hash is in the quote's report data: not the head, which no simulation knows
-    the hash of, but an older one, up to 8191 blocks back.
+    """The block whose hash is in the quote's report data, up to 8191 blocks old. Not the head: its
+    hash is unknown to a simulated call.
     """
 
 
 class Registry:
-    """Reads and calls of one registry. Reads without `at` are of the newest block."""
+    """Reads and calls of one registry. Without `at`, reads are of the newest block."""
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection
@@ -56,13 +56,13 @@ class Registry:
         self.history = AttestationHistory(connection, deployment)
         self.verifier = QuoteVerifier(connection, deployment)
         self._certificates = Certificates(connection, deployment)
-        # The latest attestation of each shard: whoever polls reads its events once per quote.
+        # The latest attestation of each shard, so that polling reads its events once per quote.
         self._attestations: dict[ShardId, Attestation] = {}
 
     # ------------------------------------------------------------ models
 
     def model_count(self, at: Block | None = None) -> int:
-        """Models are numbered from 1 to this."""
+        """The number of models, which is also the highest id."""
         return int(self._read("modelCount", at=at))
 
     def model(self, model_id: ModelId, at: Block | None = None) -> Model:
@@ -70,18 +70,11 @@ class Registry:
         at = at or self._connection.head()
         stored = self._read("model", model_id, at=at)
         digests = self._read("layerDigests", model_id, at=at)
-        return Model(
+        return from_abi(
+            Model,
+            stored._asdict(),
             model_id=model_id,
-            name=stored.name,
-            layer_digests=tuple(bytes(digest) for digest in digests),
-            embedding_digest=bytes(stored.embeddingDigest),
-            head_digest=bytes(stored.headDigest),
-            context_length=stored.contextLength,
-            input_price=stored.inputPrice,
-            output_price=stored.outputPrice,
-            entry_layer_equivalents=stored.entryLayerEquivalents,
-            royalty_bps=stored.royaltyBps,
-            royalty_recipient=stored.royaltyRecipient,
+            layer_digests=tuple(digests),
             manifest_uri=stored.manifestURI,
         )
 
@@ -92,25 +85,25 @@ class Registry:
         return bool(self._read("isMeasurementAllowed", model_id, measurement, at=at))
 
     def policy(self, model_id: ModelId, at: Block | None = None) -> AttestationPolicy:
-        """What a model asks of platforms and paths. Raises `UnknownModel`."""
+        """A model's requirements for platforms and paths. Raises `UnknownModel`."""
         return AttestationPolicy.from_struct(self._read("policyOf", model_id, at=at))
 
     # ------------------------------------------------------------ shards
 
     def shard_count(self, at: Block | None = None) -> int:
-        """Shards are numbered from 1 to this."""
+        """The number of shards, which is also the highest id."""
         return int(self._read("shardCount", at=at))
 
     def shard_of(self, signer: str) -> ShardId | None:
-        """The latest shard of an enclave, by its signer's address."""
+        """An enclave's latest shard, by its signer's address; None if it has none."""
         return ShardId(int(self._read("shardOf", signer))) or None
 
     def is_active(self, shard_id: ShardId, at: Block | None = None) -> bool:
-        """Whether the shard may serve: enrolled, attested, with a whole bond."""
+        """Whether the shard may serve: enrolled, attested, with its full bond."""
         return bool(self._read("isActive", shard_id, at=at))
 
     def shard(self, shard_id: ShardId, at: Block | None = None) -> Shard:
-        """One shard, checked. Raises `UnknownShard`, `LogMissing`, `ShardIdentityMismatch`."""
+        """One shard, verified. Raises `UnknownShard`, `LogMissing`, `ShardIdentityMismatch`."""
         at = at or self._connection.head()
         stored = self._read("shard", shard_id, at=at)
         if ShardStatus(stored.status) is ShardStatus.NONE:
@@ -141,21 +134,23 @@ class Registry:
             quoted_block_number=attestation.quoted_block_number,
             quoted_block_hash=attestation.quoted_block_hash,
         )
-        self._check_identity(shard)
+        self._verify_identity(shard)
         return shard
 
     def active_shards(self, model_id: ModelId, at: Block | None = None) -> tuple[Shard, ...]:
         """All shards of a model that may serve, ascending by id, read at one block."""
         block = at or self._connection.head()
 
-        def page(cursor: int) -> tuple[list[int], int]:
-            found = self._read("activeShards", model_id, cursor, PAGE, at=block)
-            return list(found[0]), int(found[1])
-
-        return tuple(self.shard(ShardId(shard_id), block) for shard_id in every_page(page))
+        found: list[Shard] = []
+        cursor = 0
+        while True:
+            ids, cursor = self._read("activeShards", model_id, cursor, PAGE, at=block)
+            found += [self.shard(ShardId(shard_id), block) for shard_id in ids]
+            if cursor == 0:
+                return tuple(found)
 
     def identity(self, shard: Shard) -> EnclaveIdentity:
-        """What the shard's quote has to vouch for."""
+        """The identity that the shard's quote must contain."""
         return EnclaveIdentity(
             chain_id=self._deployment.chain_id,
             registry=self._deployment.registry,
@@ -168,35 +163,35 @@ class Registry:
         )
 
     def quote(self, shard: Shard) -> tuple[bytes, bytes]:
-        """Quote core and pckId of the present quote. Raises as `AttestationHistory.quote` does."""
+        """Core and pckId of the current quote. Raises like `AttestationHistory.quote`."""
         return self.history.quote(shard.enrolment_transaction)
 
     def quote_argument(self, shard: Shard) -> tuple[bytes, bytes]:
-        """The same, with the PEM chain behind the core where the verifier takes one."""
+        """The same, but the core is followed by the PEM chain if the verifier takes one."""
         return self.history.quote_argument(shard.enrolment_transaction)
 
     def claims(self, shard: Shard) -> QuoteClaims:
-        """What a recheck takes. Raises as `quote` does, and `QuoteMalformed`."""
+        """The claims that a recheck takes. Raises like `quote`, and `QuoteMalformed`."""
         core, pck_id = self.quote(shard)
-        return QuoteClaims.from_core(core, self._certificates.facts(pck_id))
+        return QuoteClaims.from_core(core, self._certificates.record(pck_id))
 
     def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
-        """What a recheck would make of the shard in the next block. Raises `ContractRejected`."""
+        """The shard's status after a recheck in the next block. Raises `ContractRejected`."""
         found = self._read("recheck", shard.shard_id, claims.to_abi())
         return ShardStatus(int(found))
 
     # ------------------------------------------------------------ hosts
 
     def bond(self) -> int:
-        """Token wei which a shard must have as its bond."""
+        """A shard's bond in token wei."""
         return int(self._read("BOND"))
 
     def unbonding_period(self) -> int:
-        """Seconds between a shard's leaving and the release of its bond."""
+        """Seconds from a shard's departure to the release of its bond."""
         return int(self._read("UNBONDING_PERIOD"))
 
     def payout_of(self, host: str, at: Block | None = None) -> str | None:
-        """Where a host's earnings go; None: it never enrolled a shard."""
+        """The address for a host's earnings; None if it never enrolled a shard."""
         payout = str(self._read("payoutOf", host, at=at))
         return None if int(payout, 16) == 0 else payout
 
@@ -205,7 +200,7 @@ class Registry:
     def enrol(
         self, enrolment: Enrolment, quote: bytes, pck_id: bytes, signature: CompactSignature
     ) -> Call:
-        """By the host, which must have approved the bond. `quote` comes from
+        """By the host, after approving the bond. `quote` comes from
         `QuoteVerifier.argument`, `signature` from the enclave's signer.
         """
         parameters = {
@@ -252,7 +247,7 @@ class Registry:
         return encode_call(self.contract, "evict", shard_id)
 
     def recheck(self, shard_id: ShardId, claims: QuoteClaims) -> Call:
-        """By anyone: pauses, resumes or evicts, as the collateral and the policy of now want it."""
+        """By anyone: pauses, resumes or evicts according to current collateral and policy."""
         return encode_call(self.contract, "recheck", shard_id, claims.to_abi())
 
     def withdraw_bond(self, shard_id: ShardId) -> Call:
@@ -260,7 +255,7 @@ class Registry:
         return encode_call(self.contract, "withdrawBond", shard_id)
 
     def top_up_bond(self, shard_id: ShardId, amount: int) -> Call:
-        """By anyone who has approved `amount` token wei."""
+        """By anyone, after approving `amount` token wei."""
         return encode_call(self.contract, "topUpBond", shard_id, amount)
 
     # ------------------------------------------------------------ private
@@ -269,7 +264,7 @@ class Registry:
         return self._connection.read(self.contract, function, *arguments, at=at)
 
     def _attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
-        """The event of the present quote."""
+        """The event of the current quote."""
         known = self._attestations.get(shard_id)
         if known is None or known.quote_hash != quote_hash:
             known = self._attestations[shard_id] = self._find_attestation(shard_id, quote_hash, at)
@@ -279,7 +274,9 @@ class Registry:
         try:
             block = int(self._read("attestationBlock", shard_id, at=at))
             found = self.history.of_shard(shard_id, first_block=block, last_block=block)
-        except ShardReplaced:  # the contract forgot the block when the enclave was enrolled anew
+        except (
+            ShardReplaced
+        ):  # the contract no longer has the block: the enclave was enrolled again
             block = self._deployment.deployed_at_block
             found = self.history.of_shard(shard_id, last_block=at.number)
         for attestation in reversed(found):
@@ -287,7 +284,7 @@ class Registry:
                 return attestation
         raise LogMissing("ShardEnrolled or ShardRenewed", block)
 
-    def _check_identity(self, shard: Shard) -> None:
+    def _verify_identity(self, shard: Shard) -> None:
         computed = self.identity(shard).identity_digest()
         if computed != shard.identity_digest:
             raise ShardIdentityMismatch(shard.shard_id, shard.identity_digest, computed)

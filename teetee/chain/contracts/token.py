@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The usage token: balances, allowances, and the signatures which pay without an approval. Amounts
-are token wei.
+"""The usage token: balances, allowances, and permits, which pay without an approval. Amounts are
+token wei.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from eth_account.signers.local import LocalAccount
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from teetee.chain.calldata import Call, encode_call
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
+from teetee.chain.types.blocks import Block
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import Domain, StructType
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 _PERMIT = StructType(
     "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
@@ -21,7 +25,7 @@ _PERMIT = StructType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """A signed ERC-2612 permit. Whoever sees it can use it up first, which does no harm."""
+    """A signed ERC-2612 permit. If someone else submits it first, that does no harm."""
 
     value: int
     deadline: int
@@ -29,16 +33,6 @@ class Permit:
     v: int
     r: bytes
     s: bytes
-
-    def to_abi(self) -> dict[str, object]:
-        """As the escrow wants it."""
-        return {
-            "value": self.value,
-            "deadline": self.deadline,
-            "v": self.v,
-            "r": self.r,
-            "s": self.s,
-        }
 
 
 class Token:
@@ -54,19 +48,17 @@ class Token:
         return int(self._read("balanceOf", address, at=at))
 
     def allowance(self, owner: str, spender: str, at: Block | None = None) -> int:
-        """What `spender` may take from `owner`."""
+        """The amount that `spender` may transfer from `owner`."""
         return int(self._read("allowance", owner, spender, at=at))
 
     def faucet_amount(self) -> int:
-        """Per claim; 0: there is no faucet."""
+        """Per claim; 0 if there is no faucet."""
         return int(self._read("FAUCET_AMOUNT")) if self._read("FAUCET_INTERVAL") else 0
 
     def sign_permit(
         self, owner: LocalAccount, *, spender: str, value: int, deadline: int
     ) -> Permit:
-        """Sign with the owner's present nonce: any earlier permit that is still unused becomes
-        void.
-        """
+        """Sign with the owner's current nonce; using the permit invalidates other unused ones."""
         nonce = int(self._read("nonces", owner.address))
         struct = _PERMIT.hash(str(owner.address), spender, value, nonce, deadline)
         r, s, v = _rsv(owner, self._domain().digest(struct))
@@ -81,12 +73,11 @@ class Token:
         return encode_call(self.contract, "transfer", to, amount)
 
     def claim(self) -> Call:
-        """By whoever wants test tokens."""
+        """By anyone who wants test tokens."""
         return encode_call(self.contract, "claim")
 
     def _domain(self) -> Domain:
-        # The token's own word (ERC-5267) on name and version; chain and address are ours to insist
-        # on.
+        # Name and version come from the token (ERC-5267); chain and address must not.
         declared = self._read("eip712Domain")
         return Domain(declared.name, declared.version, self._connection.chain_id, self._address)
 

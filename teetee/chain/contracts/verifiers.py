@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a registry's verifier wants of a quote: the core alone, or the PEM chain behind it.
+"""A registry's verifier: our own, or the adapter to Automata's contracts.
 
-Our own verifier takes cores and keeps collateral itself. The adapter to Automata's contracts hands
-them the whole quote, keeps what they last said of it, and has it said anew by `update_status`.
+Our own takes quote cores and stores collateral itself. The adapter takes the core followed by the
+PEM chain, stores the status that Automata's contracts gave the quote, and updates it on request.
 """
 
 from functools import cached_property
@@ -18,7 +18,9 @@ from teetee.quotes.tcb_status import TcbStatus
 
 
 class QuoteVerifier:
-    """Reads and calls of one registry's verifier. Only `argument` is for both kinds."""
+    """Reads and calls of a registry's verifier. `argument` works for both kinds, the status methods
+    only for the adapter.
+    """
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection
@@ -26,8 +28,8 @@ class QuoteVerifier:
 
     @cached_property
     def is_adapter(self) -> bool:
-        """Whether it hands quotes to Automata's contracts: it then names them, and keeps no
-        collateral of its own. Asked once, because a registry never changes its verifier.
+        """Whether it is the adapter, which names Automata's contract and stores no collateral.
+        Read once: a registry never changes its verifier.
         """
         try:
             self._connection.read(self._contract, "AUTOMATA")
@@ -36,24 +38,22 @@ class QuoteVerifier:
         return True
 
     def argument(self, quote: Quote) -> bytes:
-        """What `enrol` and `renew` take for the quote."""
+        """The `quote` argument of `enrol` and `renew`."""
         return quote.core + quote.pck_chain if self.is_adapter else quote.core
 
-    # ------------------------------------------------------------ the adapter's verdicts
+    # ------------------------------------------------------------ the adapter's statuses
 
     def last_status(self, claims: QuoteClaims, evaluation_number: int) -> TcbStatus:
-        """What Automata said last. Raises `ContractRejected`."""
+        """The stored status. Raises `ContractRejected`."""
         policy = (evaluation_number, 0)
         assessed = self._connection.read(self._contract, "assessQuote", claims.to_abi(), policy)
         return TcbStatus(int(assessed.tcbStatus))
 
     def current_status(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> TcbStatus:
-        """What Automata says now; nothing is sent. Raises `ContractRejected`."""
-        current = self._connection.read(
-            self._contract, "judge", argument, pck_id, evaluation_number
-        )
-        return TcbStatus(int(current))
+        """The status that Automata gives now; sends nothing. Raises `ContractRejected`."""
+        status = self._connection.read(self._contract, "judge", argument, pck_id, evaluation_number)
+        return TcbStatus(int(status))
 
     def update_status(self, argument: bytes, pck_id: bytes, evaluation_number: int) -> Call:
-        """By anyone: has Automata's verdict of now remembered."""
+        """By anyone: stores Automata's current status."""
         return encode_call(self._contract, "judge", argument, pck_id, evaluation_number)

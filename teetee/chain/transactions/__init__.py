@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encodes calls and sends them: simulate, price, sign, broadcast, confirm."""
+"""Sends calls: simulate, price, sign, broadcast, confirm."""

@@ -5,19 +5,21 @@ Use one `TransactionSender` per account and process. It serializes the allocatio
 the waiting, so calls can be pending in parallel. `fee_policy` makes the decisions.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-from eth_account.signers.local import LocalAccount
-from eth_typing import HexStr
-from web3 import Web3
-from web3.exceptions import Web3RPCError
-from web3.types import LogReceipt, Nonce, TxParams, TxReceipt, Wei
+from typing import TYPE_CHECKING, Any
 
 from teetee.chain.calldata import Call
-from teetee.chain.connection import Connection, code_and_message, translate_errors
+from teetee.chain.connection import (
+    Connection,
+    code_and_message,
+    transaction_of,
+    translate_errors,
+)
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import (
     BlockUnknown,
@@ -40,33 +42,38 @@ from teetee.chain.transactions.fee_policy import (
     next_action,
 )
 
-_KNOWN_WORDS = ("already known", "already imported", "known transaction")
-_TAKEN_WORDS = (
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from web3.exceptions import Web3RPCError
+    from web3.types import LogReceipt, TxReceipt
+
+_ALREADY_KNOWN_WORDS = ("already known", "already imported", "known transaction")
+_NONCE_USED_WORDS = (
     "nonce too low",
     "replacement transaction underpriced",
     "nonce has already been used",
 )
-_POOR_WORDS = ("insufficient funds",)
-_GAS_PER_TRANSACTION = 1 << 24
-"""EIP-7825: nothing with a higher limit is included."""
-_NONCES_TRIED = 5
+_INSUFFICIENT_FUNDS_WORDS = ("insufficient funds",)
+_MAX_GAS_PER_TRANSACTION = 1 << 24
+"""EIP-7825: transactions with a higher limit are never included."""
+_MAX_NONCES_TRIED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedTransaction:
-    """A confirmed transaction which did what it should."""
+    """A transaction that succeeded and is confirmed."""
 
     transaction_hash: str
     block_number: int
     gas_used: int
     fee: int
-    """Wei paid for execution; on an L2 its L1 share comes on top."""
+    """Wei paid for execution; an L2 adds its L1 share."""
     logs: tuple[LogReceipt, ...] = field(repr=False)
 
 
 @dataclass
 class _PendingTransaction:
-    """A transaction and all its versions: each can be the one that is included."""
+    """A transaction and all its versions, each of which can be the one that is included."""
 
     call: Call
     nonce: int
@@ -78,10 +85,9 @@ class _PendingTransaction:
 
 
 class TransactionSender:
-    """Sends from one account. Safe for several threads; two processes with one account get in each
-    other's way.
+    """Sends from one account. Thread-safe; two processes must not share an account.
 
-    `send` raises `ContractRejected` (by simulation, or by the chain), `InsufficientFunds`,
+    `send` raises `ContractRejected` (by simulation or by the chain), `InsufficientFunds`,
     `FeeAboveLimit`, `TransactionUnconfirmed`, `RpcUnavailable`, `RpcRefused`, `WrongChain`.
     """
 
@@ -98,13 +104,13 @@ class TransactionSender:
         self.address = str(account.address)
         self._connection = connection
         self._account = account
-        self._rules = policy or SendingPolicy()
+        self._policy = policy or SendingPolicy()
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._wait = wait
         self._lock = threading.Lock()
         self._next_nonce = 0
-        self._under_way = 0
+        self._pending_count = 0
 
     def send(self, call: Call) -> ConfirmedTransaction:
         """Send one call and wait until it is confirmed."""
@@ -112,21 +118,20 @@ class TransactionSender:
         gas = self._gas(call)
         fees = self._affordable_fees()
         self._require_funds(call, gas, fees)
-        under_way = self._submit(call, gas, fees)
+        pending = self._submit(call, gas, fees)
         try:
-            return self._follow(under_way)
+            return self._await_confirmation(pending)
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._pending_count -= 1
 
     # ------------------------------------------------------------ before sending
 
     def _gas(self, call: Call) -> int:
-        transaction = self._transaction(call)
         with translate_errors("eth_estimateGas", "latest"):
-            estimate = self._connection.web3.eth.estimate_gas(transaction)
-        with_margin = estimate + estimate * self._rules.gas_margin_percent // 100
-        return min(with_margin, max(estimate, _GAS_PER_TRANSACTION))
+            estimate = self._connection.web3.eth.estimate_gas(transaction_of(call, self.address))
+        with_margin = estimate + estimate * self._policy.gas_margin_percent // 100
+        return min(with_margin, max(estimate, _MAX_GAS_PER_TRANSACTION))
 
     def _market_fees(self) -> Fees:
         with translate_errors("eth_maxPriorityFeePerGas", "latest"):
@@ -136,130 +141,134 @@ class TransactionSender:
 
     def _affordable_fees(self) -> Fees:
         market = self._market_fees()
-        # Half the room of a market offer still covers the next block's base fee.
-        if market.max_fee // 2 > self._rules.max_fee_per_gas:
-            raise FeeAboveLimit(market.max_fee, self._rules.max_fee_per_gas)
-        return cap_fees(market, self._rules.max_fee_per_gas)
+        # Half of a market offer still covers the next block's base fee.
+        if market.max_fee // 2 > self._policy.max_fee_per_gas:
+            raise FeeAboveLimit(market.max_fee, self._policy.max_fee_per_gas)
+        return cap_fees(market, self._policy.max_fee_per_gas)
 
     def _require_funds(self, call: Call, gas: int, fees: Fees) -> None:
-        with translate_errors("eth_getBalance", "latest"):
-            have = int(self._connection.web3.eth.get_balance(self._account.address))
+        balance = self._connection.ether_of(self.address)
         needed = gas * fees.max_fee + call.value
-        if have < needed:
-            raise InsufficientFunds(needed, have, self.address)
+        if balance < needed:
+            raise InsufficientFunds(needed, balance, self.address)
 
     # ------------------------------------------------------------ sending
 
     def _submit(self, call: Call, gas: int, fees: Fees) -> _PendingTransaction:
-        """Give the call a nonce and broadcast it; the nonce is used up only if a node took it."""
+        """Give the call a nonce and broadcast it; the nonce is used only if a node accepts it."""
         with self._lock:
             nonce = self._free_nonce()
-            for _ in range(_NONCES_TRIED):
+            for _ in range(_MAX_NONCES_TRIED):
                 now = self._clock()
-                under_way = _PendingTransaction(call, nonce, gas, fees, now, now)
-                if self._broadcast(under_way):
+                pending = _PendingTransaction(call, nonce, gas, fees, now, now)
+                if self._broadcast(pending):
                     self._next_nonce = nonce + 1
-                    self._under_way += 1
-                    return under_way
-                nonce += 1  # somebody else sent with this account, or the node lags behind
-        raise RpcRefused("eth_sendRawTransaction", 0, "the nonce is taken again and again")
+                    self._pending_count += 1
+                    return pending
+                nonce += 1  # another process used this account, or the node lags behind
+        raise RpcRefused("eth_sendRawTransaction", 0, f"{_MAX_NONCES_TRIED} nonces are used")
 
     def _free_nonce(self) -> int:
         with translate_errors("eth_getTransactionCount", "pending"):
-            pending = int(
+            count = int(
                 self._connection.web3.eth.get_transaction_count(self._account.address, "pending")
             )
-        # Our own count only matters while transactions of ours may be unknown to the node: one that
-        # was dropped must not leave a gap behind which all later ones wait.
-        return max(pending, self._next_nonce) if self._under_way else pending
+        # The node may not know our pending transactions. Without any, its count is right: a dropped
+        # transaction must not leave a gap that blocks all later ones.
+        return max(count, self._next_nonce) if self._pending_count else count
 
-    def _broadcast(self, under_way: _PendingTransaction) -> bool:
-        """Sign and send the present version; False: its nonce is taken."""
-        transaction = self._transaction(under_way.call)
-        transaction["nonce"] = Nonce(under_way.nonce)
-        transaction["gas"] = under_way.gas
-        transaction["maxFeePerGas"] = Wei(under_way.fees.max_fee)
-        transaction["maxPriorityFeePerGas"] = Wei(under_way.fees.tip)
-        transaction["chainId"] = self._connection.chain_id
-        transaction["type"] = HexStr("0x2")
-        unsigned = {key: value for key, value in transaction.items() if key != "from"}
-        signed = self._account.sign_transaction(unsigned)  # type: ignore[arg-type]
-        under_way.hashes.append("0x" + bytes(signed.hash).hex())
+    def _broadcast(self, pending: _PendingTransaction) -> bool:
+        """Sign and send the current version. False if its nonce is used."""
+        from web3.exceptions import Web3RPCError
+
+        signed = self._account.sign_transaction(self._unsigned(pending))
+        pending.hashes.append("0x" + bytes(signed.hash).hex())
         try:
             self._connection.web3.eth.send_raw_transaction(signed.raw_transaction)
         except Web3RPCError as error:
-            return self._is_known(under_way, error)
+            return self._is_known(pending, error)
         except RpcUnavailable:
-            # The node may have taken it and the answer been lost: only following it is safe, since
-            # sending the call anew could pay twice.
+            # The node may have accepted it although its answer was lost. Wait for it: sending the
+            # call again could pay twice.
             return True
         return True
 
-    def _is_known(self, under_way: _PendingTransaction, error: Web3RPCError) -> bool:
-        """Whether the node has this very transaction; False: its nonce is taken by another."""
+    def _unsigned(self, pending: _PendingTransaction) -> dict[str, Any]:
+        transaction = dict(transaction_of(pending.call, self.address))
+        del transaction["from"]
+        return transaction | {
+            "nonce": pending.nonce,
+            "gas": pending.gas,
+            "maxFeePerGas": pending.fees.max_fee,
+            "maxPriorityFeePerGas": pending.fees.tip,
+            "chainId": self._connection.chain_id,
+            "type": "0x2",
+        }
+
+    def _is_known(self, pending: _PendingTransaction, error: Web3RPCError) -> bool:
+        """Whether the node has this very transaction. False if another one used its nonce."""
         code, message = code_and_message(error)
         words = message.lower()
-        if any(word in words for word in _KNOWN_WORDS):
+        if any(word in words for word in _ALREADY_KNOWN_WORDS):
             return True
-        if any(word in words for word in _TAKEN_WORDS):
-            # By us, if the answer to an earlier try was lost and another node was asked.
-            return self._receipt(under_way.hashes) is not None
-        if any(word in words for word in _POOR_WORDS):
-            self._require_funds(under_way.call, under_way.gas, under_way.fees)
+        if any(word in words for word in _NONCE_USED_WORDS):
+            # Perhaps by us: the answer to an earlier attempt was lost and another node was asked.
+            return self._receipt(pending.hashes) is not None
+        if any(word in words for word in _INSUFFICIENT_FUNDS_WORDS):
+            self._require_funds(pending.call, pending.gas, pending.fees)
         raise RpcRefused("eth_sendRawTransaction", code, message) from None
 
     # ------------------------------------------------------------ waiting
 
-    def _follow(self, under_way: _PendingTransaction) -> ConfirmedTransaction:
+    def _await_confirmation(self, pending: _PendingTransaction) -> ConfirmedTransaction:
         while True:
             try:
-                receipt = self._receipt(under_way.hashes)
-                step = next_action(self._facts(under_way, receipt), self._rules)
-                if isinstance(step, Confirmed) and receipt is not None:
-                    return self._finished(under_way.call, receipt)
-                if isinstance(step, Resend):
-                    self._resend(under_way, step.fees)
-            except RpcUnavailable:  # it is sent: whether it is included is seen when a node is back
-                waited = self._clock() - under_way.first_sent
-                step = GiveUp() if waited >= self._rules.give_up_after_seconds else Wait()
-            if isinstance(step, GiveUp):
+                receipt = self._receipt(pending.hashes)
+                action = next_action(self._state(pending, receipt), self._policy)
+                if isinstance(action, Confirmed) and receipt is not None:
+                    return self._confirmed(pending.call, receipt)
+                if isinstance(action, Resend):
+                    self._resend(pending, action.fees)
+            except RpcUnavailable:  # it was sent: a node that answers again shows if it is included
+                waited = self._clock() - pending.first_sent
+                action = GiveUp() if waited >= self._policy.give_up_after_seconds else Wait()
+            if isinstance(action, GiveUp):
                 raise TransactionUnconfirmed(
-                    under_way.hashes[-1], under_way.nonce, self._rules.give_up_after_seconds
+                    pending.hashes[-1], pending.nonce, self._policy.give_up_after_seconds
                 )
             self._wait(self._poll_seconds)
 
-    def _resend(self, under_way: _PendingTransaction, fees: Fees) -> None:
-        under_way.fees = fees
-        under_way.last_sent = self._clock()
-        # If its nonce is taken, one of our versions was included: the next look shows it.
-        self._broadcast(under_way)
+    def _resend(self, pending: _PendingTransaction, fees: Fees) -> None:
+        pending.fees = fees
+        pending.last_sent = self._clock()
+        # If the nonce is used, one of our versions was included; the next poll finds it.
+        self._broadcast(pending)
 
-    def _facts(self, under_way: _PendingTransaction, receipt: TxReceipt | None) -> TransactionState:
+    def _state(self, pending: _PendingTransaction, receipt: TxReceipt | None) -> TransactionState:
         now = self._clock()
         return TransactionState(
-            seconds_since_first=now - under_way.first_sent,
-            seconds_since_last=now - under_way.last_sent,
-            offered=under_way.fees,
-            market=under_way.fees if receipt is not None else self._market_fees(),
+            seconds_since_first=now - pending.first_sent,
+            seconds_since_last=now - pending.last_sent,
+            offered=pending.fees,
+            market=pending.fees if receipt is not None else self._market_fees(),
             included_at=None if receipt is None else int(receipt["blockNumber"]),
             head=self._connection.head().number,
         )
 
     def _receipt(self, hashes: Sequence[str]) -> TxReceipt | None:
         for transaction_hash in reversed(hashes):
+            sent: Any = transaction_hash
             try:
                 with translate_errors("eth_getTransactionReceipt", transaction_hash):
-                    return self._connection.web3.eth.get_transaction_receipt(
-                        HexStr(transaction_hash)
-                    )
+                    return self._connection.web3.eth.get_transaction_receipt(sent)
             except BlockUnknown:
                 continue
         return None
 
-    def _finished(self, call: Call, receipt: TxReceipt) -> ConfirmedTransaction:
+    def _confirmed(self, call: Call, receipt: TxReceipt) -> ConfirmedTransaction:
         gas_used = int(receipt["gasUsed"])
         if receipt["status"] != 1:
-            # Replayed on the state of its own block, where whoever was faster has left his traces.
+            # Replayed on its own block's state, which includes the transaction that won the race.
             self._connection.simulate(
                 call, self.address, at=self._connection.block(int(receipt["blockNumber"]))
             )
@@ -271,11 +280,3 @@ class TransactionSender:
             fee=gas_used * int(receipt["effectiveGasPrice"]),
             logs=tuple(receipt["logs"]),
         )
-
-    def _transaction(self, call: Call) -> TxParams:
-        return {
-            "from": Web3.to_checksum_address(self.address),
-            "to": Web3.to_checksum_address(call.to),
-            "data": HexStr("0x" + call.data.hex()),
-            "value": Wei(call.value),
-        }

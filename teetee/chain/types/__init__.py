@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that the contracts keep, as Python sees them."""
+"""The contracts' values as dataclasses."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A published model as the registry shows it."""
+"""A published model."""
 
 from dataclasses import dataclass
 
@@ -22,19 +22,19 @@ class Model:
     input_price: int
     output_price: int
     entry_layer_equivalents: int
-    """What embedding and head count for, in whole layers, when an entry's share is weighed."""
+    """The weight of embedding and head in an entry's share, in whole layers."""
     royalty_bps: int
     royalty_recipient: str
     manifest_uri: str
 
     @property
     def layer_count(self) -> int:
-        """How many layers a path has to tile."""
+        """The number of layers that a path must tile."""
         return len(self.layer_digests)
 
     @property
     def layers(self) -> LayerRange:
-        """All of them."""
+        """The whole range."""
         return LayerRange(0, self.layer_count)
 
     def slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
@@ -45,5 +45,5 @@ class Model:
         return keccak256(b"".join(digests))
 
     def deposit(self, max_input_tokens: int, max_output_tokens: int) -> int:
-        """The most that a request with these caps can cost, token wei."""
+        """The maximum cost of a request with these caps, token wei."""
         return max_input_tokens * self.input_price + max_output_tokens * self.output_price

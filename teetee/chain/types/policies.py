@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model asks of the platforms that serve it, beside the images which it allows."""
+"""A model's requirements for the platforms and paths that serve it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,33 +22,33 @@ _MEMBERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestationPolicy:
-    """As contracts/types/AttestationPolicy.sol has it."""
+    """As in contracts/types/AttestationPolicy.sol."""
 
     accepted: frozenset[TcbStatus]
     minimum_evaluation_number: int
     max_collateral_age: int
-    """Seconds since Intel issued it; 0: until its own end."""
+    """Seconds since Intel issued it; 0: until it expires."""
     allowed_td_attributes: bytes
     allowed_xfam: bytes
     """Masks of 8 bytes, in the byte order of the quote."""
     only_listed_platforms: bool
     min_hosts: int
     min_platforms: int
-    """How many different ones a path must have to be paid; 0 is 1."""
+    """How many different ones a path needs to be paid; 0 means 1."""
 
     @property
     def spread(self) -> Spread:
-        """What it asks of paths."""
+        """Its requirements for paths."""
         return Spread(max(1, self.min_hosts), max(1, self.min_platforms))
 
     @classmethod
     def from_struct(cls, stored: Any) -> Self:
-        """From the struct as a read gives it."""
+        """From the struct that a read returns."""
         return cls.from_members([getattr(stored, name) for name in _MEMBERS])
 
     @classmethod
     def from_members(cls, members: Sequence[Any]) -> Self:
-        """From the struct as decoded calldata give it: its members, in order."""
+        """From the members in order, as in decoded calldata."""
         statuses, number, age, td_attributes, xfam, only_listed, hosts, platforms = members
         return cls(
             accepted=frozenset(status for status in TcbStatus if statuses >> status.value & 1),

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests, their ends and accounts, as the escrow shows them. Amounts are token wei, times Unix
-seconds.
-"""
+"""Requests, the events of their life, and accounts. Amounts are token wei, times Unix seconds."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -21,7 +19,7 @@ _WIDTHS = {
 
 
 class RequestStatus(Enum):
-    """Values as in contracts/types/Request.sol. OPEN ends in exactly one of the last three."""
+    """Values as in contracts/types/Request.sol. OPEN changes to exactly one of the last three."""
 
     NONE = 0
     OPEN = 1
@@ -31,23 +29,23 @@ class RequestStatus(Enum):
 
 
 class DeclineReason(Enum):
-    """Why an entry declines; it tells nothing about what was asked."""
+    """Why an entry declines; says nothing about the prompt."""
 
     UNREADABLE = 0
-    """The envelope does not open."""
+    """The envelope cannot be opened."""
     INVALID = 1
-    """It opens, but there is no valid prompt in it, or one that is longer than was paid for."""
+    """The envelope contains no valid prompt, or one longer than was paid for."""
     NO_PATH = 2
-    """No whole path of active shards can be reached."""
+    """No complete path of active shards can be reached."""
     OVERLOADED = 3
-    """No room before the deadline."""
+    """No capacity before the deadline."""
     STOPPING = 4
-    """The enclave is about to leave."""
+    """The enclave is shutting down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestParameters:
-    """What a requester asks for. Raises `FieldInvalid` for what no contract call can carry."""
+    """The arguments of a request. Raises `FieldInvalid` for values that the ABI cannot encode."""
 
     model_id: ModelId
     recipients: tuple[ShardId, ...]
@@ -55,9 +53,9 @@ class RequestParameters:
     max_input_tokens: int
     max_output_tokens: int
     max_deposit: int
-    """A guard against prices that change meanwhile."""
+    """Protects against a price increase in the meantime."""
     deadline: int
-    """The last second in which a settlement can pay."""
+    """The last second in which a settlement is accepted."""
     client_nonce: bytes
     """32 bytes."""
     envelope: bytes
@@ -71,23 +69,10 @@ class RequestParameters:
             if not 0 <= getattr(self, field) < 1 << bits:
                 raise FieldInvalid(field, f"must be from 0 to {(1 << bits) - 1}")
 
-    def to_abi(self) -> dict[str, object]:
-        """As the contract wants it."""
-        return {
-            "modelId": self.model_id,
-            "recipients": list(self.recipients),
-            "maxInputTokens": self.max_input_tokens,
-            "maxOutputTokens": self.max_output_tokens,
-            "maxDeposit": self.max_deposit,
-            "deadline": self.deadline,
-            "clientNonce": self.client_nonce,
-            "envelope": self.envelope,
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request by contract state."""
+    """A request in contract state."""
 
     request_id: RequestId
     requester: str
@@ -98,20 +83,20 @@ class Request:
     max_input_tokens: int
     max_output_tokens: int
     input_price: int
-    """Token wei per LLM token; zero on a host's allowance, as is the next."""
+    """Token wei per LLM token; both prices are zero on a host's allowance."""
     output_price: int
     deposit: int
     recipients: tuple[ShardId, ...]
 
     def takeover_at(self, index: int) -> int:
-        """When recipient `index` may start or decline. docs/protocol.md section 6."""
+        """When recipient `index` may start or decline: docs/protocol.md section 6."""
         window = self.deadline - self.opened_at
         return self.opened_at + index * window // len(self.recipients)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOpened:
-    """RequestOpened: the only place of the envelope."""
+    """The event with the envelope, which is nowhere else."""
 
     request_id: RequestId
     requester: str
@@ -129,7 +114,7 @@ class RequestOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSettled:
-    """What one stage of a settled request earned."""
+    """The event with the earnings of one stage."""
 
     shard_id: ShardId
     host: str
@@ -139,7 +124,7 @@ class StageSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSettled:
-    """RequestSettled with its stages in the order of the path: the only place of the answer."""
+    """The event with the answer, which is nowhere else; stages in path order."""
 
     request_id: RequestId
     requester: str
@@ -158,7 +143,7 @@ class RequestSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDeclined:
-    """RequestDeclined."""
+    """The event of a decline."""
 
     request_id: RequestId
     shard_id: ShardId
@@ -170,7 +155,7 @@ class RequestDeclined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefunded:
-    """RequestRefunded."""
+    """The event of a refund."""
 
     request_id: RequestId
     requester: str
@@ -185,22 +170,22 @@ RequestEnd = RequestSettled | RequestDeclined | RequestRefunded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What the escrow keeps for an address."""
+    """An address's account with the escrow."""
 
     credit: int
-    """Can be withdrawn, and pays for the next request first."""
+    """Can be withdrawn; otherwise pays for the next request first."""
     served_layer_tokens: int
     """Layers × tokens served in paid requests so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What a host may use for free, in LLM tokens of this UTC day."""
+    """A host's free LLM tokens for the current UTC day."""
 
     quota: int
     used: int
 
     @property
     def left(self) -> int:
-        """Never negative."""
+        """The unused tokens, never negative."""
         return max(0, self.quota - self.used)

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settlements as calldata: from signed receipts to what `settle` takes, and back from a
-transaction.
-"""
+"""Settlements as calldata: from signed receipts to the arguments of `settle`, and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from teetee.chain.types.abi_fields import from_abi, to_abi
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.receipts import SignedReceipt, SignedSettlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSignature:
-    """What of a stage's receipt is in calldata; the contract knows the rest itself."""
+    """The part of a stage's receipt that is in calldata; the contract knows the rest."""
 
     shard_id: ShardId
     input_commitment: bytes
@@ -24,13 +23,13 @@ class StageSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementParameters:
-    """What closes a request."""
+    """The arguments that settle a request."""
 
     request_id: RequestId
     input_tokens: int
     output_tokens: int
     stages: tuple[StageSignature, ...]
-    """In the order of the path, the entry first."""
+    """In path order, the entry first."""
     answer: bytes
     r: bytes
     vs: bytes
@@ -39,7 +38,7 @@ class SettlementParameters:
     def from_signed(
         cls, closing: SignedSettlement, receipts: tuple[SignedReceipt, ...], answer: bytes
     ) -> "SettlementParameters":
-        """From what the stages and the entry have signed. Nothing is checked: the contract does."""
+        """From what the stages and the entry signed. Checks nothing; the contract does."""
         settlement = closing.settlement
         return cls(
             request_id=settlement.request_id,
@@ -61,21 +60,12 @@ class SettlementParameters:
         )
 
     def to_abi(self) -> dict[str, object]:
-        """As the contract wants it."""
+        """As the contract takes it."""
         return {
             "requestId": self.request_id,
             "inputTokens": self.input_tokens,
             "outputTokens": self.output_tokens,
-            "receipts": [
-                {
-                    "shardId": stage.shard_id,
-                    "inputCommitment": stage.input_commitment,
-                    "outputCommitment": stage.output_commitment,
-                    "r": stage.r,
-                    "vs": stage.vs,
-                }
-                for stage in self.stages
-            ],
+            "receipts": [to_abi(stage) for stage in self.stages],
             "answer": self.answer,
             "r": self.r,
             "vs": self.vs,
@@ -84,21 +74,5 @@ class SettlementParameters:
     @classmethod
     def from_abi(cls, value: Mapping[str, Any]) -> "SettlementParameters":
         """From decoded calldata."""
-        return cls(
-            request_id=RequestId(value["requestId"]),
-            input_tokens=value["inputTokens"],
-            output_tokens=value["outputTokens"],
-            stages=tuple(
-                StageSignature(
-                    shard_id=ShardId(stage["shardId"]),
-                    input_commitment=stage["inputCommitment"],
-                    output_commitment=stage["outputCommitment"],
-                    r=stage["r"],
-                    vs=stage["vs"],
-                )
-                for stage in value["receipts"]
-            ),
-            answer=value["answer"],
-            r=value["r"],
-            vs=value["vs"],
-        )
+        stages = tuple(from_abi(StageSignature, receipt) for receipt in value["receipts"])
+        return from_abi(cls, value, stages=stages)

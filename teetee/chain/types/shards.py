@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shard as the registry shows it, checked: contract state and event data agree."""
+"""A shard, from contract state and a matching event."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -15,12 +15,12 @@ class ShardStatus(Enum):
 
     NONE = 0
     ACTIVE = 1
-    """Enrolled; it serves only while its attestation has not expired and its bond is whole."""
+    """Enrolled; serves only with an unexpired attestation and its full bond."""
     RETIRED = 2
     EVICTED = 3
-    """Unfit; a renewal brings it back."""
+    """Removed as unfit; a renewal reactivates it."""
     PAUSED = 4
-    """The collateral to judge it by went stale; fresh collateral and a recheck bring it back."""
+    """Its collateral expired; fresh collateral and a recheck reactivate it."""
 
     @property
     def is_enlisted(self) -> bool:
@@ -32,9 +32,9 @@ class ShardStatus(Enum):
 class Shard:
     """One enclave's layer range of one model.
 
-    Chain, registry, host, model, layers, slice digest and keys were hashed again and found to be
-    what the contract vouches for; endpoint, measurement, platform, PCK certificate and what was
-    judged by are the event's word.
+    Verified against contract state by the identity digest: chain, registry, host, model, layers,
+    slice digest and keys. Only as trustworthy as the node's event: endpoint, measurement, platform,
+    PCK certificate, and the collateral of the last attestation.
     """
 
     shard_id: ShardId
@@ -44,7 +44,7 @@ class Shard:
     host: str
     keyset: Keyset
     endpoint: str
-    """`host:port`. Whoever answers there is checked by `keyset.tls`."""
+    """`host:port`. Peers there are authenticated by `keyset.tls`."""
     slice_digest: bytes
     identity_digest: bytes
     quote_hash: bytes
@@ -53,20 +53,19 @@ class Shard:
     pck_id: bytes
     platform_id: bytes
     tcb_status: TcbStatus
-    """As judged when the present quote was shown; a recheck may have found otherwise since."""
+    """At enrolment or renewal with the current quote; a recheck may have given another since."""
     evaluation_number: int
     collateral_until: int
-    """What that verdict rested on: the TCB info's number, and when the first of it ended."""
+    """The number of the TCB info behind that status, and when its collateral expires."""
     attested_until: int
-    """Unix seconds; the last one in which it is active."""
+    """Unix seconds; the last second in which it is active."""
     status: ShardStatus
     is_active: bool
-    """Whether it may serve at the block of the read."""
+    """Whether it may serve, at the block of the read."""
     bond: int
     """Token wei."""
     enrolment_transaction: str
-    """The transaction whose calldata holds the present quote: an enrolment or the newest renewal.
-    """
+    """The enrolment or latest renewal; its calldata contains the current quote."""
     quoted_block_number: int
-    """The block which the present quote is bound to: the quote is younger."""
+    """The block that the current quote is bound to, so the quote is newer."""
     quoted_block_hash: bytes

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from teetee.chain.connection import Block
+from teetee.chain.types.blocks import Block
 from teetee.client.contracts import Contracts
 from teetee.client.errors import StatementRefused
 from teetee.client.hosting.enclave_statement import (
@@ -114,7 +114,7 @@ class EnclaveCheck:
         if self._quotes is not None:
             status = self._quotes.check_quote(statement.quote, root, head.timestamp).tcb_status
         pck_id, store = certificate_id(leaf), self._contracts.certificates
-        pck = store.facts(pck_id) if store.has_leaf(pck_id) else None
+        pck = store.record(pck_id) if store.has_leaf(pck_id) else None
         objections = self._objections(statement, quote.report.measurement)
         return VerifiedEnclave(statement, request, quote, pck_id, pck, status, objections)
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from teetee.chain.connection import Block
 from teetee.chain.deployment import LOCAL_NETWORK
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount, round_amount

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from teetee.chain.connection import Log
 from teetee.chain.logs import WHOLE_CHAIN, read_logs
+from teetee.chain.types.blocks import EventLog
 from teetee.chain.types.requests import Request, RequestSettled, RequestStatus
 from teetee.client.contracts import Contracts
 from teetee.protocol.identifiers import RequestId
@@ -66,7 +66,7 @@ def requests_of(contracts: Contracts, requester: str, last: int) -> Iterator[Pas
         )
 
 
-def _events(contracts: Contracts, event: str, requester: str) -> Iterator[Log]:
+def _events(contracts: Contracts, event: str, requester: str) -> Iterator[EventLog]:
     return read_logs(
         contracts.connection,
         contracts.escrow.contract,

@@ -56,7 +56,7 @@ class AttestationLookup:
             endpoint=found.endpoint,
             quote_core=core,
             pck_id=found.pck_id,
-            pck=self._certificates.facts(found.pck_id),
+            pck=self._certificates.record(found.pck_id),
             tcb_status=found.tcb_status,
             evaluation_number=found.evaluation_number,
             collateral_until=found.collateral_until,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from teetee.chain.connection import Block
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.contracts import Contracts

@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownModel
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused
 from teetee.chain.logs import read_logs
+from teetee.chain.types.blocks import Block
 from teetee.protocol.identifiers import ModelId
 from tests.teetee.chain.local_chain import CHAIN_ID, TEE
 from tests.teetee.chain.rpc_proxy import FORWARD, RpcError, node

@@ -57,12 +57,10 @@ def connection(*urls: str, timeout: float = 5) -> Connection:
         pytest.param(http(503), "HTTP 503", id="down for maintenance"),
         pytest.param(http(429), "HTTP 429", id="too many requests"),
         pytest.param(http(200, b"<html>login</html>"), "the answer is not JSON", id="portal"),
-        pytest.param(
-            error(-32005, "limit"), "the node is over its limit of requests", id="busy by code"
-        ),
+        pytest.param(error(-32005, "limit"), "the node is over its rate limit", id="busy by code"),
         pytest.param(
             error(-32000, "Rate limit reached"),
-            "the node is over its limit of requests",
+            "the node is over its rate limit",
             id="busy by words",
         ),
     ],

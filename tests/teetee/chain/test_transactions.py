@@ -102,7 +102,7 @@ def test_send__without_ether__says_how_much_is_needed(world: World, network: Net
     world.chain.fund(holder.address, 1000)
     with pytest.raises(InsufficientFunds) as refused:
         world.sender(holder).send(world.token.transfer(world.deployment.escrow, 5))
-    assert (refused.value.have, refused.value.address) == (1000, holder.address)
+    assert (refused.value.balance, refused.value.address) == (1000, holder.address)
     assert refused.value.needed > 1000
 
 

@@ -12,13 +12,14 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from teetee.chain.calldata import Call
-from teetee.chain.connection import Block, Connection
+from teetee.chain.connection import Connection
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.contracts.registry import Enrolment, Registry
 from teetee.chain.contracts.token import Token
 from teetee.chain.transactions.fee_policy import SendingPolicy
 from teetee.chain.transactions.sender import TransactionSender
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import RequestParameters
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId

@@ -46,7 +46,7 @@ PCK = PckRecord(
     pce_id=bytes(2),
     pce_svn=11,
     authority_index=1,
-    ends_at=2_000_000_000,
+    expires_at=2_000_000_000,
 )
 OPENED_AT = 1_800_000_000
 MODEL_ID = 3

@@ -15,7 +15,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teetee.chain.connection import Block
+from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
 from teetee.client.shard_listing import ModelListing, OpenSlot

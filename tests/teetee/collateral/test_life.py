@@ -267,7 +267,7 @@ def test_command__show_and_sync__as_tables(intel: Intel, tmp_path: Path) -> None
     assert "TCB info 53494D544458 20" in shown.out
     synced = teetee("collateral", "sync", "--recheck", env=env)
     assert synced.status == 0
-    assert "✓ had it" in synced.out
+    assert "✓ was there" in synced.out
     stays = teetee("host", "recheck", str(intel.lab.enclaves[0].shard_id), env=env)
     assert stays.err.strip().endswith("stays ACTIVE.")
 
