@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make bench` runs. Results are committed under `results/`, as JSON and as tables."""
+"""The benchmarks of `make bench`. Results are committed under `results/` as JSON and tables."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m benchmarks`: measure everything, or what is named, and write the results."""
+"""`python -m benchmarks`: runs all benchmarks, or the named ones, and writes the results."""
 
 import argparse
 import json
@@ -19,32 +19,38 @@ BENCHMARKS: dict[str, Callable[[Options], Outcome]] = {
     "runtime": runtime.run,
     "gpu": gpu.run,
 }
-"""Each writes its results into a folder and returns what to show."""
+"""Each writes its results into a folder and returns them."""
 
 
 def main() -> int:
-    """Exit status 0, or 1 with one line about what went wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", choices=[*BENCHMARKS, []], help="which to run (all, if none is named)"
+    """Runs the command line; returns 0, or 1 after printing an error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Runs all benchmarks, or the named ones, and writes the results.",
+        epilog="Example: python -m benchmarks runtime --quick",
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write into")
     parser.add_argument(
-        "--quick", action="store_true", help="the runtime in three minutes, written to build/"
+        "names", nargs="*", choices=[*BENCHMARKS, []], help="benchmarks to run (default: all)"
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the results")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="three-minute run of the runtime benchmark, written to build/",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    asked = parser.parse_args()
-    asked.results.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    options.results.mkdir(parents=True, exist_ok=True)
     found: dict[str, Outcome] = {}
-    for name in asked.names or BENCHMARKS:
+    for name in options.names or BENCHMARKS:
         try:
-            found[name] = BENCHMARKS[name](Options(asked.results, asked.quick))
+            found[name] = BENCHMARKS[name](Options(options.results, options.quick))
         except (BenchmarkError, TeeTeeError) as error:
             print(error, file=sys.stderr)
             return 1
-        if not asked.json:
+        if not options.json:
             print(found[name].table)
-    if asked.json:
+    if options.json:
         print(json.dumps({name: outcome.figures for name, outcome in found.items()}, indent=2))
     return 0
 

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark is told, and what it gives back."""
+"""The options and the outcome of a benchmark."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-"""Where committed results are."""
+"""The folder of the committed results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """From the command line."""
+    """The options of the command line."""
 
     results: Path
-    """Folder to write into."""
+    """The folder to write to."""
     quick: bool = False
-    """Less exact in less time, where a benchmark knows how; nothing committed is overwritten."""
+    """Shorter and less precise, if the benchmark supports it; overwrites no committed results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was measured: for people, and for programs."""
+    """The results, for people and for programs."""
 
     table: str
     figures: dict[str, Any]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gas of whole transactions, on a local chain with the rules of Base."""
+"""The gas of whole transactions, on a local chain with Base's rules."""

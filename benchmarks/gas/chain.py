@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A local chain of its own for measuring, with Base's rules; sends transactions and reads the gas.
+"""A local chain with Base's rules: sends transactions and reads their gas.
 
-Knows no contract of ours, only forge's artefacts.
+Knows forge's artefacts, but none of the project's contracts.
 """
 
 import json
@@ -24,12 +24,12 @@ from benchmarks.errors import ChainSilent, ToolMissing, TransactionReverted
 
 ROOT = Path(__file__).parents[2]
 CHAIN_ID = 31337
-START_SECONDS = 30.0
+START_TIMEOUT_SECONDS = 30.0
 ETHER = 10**18
 
 
 def compile_contracts() -> None:
-    """At once when nothing has changed. Raises `ToolMissing`."""
+    """Compiles the contracts if they changed. Raises `ToolMissing`."""
     command = [str(ROOT / "toolchain" / "forge"), "build", "--skip", "tests/**", "--quiet"]
     try:
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
@@ -39,14 +39,17 @@ def compile_contracts() -> None:
 
 def account(name: str) -> LocalAccount:
     """An account named by its role in the measurement."""
-    made: LocalAccount = Account.from_key(Web3.keccak(text=f"benchmark role: {name}"))
-    return made
+    derived: LocalAccount = Account.from_key(Web3.keccak(text=f"benchmark role: {name}"))
+    return derived
 
 
 @contextmanager
 def running_chain(started_at: int | None = None) -> Iterator["Chain"]:
-    """A fresh anvil, with the present or that time: osaka, where P256VERIFY costs 6,900 as on Base,
-    and Base's cap of 2^24 gas per transaction. Raises `ToolMissing`, `ChainSilent`."""
+    """Runs a fresh anvil that starts now or at a given time.
+
+    Its rules are osaka, where P256VERIFY costs 6,900 gas as on Base, and Base's limit of 2^24 gas
+    per transaction. Raises `ToolMissing`, `ChainSilent`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -66,32 +69,32 @@ def running_chain(started_at: int | None = None) -> Iterator["Chain"]:
 
 
 class Chain:
-    """Anvil at a URL."""
+    """A running anvil."""
 
     def __init__(self, url: str) -> None:
         self.web3 = Web3(HTTPProvider(url, exception_retry_configuration=None))
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.web3.is_connected():
             if time.monotonic() > deadline:
-                raise ChainSilent(url, START_SECONDS)
-            time.sleep(0.02)  # there is no event to await: a port that opens
-        self.pass_time(1)  # estimates on top of anvil's first block would be for second 1
+                raise ChainSilent(url, START_TIMEOUT_SECONDS)
+            time.sleep(0.02)  # an opening port gives no event to wait for
+        self.pass_time(1)  # estimates on anvil's first block would assume second 1
 
     def fund(self, address: str) -> None:
-        """Give ETH for gas."""
+        """Gives an account ETH for gas."""
         self.web3.provider.make_request("anvil_setBalance", [address, hex(1000 * ETHER)])  # type: ignore[arg-type]
 
     def now(self) -> int:
-        """The newest block's time, Unix seconds."""
+        """The latest block's time in Unix seconds."""
         return int(self.web3.eth.get_block("latest")["timestamp"])
 
     def pass_time(self, seconds: int) -> None:
-        """Mine a block so much later."""
+        """Mines a block that many seconds later."""
         self.web3.provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
         self.web3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
 
     def send(self, sender: LocalAccount, what: str, function: Any) -> TxReceipt:
-        """Send a web3 contract function or constructor. Raises `TransactionReverted`."""
+        """Sends a web3 contract function or constructor. Raises `TransactionReverted`."""
         try:
             transaction = function.build_transaction(
                 {
@@ -109,12 +112,11 @@ class Chain:
         return receipt
 
     def gas(self, sender: LocalAccount, what: str, function: Any) -> int:
-        """The gas used by the whole transaction: 21,000, calldata and execution, refunds taken
-        off."""
+        """The gas used by the whole transaction: 21,000, calldata and execution, minus refunds."""
         return int(self.send(sender, what, function)["gasUsed"])
 
     def create(self, deployer: LocalAccount, name: str, *arguments: Any) -> Contract:
-        """Deploy one contract from forge's artefact."""
+        """Deploys one contract from forge's artefact."""
         compiled = _artefact(name)
         factory = self.web3.eth.contract(
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]

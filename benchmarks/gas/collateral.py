@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to bring Intel's collateral: real certificates and collateral, at the time when
-they were in force."""
+"""The gas of uploading Intel's collateral: real certificates and collateral, at a time when they
+were in force.
+"""
 
 import json
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ QUOTE = "tdx_v4_b0c06f_near_mpc"
 
 @dataclass(frozen=True)
 class CollateralGas:
-    """Whole transactions; the collateral is a first of its kind."""
+    """Gas of whole transactions; each uploads the first collateral of its kind."""
 
     pck_certificate: int
     tcb_info: int
@@ -34,8 +35,8 @@ class CollateralGas:
 
 
 def measure_collateral(chain: Chain) -> CollateralGas:
-    """On a chain that began at `IN_FORCE`."""
-    sender = account("anybody")
+    """Measures on a chain that started at `IN_FORCE`."""
+    sender = account("uploader")
     chain.fund(sender.address)
     quote = (VECTORS / "quotes" / f"{QUOTE}.bin").read_bytes()
     leaf, authority, root = Quote.parse(quote).pck_chain_der()
@@ -46,20 +47,20 @@ def measure_collateral(chain: Chain) -> CollateralGas:
     chain.send(sender, "adding the authority", add.addAuthority(authority))
     chain.send(sender, "adding the signer", add.addCollateralSigner(signer))
     folder = VECTORS / "collateral" / SET
-    bring = _Bringing(chain, sender, verifier, certificate_id(signer))
+    upload = _Uploads(chain, sender, verifier, certificate_id(signer))
     authority_id = certificate_id(authority)
     return CollateralGas(
         pck_certificate=chain.gas(
             sender, "adding a PCK certificate", add.addPckCertificate(leaf, authority_id)
         ),
-        root_crl=bring.root_crl((folder / "root_ca_crl.der").read_bytes()),
-        platform_crl=bring.pck_crl((folder / "pck_crl.der").read_bytes(), authority_id),
-        tcb_info=bring.tcb_info(*_inner(folder / "tcb_info.json", "tcbInfo")),
-        qe_identity=bring.qe_identity(*_inner(folder / "qe_identity.json", "enclaveIdentity")),
+        root_crl=upload.root_crl((folder / "root_ca_crl.der").read_bytes()),
+        platform_crl=upload.pck_crl((folder / "pck_crl.der").read_bytes(), authority_id),
+        tcb_info=upload.tcb_info(*_inner(folder / "tcb_info.json", "tcbInfo")),
+        qe_identity=upload.qe_identity(*_inner(folder / "qe_identity.json", "enclaveIdentity")),
     )
 
 
-def bring_simulated(
+def upload_simulated(
     chain: Chain,
     sender: LocalAccount,
     certificates: Contract,
@@ -68,19 +69,19 @@ def bring_simulated(
     signer: bytes,
     authority_id: bytes,
 ) -> None:
-    """Everything that a simulated machine's quote is judged by."""
+    """Uploads all collateral for a simulated machine's quote."""
     add = certificates.functions.addCollateralSigner(signer)
     chain.send(sender, "adding the signer", add)
-    bring = _Bringing(chain, sender, verifier, certificate_id(signer))
-    bring.root_crl(issued.root_ca_crl)
-    bring.pck_crl(issued.pck_crl, authority_id)
-    bring.tcb_info(issued.tcb_info.encode(), issued.tcb_info_signature)
-    bring.qe_identity(issued.qe_identity.encode(), issued.qe_identity_signature)
+    upload = _Uploads(chain, sender, verifier, certificate_id(signer))
+    upload.root_crl(issued.root_ca_crl)
+    upload.pck_crl(issued.pck_crl, authority_id)
+    upload.tcb_info(issued.tcb_info.encode(), issued.tcb_info_signature)
+    upload.qe_identity(issued.qe_identity.encode(), issued.qe_identity_signature)
 
 
 @dataclass(frozen=True)
-class _Bringing:
-    """The four calls; each returns its gas."""
+class _Uploads:
+    """The four uploads; each returns its gas."""
 
     chain: Chain
     sender: LocalAccount
@@ -102,11 +103,11 @@ class _Bringing:
         return self._gas("a QE identity", update(json_text, signature, self.signer_id))
 
     def _gas(self, what: str, function: Any) -> int:
-        return self.chain.gas(self.sender, f"bringing {what}", function)
+        return self.chain.gas(self.sender, f"uploading {what}", function)
 
 
 def _inner(path: Path, key: str) -> tuple[bytes, bytes]:
-    """The inner object's text, exactly as signed, and the signature."""
+    """The inner object's exact signed text, and its signature."""
     text = path.read_text()
     start = text.index("{", text.index(f'"{key}"'))
     signature = bytes.fromhex(json.loads(text)["signature"])

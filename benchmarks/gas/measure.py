@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures: whole transactions (21,000, calldata and execution, refunds taken off) in the steady
-state, which is that everybody concerned has done the same before.
+"""Measures the gas of whole transactions (21,000, calldata and execution, minus refunds) in the
+steady state: every account involved has made the same transaction before.
 
-Payload bytes (envelope, answer) are left out: each transaction is measured with two payload sizes,
-and the straight line through both is read at zero bytes.
+Payload bytes (envelope, answer) are excluded: each transaction is measured with two payload sizes
+and extrapolated to zero bytes.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from eth_account.signers.local import LocalAccount
 
 from benchmarks.gas.chain import compile_contracts, running_chain
 from benchmarks.gas.collateral import IN_FORCE, measure_collateral
-from benchmarks.gas.requests import Path
-from benchmarks.gas.world import LAYERS, SPLIT, World
+from benchmarks.gas.requests import SignedPath
+from benchmarks.gas.world import LAYERS, SPLIT, GasWorld
 from teetee.protocol.layers import LayerRange
 
 SMALL, LARGE = 512, 2048
-"""Payload sizes, bytes; two of the buckets which prompts and answers are padded to."""
+"""Payload sizes in bytes: two of the buckets to which prompts and answers are padded."""
 BATCH = 20
 
 
 @dataclass(frozen=True)
 class GasFigures:
-    """Names as in `results/gas.json`, in its spelling."""
+    """The fields of `results/gas.json`."""
 
     enrolKnownPlatform: int  # noqa: N815
     enrolFirstOfHost: int  # noqa: N815
@@ -44,24 +44,24 @@ class GasFigures:
     withdraw: int
 
     def as_json(self) -> dict[str, float]:
-        """In the order of this class."""
+        """All figures by name."""
         return asdict(self)
 
 
 def measure() -> GasFigures:
-    """All of it on one fresh chain; a few seconds. Raises `BenchmarkError`."""
+    """Measures everything on fresh chains; takes a few seconds. Raises `BenchmarkError`."""
     compile_contracts()
     with running_chain(IN_FORCE) as chain:
         collateral = measure_collateral(chain)
     with running_chain() as chain:
-        world = World(chain)
+        world = GasWorld(chain)
         host, other = world.funded("host"), world.funded("other host")
         entry, first = world.enrol(host, "entry", LayerRange(0, SPLIT))
         last, _ = world.enrol(other, "last", LayerRange(SPLIT, LAYERS))
         _, enrol = world.enrol(host, "replica", LayerRange(SPLIT, LAYERS))
-        path = Path(world, [entry, last])
+        path = SignedPath(world, [entry, last])
         requester = world.funded("requester")
-        _play(world, path, requester)
+        _run_once(world, path, requester)
         request, per_envelope_byte = _without_payload(
             lambda size: _request(world, path, requester, size)
         )
@@ -89,60 +89,59 @@ def measure() -> GasFigures:
 
 
 def _without_payload(gas_with: Callable[[int], int]) -> tuple[int, float]:
-    """Gas at zero bytes, and gas per byte."""
+    """The gas at zero payload bytes, and the gas per byte."""
     small, large = gas_with(SMALL), gas_with(LARGE)
     per_byte = (large - small) / (LARGE - SMALL)
     return round(small - per_byte * SMALL), round(per_byte, 2)
 
 
-def _request(world: World, path: Path, requester: LocalAccount, size: int) -> int:
-    """Of a requester who has got something back from an earlier request, as all have but the
-    first time."""
+def _request(world: GasWorld, path: SignedPath, requester: LocalAccount, size: int) -> int:
+    """The gas of a requester's second or later request: an earlier one left a credit."""
     gas = world.chain.gas(requester, "requesting", path.request(size))
     newest = int(world.escrow.functions.requestCount().call())
     _settle_opened(world, path, newest, SMALL)
     return gas
 
 
-def _settle(world: World, path: Path, requester: LocalAccount, size: int) -> int:
-    return _settle_opened(world, path, path.opened(requester), size)
+def _settle(world: GasWorld, path: SignedPath, requester: LocalAccount, size: int) -> int:
+    return _settle_opened(world, path, path.open_request(requester), size)
 
 
-def _settle_opened(world: World, path: Path, request_id: int, size: int) -> int:
+def _settle_opened(world: GasWorld, path: SignedPath, request_id: int, size: int) -> int:
     settlement = path.settlement(request_id, size)  # type: ignore[arg-type]
     settle = world.escrow.functions.settle(settlement)
     return world.chain.gas(world.deployer, "settling", settle)
 
 
-def _play(world: World, path: Path, requester: LocalAccount) -> None:
-    """One whole round, so that nobody's account is new any more."""
+def _run_once(world: GasWorld, path: SignedPath, requester: LocalAccount) -> None:
+    """Runs one request to its settlement, so that no account is new afterwards."""
     _settle(world, path, requester, SMALL)
 
 
-def _batch_marginal(world: World, path: Path) -> int:
-    """What each of 20 adds to one transaction, every one for another requester."""
+def _batch_marginal(world: GasWorld, path: SignedPath) -> int:
+    """The gas that each of 20 settlements adds to a batch, each for a different requester."""
     requesters = [world.funded(f"requester {index}") for index in range(BATCH)]
     for requester in requesters:
-        _play(world, path, requester)
+        _run_once(world, path, requester)
 
     def batch_gas(size: int, members: list[LocalAccount]) -> int:
-        opened = [path.opened(requester) for requester in members]
+        opened = [path.open_request(requester) for requester in members]
         batch = [path.settlement(request_id, size) for request_id in opened]
         settle = world.escrow.functions.settleBatch(batch)
         return world.chain.gas(world.deployer, "settling a batch", settle)
 
     one, _ = _without_payload(lambda size: batch_gas(size, requesters[:1]))
-    all_of_them, _ = _without_payload(lambda size: batch_gas(size, requesters))
-    return round((all_of_them - one) / (BATCH - 1))
+    whole, _ = _without_payload(lambda size: batch_gas(size, requesters))
+    return round((whole - one) / (BATCH - 1))
 
 
-def _refund(world: World, path: Path, requester: LocalAccount) -> int:
-    request_id = path.opened(requester)
+def _refund(world: GasWorld, path: SignedPath, requester: LocalAccount) -> int:
+    request_id = path.open_request(requester)
     world.chain.pass_time(3601)
     refund = world.escrow.functions.refund(request_id)
     return world.chain.gas(world.deployer, "refunding", refund)
 
 
-def _withdraw(world: World, host: LocalAccount) -> int:
+def _withdraw(world: GasWorld, host: LocalAccount) -> int:
     withdraw = world.escrow.functions.withdraw(host.address)
     return world.chain.gas(world.deployer, "withdrawing", withdraw)

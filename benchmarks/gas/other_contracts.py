@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the contracts of others take for the same, to stand beside our figures.
+"""Published gas figures of other projects' contracts, for comparison.
 
-They are not measured here: building them takes minutes. Each figure names where it comes from.
+They are not measured here, because building those contracts takes minutes. Each figure names its
+source.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,32 +14,32 @@ FLASHTESTATIONS = "receipts of broadcasts in flashbots/flashtestations 67792ed"
 
 
 @dataclass(frozen=True)
-class Peer:
-    """One figure, or the least and the most of several."""
+class PublishedGasFigure:
+    """One figure, or the range of several."""
 
     name: str
     call: str
-    least: int
-    most: int
+    min_gas: int
+    max_gas: int
     source: str
 
     @property
-    def shown(self) -> str:
-        """For a table."""
-        gas = f"{self.least:,}" if self.least == self.most else f"{self.least:,} – {self.most:,}"
-        return f"{self.name} {gas}"
+    def text(self) -> str:
+        """The figure for a table."""
+        low, high = f"{self.min_gas:,}", f"{self.max_gas:,}"
+        return f"{self.name} {low}" if low == high else f"{self.name} {low} – {high}"
 
 
-PEERS: dict[str, tuple[Peer, ...]] = {
+PUBLISHED: dict[str, tuple[PublishedGasFigure, ...]] = {
     "enrolKnownPlatform": (
-        Peer(
+        PublishedGasFigure(
             "Automata",
             "verifyAndAttestOnChain, TDX version 4: verification alone, nothing stored",
             3_981_841,
             3_981_841,
             f"{AUTOMATA}; {MEASURED}",
         ),
-        Peer(
+        PublishedGasFigure(
             "flashtestations",
             "registerTEEService, Automata's verification included",
             7_392_814,
@@ -47,24 +48,40 @@ PEERS: dict[str, tuple[Peer, ...]] = {
         ),
     ),
     "pckCertificate": (
-        Peer("Automata", "upsertPcsCertificates", 804_000, 905_000, f"{AUTOMATA}; {MEASURED}"),
+        PublishedGasFigure(
+            "Automata", "upsertPcsCertificates", 804_000, 905_000, f"{AUTOMATA}; {MEASURED}"
+        ),
     ),
     "tcbInfo": (
-        Peer("Automata", "upsertFmspcTcb", 5_816_638, 9_002_701, f"{AUTOMATA}; {MEASURED}"),
+        PublishedGasFigure(
+            "Automata", "upsertFmspcTcb", 5_816_638, 9_002_701, f"{AUTOMATA}; {MEASURED}"
+        ),
     ),
     "qeIdentity": (
-        Peer("Automata", "upsertEnclaveIdentity", 1_455_882, 1_455_882, f"{AUTOMATA}; {MEASURED}"),
+        PublishedGasFigure(
+            "Automata", "upsertEnclaveIdentity", 1_455_882, 1_455_882, f"{AUTOMATA}; {MEASURED}"
+        ),
     ),
     "platformCrl": (
-        Peer(
+        PublishedGasFigure(
             "Automata", "upsertPckCrl, 44 entries", 3_116_020, 3_116_020, f"{AUTOMATA}; {MEASURED}"
         ),
     ),
-    "rootCrl": (Peer("Automata", "upsertRootCACrl", 558_935, 558_935, f"{AUTOMATA}; {MEASURED}"),),
+    "rootCrl": (
+        PublishedGasFigure(
+            "Automata", "upsertRootCACrl", 558_935, 558_935, f"{AUTOMATA}; {MEASURED}"
+        ),
+    ),
 }
-"""By the names of our figures."""
+"""By the names of `GasFigures`."""
 
 
 def as_json() -> dict[str, list[dict[str, Any]]]:
-    """All of them."""
-    return {key: [asdict(peer) for peer in peers] for key, peers in PEERS.items()}
+    """The `peers` object of `results/gas.json`."""
+    return {key: [_as_json(each) for each in figures] for key, figures in PUBLISHED.items()}
+
+
+def _as_json(figure: PublishedGasFigure) -> dict[str, Any]:
+    """With the names of the committed results."""
+    names = {"min_gas": "least", "max_gas": "most"}
+    return {names.get(name, name): value for name, value in asdict(figure).items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests and settlements over a path of two shards, with payloads of any size."""
+"""Builds requests and settlements over a path of two shards, with payloads of any size."""
 
 import secrets
 from typing import Any
@@ -8,7 +8,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from benchmarks.gas.chain import CHAIN_ID
-from benchmarks.gas.world import EnrolledShard, World
+from benchmarks.gas.world import EnrolledShard, GasWorld
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
 
@@ -17,16 +17,16 @@ INPUT_TOKENS, OUTPUT_TOKENS = 700, 300
 WINDOW = 1800
 
 
-class Path:
-    """A path whose shards sign whatever they are asked to."""
+class SignedPath:
+    """A path whose shards sign any receipt."""
 
-    def __init__(self, world: World, shards: list[EnrolledShard]) -> None:
+    def __init__(self, world: GasWorld, shards: list[EnrolledShard]) -> None:
         self._world = world
         self._shards = shards
         self._domain = ReceiptDomain(CHAIN_ID, world.escrow.address)
 
     def request(self, envelope_bytes: int) -> Any:
-        """A request to the entry with an envelope of that size, none of its bytes zero."""
+        """A request with an envelope of that size, without zero bytes."""
         parameters = (
             self._world.model_id,
             [self._shards[0].shard_id],
@@ -39,13 +39,13 @@ class Path:
         )
         return self._world.escrow.functions.request(parameters)
 
-    def opened(self, requester: LocalAccount) -> RequestId:
-        """A request that is open now."""
+    def open_request(self, requester: LocalAccount) -> RequestId:
+        """Opens a request and returns its id."""
         self._world.chain.send(requester, "requesting", self.request(32))
         return RequestId(int(self._world.escrow.functions.requestCount().call()))
 
     def settlement(self, request_id: RequestId, answer_bytes: int) -> tuple[Any, ...]:
-        """What the entry posts for it, with an answer of that size, none of its bytes zero."""
+        """The entry's settlement of a request, with an answer of that size, without zero bytes."""
         commitments = [secrets.token_bytes(32) for _ in range(len(self._shards) + 1)]
         previous, receipts = NO_PREVIOUS_RECEIPT, []
         for hop, shard in enumerate(self._shards):
@@ -75,5 +75,5 @@ class Path:
 
 
 def _payload(size: int) -> bytes:
-    """A ciphertext of which no byte is zero: the dearest."""
+    """A ciphertext without zero bytes, which costs the most."""
     return bytes(1 + value % 255 for value in secrets.token_bytes(size))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contracts deployed for real, quote verifier included, and simulated enclaves that enrol."""
+"""Deploys the real contracts, quote verifier included, and enrols simulated enclaves."""
 
 import secrets
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from benchmarks.gas.chain import CHAIN_ID, Chain, account
-from benchmarks.gas.collateral import bring_simulated
+from benchmarks.gas.collateral import upload_simulated
 from tee_simulator.collateral.conditions import Conditions
 from tee_simulator.collateral.issue import EVALUATION_NUMBER, issue
 from tee_simulator.guest.machine import Machine
@@ -26,19 +26,20 @@ from teetee.quotes.quote import Quote
 
 TEE = 10**18
 LAYERS = 30
-"""As many as SmolLM2-135M has; a settlement's gas doesn't depend on it, an enrolment's a little."""
+"""As in SmolLM2-135M. The gas of a settlement does not depend on it, that of an enrolment slightly.
+"""
 SPLIT = 15
 BOND, PENALTY = 1000 * TEE, 50 * TEE
 INPUT_PRICE, OUTPUT_PRICE = 10**15, 3 * 10**15
 DAY = 86_400
 ENDPOINT = "shard-00.teetee.example:8443"
 REVOKED = tuple("7f" + keccak(text=f"revoked {number}")[:19].hex() for number in range(57))
-"""As many serial numbers, of as many bytes, as Intel's platform CRL had in 2026-08."""
+"""As many serial numbers, of the same size, as in Intel's platform CRL of 2026-08."""
 
 
 @dataclass(frozen=True)
 class EnrolledShard:
-    """A shard, and the key of the enclave behind it."""
+    """A shard and its enclave's key."""
 
     shard_id: ShardId
     layers: LayerRange
@@ -47,8 +48,8 @@ class EnrolledShard:
     quote_core: bytes
 
 
-class World:
-    """Everything that a request needs. Who deploys has all the roles."""
+class GasWorld:
+    """The contracts and accounts that a request needs. The deployer has all roles."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
@@ -99,7 +100,7 @@ class World:
         authority_id = certificate_id(self._authority)
         add = certificates.functions.addPckCertificate(self._leaf, authority_id)
         self.chain.send(self.deployer, "adding the PCK certificate", add)
-        bring_simulated(
+        upload_simulated(
             self.chain,
             self.deployer,
             certificates,
@@ -127,26 +128,26 @@ class World:
         publish = self.registry.functions.publishModel(parameters, [self._measurement])
         self.publication_gas = self.chain.gas(self.deployer, "publishing", publish)
         policy = list(self.registry.functions.policyOf(1).call())
-        policy[1] = EVALUATION_NUMBER  # as a public model does: no older set of collateral counts
+        policy[1] = EVALUATION_NUMBER  # like a public model: rejects older collateral
         tighten = self.registry.functions.tightenPolicy(1, tuple(policy))
         self.chain.send(self.deployer, "tightening the policy", tighten)
         return ModelId(1)
 
-    # ------------------------------------------------------------ people and shards
+    # ------------------------------------------------------------ accounts and shards
 
     def funded(self, name: str) -> LocalAccount:
-        """Somebody with ETH, tokens, and token allowances for registry and escrow."""
-        made = account(name)
-        self.chain.fund(made.address)
-        give = self.token.functions.transfer(made.address, 100_000 * TEE)
+        """An account with ETH, tokens, and token allowances for registry and escrow."""
+        holder = account(name)
+        self.chain.fund(holder.address)
+        give = self.token.functions.transfer(holder.address, 100_000 * TEE)
         self.chain.send(self.treasury, "funding", give)
         for spender in (self.registry.address, self.escrow.address):
             approve = self.token.functions.approve(spender, 2**256 - 1)
-            self.chain.send(made, "approving", approve)
-        return made
+            self.chain.send(holder, "approving", approve)
+        return holder
 
     def enrol(self, host: LocalAccount, name: str, layers: LayerRange) -> tuple[EnrolledShard, int]:
-        """Enrol an enclave whose quote the verifier checks in full; the shard, and the gas."""
+        """Enrols an enclave with full quote verification; returns the shard and the gas."""
         signer = account(f"enclave {name}")
         keyset = Keyset(signer.address, secrets.token_bytes(32), secrets.token_bytes(32))
         is_entry = layers.first == 0
@@ -167,7 +168,7 @@ class World:
         return EnrolledShard(shard_id, layers, signer, identity.identity_digest(), core), gas
 
     def recheck(self, shard: EnrolledShard) -> Any:
-        """The call, by anyone."""
+        """The recheck call."""
         facts = pck_record(self._leaf, self._authority, self._root, index=1)
         claims = QuoteClaims.from_core(shard.quote_core, facts)
         return self.registry.functions.recheck(shard.shard_id, claims.to_abi())
@@ -177,7 +178,7 @@ class World:
         return bytes(self.registry.functions.sliceDigest(*arguments).call())
 
     def _enrolment(self, identity: EnclaveIdentity, signer: LocalAccount) -> tuple[bytes, Any]:
-        # The one before the newest: an estimate doesn't know the hash of the block it builds on.
+        # The second newest block: an estimate does not know the hash of the block it builds on.
         quoted = self.chain.web3.eth.get_block(self.chain.web3.eth.block_number - 1)
         number, block_hash = int(quoted["number"]), bytes(quoted["hash"])
         bound = report_data(identity.identity_digest(), number, block_hash)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a ring of stages computes, beside others that do the same."""
+"""The speed of a ring of stages, compared with other systems."""

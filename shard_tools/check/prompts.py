@@ -43,12 +43,12 @@ def encode_prompts(
     return [_encode(line, tokenizer, chat=chat) for line in lines]
 
 
-def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
+def first_difference(actual: Sequence[int], expected: Sequence[int]) -> int | None:
     """The first position at which two answers differ, also if one is a prefix of the other."""
-    if tuple(ours) == tuple(theirs):
+    if tuple(actual) == tuple(expected):
         return None
     position = 0
-    while position < min(len(ours), len(theirs)) and ours[position] == theirs[position]:
+    while position < min(len(actual), len(expected)) and actual[position] == expected[position]:
         position += 1
     return position
 

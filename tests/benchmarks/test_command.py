@@ -2,9 +2,9 @@
 """`python -m benchmarks`.
 
 given names, or none
-    it should run those, or all, and print tables, or JSON where that is asked for
+    it should run those, or all, and print tables, or JSON if requested
 given a benchmark that fails
-    it should be one line on standard error and status 1
+    it should print one line to standard error and exit with 1
 """
 
 import json
@@ -21,7 +21,7 @@ Asked = list[tuple[str, Options]]
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """Which benchmarks ran, with what."""
+    """Records which benchmarks run with which options."""
     ran: Asked = []
 
     def fake(name: str) -> Outcome:
@@ -53,7 +53,7 @@ def test_main__no_names__runs_all_and_prints_tables(
     assert capsys.readouterr().out == "# gas\n# runtime\n"
 
 
-def test_main__quick_and_json__passes_the_one_and_prints_the_other(
+def test_main__quick_and_json__passes_quick_and_prints_json(
     asked: Asked,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -64,7 +64,7 @@ def test_main__quick_and_json__passes_the_one_and_prints_the_other(
     assert json.loads(capsys.readouterr().out) == {"runtime": {"figure": 7}}
 
 
-def test_main__benchmark_fails__is_one_line_and_status_1(
+def test_main__failing_benchmark__prints_one_line_and_exits_with_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: Options) -> Outcome:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp as a peer.
+"""llama.cpp as a competitor.
 
-given what its tools printed once (tests/vectors/llama_cpp)
-    it should be read as rates and times
-given anything else
-    it should be refused with the tool's name, not taken for a figure
-given a folder without its programs, or none
+given recorded output of its tools (tests/vectors/llama_cpp)
+    it should parse rates and times
+given any other output
+    it should reject it with the tool's name
+given a folder without its programs, or no folder
     it should say what is missing
-given a program that fails or is not there
-    it should be PeerFailed, with what it said last
+given a program that fails or does not exist
+    it should raise CompetitorFailed with the last line of output
 """
 
 import json
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.errors import OutputUnknown, PeerFailed
+from benchmarks.errors import CompetitorFailed, OutputUnknown
+from benchmarks.runtime.measurement.workload import FULL
 from benchmarks.runtime.models.smollm2 import BenchmarkModel
-from benchmarks.runtime.peers.llama_cpp import LlamaCpp, Programs, find_programs, quantized
-from benchmarks.runtime.peers.llama_cpp_output import parse_batched_bench, parse_bench
-from benchmarks.runtime.workload import FULL
+from benchmarks.runtime.systems.llama_cpp import LlamaCpp, Programs, find_programs, quantized
+from benchmarks.runtime.systems.llama_cpp_output import parse_batched_bench, parse_bench
 
 RECORDED = Path(__file__).parent.parent / "vectors" / "llama_cpp"
 BENCH = (RECORDED / "llama-bench.json").read_text()
@@ -48,7 +48,7 @@ def test_parse_bench__recorded_output__gives_both_rates() -> None:
         BENCH.replace('"avg_ts"', '"rate"'),
     ],
 )
-def test_parse_bench__other_output__is_refused(text: str) -> None:
+def test_parse_bench__other_output__is_rejected(text: str) -> None:
     with pytest.raises(OutputUnknown, match="llama-bench printed"):
         parse_bench(text)
 
@@ -62,13 +62,13 @@ def test_parse_batched_bench__recorded_output__gives_the_line_of_those_streams()
 
 
 @pytest.mark.parametrize("text", ["", BATCHED.replace("speed_tg", "rate"), "{"])
-def test_parse_batched_bench__other_output__is_refused(text: str) -> None:
+def test_parse_batched_bench__other_output__is_rejected(text: str) -> None:
     with pytest.raises(OutputUnknown, match="llama-batched-bench printed"):
         parse_batched_bench(text, 8)
 
 
-def test_parse_batched_bench__other_number_of_streams__is_refused() -> None:
-    with pytest.raises(OutputUnknown, match="0 rows where 1 is due"):
+def test_parse_batched_bench__other_number_of_streams__is_rejected() -> None:
+    with pytest.raises(OutputUnknown, match="0 rows instead of 1"):
         parse_batched_bench(BATCHED, 32)
 
 
@@ -98,42 +98,45 @@ def test_find_programs__either_name_of_the_server__is_found(tmp_path: Path, serv
     assert programs_in(tmp_path, server).server == tmp_path / server
 
 
-def test_quantized__program_fails__tells_what_it_said_last_and_leaves_nothing(
+def test_quantized__program_fails__reports_its_last_line_and_leaves_nothing(
     tmp_path: Path,
 ) -> None:
     programs = programs_in(tmp_path, "rpc-server", "echo first >&2; echo no memory >&2; exit 3")
-    with pytest.raises(PeerFailed, match="llama-quantize failed: no memory"):
-        quantized(programs, tmp_path / "model.gguf", tmp_path / "kept")
-    assert not list((tmp_path / "kept").iterdir())
+    with pytest.raises(CompetitorFailed, match="llama-quantize failed: no memory"):
+        quantized(programs, tmp_path / "model.gguf", tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
 
 
-def test_open__server_ends_at_once__is_told(
+def test_start__server_that_ends__is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "benchmarks.runtime.peers.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf"
+        "benchmarks.runtime.systems.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf"
     )
     model = BenchmarkModel("model", tmp_path, tmp_path / "model.gguf")
     system = LlamaCpp(model, FULL, programs_in(tmp_path, "rpc-server"), 2, 1)
-    assert system.missing is None
-    with pytest.raises(PeerFailed, match="rpc-server failed: it did not listen"), system.open():
+    assert system.unavailable_reason is None
+    with (
+        pytest.raises(CompetitorFailed, match="rpc-server failed: it does not listen"),
+        system.start(),
+    ):
         pass
 
 
-def test_open__program_meets_an_illegal_instruction__is_run_without_repacking(
+def test_start__program_with_an_illegal_instruction__runs_without_repacking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As llama.cpp's AMX code does on machines that name AMX and do not execute it."""
+    """Like llama.cpp's AMX code on machines that announce AMX but do not execute it."""
     script = f"""case "$*" in
         *"--repack 0"*) cat {RECORDED / "llama-bench.json"};;
         *--version*) echo "version: 9 (commit abc)";;
         *) kill -ILL $$;;
     esac"""
     monkeypatch.setattr(
-        "benchmarks.runtime.peers.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf"
+        "benchmarks.runtime.systems.llama_cpp.quantized", lambda *_: tmp_path / "q8.gguf"
     )
     model = BenchmarkModel("model", tmp_path, tmp_path / "model.gguf")
     system = LlamaCpp(model, FULL, programs_in(tmp_path, "rpc-server", script), 0, 1)
-    with system.open() as running:
+    with system.start() as running:
         assert running.sample(1).decode_tokens_per_second == pytest.approx(40.665, abs=0.001)
         assert running.note.startswith("build 9 (commit abc), run without repacked weights")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures that goals are set in.
+"""The ratios that goals refer to.
 
-given medians of both sides
-    it should be ours over theirs, and times the other way round
-given one side missing
+given medians of both systems
+    it should divide TeeTee's rate by the other's, and times the other way round
+given one of them missing
     it should have no value, and the reason
 """
 
@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runtime.engine import ring
-from benchmarks.runtime.engine.ring import Ring
-from benchmarks.runtime.machine.description import Machine
-from benchmarks.runtime.measure import Figures
+from benchmarks.runtime.machine.description import MachineDescription
+from benchmarks.runtime.measurement.sample import Sample
+from benchmarks.runtime.measurement.workload import FULL
 from benchmarks.runtime.models.smollm2 import BenchmarkModel
-from benchmarks.runtime.peers.llama_cpp import LlamaCpp, find_programs
-from benchmarks.runtime.plan import Plan
 from benchmarks.runtime.report.plots import decode_over_streams, memory_of_stages, time_over_stages
 from benchmarks.runtime.report.ratios import Comparison
 from benchmarks.runtime.report.tables import render
-from benchmarks.runtime.sample import Sample
-from benchmarks.runtime.workload import FULL
+from benchmarks.runtime.schedule.measure import Figures
+from benchmarks.runtime.schedule.schedule import Schedule
+from benchmarks.runtime.systems import ring
+from benchmarks.runtime.systems.llama_cpp import LlamaCpp, find_programs
+from benchmarks.runtime.systems.ring import Ring
 
 MODEL = BenchmarkModel("model", Path("nowhere"), Path("nowhere/model.gguf"))
 RPC, HF = "llama.cpp RPC Q8_0 2 × 1", "transformers fp32 1 × 2"
@@ -41,7 +41,7 @@ KEYS = [
 
 @pytest.fixture(autouse=True)
 def all_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ring, "missing", lambda precision: None)
+    monkeypatch.setattr(ring, "unavailable_reason", lambda precision: None)
 
 
 def decoding(rate: float, **more: object) -> Sample:
@@ -50,12 +50,13 @@ def decoding(rate: float, **more: object) -> Sample:
 
 def figures_of(
     samples: Mapping[str, Mapping[int, list[Sample]]],
-    missing: Mapping[str, str] | None = None,
+    unavailable: Mapping[str, str] | None = None,
     busy: float = 0.0,
 ) -> Figures:
-    plan = Plan(MODEL, FULL, {}, {1: 3, 8: 1})
+    schedule = Schedule(MODEL, FULL, {}, {1: 3, 8: 1})
     reads = [{"one way": 0.004, "another": 0.005}, {"one way": 0.002, "another": 0.005}]
-    return Figures(plan, Machine.here(), samples, missing or {}, {}, reads, [0.02, busy])
+    machine = MachineDescription.of_this_machine()
+    return Figures(schedule, machine, samples, unavailable or {}, {}, reads, [0.02, busy])
 
 
 MEASURED = {
@@ -91,15 +92,15 @@ def test_ratios__all_measured__are_of_medians() -> None:
     assert not any(ratio.reason for ratio in ratios.values())
 
 
-def test_also__some_measured__has_values_for_those_alone() -> None:
-    also = Comparison(figures_of(MEASURED)).also()
-    assert also["decode1_vs_hf_in_fp32"].value == 2.0
-    assert also["limit_share_in_fp32"].value == pytest.approx(20 * 0.004 * 4)
-    assert also["tls_cost1"].value == 0.2
-    assert also["commitments_cost1"].value is None
+def test_secondary_ratios__some_measured__have_values_only_for_those() -> None:
+    secondary = Comparison(figures_of(MEASURED)).secondary_ratios()
+    assert secondary["decode1_vs_hf_in_fp32"].value == 2.0
+    assert secondary["limit_share_in_fp32"].value == pytest.approx(20 * 0.004 * 4)
+    assert secondary["tls_cost1"].value == 0.2
+    assert secondary["commitments_cost1"].value is None
 
 
-def test_ratios__peer_missing__have_no_value_and_its_reason() -> None:
+def test_ratios__competitor_missing__have_no_value_but_its_reason() -> None:
     measured = {name: each for name, each in MEASURED.items() if name != RPC}
     ratios = Comparison(figures_of(measured, {RPC: "LLAMA_CPP_BIN is not set"})).ratios()
     without = [key for key, ratio in ratios.items() if ratio.value is None]
@@ -113,17 +114,17 @@ def test_ratios__nothing_measured__are_all_without_value() -> None:
     assert all(ratio.value is None and ratio.reason for ratio in ratios.values())
 
 
-def test_render__others_at_work__says_how_much() -> None:
+def test_render__busy_machine__says_how_much() -> None:
     assert "Others used" not in render(figures_of(MEASURED))
     assert "Others used up to 42% of the processor" in render(figures_of(MEASURED, busy=0.42))
 
 
-def test_names__peers__are_those_the_systems_have() -> None:
+def test_names__systems__are_the_keys_of_the_results() -> None:
     assert LlamaCpp(MODEL, FULL, find_programs(None), 2, 1).name == RPC
     assert Ring(MODEL, FULL, 2, 1, "int8").name == "teetee int8 2 × 1"
 
 
-def test_plots__some_measured__show_those_alone() -> None:
+def test_plots__some_measured__show_only_those() -> None:
     figures = figures_of(MEASURED)
     streams = decode_over_streams(figures)
     assert streams.series["TeeTee, int8, 2 stages"] == [50.0, 200.0]

@@ -2,18 +2,17 @@
 """The README's ratios.
 
 given a README with marks
-    when a run has been made
-        it should have the measured ratios and the pictures between them, the rest as it was
+    it should put the measured ratios and the charts between them, and keep the rest
 given a README without marks
-    it should be left alone
-the project's README should have them, and no picture that is not there
+    it should not change it
+the project's README should have the marks, and no broken pictures
 """
 
 import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runtime.report.readme import BEGIN, END, bring_up_to_date
+from benchmarks.runtime.report.readme import BEGIN, END, update_readme
 
 FIGURES: dict[str, Any] = {
     "decode1_vs_llamacpp_rpc_q8": None,
@@ -30,10 +29,10 @@ FIGURES: dict[str, Any] = {
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_bring_up_to_date__marks__hold_what_was_measured_alone(tmp_path: Path) -> None:
+def test_update_readme__marks__hold_only_what_was_measured(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nrest\n")
-    bring_up_to_date(readme, FIGURES)
+    update_readme(readme, FIGURES)
     once = readme.read_text()
     assert once.startswith(f"# Title\n\n{BEGIN}\n")
     assert once.endswith(f"{END}\n\nrest\n")
@@ -50,14 +49,14 @@ def test_bring_up_to_date__marks__hold_what_was_measured_alone(tmp_path: Path) -
         "95.0 % |",
     ]
     assert "2026-11-24; others used up to 31% of the processor meanwhile." in once
-    bring_up_to_date(readme, FIGURES)
+    update_readme(readme, FIGURES)
     assert readme.read_text() == once
 
 
-def test_bring_up_to_date__no_marks__changes_nothing(tmp_path: Path) -> None:
+def test_update_readme__no_marks__changes_nothing(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n")
-    bring_up_to_date(readme, FIGURES)
+    update_readme(readme, FIGURES)
     assert readme.read_text() == "# Title\n"
 
 

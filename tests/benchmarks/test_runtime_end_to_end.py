@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole benchmark with a tiny random model, so that it cannot rot.
+"""The whole benchmark with a tiny random model.
 
 given a ring of one and of two stages, and transformers
-    when a plan with few tokens is carried out
-        it should write JSON, a table and three pictures
+    when a schedule with few tokens is carried out
+        it should write JSON, a table and three charts
         it should have measured every stage: rates, gaps, memory, bytes, busy shares, receipts
-        it should say why llama.cpp and int8 have no figures, and make none up
+        it should say why llama.cpp and int8 have no figures
 given a ring without TLS, or without commitments
-    when it is asked
-        it should answer as any other
+    it should answer like any other
 """
 
 import json
@@ -18,19 +17,19 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.runtime.engine import ring
-from benchmarks.runtime.engine.ring import FP32, INT8, Ring
 from benchmarks.runtime.machine import cores
-from benchmarks.runtime.measure import measure
+from benchmarks.runtime.measurement.system import System
+from benchmarks.runtime.measurement.workload import FP32, INT8, Workload
 from benchmarks.runtime.models.random_model import random_llama
 from benchmarks.runtime.models.smollm2 import BenchmarkModel
-from benchmarks.runtime.peers.llama_cpp import LlamaCpp, find_programs
-from benchmarks.runtime.peers.transformers_peer import Transformers
-from benchmarks.runtime.plan import Plan
-from benchmarks.runtime.report.progress import Progress
 from benchmarks.runtime.report.report import write
-from benchmarks.runtime.system import System
-from benchmarks.runtime.workload import Workload
+from benchmarks.runtime.schedule.measure import measure
+from benchmarks.runtime.schedule.progress import Progress
+from benchmarks.runtime.schedule.schedule import Schedule
+from benchmarks.runtime.systems import ring
+from benchmarks.runtime.systems.llama_cpp import LlamaCpp, find_programs
+from benchmarks.runtime.systems.ring import Ring
+from benchmarks.runtime.systems.transformers_system import Transformers
 
 pytestmark = pytest.mark.system
 
@@ -54,7 +53,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkModel:
     return random_llama(tmp_path_factory.mktemp("random"), SHAPE)
 
 
-def plan_of(model: BenchmarkModel) -> Plan:
+def schedule_of(model: BenchmarkModel) -> Schedule:
     several = frozenset({1, 8})
     systems: dict[System, frozenset[int]] = {
         Ring(model, WORK, 1, 1, FP32): frozenset({1}),
@@ -63,16 +62,18 @@ def plan_of(model: BenchmarkModel) -> Plan:
         Transformers(model, WORK, 2): several,
         LlamaCpp(model, WORK, find_programs(None), 2, 1): several,
     }
-    return Plan(model, WORK, systems, {1: 2, 8: 1})
+    return Schedule(model, WORK, systems, {1: 2, 8: 1})
 
 
-def test_benchmark__tiny_model__writes_all_that_was_measured_and_nothing_else(
+def test_benchmark__tiny_model__writes_exactly_what_was_measured(
     model: BenchmarkModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ring, "missing", lambda each: "not here" if each == INT8 else None)
-    plan = plan_of(model)
-    with Progress(plan) as progress:
-        figures = measure(plan, progress)
+    monkeypatch.setattr(
+        ring, "unavailable_reason", lambda each: "not here" if each == INT8 else None
+    )
+    schedule = schedule_of(model)
+    with Progress(schedule) as progress:
+        figures = measure(schedule, progress)
     write(figures, tmp_path)
     found = json.loads((tmp_path / "runtime.json").read_text())
     assert found["decode1_vs_hf"] > 0
@@ -82,7 +83,7 @@ def test_benchmark__tiny_model__writes_all_that_was_measured_and_nothing_else(
     assert found["decode1_vs_llamacpp_rpc_q8"] is None
     assert "not here" in found["null_because"]["decode1_vs_llamacpp_rpc_q8"]
     assert found["added_stage_cost"] is None
-    assert "it was not asked" in found["null_because"]["added_stage_cost"]
+    assert "it was not scheduled" in found["null_because"]["added_stage_cost"]
     assert found["limit_share"] is None
     sample = found["systems"]["teetee fp32 2 × 1"]["8"]["median"]
     assert [len(sample[each]) for each in ("peak_bytes", "busy_share", "hop_frames")] == [2, 2, 2]
@@ -96,11 +97,9 @@ def test_benchmark__tiny_model__writes_all_that_was_measured_and_nothing_else(
 
 
 @pytest.mark.parametrize("without", ["encrypted", "committed"])
-def test_ring__without_one_of_its_protections__answers_all_the_same(
-    model: BenchmarkModel, without: str
-) -> None:
+def test_ring__without_a_protection__still_answers(model: BenchmarkModel, without: str) -> None:
     system = Ring(model, WORK, 2, 1, FP32, **{without: False})
-    with system.open() as running:
+    with system.start() as running:
         sample = running.sample(2)
     assert sample.decode_tokens_per_second
     assert sample.commitment_seconds is not None
@@ -113,7 +112,7 @@ def test_random_llama__tiny_shape__counts_what_a_step_reads(model: BenchmarkMode
     assert model.weights_per_token == 4 * layer + 64 + embedding
 
 
-def test_pinned__one_core__is_what_a_process_inherits_and_we_get_ours_back() -> None:
+def test_pinned__one_core__is_inherited_by_processes_and_reset_afterwards() -> None:
     before = cores.usable()
     with cores.pinned(before[:1]):
         assert cores.usable() == before[:1]

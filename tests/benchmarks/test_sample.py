@@ -1,23 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the moments when tokens came to rates.
+"""Computing rates from the arrival times of tokens.
 
 given one stream
-    it should be the rate between its first and last token, and its gaps
-given several
-    it should count only while all of them decode
-    when less than half of the tokens fall there
-        it should count everything from first to last token, prompts included
+    it should compute the rate between its first and last token, and the gaps
+given several streams
+    it should count only tokens that arrive while all of them decode
+    when less than half of the tokens do
+        it should count all from the first token to the last, prompts included
 given several samples
-    it should be the median of each field, leaving out what is not known
+    it should take the median of each field, without unknown values
 """
 
 import pytest
 
-from benchmarks.runtime.sample import Moments, Sample, median_of, overlap_share, quantile, sample_of
+from benchmarks.runtime.measurement.sample import (
+    Sample,
+    TokenTimes,
+    median_of,
+    overlap_share,
+    quantile,
+    sample_from,
+)
 
 
-def test_sample_of__one_stream__gives_rates_and_gaps() -> None:
-    sample = sample_of(Moments(10.0, [[12.0, 12.1, 12.2, 12.5]], 13.0), prompt_tokens=100)
+def test_sample_from__one_stream__gives_rates_and_gaps() -> None:
+    sample = sample_from(TokenTimes(10.0, [[12.0, 12.1, 12.2, 12.5]], 13.0), prompt_tokens=100)
     assert sample.prefill_tokens_per_second == pytest.approx(50)
     assert sample.decode_tokens_per_second == pytest.approx(3 / 0.5)
     assert sample.total_tokens_per_second == pytest.approx(104 / 3)
@@ -27,10 +34,10 @@ def test_sample_of__one_stream__gives_rates_and_gaps() -> None:
     assert sample.decode_window_share == 1
 
 
-def test_sample_of__several_streams__counts_while_all_decode() -> None:
+def test_sample_from__several_streams__counts_while_all_decode() -> None:
     early = [1.0, 2.0, 3.0, 4.0, 5.0]
     late = [2.0, 3.0, 4.0, 5.0, 6.0]
-    sample = sample_of(Moments(0.0, [early, late], 6.0), prompt_tokens=10)
+    sample = sample_from(TokenTimes(0.0, [early, late], 6.0), prompt_tokens=10)
     # In (2, 5]: three of each.
     assert sample.decode_tokens_per_second == pytest.approx(6 / 3)
     assert sample.decode_window_share == pytest.approx(6 / 8)
@@ -38,12 +45,12 @@ def test_sample_of__several_streams__counts_while_all_decode() -> None:
     assert sample.first_token_seconds == pytest.approx(1.5)
 
 
-def test_sample_of__streams_hardly_overlap__counts_prompts_as_well() -> None:
-    moments = Moments(0.0, [[1.0, 2.0, 3.0, 4.0], [4.0, 5.0, 6.0, 7.0]], 7.0)
-    sample = sample_of(moments, prompt_tokens=10)
+def test_sample_from__streams_hardly_overlap__counts_prompts_as_well() -> None:
+    times = TokenTimes(0.0, [[1.0, 2.0, 3.0, 4.0], [4.0, 5.0, 6.0, 7.0]], 7.0)
+    sample = sample_from(times, prompt_tokens=10)
     assert sample.decode_window_share == 0
     assert sample.decode_tokens_per_second == pytest.approx(6 / 6)
-    assert moments.window == (1.0, 7.0)
+    assert times.window == (1.0, 7.0)
 
 
 def test_quantile__few_values__is_one_of_them() -> None:

@@ -214,10 +214,10 @@ def test_encode_prompts__chat_or_raw__as_requested_or_by_the_model_s_template() 
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "position"),
+    ("actual", "theirs", "position"),
     [((1, 2), (1, 2), None), ((1, 2), (1, 3), 1), ((1,), (1, 2), 1), ((), (1,), 0), ((), (), None)],
 )
 def test_first_difference__answers__is_the_first_differing_position(
-    ours: Any, theirs: Any, position: int | None
+    actual: Any, theirs: Any, position: int | None
 ) -> None:
-    assert first_difference(ours, theirs) == position
+    assert first_difference(actual, theirs) == position

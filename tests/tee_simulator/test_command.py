@@ -71,9 +71,9 @@ def test_serve__until_stopped__ends_clean_and_removes_the_socket(
     client = DstackClient(str(socket))
     assert client.info().compose_hash == ready["composeHash"]
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
+    _, output = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert said.splitlines()[0].endswith(SIMULATED)
+    assert output.splitlines()[0].endswith(SIMULATED)
     assert not socket.exists()
 
 
@@ -94,16 +94,16 @@ def test_serve__keys_asked_for__no_key_is_logged(tmp_path: Path) -> None:
     key = client.get_key("path").key
     client.get_quote(b"\xca\xfe" * 32)
     process.terminate()
-    out, said = process.communicate(timeout=20)
-    assert key not in out + said
-    assert "cafe" * 8 not in out + said
+    out, output = process.communicate(timeout=20)
+    assert key not in out + output
+    assert "cafe" * 8 not in out + output
 
 
 def test_serve__socket_in_use__says_so(tmp_path: Path) -> None:
     process, _ = start(*serve(tmp_path))
-    status, said = fails(*serve(tmp_path))
+    status, output = fails(*serve(tmp_path))
     assert status == RETRYABLE
-    assert "Another process listens on" in said
+    assert "Another process listens on" in output
     process.terminate()
     process.communicate(timeout=20)
 
@@ -121,28 +121,28 @@ def test_serve__socket_in_use__says_so(tmp_path: Path) -> None:
 def test_serve__something_unusable__says_what_and_how_to_go_on(
     tmp_path: Path, more: tuple[str, str], message: str
 ) -> None:
-    status, said = fails(*serve(tmp_path), *more)
+    status, output = fails(*serve(tmp_path), *more)
     assert status == FATAL
-    assert message in said
-    assert "Traceback" not in said
+    assert message in output
+    assert "Traceback" not in output
 
 
 def test_serve__where_a_file_lies__leaves_it(tmp_path: Path) -> None:
     (tmp_path / "agent.sock").write_text("precious")
-    status, said = fails(*serve(tmp_path))
+    status, output = fails(*serve(tmp_path))
     assert status == FATAL
-    assert "a file that is not a socket exists there" in said
+    assert "a file that is not a socket exists there" in output
     assert (tmp_path / "agent.sock").read_text() == "precious"
 
 
 def test_pccs__port_in_use__says_so(tmp_path: Path) -> None:
-    with sockets.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        status, said = fails("pccs", "--port", str(port), "--pki", tmp_path / "pki")
+    with sockets.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = occupied.getsockname()[1]
+        status, output = fails("pccs", "--port", str(port), "--pki", tmp_path / "pki")
     assert status == RETRYABLE
-    assert f"Another process listens on port {port}" in said
+    assert f"Another process listens on port {port}" in output
 
 
 def test_pccs__at_another_time__collateral_of_that_time(tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_pccs__at_another_time__collateral_of_that_time(tmp_path: Path) -> None:
 
 
 def test_pki__made_once__names_the_root(tmp_path: Path) -> None:
-    said = [
+    output = [
         subprocess.run(
             command("pki", "--directory", tmp_path), capture_output=True, text=True, check=True
         )
         for _ in range(2)
     ]
-    assert said[0].stdout == said[1].stdout
-    assert json.loads(said[0].stdout)["pki"]["root"] == (tmp_path / "root.der").read_bytes().hex()
+    assert output[0].stdout == output[1].stdout
+    assert json.loads(output[0].stdout)["pki"]["root"] == (tmp_path / "root.der").read_bytes().hex()
 
 
 @pytest.mark.parametrize("of", [(), ("serve",), ("pccs",), ("pki",)], ids=str)

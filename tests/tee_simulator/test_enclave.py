@@ -77,20 +77,20 @@ def test_get_quote__beside_a_recorded_one__equal_wherever_nothing_differs(
     recorded = (QUOTES / RECORDED).read_bytes()
     simulated = enclave.get_quote(bytes(64))
     assert len(simulated) == len(recorded) == 5006
-    ours, theirs = Quote.parse(simulated), Quote.parse(recorded)
+    actual, theirs = Quote.parse(simulated), Quote.parse(recorded)
     # version to vendor; what stays of the user data is an identifier of the QE
-    assert ours.header[:28] == theirs.header[:28]
-    assert ours.header[44:] == theirs.header[44:] == bytes(4)
-    mine, real = ours.report, theirs.report
+    assert actual.header[:28] == theirs.header[:28]
+    assert actual.header[44:] == theirs.header[44:] == bytes(4)
+    mine, real = actual.report, theirs.report
     for same in ("mr_signer_seam", "seam_attributes", "td_attributes", "xfam", "mr_owner"):
         assert getattr(mine, same) == getattr(real, same)
     assert mine.mr_config_id[:1] == real.mr_config_id[:1] == b"\x01"
     assert mine.mr_config_id[33:] == real.mr_config_id[33:] == bytes(15)
     # the QE's report: all but its security versions, its measurement and what it reports
     for first, end in ((16, 64), (96, 258), (260, 320), (352, 384)):
-        assert ours.qe_report[first:end] == theirs.qe_report[first:end]
-    assert ours.qe_auth_data == theirs.qe_auth_data
-    assert ours.pck_chain[-2:] == theirs.pck_chain[-2:] == b"\n\x00"
+        assert actual.qe_report[first:end] == theirs.qe_report[first:end]
+    assert actual.qe_auth_data == theirs.qe_auth_data
+    assert actual.pck_chain[-2:] == theirs.pck_chain[-2:] == b"\n\x00"
 
 
 def test_get_quote__its_report__is_of_the_compose_document(

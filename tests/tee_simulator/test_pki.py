@@ -57,7 +57,7 @@ def intels(name: str) -> x509.Certificate:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("actual", "theirs"),
     [
         pytest.param("root", "intel_sgx_root_ca", id="root"),
         pytest.param("platform_ca", "intel_sgx_pck_platform_ca", id="platform authority"),
@@ -65,9 +65,9 @@ def intels(name: str) -> x509.Certificate:
     ],
 )
 def test_pki__each_authority__has_the_shape_of_intels(
-    pki: SimulatedPki, ours: str, theirs: str
+    pki: SimulatedPki, actual: str, theirs: str
 ) -> None:
-    mine, real = getattr(pki, ours).certificate, intels(theirs)
+    mine, real = getattr(pki, actual).certificate, intels(theirs)
     assert shape(mine.public_bytes(Encoding.DER)) == shape(real.public_bytes(Encoding.DER))
     assert extensions(mine) == extensions(real)
     for kind in (x509.BasicConstraints, x509.KeyUsage):
@@ -86,9 +86,9 @@ def test_pck_leaf__beside_a_recorded_one__has_its_shape(enclave: SimulatedEnclav
     for der in (mine, real):
         certificate = x509.load_der_x509_certificate(der)
         contents.append(certificate.extensions.get_extension_for_oid(sgx).value)
-    ours, theirs = (content.public_bytes() for content in contents)
-    assert shape(ours) == shape(theirs)
-    assert len(ours) == len(theirs)
+    actual, theirs = (content.public_bytes() for content in contents)
+    assert shape(actual) == shape(theirs)
+    assert len(actual) == len(theirs)
 
 
 def test_pki__names__say_simulated(pki: SimulatedPki) -> None:

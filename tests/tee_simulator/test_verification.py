@@ -127,7 +127,7 @@ def test_pccs__what_is_not_ours__not_found(pccs: str, path: str) -> None:
     assert httpx.get(pccs + path).status_code == 404
 
 
-def test_pccs__when_half_of_its_time_is_over__signs_anew(pki: SimulatedPki) -> None:
+def test_pccs__when_half_of_its_time_is_over__signs_again(pki: SimulatedPki) -> None:
     now = AT
 
     def clock() -> datetime:

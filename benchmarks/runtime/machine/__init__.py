@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine that measures: cores, memory, worker processes."""
+"""The measuring machine: cores, memory, worker processes."""

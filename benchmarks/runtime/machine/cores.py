@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cores a process may use, and how much memory it has used. Linux only;
-elsewhere nothing is pinned and nothing told.
-"""
+"""Pins processes to cores and reads their peak memory. Linux only; elsewhere it does nothing."""
 
 import contextlib
 import os
@@ -13,14 +11,14 @@ from shard_tools.check import memory
 
 
 def usable() -> tuple[int, ...]:
-    """The cores that we may use, in order."""
+    """The cores that this process may use, in order."""
     if not hasattr(os, "sched_getaffinity"):
         return ()
     return tuple(sorted(os.sched_getaffinity(0)))
 
 
-def share(index: int, threads: int) -> tuple[int, ...]:
-    """Cores for process number `index` of several with that many threads each, in turn."""
+def cores_for(index: int, threads: int) -> tuple[int, ...]:
+    """The cores for process number `index` of several with that many threads each, round-robin."""
     cores = usable()
     if not cores:
         return ()
@@ -29,7 +27,7 @@ def share(index: int, threads: int) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def pinned(cores: Sequence[int]) -> Iterator[None]:
-    """Processes started in this block inherit the cores; this thread gets its own back."""
+    """Processes started in the `with` block inherit the cores; this thread regains its own."""
     if not cores or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -41,14 +39,14 @@ def pinned(cores: Sequence[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def forget_peak(process: int) -> None:
-    """From now on `peak_bytes` is of what comes."""
+def reset_peak(process: int) -> None:
+    """Makes `peak_bytes` count from now on."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
 def peak_bytes(process: int) -> int:
-    """Highest resident set; 0 where there is no /proc."""
+    """The highest resident set; 0 where there is no /proc."""
     try:
         text = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -59,5 +57,5 @@ def peak_bytes(process: int) -> int:
 
 @cache
 def bare_bytes() -> int:
-    """Of an interpreter that has imported torch and done nothing else."""
+    """The peak of an interpreter that has only imported torch."""
     return memory.bare_bytes()

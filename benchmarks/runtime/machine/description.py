@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On what and with what a run was made."""
+"""Describes the machine and the software versions of a run."""
 
 import os
 import platform
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
-"""Of a processor, that matter to arithmetic; named where they are there."""
+"""Instruction sets that matter for arithmetic; reported if present."""
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """Facts that a figure means nothing without."""
+class MachineDescription:
+    """The facts needed to interpret a figure."""
 
     date: str
     processor: str
@@ -28,8 +28,8 @@ class Machine:
     versions: dict[str, str]
 
     @classmethod
-    def here(cls) -> "Machine":
-        """This one, now."""
+    def of_this_machine(cls) -> "MachineDescription":
+        """This machine, now."""
         cpu = _first_processor()
         flags = set(cpu.get("flags", "").split())
         model = f"{cpu.get('model name', platform.processor() or platform.machine())}"
@@ -47,14 +47,15 @@ class Machine:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """All fields."""
         return asdict(self)
 
 
 def busy_share(seconds: float) -> float | None:
-    """How much of all cores' time somebody uses while we only wait; None where there is no /proc.
+    """The share of all cores' time that other processes use while this one sleeps; None where there
+    is no /proc.
 
-    Not the load average, which remembers what we did ourselves.
+    The load average would also count this process's own recent work.
     """
     before = _processor_ticks()
     time.sleep(seconds)
@@ -65,7 +66,7 @@ def busy_share(seconds: float) -> float | None:
 
 
 def _processor_ticks() -> tuple[int, int] | None:
-    """(idle, all) of all cores since the machine started."""
+    """(idle, total) ticks of all cores since boot."""
     path = Path("/proc/stat")
     if not path.is_file():
         return None
@@ -93,7 +94,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Of this checkout; with + if something in it is not committed."""
+    """This checkout's commit, with + if it has uncommitted changes."""
     command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

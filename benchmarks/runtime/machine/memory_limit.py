@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fastest that one core can stream as many bytes as a step's weights have: the limit of
+"""Measures how fast one core can read as many bytes as a step's weights have: the upper bound for
 decoding one stream.
 
-Several ways of reading, the fastest of which counts: none of them is known to be the best on every
-processor.
+Tries several ways of reading, because none is the fastest on every processor; the fastest counts.
 """
 
 import contextlib
@@ -15,27 +14,28 @@ from collections.abc import Callable, Iterator
 import torch
 
 from benchmarks.runtime.machine import cores
-from benchmarks.runtime.machine.workers import Command, serve, started
+from benchmarks.runtime.machine.workers import Command, serve, start_worker
 from shard_tools.check.processes import WorkerProcess
 
-TIMES = 20
-_ROW = 4096
+REPEATS = 20
+_COLUMNS = 4096
 
 
 class MemoryReader:
-    """Holds the bytes, reads them all, again and again."""
+    """The worker: allocates the bytes and reads them repeatedly."""
 
     def __init__(self) -> None:
         self._ways: dict[str, Callable[[], object]] = {}
 
     def load(self, command: Command) -> Command:
-        rows = -(-command["bytes"] // (4 * _ROW))
-        size = rows * 4 * _ROW
+        """Allocates the bytes."""
+        rows = -(-command["bytes"] // (4 * _COLUMNS))
+        size = rows * 4 * _COLUMNS
         pages = mmap.mmap(-1, size)
         with contextlib.suppress(AttributeError, OSError):
             pages.madvise(mmap.MADV_HUGEPAGE)
-        numbers = torch.frombuffer(pages, dtype=torch.float32).view(rows, _ROW).fill_(0)
-        vector = torch.zeros(_ROW)
+        numbers = torch.frombuffer(pages, dtype=torch.float32).view(rows, _COLUMNS).fill_(0)
+        vector = torch.zeros(_COLUMNS)
         address = ctypes.c_void_p(numbers.data_ptr())
         find = ctypes.CDLL(None).memchr
         find.argtypes, find.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t], None
@@ -47,33 +47,35 @@ class MemoryReader:
         return {}
 
     def read(self, _command: Command) -> Command:
-        """Seconds by way, the median of several; the ways take turns."""
-        taken: dict[str, list[float]] = {name: [] for name in self._ways}
-        for _ in range(TIMES):
+        """The median seconds of each way of reading; the ways alternate."""
+        seconds: dict[str, list[float]] = {name: [] for name in self._ways}
+        for _ in range(REPEATS):
             for name, way in self._ways.items():
                 began = time.perf_counter()
                 way()
-                taken[name].append(time.perf_counter() - began)
-        return {"seconds": {name: sorted(each)[TIMES // 2] for name, each in taken.items()}}
+                seconds[name].append(time.perf_counter() - began)
+        return {"seconds": {name: sorted(each)[REPEATS // 2] for name, each in seconds.items()}}
 
 
 class RunningReader:
-    """In a process on the first core."""
+    """A reader in a process on the first core."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self._worker = worker
 
     def seconds(self) -> dict[str, float]:
-        """To read all bytes once, by way of reading."""
+        """The time to read all bytes once, by way of reading."""
         seconds: dict[str, float] = self._worker.ask(do="read")["seconds"]
         return seconds
 
 
 @contextlib.contextmanager
-def reading(size: int) -> Iterator[RunningReader]:
-    """Ready to read `size` bytes."""
+def start_reader(size: int) -> Iterator[RunningReader]:
+    """Runs a reader of `size` bytes for the duration of a `with` block."""
     module = "benchmarks.runtime.machine.memory_limit"
-    with started("the memory reader", module, cores=cores.share(0, 1), threads=1) as worker:
+    with start_worker(
+        "the memory reader", module, cores=cores.cores_for(0, 1), threads=1
+    ) as worker:
         worker.ask(do="load", bytes=size)
         yield RunningReader(worker)
 

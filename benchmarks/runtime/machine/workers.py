@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of ours: pinned, with a fixed number of threads, answering lines of JSON."""
+"""Worker processes: pinned to cores, with a fixed number of threads, answering lines of JSON."""
 
 import contextlib
 import json
@@ -16,14 +16,14 @@ Command = dict[str, Any]
 
 
 @contextlib.contextmanager
-def started(
+def start_worker(
     name: str, module: str, *, cores: Sequence[int], threads: int
 ) -> Iterator[WorkerProcess]:
-    """A process for the length of a block; its module calls `serve`."""
+    """Runs a worker for the duration of a `with` block. Its module calls `serve`."""
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
-        # What many threads free would otherwise stay resident in an arena for each.
+        # Memory freed by many threads would stay resident in an arena of each.
         "MALLOC_ARENA_MAX": "2",
         "TQDM_DISABLE": "1",
     }
@@ -36,14 +36,14 @@ def started(
 
 
 def serve(worker: object) -> None:
-    """Answer until the commands end. What is not our error ends the process, traceback and all."""
+    """Answers commands until they end. An error outside TeeTee's tree ends the process."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
     for line in sys.stdin:
         command = json.loads(line)
-        do: Callable[[Command], Command] = getattr(worker, command["do"])
+        run: Callable[[Command], Command] = getattr(worker, command["do"])
         try:
-            reply = do(command)
+            reply = run(command)
         except TeeTeeError as error:
             reply = {"error": str(error)}
         replies.write(json.dumps({"peakBytes": 0} | reply) + "\n")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models that are measured."""
+"""The measured models."""

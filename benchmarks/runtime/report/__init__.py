@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress, tables, ratios and plots."""
+"""Ratios, tables and plots of the results."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as SVG: lines, and groups of bars, in colours that suit a light and a dark page.
+"""Charts as SVG: lines and grouped bars, with colours for light and dark pages.
 
-Written by hand, because two forms do not make a plotting library worth its place in the locks.
+Written by hand: two chart types do not justify a plotting library as a dependency.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,24 +21,24 @@ _DARK = ("#6ea8ff", "#4fd1c0", "#f6b450", "#b79bff", "#a3b1c4", "#ff8ac2")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Series over the same places; None where nothing was measured."""
+    """Several series over the same categories; None where nothing was measured."""
 
     title: str
-    across: str
-    up: str
-    """What the axes say, units included."""
-    places: Sequence[str]
-    """In one line each, or two."""
+    x_label: str
+    y_label: str
+    """Axis labels, including units."""
+    categories: Sequence[str]
+    """Labels of one or two lines."""
     series: Mapping[str, Values]
 
     def lines(self) -> str:
-        """As lines with points; each line's last point tells its value."""
+        """A line chart with points; the last point of each line shows its value."""
         marks: list[str] = []
         ends: list[_Label] = []
         for number, values in enumerate(self.series.values()):
             points = [
-                (self._x(place), self._y(value), value)
-                for place, value in enumerate(values)
+                (self._x(index), self._y(value), value)
+                for index, value in enumerate(values)
                 if value is not None
             ]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
@@ -46,27 +46,27 @@ class Chart:
             for x, y, _ in points:
                 marks.append(f'<circle class="c{number}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
             ends += [_Label(x, y, value, number) for x, y, value in points[-1:]]
-        for end in _apart(ends):
-            marks.append(_text(end.x + 10, end.y + 4, _shown(end.value), f"bold f{end.number}"))
+        for end in _spread_labels(ends):
+            marks.append(_text(end.x + 10, end.y + 4, _format(end.value), f"bold f{end.number}"))
         return self._document(marks)
 
     def bars(self) -> str:
-        """As a group of bars for each place; each bar tells its value."""
+        """A bar chart with a group of bars per category; each bar shows its value."""
         marks: list[str] = []
-        step = (_WIDTH - _LEFT - _RIGHT) / len(self.places)
-        for place in range(len(self.places)):
+        step = (_WIDTH - _LEFT - _RIGHT) / len(self.categories)
+        for category in range(len(self.categories)):
             measured = [
                 (number, value)
                 for number, values in enumerate(self.series.values())
-                if (value := values[place]) is not None
+                if (value := values[category]) is not None
             ]
-            wide = min(46.0, 0.88 * step / max(1, len(measured)))
-            left = self._x(place) - wide * len(measured) / 2
+            width = min(46.0, 0.88 * step / max(1, len(measured)))
+            left = self._x(category) - width * len(measured) / 2
             for index, (number, value) in enumerate(measured):
-                x, y = left + index * wide, self._y(value)
-                size = f'width="{wide - 4:.1f}" height="{self._y(0) - y:.1f}"'
+                x, y = left + index * width, self._y(value)
+                size = f'width="{width - 4:.1f}" height="{self._y(0) - y:.1f}"'
                 marks.append(f'<rect class="c{number}" x="{x + 2:.1f}" y="{y:.1f}" {size} rx="2"/>')
-                marks.append(_text(x + wide / 2, y - 6, _shown(value), "ink small", "middle"))
+                marks.append(_text(x + width / 2, y - 6, _format(value), "ink small", "middle"))
         return self._document(marks)
 
     @property
@@ -75,7 +75,7 @@ class Chart:
 
     @property
     def _ticks(self) -> list[float]:
-        """From 0 to beyond the largest value, at round numbers, four to seven of them."""
+        """Four to seven round numbers from 0 to beyond the largest value."""
         known = [value for values in self.series.values() for value in values if value is not None]
         largest = max(known, default=1.0) or 1.0
         magnitude = 10.0 ** floor(log10(largest))
@@ -85,8 +85,8 @@ class Chart:
         count = int(largest * 1.04 / step) + 1
         return [step * tick for tick in range(count + 1)]
 
-    def _x(self, place: int) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (place + 0.5) / len(self.places)
+    def _x(self, category: int) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (category + 0.5) / len(self.categories)
 
     def _y(self, value: float) -> float:
         floor_y = _HEIGHT - _BOTTOM
@@ -103,16 +103,16 @@ class Chart:
         return "\n".join(parts) + "\n"
 
     def _legend_rows(self) -> Iterator[list[tuple[int, str]]]:
-        """As many names in a row as fit."""
+        """Splits the names into rows that fit the width."""
         row: list[tuple[int, str]] = []
         used = 0.0
         for number, name in enumerate(self.series):
-            wide = 40 + _LETTER * len(name)
-            if row and used + wide > _WIDTH - _LEFT:
+            width = 40 + _LETTER * len(name)
+            if row and used + width > _WIDTH - _LEFT:
                 yield row
                 row, used = [], 0.0
             row.append((number, name))
-            used += wide
+            used += width
         yield row
 
     def _legend(self) -> Iterator[str]:
@@ -128,20 +128,20 @@ class Chart:
             y = self._y(tick)
             yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
             yield _text(_LEFT - 8, y + 4, f"{tick:g}", "faint", "end")
-        for place, name in enumerate(self.places):
+        for category, name in enumerate(self.categories):
             for line, words in enumerate(name.split("\n")):
                 y = _HEIGHT - _BOTTOM + 19 + 16 * line
-                yield _text(self._x(place), y, words, "ink", "middle")
+                yield _text(self._x(category), y, words, "ink", "middle")
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
-        yield _text(middle, _HEIGHT - 14, self.across, "faint", "middle")
+        yield _text(middle, _HEIGHT - 14, self.x_label, "faint", "middle")
         turned = f"rotate(-90 20 {(self._top + _HEIGHT - _BOTTOM) / 2:.0f})"
         y = (self._top + _HEIGHT - _BOTTOM) / 2
-        yield _text(20, y, self.up, "faint", "middle", f' transform="{turned}"')
+        yield _text(20, y, self.y_label, "faint", "middle", f' transform="{turned}"')
 
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """Beside the end of a line."""
+    """The label at the end of a line."""
 
     x: float
     y: float
@@ -149,21 +149,21 @@ class _Label:
     number: int
 
 
-def _apart(labels: Sequence[_Label]) -> Iterator[_Label]:
-    """From top to bottom at each place, moved down where they would touch."""
+def _spread_labels(labels: Sequence[_Label]) -> Iterator[_Label]:
+    """The labels from top to bottom, moved down where they would overlap."""
     lowest: dict[float, float] = {}
     for label in sorted(labels, key=lambda each: each.y):
         lowest[label.x] = max(label.y, lowest.get(label.x, 0.0) + _LABEL_GAP)
         yield replace(label, y=lowest[label.x])
 
 
-def _shown(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _text(x: float, y: float, text: str, kind: str, anchor: str = "start", more: str = "") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text class="{kind}" {place}{more}>{escape(text)}</text>'
+    position = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {position}{more}>{escape(text)}</text>'
 
 
 def _style() -> str:

@@ -1,43 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three pictures that the README shows."""
+"""The three charts of the README."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.runtime.engine.ring import PRECISIONS, Ring
-from benchmarks.runtime.measure import Figures
-from benchmarks.runtime.peers.llama_cpp import LlamaCpp
-from benchmarks.runtime.peers.transformers_peer import Transformers
+from benchmarks.runtime.measurement.sample import Sample
+from benchmarks.runtime.measurement.workload import CPU_PRECISIONS
 from benchmarks.runtime.report.chart import Chart, Values
 from benchmarks.runtime.report.tables import MEBIBYTE
-from benchmarks.runtime.sample import Sample
+from benchmarks.runtime.schedule.measure import Figures
+from benchmarks.runtime.systems.llama_cpp import LlamaCpp
+from benchmarks.runtime.systems.ring import Ring
+from benchmarks.runtime.systems.transformers_system import Transformers
 
 STAGES = (1, 2, 3)
 
 
 def write_plots(figures: Figures, folder: Path) -> None:
-    """`runtime-streams.svg`, `runtime-stages.svg` and `runtime-memory.svg`."""
+    """Writes `runtime-streams.svg`, `runtime-stages.svg` and `runtime-memory.svg`."""
     (folder / "runtime-streams.svg").write_text(decode_over_streams(figures).lines())
     (folder / "runtime-stages.svg").write_text(time_over_stages(figures).bars())
     (folder / "runtime-memory.svg").write_text(memory_of_stages(figures).bars())
 
 
 def decode_over_streams(figures: Figures) -> Chart:
-    """Ours in two stages, and the others."""
-    plan = figures.plan
-    rings = [Ring(plan.model, plan.workload, 2, 1, precision) for precision in PRECISIONS]
+    """Decoding speed of TeeTee in two stages and of the other systems."""
+    schedule = figures.schedule
+    rings = [
+        Ring(schedule.model, schedule.workload, 2, 1, precision) for precision in CPU_PRECISIONS
+    ]
     named = {f"TeeTee, {ring.precision}, 2 stages": ring.name for ring in reversed(rings)}
-    rpc = LlamaCpp(plan.model, plan.workload, "", 2, 1)
+    rpc = LlamaCpp(schedule.model, schedule.workload, "", 2, 1)
     named["llama.cpp RPC, Q8_0, 2 workers"] = rpc.name
-    named["transformers, fp32, unsplit"] = Transformers(plan.model, plan.workload, 2).name
+    named["transformers, fp32, unsplit"] = Transformers(schedule.model, schedule.workload, 2).name
     named["llama.cpp, Q8_0, unsplit"] = replace(rpc, workers=0, threads=2).name
-    streams = tuple(plan.repeats)
+    streams = tuple(schedule.repeats)
     return Chart(
-        title=f"Decoding {plan.model.name} on {figures.machine.cores} cores",
-        across="streams at once",
-        up="tokens per second, all streams together",
-        places=[str(each) for each in streams],
+        title=f"Decoding {schedule.model.name} on {figures.machine.cores} cores",
+        x_label="concurrent streams",
+        y_label="tokens per second, all streams together",
+        categories=[str(each) for each in streams],
         series=_known(
             {
                 label: [
@@ -51,37 +54,38 @@ def decode_over_streams(figures: Figures) -> Chart:
 
 
 def time_over_stages(figures: Figures) -> Chart:
-    """What a stage more costs a single stream."""
-    plan = figures.plan
+    """The time per token of a single stream, by number of stages."""
+    schedule = figures.schedule
     return Chart(
-        title="Time per token of one stream: what splitting costs",
-        across="stages, one thread each",
-        up="milliseconds per token",
-        places=[_stages(each) for each in STAGES],
+        title="Time per token of one stream: the cost of splitting",
+        x_label="stages, one thread each",
+        y_label="milliseconds per token",
+        categories=[_stages(each) for each in STAGES],
         series=_known(
             {
                 f"TeeTee, {precision}, TLS and receipts on": [
                     _value(figures, ring.name, 1, _milliseconds)
                     for ring in (
-                        Ring(plan.model, plan.workload, stages, 1, precision) for stages in STAGES
+                        Ring(schedule.model, schedule.workload, stages, 1, precision)
+                        for stages in STAGES
                     )
                 ]
-                for precision in reversed(PRECISIONS)
+                for precision in reversed(CPU_PRECISIONS)
             }
         ),
     )
 
 
 def memory_of_stages(figures: Figures) -> Chart:
-    """Of each process, over a bare interpreter with torch."""
-    plan = figures.plan
+    """The peak memory of each process, above a bare interpreter with torch."""
+    schedule = figures.schedule
     rings = [
-        Ring(plan.model, plan.workload, stages, 1, precision)
-        for precision in reversed(PRECISIONS)
+        Ring(schedule.model, schedule.workload, stages, 1, precision)
+        for precision in reversed(CPU_PRECISIONS)
         for stages in STAGES
     ]
     rings = [ring for ring in rings if figures.median(ring.name, 1) is not None]
-    places = [f"{ring.precision}\n{_stages(ring.stages)}" for ring in rings]
+    categories = [f"{ring.precision}\n{_stages(ring.stages)}" for ring in rings]
     names = [ring.name for ring in rings]
     series: dict[str, Values] = {
         f"stage {stage}" + (" (entry)" if stage == 0 else ""): [
@@ -89,17 +93,17 @@ def memory_of_stages(figures: Figures) -> Chart:
         ]
         for stage in range(max(STAGES))
     }
-    hf = Transformers(plan.model, plan.workload, 2)
+    hf = Transformers(schedule.model, schedule.workload, 2)
     if figures.median(hf.name, 1) is not None:
-        places.append("fp32\nunsplit")
+        categories.append("fp32\nunsplit")
         series = {stage: [*values, None] for stage, values in series.items()}
-        whole = _value(figures, hf.name, 1, _peak_of(0))
-        series["transformers"] = [*(None for _ in names), whole]
+        unsplit = _value(figures, hf.name, 1, _peak_of(0))
+        series["transformers"] = [*(None for _ in names), unsplit]
     return Chart(
         title="Peak memory of each process, one stream",
-        across="precision and split",
-        up="MiB over a bare interpreter with torch",
-        places=places,
+        x_label="precision and split",
+        y_label="MiB above a bare interpreter with torch",
+        categories=categories,
         series=series,
     )
 
@@ -124,7 +128,7 @@ def _value(
 
 
 def _known(series: Mapping[str, Sequence[float | None]]) -> dict[str, Values]:
-    """Without those of which nothing was measured."""
+    """The series with at least one measured value."""
     return {
         label: values
         for label, values in series.items()

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's ratios and pictures: written by the run that measured them, so that none is older or
-rounder than the results beside it.
-"""
+"""Writes the README's ratios and charts, so that they always match the committed results."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runtime.report.tables import QUIET
+from benchmarks.runtime.report.tables import MAX_QUIET_SHARE
 
 BEGIN, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
 PICTURES = """\
@@ -32,9 +30,9 @@ def _added(value: Mapping[str, float]) -> str:
     return ", ".join(f"{100 * each:+.1f} % ({name})" for name, each in value.items())
 
 
-Form = Callable[[Any], str]
+Formatter = Callable[[Any], str]
 
-ROWS: Mapping[str, tuple[str, Form]] = {
+ROWS: Mapping[str, tuple[str, Formatter]] = {
     "decode1_vs_llamacpp_rpc_q8": (
         "decoding one stream, int8, two stages: over llama.cpp RPC, Q8_0, two workers",
         _times,
@@ -53,26 +51,26 @@ ROWS: Mapping[str, tuple[str, Form]] = {
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """Those that were measured, in Markdown. `figures`: as in `runtime.json`."""
+    """The measured ratios as a Markdown table. figures: the content of `runtime.json`."""
     lines = ["| | |", "|---|--:|"]
     lines += [
-        f"| {label} | {form(figures[key])} |"
-        for key, (label, form) in ROWS.items()
+        f"| {label} | {formatted(figures[key])} |"
+        for key, (label, formatted) in ROWS.items()
         if figures[key] is not None
     ]
     machine = figures["machine"]
     where = f"{machine['processor']}, {machine['date'][:10]}"
     others = max((each for each in figures["others_busy"] if each is not None), default=0.0)
-    if others > QUIET:
+    if others > MAX_QUIET_SHARE:
         where += f"; others used up to {others:.0%} of the processor meanwhile"
     return "\n".join([*lines, "", f"{where}."])
 
 
-def bring_up_to_date(readme: Path, figures: Mapping[str, Any]) -> None:
-    """Between the two marks; a README without them is left as it is."""
+def update_readme(readme: Path, figures: Mapping[str, Any]) -> None:
+    """Replaces the text between the two marks; does nothing to a README without them."""
     text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, remainder = text.partition(BEGIN)
+    _, end, after = remainder.partition(END)
     if begin and end:
-        whole = f"{before}{BEGIN}\n\n{table(figures)}\n\n{PICTURES}\n\n{END}{after}"
-        readme.write_text(whole, encoding="utf-8")
+        updated = f"{before}{BEGIN}\n\n{table(figures)}\n\n{PICTURES}\n\n{END}{after}"
+        readme.write_text(updated, encoding="utf-8")

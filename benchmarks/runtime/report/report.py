@@ -1,43 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the runtime and writes it down: `runtime.json`, `runtime.md` and the pictures."""
+"""Measures the runtime and writes `runtime.json`, `runtime.md` and the charts."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from benchmarks.outcome import RESULTS, Options, Outcome
-from benchmarks.runtime.measure import Figures, measure
-from benchmarks.runtime.models.smollm2 import KEPT, smollm2
-from benchmarks.runtime.plan import full_plan, quick_plan
+from benchmarks.runtime.measurement.sample import median_of
+from benchmarks.runtime.models.smollm2 import CACHE_FOLDER, smollm2
 from benchmarks.runtime.report.plots import write_plots
-from benchmarks.runtime.report.progress import Progress
 from benchmarks.runtime.report.ratios import Comparison
-from benchmarks.runtime.report.readme import bring_up_to_date
+from benchmarks.runtime.report.readme import update_readme
 from benchmarks.runtime.report.tables import render
-from benchmarks.runtime.sample import median_of
+from benchmarks.runtime.schedule.measure import Figures, measure
+from benchmarks.runtime.schedule.progress import Progress
+from benchmarks.runtime.schedule.schedule import full_schedule, quick_schedule
 
 README = RESULTS.parent.parent / "README.md"
 
 
 def run(options: Options) -> Outcome:
-    """Quick results go to `build/`, where they cannot pass for the real ones; real ones, if they go
-    where the committed ones are, also into the README.
+    """Measures and writes the results, and updates the README along with the committed results.
 
+    Quick results go to `build/`, so that they cannot be mistaken for full ones.
     Raises `BenchmarkError`, `TeeTeeError`.
     """
     model = smollm2()
-    plan = quick_plan(model) if options.quick else full_plan(model)
-    folder = KEPT if options.quick else options.results
-    with Progress(plan) as progress:
-        figures = measure(plan, progress)
+    schedule = quick_schedule(model) if options.quick else full_schedule(model)
+    folder = CACHE_FOLDER if options.quick else options.results
+    with Progress(schedule) as progress:
+        figures = measure(schedule, progress)
     outcome = write(figures, folder)
     if folder == RESULTS:
-        bring_up_to_date(README, outcome.figures)
+        update_readme(README, outcome.figures)
     return outcome
 
 
 def write(figures: Figures, folder: Path) -> Outcome:
-    """All files; what was written."""
+    """Writes all files and returns their content."""
     folder.mkdir(parents=True, exist_ok=True)
     outcome = Outcome(render(figures), as_json(figures))
     (folder / "runtime.json").write_text(json.dumps(outcome.figures, indent=2) + "\n")
@@ -47,13 +47,13 @@ def write(figures: Figures, folder: Path) -> Outcome:
 
 
 def as_json(figures: Figures) -> dict[str, Any]:
-    """The goals' keys first, then everything they come from."""
+    """The content of `runtime.json`: the goals first, then everything they are computed from."""
     comparison = Comparison(figures)
-    ratios, also = comparison.ratios(), comparison.also()
-    everything = ratios | also
+    ratios, secondary = comparison.ratios(), comparison.secondary_ratios()
+    everything = ratios | secondary
     return {
         **{key: ratio.value for key, ratio in ratios.items()},
-        "also": {key: ratio.value for key, ratio in also.items()},
+        "also": {key: ratio.value for key, ratio in secondary.items()},
         "meanings": {key: ratio.meaning for key, ratio in everything.items()},
         "null_because": {key: each.reason for key, each in everything.items() if each.reason},
         "memory_read_seconds": list(figures.read_seconds),
@@ -62,21 +62,21 @@ def as_json(figures: Figures) -> dict[str, Any]:
 
 
 def measured_json(figures: Figures) -> dict[str, Any]:
-    """What was asked of whom, where, and every sample."""
-    plan = figures.plan
+    """Machine, workload and every sample."""
+    schedule = figures.schedule
     return {
         "machine": figures.machine.as_json(),
         "notes": dict(figures.notes),
         "workload": {
-            "model": plan.model.name,
-            "weights_per_token": plan.model.weights_per_token,
-            "prompt_tokens": plan.workload.prompt_tokens,
-            "new_tokens": plan.workload.new_tokens,
-            "repeats_by_streams": dict(plan.repeats),
-            "quick": plan.quick,
+            "model": schedule.model.name,
+            "weights_per_token": schedule.model.weights_per_token,
+            "prompt_tokens": schedule.workload.prompt_tokens,
+            "new_tokens": schedule.workload.new_tokens,
+            "repeats_by_streams": dict(schedule.repeats),
+            "quick": schedule.quick,
         },
         "others_busy": list(figures.others_busy),
-        "missing": dict(figures.missing),
+        "missing": dict(figures.unavailable),
         "systems": {
             name: {
                 str(streams): {

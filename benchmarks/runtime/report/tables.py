@@ -3,51 +3,52 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from benchmarks.runtime.measure import Figures
+from benchmarks.runtime.measurement.sample import Sample, median_of
 from benchmarks.runtime.report.ratios import Comparison, Ratio
-from benchmarks.runtime.sample import Sample, median_of
+from benchmarks.runtime.schedule.measure import Figures
 
 MEBIBYTE = 1 << 20
 
 INTRODUCTION = """\
 {model}, {prompt} prompt tokens, {new} decoded, greedy; {cores} cores, each process pinned to its \
-own. `2 × 1`: two processes of one thread. Ours are real stage processes on loopback, with mutual \
-TLS 1.3 and receipts unless it says otherwise. Systems took turns, round after round; figures are \
-medians, ratios come from the same run. Such machines change their speed by the minute: compare \
-ratios, not tokens per second of different runs. llama-bench decodes from an empty context, ours \
-and transformers' after the prompt. Decoding rates count while all streams decode. A dash: not \
-measured, or the tool does not tell. `runtime.json` has every sample and what each key means.
+own. `2 × 1`: two processes of one thread. TeeTee runs real stage processes on loopback, with \
+mutual TLS 1.3 and receipts unless stated otherwise. Systems take turns, round by round; figures \
+are medians, and ratios come from the same run. Such machines change their speed by the minute: \
+compare ratios, not tokens per second of different runs. llama-bench decodes from an empty \
+context, TeeTee and transformers after the prompt. Decoding rates cover the time in which all \
+streams decode. A dash: not measured, or not reported by the tool. `runtime.json` has every sample \
+and the meaning of each key.
 """
 
-QUIET = 0.1
-"""Share of the processor that others may use without a word about it."""
+MAX_QUIET_SHARE = 0.1
+"""The share of the processor that others may use without a warning."""
 DISTURBED = """\
-**Others used up to {share:.0%} of the processor meanwhile. That hurts most who computes with \
-several threads in step, and flatters who does not: measure again on an idle machine.**"""
+**Others used up to {share:.0%} of the processor meanwhile. That slows down systems with several \
+synchronised threads most: measure again on an idle machine.**"""
 
 Part = Callable[[Sample], float | None]
 
 
 def render(figures: Figures) -> str:
     """The tables in Markdown."""
-    plan, machine = figures.plan, figures.machine
+    schedule, machine = figures.schedule, figures.machine
     introduction = INTRODUCTION.format(
-        model=plan.model.name,
-        prompt=plan.workload.prompt_tokens,
-        new=plan.workload.new_tokens,
+        model=schedule.model.name,
+        prompt=schedule.workload.prompt_tokens,
+        new=schedule.workload.new_tokens,
         cores=machine.cores,
     )
     facts = [machine.date, machine.processor, *machine.instructions, *_versions(figures)]
     lines = ["# Speed of the runtime", "", introduction, ", ".join(facts) + "."]
-    if plan.quick:
-        lines += ["", "**Quick run: few tokens and repeats, good for a first look alone.**"]
-    if figures.disturbed > QUIET:
-        lines += ["", DISTURBED.format(share=figures.disturbed)]
+    if schedule.quick:
+        lines += ["", "**Quick run: few tokens and repeats, for a first impression only.**"]
+    if figures.max_others_busy > MAX_QUIET_SHARE:
+        lines += ["", DISTURBED.format(share=figures.max_others_busy)]
     lines += ["", *(f"* {name}: {note}" for name, note in figures.notes.items())]
     lines += ["", "## Ratios", "", *_ratio_table(figures)]
     lines += speed_tables(figures)
     lines += ["", "## Memory, links, receipts", "", *_cost_table(figures)]
-    lines += ["", "`python -m benchmarks runtime` measures it again."]
+    lines += ["", "Measure again with `python -m benchmarks runtime`."]
     return "\n".join(lines) + "\n"
 
 
@@ -58,9 +59,9 @@ def _versions(figures: Figures) -> Iterator[str]:
 
 def _ratio_table(figures: Figures) -> Iterator[str]:
     comparison = Comparison(figures)
-    yield "| key | value | what it is |"
+    yield "| key | value | meaning |"
     yield "|---|--:|---|"
-    for key, ratio in (comparison.ratios() | comparison.also()).items():
+    for key, ratio in (comparison.ratios() | comparison.secondary_ratios()).items():
         why = f" (none: {ratio.reason})" if ratio.reason else ""
         yield f"| `{key}` | {_value(ratio)} | {ratio.meaning}{why} |"
 
@@ -74,36 +75,36 @@ def _value(ratio: Ratio) -> str:
 
 
 def speed_tables(figures: Figures) -> Iterator[str]:
-    """What hangs on speed, by system and number of streams."""
+    """Speed by system and number of streams."""
     for title, part, form in (
         ("Decoded tokens per second", lambda each: each.decode_tokens_per_second, ".1f"),
         ("Prompt tokens per second", lambda each: each.prefill_tokens_per_second, ".0f"),
         ("Prompt and new tokens per second", lambda each: each.total_tokens_per_second, ".0f"),
         ("Seconds to the first token", lambda each: each.first_token_seconds, ".2f"),
-        ("Milliseconds between tokens, median", _thousandfold("token_gap_p50_seconds"), ".1f"),
-        ("Milliseconds between tokens, 99 %", _thousandfold("token_gap_p99_seconds"), ".1f"),
+        ("Milliseconds between tokens, median", _milli("token_gap_p50_seconds"), ".1f"),
+        ("Milliseconds between tokens, 99 %", _milli("token_gap_p99_seconds"), ".1f"),
     ):
         yield from ("", f"## {title}", "")
         yield from _by_streams(figures, part, form)
 
 
 def _by_streams(figures: Figures, part: Part, form: str) -> Iterator[str]:
-    plan = figures.plan
-    yield "| streams | " + " | ".join(map(str, plan.repeats)) + " |"
-    yield "|---|" + "--:|" * len(plan.repeats)
+    schedule = figures.schedule
+    yield "| streams | " + " | ".join(map(str, schedule.repeats)) + " |"
+    yield "|---|" + "--:|" * len(schedule.repeats)
     for name in figures.samples:
         cells = [
             _cell(part(sample) if (sample := figures.median(name, each)) else None, form)
-            for each in plan.repeats
+            for each in schedule.repeats
         ]
         if set(cells) != {"–"}:
             yield f"| {name} | {' | '.join(cells)} |"
 
 
 def _cost_table(figures: Figures) -> Iterator[str]:
-    """What does not hang on speed alone."""
+    """Memory, traffic and receipts by system and number of streams."""
     yield (
-        "| system | streams | peak MiB of each process | bytes a position on each hop | busy | "
+        "| system | streams | peak MiB of each process | bytes per position on each hop | busy | "
         "hashing, ms | signing, ms |"
     )
     yield "|---|--:|---|---|---|--:|--:|"
@@ -115,13 +116,13 @@ def _cost_table(figures: Figures) -> Iterator[str]:
                     _each((size / MEBIBYTE for size in sample.peak_bytes), ".0f"),
                     _each(sample.hop_bytes_per_position, ".0f"),
                     _each(sample.busy_share, ".2f"),
-                    _cell(_thousandfold("commitment_seconds")(sample), ".1f"),
-                    _cell(_thousandfold("signature_seconds")(sample), ".1f"),
+                    _cell(_milli("commitment_seconds")(sample), ".1f"),
+                    _cell(_milli("signature_seconds")(sample), ".1f"),
                 )
                 yield f"| {name} | {streams} | {' | '.join(cells)} |"
 
 
-def _thousandfold(name: str) -> Part:
+def _milli(name: str) -> Part:
     def part(sample: Sample) -> float | None:
         value: float | None = getattr(sample, name)
         return None if value is None else 1000 * value

@@ -41,9 +41,9 @@ def compute(shard: Shard, tokens: tuple[int, ...], sizes: list[int]) -> torch.Te
     return torch.cat(rows)
 
 
-def assert_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+def assert_same(actual: torch.Tensor, theirs: torch.Tensor) -> None:
     """Equal to the rounding of six layers of float32 sums in another order."""
-    assert (ours - theirs).abs().max() <= 2e-5 * theirs.abs().max()
+    assert (actual - theirs).abs().max() <= 2e-5 * theirs.abs().max()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -51,10 +51,10 @@ def test_forward__one_position_at_a_time__equals_all_at_once(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
     shard = load_whole(tiny, name)
-    at_once = compute(shard, TOKENS, [])
+    whole = compute(shard, TOKENS, [])
     one_by_one = compute(shard, TOKENS, [1] * len(TOKENS))
-    assert_same(one_by_one, at_once)
-    assert shard.logits(one_by_one[-1]).argmax() == shard.logits(at_once[-1]).argmax()
+    assert_same(one_by_one, whole)
+    assert shard.logits(one_by_one[-1]).argmax() == shard.logits(whole[-1]).argmax()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)

@@ -56,9 +56,9 @@ def logits_of(
     return shard.logits(forward_run(shard, shard.embed(tokens), cache, 0))
 
 
-def assert_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+def assert_close(actual: torch.Tensor, theirs: torch.Tensor) -> None:
     """Equal to the rounding of six layers of float32 sums in another order."""
-    assert (ours - theirs).abs().max() <= 5e-5 * theirs.abs().max()
+    assert (actual - theirs).abs().max() <= 5e-5 * theirs.abs().max()
 
 
 @torch.no_grad()
@@ -117,9 +117,9 @@ def test_logits__same_model_as_gguf__are_the_same(
     write_gguf(reference, tmp_path / "model.gguf")
     there = open_model(tmp_path)
     assert_close(logits_of(load_whole(there), TOKENS), logits_of(load_whole(source), TOKENS))
-    ours, theirs = (json.loads(each.architecture.canonical_json()) for each in (source, there))
-    assert ours.keys() == theirs.keys()
-    for field, value in ours.items():
+    actual, theirs = (json.loads(each.architecture.canonical_json()) for each in (source, there))
+    assert actual.keys() == theirs.keys()
+    for field, value in actual.items():
         if isinstance(value, float):
             assert math.isclose(value, theirs[field], rel_tol=1e-6)
         elif field not in ("name", "rope_scaling"):
@@ -135,8 +135,8 @@ def test_logits__in_bfloat16__are_as_close_to_float32_as_transformers_are(
         exact = tiny(name)[1](torch.tensor([TOKENS]), use_cache=False).logits[0]
         half = build(name).to(torch.bfloat16)
         theirs = half(torch.tensor([TOKENS]), use_cache=False).logits[0].float()
-    ours = logits_of(load_whole(source, "bfloat16"), TOKENS)
-    assert (ours - exact).abs().mean() < 1.5 * (theirs - exact).abs().mean()
+    actual = logits_of(load_whole(source, "bfloat16"), TOKENS)
+    assert (actual - exact).abs().mean() < 1.5 * (theirs - exact).abs().mean()
 
 
 def test_embed__gemma_in_bfloat16__scales_as_transformers_rounds(
@@ -177,5 +177,5 @@ def test_open__gpt2_as_it_was_published__has_names_without_prefix(
     bare = {name.removeprefix("transformer."): each for name, each in tensors.items()}
     save_file(bare, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text((source.folder / "config.json").read_text())
-    ours = logits_of(load_whole(open_model(tmp_path)), TOKENS)
-    assert torch.equal(ours, logits_of(load_whole(source), TOKENS))
+    actual = logits_of(load_whole(open_model(tmp_path)), TOKENS)
+    assert torch.equal(actual, logits_of(load_whole(source), TOKENS))

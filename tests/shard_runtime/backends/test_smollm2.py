@@ -116,12 +116,12 @@ def assert_peaks_are_weights_and_cache(source: ModelSource, precision: WeightPre
     prompts = [
         tuple(range(100 * stream, 100 * stream + PROMPT_TOKENS)) for stream in range(1, STREAMS + 1)
     ]
-    made = run_ring(source, layers, prompts, NEW_TOKENS, dtype=precision.value, together=True)
-    assert len(made.answers) == STREAMS
+    result = run_ring(source, layers, prompts, NEW_TOKENS, dtype=precision.value, together=True)
+    assert len(result.answers) == STREAMS
     context = PROMPT_TOKENS + NEW_TOKENS - 1
     demand = demand_of(source.architecture, precision, context=context, streams=STREAMS)
     bare = bare_bytes()
-    for each, peak in zip(layers, made.peak_bytes, strict=True):
+    for each, peak in zip(layers, result.peak_bytes, strict=True):
         needed = demand.of_range(each, is_entry=each.first == 0).memory_bytes
         assert bare < peak <= bare + needed + BEYOND, f"{each}: {peak - bare - needed} bytes more"
 

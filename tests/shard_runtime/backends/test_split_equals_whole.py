@@ -72,25 +72,25 @@ def test_generate__split_model_in_bfloat16__equals_one_stage(
             whole = whole or found
             assert found == whole
             among = said_among_others(ring, *IN_BFLOAT16, seed=stages)
-        for prompt, ours, other in zip(IN_BFLOAT16[0], whole, among, strict=True):
-            assert_same_but_for_ties(tiny(name)[0], prompt, ours, other)
+        for prompt, actual, other in zip(IN_BFLOAT16[0], whole, among, strict=True):
+            assert_same_but_for_ties(tiny(name)[0], prompt, actual, other)
 
 
 def assert_same_but_for_ties(
-    source: ModelSource, prompt: Answer, ours: Answer, other: Answer
+    source: ModelSource, prompt: Answer, actual: Answer, other: Answer
 ) -> None:
     """In bfloat16; where two answers part, both tokens are as good as equally likely."""
-    pairs = enumerate(zip(ours, other, strict=False))
+    pairs = enumerate(zip(actual, other, strict=False))
     parting = next((at for at, (one, another) in pairs if one != another), None)
     if parting is None:
-        assert ours == other
+        assert actual == other
         return
     layers = LayerRange(0, source.architecture.layer_count)
     shard = load_shard(source, layers, is_entry=True, dtype="bfloat16")
-    history = prompt + ours[:parting]
+    history = prompt + actual[:parting]
     cache = shard.cache_pool(1 << 28).allocate(len(history))
     scores = shard.logits(forward_run(shard, shard.embed(history), cache, 0)[-1])
-    gap = (scores[ours[parting]] - scores[other[parting]]).abs()
+    gap = (scores[actual[parting]] - scores[other[parting]]).abs()
     assert gap <= EQUALLY_LIKELY * scores.abs().max()
 
 

@@ -6,7 +6,7 @@ given a model and the manifest published of it
         its digest should be the one that the registry computes from the manifest
     when one byte of a tensor is flipped, or the config, tokenizer or template changes
         loading it should raise DigestMismatch naming the part
-    when the flipped byte is in a layer of somebody else
+    when the flipped byte is in a layer that it does not load
         it should not matter
 given the architecture of any model that was ever supported
     its digest should be the one that was recorded

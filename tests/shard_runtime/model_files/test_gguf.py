@@ -230,6 +230,6 @@ def test_tiny_models__as_safetensors__are_other_models_by_digest(
 ) -> None:
     """The same numbers in another file are published as another model: bytes are what is hashed."""
     write_gguf(build("llama"), tmp_path / "model.gguf")
-    ours, theirs = open_model(tmp_path).architecture, tiny("llama")[0].architecture
-    assert ours.layer_count == theirs.layer_count
-    assert ours.digest() != theirs.digest()  # float32 in metadata is not JSON's decimal
+    actual, theirs = open_model(tmp_path).architecture, tiny("llama")[0].architecture
+    assert actual.layer_count == theirs.layer_count
+    assert actual.digest() != theirs.digest()  # float32 in metadata is not JSON's decimal

@@ -168,38 +168,38 @@ def read(config: dict[str, Any], folder: Path) -> tuple[Architecture, Any]:
 def test_open__published_config__is_read_as_transformers_reads_it(
     config: dict[str, Any], tmp_path: Path
 ) -> None:
-    ours, theirs = read(config, tmp_path)
-    assert ours.layer_count == theirs.num_hidden_layers
-    assert ours.hidden_size == theirs.hidden_size
-    assert ours.head_count == theirs.num_attention_heads
-    assert ours.vocabulary_size == theirs.vocab_size
-    assert ours.context_length == theirs.max_position_embeddings
-    assert ours.tied_embedding == theirs.tie_word_embeddings
-    assert len(split_layers(ours, 3)) == 3
-    if ours.positions == "rotary":
+    actual, theirs = read(config, tmp_path)
+    assert actual.layer_count == theirs.num_hidden_layers
+    assert actual.hidden_size == theirs.hidden_size
+    assert actual.head_count == theirs.num_attention_heads
+    assert actual.vocabulary_size == theirs.vocab_size
+    assert actual.context_length == theirs.max_position_embeddings
+    assert actual.tied_embedding == theirs.tie_word_embeddings
+    assert len(split_layers(actual, 3)) == 3
+    if actual.positions == "rotary":
         rope = theirs.rope_parameters
         rope = rope.get("full_attention", rope)
-        assert ours.kv_head_count == theirs.num_key_value_heads
-        assert ours.rope_theta == rope["rope_theta"]
-        assert ours.rope_scaling.kind == rope["rope_type"]
-        kinds = getattr(theirs, "layer_types", None) or ["full_attention"] * ours.layer_count
+        assert actual.kv_head_count == theirs.num_key_value_heads
+        assert actual.rope_theta == rope["rope_theta"]
+        assert actual.rope_scaling.kind == rope["rope_type"]
+        kinds = getattr(theirs, "layer_types", None) or ["full_attention"] * actual.layer_count
         if config is not PHI4_MINI:  # its window is longer than its context
-            assert [bool(window) for window in ours.windows] == [
+            assert [bool(window) for window in actual.windows] == [
                 kind == "sliding_attention" for kind in kinds
             ]
 
 
 def test_open__gemma3_4b__knows_what_its_config_leaves_out(tmp_path: Path) -> None:
-    ours, _ = read(GEMMA3_4B, tmp_path)
-    assert (ours.head_count, ours.kv_head_count, ours.head_size) == (8, 4, 256)
-    assert ours.vocabulary_size == 262208
-    assert (ours.local_rope_theta, ours.rope_scaling.factor) == (10000.0, 8.0)
-    assert ours.windows[:7] == (1024, 1024, 1024, 1024, 1024, 0, 1024)
+    actual, _ = read(GEMMA3_4B, tmp_path)
+    assert (actual.head_count, actual.kv_head_count, actual.head_size) == (8, 4, 256)
+    assert actual.vocabulary_size == 262208
+    assert (actual.local_rope_theta, actual.rope_scaling.factor) == (10000.0, 8.0)
+    assert actual.windows[:7] == (1024, 1024, 1024, 1024, 1024, 0, 1024)
 
 
 def test_open__phi4_mini__rotates_three_quarters(tmp_path: Path) -> None:
-    ours, theirs = read(PHI4_MINI, tmp_path)
-    assert (ours.head_size, ours.rotary_size) == (128, 96)
-    assert ours.rope_scaling.factor == 32.0
-    assert ours.rope_scaling.attention_factor == pytest.approx(1.1902380714)
+    actual, theirs = read(PHI4_MINI, tmp_path)
+    assert (actual.head_size, actual.rotary_size) == (128, 96)
+    assert actual.rope_scaling.factor == 32.0
+    assert actual.rope_scaling.attention_factor == pytest.approx(1.1902380714)
     assert theirs.rope_parameters["original_max_position_embeddings"] == 4096

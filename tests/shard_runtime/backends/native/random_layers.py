@@ -82,7 +82,7 @@ def prompt_of(shape: Architecture, rows: int, seed: int) -> torch.Tensor:
 
 
 def alone(layers: NativeLayers, prompt: torch.Tensor) -> torch.Tensor:
-    """One position at a time, beside nobody."""
+    """One position at a time, without other runs."""
     cache = layers.allocate_cache(len(prompt))
     rows = [
         layers.forward(prompt[at : at + 1], [NativeSpan(cache, at, 1)]) for at in range(len(prompt))

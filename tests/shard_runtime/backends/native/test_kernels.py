@@ -169,12 +169,12 @@ def test_attend__any_windows__is_near_float64(
     found = kernels.attend(instructions, precision, queries, keys, values, seen)
     if precision is Precision.INT8:
         keys, values = keys.half().float(), values.half().float()
-    for query, (first, end), ours in zip(queries, seen, found, strict=True):
+    for query, (first, end), actual in zip(queries, seen, found, strict=True):
         scores = keys[first:end].double() @ query.double() / math.sqrt(size)
         exact = scores.softmax(0) @ values[first:end].double()
         # A score is some (D + 3) roundings of sums up to about 10 off, which is relative in e^x.
         bound = (10 * (size + 3) + positions) * EPSILON * values.double().abs().max()
-        assert_within(ours, exact, bound.expand(size))
+        assert_within(actual, exact, bound.expand(size))
     plain = kernels.attend("portable", precision, queries, keys, values, seen)
     assert torch.equal(found, plain)
 
@@ -217,13 +217,15 @@ def test_put__int8_in_pieces__is_half_a_step_off(
     matrix = NativeMatrix(outputs, columns, precision=Precision.INT8)
     for first in range(0, outputs, 7):
         matrix.put_rows(first, weight[first : first + 7])
-    held = matrix.get_rows(range(outputs))
+    stored = matrix.get_rows(range(outputs))
     padded = torch.nn.functional.pad(weight, (0, -columns % 32))
     largest = padded.view(outputs, -1, 32).abs().amax(-1).repeat_interleave(32, 1)[:, :columns]
     # The scale is the next float16, up to 2⁻¹⁰ larger; below 2⁻¹⁴ up to 2⁻²⁴.
     step = largest.double() / 127 * (1 + 2.0**-9) + 2.0**-24
-    assert_within(held, weight.double(), 0.5 * step)
-    assert torch.equal(held, pack_matrix(weight, precision=Precision.INT8).get_rows(range(outputs)))
+    assert_within(stored, weight.double(), 0.5 * step)
+    assert torch.equal(
+        stored, pack_matrix(weight, precision=Precision.INT8).get_rows(range(outputs))
+    )
 
 
 def test_put__weights_of_q8_0__lose_nothing() -> None:
@@ -238,5 +240,5 @@ def test_put__weights_of_q8_0__lose_nothing() -> None:
 @pytest.mark.parametrize("number", [0.0, 1e-9, 6e4 * 127])
 def test_put__extreme_groups__stay_finite(number: float) -> None:
     matrix = pack_matrix(torch.full((1, 40), number), precision=Precision.INT8)
-    held = matrix.get_rows([0])
-    assert_within(held, torch.full((1, 40), number).double(), torch.tensor(number * 1e-3 + 2e-8))
+    stored = matrix.get_rows([0])
+    assert_within(stored, torch.full((1, 40), number).double(), torch.tensor(number * 1e-3 + 2e-8))

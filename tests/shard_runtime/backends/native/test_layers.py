@@ -16,12 +16,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from benchmarks.runtime.engine.native_model import native_model
 from shard_runtime.backends.native import NativeEmbedding, Precision, ThreadPool, unsupported_reason
 from shard_runtime.backends.native.shared_library import INSTRUCTIONS_SETTING
 from shard_runtime.backends.torch.loading import load_torch_shard
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.backends.native.random_layers import LLAMA, layers_of
+from tests.shard_runtime.backends.native.whole_model import native_model
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.one_run import forward_run
 from tests.shard_runtime.tiny_models import LAYERS, MODELS, prompt_of
@@ -40,16 +40,16 @@ def test_forward__any_family__is_the_torch_path(
     shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
     model = native_model(source, precision, ThreadPool(instructions=instructions))
     theirs = forward_run(shard, shard.embed(TOKENS), shard.cache_pool(1 << 24).allocate(60), 0)
-    ours = model.hidden(TOKENS, model.layers.allocate_cache(60))
+    actual = model.hidden(TOKENS, model.layers.allocate_cache(60))
     if precision is Precision.FLOAT32:
-        assert (ours - theirs).abs().max() <= 5e-5 * theirs.abs().max()
-        logits = model.head.logits(ours[-1:])[0]
+        assert (actual - theirs).abs().max() <= 5e-5 * theirs.abs().max()
+        logits = model.head.logits(actual[-1:])[0]
         wanted = shard.logits(theirs[-1])
         assert (logits - wanted).abs().max() <= 5e-5 * wanted.abs().max()
         assert logits.argmax() == wanted.argmax()
     else:
         # These weights are ten times a real model's, and so are the errors.
-        assert torch.nn.functional.cosine_similarity(ours, theirs).mean() > 0.97
+        assert torch.nn.functional.cosine_similarity(actual, theirs).mean() > 0.97
 
 
 def test_rows__float32_embedding__are_the_tables(tiny: Callable[[str], Tiny]) -> None:

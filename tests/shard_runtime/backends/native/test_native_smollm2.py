@@ -19,7 +19,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.runtime.engine.native_model import NativeModel, native_model
 from shard_runtime import (
     Backend,
     ModelSource,
@@ -33,6 +32,7 @@ from shard_runtime.backends.torch.loading import load_torch_shard
 from shard_tools.plan import demand
 from shard_tools.prepare import prepare_gguf
 from teetee.protocol.layers import LayerRange
+from tests.shard_runtime.backends.native.whole_model import NativeModel, native_model
 from tests.shard_runtime.backends.test_smollm2 import (
     assert_peaks_are_weights_and_cache,
     packaged,
@@ -94,9 +94,9 @@ def test_generate__float32__says_what_torch_says(
         theirs = forward_run(
             shard, shard.embed(prompt), shard.cache_pool(BUDGET).allocate(len(prompt)), 0
         )
-        ours = model.hidden(prompt, model.layers.allocate_cache(len(prompt)))
+        actual = model.hidden(prompt, model.layers.allocate_cache(len(prompt)))
         wanted = shard.logits(theirs[-1])
-        found = model.head.logits(ours[-1:])[0]
+        found = model.head.logits(actual[-1:])[0]
         # Measured: 2e-5 of the largest logit, after 30 layers of sums in another order.
         assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max()
         assert native_greedy(model, prompt, 48) == torch_greedy(shard, prompt, 48)

@@ -4,7 +4,7 @@
 given shapes, numbers or places that do not fit
     when a native object is given them
         it should refuse, saying what was wrong, before any call
-given a library that is missing, or not ours
+given a library that is missing or invalid
     when it is loaded
         it should say how to get one
 """
@@ -96,9 +96,9 @@ def test_forward__no_rows__gives_none(layers: NativeLayers) -> None:
 
 def test_forward__strided_hidden_states__are_computed_as_they_look(layers: NativeLayers) -> None:
     wide = torch.randn(3, 144)
-    ours = forward(layers, wide[:, ::2], NativeSpan(layers.allocate_cache(3), 0, 3))
+    actual = forward(layers, wide[:, ::2], NativeSpan(layers.allocate_cache(3), 0, 3))
     assert torch.equal(
-        ours, forward(layers, wide[:, ::2].clone(), NativeSpan(layers.allocate_cache(3), 0, 3))
+        actual, forward(layers, wide[:, ::2].clone(), NativeSpan(layers.allocate_cache(3), 0, 3))
     )
 
 

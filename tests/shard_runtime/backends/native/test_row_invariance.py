@@ -43,7 +43,7 @@ any_batches = settings(
 
 
 @cache
-def made(family: str, precision: Precision, threads: int, instructions: str) -> NativeLayers:
+def layers_for(family: str, precision: Precision, threads: int, instructions: str) -> NativeLayers:
     return layers_of(FAMILIES[family], precision, threads=threads, instructions=instructions)
 
 
@@ -54,7 +54,7 @@ def prompts(family: str) -> list[torch.Tensor]:
 
 @cache
 def expected(family: str, precision: Precision, instructions: str) -> list[torch.Tensor]:
-    layers = made(family, precision, 1, instructions)
+    layers = layers_for(family, precision, 1, instructions)
     return [alone(layers, prompt) for prompt in prompts(family)]
 
 
@@ -80,7 +80,7 @@ def steps(data: st.DataObject) -> Iterator[list[tuple[int, int, int]]]:
 def test_forward__rows_of_several_runs_in_any_pieces__give_the_bits_of_each_alone(
     instructions: str, family: str, precision: Precision, threads: int, data: st.DataObject
 ) -> None:
-    layers = made(family, precision, threads, instructions)
+    layers = layers_for(family, precision, threads, instructions)
     caches = [layers.allocate_cache(LENGTH) for _ in range(RUNS)]
     found: list[list[torch.Tensor]] = [[] for _ in range(RUNS)]
     for step in steps(data):
@@ -99,8 +99,8 @@ def test_forward__any_instruction_set__gives_the_same_bits(
     instructions: str, family: str, precision: Precision
 ) -> None:
     theirs = expected(family, precision, "portable")
-    for ours, plain in zip(expected(family, precision, instructions), theirs, strict=True):
-        assert torch.equal(ours, plain)
+    for actual, plain in zip(expected(family, precision, instructions), theirs, strict=True):
+        assert torch.equal(actual, plain)
 
 
 @pytest.mark.parametrize("precision", list(Precision), ids=lambda each: each.name.lower())
@@ -110,8 +110,8 @@ def test_forward__more_rows_than_a_pass_holds__gives_the_same_bits(precision: Pr
     inputs = [prompt_of(LLAMA, rows, seed) for seed, rows in enumerate(lengths)]
     spans = [NativeSpan(layers.allocate_cache(rows), 0, rows) for rows in lengths]
     together = layers.forward(torch.cat(inputs), spans).split(lengths)
-    for ours, rows in zip(together, inputs, strict=True):
-        assert torch.equal(ours, alone(layers, rows))
+    for actual, rows in zip(together, inputs, strict=True):
+        assert torch.equal(actual, alone(layers, rows))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What llama-bench (`-o json`) and llama-batched-bench (`--output-format jsonl`) print, as samples.
+"""Parses the output of llama-bench (`-o json`) and llama-batched-bench (`--output-format jsonl`).
 
-Both tell means over a whole run, so there are no quantiles of the time between tokens.
+Both report means over a whole run, so there are no quantiles of the time between tokens.
 """
 
 import json
 from typing import Any
 
 from benchmarks.errors import OutputUnknown
-from benchmarks.runtime.sample import Sample
+from benchmarks.runtime.measurement.sample import Sample
 
 
 def parse_bench(text: str) -> Sample:
-    """Raises `OutputUnknown`."""
+    """The sample in llama-bench's output. Raises `OutputUnknown`."""
     try:
         rows = json.loads(text)
         prompt = _only(row for row in rows if row["n_prompt"] and not row["n_gen"])
@@ -32,7 +32,7 @@ def parse_bench(text: str) -> Sample:
 
 
 def parse_batched_bench(text: str, streams: int) -> Sample:
-    """The line for that many streams; other lines, of whatever kind, do not matter.
+    """The sample in the line for that many streams; ignores all other lines.
 
     Raises `OutputUnknown`.
     """
@@ -53,7 +53,7 @@ def parse_batched_bench(text: str, streams: int) -> Sample:
 def _only(rows: Any) -> dict[str, Any]:
     found: list[dict[str, Any]] = list(rows)
     if len(found) != 1:
-        raise ValueError(f"{len(found)} rows where 1 is due")
+        raise ValueError(f"{len(found)} rows instead of 1")
     return found[0]
 
 

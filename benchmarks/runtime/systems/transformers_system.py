@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""transformers' `generate`, unsplit, in fp32: what most people run."""
+"""transformers' `generate` under test, unsplit, in fp32: what most people run."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from benchmarks.runtime.engine.ring import FP32
 from benchmarks.runtime.machine import cores
-from benchmarks.runtime.machine.workers import started
+from benchmarks.runtime.machine.workers import start_worker
+from benchmarks.runtime.measurement.sample import Sample, TokenTimes, sample_from
+from benchmarks.runtime.measurement.workload import FP32, Workload
 from benchmarks.runtime.models.smollm2 import BenchmarkModel
-from benchmarks.runtime.sample import Moments, Sample, sample_of
-from benchmarks.runtime.workload import Workload
 from shard_tools.check import reference
 from shard_tools.check.processes import WorkerProcess
 
@@ -28,22 +27,26 @@ class Transformers:
 
     @property
     def name(self) -> str:
-        place = "" if self.device == "cpu" else f" on {self.device}"
-        return f"transformers {self.precision} 1 × {self.threads}{place}"
+        """Precision, processes × threads, device."""
+        device = "" if self.device == "cpu" else f" on {self.device}"
+        return f"transformers {self.precision} 1 × {self.threads}{device}"
 
     @property
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
+        """Whether transformers is missing."""
         return None if reference.is_installed() else "transformers is not installed"
 
     @property
     def version(self) -> str:
+        """Of transformers."""
         return version("transformers")
 
     @contextlib.contextmanager
-    def open(self) -> Iterator["RunningTransformers"]:
-        module = "benchmarks.runtime.peers.transformers_process"
-        place = cores.share(0, self.threads)
-        with started(self.name, module, cores=place, threads=self.threads) as worker:
+    def start(self) -> Iterator["RunningTransformers"]:
+        """Loads the model and warms up."""
+        module = "benchmarks.runtime.systems.transformers_process"
+        allowed = cores.cores_for(0, self.threads)
+        with start_worker(self.name, module, cores=allowed, threads=self.threads) as worker:
             worker.ask(
                 do="load",
                 model=str(self.model.folder),
@@ -56,7 +59,7 @@ class Transformers:
 
 
 class RunningTransformers:
-    """Loaded and warm."""
+    """A loaded model."""
 
     note = None
 
@@ -66,15 +69,16 @@ class RunningTransformers:
         self._vocabulary = vocabulary
 
     def sample(self, streams: int) -> Sample:
+        """Answers the workload's prompts in one batch."""
         process = self._worker.process.pid
-        cores.forget_peak(process)
-        moments = self.ask(self._workload, streams)
+        cores.reset_peak(process)
+        times = self.ask(self._workload, streams)
         peak = cores.peak_bytes(process) - cores.bare_bytes()
-        sample = sample_of(moments, self._workload.prompt_tokens)
+        sample = sample_from(times, self._workload.prompt_tokens)
         return replace(sample, peak_bytes=(peak,))
 
-    def ask(self, workload: Workload, streams: int) -> Moments:
-        """One batch."""
+    def ask(self, workload: Workload, streams: int) -> TokenTimes:
+        """Answers one batch."""
         prompts = workload.prompts(streams, self._vocabulary)
         reply = self._worker.ask(do="ask", prompts=prompts, newTokens=workload.new_tokens)
-        return Moments(reply["began"], reply["moments"], reply["ended"])
+        return TokenTimes(reply["began"], reply["tokenTimes"], reply["ended"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a plan is, and how long it will take still: a bar on a terminal, lines elsewhere.
+"""Progress of a schedule and the remaining time: a bar on a terminal, lines elsewhere.
 
-Colours are rich's business, which heeds NO_COLOR.
+rich decides about colours and honours NO_COLOR.
 """
 
 import contextlib
@@ -14,19 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from benchmarks.runtime.plan import Plan
+from benchmarks.runtime.schedule.schedule import Schedule, Turn
 
 STARTING = "starting"
 
 
 class Progress:
-    """Knows from the steps done how long the others will take."""
+    """Estimates the remaining time from the turns done."""
 
-    def __init__(self, plan: Plan, console: Console | None = None) -> None:
+    def __init__(self, schedule: Schedule, console: Console | None = None) -> None:
         self._console = console or Console(file=sys.stderr)
-        self._left = [(step.system.name, step.streams) for step in _steps(plan)]
-        starts = sum(system.missing is None for system in plan.systems)
-        self._taken: dict[tuple[str, int], float] = {}
+        self._left = [(turn.system.name, turn.streams) for turn in _all_turns(schedule)]
+        starts = sum(system.unavailable_reason is None for system in schedule.systems)
+        self._seconds: dict[tuple[str, int], float] = {}
         self._done, self._total = 0, starts + len(self._left)
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -54,41 +54,39 @@ class Progress:
 
     @contextlib.contextmanager
     def start(self, system: str) -> Iterator[None]:
-        """Around starting a system."""
+        """Wraps the start of a system."""
         self._show(f"{STARTING} {system}")
         yield
         self._advance()
 
     @contextlib.contextmanager
-    def step(self, system: str, streams: int) -> Iterator[None]:
-        """Around a step of the plan."""
+    def turn(self, system: str, streams: int) -> Iterator[None]:
+        """Wraps one turn of the schedule."""
         self._show(f"{system}, {streams} stream{'s' if streams > 1 else ''}")
         began = time.monotonic()
         yield
-        self._taken[system, streams] = time.monotonic() - began
+        self._seconds[system, streams] = time.monotonic() - began
         self._left.remove((system, streams))
         self._advance()
 
     @property
     def seconds_left(self) -> float | None:
-        """None until one step is done. A step not yet done is taken to last as long as the mean
-        one, by its streams.
-        """
-        if not self._taken:
+        """None until one turn is done. Estimates a new turn by the mean time per stream weight."""
+        if not self._seconds:
             return None
-        per_stream = sum(self._taken.values()) / sum(_weight(each[1]) for each in self._taken)
-        return sum(self._taken.get(each, per_stream * _weight(each[1])) for each in self._left)
+        per_stream = sum(self._seconds.values()) / sum(_weight(each[1]) for each in self._seconds)
+        return sum(self._seconds.get(each, per_stream * _weight(each[1])) for each in self._left)
 
     def _show(self, what: str) -> None:
         self._bar.update(self._task, description=what)
         if not self._console.is_terminal:
-            self._console.print(f"{self._done + 1}/{self._total} {what}{self._words()}")
+            self._console.print(f"{self._done + 1}/{self._total} {what}{self._remaining()}")
 
     def _advance(self) -> None:
         self._done += 1
-        self._bar.update(self._task, completed=self._done, left=self._words())
+        self._bar.update(self._task, completed=self._done, left=self._remaining())
 
-    def _words(self) -> str:
+    def _remaining(self) -> str:
         left = self.seconds_left
         if left is None:
             return ""
@@ -96,9 +94,9 @@ class Progress:
 
 
 def _weight(streams: int) -> float:
-    """Batches make several streams cheaper than one after the other."""
+    """Several streams in a batch are cheaper than one after the other."""
     return float(streams**0.6)
 
 
-def _steps(plan: Plan) -> list:  # type: ignore[type-arg]
-    return [step for number in range(plan.rounds) for step in plan.round(number)]
+def _all_turns(schedule: Schedule) -> list[Turn]:
+    return [turn for number in range(schedule.rounds) for turn in schedule.turns(number)]

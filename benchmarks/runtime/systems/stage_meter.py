@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stage process measures of itself, and the two things it can leave out for comparison.
+"""Measures a stage from inside its process, and disables encryption or commitments for comparison.
 
-All of it is put on from outside, in processes of the benchmark alone: nothing in `shard_runtime`
-can be switched like this.
+All of it is patched in from outside, only in processes of the benchmark: `shard_runtime` itself has
+no such switches.
 """
 
 import socket
@@ -21,11 +21,11 @@ from teetee.protocol.commitments import RunningCommitment
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.receipts import SignedReceipt, StageReceipt
 
-COMPUTING = ("forward", "logits")
+COMPUTING_METHODS = ("forward", "logits")
 
 
 class StageMeter:
-    """Of one stage."""
+    """The measurements of one stage."""
 
     def __init__(self) -> None:
         self._spans: list[tuple[float, float]] = []
@@ -33,24 +33,24 @@ class StageMeter:
         self.bytes: Counter[int] = Counter()
         self.frames: Counter[int] = Counter()
 
-    def watch(self, shard: Shard) -> None:
-        """When it computes."""
-        for name in COMPUTING:
-            setattr(shard, name, self._noting(getattr(shard, name)))
+    def observe_shard(self, shard: Shard) -> None:
+        """Records when the shard computes."""
+        for name in COMPUTING_METHODS:
+            setattr(shard, name, self._recorded(getattr(shard, name)))
         if type(shard).forward_in_place is not Shard.forward_in_place:  # which calls `forward`
-            shard.forward_in_place = self._noting(shard.forward_in_place)  # type: ignore[method-assign]
+            shard.forward_in_place = self._recorded(shard.forward_in_place)  # type: ignore[method-assign]
 
-    def watch_receipts(self) -> None:
-        """How long this process hashes, signs and checks."""
-        self._time(RunningCommitment, "catch_up", "commitment")
-        # What a digest still has to catch up on counts twice: a row or none, as a rule.
-        self._time(RunningCommitment, "digest", "commitment")
-        self._time(StageReceipt, "sign", "signature")
-        self._time(SignedReceipt, "recover", "signature")
+    def observe_receipts(self) -> None:
+        """Records how long this process hashes, signs and checks."""
+        self._record_time(RunningCommitment, "catch_up", "commitment")
+        # Rows that a digest still has to hash count twice: usually one row or none.
+        self._record_time(RunningCommitment, "digest", "commitment")
+        self._record_time(StageReceipt, "sign", "signature")
+        self._record_time(SignedReceipt, "recover", "signature")
 
-    def take(self) -> dict[str, Any]:
-        """All since the last time, as JSON."""
-        taken = {
+    def collect(self) -> dict[str, Any]:
+        """The measurements since the last call, as JSON."""
+        measured = {
             "spans": self._spans[:],
             "commitmentSeconds": self._seconds["commitment"],
             "signatureSeconds": self._seconds["signature"],
@@ -61,9 +61,9 @@ class StageMeter:
         self._seconds.clear()
         self.bytes.clear()
         self.frames.clear()
-        return taken
+        return measured
 
-    def _noting(self, work: Callable[..., Any]) -> Callable[..., Any]:
+    def _recorded(self, work: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(work)
         def timed(*arguments: Any, **options: Any) -> Any:
             began = time.monotonic()
@@ -74,7 +74,7 @@ class StageMeter:
 
         return timed
 
-    def _time(self, owner: type, name: str, what: str) -> None:
+    def _record_time(self, owner: type, name: str, what: str) -> None:
         work = getattr(owner, name)
 
         @wraps(work)
@@ -89,7 +89,7 @@ class StageMeter:
 
 
 class CountedLinks:
-    """Links that count what they send."""
+    """Links that count the bytes and frames they send."""
 
     def __init__(self, links: Links, meter: StageMeter) -> None:
         self._links = links
@@ -107,17 +107,13 @@ class CountedLinks:
         self._links.close()
 
 
-def leave_out_commitments() -> None:
-    """Nothing is hashed any more in this process; all stages must agree on that. Receipts are still
-    signed and checked.
-    """
+def disable_commitments() -> None:
+    """Stops hashing in this process. All stages must do so. Receipts are still signed."""
     RunningCommitment.update = lambda self, data: None  # type: ignore[method-assign]
 
 
-def leave_out_encryption() -> None:
-    """After handshake and acceptance, links carry bytes as they are; both ends must agree on
-    that.
-    """
+def disable_encryption() -> None:
+    """Makes links send plaintext after the handshake. Both ends must do so."""
     encrypted = TlsStream.__init__
 
     def plain(
@@ -133,9 +129,9 @@ def leave_out_encryption() -> None:
 
 
 class _Unencrypted:
-    """As much of an `SSL.Connection` as a `TlsStream` uses.
+    """The methods of `SSL.Connection` that `TlsStream` uses.
 
-    The first message is still TLS, for in front of it OpenSSL reads what belongs to the handshake.
+    The first message is still TLS, because OpenSSL reads the rest of the handshake before it.
     """
 
     def __init__(self, connection: SSL.Connection, connected: socket.socket) -> None:
@@ -160,4 +156,4 @@ class _Unencrypted:
         return received
 
     def shutdown(self) -> None:
-        """The socket's own is enough."""
+        """Closing the socket is enough."""

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ours: a ring of stage processes, each pinned, asked with any number of streams.
+"""TeeTee under test: a ring of stage processes, each pinned to its cores.
 
-The one place (with `stage_process`, its other end) that knows how this runtime is started: what the
-engine is called and which precisions it computes in.
+Only this module and `stage_process`, its counterpart, know how to start the runtime.
 """
 
 import contextlib
@@ -11,23 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.runtime.machine import cores
-from benchmarks.runtime.machine.workers import started
+from benchmarks.runtime.machine.workers import start_worker
+from benchmarks.runtime.measurement.sample import Sample, TokenTimes, overlap_share, sample_from
+from benchmarks.runtime.measurement.workload import INT8, Workload
 from benchmarks.runtime.models.smollm2 import BenchmarkModel
-from benchmarks.runtime.sample import Moments, Sample, overlap_share, sample_of
-from benchmarks.runtime.workload import Workload
 from shard_runtime import Peer, split_layers
 from shard_runtime.backends.native import NativeUnavailable, load_library
 from shard_tools.check.loopback import loopback_peer, peer_to_json
 from shard_tools.check.processes import WorkerProcess
 from teetee.protocol.identifiers import ShardId
 
-FP32, INT8, BF16 = "fp32", "int8", "bf16"
-PRECISIONS = (FP32, INT8)
-"""Compared on processors; bf16 is for GPUs."""
 
-
-def missing(precision: str) -> str | None:
-    """Why this runtime does not compute in a precision here."""
+def unavailable_reason(precision: str) -> str | None:
+    """Why this runtime cannot compute in a precision here; None if it can."""
     if precision == INT8:
         try:
             load_library()
@@ -44,7 +39,7 @@ class Ring:
     workload: Workload
     stages: int
     threads: int
-    """Of each stage, each on a core of its own, as long as there are cores."""
+    """Threads per stage, each on its own core while there are cores."""
     precision: str
     encrypted: bool = True
     committed: bool = True
@@ -52,33 +47,36 @@ class Ring:
 
     @property
     def name(self) -> str:
+        """Precision, stages × threads, and what was disabled."""
         without = ["TLS"] * (not self.encrypted) + ["commitments"] * (not self.committed)
         suffix = f" without {' and '.join(without)}" if without else ""
-        place = "" if self.device == "cpu" else f" on {self.device}"
-        return f"teetee {self.precision} {self.stages} × {self.threads}{place}{suffix}"
+        device = "" if self.device == "cpu" else f" on {self.device}"
+        return f"teetee {self.precision} {self.stages} × {self.threads}{device}{suffix}"
 
     @property
-    def missing(self) -> str | None:
-        return missing(self.precision)
+    def unavailable_reason(self) -> str | None:
+        """Why the precision is not available; None if it is."""
+        return unavailable_reason(self.precision)
 
     @contextlib.contextmanager
-    def open(self) -> Iterator["RunningRing"]:
+    def start(self) -> Iterator["RunningRing"]:
+        """Starts, joins and warms up the stages."""
         with contextlib.ExitStack() as stack:
             workers = [
                 stack.enter_context(
-                    started(
+                    start_worker(
                         f"{self.name}, stage {stage}",
-                        "benchmarks.runtime.engine.stage_process",
-                        cores=cores.share(stage, self.threads),
+                        "benchmarks.runtime.systems.stage_process",
+                        cores=cores.cores_for(stage, self.threads),
                         threads=self.threads,
                     )
                 )
                 for stage in range(self.stages)
             ]
             peers = self._load(workers)
-            told = [peer_to_json(peer) for peer in peers]
+            peers_json = [peer_to_json(peer) for peer in peers]
             for peer, worker in zip(peers, workers, strict=True):
-                worker.ask(do="join", shardId=peer.shard_id, peers=told)
+                worker.ask(do="join", shardId=peer.shard_id, peers=peers_json)
             running = RunningRing(workers, self.workload, self.model.vocabulary)
             running.warm_up()
             yield running
@@ -97,12 +95,12 @@ class Ring:
                 committed=self.committed,
             )
         replies = [worker.receive() for worker in workers]
-        told = enumerate(zip(layers, replies, strict=True), start=1)
-        return [loopback_peer(ShardId(number), *each) for number, each in told]
+        numbered = enumerate(zip(layers, replies, strict=True), start=1)
+        return [loopback_peer(ShardId(number), *each) for number, each in numbered]
 
 
 class RunningRing:
-    """Started, joined, warm."""
+    """A started ring."""
 
     note = None
 
@@ -114,33 +112,34 @@ class RunningRing:
         self._vocabulary = vocabulary
 
     def warm_up(self) -> None:
-        """Connections, first pages, first products."""
+        """Opens connections and touches memory and code for the first time."""
         self._ask(replace(self._workload, new_tokens=2), 1)
         self._reports()
 
     def sample(self, streams: int) -> Sample:
+        """Answers the workload's prompts in that many streams."""
         processes = [worker.process.pid for worker in self._workers]
         for process in processes:
-            cores.forget_peak(process)
-        moments = self._ask(self._workload, streams)
+            cores.reset_peak(process)
+        times = self._ask(self._workload, streams)
         reports = self._reports()
         positions = streams * (self._workload.prompt_tokens + self._workload.new_tokens - 1)
         return replace(
-            sample_of(moments, self._workload.prompt_tokens),
+            sample_from(times, self._workload.prompt_tokens),
             peak_bytes=tuple(
                 cores.peak_bytes(process) - cores.bare_bytes() for process in processes
             ),
-            busy_share=tuple(overlap_share(each["spans"], moments.window) for each in reports),
+            busy_share=tuple(overlap_share(each["spans"], times.window) for each in reports),
             hop_bytes_per_position=tuple(report["bytes"] / positions for report in reports),
             hop_frames=tuple(report["frames"] for report in reports),
             commitment_seconds=sum(report["commitmentSeconds"] for report in reports),
             signature_seconds=sum(report["signatureSeconds"] for report in reports),
         )
 
-    def _ask(self, workload: Workload, streams: int) -> Moments:
+    def _ask(self, workload: Workload, streams: int) -> TokenTimes:
         prompts = workload.prompts(streams, self._vocabulary)
         reply = self._workers[0].ask(do="ask", prompts=prompts, newTokens=workload.new_tokens)
-        return Moments(reply["began"], reply["moments"], reply["ended"])
+        return TokenTimes(reply["began"], reply["tokenTimes"], reply["ended"])
 
     def _reports(self) -> list[dict[str, Any]]:
         return [worker.ask(do="report") for worker in self._workers]

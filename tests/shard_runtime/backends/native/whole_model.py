@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole model in the native step, without runs or links."""
+"""A whole model in the native backend, without runs or links."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from teetee.protocol.layers import LayerRange
 
 @dataclass(frozen=True, slots=True)
 class NativeModel:
-    """All that a whole model computes with."""
+    """A whole model's layers, embedding and head."""
 
     layers: NativeLayers
     embedding: NativeEmbedding
@@ -34,14 +34,9 @@ class NativeModel:
         span = NativeSpan(cache, first, len(token_ids))
         return self.layers.forward(self.embedding.rows(token_ids), [span])
 
-    @property
-    def bytes_per_step(self) -> int:
-        """Weights that a step of few rows reads."""
-        return self.layers.weight_bytes + self.head.weight_bytes
-
 
 def native_model(source: ModelSource, precision: Precision, thread_pool: ThreadPool) -> NativeModel:
-    """All layers."""
+    """Loads all layers."""
     layers = LayerRange(0, source.architecture.layer_count)
     shard = load_native_shard(
         source, layers, is_entry=True, precision=precision, thread_pool=thread_pool

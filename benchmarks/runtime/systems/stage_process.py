@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage of a measured ring, in a process of its own: `load`, `join`, then `ask` and `report`."""
+"""The process of one measured stage. Commands: `load`, `join`, then `ask` and `report`."""
 
 import secrets
 import time
@@ -9,14 +9,14 @@ from typing import Any
 import torch
 
 from benchmarks.errors import AnswerIncomplete
-from benchmarks.runtime.engine.stage_meter import (
+from benchmarks.runtime.machine.devices import compute_on
+from benchmarks.runtime.machine.workers import Command, serve
+from benchmarks.runtime.systems.stage_meter import (
     CountedLinks,
     StageMeter,
-    leave_out_commitments,
-    leave_out_encryption,
+    disable_commitments,
+    disable_encryption,
 )
-from benchmarks.runtime.machine.devices import put_on
-from benchmarks.runtime.machine.workers import Command, serve
 from shard_runtime import (
     Entry,
     FixedDirectory,
@@ -38,38 +38,41 @@ DTYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 
 
 class LetterTokenizer(ModelTokenizer):
-    """Says one letter for each token and never ends, so that every token is heard of as it comes
-    and all answers are equally long.
+    """Decodes each token to one letter and has no end token, so that every token is reported on
+    arrival and all answers have the same length.
     """
 
     def __init__(self) -> None:
         super().__init__(TokenizerFiles(None, None, None, ()), "letters")
 
     def decode(self, token_ids: Any) -> str:
+        """One letter per token."""
         return "x" * len(token_ids)
 
 
 class MeasuredStage:
-    """One stage."""
+    """One stage of the ring."""
 
     def __init__(self) -> None:
         self._loopback = LoopbackStage()
         self._meter = StageMeter()
         self._shard: Shard | None = None
-        self._part: Entry | Stage | None = None
+        self._stage: Entry | Stage | None = None
         self._path: list[ShardId] = []
 
     def load(self, command: Command) -> Command:
+        """Loads the shard and starts to listen."""
         if not command["encrypted"]:
-            leave_out_encryption()
+            disable_encryption()
         if not command["committed"]:
-            leave_out_commitments()
+            disable_commitments()
         self._shard = _shard(command)
-        self._meter.watch(self._shard)
-        self._meter.watch_receipts()
+        self._meter.observe_shard(self._shard)
+        self._meter.observe_receipts()
         return self._loopback.listen()
 
     def join(self, command: Command) -> Command:
+        """Starts the stage with its peers."""
         assert self._shard is not None
         peers = [peer_from_json(peer) for peer in command["peers"]]
         self._path = [peer.shard_id for peer in peers]
@@ -81,41 +84,41 @@ class MeasuredStage:
             "links": links,
             "directory": directory,
         }
-        self._part = (
+        self._stage = (
             Entry(tokenizer=LetterTokenizer(), settings=LOOPBACK_SETTINGS, **wiring)
             if self._shard.is_entry
             else Stage(**wiring)
         )
-        self._part.start()
+        self._stage.start()
         return {}
 
     def ask(self, command: Command) -> Command:
-        """All prompts at once, a thread each, as requests come to an entry."""
+        """Answers all prompts concurrently, one thread each, as an entry answers requests."""
         prompts, new_tokens = command["prompts"], command["newTokens"]
         with ThreadPoolExecutor(len(prompts)) as threads:
             began = time.monotonic()
-            moments = list(threads.map(lambda each: self._answer(each, new_tokens), prompts))
-        return {"began": began, "moments": moments, "ended": time.monotonic()}
+            times = list(threads.map(lambda each: self._answer(each, new_tokens), prompts))
+        return {"began": began, "tokenTimes": times, "ended": time.monotonic()}
 
     def report(self, _command: Command) -> Command:
-        """What was measured since the last time."""
-        return self._meter.take()
+        """The measurements since the last report."""
+        return self._meter.collect()
 
     def _answer(self, prompt: list[int], new_tokens: int) -> list[float]:
-        assert isinstance(self._part, Entry)
-        moments: list[float] = []
+        assert isinstance(self._stage, Entry)
+        times: list[float] = []
         job = GenerationJob(
             token_ids=prompt,
             sampling=Sampling(max_tokens=new_tokens),
             choose_path=fixed_path(self._path),
             request_id=RequestId(1),
             salt_of=[secrets.token_bytes(32) for _ in range(len(self._path) + 1)].__getitem__,
-            on_text=lambda piece: moments.extend([time.monotonic()] * len(piece)),
+            on_text=lambda piece: times.extend([time.monotonic()] * len(piece)),
         )
-        generation = self._part.generate(job)
-        if not len(generation.token_ids) == len(moments) == new_tokens:
-            raise AnswerIncomplete("the ring", new_tokens, len(moments))
-        return moments
+        generation = self._stage.generate(job)
+        if not len(generation.token_ids) == len(times) == new_tokens:
+            raise AnswerIncomplete("the ring", new_tokens, len(times))
+        return times
 
 
 def _shard(command: Command) -> Shard:
@@ -128,7 +131,7 @@ def _shard(command: Command) -> Shard:
             threads=torch.get_num_threads(),
         )
     if command["device"] != "cpu":
-        put_on(shard, command["device"])
+        compute_on(shard, command["device"])
     return shard
 
 
