@@ -84,8 +84,10 @@ class Session:
     @property
     def poll_seconds(self) -> float:
         """Seconds between two reads; a local chain has no block time."""
-        local = self.contracts.deployment.network == "base-local"
-        return LOCAL_POLL_SECONDS if local else POLL_SECONDS
+        from teetee.chain.deployment import LOCAL_NETWORK
+
+        is_local = self.contracts.deployment.network == LOCAL_NETWORK
+        return LOCAL_POLL_SECONDS if is_local else POLL_SECONDS
 
     def _ask_passphrase(self, path: str) -> str:
         from teetee.client.errors import NoPassphrase

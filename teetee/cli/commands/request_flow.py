@@ -63,7 +63,8 @@ def ask_context(
     stream: bool | None,
     verify: bool | None,
 ) -> AskContext:
-    """Connect."""
+    """Connect, and say how JSON is to be printed."""
+    session.printer.json_lines = bool(stream)
     contracts = session.contracts
     quote_check = quotes.quote_check(contracts)
     client = Client(

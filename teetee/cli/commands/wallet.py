@@ -148,7 +148,11 @@ def send(
         typer.Argument(help="Address that receives it.", metavar="ADDRESS", parser=parse_address),
     ],
     amount: Annotated[
-        str, typer.Argument(help="Amount in TEE or ETH, such as 1.5; or like '1500 wei'.")
+        str,
+        typer.Argument(
+            help="Amount in TEE (with --eth, in ETH), such as 1.5; or like '1500 wei'.",
+            metavar="AMOUNT",
+        ),
     ],
     eth: Annotated[bool, typer.Option("--eth", help="Send ETH instead of TEE.")] = False,
     keystore: KeystoreOption = None,

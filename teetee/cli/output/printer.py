@@ -56,7 +56,8 @@ class Printer:
         self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._mid_line = False
-        self._as_lines = False
+        self.json_lines = False
+        """Whether each JSON value is one line, because several follow one another."""
         self._spinner: Status | None = None
         self._spinner_line = _SpinnerLine()
 
@@ -154,8 +155,7 @@ class Printer:
             self.line(line)
 
     def event(self, value: Any) -> None:
-        """An intermediate result as one line of JSON; the final result is then one line too."""
-        self._as_lines = True
+        """An intermediate result as one line of JSON."""
         self._write_json(value)
 
     def result(self, value: Any) -> None:
@@ -170,7 +170,7 @@ class Printer:
             self.line(INDENT + line if title else line)
 
     def _write_json(self, value: Any) -> None:
-        indent = None if self._as_lines else 2
+        indent = None if self.json_lines else 2
         sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 

@@ -182,7 +182,8 @@ def _path_line(listing: ModelListing, probes: Probes | None) -> str:
     if replace(listing, shards=tuple(up)).has_path:
         return "✓ shards that answer form a whole path"
     down = [str(shard.shard_id) for shard in listing.active if shard not in up]
-    return f"✗ no whole path answers: {', '.join(down)} down"
+    names = f"shard {down[0]} is" if len(down) == 1 else f"shards {', '.join(down)} are"
+    return f"✗ no whole path answers: {names} down"
 
 
 def _probe_json(probe: Probe | None) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ given a request that ended without an answer
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -174,12 +175,33 @@ def test_ask__declined__says_why(
     assert words in result.err
 
 
+def test_ask__declined__ends_with_the_reason_and_not_with_a_tick(lab: Lab, tmp_path: Path) -> None:
+    env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
+    with AtWork(lab, lambda opened: lab.decline(opened, lab.enclaves[0], DeclineReason.NO_PATH)):
+        result = teetee("ask", CANARY, *QUICK, env=env)
+    *_, verified, reason = result.err.splitlines()
+    assert verified.endswith("is verified: 5 checks passed")
+    assert "✓" not in result.err
+    assert reason.startswith("error: Shard 1 declined request")
+    assert "`teetee shards --probe`" in reason
+
+
+def test_ask__on_allowance__says_that_it_is_free(lab: Lab, tmp_path: Path) -> None:
+    env = at_lab(lab, tmp_path, lab.enclaves[1].host)
+    with answering(lab):
+        result = teetee("ask", CANARY, "--allowance", "2", *QUICK, env=env)
+    assert "20 tokens in, 5 out; free\n" in result.err
+    assert "0 TEE" not in result.err
+
+
 def test_resume__after_a_dead_run__lists_and_answers(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=TEE)
     env = at_lab(lab, tmp_path, requester)
     opened_by_hand(lab, tmp_path, requester)
     [waiting] = teetee("resume", "--json", env=env).json
     assert waiting["status"] == "OPEN"
+    shown = teetee("resume", env=env).out
+    assert re.search(r" UTC  waiting  deposit 0\.\d+ TEE  teetee resume \d+$", shown)
     request = lab.world.escrow.request_of(waiting["requestId"])
     lab.settle(lab.world.history.opened(request), lab.enclaves[:3])
     result = teetee("resume", str(waiting["requestId"]), "--json", env=env)

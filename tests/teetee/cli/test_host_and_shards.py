@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`host`, `shards`, `models` and `wallet` as a shell sees them, on a real chain with simulated
-quotes.
+"""`host`, `shards` and `models` as a shell sees them, on a real chain with simulated quotes.
 
 given an enclave that runs
     when its host enrols, renews and retires it
@@ -13,9 +12,6 @@ given a host
 given models and shards
     when anyone lists them
         it should show ranges, prices, verdicts and gaps
-given a wallet
-    when it claims, looks and withdraws
-        it should say what it has
 given settings for an enclave
     when it is run
         it should hand them over, and no key of the wallet
@@ -23,13 +19,20 @@ given settings for an enclave
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from teetee.cli.commands.host.run import enclave_environment
 from teetee.protocol.identifiers import ShardId
-from tests.teetee.chain.local_chain import ATTESTATION_PERIOD, BOND, TEE, UNBONDING_PERIOD
+from tests.teetee.chain.local_chain import (
+    ATTESTATION_PERIOD,
+    BOND,
+    TEE,
+    UNBONDING_PERIOD,
+    free_port,
+)
 from tests.teetee.cli.terminal import at_lab, teetee
 from tests.teetee.client.lab import AtWork, Lab
 
@@ -63,6 +66,21 @@ def test_keys__enclave_runs__shows_its_keyset_and_sends_nothing(lab: Lab, tmp_pa
     assert result.json["signer"] == enclave.keys.keyset.signer
     assert result.json["tls"] == "0x" + enclave.keys.keyset.tls.hex()
     assert lab.chain.web3.eth.block_number == before
+
+
+def test_keys__by_a_stranger_or_without_a_wallet__shows_them_and_says_who_may_enrol(
+    lab: Lab, tmp_path: Path
+) -> None:
+    enclave, stranger = lab.enclaves[0], lab.world.account("stranger")
+    arguments = ("host", "keys", enclave.endpoint)
+    result = teetee(*arguments, "--json", env=at_lab(lab, tmp_path, stranger))
+    assert (result.status, result.json["signer"]) == (0, enclave.keys.keyset.signer)
+    [objection] = result.json["objections"]
+    assert str(enclave.host.address) in objection
+    assert "You cannot enrol this enclave" in result.err
+    without = teetee(*arguments, env=at_lab(lab, tmp_path))
+    assert without.status == 0
+    assert f"  signer    {enclave.keys.keyset.signer}\n" in without.out
 
 
 def test_enrol__enclave_of_another__is_refused(lab: Lab, tmp_path: Path) -> None:
@@ -206,24 +224,51 @@ def test_shards__whole_model__shows_path_prices_and_verdicts(lab: Lab, tmp_path:
     assert "UpToDate" in shown.out
 
 
+def test_shards__probe__tells_who_answers(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[1]
+    elsewhere = f"127.0.0.1:{free_port()}"
+    renewed = teetee(
+        *("host", "renew", str(enclave.shard_id), "--endpoint", elsewhere),
+        *("--connect", enclave.endpoint, "--skip-quote-check"),
+        env=at_lab(lab, tmp_path, enclave.host),
+    )
+    assert renewed.status == 0
+    env = at_lab(lab, tmp_path)
+    [listing] = teetee("shards", "--probe", "--json", env=env).json
+    assert [shard["probe"]["up"] for shard in listing["shards"]] == [True, False, True]
+    assert elsewhere in listing["shards"][1]["probe"]["problem"]
+    shown = teetee("shards", "--probe", env=env).out
+    assert "✗ no whole path answers: shard 2 is down" in shown
+    [without] = teetee("shards", "--json", env=env).json
+    assert [shard["probe"] for shard in without["shards"]] == [None] * 3
+
+
+def test_shards__retired__shows_no_expiry(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[2]
+    env = at_lab(lab, tmp_path, enclave.host)
+    assert teetee("host", "retire", str(enclave.shard_id), env=env).status == 0
+    shown = teetee("shards", "--all", env=env).out
+    [line] = [line for line in shown.splitlines() if enclave.endpoint in line]
+    assert re.search(r"✗ retired +0x", line)
+    assert "✗ no shard for layers 4-6" in shown
+
+
+def test_quote_show__enrolled_shard__is_the_quote_that_the_chain_holds(
+    lab: Lab, tmp_path: Path
+) -> None:
+    env = at_lab(lab, tmp_path)
+    shown = teetee("quote", "show", "--shard", "2", "--json", env=env)
+    assert shown.status == 0
+    [listing] = teetee("shards", "--json", env=env).json
+    assert "0x" + shown.json["tdReport"]["measurement"] == listing["shards"][1]["measurement"]
+    assert shown.json["platform"]["issuer"] == "SIMULATED SGX PCK Platform CA"
+
+
 def test_models__published__shows_them(lab: Lab, tmp_path: Path) -> None:
     env = at_lab(lab, tmp_path)
     [model] = teetee("models", "--json", env=env).json
     assert (model["modelId"], model["layerCount"], model["hasPath"]) == (1, 6, True)
     assert "✓ all layers" in teetee("models", env=env).out
-
-
-def test_wallet__claims_and_looks__has_what_it_claimed(lab: Lab, tmp_path: Path) -> None:
-    wallet = lab.world.account("requester")
-    env = at_lab(lab, tmp_path, wallet)
-    claimed = teetee("wallet", "faucet", "--json", env=env)
-    balance = teetee("wallet", "balance", "--json", env=env).json
-    assert claimed.json["tokens"] == balance["tokens"] != "0"
-    assert balance["credit"] == "0"
-    repeated = teetee("wallet", "faucet", "--json", env=env)
-    assert repeated.json["error"]["name"] == "FaucetTooSoon"
-    nothing = teetee("wallet", "withdraw", "--json", env=env)
-    assert nothing.json["error"]["name"] == "NothingToWithdraw"
 
 
 def test_enclave_environment__options_and_keys__hands_over_no_key() -> None:
@@ -257,6 +302,9 @@ def test_run__settings_given__becomes_the_enclaves_process(
     assert result.status == 0
     [(arguments, environment)] = started
     assert arguments[1:] == ["-m", "oracle", "run"]
+    assert environment["TEETEE_DATA_DIRECTORY"] == str(
+        tmp_path / "teetee" / "shards" / "model-1-layers-0-2-port-7443"
+    )
     assert environment["TEETEE_HOST"] == host.address
     assert environment["TEETEE_RPC_URL"] == lab.chain.url
     assert environment["TEETEE_IS_ENTRY"] == "true"

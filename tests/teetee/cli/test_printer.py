@@ -82,6 +82,7 @@ def test_table__long_cells_without_a_terminal__stay_on_one_line(
 
 def test_result__events_before__is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     printer = Printer(as_json=True)
+    printer.json_lines = True
     printer.event({"text": "Ja"})
     printer.result({"answer": "Ja", "checks": [1, 2]})
     lines = capsys.readouterr().out.splitlines()

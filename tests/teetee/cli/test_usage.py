@@ -190,3 +190,31 @@ def test_output__no_colour_wanted__has_no_escape_sequence(
     for arguments in (("wallet", "show"), ("--help",), ("ask", " "), ("nonsense",)):
         result = teetee(*arguments, env=home | env)
         assert "\x1b" not in result.out + result.err
+
+
+def test_verify__no_number__says_what_is_wanted() -> None:
+    result = teetee("verify", "abc")
+    assert result.status == 2
+    assert "'abc' is not a number from 1 up, such as 17." in result.err
+
+
+def test_host_run__options_are_missing__names_each_before_anything_starts(
+    home: dict[str, str],
+) -> None:
+    result = teetee("host", "run", "--model", "m.gguf", env=home)
+    assert result.status == 2
+    assert "--model-id, --layers missing" in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--network", "base-nowhere", "shards"), ("shards", "--network", "base-nowhere")],
+    ids=["before the command", "after the command"],
+)
+def test_network__named__replaces_the_environments_file(
+    home: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    env = home | {"TEETEE_DEPLOYMENT": "elsewhere.json", "TEETEE_NETWORK": "base-sepolia"}
+    error = teetee(*arguments, "--json", env=env).json["error"]
+    assert error["name"] == "NotDeployed"
+    assert "base-nowhere" in error["message"]

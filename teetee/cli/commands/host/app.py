@@ -277,7 +277,10 @@ def recheck(session: Session, shard: ShardArgument, keystore: KeystoreOption = N
 def top_up(
     session: Session,
     shard: ShardArgument,
-    amount: Annotated[str, typer.Argument(help="Amount in TEE, such as 1.5; or like '1500 wei'.")],
+    amount: Annotated[
+        str,
+        typer.Argument(help="Amount in TEE, such as 1.5; or like '1500 wei'.", metavar="AMOUNT"),
+    ],
     keystore: KeystoreOption = None,
 ) -> None:
     """Add to the bond of any shard, for example after a penalty."""
