@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Compiles shard_runtime/backends/native/source into one shared library: the kernels once for each instruction
-# set, chosen among when it is loaded. Without a compiler it says so and leaves everything as it is:
-# the torch path then computes, slower.
+# set, of which one is chosen at load time. Without a compiler it says so and changes nothing:
+# the slower torch path is used then.
 #
 #     toolchain/build-native.sh build/native/libteetee_native.so [more flags, such as -fsanitize=address]
 set -eu
@@ -19,9 +19,9 @@ if [ -z "$compiler" ]; then
     exit 0
 fi
 
-# No contraction and no fast math: what is added to what, and when it is rounded, stands in the source.
+# No contraction and no fast math: the source determines the order of additions and roundings.
 flags='-std=c++20 -O3 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wno-psabi'
-# GCC 12 takes its own intrinsics' "undefined" for a mistake of ours (its bug 105593).
+# GCC 12 warns about uninitialized values in its own intrinsics (its bug 105593).
 flags="$flags -Wno-uninitialized -Wno-maybe-uninitialized -Wno-unknown-warning-option"
 objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
@@ -47,10 +47,10 @@ compile threads threads.cpp "$@"
 
 mkdir -p "$(dirname "$library")"
 case $("$compiler" -dumpmachine) in
-# The image's own libstdc++ may be another: ours comes along, unseen by others.
+# The image may have another libstdc++: link this one statically and hide its symbols.
 *linux*) link="-static-libstdc++ -static-libgcc -Wl,--version-script=$source/exports.map" ;;
 *) link= ;;
 esac
 # shellcheck disable=SC2086
 "$compiler" -shared -pthread $link "$@" "$objects"/*.o -o "$library.new"
-mv "$library.new" "$library" # whole or not at all
+mv "$library.new" "$library" # atomically

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Checks what `make setup` cannot install by itself: Python 3.11 or later with venv, Node 20 or later, npm.
-# Every fault is reported, each with the way out.
+# Reports all problems, each with its solution.
 set -u
 
 python=${PYTHON:-python3}

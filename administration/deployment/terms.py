@@ -55,7 +55,7 @@ LOCAL = Terms(
     faucet_amount=1_000 * TEE,
     faucet_interval=MINUTE,
     bond=100 * TEE,
-    attestation_period=DAY,
+    attestation_period=7 * DAY,
     unbonding_period=2 * HOUR,
     fee_bps=250,
     penalty=1 * TEE,
@@ -71,7 +71,6 @@ LOCAL = Terms(
 SEPOLIA = replace(
     LOCAL,
     faucet_interval=DAY,
-    attestation_period=7 * DAY,
     unbonding_period=7 * DAY,
     min_window=MINUTE,
     admin_delay=MIN_LIVE_DELAY,

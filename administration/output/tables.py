@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The present state of a deployment, as tables for people."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from administration.policy.models import policy_of
 from administration.roles.history import Announcement, Membership
 from administration.roles.role_ids import ROLE_NAMES
 from teetee.chain.types.shards import ShardStatus
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import round_amount
 
 
 def time_text(seconds: int) -> str:
@@ -28,8 +29,11 @@ def show_status(console: Console, network: Network, contracts: Contracts) -> Non
     shards, paused = _shards(contracts)
     overview = _overview(network, contracts)
     overview.add_row("paused shards", str(paused))
-    for table in (overview, _models(contracts), shards):
-        console.print(table)
+    console.print(overview)
+    # No columns: addresses and names must stay on one line, to be copied.
+    for title, lines in (("Models", list(_models(contracts))), ("Shards", shards)):
+        for line in (f"{title}:" if lines else f"{title}: none", *lines):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def show_roles(console: Console, memberships: list[Membership]) -> None:
@@ -73,51 +77,38 @@ def _overview(network: Network, contracts: Contracts) -> Table:
     table.add_row("verifier", f"Automata's, {automata}" if automata else "TeeTee's")
     table.add_row("requests", str(escrow.requestCount()))
     table.add_row("new requests", "paused" if escrow.areRequestsPaused() else "admitted")
-    table.add_row("held by the escrow", format_amount(token.balanceOf(escrow)))
-    table.add_row("treasury's credit", format_amount(escrow.accountOf(treasury).credit))
+    table.add_row("held by the escrow", round_amount(token.balanceOf(escrow)))
+    table.add_row("treasury's credit", round_amount(escrow.accountOf(treasury).credit))
     table.add_row("fee", f"{escrow.FEE_BPS() / 100:g} %")
-    table.add_row("penalty", format_amount(escrow.PENALTY()))
-    table.add_row("bond", format_amount(contracts.registry.BOND()))
+    table.add_row("penalty", round_amount(escrow.PENALTY()))
+    table.add_row("bond", round_amount(contracts.registry.BOND()))
     return table
 
 
-def _models(contracts: Contracts) -> Table:
+def _models(contracts: Contracts) -> Iterator[str]:
     registry = contracts.registry
-    columns = ("id", "name", "layers", "context", "input", "output", "royalty", "accepts")
-    table = Table(*columns, title="Models")
     for model_id in range(1, registry.modelCount() + 1):
         model = registry.model(model_id)
-        table.add_row(
-            str(model_id),
-            model.name,
-            str(model.layerCount),
-            str(model.contextLength),
-            format_amount(model.inputPrice),
-            format_amount(model.outputPrice),
-            f"{model.royaltyBps / 100:g} %",
-            in_short(policy_of(registry, model_id)),
-        )
-    return table
+        prices = round_amount(model.inputPrice), round_amount(model.outputPrice)
+        yield f"  {model_id}  {model.name}"
+        yield f"     {model.layerCount} layers, context of {model.contextLength} tokens"
+        yield f"     {prices[0]} per prompt token, {prices[1]} per answer token"
+        yield f"     royalty {model.royaltyBps / 100:g} %"
+        yield f"     accepts {in_short(policy_of(registry, model_id))}"
 
 
-def _shards(contracts: Contracts) -> tuple[Table, int]:
-    """The table, and the number of shards that wait for fresh collateral."""
-    registry, paused = contracts.registry, 0
-    table = Table(title="Shards")
-    for column in ("id", "model", "layers", "host", "status", "attested until (UTC)"):
-        table.add_column(column, no_wrap=column == "host")
+def _shards(contracts: Contracts) -> tuple[list[str], int]:
+    """Lines, and the number of shards that wait for fresh collateral."""
+    registry, paused, lines = contracts.registry, 0, []
     for shard_id in range(1, registry.shardCount() + 1):
         shard = registry.shard(shard_id)
-        entry = " entry" if shard.isEntry else ""
-        serves = registry.isActive(shard_id)
+        entry = ", entry" if shard.isEntry else ""
         status = ShardStatus(shard.status)
         paused += status is ShardStatus.PAUSED
-        table.add_row(
-            str(shard_id),
-            str(shard.modelId),
-            f"{shard.firstLayer}-{shard.endLayer}{entry}",
-            shard.host,
-            "unfit" if status is ShardStatus.ACTIVE and not serves else status.name,
-            time_text(shard.attestedUntil),
-        )
-    return table, paused
+        is_unfit = status is ShardStatus.ACTIVE and not registry.isActive(shard_id)
+        layers = f"{shard.firstLayer}-{shard.endLayer}"
+        until = time_text(shard.attestedUntil)
+        lines.append(f"  {shard_id}  model {shard.modelId}, layers {layers}{entry}")
+        lines.append(f"     host {shard.host}")
+        lines.append(f"     {'unfit' if is_unfit else status.name}, attested until {until} UTC")
+    return lines, paused

@@ -12,8 +12,6 @@ from ape import networks
 from ape._cli import cli
 from click.testing import CliRunner, Result
 
-NETWORK = "base:local:foundry"
-
 
 class Scripts:
     """`ape run …` on one deployment file."""
@@ -23,7 +21,7 @@ class Scripts:
 
     def run(self, *arguments: str, account: str | None = None) -> Result:
         """Run to the end, in success or failure."""
-        script = [*arguments, "--network", NETWORK]
+        script = list(arguments)
         if account is not None:
             script += ["--account", account]
         environment = {

@@ -14,15 +14,28 @@ given a change that needs none
     it should be done
 given an account without the role
     it should name the missing role
+given a chain with a block time, which ape does not wait for
+    it should be done when the command ends
 given any account
     it should show status, roles and announcements
+given `--help`
+    it should list the commands by theme, with whole sentences
 """
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from ape.managers.chain import ChainManager
 
+from administration.commands.group import (
+    MODELS,
+    PLATFORMS,
+    POLICIES,
+    REQUESTS,
+    ROLES,
+    VIEWS,
+)
 from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE
 from tests.contracts.deployed import Cast, DeployedContracts
 from tests.contracts.enrolment import EnrolledShard
@@ -135,14 +148,44 @@ def test_act__account_without_the_role__is_told_which(
     assert f"does not hold the role {role}" in complaint
 
 
+@pytest.fixture
+def block_time(chain: ChainManager) -> Iterator[None]:
+    chain.provider.make_request("evm_setIntervalMining", [1])
+    yield
+    chain.provider.make_request("evm_setIntervalMining", [0])
+    chain.provider.make_request("evm_setAutomine", [True])
+
+
+@pytest.mark.usefixtures("block_time")
+def test_pause__chain_with_a_block_time__is_done_at_the_end(
+    scripts: Scripts, deployed: DeployedContracts
+) -> None:
+    assert "Done: pause" in scripts.succeed("admin", "pause", account=GUARDIAN)
+    assert deployed.escrow.areRequestsPaused()
+
+
+def test_help__of_the_group__lists_commands_by_theme(scripts: Scripts) -> None:
+    shown = scripts.succeed("admin", "--help")
+    themes = re.findall(r"^(\w[^\n]*):$", shown, flags=re.MULTILINE)
+    assert themes == ["Options", VIEWS, MODELS, POLICIES, PLATFORMS, REQUESTS, ROLES]
+    assert shown.count("...") == 1  # of the usage line: no text is cut
+    assert re.search(r"readmit-platform +Accept the quotes of a denied machine again", shown)
+
+
 def test_status__of_everything__shows_models_shards_and_money(
     scripts: Scripts, deployed: DeployedContracts, path: tuple[EnrolledShard, EnrolledShard]
 ) -> None:
     shown = scripts.succeed("admin", "status")
-    for fact in ("four layers", "0-2 entry", "2-4", "admitted", path[0].host.address):
+    for fact in (
+        "four layers",
+        "layers 0-2, entry",
+        "layers 2-4",
+        "admitted",
+        path[0].host.address,
+    ):
         assert fact in shown
     assert re.search(r"paused shards +│ 0 ", shown)
-    assert re.search(r"four layers .*│ UpToDate +│", shown)
+    assert re.search(r"four layers\n(     .*\n)*     accepts UpToDate\n", shown)
 
 
 def test_roles__after_deployment__are_four_with_their_notice(

@@ -243,7 +243,7 @@ def test_policy__number_without_collateral__pauses_until_it_is_uploaded(
     assert recheck(path[0]) == (ShardStatus.PAUSED, [])
     shown = scripts.succeed("admin", "status")
     assert "PAUSED" in shown
-    assert " UpToDate, from 21 " in shown
+    assert "accepts UpToDate, from 21\n" in shown
     assert any("paused shards" in line and " 1 " in line for line in shown.splitlines())
     now = datetime.fromtimestamp(chain.pending_timestamp, UTC)
     bring_collateral(deployed, pki, cast.stranger, now, collateral, evaluation_number=21)
