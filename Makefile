@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-# TeeTee. `make` alone lists what can be done. Needed beforehand: Python 3.11+, Node 20+, make.
+# TeeTee. `make` lists the targets. Prerequisites: Python 3.11+, Node 20+, make.
 
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# The steps share two cores, one chain port and one compiler cache: faster one after the other.
+# The steps share cores, a chain port and a compiler cache: they are faster one after the other.
 .NOTPARALLEL:
 
-# For another interpreter: make setup PYTHON=python3.12
+# Another interpreter: make setup PYTHON=python3.12
 PYTHON ?= python3
 export PYTHON
 
-# Each machine takes the torch build which fits it, so torch stands in no lock. Linux with a registry that knows no other
-# build gets the CUDA one (gigabytes); pip's own settings or TORCH=<path or name of a wheel> choose another.
+# The right torch build depends on the machine, so torch is in no lock file. On Linux the default registry has the CUDA
+# build (gigabytes); pip's settings or TORCH=<path or name of a wheel> choose another one.
 TORCH ?= torch==2.13.0
 
 STAMPS := build/stamps
-PIP := -m pip --disable-pip-version-check --quiet
+# Twice quiet: errors only, without a notice for each ignored package index.
+PIP := -m pip --disable-pip-version-check -qq
 LOCKED := --no-deps --require-hashes
 
-# The question travels as environment, verbatim: neither make nor a shell reads what is in it.
+# The question is passed in the environment, verbatim: neither make nor a shell expands it.
 ifneq ($(origin QUESTION),undefined)
 override QUESTION := $(value QUESTION)
 export QUESTION
@@ -28,7 +29,7 @@ endif
 
 .PHONY: help
 help: ## this list
-	@echo 'TeeTee: private LLM inference over several TEEs, paid and audited on Base.'
+	@echo 'TeeTee: private LLM inference over several TEEs, paid and verified on Base.'
 	@echo
 	@echo 'Start with   make demo'
 	@echo 'or with      make demo QUESTION="What is a trusted execution environment?"'
@@ -36,12 +37,12 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target meaning; do printf '  make %-12s %s\n' "$$target" "$$meaning"; done
 	@echo
-	@echo 'The first call installs what it needs into this folder (some minutes); later ones start at once.'
+	@echo 'The first call installs its dependencies into this folder (some minutes); later calls start immediately.'
 
 # ---------------------------------------------------------------- installing
 
 .PHONY: setup venv venv-ape node native
-setup: venv venv-ape node native ## install everything, here; done again only when a lock file changes
+setup: venv venv-ape node native ## install everything into this folder; repeated only when a lock file changes
 venv: $(STAMPS)/venv-project ## .venv: runtime, oracle, client, tests
 venv-ape: $(STAMPS)/venv-ape-project ## .venv-ape: ape for contracts, scripts and contract tests
 node: $(STAMPS)/node ## node_modules: solc, Foundry, OpenZeppelin, solady, solhint
@@ -64,27 +65,37 @@ $(STAMPS)/%-project: $(STAMPS)/% pyproject.toml
 	.$*/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# No package's install script is run: the compiler and Foundry's binaries come ready.
+# Without the packages' install scripts: the compiler and Foundry's binaries need none.
 $(STAMPS)/node: package.json package-lock.json toolchain/solc
 	@toolchain/check-prerequisites.sh
 	npm ci --ignore-scripts --loglevel=error
 	@mkdir -p $(STAMPS) build/solcx && ln -sf ../../toolchain/solc build/solcx/solc-v0.8.37
 	@touch $@
 
-# One file for every machine of its kind: the instruction set is chosen when it is loaded. CXX=… takes another compiler.
+# One file for all CPUs of an architecture: the instruction set is chosen at load time. CXX=… sets the compiler.
 NATIVE := build/native/libteetee_native.so
-native: $(NATIVE) ## the C++ step of the runtime, where there is a compiler
+native: $(NATIVE) ## the C++ kernels of the runtime, where there is a compiler
 $(NATIVE): toolchain/build-native.sh $(shell find shard_runtime/backends/native/source -type f)
 	@toolchain/build-native.sh $@
 
 # ---------------------------------------------------------------- using
 
-.PHONY: contracts demo bench
+.PHONY: contracts demo world world-stop host bench
 contracts: node ## compile the contracts
 	toolchain/forge build --skip 'tests/**'
 
-demo: setup ## a paid, private, attested question and answer, all on this machine; QUESTION="…" asks your own
+demo: setup ## a private question, answered, paid and verified on this machine; QUESTION="…" asks your own
 	@.venv/bin/python -m demo $(DEMO_ARGS)
+
+world: setup ## the demo's world without a question, kept running to use `teetee` by hand
+	@.venv/bin/python -m demo world $(WORLD_ARGS)
+
+world-stop: ## stop that world
+	@.venv/bin/python -m demo stop
+
+LAYERS ?= 8-19
+host: setup ## one more host in that world; LAYERS=FIRST-END chooses its layers
+	@.venv/bin/python -m demo host --layers '$(LAYERS)'
 
 bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runtime --quick" for a first look
 	.venv/bin/python -m benchmarks $(BENCH_ARGS)
@@ -92,26 +103,26 @@ bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runti
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape test-deep lint types format
-test: setup lint types test-forge test-python test-ape ## everything that CI runs
+test: setup lint types test-forge test-python test-ape ## all that CI runs
 
 test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
 	toolchain/forge test
 
-# Two at a time, but for those that start whole systems against the clock, measure, or count over all their cases.
+# Two at a time, except tests that start whole systems with timeouts, measure, or count over all their cases.
 ALONE := tests/system tests/oracle tests/benchmarks tests/attestation
 test-python: venv node native ## tests of the Python packages and of the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts $(ALONE:%=--ignore=%) -n 2 --dist loadfile
 	.venv/bin/python -m pytest $(ALONE)
 
-test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are fresh
+test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are up to date
 	toolchain/ape run export_abi --check
 	toolchain/ape test tests/contracts
 
-test-deep: venv node native ## 100,000 changes to quotes and collateral; every stage failing at every token, in every way, and under 100 seeds at once: an hour
+test-deep: venv node native ## an hour of deeper tests: 100,000 mutations of quotes and collateral; every stage failing at every token, in every way
 	MUTATIONS=100000 .venv/bin/python -m pytest tests/attestation/test_mutations.py
 	.venv/bin/python -m pytest tests/shard_runtime -m deep
 
-lint: venv node ## ruff, solhint, and the format of both languages (`make format` mends that)
+lint: venv node ## ruff, solhint, and the format of both languages (`make format` fixes it)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 'contracts/**/*.sol'
@@ -120,20 +131,20 @@ lint: venv node ## ruff, solhint, and the format of both languages (`make format
 types: venv ## mypy --strict, for every package
 	.venv/bin/mypy
 
-format: venv node ## write Python and Solidity as the linters want them
+format: venv node ## format Python and Solidity
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix-only .
 	toolchain/forge fmt
 
-# ---------------------------------------------------------------- keeping
+# ---------------------------------------------------------------- maintenance
 
 .PHONY: lock clean distclean
 UV := build/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
       --no-annotate --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock'
-# asyncio: an empty package which dstack-sdk names by mistake.
+# asyncio: an empty package that dstack-sdk requires by mistake.
 LEFT_OUT := --no-emit-package torch --no-emit-package asyncio
 
-lock: ## write requirements/*.txt and package-lock.json anew; LOCK=--upgrade also takes newer versions
+lock: ## regenerate requirements/*.txt and package-lock.json; LOCK=--upgrade also upgrades versions
 	@toolchain/check-prerequisites.sh
 	$(PYTHON) -m venv build/lock && build/lock/bin/python $(PIP) install uv
 	$(UV) $(LOCK) $(LEFT_OUT) pyproject.toml --output-file requirements/runtime.txt
@@ -142,7 +153,7 @@ lock: ## write requirements/*.txt and package-lock.json anew; LOCK=--upgrade als
 	$(UV) $(LOCK) --no-emit-package asyncio requirements/ape.in --output-file requirements/ape.txt
 	npm install --package-lock-only --ignore-scripts --loglevel=error
 
-clean: ## remove what was built, keep the environments
+clean: ## remove build results, keep the environments
 	rm -rf build .build .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
 
 distclean: clean ## remove the environments too

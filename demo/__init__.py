@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything on this machine: a chain, contracts, three simulated enclaves, a paid question, its
-audit.
+"""TeeTee on one machine: a chain, the contracts, three simulated enclaves, and a paid question that
+is verified.
 
-Starts the same programs that an operator would start, each as a process of its own, and watches
-them through their public doors. Nothing here decides what a program of the system should decide.
+Starts the programs that an operator starts, each as its own process, and uses their public
+interfaces only: it takes no decision that belongs to one of them.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m demo`, which is what `make demo` runs."""
+"""`python -m demo`, which `make demo`, `make world` and `make host` run."""
 
 import sys
 
-from demo.command import main
+from demo.commands.main import main
 
 sys.exit(main())

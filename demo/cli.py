@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of the real `teetee` command, as a person at a terminal would make them, with `--json`."""
+"""Calls of the `teetee` command, as made at a terminal, with `--json`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo.folders import Folders
 from demo.local_chain import LocalChain
 from demo.processes.environment import environment
 from demo.processes.process_group import Argument
-from demo.processes.run_process import OnLine
+from demo.processes.run_process import OnLine, RunningProcess
 from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
 
@@ -24,7 +24,7 @@ SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a command ended. `value` is its JSON; for a failed one often `{"error": …}`."""
 
     status: int
@@ -32,22 +32,48 @@ class Said:
 
     @property
     def error(self) -> str:
-        """The class of the error it ended with; empty when it did not."""
-        named = self.value.get("error") if isinstance(self.value, dict) else None
-        return str(named["name"]) if isinstance(named, dict) else ""
+        """The class of its error; empty on success."""
+        error = self.value.get("error") if isinstance(self.value, dict) else None
+        return str(error["name"]) if isinstance(error, dict) else ""
+
+
+@dataclass(frozen=True)
+class RunningCommand:
+    """A command in progress."""
+
+    name: str
+    log: Path
+    process: RunningProcess
+
+    def result(self) -> CommandResult:
+        """Wait for its end, in success or failure. Raises `ProcessSilent`, `OutputUnreadable`."""
+        finished = self.process.finish(SECONDS, may_fail=True)
+        try:
+            # With --stream, the lines of the answer come first.
+            return CommandResult(finished.status, json.loads(_last_value(finished.stdout)))
+        except ValueError:
+            raise OutputUnreadable(self.name, "is not JSON") from None
+
+    def value(self) -> Any:
+        """Wait for its success. Raises `ProcessEnded`, `ProcessSilent`, `OutputUnreadable`."""
+        result = self.result()
+        if result.status:
+            raise ProcessEnded(self.name, result.status, self.log, result.error)
+        return result.value
 
 
 @dataclass(frozen=True)
 class TeeTeeCommand:
-    """`teetee` at one chain."""
+    """`teetee` on one chain."""
 
     supervisor: Supervisor
     folders: Folders
     chain: LocalChain
     collateral: str
+    """Address of the collateral service."""
 
     def variables(self, wallet: Wallet | None = None) -> dict[str, str]:
-        """What a person would export to use `teetee` here."""
+        """The environment of its calls."""
         return {
             "TEETEE_RPC_URL": self.chain.url,
             "TEETEE_DEPLOYMENT": str(self.folders.deployment),
@@ -57,49 +83,49 @@ class TeeTeeCommand:
             **(wallet.environment if wallet else {}),
         }
 
+    def begin(
+        self,
+        log: str,
+        *arguments: Argument,
+        wallet: Wallet | None = None,
+        stdin: bytes = b"",
+        on_line: OnLine | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> RunningCommand:
+        """Start a call; `more` are further variables."""
+        process = self.supervisor.begin(
+            log,
+            [TEETEE, *arguments, "--json"],
+            environment({**self.variables(wallet), **(more or {})}),
+            stdin=stdin,
+            on_line=on_line,
+        )
+        return RunningCommand(f"teetee {arguments[0]}", self.folders.logs / f"{log}.log", process)
+
     def call(
         self,
         log: str,
         *arguments: Argument,
         wallet: Wallet | None = None,
-        given: bytes = b"",
-        on_out: OnLine | None = None,
-        more: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        on_line: OnLine | None = None,
     ) -> Any:
-        """What it said as JSON. Raises `ProcessEnded`, `ProcessSilent`, `OutputUnreadable`."""
-        said = self.attempt(log, *arguments, wallet=wallet, given=given, on_out=on_out, more=more)
-        if said.status:
-            path = self.folders.logs / f"{log}.log"
-            raise ProcessEnded(f"teetee {arguments[0]}", said.status, path, said.error)
-        return said.value
+        """The JSON of a call that must succeed. Raises what `RunningCommand.value` raises."""
+        return self.begin(log, *arguments, wallet=wallet, stdin=stdin, on_line=on_line).value()
 
     def attempt(
         self,
         log: str,
         *arguments: Argument,
         wallet: Wallet | None = None,
-        given: bytes = b"",
-        on_out: OnLine | None = None,
+        stdin: bytes = b"",
         more: Mapping[str, str] | None = None,
-    ) -> Said:
-        """The same, but a failure is an outcome. Raises `ProcessSilent`, `OutputUnreadable`."""
-        finished = self.supervisor.run(
-            log,
-            [TEETEE, *arguments, "--json"],
-            environment({**self.variables(wallet), **(more or {})}),
-            seconds=SECONDS,
-            given=given,
-            on_out=on_out,
-            may_fail=True,
-        )
-        try:
-            # With --stream, lines of the answer come first.
-            return Said(finished.status, json.loads(_last_value(finished.out)))
-        except ValueError:
-            raise OutputUnreadable(f"teetee {arguments[0]}", "is not JSON") from None
+    ) -> CommandResult:
+        """The result of a call that may fail. Raises what `RunningCommand.result` raises."""
+        return self.begin(log, *arguments, wallet=wallet, stdin=stdin, more=more).result()
 
 
-def _last_value(out: bytes) -> bytes:
-    """A single value may take many lines; of several, each takes one."""
-    lines = out.splitlines()
-    return lines[-1] if lines and lines[-1].startswith(b"{") else out
+def _last_value(stdout: bytes) -> bytes:
+    """A single value may take several lines; of several values, each takes one."""
+    lines = stdout.splitlines()
+    return lines[-1] if lines and lines[-1].startswith(b"{") else stdout

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a world keeps what it makes. One world at a time per folder, whatever was left in it.
+"""A world's folder. One world at a time uses it; the next one empties it.
 
-Sockets lie elsewhere, in a folder with a short name: the kernel takes 107 bytes of path at most.
+Sockets lie in another folder with a short name: the kernel limits their paths to 107 bytes.
 """
 
 from __future__ import annotations
@@ -10,46 +10,57 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.errors import AnotherDemoRuns
+from demo.errors import NoWorldRuns, WorldRuns
 
 LOCK = "lock"
 
 
 @dataclass(frozen=True)
 class Folders:
-    """The paths of one world. `open` it first, `close` it in the end."""
+    """The paths of one world, from `open` or `join` to `close`."""
 
     directory: Path
     sockets: Path
-    lock: int
+    lock: int | None = None
+    """Descriptor of the locked file; None for a visitor."""
 
     @classmethod
     def open(cls, directory: Path) -> Folders:
-        """Take the folder and empty it. Raises `AnotherDemoRuns`."""
+        """Lock the folder and empty it. Raises `WorldRuns`."""
         directory.mkdir(parents=True, exist_ok=True)
-        # The kernel drops the lock with the process, so a killed demo leaves none. Children do not
-        # inherit it: Python opens files close-on-exec.
+        # The kernel releases the lock when the process ends, killed or not. Children do not inherit
+        # it: Python opens files close-on-exec.
         lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            raise AnotherDemoRuns(directory) from None
+            raise WorldRuns(directory) from None
         for path in directory.iterdir():
             if path.name != LOCK:
                 _remove(path)
-        folders = cls(directory, Path(tempfile.mkdtemp(prefix="teetee-")), lock)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        folders = cls(directory, _socket_folder(), lock)
         for folder in (folders.logs, folders.wallet, folders.enclaves, folders.journals):
             folder.mkdir(mode=0o700)
         return folders
 
+    @classmethod
+    def join(cls, directory: Path) -> Folders:
+        """The folder of a world that another process runs. Raises `NoWorldRuns`."""
+        world_process(directory)
+        return cls(directory, _socket_folder())
+
     def close(self) -> None:
-        """What was made stays for reading; only sockets and the lock go."""
+        """Remove the sockets and release the lock. What was made stays, to be read."""
         shutil.rmtree(self.sockets, ignore_errors=True)
-        os.close(self.lock)
+        if self.lock is not None:
+            os.close(self.lock)
 
     @property
     def logs(self) -> Path:
@@ -78,13 +89,49 @@ class Folders:
 
     @property
     def deployment(self) -> Path:
-        """Where the contracts are."""
+        """The contracts' addresses."""
         return self.directory / "deployment.json"
 
     @property
     def manifest(self) -> Path:
         """The model's digests."""
         return self.directory / "manifest.json"
+
+
+def world_process(directory: Path) -> int:
+    """The process that runs the world of that folder. Raises `NoWorldRuns`."""
+    try:
+        with (directory / LOCK).open("rb") as lock:
+            if not _is_free(lock.fileno()):
+                return int(lock.read())
+    except (OSError, ValueError):
+        pass
+    raise NoWorldRuns(directory)
+
+
+def wait_for_release(directory: Path, seconds: float | None = None) -> bool:
+    """Whether no world uses the folder any more, within that time."""
+    waiting = threading.Thread(target=_wait_for_lock, args=(directory / LOCK,), daemon=True)
+    waiting.start()
+    waiting.join(seconds)
+    return not waiting.is_alive()
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_for_lock(lock: Path) -> None:
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def _socket_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="teetee-"))
 
 
 def _remove(path: Path) -> None:

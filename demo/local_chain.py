@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local chain's own doors: its JSON-RPC, money out of nothing, mining. For anvil alone."""
+"""The local chain's JSON-RPC, with anvil's own methods: balances, mining, time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LocalChain:
 
     @property
     def url(self) -> str:
-        """Of its JSON-RPC."""
+        """Address of its JSON-RPC."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def call(self, method: str, *parameters: Any) -> Any:
@@ -43,32 +43,32 @@ class LocalChain:
         return answer["result"]
 
     def chain_id(self) -> int:
-        """Which chain it says it is."""
+        """The chain id that it reports."""
         return int(self.call("eth_chainId"), 16)
 
     def set_ether(self, address: str, wei: int) -> None:
-        """Make `address` own exactly that much."""
+        """Set the balance of `address`."""
         self.call("anvil_setBalance", address, hex(wei))
 
     def ether_of(self, address: str) -> int:
-        """In wei."""
+        """Balance in wei."""
         return int(self.call("eth_getBalance", address, "latest"), 16)
 
     def block_number(self) -> int:
-        """Of the newest block."""
+        """Number of the newest block."""
         return int(self.call("eth_blockNumber"), 16)
 
     def now(self) -> int:
-        """The newest block's time, in Unix seconds."""
+        """Time of the newest block, Unix seconds."""
         return int(self.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
     def advance(self, seconds: int) -> None:
-        """Let the chain's clock jump, and mine a block there."""
+        """Move the chain's clock forward and mine a block."""
         self.call("evm_increaseTime", seconds)
         self.call("evm_mine")
 
     def blocks(self) -> list[dict[str, Any]]:
-        """All of them, transactions included."""
+        """All blocks, with their transactions."""
         return [
             self.call("eth_getBlockByNumber", hex(number), True)
             for number in range(self.block_number() + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a world is made of, before anything runs: which shards, which ports, which settings."""
+"""What a world consists of: its shards, ports and settings. Nothing runs yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHAIN_ID = 31_337
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """One enclave and what it serves."""
+    """One enclave and the layers that it serves."""
 
     name: str
     layers: LayerRange
@@ -26,7 +26,7 @@ class ShardPlan:
 def three_shards(layer_count: int) -> tuple[ShardPlan, ...]:
     """An entry and two more; fewer for a model of less than three layers.
 
-    The entry gets fewer layers: in SmolLM2-135M, embedding and head cost about as much as eight.
+    The entry gets fewer layers: in SmolLM2-135M, embedding and head cost as much as eight layers.
     """
     first = max(1, layer_count * 8 // 30)
     second = first + max(1, (layer_count - first) // 2)
@@ -39,8 +39,8 @@ def three_shards(layer_count: int) -> tuple[ShardPlan, ...]:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A world's settings. `directory` belongs to it alone, and is emptied when it starts."""
+class WorldPlan:
+    """A world's settings. `directory` is the world's alone, and is emptied when it starts."""
 
     directory: Path = BUILD / "demo"
     model: Path | None = None
@@ -49,5 +49,5 @@ class Plan:
     shards: Callable[[int], tuple[ShardPlan, ...]] = three_shards
     # More settings of the oracles, by name without TEETEE_.
     oracle_settings: dict[str, str] = field(default_factory=dict)
-    # The port under which others find what listens on a port: a proxy can stand in front of it.
+    # The port under which others reach a listener's port: a proxy can stand in front of it.
     front: Callable[[int], int] = lambda port: port

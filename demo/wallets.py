@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wallets of a local world: fresh keys, money out of nothing, gone with the process."""
+"""The wallets of a local world: new keys, funded by setting their balance on the local chain."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from demo.local_chain import ETHER, LocalChain
 from teetee.client.keystore import KEY_VARIABLE
+from teetee.client.private_files import create_private
+
+# scrypt's cost factor. These keys protect nothing, so opening a keystore should be quick.
+KEYSTORE_COST = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,16 @@ class Wallet:
         return str(self.account.address)
 
     @property
+    def key(self) -> str:
+        """Hexadecimal, with 0x."""
+        return "0x" + bytes(self.account.key).hex()
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The key, as `teetee` takes it."""
-        return {KEY_VARIABLE: "0x" + bytes(self.account.key).hex()}
+        """The key in the variable that `teetee` reads."""
+        return {KEY_VARIABLE: self.key}
+
+    def write_keystore(self, path: Path, passphrase: str) -> None:
+        """Write the key to a file for `teetee --keystore`."""
+        keystore = Account.encrypt(self.account.key, passphrase, iterations=KEYSTORE_COST)
+        create_private(path, json.dumps(keystore).encode())

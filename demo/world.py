@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running TeeTee on this machine, from nothing: what the demo shows and the system tests try.
+"""A running TeeTee on this machine: what the demo shows and the system tests test.
 
 with World(plan, console) as world:
     world.start()
     …
-# everything that was started has been stopped
+# everything that was started is stopped
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from demo.folders import Folders
 from demo.local_chain import LocalChain
 from demo.output.console import Console
 from demo.phases.chain import begin_block_time, start_chain
-from demo.phases.collateral import bring_collateral
+from demo.phases.collateral import begin_collateral_upload
+from demo.phases.contracts import SECONDS as DEPLOYMENT_SECONDS
 from demo.phases.contracts import Scripts
-from demo.phases.enclaves import Enclave, enrol, oracle_settings, start_oracles
+from demo.phases.enclaves import EnclaveProcess, begin_claim, enrol, oracle_settings
 from demo.phases.machines import (
-    Machine,
+    MachineProcess,
     make_root,
     measurement_of,
     start_collateral,
     start_machines,
 )
-from demo.phases.model import Model, prepare_model
-from demo.plan import Plan, ShardPlan
+from demo.phases.model import Model, ModelPreparation
+from demo.plan import ShardPlan, WorldPlan
 from demo.prerequisites import require_tools
 from demo.processes.ports import LOOPBACK, free_port
+from demo.processes.run_process import RunningProcess
 from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
 from teetee.chain.connection import Connection
@@ -42,21 +44,21 @@ from teetee.protocol.identifiers import ModelId
 class World:
     """Owns its folder and its processes from construction to the end of `with`.
 
-    Raises `AnotherDemoRuns` when the folder is taken, `Unprepared` when a tool is missing.
+    Raises `WorldRuns` when the folder is in use, `ToolMissing` when a tool is missing.
     """
 
     model: Model
     chain: LocalChain
     enclaves_rpc: str
-    machines: list[Machine]
+    machines: list[MachineProcess]
     command: TeeTeeCommand
     deployment: Deployment
     model_id: ModelId
     collateral: dict[str, Any]
-    enclaves: list[Enclave]
+    enclaves: list[EnclaveProcess]
     wallets: dict[str, Wallet]
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, plan: WorldPlan, console: Console) -> None:
         require_tools()
         self.plan = plan
         self.console = console
@@ -77,41 +79,44 @@ class World:
         self.close()
 
     def start(self) -> None:
-        """All phases up to enclaves that wait for questions."""
+        """All phases up to enclaves that serve. Independent steps run at the same time."""
         phase = self.console.phase
-        with phase("chain", "the chain: anvil with Base's rules"):
-            self.chain = start_chain(self.supervisor, self.plan.port)
-            self.enclaves_rpc = f"http://{LOOPBACK}:{self.plan.front(self.chain.port)}"
-        with phase("model", "the model: found, prepared, its tensors hashed"):
-            self.model = prepare_model(self.supervisor, self.folders, self.plan.model)
-        with phase("machines", "the machines: a test root, simulated TDX guests"):
-            self._start_machines()
-        with phase("contracts", "the contracts deployed, the model published"):
-            self._deploy()
-        with phase(
-            "collateral", "Intel's part, played by the test root: CRLs, QE identity, TCB info"
-        ):
-            self.collateral = bring_collateral(
-                self.command, self.wallet("caretaker"), self.machines
-            )
-        with phase("enclaves", "the enclaves: each loads its own layers"):
-            self.enclaves = [self._enclave(machine) for machine in self.machines]
-            start_oracles(self.supervisor, self.enclaves)
-        with phase("enrolment", "the hosts: bonds posted, quotes and platforms verified on chain"):
+        preparation = ModelPreparation(self.supervisor, self.folders, self.plan.model)
+        with phase("chain", "Chain: anvil with Base's rules"):
+            self._start_chain()
+            deploying = self._begin_deployment()
+        with phase("model", "Model: prepared and hashed"):
+            self.model = preparation.finish()
+            shards = self.plan.shards(self.model.manifest.layer_count)
+        with phase("machines", "Machines: simulated TDX guests with a test root"):
+            self._start_machines([shard.name for shard in shards])
+        with phase("contracts", "Contracts: deployed; the model published"):
+            deploying.finish(DEPLOYMENT_SECONDS)
+            self.deployment = Deployment.load(self.folders.deployment)
+            caretaker = self.wallet("caretaker")
+            uploading = begin_collateral_upload(self.command, caretaker, self.machines)
+            self._publish()
+        with phase("collateral", "Collateral: CRLs, QE identity and TCB info, by the test root"):
+            self.collateral = uploading.value()
+        with phase("enclaves", "Enclaves: each loads its own layers"):
+            self._start_enclaves(shards)
+        with phase("enrolment", "Hosts: bonds deposited, quotes and platforms verified on chain"):
             self._enrol()
 
-    def join(self, plan: ShardPlan) -> Enclave:
+    def add_shard(self, plan: ShardPlan) -> EnclaveProcess:
         """One more shard, of a host of its own, while everything runs."""
-        (machine,) = start_machines(self.supervisor, self.folders, [plan])
-        enclave = self._enclave(machine)
+        (machine,) = start_machines(self.supervisor, self.folders, [plan.name])
+        enclave = self._enclave(plan, machine)
         self.enclaves.append(enclave)
-        start_oracles(self.supervisor, [enclave])
+        enclave.start(self.supervisor)
+        begin_claim(self.command, enclave).value()
+        enclave.await_ready()
         enrol(self.command, enclave)
         enclave.await_serving()
         return enclave
 
-    def leave(self, enclave: Enclave) -> None:
-        """Its host takes a shard out for good, and stops its machine."""
+    def remove_shard(self, enclave: EnclaveProcess) -> None:
+        """Its host retires the shard and stops its machine."""
         log, shard_id = f"host-{enclave.plan.name}", str(enclave.shard_id)
         self.command.call(log, "host", "retire", shard_id, wallet=enclave.host)
         enclave.stop(self.supervisor)
@@ -120,19 +125,19 @@ class World:
 
     def close(self) -> None:
         """Stop everything. Once; `with` does it."""
-        # The oracles first: without a chain they would complain.
+        # The oracles first: without a chain they would log errors.
         services = [enclave.service for enclave in self.enclaves if enclave.service is not None]
         self.supervisor.stop(*services)
         self.supervisor.stop_all()
         self.folders.close()
 
     def wallet(self, role: str) -> Wallet:
-        """The wallet of that role, made at the first call, with ETH for gas."""
+        """The wallet of that role, created with ETH for gas at the first call."""
         if role not in self.wallets:
             self.wallets[role] = Wallet.fresh(role, self.chain)
         return self.wallets[role]
 
-    def enclave(self, name: str) -> Enclave:
+    def enclave(self, name: str) -> EnclaveProcess:
         """By its name in the plan."""
         return next(enclave for enclave in self.enclaves if enclave.plan.name == name)
 
@@ -140,21 +145,40 @@ class World:
         """A reader of the chain."""
         return Connection([self.chain.url], chain_id=self.deployment.chain_id)
 
-    def _start_machines(self) -> None:
-        self.root_ca = make_root(self.supervisor, self.folders)
+    def _start_chain(self) -> None:
+        self.chain = start_chain(self.supervisor, self.plan.port)
+        self.enclaves_rpc = f"http://{LOOPBACK}:{self.plan.front(self.chain.port)}"
+
+    def _begin_deployment(self) -> RunningProcess:
+        root_ca = make_root(self.supervisor, self.folders)
+        return self._scripts().begin_deployment(root_ca, self.wallet("treasury"))
+
+    def _start_machines(self, names: list[str]) -> None:
         collateral = start_collateral(self.supervisor, self.folders)
         self.command = TeeTeeCommand(self.supervisor, self.folders, self.chain, collateral)
-        shards = self.plan.shards(self.model.manifest.layer_count)
-        self.machines = start_machines(self.supervisor, self.folders, shards)
+        self.machines = start_machines(self.supervisor, self.folders, names)
 
-    def _deploy(self) -> None:
-        scripts = Scripts(self.supervisor, self.folders, self.chain, self.wallet("publisher"))
-        self.deployment = scripts.deploy(self.root_ca, self.wallet("treasury"))
-        scripts.publish({measurement_of(machine) for machine in self.machines})
+    def _publish(self) -> None:
+        self._scripts().publish({measurement_of(machine) for machine in self.machines})
         self.model_id = ModelId(Registry(self.connection(), self.deployment).model_count())
 
-    def _enclave(self, machine: Machine) -> Enclave:
-        host, port = self.wallet(f"host of {machine.plan.name}"), free_port()
+    def _scripts(self) -> Scripts:
+        return Scripts(self.supervisor, self.folders, self.chain, self.wallet("publisher"))
+
+    def _start_enclaves(self, shards: tuple[ShardPlan, ...]) -> None:
+        """They load, and their hosts claim tokens, at the same time."""
+        for plan, machine in zip(shards, self.machines, strict=True):
+            self.enclaves.append(self._enclave(plan, machine))
+        for enclave in self.enclaves:
+            enclave.start(self.supervisor)
+        claims = [begin_claim(self.command, enclave) for enclave in self.enclaves]
+        for claim in claims:
+            claim.value()
+        for enclave in self.enclaves:
+            enclave.await_ready()
+
+    def _enclave(self, plan: ShardPlan, machine: MachineProcess) -> EnclaveProcess:
+        host, port = self.wallet(f"host of {plan.name}"), free_port()
         settings = oracle_settings(
             rpc_url=self.enclaves_rpc,
             folders=self.folders,
@@ -162,14 +186,15 @@ class World:
             model_id=self.model_id,
             host=host,
             machine=machine,
+            plan=plan,
             port=port,
         )
         chosen = {f"TEETEE_{name}": value for name, value in self.plan.oracle_settings.items()}
-        return Enclave(
-            machine.plan, host, machine, port, self.plan.front(port), {**settings, **chosen}
-        )
+        public_port = self.plan.front(port)
+        return EnclaveProcess(plan, host, machine, port, public_port, {**settings, **chosen})
 
     def _enrol(self) -> None:
+        # One after the other, so that shard ids follow the plan.
         for enclave in self.enclaves:
             enrol(self.command, enclave)
         begin_block_time(self.chain)

@@ -1,5 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol that wallets and enclaves share, the bindings to the chain, and the client.
-
-Start at docs/protocol.md.
-"""
+"""What wallet, oracle and shard must agree on, and the wallet's side. Start at docs/protocol.md."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person reads, and what programs read, of a demo."""
+"""What a demo prints for people, and its report for programs."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees: phases with their seconds, notes, tokens, tables.
+"""Output for people: phases with their seconds, lines, tokens, tables.
 
-A terminal gets colour and a moving line for the phase at work; a pipe or a log gets plain lines.
-rich looks at NO_COLOR and TERM itself. With `--json`, words go to stderr: stdout holds the report
-alone.
+A terminal gets colours and a spinner for the phase in progress; a pipe or a log gets plain lines.
+rich reads NO_COLOR and TERM itself. With `--json`, this goes to stderr: stdout holds the report
+only.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from rich.text import Text
 
 from teetee.cli.output.terminal_text import harmless
 
-# Rows in a pipe are kept on one line each.
+# Wide enough for a table's rows in a pipe.
 PIPE_WIDTH = 160
 
 
 class Console:
-    """All words of one demo. Measures the phases as well, since it says how long they took."""
+    """The output of one demo. It also measures the phases, because it prints their seconds."""
 
     def __init__(self, *, words_to_stderr: bool = False) -> None:
-        # Made now, not at import: a test or a pipe may have replaced the streams.
+        # Now, not at import: a test or a pipe may have replaced the streams.
         stream = sys.stderr if words_to_stderr else sys.stdout
         width = None if stream.isatty() else PIPE_WIDTH
         self._rich = Rich(file=stream, highlight=False, soft_wrap=True, width=width)
@@ -38,10 +38,10 @@ class Console:
 
     @contextmanager
     def phase(self, name: str, title: str, *, moving: bool = True) -> Iterator[None]:
-        """One phase: says what begins, and how long it took. `moving` off where the phase prints
-        lines of its own making.
+        """One phase: prints its begin, its end and its seconds. `moving` off: no spinner, because
+        the phase prints lines itself.
         """
-        begun = time.monotonic()
+        started_at = time.monotonic()
         status = self._status(title) if moving and self._rich.is_terminal else None
         if status is None:
             self.say(f"… {title}", "dim")
@@ -54,21 +54,21 @@ class Console:
         finally:
             if status is not None:
                 status.stop()
-            self.seconds[name] = round(time.monotonic() - begun, 1)
+            self.seconds[name] = round(time.monotonic() - started_at, 1)
             self.say(f"{mark} {title}  {self.seconds[name]:.1f} s", style)
 
     def say(self, text: str = "", style: str = "") -> None:
-        """A line."""
+        """Print a line."""
         self._end_line()
         self._rich.print(Text(harmless(text), style=style))
 
     def heading(self, text: str) -> None:
-        """A line that begins a part."""
+        """Print the first line of a section."""
         self.say()
         self.say(text, "bold")
 
     def piece(self, text: str) -> None:
-        """Some of an answer, as it comes."""
+        """Print a piece of an answer."""
         shown = harmless(text)
         self._rich.file.write(shown)
         self._rich.file.flush()
@@ -76,24 +76,17 @@ class Console:
             self._mid_line = not shown.endswith("\n")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Rows under a title. A column whose name begins with # is right-aligned; one whose name
-        ends with … is cut where the line ends.
-        """
+        """Print rows under a title. A column whose name begins with # is right-aligned."""
         table = Table(
             title=Text(title, style="bold") if title else None,
             title_justify="left",
             box=None,
             pad_edge=False,
-            expand=any(column.endswith("…") for column in columns),
         )
         for column in columns:
-            cut = column.endswith("…")
             table.add_column(
-                escape(column.removeprefix("#").removesuffix("…")),
+                escape(column.removeprefix("#")),
                 justify="right" if column.startswith("#") else "left",
-                overflow="ellipsis" if cut else "fold",
-                no_wrap=cut or table.expand,
-                ratio=1 if cut else None,
                 header_style="dim",
             )
         for row in rows:

@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo tells around its phases: what is real, what was proven, where to look next."""
+"""What a demo prints beside its phases: what is real, what was verified, how to go on."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from demo.output.console import Console
 from demo.output.report import REAL, SIMULATED
-from demo.phases.ask import Asked
-from demo.phases.audit import Audit
+from demo.phases.ask import AskResult
 from demo.phases.unsplit import UnsplitAnswer
+from demo.phases.verify import Verification
 from demo.plan import ROOT
 from demo.wallets import Wallet
-from teetee.client.amounts import format_amount
+from teetee.client.amounts import round_amount
 
 
-def tell_begin(console: Console) -> None:
-    """First of all, what nobody may believe in."""
+def print_introduction(console: Console) -> None:
+    """What is simulated and what is real."""
     console.say("TeeTee on this machine", "bold")
     for each in SIMULATED:
         console.say(f"  simulated: {each}", "yellow")
@@ -27,104 +26,103 @@ def tell_begin(console: Console) -> None:
     console.say()
 
 
-def tell_asked(console: Console, asked: Asked) -> None:
+def print_usage(console: Console, asked: AskResult) -> None:
     """One line below the answer."""
     ended = "" if asked.finish_reason == "stop" else ", cut at --max-tokens"
-    stream = "agrees" if asked.stream_agrees else "does not agree"
+    stream = "equals" if asked.stream_agrees else "differs from"
     console.say(
-        f"request {asked.request_id}: {asked.input_tokens} tokens in, {asked.output_tokens} out"
-        f"{ended}; the stream {stream} with the chain",
+        f"Request {asked.request_id}: {asked.input_tokens} tokens in, {asked.output_tokens} out"
+        f"{ended}. The streamed text {stream} the answer on the chain.",
         "dim",
     )
 
 
-def tell_unsplit(console: Console, asked: Asked, unsplit: UnsplitAnswer) -> None:
-    """Whether splitting changed anything."""
+def print_comparison(console: Console, asked: AskResult, unsplit: UnsplitAnswer) -> None:
+    """Whether splitting changed the answer."""
+    count = len(unsplit.token_ids)
     if asked.equals(unsplit):
-        console.say(f"equal: {len(unsplit.token_ids)} of {len(unsplit.token_ids)} tokens", "green")
+        console.say(f"  Both answers are equal, {count} of {count} tokens.", "green")
         return
     pairs = zip(asked.token_ids, unsplit.token_ids, strict=False)
-    same = next((n for n, (ours, theirs) in enumerate(pairs) if ours != theirs), None)
-    place = "in their length or text" if same is None else f"from token {same} on"
-    console.say(f"DIFFERENT {place}. The unsplit model says:\n{unsplit.text}", "bold red")
+    first = next((n for n, (split, whole) in enumerate(pairs) if split != whole), None)
+    place = "in length or text" if first is None else f"from token {first} on"
+    console.say(f"  The answers DIFFER {place}. The unsplit model's:\n{unsplit.text}", "bold red")
 
 
-def tell_audit(console: Console, audit: Audit, wallets: Mapping[str, Wallet]) -> None:
-    """Path, checks, money, gas."""
+def print_verification(
+    console: Console, verification: Verification, wallets: Mapping[str, Wallet]
+) -> None:
+    """Path, checks, money, gas. Addresses and hashes are whole, on one line, to be copied."""
     roles = {wallet.address: role for role, wallet in wallets.items()}
-    console.table(
-        ("shard", "layers", "host", "signer in the enclave", "quote hash"),
-        [
-            (
-                str(stage["shardId"]),
-                "[{}, {})".format(*stage["layers"]),
-                f"{_brief(stage['host'])}  {roles.get(stage['host'], '')}",
-                _brief(stage["signer"]),
-                _brief(stage["quoteHash"]),
-            )
-            for stage in audit.verification["path"]
-        ],
-        "The path that answered",
-    )
-    console.table(
-        ("", "check", "what was found…"),
-        [
-            ("✓" if check["ok"] else "✗", check["name"], check["detail"])
-            for check in audit.verification["checks"]
-        ],
-        "Checked again from the chain alone, by `teetee verify`",
-    )
-    _tell_money(console, audit, roles)
-    _tell_gas(console, audit, roles)
+    _print_path(console, verification, roles)
+    _print_checks(console, verification)
+    _print_money(console, verification, roles)
+    _print_gas(console, verification, roles)
 
 
-def tell_end(console: Console, report: Path, logs: Path, request_id: int) -> None:
-    """Where to go from here."""
-    console.heading("Where to look next")
-    console.say(f"  {_short(report)}   everything above, for programs")
-    console.say(f"  {_short(logs)}   what each process said; no question and no answer in there")
-    console.say("  docs/architecture.md   how it works      docs/trust.md   whom you have to trust")
-    console.say(
-        f'  make demo QUESTION="…"   ask your own      .venv/bin/python -m demo --keep   then '
-        f"`teetee verify {request_id}`"
-    )
+def print_next_steps(console: Console, report: Path, logs: Path) -> None:
+    """Files to read and commands to try."""
+    console.heading("Next")
+    console.say(f"  {short_path(report)}   all of this, for programs")
+    console.say(f"  {short_path(logs)}   the log of each process, without question and answer")
+    console.say("  docs/architecture.md   how it works      docs/trust.md   what you have to trust")
+    console.say('  make demo QUESTION="…"   your own question')
+    console.say("  make world   a world that keeps running, to use `teetee` by hand")
 
 
-def tell_keep(console: Console, variables: Mapping[str, str]) -> None:
-    """How to use what goes on running, in another terminal."""
-    console.heading("All goes on running until Ctrl-C. In another terminal:")
-    console.say(f"  cd {shlex.quote(str(ROOT))}")
-    for name, value in variables.items():
-        console.say(f"  export {name}={shlex.quote(value)}")
-    console.say('  .venv/bin/teetee ask "What is a shard?"')
-    console.say("  .venv/bin/teetee shards")
+def short_path(path: Path) -> str:
+    """Relative to the repository, where it is inside."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _tell_money(console: Console, audit: Audit, roles: Mapping[str, str]) -> None:
-    rows = [("deposit", "requester", format_amount(audit.amount("deposit")))]
+def _print_path(console: Console, verification: Verification, roles: Mapping[str, str]) -> None:
+    console.heading("The path that answered")
+    for stage in verification.report["path"]:
+        first, end = stage["layers"]
+        console.say(f"  shard {stage['shardId']}, layers {first}-{end}")
+        host = stage["host"]
+        console.say(f"    host                   {host}  {roles.get(host, '')}".rstrip())
+        console.say(f"    signer in the enclave  {stage['signer']}")
+        console.say(f"    quote hash             {stage['quoteHash']}")
+
+
+def _print_checks(console: Console, verification: Verification) -> None:
+    console.heading("Verified from the chain alone, by `teetee verify`")
+    checks = verification.report["checks"]
+    width = max((len(check["name"]) for check in checks), default=0)
+    for check in checks:
+        mark, style = ("✓", "") if check["ok"] else ("✗", "bold red")
+        console.say(f"  {mark} {check['name']:<{width}}  {check['detail']}", style)
+
+
+def _print_money(console: Console, verification: Verification, roles: Mapping[str, str]) -> None:
+    report, amount = verification.report, verification.amount
+    rows = [("deposit", "requester", round_amount(amount("deposit")))]
     rows += [
         (
             f"earned by shard {payout['shardId']}",
             roles.get(payout["host"], payout["host"]),
-            format_amount(int(payout["amount"])),
+            round_amount(int(payout["amount"])),
         )
-        for payout in audit.verification["payouts"]
+        for payout in report["payouts"]
     ]
     rows += [
-        ("fee", "treasury", format_amount(audit.amount("fee"))),
-        ("royalty", "publisher", format_amount(audit.amount("royalty"))),
-        ("came back", "requester", format_amount(audit.amount("refund"))),
+        ("fee", "treasury", round_amount(amount("fee"))),
+        ("royalty", "publisher", round_amount(amount("royalty"))),
+        ("refund", "requester", round_amount(amount("refund"))),
     ]
     console.table(("", "who", "#amount"), rows, "Who earned what")
-    verdict = "sums up to the last unit" if audit.sums_up else "DOES NOT SUM UP"
-    console.say(
-        f"{verdict}; the escrow holds {format_amount(audit.held)} and owes as much",
-        "green" if audit.sums_up else "bold red",
-    )
+    balance = round_amount(verification.escrow_balance)
+    if verification.sums_up:
+        console.say(
+            f"The amounts add up. The escrow's balance, {balance}, is what it owes.", "green"
+        )
+    else:
+        console.say(f"The amounts DO NOT ADD UP. The escrow's balance is {balance}.", "bold red")
 
 
-def _tell_gas(console: Console, audit: Audit, roles: Mapping[str, str]) -> None:
-    entries = [entry for entry in audit.ledger.entries if entry.name != "deploy"]
+def _print_gas(console: Console, verification: Verification, roles: Mapping[str, str]) -> None:
+    entries = [entry for entry in verification.ledger.entries if entry.name != "deploy"]
     rows = [
         (
             entry.name if entry.succeeded else f"{entry.name} (failed)",
@@ -134,15 +132,6 @@ def _tell_gas(console: Console, audit: Audit, roles: Mapping[str, str]) -> None:
         )
         for entry in entries
     ]
-    deployed = audit.ledger.gas_by_step().get("deploy", 0)
+    deployed = verification.ledger.gas_by_step().get("deploy", 0)
     rows.insert(0, ("deploy", "all contracts", "publisher", f"{deployed:,}"))
     console.table(("transaction", "contract", "sent by", "#gas"), rows, "Gas")
-
-
-def _brief(hexadecimal: str) -> str:
-    """Enough to recognize it; the report has all of it."""
-    return f"{hexadecimal[:10]}…{hexadecimal[-6:]}"
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`build/demo.json`: what happened, for programs. Written whole or not at all, also when the demo
-fails.
-"""
+"""The report for programs, `build/demo.json`. Written atomically, also when the demo fails."""
 
 from __future__ import annotations
 
@@ -14,32 +12,32 @@ from typing import Any
 
 SIMULATED = (
     (
-        "TEE hardware: the enclaves are ordinary processes whose memory nothing protects; their "
-        "quotes have Intel's format, but chain to a test root made a moment ago"
+        "TEE hardware: the enclaves are ordinary processes without memory protection; their "
+        "quotes have Intel's format, but chain to a new test root"
     ),
-    "the chain: anvil on this machine instead of Base; the tokens on it are worth nothing",
-    "the hosts: three wallets, but one machine",
+    "the chain: anvil on this machine instead of Base; its tokens have no value",
+    "the hosts: three wallets on one machine",
 )
 REAL = (
     (
         "the contracts, and their on-chain verification of every quote: signatures, certificates, "
         "revocation lists, TCB level"
     ),
-    "the split model: three processes, each holding its own layers alone, linked by mutual TLS 1.3",
-    "the encryption of question and answer, the receipts, the payment, the audit",
+    "the split model: three processes, each with its own layers only, linked by mutual TLS 1.3",
+    "the encryption of question and answer, the receipts, the payment, the verification",
 )
 
 
 @dataclass
 class Report:
-    """What is known so far; a failed demo leaves the rest out."""
+    """The facts so far; a failed demo lacks the rest."""
 
     question: str
     facts: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
 
     def add(self, facts: Mapping[str, Any]) -> None:
-        """More of what is known."""
+        """Add facts by name."""
         self.facts.update(facts)
 
     @property
@@ -49,7 +47,7 @@ class Report:
         return self.error is None and all(self.facts.get(name) is True for name in promised)
 
     def as_json(self, seconds: Mapping[str, float]) -> dict[str, Any]:
-        """The whole report."""
+        """The whole report, with the seconds of each phase."""
         report: dict[str, Any] = {"question": self.question, **self.facts}
         report["seconds"] = dict(seconds)
         report["simulated"] = list(SIMULATED)
@@ -58,7 +56,7 @@ class Report:
         return report
 
     def write(self, path: Path, seconds: Mapping[str, float]) -> None:
-        """Replace the file at `path`. The question is in it, so it is for its owner alone."""
+        """Replace the file at `path`. It contains the question, so only its owner can read it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         text = json.dumps(self.as_json(seconds), indent=2, ensure_ascii=False) + "\n"

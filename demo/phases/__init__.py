@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a demo in their order: chain, model, machines, contracts, collateral, enclaves, ask,
-unsplit, audit.
+"""The phases of a demo. In order: chain, model, machines, contracts, collateral, enclaves, ask,
+unsplit, verify. They print nothing.
 """

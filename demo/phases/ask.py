@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wallet asks by the real command, and the answer is shown while it is made."""
+"""Asks a question by the `teetee` command and passes the answer on while it is made."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from demo.processes.process_group import Argument
 from demo.wallets import Wallet
 
 LOG = "ask"
-CUT = "\ufffd"
+REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that was answered; the answer is as the wallet decrypted it from the chain."""
+class AskResult:
+    """An answered request. The answer is as the wallet decrypted it from the chain."""
 
     request_id: int
     answer: str = field(repr=False)
@@ -32,13 +32,13 @@ class Asked:
     stream_agrees: bool | None
 
     def equals(self, unsplit: UnsplitAnswer) -> bool:
-        """Token for token, and in text; a last character may be cut in the middle of its bytes."""
-        same_text = self.answer.rstrip(CUT) == unsplit.text.rstrip(CUT)
+        """In tokens and text. The last character may be incomplete."""
+        same_text = self.answer.rstrip(REPLACEMENT) == unsplit.text.rstrip(REPLACEMENT)
         return self.token_ids == unsplit.token_ids and same_text
 
 
 def claim_tokens(command: TeeTeeCommand, wallet: Wallet) -> None:
-    """TEE from the test network's faucet. Raises what `TeeTeeCommand.call` raises."""
+    """Claim TEE from the test network's faucet. Raises what `TeeTeeCommand.call` raises."""
     command.call("faucet", "wallet", "faucet", wallet=wallet)
 
 
@@ -48,8 +48,8 @@ def ask(
     question: str,
     *options: Argument,
     on_text: Callable[[str], None],
-) -> Asked:
-    """Greedy. The question goes through a pipe: arguments stand in the process list.
+) -> AskResult:
+    """Greedy decoding. The question is piped: arguments appear in the process list.
 
     Raises what `TeeTeeCommand.call` raises.
     """
@@ -57,20 +57,20 @@ def ask(
         LOG,
         *("ask", "-", "--stream", "--no-verify", "--temperature", "0", *options),
         wallet=wallet,
-        given=question.encode(),
-        on_out=lambda line: _show(line, on_text),
+        stdin=question.encode(),
+        on_line=lambda line: _pass_text(line, on_text),
     )
-    return _asked(value)
+    return _ask_result(value)
 
 
-def _show(line: bytes, on_text: Callable[[str], None]) -> None:
+def _pass_text(line: bytes, on_text: Callable[[str], None]) -> None:
     with suppress(ValueError, KeyError, TypeError):
         on_text(json.loads(line)["text"])
 
 
-def _asked(value: Any) -> Asked:
+def _ask_result(value: Any) -> AskResult:
     try:
-        return Asked(
+        return AskResult(
             request_id=int(value["requestId"]),
             answer=value["answer"],
             token_ids=tuple(value["tokenIds"]),
@@ -80,4 +80,4 @@ def _asked(value: Any) -> Asked:
             stream_agrees=value["streamAgrees"],
         )
     except (KeyError, TypeError, ValueError):
-        raise OutputUnreadable("teetee ask", "lacks what an answer has") from None
+        raise OutputUnreadable("teetee ask", "lacks a field of an answer") from None

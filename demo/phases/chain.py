@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Base-like chain on this machine: anvil with Base's rules for gas and its precompiles.
+"""A local chain with Base's rules: anvil with Base's gas limits and precompiles.
 
-While it is furnished, a block comes with each transaction: that is quicker, and ape takes an anvil
-with a block time for one whose blocks are mined by hand. Afterwards blocks come every second.
+During setup, each transaction gets its own block immediately: that is faster, and ape does not wait
+for the blocks of an anvil with a block time. Afterwards there is a block every second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from demo.processes.supervisor import Supervisor
 
 START_SECONDS = 60.0
 BLOCK_SECONDS = 1
-MOST_GAS = 1 << 24
+# Base's limit for one transaction.
+MAX_TRANSACTION_GAS = 1 << 24
 LISTENS = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
 ANVIL = ROOT / "toolchain" / "anvil"
 
@@ -29,9 +30,10 @@ def start_chain(supervisor: Supervisor, port: int | None) -> LocalChain:
     chosen = claimed_port(port)
     argv: list[Argument] = [
         *(ANVIL, "--host", LOOPBACK, "--port", str(chosen), "--chain-id", str(CHAIN_ID)),
-        # Base takes no transaction above 2^24 gas; ape offers as much as a whole block has.
-        *("--hardfork", "osaka", "--enable-tx-gas-limit", "--gas-limit", str(MOST_GAS)),
-        # No ready-made accounts: anvil would print their keys into the log.
+        # ape offers as much gas as a block has, so the block gets the transaction's limit too.
+        *("--hardfork", "osaka", "--enable-tx-gas-limit"),
+        *("--gas-limit", str(MAX_TRANSACTION_GAS)),
+        # No ready-made accounts: anvil would log their keys.
         *("--accounts", "0"),
     ]
     service = supervisor.start("chain", argv, environment())
@@ -43,5 +45,5 @@ def start_chain(supervisor: Supervisor, port: int | None) -> LocalChain:
 
 
 def begin_block_time(chain: LocalChain) -> None:
-    """From now on blocks come by the clock, with or without transactions."""
+    """From now on, mine a block every second, with or without transactions."""
     chain.call("anvil_setIntervalMining", BLOCK_SECONDS)

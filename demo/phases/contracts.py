@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contracts and the model, put on chain by the scripts that put them on Base."""
+"""Deploys the contracts and publishes the model, by the scripts that do it on Base."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from demo.local_chain import LocalChain
 from demo.plan import ROOT
 from demo.processes.environment import environment
 from demo.processes.process_group import Argument
+from demo.processes.run_process import RunningProcess
 from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
-from teetee.chain.deployment import Deployment
 
 APE = ROOT / "toolchain" / "ape"
-NETWORK = "base:local:foundry"
-# The first call compiles the contracts.
+# The first deployment compiles the contracts.
 SECONDS = 600.0
 
-
-# What a model's publisher decides. SmolLM2-135M's embedding and head have the weights of eight
-# layers; prices are in TEE per LLM token.
-TERMS = (
+# A publisher's terms. SmolLM2-135M's embedding and head have as many weights as eight layers;
+# prices are in TEE per LLM token.
+MODEL_TERMS = (
     *("--input-price", "0.0001", "--output-price", "0.0003"),
     *("--royalty-bps", "500", "--entry-layer-equivalents", "8"),
 )
@@ -32,31 +30,30 @@ TERMS = (
 
 @dataclass(frozen=True)
 class Scripts:
-    """`ape run …` on the local chain, by `publisher`, who deploys as well."""
+    """`ape run …` on the local chain, by `publisher`, who also deploys."""
 
     supervisor: Supervisor
     folders: Folders
     chain: LocalChain
     publisher: Wallet
 
-    def deploy(self, root_ca: Path, treasury: Wallet) -> Deployment:
-        """The contracts; quotes have to chain to `root_ca`. Raises `ProcessEnded`."""
-        self._run("deploy", "--root-ca", root_ca, "--treasury", treasury.address)
-        return Deployment.load(self.folders.deployment)
+    def begin_deployment(self, root_ca: Path, treasury: Wallet) -> RunningProcess:
+        """Deploy the contracts. Quotes must chain to `root_ca`."""
+        return self._begin("deploy", "--root-ca", root_ca, "--treasury", treasury.address)
 
     def publish(self, measurements: Iterable[bytes]) -> None:
-        """The model of the manifest, which the images with these measurements may run."""
+        """Publish the model for images with these measurements. Raises `ProcessEnded`."""
         named: list[Argument] = []
         for measurement in measurements:
             named += ["--measurement", "0x" + measurement.hex()]
-        self._run("publish_model", "--manifest", self.folders.manifest, *TERMS, *named)
+        manifest = ("--manifest", self.folders.manifest)
+        self._begin("publish_model", *manifest, *MODEL_TERMS, *named).finish(SECONDS)
 
-    def _run(self, script: str, *arguments: Argument) -> None:
+    def _begin(self, script: str, *arguments: Argument) -> RunningProcess:
         more = {
             "APE_FOUNDRY_HOST": self.chain.url,
             "TEETEE_DEPLOYMENT": str(self.folders.deployment),
             **self.publisher.environment,
         }
-        argv: list[Argument] = [APE, "run", script, "--network", NETWORK, *arguments]
-        name = f"ape-{script}"
-        self.supervisor.run(name, argv, environment(more), seconds=SECONDS, log_out=True)
+        argv: list[Argument] = [APE, "run", script, *arguments]
+        return self.supervisor.begin(f"ape-{script}", argv, environment(more), logs_stdout=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer that the split model must give, token for token."""
+"""The unsplit model's answer, which the split model must give token for token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 300.0
 
 @dataclass(frozen=True)
 class UnsplitAnswer:
-    """What transformers says, greedy. The last token id may be an end of sequence."""
+    """transformers' greedy answer. The last token id may be an end of sequence."""
 
     token_ids: tuple[int, ...] = field(repr=False)
     text: str = field(repr=False)
@@ -27,16 +27,16 @@ def answer_unsplit(
     supervisor: Supervisor, model: Path, question: str, max_tokens: int
 ) -> UnsplitAnswer:
     """Raises `ProcessEnded`, `ProcessSilent`, `OutputUnreadable`."""
-    asked = {
+    task = {
         "model": str(model),
         "messages": [{"role": "user", "content": question}],
         "maxTokens": max_tokens,
     }
     argv = [sys.executable, "-m", "demo.unsplit_model"]
-    given = json.dumps(asked).encode()
-    run = supervisor.run("unsplit", argv, environment(), seconds=SECONDS, given=given)
+    stdin = json.dumps(task).encode()
+    finished = supervisor.run("unsplit", argv, environment(), seconds=SECONDS, stdin=stdin)
     try:
-        found = json.loads(run.out)
+        found = json.loads(finished.stdout)
         return UnsplitAnswer(tuple(found["tokenIds"]), found["text"])
     except (ValueError, KeyError, TypeError):
         raise OutputUnreadable("demo.unsplit_model", "is not the promised JSON") from None

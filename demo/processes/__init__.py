@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting processes, watching them, and leaving none behind."""
+"""Starts processes, watches them, and leaves none running."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Becomes another program, tied to the life of the process that started it.
+"""Becomes another program that ends when the process that started it ends.
 
     python -I -S die_with_parent.py PARENT PROGRAM ARGUMENT…
 
-On Linux the kernel then kills the program when its parent dies, however that dies. A program of its
-own instead of code between fork and exec, because that is unsafe in a process with threads.
+On Linux the kernel kills the program when its parent ends. This is a program,
+and not code between fork and exec, because such code is unsafe in a process with threads.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ def main() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit(1)  # it died before the kernel knew
+        sys.exit(1)  # the parent ended before the kernel was told
     os.execvp(program[0], program)
 
 

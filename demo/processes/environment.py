@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a process of the demo finds in its environment: little, and never the question.
+"""The environment of the demo's processes: small, and without the question.
 
-Keys travel here, because arguments stand in the process list for everybody.
+Keys are passed here and not as arguments, which every user can see in the process list.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Mapping
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "NO_COLOR")
 
-# One thread per process: the processes share the cores, and more threads would only wait for each
-# other. Nothing is fetched: every file is on this machine.
+# One thread per process: the processes share the cores. No downloads: all files are local.
 FIXED = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -24,6 +23,6 @@ FIXED = {
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """For one process. `more` wins."""
+    """For one process. `more` takes precedence."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return {**kept, **FIXED, **(more or {})}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Free ports on loopback, outside the range from which the kernel takes ports for outgoing
-connections: one found free a moment ago would otherwise be gone now and then.
+"""Free ports on loopback, outside the kernel's range for outgoing connections: within it, a port
+found free could be in use a moment later.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import socket
 
-from demo.errors import PortInUse, Unprepared
+from demo.errors import PortInUse, ToolMissing
 
 LOOPBACK = "127.0.0.1"
 FIRST, END = 15_000, 32_000
@@ -16,19 +16,19 @@ TRIES = 200
 
 
 def free_port() -> int:
-    """One where nobody listens now. Nothing keeps it free."""
+    """A port without a listener. It is not reserved."""
     chance = random.SystemRandom()
     for _ in range(TRIES):
         port = chance.randrange(FIRST, END)
         if _is_free(port):
             return port
-    raise Unprepared(
+    raise ToolMissing(
         f"No free port on {LOOPBACK} among {TRIES} of {FIRST} to {END}", "Stop other programs."
     )
 
 
 def claimed_port(wanted: int | None) -> int:
-    """`wanted` if it is free, or any. Raises `PortInUse`."""
+    """`wanted` if it is free; any free port for None. Raises `PortInUse`."""
     if wanted is None:
         return free_port()
     if not _is_free(wanted):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process and all that it starts: begun together, ended together."""
+"""A process and its children: started together, ended together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 WRAPPER = Path(__file__).with_name("die_with_parent.py")
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Argument = str | Path
 
@@ -24,8 +23,8 @@ def start_group(
     stdin: int = subprocess.DEVNULL,
     stderr: int,
 ) -> subprocess.Popen[bytes]:
-    """A process that leads a group and a session of its own: Ctrl-C in the terminal does not reach
-    it. Its stdout is a pipe.
+    """A process that leads its own group and session, so that Ctrl-C in the terminal does not
+    reach it. Its stdout is a pipe.
     """
     wrapper = (sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()))
     return subprocess.Popen(
@@ -39,23 +38,13 @@ def start_group(
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To all of them, if any are left."""
-    # On macOS a group of zombies answers with the second.
+    """Signal all of the group, if any are left."""
+    # On macOS a group of zombies raises the second.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Nothing of the group is left after this."""
+    """Kill what is left of the group and wait for the process."""
     signal_group(process, signal.SIGKILL)
     process.wait()
-
-
-@contextmanager
-def signals_held() -> Iterator[None]:
-    """No signal between a process's start and its entry in the book: it would be left behind."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Owns the processes of a world and sees to it that none outlives it.
+"""Owns the processes of a world and stops them all before it ends.
 
-Each leads a process group of its own, so that what it starts is stopped with it, and Ctrl-C in the
-terminal reaches the demo alone, which then stops them in order.
+Each process leads its own group: its children are stopped with it, and Ctrl-C in the terminal
+reaches only the demo, which then stops the processes in order.
 """
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
 import time
@@ -14,35 +15,56 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from demo.errors import ProcessEnded, ProcessSilent
-from demo.processes.process_group import (
-    Argument,
-    end_group,
-    signal_group,
-    signals_held,
-    start_group,
-)
-from demo.processes.run_process import Finished, OneRun, OnLine
-from demo.processes.service import Service
+from demo.processes.process_group import Argument, end_group, signal_group, start_group
+from demo.processes.run_process import FinishedProcess, OnLine, RunningProcess
+from demo.processes.service_process import ServiceProcess
+from demo.processes.signals import signals_blocked
 
 STOP_SECONDS = 10.0
 
 
 class Supervisor:
-    """Used by one thread which lives as long as the processes shall: Linux ties them to it."""
+    """For one thread that lives as long as the processes: Linux ends them with that thread."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._services: list[Service] = []
-        self._runs: list[subprocess.Popen[bytes]] = []
+        self._services: list[ServiceProcess] = []
+        self._running: list[RunningProcess] = []
+        self._ended: queue.SimpleQueue[ServiceProcess | None] = queue.SimpleQueue()
 
-    def start(self, name: str, argv: Sequence[Argument], environment: Mapping[str, str]) -> Service:
-        """A process that goes on. Its stdout and stderr go to `name`.log, after what is there."""
-        with signals_held():
+    def start(
+        self, name: str, argv: Sequence[Argument], environment: Mapping[str, str]
+    ) -> ServiceProcess:
+        """Start a service. stdout and stderr are appended to `name`.log."""
+        with signals_blocked():
             process = start_group(argv, environment, stderr=subprocess.STDOUT)
-            service = Service(name, process, self._logs / f"{name}.log")
+            service = ServiceProcess(name, process, self._logs / f"{name}.log", self._ended.put)
             self._services.append(service)
         return service
+
+    def begin(
+        self,
+        name: str,
+        argv: Sequence[Argument],
+        environment: Mapping[str, str],
+        *,
+        stdin: bytes = b"",
+        on_line: OnLine | None = None,
+        logs_stdout: bool = False,
+    ) -> RunningProcess:
+        """Start a process that ends by itself; `finish` waits for it.
+
+        Its stderr is appended to `name`.log. Its stdout is the caller's, line by line to `on_line`;
+        it is logged only with `logs_stdout`.
+        """
+        log = self._logs / f"{name}.log"
+        with signals_blocked():
+            process = start_group(argv, environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            running = RunningProcess(
+                name, process, stdin=stdin, log=log, on_line=on_line, logs_stdout=logs_stdout
+            )
+            self._running = [each for each in self._running if not each.is_finished] + [running]
+        return running
 
     def run(
         self,
@@ -51,47 +73,41 @@ class Supervisor:
         environment: Mapping[str, str],
         *,
         seconds: float,
-        given: bytes = b"",
-        on_out: OnLine | None = None,
-        log_out: bool = False,
+        stdin: bytes = b"",
+        logs_stdout: bool = False,
         may_fail: bool = False,
-    ) -> Finished:
-        """A process that ends. Its stderr goes to `name`.log; its stdout is the caller's alone,
-        line by line to `on_out`, unless it may go into the log with `log_out`. `given` is stdin.
+    ) -> FinishedProcess:
+        """Begin and finish. Raises `ProcessSilent`; `ProcessEnded` if it fails and may not."""
+        running = self.begin(name, argv, environment, stdin=stdin, logs_stdout=logs_stdout)
+        return running.finish(seconds, may_fail=may_fail)
 
-        Raises `ProcessSilent`, and `ProcessEnded` when it fails, unless it `may_fail`.
-        """
-        log = self._logs / f"{name}.log"
-        with signals_held():
-            process = start_group(argv, environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-            self._runs.append(process)
-        try:
-            run = OneRun(process, given=given, log=log, on_out=on_out, log_out=log_out)
-            if not run.wait(seconds):
-                raise ProcessSilent(name, seconds, "its end", log)
-            status = process.wait()
-        finally:
-            end_group(process)
-            self._runs.remove(process)
-        if status and not may_fail:
-            raise ProcessEnded(name, status, log, run.last_words())
-        return Finished(status, run.out, run.last_words())
+    def wait_for_end(self) -> ServiceProcess | None:
+        """The next service that ends without being stopped; None after `wake`."""
+        while True:
+            service = self._ended.get()
+            if service is None or not service.is_stopping:
+                return service
 
-    def stop(self, *services: Service) -> None:
-        """Ask them to end, and insist after `STOP_SECONDS`. Forgets those that were killed."""
+    def wake(self) -> None:
+        """Make `wait_for_end` return None. From any thread."""
+        self._ended.put(None)
+
+    def stop(self, *services: ServiceProcess) -> None:
+        """Send SIGTERM, and SIGKILL after `STOP_SECONDS`. Forgets services that were killed."""
         for service in services:
+            service.is_stopping = True
             signal_group(service.process, signal.SIGTERM)
         until = time.monotonic() + STOP_SECONDS
         for service in services:
             with suppress(subprocess.TimeoutExpired):
                 service.process.wait(max(0.0, until - time.monotonic()))
             end_group(service.process)
-            service.hear_out()
+            service.finish_log()
             with suppress(ValueError):
                 self._services.remove(service)
 
     def stop_all(self) -> None:
-        """Everything, the youngest first. Can be called twice."""
-        for process in list(self._runs):
-            end_group(process)
+        """Stop everything, the newest first. Can be called twice."""
+        for running in self._running:
+            running.end()
         self.stop(*self._services[::-1])

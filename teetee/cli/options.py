@@ -13,7 +13,6 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         envvar="TEETEE_NETWORK",
-        metavar="NAME",
         help="base-local, base-sepolia or base-mainnet. Default: base-local, if deployed here.",
         rich_help_panel="Connection",
     ),
@@ -23,7 +22,6 @@ DeploymentOption = Annotated[
     typer.Option(
         "--deployment",
         envvar="TEETEE_DEPLOYMENT",
-        metavar="FILE",
         help="JSON file with the contracts' addresses, instead of --network.",
         rich_help_panel="Connection",
     ),
@@ -47,7 +45,6 @@ KeystoreOption = Annotated[
     typer.Option(
         "--keystore",
         envvar="TEETEE_KEYSTORE",
-        metavar="FILE",
         help="Encrypted keystore of the wallet. Its passphrase is read from TEETEE_PASSPHRASE, "
         "or asked for.",
         rich_help_panel="Wallet",
@@ -67,7 +64,6 @@ CollateralOption = Annotated[
     Path | None,
     typer.Option(
         "--collateral",
-        metavar="FOLDER",
         help="Folder with collateral as JSON, instead of a server.",
         exists=True,
         file_okay=False,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collateral that a PCCS publishes, with the fields that tell if it is newer than the chain's."""
+"""What a PCCS published, with what has to be known of it to decide whether the chain lacks it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from teetee.quotes.errors import CollateralInvalid
 
 @dataclass(frozen=True)
 class PublishedJson:
-    """TCB info or QE identity. Not verified here; the contracts do."""
+    """TCB info or QE identity. Nothing is verified: that is the contracts' business."""
 
     signed: SignedJson
     signer: bytes
     root: bytes
-    """DER of the signer's certificate and of the root."""
+    """DER of who signed, and of the root."""
     issued_at: int
     next_update: int
     """Unix seconds."""
     number: int
     """tcbEvaluationDataNumber."""
     kind: PlatformKind | None
-    """None for a QE identity."""
+    """Of a TCB info."""
 
     @classmethod
     def parse(cls, signed: SignedJson, signer: bytes, root: bytes) -> Self:
-        """From the signed JSON and its issuer chain. Raises `CollateralInvalid`."""
+        """Raises `CollateralInvalid`."""
         try:
             content = json.loads(signed.text)
             number = content["tcbEvaluationDataNumber"]
@@ -59,23 +59,23 @@ class PublishedCrl:
     der: bytes
     issuer: bytes
     root: bytes
-    """DER of their certificates; equal for the root's own list."""
+    """DER of their certificates; the same for the root's own list."""
     issued_at: int
     next_update: int
     """Unix seconds."""
 
     @classmethod
     def parse(cls, der: bytes, issuer: bytes, root: bytes) -> Self:
-        """From DER and its issuer chain. Raises `CollateralInvalid`."""
+        """Raises `CollateralInvalid`."""
         try:
             crl = x509.load_der_x509_crl(der)
             until = crl.next_update_utc
             if until is None:
-                raise CollateralInvalid("has a CRL without nextUpdate")
+                raise CollateralInvalid("has a CRL without an end")
             issued_at = int(crl.last_update_utc.timestamp())
             return cls(der, issuer, root, issued_at, int(until.timestamp()))
         except ValueError:
-            raise CollateralInvalid("has a malformed CRL") from None
+            raise CollateralInvalid("has a CRL that is none") from None
 
 
 def _seconds(text: str) -> int:

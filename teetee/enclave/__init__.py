@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enclave's keys, and the guest agent from which it gets them and its quotes."""
+"""What an enclave has of its own: its keys, and the guest agent that makes them and its quotes."""

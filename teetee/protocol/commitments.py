@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Salted commitments to the data between stages, computed incrementally. docs/protocol.md
+"""Salted commitments to what travels between stages, growing as it travels. docs/protocol.md
 section 5.
 
-Each hop's salt is derived from the request's secret, so that a short prompt cannot be guessed from
-the commitments on chain.
+The salt is one per hop and comes from the request's secret, so that nobody can guess a short prompt
+from the chain.
 """
 
 import struct
@@ -14,26 +14,28 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 
 class RunningCommitment:
-    """HMAC-SHA256 over all updates, concatenated in order."""
+    """HMAC-SHA256 over everything so far. How the bytes were cut into updates does not matter,
+    their order does.
+    """
 
     def __init__(self, salt: bytes) -> None:
         self._mac = HMAC(salt, SHA256())
-        self._pending: list[bytes] = []
+        self._waiting: list[bytes] = []
 
     def update(self, data: bytes) -> None:
-        """Append bytes (token ids or hidden states, little-endian). Hashing them is left to
-        `catch_up`, or to `digest`.
+        """Take in the next bytes (token ids or hidden states, little-endian). They are hashed when
+        there is time, by `catch_up`, or when the digest is asked for.
         """
-        self._pending.append(data)
+        self._waiting.append(data)
 
     def catch_up(self) -> None:
-        """Hash the pending bytes."""
-        for data in self._pending:
+        """Hash what was taken in."""
+        for data in self._waiting:
             self._mac.update(data)
-        self._pending.clear()
+        self._waiting.clear()
 
     def digest(self) -> bytes:
-        """32 bytes over all updates so far; more may follow."""
+        """32 bytes over what came so far; more may follow."""
         self.catch_up()
         return self._mac.copy().finalize()
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A published model's digests, and the digest of any slice of it. docs/protocol.md section 2.
 
-`shard_runtime.model_files` computes the digests from a model's files.
+How the digests are made from a model's files is the business of whoever reads those files, not of
+this module.
 """
 
 import json
@@ -28,7 +29,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelManifest:
-    """What `publish_model` publishes, and what an enclave compares its loaded weights with. Digests
+    """What `publish_model` puts on chain and what an enclave compares its own loading with. Digests
     are 32 bytes.
     """
 
@@ -55,13 +56,13 @@ class ModelManifest:
             raise ManifestInvalid("digests", "must be 32 bytes each")
 
     def slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
-        """32 bytes, equal to what the registry computes.
+        """32 bytes, the same as the registry computes from what was published.
 
-        Raises `ManifestInvalid` if the range exceeds the model.
+        Raises `ManifestInvalid` when the range reaches beyond the model.
         """
         if layers.end > self.layer_count:
             raise ManifestInvalid(
-                "layer_count", f"is {self.layer_count}, which does not contain {layers}"
+                "layer_count", f"is {self.layer_count}, which does not hold {layers}"
             )
         digests = list(self.layer_digests[layers.first : layers.end])
         if is_entry:
@@ -69,7 +70,7 @@ class ModelManifest:
         return keccak256(b"".join(digests))
 
     def to_json(self) -> str:
-        """Readable JSON; equal manifests give equal text."""
+        """Readable JSON, the same text for the same manifest."""
         value = {
             "name": self.name,
             "layer_count": self.layer_count,
@@ -83,7 +84,7 @@ class ModelManifest:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelManifest":
-        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first invalid field."""
+        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first thing wrong."""
         if len(text) > MAX_MANIFEST_BYTES:
             raise ManifestInvalid("the file", f"must not exceed {MAX_MANIFEST_BYTES} bytes")
         try:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EIP-712 hashes of structs, domains and messages, as Solidity computes them.
+"""Typed hashes as Solidity computes them: EIP-712 structs, domains and digests, composed with
+`eth_abi`.
 
-Supports what the protocol uses: flat structs of static types and strings; no arrays, no nested
-structs.
+Only what the protocol uses: flat structs of static types and strings. Arrays and nested structs are
+not known here.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ def keccak256(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class StructType:
-    """A struct type by its EIP-712 signature, e.g. `Person(string name,address wallet)`."""
+    """A struct by its EIP-712 signature, e.g. `Person(string name,address wallet)`."""
 
     signature: str
 
@@ -38,7 +39,7 @@ class StructType:
         return tuple((kind, name) for kind, name in pairs)
 
     def hash(self, *values: object) -> bytes:
-        """The 32-byte struct hash of values in the signature's order.
+        """The struct hash, 32 bytes, of values in the signature's order.
 
         Raises `FieldInvalid` naming the first field whose value does not fit its type.
         """
@@ -68,7 +69,7 @@ _DOMAIN = StructType(
 
 @dataclass(frozen=True)
 class Domain:
-    """An EIP-712 domain: the contract that signatures are for."""
+    """An EIP-712 domain: who may take a signature for theirs."""
 
     name: str
     version: str
@@ -81,5 +82,5 @@ class Domain:
         return _DOMAIN.hash(self.name, self.version, self.chain_id, self.verifying_contract)
 
     def digest(self, struct_hash: bytes) -> bytes:
-        """The 32 bytes to sign."""
+        """What is signed: 32 bytes."""
         return keccak256(b"\x19\x01" + self.separator + struct_hash)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One running world for all tests that need one: two entries, so that one can take over from the
-other, and two more shards, each of a host of its own. A relay stands before every port.
+other, and two more shards, each of its own host. A relay stands in front of every port.
 
-A test may stop, kill or starve what it likes; `whole` sees to it that the next one finds the world
-as it was.
+A test may stop or kill any process: `world` restarts it for the next test.
 """
 
 from collections.abc import Iterator
@@ -12,15 +11,15 @@ import pytest
 
 from demo.output.console import Console
 from demo.phases.chain import ANVIL, LISTENS, START_SECONDS
-from demo.plan import BUILD, Plan, ShardPlan
+from demo.plan import BUILD, ShardPlan, WorldPlan
 from demo.processes.environment import environment
 from demo.processes.ports import LOOPBACK, free_port
 from demo.world import World
 from teetee.protocol.layers import LayerRange
-from tests.system.asking import Asking
 from tests.system.relay import Relays
+from tests.system.requester import Requester
 
-# Declines come soon: of the shortest deadline, 10 s, the default margin would leave nothing.
+# Decline early: the default margin is longer than the shortest deadline, 10 s.
 ORACLE_SETTINGS = {"DECLINE_MARGIN_SECONDS": "3", "STOP_GRACE_SECONDS": "2"}
 
 
@@ -36,33 +35,33 @@ def two_entries(layer_count: int) -> tuple[ShardPlan, ...]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with processes of their own go first, before the world takes memory and cores."""
+    """Tests with their own processes run first, before the world uses memory and cores."""
     items.sort(key=lambda item: "running_world" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
 def relays() -> Iterator[Relays]:
-    made = Relays()
-    yield made
-    made.close()
+    relays = Relays()
+    yield relays
+    relays.close()
 
 
 @pytest.fixture(scope="session")
 def running_world(relays: Relays) -> Iterator[World]:
-    plan = Plan(
+    plan = WorldPlan(
         directory=BUILD / "system",
         shards=two_entries,
         oracle_settings=ORACLE_SETTINGS,
         front=relays.front,
     )
-    with World(plan, Console(words_to_stderr=True)) as made:
-        made.start()
-        yield made
+    with World(plan, Console(words_to_stderr=True)) as world:
+        world.start()
+        yield world
 
 
 @pytest.fixture
 def world(running_world: World) -> Iterator[World]:
-    """The running world; whatever the test stopped runs again afterwards."""
+    """The running world. Afterwards, the processes that the test stopped are restarted."""
     yield running_world
     stopped = [each for each in running_world.enclaves if not each.is_running]
     for enclave in stopped:
@@ -72,14 +71,14 @@ def world(running_world: World) -> Iterator[World]:
 
 
 @pytest.fixture
-def asking(world: World) -> Asking:
-    """A funded requester's wallet."""
-    return Asking.of(world, "requester")
+def requester(world: World) -> Requester:
+    """A funded wallet."""
+    return Requester.of(world, "requester")
 
 
 @pytest.fixture(scope="session")
 def another_chain(running_world: World) -> str:
-    """A node's address, of a chain that is not the world's."""
+    """The address of a node of another chain."""
     port = free_port()
     argv = (ANVIL, "--port", str(port), "--chain-id", "4242", "--accounts", "0")
     service = running_world.supervisor.start("another-chain", argv, environment())

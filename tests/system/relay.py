@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP relay on loopback that keeps a copy of every byte, and can go silent or lead astray.
+"""A TCP relay on loopback that records every byte, and can stall, shut or redirect connections.
 
-It stands between the processes of a world, where somebody on the network could stand: what it hears
-is all that such a listener hears.
+It stands between the processes of a world, where a network observer could: what it records is what
+such an observer sees.
 """
 
 import socket
@@ -14,60 +14,60 @@ PIECE_BYTES = 65_536
 
 
 class Relay:
-    """Leads from its own `port` to `target` on loopback."""
+    """Relays from its own `port` to `target` on loopback."""
 
     def __init__(self, target: int) -> None:
         self.target = target
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port = int(self._listener.getsockname()[1])
-        self._heard: list[bytearray] = []
+        self._recorded: list[bytearray] = []
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._is_down = False
+        self._is_shut = False
         self._flows = threading.Event()
         self._flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def heard(self) -> bytes:
-        """All bytes, each direction of each connection in one piece."""
+    def recorded(self) -> bytes:
+        """All bytes; each direction of each connection is contiguous."""
         with self._lock:
-            return b"\0".join(self._heard)
+            return b"\0".join(self._recorded)
 
     @property
-    def open_ends(self) -> int:
-        """How many sockets are open: two for each connection."""
+    def open_sockets(self) -> int:
+        """The number of open sockets: two for each connection."""
         with self._lock:
             return len(self._open)
 
-    def hold(self) -> None:
-        """Keep back what comes, without closing anything: a network that stalls."""
+    def stall(self) -> None:
+        """Hold back all bytes without closing anything."""
         self._flows.clear()
 
-    def release(self) -> None:
-        """Let go what was kept back, and go on."""
+    def resume(self) -> None:
+        """Forward what was held back, and all that follows."""
         self._flows.set()
 
-    def go_down(self) -> None:
-        """Close what is open, and close every new connection at once."""
-        self._is_down = True
+    def shut(self) -> None:
+        """Close all connections, and new ones immediately."""
+        self._is_shut = True
         with self._lock:
             ends, self._open = self._open, set()
         for end in ends:
             _close(end)
 
-    def come_back(self) -> None:
-        """Relay again."""
-        self._is_down = False
+    def restore(self) -> None:
+        """Relay new connections again."""
+        self._is_shut = False
 
     def redirect(self, target: int) -> None:
-        """Lead new connections elsewhere, and close the present ones."""
+        """Relay new connections to another port, and close the present ones."""
         self.target = target
-        self.go_down()
-        self.come_back()
+        self.shut()
+        self.restore()
 
     def close(self) -> None:
-        """For good."""
-        self.go_down()
+        """Shut it for good."""
+        self.shut()
         _close(self._listener)
 
     def _accept(self) -> None:
@@ -78,7 +78,7 @@ class Relay:
 
     def _connect(self, near: socket.socket) -> None:
         try:
-            if self._is_down:
+            if self._is_shut:
                 raise ConnectionRefusedError
             far = socket.create_connection((LOOPBACK, self.target))
         except OSError:
@@ -91,13 +91,13 @@ class Relay:
             threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
 
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
-        heard = bytearray()
+        recorded = bytearray()
         with self._lock:
-            self._heard.append(heard)
+            self._recorded.append(recorded)
         with suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
                 with self._lock:
-                    heard += piece
+                    recorded += piece
                 self._flows.wait()
                 sink.sendall(piece)
         with self._lock:
@@ -113,20 +113,20 @@ class Relays:
         self._by_target: dict[int, Relay] = {}
 
     def front(self, target: int) -> int:
-        """The port of a new relay before `target`."""
+        """The port of a new relay in front of `target`."""
         relay = self._by_target[target] = Relay(target)
         return relay.port
 
     def before(self, target: int) -> Relay:
-        """The relay that was made for this port."""
+        """The relay in front of this port."""
         return self._by_target[target]
 
-    def heard(self) -> bytes:
-        """By all of them."""
-        return b"".join(relay.heard() for relay in self._by_target.values())
+    def recorded(self) -> bytes:
+        """The bytes recorded by all relays."""
+        return b"".join(relay.recorded() for relay in self._by_target.values())
 
     def close(self) -> None:
-        """All of them."""
+        """Close all relays."""
         for relay in self._by_target.values():
             relay.close()
 

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shard is in only while Intel's chain and its model say so: in a running world, with requests
-under way.
+"""Shards that become unfit by collateral or policy while requests are in progress, in a running
+world.
 
 given an entry whose PCK certificate is revoked while it answers
-    when anybody has it judged anew
-        it should be out in that block, and known to be by all within seconds
-        and the request be answered by the other entry
-given a stage on a platform that is denied while it answers
-    when anybody has it judged anew
-        it should be out, the links to it closed within seconds, and the request be given back
-given a kind of platform whose TCB is lowered, or an image that is withdrawn
-    when anybody has the shards judged anew while a request is under way
-        all of them should be out, and what is under way be given back
-given collateral that has ended
-    when anybody has the shards judged anew
-        they should pause, and serve again after fresh collateral
+    when anyone rechecks it
+        it should be evicted in that block, and all shards should know within seconds
+        the other entry should answer the request
+given a stage whose platform is denied while it computes
+    when anyone rechecks it
+        it should be evicted, its links closed within seconds, and the request refunded
+given a kind of platform whose TCB level is lowered, or an image that is withdrawn
+    when anyone rechecks the shards while a request is in progress
+        all of them should be evicted, and the request refunded
+given expired collateral
+    when anyone rechecks the shards
+        they should pause, and serve again with fresh collateral
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.phases.enclaves import Enclave
+from demo.phases.enclaves import EnclaveProcess
 from demo.world import World
 from teetee.chain.contract_errors import ContractRejected, RequestNotOpen
 from teetee.chain.types.requests import RequestDeclined, RequestStatus
@@ -33,173 +33,175 @@ from teetee.chain.types.shards import ShardStatus
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.request_spec import RequestSpec
-from tests.system.asking import Asking
+from tests.system.attestation_changes import AttestationChanges, await_closed
 from tests.system.relay import Relays
-from tests.system.verdicts import Verdicts, await_closed
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
 SPEC = RequestSpec("Name three colors.", max_tokens=4)
-LONG = RequestSpec("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
-SOON = 10.0
-"""Seconds within which everybody has heard of an eviction."""
+LONG = RequestSpec("Write a long text about a lighthouse.", max_tokens=48, deadline_seconds=60)
+SOON_SECONDS = 10.0
+"""Within this time all shards know of an eviction."""
 
 
 @pytest.fixture
-def verdicts(world: World) -> Iterator[Verdicts]:
-    made = Verdicts.on(world)
-    yield made
-    made.make_well()
+def changes(world: World) -> Iterator[AttestationChanges]:
+    changes = AttestationChanges.on(world)
+    yield changes
+    changes.restore_all()
 
 
-def assert_out_in_the_block_of(verdicts: Verdicts, enclave: Enclave, transaction: str) -> None:
-    receipt = verdicts.connection.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
-    block = verdicts.connection.block(int(receipt["blockNumber"]))
-    before = verdicts.connection.block(block.number - 1)
-    assert verdicts.shard(enclave, before).status is ShardStatus.ACTIVE
-    assert verdicts.shard(enclave, block).status is ShardStatus.EVICTED
-    assert not verdicts.registry.is_active(enclave.shard_id, block)  # type: ignore[arg-type]
+def assert_evicted_in_the_block_of(
+    changes: AttestationChanges, enclave: EnclaveProcess, transaction: str
+) -> None:
+    receipt = changes.connection.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
+    block = changes.connection.block(int(receipt["blockNumber"]))
+    before = changes.connection.block(block.number - 1)
+    assert changes.shard(enclave, before).status is ShardStatus.ACTIVE
+    assert changes.shard(enclave, block).status is ShardStatus.EVICTED
+    assert not changes.registry.is_active(enclave.shard_id, block)  # type: ignore[arg-type]
 
 
 @contextmanager
-def under_way(
-    asking: Asking, relays: Relays, spec: RequestSpec, *recipients: str
+def in_progress(
+    requester: Requester, relays: Relays, spec: RequestSpec, *recipients: str
 ) -> Iterator[OpenRequest]:
-    """A request that cannot be answered meanwhile: nothing reaches its second stage."""
-    relay = relays.before(asking.world.enclave("middle").port)
-    relay.hold()
+    """A request that stays unanswered within the block: nothing reaches its second stage."""
+    relay = relays.before(requester.world.enclave("middle").port)
+    relay.stall()
     try:
-        yield asking.open(spec, *recipients)
+        yield requester.open(spec, *recipients)
     finally:
-        relay.release()
+        relay.resume()
 
 
 def assert_open_at(
-    asking: Asking, verdicts: Verdicts, opened: OpenRequest, transaction: str
+    requester: Requester, changes: AttestationChanges, opened: OpenRequest, transaction: str
 ) -> None:
-    receipt = verdicts.connection.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
-    block = verdicts.connection.block(int(receipt["blockNumber"]))
-    request = asking.contracts.escrow.request_of(opened.request_id, block)
+    receipt = changes.connection.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
+    block = changes.connection.block(int(receipt["blockNumber"]))
+    request = requester.contracts.escrow.request_of(opened.request_id, block)
     assert request.status is RequestStatus.OPEN
 
 
-def given_back(asking: Asking, opened: OpenRequest) -> Unanswered:
-    """Refunded by anybody once the deadline is over, if the entry has not declined before."""
-    anybody = Asking.of(asking.world, "anybody")
-    deadline = asking.contracts.escrow.request_of(opened.request_id).deadline
-    asking.world.chain.advance(max(0, deadline - asking.world.chain.now()) + 1)
+def refunded(requester: Requester, opened: OpenRequest) -> Unanswered:
+    """The outcome after a refund past the deadline, or after the entry declined."""
+    stranger = Requester.of(requester.world, "stranger")
+    deadline = requester.contracts.escrow.request_of(opened.request_id).deadline
+    requester.world.chain.advance(max(0, deadline - requester.world.chain.now()) + 1)
     with suppress(RequestNotOpen):
-        anybody.send(asking.contracts.escrow.refund(opened.request_id))
-    outcome = asking.wait(opened)
+        stranger.send(requester.contracts.escrow.refund(opened.request_id))
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Unanswered)
     assert outcome.ended.refund == outcome.request.deposit > 0
-    asking.client.forget(opened)
+    requester.client.forget(opened)
     return outcome
 
 
 def test_recheck__entrys_certificate_is_revoked__other_entry_answers(
-    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
+    world: World, requester: Requester, changes: AttestationChanges, relays: Relays
 ) -> None:
     entry, second, last = (world.enclave(name) for name in ("entry", "second", "last"))
-    since = last.said
+    since = last.line_count
     spec = replace(LONG, deadline_seconds=40)
-    with under_way(asking, relays, spec, "entry", "second") as opened:
-        verdicts.intel_says(revoked_pcks=[verdicts.serial(entry)])
-        said = verdicts.synchronize()
-        (judged,) = [each for each in said["rechecks"] if each["transaction"]]
-        assert (judged["shardId"], judged["after"]) == (entry.shard_id, "EVICTED")
-        assert_out_in_the_block_of(verdicts, entry, judged["transaction"])
-        assert_open_at(asking, verdicts, opened, judged["transaction"])
-        heard = last.await_event("shard is no longer active", since=since)
-        assert heard["shard_id"] == entry.shard_id
-    outcome = asking.wait(opened)
+    with in_progress(requester, relays, spec, "entry", "second") as opened:
+        changes.set_collateral(revoked_pcks=[changes.serial(entry)])
+        output = changes.upload_and_recheck()
+        (recheck,) = [each for each in output["rechecks"] if each["transaction"]]
+        assert (recheck["shardId"], recheck["after"]) == (entry.shard_id, "EVICTED")
+        assert_evicted_in_the_block_of(changes, entry, recheck["transaction"])
+        assert_open_at(requester, changes, opened, recheck["transaction"])
+        event = last.await_event("shard is no longer active", since=since)
+        assert event["shard_id"] == entry.shard_id
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Answered)
     assert outcome.settled.stages[0].shard_id == second.shard_id
-    asking.client.forget(opened)
-    with pytest.raises(ContractRejected):  # revoked for good: a fresh quote does not help
-        _renew(verdicts, entry)
+    requester.client.forget(opened)
+    with pytest.raises(ContractRejected):  # revoked permanently: a fresh quote does not help
+        _renew(changes, entry)
 
 
-def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_given_back(
-    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
+def test_recheck__stages_platform_is_denied__links_close_and_the_request_is_refunded(
+    world: World, requester: Requester, changes: AttestationChanges, relays: Relays
 ) -> None:
     middle = world.enclave("middle")
-    asking.client.forget(_answered(asking))
+    requester.client.forget(_answered(requester))
     relay = relays.before(middle.port)
-    assert relay.open_ends > 0
-    platform_id = verdicts.shard(middle).platform_id
+    assert relay.open_sockets > 0
+    platform_id = changes.shard(middle).platform_id
     try:
-        with under_way(asking, relays, replace(LONG, deadline_seconds=30), "entry") as opened:
-            verdicts.at_once("denyPlatform", platform_id)
-            judged = verdicts.recheck(middle)
-            assert_out_in_the_block_of(verdicts, middle, judged["transaction"])
-            assert_open_at(asking, verdicts, opened, judged["transaction"])
-        await_closed(lambda: relay.open_ends == 0, SOON)
-        outcome = asking.wait(opened)
+        with in_progress(requester, relays, replace(LONG, deadline_seconds=30), "entry") as opened:
+            changes.change_immediately("denyPlatform", platform_id)
+            recheck = changes.recheck(middle)
+            assert_evicted_in_the_block_of(changes, middle, recheck["transaction"])
+            assert_open_at(requester, changes, opened, recheck["transaction"])
+        await_closed(lambda: relay.open_sockets == 0, SOON_SECONDS)
+        outcome = requester.wait(opened)
         assert isinstance(outcome, Unanswered)
         assert isinstance(outcome.ended, RequestDeclined)
         assert outcome.ended.refund == outcome.request.deposit > 0
-        asking.client.forget(opened)
+        requester.client.forget(opened)
     finally:
-        verdicts.with_notice("readmitPlatform", platform_id)
+        changes.change_with_notice("readmitPlatform", platform_id)
 
 
-def test_recheck__tcb_is_lowered__all_of_the_kind_are_out(
-    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
+def test_recheck__tcb_is_lowered__all_of_the_kind_are_evicted(
+    world: World, requester: Requester, changes: AttestationChanges, relays: Relays
 ) -> None:
-    with under_way(asking, relays, LONG, "entry") as opened:
-        verdicts.intel_says(platform_status="OutOfDate")
-        said = verdicts.synchronize()
-        assert {each["after"] for each in said["rechecks"]} == {"EVICTED"}
-        for enclave, judged in zip(world.enclaves, said["rechecks"], strict=True):
-            assert_out_in_the_block_of(verdicts, enclave, judged["transaction"])
-        assert_open_at(asking, verdicts, opened, said["rechecks"][0]["transaction"])
-        given_back(asking, opened)
+    with in_progress(requester, relays, LONG, "entry") as opened:
+        changes.set_collateral(platform_status="OutOfDate")
+        output = changes.upload_and_recheck()
+        assert {each["after"] for each in output["rechecks"]} == {"EVICTED"}
+        for enclave, recheck in zip(world.enclaves, output["rechecks"], strict=True):
+            assert_evicted_in_the_block_of(changes, enclave, recheck["transaction"])
+        assert_open_at(requester, changes, opened, output["rechecks"][0]["transaction"])
+        refunded(requester, opened)
 
 
-def test_recheck__image_is_withdrawn__all_that_run_it_are_out(
-    world: World, asking: Asking, verdicts: Verdicts, relays: Relays
+def test_recheck__image_is_withdrawn__all_that_run_it_are_evicted(
+    world: World, requester: Requester, changes: AttestationChanges, relays: Relays
 ) -> None:
-    measurement = verdicts.shard(world.enclave("last")).measurement
+    measurement = changes.shard(world.enclave("last")).measurement
     try:
-        with under_way(asking, relays, LONG, "entry") as opened:
-            verdicts.at_once("withdrawMeasurement", world.model_id, measurement)
+        with in_progress(requester, relays, LONG, "entry") as opened:
+            changes.change_immediately("withdrawMeasurement", world.model_id, measurement)
             first, *others = world.enclaves
-            judged = verdicts.recheck(first)
-            assert_open_at(asking, verdicts, opened, judged["transaction"])
-            assert_out_in_the_block_of(verdicts, first, judged["transaction"])
+            recheck = changes.recheck(first)
+            assert_open_at(requester, changes, opened, recheck["transaction"])
+            assert_evicted_in_the_block_of(changes, first, recheck["transaction"])
             for enclave in others:
-                judged = verdicts.recheck(enclave)
-                assert_out_in_the_block_of(verdicts, enclave, judged["transaction"])
-            given_back(asking, opened)
+                recheck = changes.recheck(enclave)
+                assert_evicted_in_the_block_of(changes, enclave, recheck["transaction"])
+            refunded(requester, opened)
     finally:
-        verdicts.with_notice("allowMeasurement", world.model_id, measurement)
+        changes.change_with_notice("allowMeasurement", world.model_id, measurement)
 
 
-def test_recheck__collateral_has_ended__all_pause_until_there_is_fresh(
-    world: World, asking: Asking, verdicts: Verdicts
+def test_recheck__collateral_expired__all_pause_until_it_is_fresh(
+    world: World, requester: Requester, changes: AttestationChanges
 ) -> None:
-    verdicts.intel_says(life_seconds=300)
-    verdicts.synchronize()
+    changes.set_collateral(life_seconds=300)
+    changes.upload_and_recheck()
     world.chain.advance(400)
     for enclave in world.enclaves:
-        assert verdicts.recheck(enclave)["after"] == "PAUSED"
-        assert verdicts.status(enclave) is ShardStatus.PAUSED
-    verdicts.intel_says()
-    said = verdicts.synchronize()
-    assert {each["after"] for each in said["rechecks"]} == {"ACTIVE"}
-    asking.client.forget(_answered(asking))
+        assert changes.recheck(enclave)["after"] == "PAUSED"
+        assert changes.status(enclave) is ShardStatus.PAUSED
+    changes.set_collateral()
+    output = changes.upload_and_recheck()
+    assert {each["after"] for each in output["rechecks"]} == {"ACTIVE"}
+    requester.client.forget(_answered(requester))
 
 
-def _answered(asking: Asking) -> OpenRequest:
-    opened = asking.open(SPEC, "entry")
-    assert isinstance(asking.wait(opened), Answered)
+def _answered(requester: Requester) -> OpenRequest:
+    opened = requester.open(SPEC, "entry")
+    assert isinstance(requester.wait(opened), Answered)
     return opened
 
 
-def _renew(verdicts: Verdicts, enclave: Enclave) -> None:
-    said = verdicts.world.command.attempt(
+def _renew(changes: AttestationChanges, enclave: EnclaveProcess) -> None:
+    output = changes.world.command.attempt(
         f"host-{enclave.plan.name}", "host", "renew", str(enclave.shard_id), wallet=enclave.host
     )
-    if said.error:
-        raise ContractRejected(said.error)
+    if output.error:
+        raise ContractRejected(output.error)

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that cannot be answered, put to a running world.
+"""Requests that cannot be answered, in a running world.
 
-given a request which the entry cannot answer
+given a request that the entry cannot answer
     envelope of noise, sealed to another key, or copied by another requester
         it should be declined as UNREADABLE
-    prompt longer than was paid for
+    prompt longer than paid for
         it should be declined as INVALID
-        and everything should come back, and the oracle should answer the next question
-given a request which the command refuses before anything is sent
+        and everything should be refunded, and the oracle should answer the next question
+given a request that the command refuses before sending anything
     empty; longer than the context; price above the limit; unknown model; deadline too near; nothing
     to pay with; no ETH for gas; wrong chain; node down
         it should end with one named error, and no transaction
-given a request which only the contracts can refuse
+given a request that only the contracts can refuse
     unknown model; deadline passed or too near; deposit above the limit; no permit; caps above the
-    context; envelope empty or oversized; recipient that is no entry, or named twice
+    context; envelope empty or oversized; recipient that is not an entry, or named twice
         it should revert with the custom error and its values
 """
 
@@ -38,7 +38,7 @@ from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.request_secret import RequestSecret
-from tests.system.asking import Asking
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
@@ -46,38 +46,40 @@ FAILED, TEMPORARY = 1, 75
 SPEC = RequestSpec("Name three colors.", max_tokens=4)
 
 
-def open_noise(asking: Asking) -> OpenRequest:
-    return asking.open_bare()
+def open_noise(requester: Requester) -> OpenRequest:
+    return requester.open_bare()
 
 
-def open_sealed_to_another_key(asking: Asking) -> OpenRequest:
-    parameters = asking.parameters()
+def open_sealed_to_another_key(requester: Requester) -> OpenRequest:
+    parameters = requester.parameters()
     (entry,) = parameters.recipients
     envelope = seal_prompt(
         SPEC.to_prompt(),
         RequestSecret.fresh(),
-        asking.context(parameters),
-        [(entry, asking.kem_of("second"))],
+        requester.context(parameters),
+        [(entry, requester.kem_of("second"))],
     )
-    return asking.open_bare(envelope, client_nonce=parameters.client_nonce)
+    return requester.open_bare(envelope, client_nonce=parameters.client_nonce)
 
 
-def open_copied_from_another_requester(asking: Asking) -> OpenRequest:
-    parameters = asking.parameters()
+def open_copied_from_another_requester(requester: Requester) -> OpenRequest:
+    parameters = requester.parameters()
     (entry,) = parameters.recipients
-    victim = asking.world.wallet("publisher").address
+    victim = requester.world.wallet("publisher").address
     envelope = seal_prompt(
         SPEC.to_prompt(),
         RequestSecret.fresh(),
-        asking.context(parameters, victim),
-        [(entry, asking.kem_of("entry"))],
+        requester.context(parameters, victim),
+        [(entry, requester.kem_of("entry"))],
     )
-    return asking.open_bare(envelope, client_nonce=parameters.client_nonce)
+    return requester.open_bare(envelope, client_nonce=parameters.client_nonce)
 
 
-def open_with_too_few_tokens(asking: Asking) -> OpenRequest:
-    # The envelope is sealed by the client, which knows no tokenizer: only the entry can count.
-    return asking.open(RequestSpec("Name three colors.", max_tokens=4, max_input_tokens=5), "entry")
+def open_with_too_few_tokens(requester: Requester) -> OpenRequest:
+    # The client has no tokenizer: only the entry can count the tokens.
+    return requester.open(
+        RequestSpec("Name three colors.", max_tokens=4, max_input_tokens=5), "entry"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,31 +93,31 @@ def open_with_too_few_tokens(asking: Asking) -> OpenRequest:
         pytest.param(open_with_too_few_tokens, DeclineReason.INVALID, id="longer than paid for"),
     ],
 )
-def test_request__entry_cannot_answer_it__is_declined_and_everything_comes_back(
+def test_request__entry_cannot_answer_it__is_declined_and_refunded(
     world: World,
-    asking: Asking,
-    opening: Callable[[Asking], OpenRequest],
+    requester: Requester,
+    opening: Callable[[Requester], OpenRequest],
     reason: DeclineReason,
 ) -> None:
-    before = _owned(asking)
-    opened = opening(asking)
-    outcome = asking.wait(opened)
+    before = _owned(requester)
+    opened = opening(requester)
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Unanswered)
     assert outcome.request.status is RequestStatus.DECLINED
     assert isinstance(outcome.ended, RequestDeclined)
     assert outcome.ended.reason is reason
     assert outcome.ended.refund == outcome.request.deposit > 0
-    assert _owned(asking) == before
-    assert asking.client.verify(opened.request_id).verified
+    assert _owned(requester) == before
+    assert requester.client.verify(opened.request_id).verified
     assert world.enclave("entry").is_running
 
 
-def test_ask__after_all_those__is_answered(asking: Asking) -> None:
-    opened = asking.open(SPEC, "entry")
-    outcome = asking.wait(opened)
+def test_ask__after_all_those__is_answered(requester: Requester) -> None:
+    opened = requester.open(SPEC, "entry")
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Answered)
     assert outcome.answer.text.startswith("1. Red")
-    asking.client.forget(opened)
+    requester.client.forget(opened)
 
 
 @pytest.mark.parametrize(
@@ -129,81 +131,85 @@ def test_ask__after_all_those__is_answered(asking: Asking) -> None:
     ],
 )
 def test_ask__question_or_limit_is_wrong__ends_before_anything_is_sent(
-    world: World, asking: Asking, question: str, options: tuple[Argument, ...], error: str
+    world: World, requester: Requester, question: str, options: tuple[Argument, ...], error: str
 ) -> None:
-    count = asking.contracts.escrow.request_count()
-    said = world.command.attempt(
-        "refused", "ask", "-", *options, wallet=asking.wallet, given=question.encode()
+    count = requester.contracts.escrow.request_count()
+    result = world.command.attempt(
+        "refused", "ask", "-", *options, wallet=requester.wallet, stdin=question.encode()
     )
-    assert (said.status, said.error) == (FAILED, error)
-    assert asking.contracts.escrow.request_count() == count
+    assert (result.status, result.error) == (FAILED, error)
+    assert requester.contracts.escrow.request_count() == count
 
 
-def test_ask__nothing_to_pay_with__names_what_is_missing(world: World, asking: Asking) -> None:
+def test_ask__nothing_to_pay_with__names_what_is_missing(
+    world: World, requester: Requester
+) -> None:
     poor = world.wallet("pauper")
-    said = world.command.attempt("refused", "ask", "-", wallet=poor, given=b"Hello")
-    assert (said.status, said.error) == (FAILED, "InsufficientTokens")
+    result = world.command.attempt("refused", "ask", "-", wallet=poor, stdin=b"Hello")
+    assert (result.status, result.error) == (FAILED, "InsufficientTokens")
     world.chain.set_ether(poor.address, 0)
-    said = world.command.attempt("refused", "wallet", "faucet", wallet=poor)
-    assert (said.status, said.error) == (FAILED, "InsufficientFunds")
+    result = world.command.attempt("refused", "wallet", "faucet", wallet=poor)
+    assert (result.status, result.error) == (FAILED, "InsufficientFunds")
 
 
-def test_ask__node_is_down__may_be_tried_again(world: World, asking: Asking) -> None:
-    nobody = {"TEETEE_RPC_URL": f"http://127.0.0.1:{free_port()}"}
-    said = world.command.attempt(
-        "refused", "ask", "-", wallet=asking.wallet, given=b"Hello", more=nobody
+def test_ask__node_is_down__may_be_tried_again(world: World, requester: Requester) -> None:
+    unreachable = {"TEETEE_RPC_URL": f"http://127.0.0.1:{free_port()}"}
+    result = world.command.attempt(
+        "refused", "ask", "-", wallet=requester.wallet, stdin=b"Hello", more=unreachable
     )
-    assert (said.status, said.error) == (TEMPORARY, "RpcUnavailable")
+    assert (result.status, result.error) == (TEMPORARY, "RpcUnavailable")
 
 
 def test_ask__node_of_another_chain__is_refused(
-    world: World, asking: Asking, another_chain: str
+    world: World, requester: Requester, another_chain: str
 ) -> None:
-    said = world.command.attempt(
+    result = world.command.attempt(
         "refused",
         *("ask", "-"),
-        wallet=asking.wallet,
-        given=b"Hello",
+        wallet=requester.wallet,
+        stdin=b"Hello",
         more={"TEETEE_RPC_URL": another_chain},
     )
-    assert (said.status, said.error) == (FAILED, "WrongChain")
+    assert (result.status, result.error) == (FAILED, "WrongChain")
 
 
-def unknown_model(asking: Asking) -> RequestParameters:
-    return asking.parameters(model_id=ModelId(99))
+def unknown_model(requester: Requester) -> RequestParameters:
+    return requester.parameters(model_id=ModelId(99))
 
 
-def deadline_passed(asking: Asking) -> RequestParameters:
-    return asking.parameters(deadline=asking.world.chain.now() - 1)
+def deadline_passed(requester: Requester) -> RequestParameters:
+    return requester.parameters(deadline=requester.world.chain.now() - 1)
 
 
-def deadline_too_near(asking: Asking) -> RequestParameters:
-    return asking.parameters(deadline=asking.world.chain.now() + 3)
+def deadline_too_near(requester: Requester) -> RequestParameters:
+    return requester.parameters(deadline=requester.world.chain.now() + 3)
 
 
-def price_rose(asking: Asking) -> RequestParameters:
-    return asking.parameters(max_deposit=1)
+def price_rose(requester: Requester) -> RequestParameters:
+    return requester.parameters(max_deposit=1)
 
 
-def too_many_tokens(asking: Asking) -> RequestParameters:
-    return asking.parameters(max_input_tokens=8190, max_output_tokens=8)
+def too_many_tokens(requester: Requester) -> RequestParameters:
+    return requester.parameters(max_input_tokens=8190, max_output_tokens=8)
 
 
-def empty_envelope(asking: Asking) -> RequestParameters:
-    return asking.parameters(envelope=b"")
+def empty_envelope(requester: Requester) -> RequestParameters:
+    return requester.parameters(envelope=b"")
 
 
-def oversized_envelope(asking: Asking) -> RequestParameters:
-    most = asking.contracts.escrow.terms().max_envelope_bytes
-    return asking.parameters(envelope=bytes(most + 1))
+def oversized_envelope(requester: Requester) -> RequestParameters:
+    limit = requester.contracts.escrow.terms().max_envelope_bytes
+    return requester.parameters(envelope=bytes(limit + 1))
 
 
-def recipient_without_tokenizer(asking: Asking) -> RequestParameters:
-    return asking.parameters(recipients=(ShardId(asking.world.enclave("middle").shard_id),))
+def recipient_without_tokenizer(requester: Requester) -> RequestParameters:
+    return requester.parameters(recipients=(ShardId(requester.world.enclave("middle").shard_id),))
 
 
-def same_recipient_twice(asking: Asking) -> RequestParameters:
-    return asking.parameters(recipients=(ShardId(asking.world.enclave("entry").shard_id),) * 2)
+def same_recipient_twice(requester: Requester) -> RequestParameters:
+    return requester.parameters(
+        recipients=(ShardId(requester.world.enclave("entry").shard_id),) * 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,30 +227,30 @@ def same_recipient_twice(asking: Asking) -> RequestParameters:
     ],
 )
 def test_request__parameters_are_wrong__contract_refuses(
-    asking: Asking, wrong: Callable[[Asking], RequestParameters], error: str
+    requester: Requester, wrong: Callable[[Requester], RequestParameters], error: str
 ) -> None:
-    assert _refusal(asking, asking.permitted(wrong(asking))).name == error
+    assert _refusal(requester, requester.permitted(wrong(requester))).name == error
 
 
 def test_request__neither_permit_nor_allowance__contract_says_what_is_missing(
     world: World,
 ) -> None:
-    # A wallet that never signed a permit, and has no credit with the escrow.
-    newcomer = Asking.of(world, "newcomer")
+    # A wallet without a permit and without credit at the escrow.
+    newcomer = Requester.of(world, "newcomer")
     refusal = _refusal(newcomer, newcomer.contracts.escrow.request(newcomer.parameters()))
     assert refusal.name == "TokenAllowanceTooLow"
     assert refusal.arguments["requester"] == newcomer.wallet.address
     assert refusal.arguments["allowance"] == 0
 
 
-def _refusal(asking: Asking, call: Call) -> ContractRejected:
+def _refusal(requester: Requester, call: Call) -> ContractRejected:
     with pytest.raises(ContractRejected) as refused:
-        asking.contracts.connection.simulate(call, asking.wallet.address)
+        requester.contracts.connection.simulate(call, requester.wallet.address)
     return refused.value
 
 
-def _owned(asking: Asking) -> int:
-    """Tokens in the wallet, and its credit with the escrow."""
-    address = asking.wallet.address
-    credit = asking.contracts.escrow.account_of(address).credit
-    return asking.contracts.token.balance_of(address) + credit
+def _owned(requester: Requester) -> int:
+    """Tokens in the wallet, and its credit at the escrow."""
+    address = requester.wallet.address
+    credit = requester.contracts.escrow.account_of(address).credit
+    return requester.contracts.token.balance_of(address) + credit

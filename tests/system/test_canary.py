@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The promise of the whole system: what was asked and answered is nowhere but with the two ends.
+"""The promise of the whole system: only the two ends know question and answer.
 
-given a request with canary words in its prompt, answered by a running world
+given an answered request with canary words in its prompt
     when everything that was written, sent or shown is searched, in every usual encoding
         it should be in no file: logs, journals, the wallet's, the enclaves'
-        it should be in no transaction, event or state that the chain shows
-        it should be in no argument or environment of a process, while the request is under way
+        it should be in no transaction or event on the chain
+        it should be in no argument or environment of a process, while the request is in progress
         it should be in no byte between the processes
-given a place where a canary was put on purpose
+given a canary that was hidden on purpose
     when it is searched
         it should be found: this search can fail
 """
@@ -21,11 +21,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.phases.ask import Asked, ask
+from demo.phases.ask import AskResult, ask
 from demo.world import World
-from tests.system.asking import Asking
-from tests.system.disguises import disguises, found_in
+from tests.system.encodings import encodings, found_in
 from tests.system.relay import Relays
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
@@ -34,12 +34,12 @@ TOKENS = 16
 
 @dataclass(frozen=True)
 class Canary:
-    """A request, and every text of it that nobody else may see."""
+    """A request, and all of its secret texts."""
 
-    asked: Asked
+    asked: AskResult
     texts: list[str]
     processes: dict[str, bytes]
-    """Arguments and environments while the answer was made, by process."""
+    """Process → its arguments and environment during the answer."""
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +49,17 @@ def canary(running_world: World) -> Canary:
     seen: dict[str, bytes] = {}
     asked = ask(
         running_world.command,
-        Asking.of(running_world, "requester").wallet,
+        Requester.of(running_world, "requester").wallet,
         question,
         *("--max-tokens", str(TOKENS)),
         on_text=lambda _: seen.update(_processes()),
     )
     words = asked.answer.split()
-    # A text of a few letters is everywhere by chance; the answer as a whole and in halves is not.
+    # A short text occurs anywhere by chance; the whole answer and its halves do not.
     halves = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
     token_ids = json.dumps(list(asked.token_ids))
     answers = [text for text in (asked.answer, *halves) if len(text) >= 12]
-    assert answers, "the model said too little to be looked for"
+    assert answers, "the answer is too short to be searched"
     spellings = [token_ids, token_ids.replace(" ", ""), token_ids[1:-1].replace(",", "")]
     return Canary(asked, [word, word[::-1], question, *answers, *spellings], seen)
 
@@ -70,7 +70,7 @@ def test_canary__files_of_the_world__hold_nothing_of_it(
     files = [path for path in running_world.folders.directory.rglob("*") if path.is_file()]
     kinds = {path.suffix for path in files}
     assert {".log", ".json"} <= kinds
-    assert any("sqlite" in path.name for path in files), "the journal was not looked at"
+    assert any("sqlite" in path.name for path in files), "the journal was not searched"
     assert {
         path: found for path in files if (found := found_in(path.read_bytes(), canary.texts))
     } == {}
@@ -97,9 +97,9 @@ def test_canary__chain__shows_nothing_of_it(canary: Canary, running_world: World
     assert found_in(raw, canary.texts) == []
 
 
-def test_canary__processes_under_way__were_not_told_it(canary: Canary) -> None:
+def test_canary__processes_in_progress__do_not_have_it(canary: Canary) -> None:
     oracles = [name for name, content in canary.processes.items() if b"oracle" in content]
-    assert len(oracles) >= 4, "the processes were not looked at"
+    assert len(oracles) >= 4, "the processes were not searched"
     found = {name: found_in(content, canary.texts) for name, content in canary.processes.items()}
     assert {name: each for name, each in found.items() if each} == {}
 
@@ -107,19 +107,19 @@ def test_canary__processes_under_way__were_not_told_it(canary: Canary) -> None:
 def test_canary__bytes_between_processes__hold_nothing_of_it(
     canary: Canary, relays: Relays
 ) -> None:
-    heard = relays.heard()
-    assert len(heard) > 100_000, "nothing was heard"
-    assert b"eth_call" in heard, "the chain's traffic is in the clear, and was not heard"
-    assert found_in(heard, canary.texts) == []
+    recorded = relays.recorded()
+    assert len(recorded) > 100_000, "nothing was recorded"
+    assert b"eth_call" in recorded, "the chain's traffic is in clear text, but was not recorded"
+    assert found_in(recorded, canary.texts) == []
 
 
-@pytest.mark.parametrize("encoding", disguises("canary in a coal mine"))
-def test_search__canary_that_was_put_there__finds_it(encoding: str) -> None:
-    hidden = b"\x00noise" + disguises("canary in a coal mine")[encoding] + b"noise"
+@pytest.mark.parametrize("encoding", encodings("canary in a coal mine"))
+def test_search__hidden_canary__is_found(encoding: str) -> None:
+    hidden = b"\x00noise" + encodings("canary in a coal mine")[encoding] + b"noise"
     assert found_in(hidden, ["canary in a coal mine"])
 
 
-def test_search__canary_in_a_whole__finds_it() -> None:
+def test_search__canary_within_a_text__is_found() -> None:
     text = "canary in a coal mine"
     for around in ("", "x", "xx"):
         whole = f"{around}{text}{around}".encode()
@@ -136,7 +136,7 @@ def _processes() -> dict[str, bytes]:
         try:
             content = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
         except OSError:
-            continue  # it ended meanwhile, or is somebody else's
+            continue  # it ended meanwhile, or is another user's
         seen[folder.name] = content
     return seen
 

@@ -1,45 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo is made of, without a world.
+"""The parts of the demo, without a world.
 
 given nothing, a question as words, or one in QUESTION
     when the options are read
-        it should take the words first, then QUESTION, then its own
+        it should use the words first, then QUESTION, then the default
         it should leave no QUESTION in the environment
 given a folder that an earlier world left, or one that is in use
     when it is opened
         it should be empty, or be refused
 given a model of any size
-    when its layers are shared out
+    when its layers are divided
         they should tile it, the entry first
+given layers as an option
+    when they are not a range of the model's
+        they should be refused
 given a missing tool
-    when tools are looked for
+    when the tools are checked
         it should be named, with what to do
+given a world that keeps running
+    when its settings are written
+        a shell should find `teetee` and the variables by them
+        they should be for their owner only, and loaded only while it runs
 given a report
     when something is not proven or an error happened
         it should not count as proven
     when it is written
-        it should be whole, and for its owner alone
+        it should be complete, and for its owner only
 given a pipe
     when a phase passes or fails
-        it should be told in plain lines, with its seconds
+        it should be printed in plain lines, with its seconds
 """
 
 import json
+import os
 import socket
 import stat
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from eth_account import Account
 
-from demo.errors import AnotherDemoRuns, PortInUse, QuestionInvalid, Unprepared
-from demo.folders import Folders
-from demo.options import DEFAULT_QUESTION, read_options
+from demo.commands.host_command import parse_layers
+from demo.commands.options import DEFAULT_QUESTION, read_ask_options
+from demo.errors import (
+    LayersInvalid,
+    NoWorldRuns,
+    PortInUse,
+    QuestionInvalid,
+    ToolMissing,
+    WorldRuns,
+    WorldStarts,
+)
+from demo.folders import Folders, wait_for_release, world_process
+from demo.kept_world import KeptWorld
 from demo.output.console import Console
 from demo.output.report import Report
 from demo.plan import three_shards
 from demo.prerequisites import require_tools
 from demo.processes.ports import claimed_port
+from demo.wallets import Wallet
+from teetee.client.keystore import open_keystore
+from teetee.protocol.layers import LayerRange
 
 
 @pytest.mark.parametrize(
@@ -54,7 +78,7 @@ from demo.processes.ports import claimed_port
 def test_options__question__is_taken_from_the_nearest_place(
     words: list[str], variables: dict[str, str], question: str
 ) -> None:
-    options = read_options(words, variables)
+    options = read_ask_options(words, variables)
     assert options.question == question
     assert "QUESTION" not in variables
     assert question not in repr(options)
@@ -63,15 +87,15 @@ def test_options__question__is_taken_from_the_nearest_place(
 @pytest.mark.parametrize("blank", ["", " \n\t"])
 def test_options__blank_question__is_refused(blank: str) -> None:
     with pytest.raises(QuestionInvalid, match="The question is empty"):
-        read_options([], {"QUESTION": blank})
+        read_ask_options([], {"QUESTION": blank})
 
 
 def test_options__folder__names_the_report_beside_it(tmp_path: Path) -> None:
-    options = read_options(["--directory", str(tmp_path / "other")], {})
+    options = read_ask_options(["--directory", str(tmp_path / "other")], {})
     assert options.report == tmp_path / "other.json"
 
 
-def test_folders__leftovers_of_an_earlier_world__are_gone(tmp_path: Path) -> None:
+def test_folders__files_of_an_earlier_world__are_removed(tmp_path: Path) -> None:
     (tmp_path / "journals" / "entry").mkdir(parents=True)
     (tmp_path / "journals" / "entry" / "old.sqlite").write_text("old")
     (tmp_path / "stray").symlink_to(tmp_path / "journals")
@@ -83,10 +107,10 @@ def test_folders__leftovers_of_an_earlier_world__are_gone(tmp_path: Path) -> Non
     assert not folders.sockets.exists()
 
 
-def test_folders__in_use__are_refused_and_left_alone(tmp_path: Path) -> None:
+def test_folders__in_use__are_refused_and_unchanged(tmp_path: Path) -> None:
     first = Folders.open(tmp_path)
     (first.logs / "chain.log").write_text("mine")
-    with pytest.raises(AnotherDemoRuns, match="Another demo is using"):
+    with pytest.raises(WorldRuns, match="Another world runs in"):
         Folders.open(tmp_path)
     assert (first.logs / "chain.log").read_text() == "mine"
     first.close()
@@ -108,6 +132,69 @@ def test_three_shards__smollm2__is_balanced() -> None:
     assert ranges == [(0, 8), (8, 19), (19, 30)]
 
 
+@pytest.mark.parametrize("text", ["8-31", "19-8", "8-8", "8", "a-b", "8-", "-1-8"])
+def test_layers__not_of_the_model__are_refused(text: str) -> None:
+    with pytest.raises(LayersInvalid, match="within 0-30"):
+        parse_layers(text, 30)
+
+
+def test_layers__of_the_model__are_a_range() -> None:
+    assert parse_layers("8-19", 30) == LayerRange(8, 19)
+    assert parse_layers("0-30", 30) == LayerRange(0, 30)
+
+
+def kept_world(directory: Path) -> KeptWorld:
+    return KeptWorld(
+        directory=str(directory),
+        chain_port=8545,
+        deployment=str(directory / "deployment.json"),
+        collateral="http://127.0.0.1:8081",
+        requester_key="0x" + "11" * 32,
+        administrator_key="0x" + "22" * 32,
+        host_keystore=str(directory / "host.json"),
+        model="/models/tiny",
+        model_id=1,
+        layer_count=30,
+    )
+
+
+def test_kept_world__settings_sourced_twice__set_the_path_once(tmp_path: Path) -> None:
+    kept = kept_world(tmp_path / "a world")
+    kept.write()
+    assert stat.S_IMODE(kept.shell_file.stat().st_mode) == 0o600
+    read = '. "$0"; . "$0"; printf "%s\\n" "$TEETEE_RPC_URL" "$APE_FOUNDRY_HOST" "$PATH"'
+    shell = ["/bin/sh", "-c", read, str(kept.shell_file)]
+    printed = subprocess.run(shell, env={"PATH": "/bin"}, capture_output=True, check=True)
+    url, ape_host, path = printed.stdout.decode().splitlines()
+    assert url == ape_host == "http://127.0.0.1:8545"
+    assert path == f"{Path(sys.executable).parent}:/bin"
+    kept.remove()
+    assert not kept.shell_file.exists()
+
+
+def test_kept_world__loaded__only_while_it_runs(tmp_path: Path) -> None:
+    directory = tmp_path / "world"
+    with pytest.raises(NoWorldRuns):
+        KeptWorld.load(directory)
+    folders = Folders.open(directory)
+    assert world_process(directory) == os.getpid()
+    with pytest.raises(WorldStarts):
+        KeptWorld.load(directory)
+    kept_world(directory).write()
+    assert KeptWorld.load(directory) == kept_world(directory)
+    assert not wait_for_release(directory, 0.05)
+    folders.close()
+    assert wait_for_release(directory, 10)
+    with pytest.raises(NoWorldRuns):
+        KeptWorld.load(directory)
+
+
+def test_wallet__keystore__opens_with_the_passphrase(tmp_path: Path) -> None:
+    wallet = Wallet("host", Account.create())
+    wallet.write_keystore(tmp_path / "host.json", "world")
+    assert open_keystore(tmp_path / "host.json", "world").address == wallet.address
+
+
 def test_ports__in_use__are_refused() -> None:
     free = claimed_port(None)
     assert claimed_port(free) == free
@@ -125,14 +212,14 @@ def test_tools__one_is_missing__is_named(tmp_path: Path, missing: str) -> None:
     for name in ("node_modules", ".venv-ape/bin/ape", "build/solcx", "teetee"):
         if name != missing:
             (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(Unprepared, match="Run `make setup`") as refused:
+    with pytest.raises(ToolMissing, match="Run `make setup`") as refused:
         require_tools(tmp_path, tmp_path / "teetee")
     assert str(tmp_path / missing) in str(refused.value)
 
 
 def test_tools__no_node__says_which_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(Unprepared, match="Install Node 20 or later"):
+    with pytest.raises(ToolMissing, match="Install Node 20 or later"):
         require_tools()
 
 
@@ -141,10 +228,10 @@ PROOFS = {"answerEqualsUnsplit": True, "sumsUp": True, "verified": True}
 
 @pytest.mark.parametrize("missing", PROOFS)
 def test_report__one_thing_is_not_proven__is_not_proven(missing: str) -> None:
-    rest = {name: value for name, value in PROOFS.items() if name != missing}
-    assert not Report("Why?", rest).proven
-    assert not Report("Why?", {**rest, missing: False}).proven
-    assert Report("Why?", {**rest, missing: True}).proven
+    others = {name: value for name, value in PROOFS.items() if name != missing}
+    assert not Report("Why?", others).proven
+    assert not Report("Why?", {**others, missing: False}).proven
+    assert Report("Why?", {**others, missing: True}).proven
 
 
 def test_report__error_after_all_proofs__is_not_proven() -> None:
@@ -152,7 +239,7 @@ def test_report__error_after_all_proofs__is_not_proven() -> None:
     assert not report.proven
 
 
-def test_report__written__is_whole_and_for_its_owner(tmp_path: Path) -> None:
+def test_report__written__is_complete_and_for_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "build" / "demo.json"
     report = Report("Warum – und wo?")
     report.write(path, {"chain": 0.1})

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When stages are gone in the middle of a paid answer.
+"""Stages that fail in the middle of a paid answer.
 
-given two shards of the middle layers, of two hosts, and a request whose text has begun to come
-    when the process of the one that computes for it is killed, or frozen
-        it should be answered with the text of a run in which nothing happens, each piece shown once
-        the other shard and its host should be settled and paid, and the answer be proven
-        the one that went should keep its bond and its place, and earn nothing
-given a stage without a replica, and a request whose text has begun to come
-    when its process is frozen
-        the request should wait for another until shortly before its deadline
-        it should then be declined for want of a path, with everything back and nobody penalised
-        the next one should be answered when the stage is back
+given two shards of the middle layers, of two hosts, and an answer in progress
+    when the process of the computing shard is killed or suspended
+        the answer should equal that of an undisturbed run, each piece streamed once
+        the other shard should be settled and its host paid, and the answer verified
+        the lost shard should keep its bond and its enrolment, and earn nothing
+given a stage without a replica, and an answer in progress
+    when its process is suspended
+        the request should wait for another shard until shortly before its deadline
+        it should then be declined because no path exists, refunded, and without a penalty
+        the next request should be answered once the stage runs again
 
-That no cache stays is seen from within: tests/shard_runtime/engine/test_failover.py.
+That no KV cache stays allocated is tested in tests/shard_runtime/engine/test_failover.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.phases.enclaves import Enclave
+from demo.phases.enclaves import EnclaveProcess
 from demo.plan import ShardPlan
 from demo.world import World
 from teetee.chain.types.requests import Account, DeclineReason, RequestDeclined
@@ -29,134 +29,135 @@ from teetee.chain.types.shards import ShardStatus
 from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import ShardId
-from tests.system.asking import Asking
+from tests.system.followed_request import FollowedRequest
 from tests.system.relay import Relays
-from tests.system.waiting import Waiting
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
-LONG = RequestSpec("Tell a long story about a lighthouse.", max_tokens=48, deadline_seconds=60)
-# So many tokens take longer than until the stage freezes. Oracles give up 3 s before a deadline,
-# the escrow takes none that is nearer than 10 s when the request comes, and until then time passes.
+LONG = RequestSpec("Write a long text about a lighthouse.", max_tokens=48, deadline_seconds=60)
+# Enough tokens that the stage is suspended before they are done. Oracles decline 3 s before a
+# deadline, and the escrow requires at least 10 s until the deadline.
 SHORT_OF_TIME = replace(LONG, max_tokens=256, deadline_seconds=25)
 
 
 @pytest.fixture(scope="module")
-def middles(running_world: World) -> Iterator[list[Enclave]]:
-    """The world's shard of the middle layers, and one more, of which the entry has heard."""
+def middles(running_world: World) -> Iterator[list[EnclaveProcess]]:
+    """The world's shard of the middle layers, and one more that the entry knows of."""
     entry, middle = running_world.enclave("entry"), running_world.enclave("middle")
-    since = entry.said
-    replica = running_world.join(ShardPlan("replica", middle.plan.layers))
-    heard = entry.await_event("shard became active", since=since)
-    assert heard["shard_id"] == replica.shard_id
+    since = entry.line_count
+    replica = running_world.add_shard(ShardPlan("replica", middle.plan.layers))
+    event = entry.await_event("shard became active", since=since)
+    assert event["shard_id"] == replica.shard_id
     yield [middle, replica]
-    running_world.leave(replica)
+    running_world.remove_shard(replica)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(running_world: World) -> str:
-    """What is answered when nothing happens."""
-    asking = Asking.of(running_world, "requester")
-    opened = asking.open(LONG, "entry")
-    outcome = asking.wait(opened)
+    """The answer of an undisturbed run."""
+    requester = Requester.of(running_world, "requester")
+    opened = requester.open(LONG, "entry")
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Answered)
-    asking.client.forget(opened)
+    requester.client.forget(opened)
     return outcome.answer.text
 
 
 @contextmanager
-def killed(enclave: Enclave, world: World) -> Iterator[None]:
-    """With -9; the world starts it again after the test."""
+def killed(enclave: EnclaveProcess, world: World) -> Iterator[None]:
+    """Killed with -9; the world restarts it after the test."""
     enclave.kill(world.supervisor)
     yield
 
 
 @contextmanager
-def frozen(enclave: Enclave, _world: World) -> Iterator[None]:
-    """Its process is there, its connections are open, and nothing comes."""
+def frozen(enclave: EnclaveProcess, _world: World) -> Iterator[None]:
+    """Its process exists and its connections are open, but it is suspended."""
     with enclave.frozen():
         yield
 
 
-Strike = Callable[[Enclave, World], AbstractContextManager[None]]
+Disturbance = Callable[[EnclaveProcess, World], AbstractContextManager[None]]
 
 
-@pytest.mark.parametrize("strike", [killed, frozen], ids=lambda strike: strike.__name__)
-def test_ask__stage_goes_in_the_middle_of_an_answer__its_replica_goes_on_and_is_paid(
+@pytest.mark.parametrize("disturbance", [killed, frozen], ids=["killed", "frozen"])
+def test_ask__stage_fails_in_the_middle_of_an_answer__its_replica_continues_and_is_paid(
     world: World,
-    asking: Asking,
+    requester: Requester,
     relays: Relays,
-    middles: list[Enclave],
+    middles: list[EnclaveProcess],
     undisturbed: str,
-    strike: Strike,
+    disturbance: Disturbance,
 ) -> None:
-    opened = asking.open(LONG, "entry")
-    waiting = Waiting(asking, opened)
-    waiting.until_text_comes()
-    struck, other = _busiest_first(middles, relays, waiting)
-    bonds, account, earned = _bonds(asking), _account(asking, struck), _account(asking, other)
-    with strike(struck, world):
-        said = waiting.said
-        outcome = waiting.outcome()
+    opened = requester.open(LONG, "entry")
+    followed = FollowedRequest(requester, opened)
+    followed.wait_for_text()
+    lost, other = _busiest_first(middles, relays, followed)
+    bonds = _bonds(requester)
+    account, earned = _account(requester, lost), _account(requester, other)
+    with disturbance(lost, world):
+        text = followed.text
+        outcome = followed.outcome()
 
     assert isinstance(outcome, Answered)
-    assert outcome.answer.text == waiting.said == undisturbed
-    assert 0 < len(said) < len(undisturbed)
+    assert outcome.answer.text == followed.text == undisturbed
+    assert 0 < len(text) < len(undisturbed)
     stages = outcome.settled.stages
     assert (stages[1].shard_id, stages[1].host) == (other.shard_id, other.host.address)
-    assert {stage.shard_id for stage in stages}.isdisjoint({struck.shard_id})
-    report = asking.client.verify(opened.request_id)
+    assert {stage.shard_id for stage in stages}.isdisjoint({lost.shard_id})
+    report = requester.client.verify(opened.request_id)
     assert (report.failures, report.verified, report.sums_up) == ((), True, True)
-    assert _bonds(asking) == bonds
-    assert asking.contracts.registry.is_active(ShardId(struck.shard_id))
-    assert _account(asking, struck) == account
-    assert _account(asking, other).credit == earned.credit + stages[1].amount > earned.credit
-    asking.client.forget(opened)
+    assert _bonds(requester) == bonds
+    assert requester.contracts.registry.is_active(ShardId(lost.shard_id))
+    assert _account(requester, lost) == account
+    assert _account(requester, other).credit == earned.credit + stages[1].amount > earned.credit
+    requester.client.forget(opened)
 
 
-def test_ask__stage_without_replica_freezes_in_the_middle__is_given_back_in_time(
-    world: World, asking: Asking
+def test_ask__stage_without_replica_freezes_in_the_middle__is_refunded_in_time(
+    world: World, requester: Requester
 ) -> None:
-    opened = asking.open(SHORT_OF_TIME, "entry")
-    waiting = Waiting(asking, opened)
-    waiting.until_text_comes()
-    bonds = _bonds(asking)
+    opened = requester.open(SHORT_OF_TIME, "entry")
+    followed = FollowedRequest(requester, opened)
+    followed.wait_for_text()
+    bonds = _bonds(requester)
     with world.enclave("last").frozen():
-        outcome = waiting.outcome()
+        outcome = followed.outcome()
 
     assert isinstance(outcome, Unanswered)
     assert isinstance(outcome.ended, RequestDeclined)
     assert outcome.ended.reason is DeclineReason.NO_PATH
     assert outcome.ended.refund == outcome.request.deposit > 0
-    assert _bonds(asking) == bonds
-    assert asking.client.verify(opened.request_id).verified
-    asking.client.forget(opened)
+    assert _bonds(requester) == bonds
+    assert requester.client.verify(opened.request_id).verified
+    requester.client.forget(opened)
 
-    again = asking.open(RequestSpec("Name three colors.", max_tokens=4), "entry")
-    assert isinstance(asking.wait(again), Answered)
-    asking.client.forget(again)
+    retry = requester.open(RequestSpec("Name three colors.", max_tokens=4), "entry")
+    assert isinstance(requester.wait(retry), Answered)
+    requester.client.forget(retry)
 
 
 def _busiest_first(
-    enclaves: list[Enclave], relays: Relays, waiting: Waiting
-) -> tuple[Enclave, Enclave]:
-    """The one of the two that most goes to while more text comes, and the other."""
-    before = {each.name: _heard(each, relays) for each in enclaves}
-    waiting.until_text_comes(pieces=4)
-    idle, busy = sorted(enclaves, key=lambda each: _heard(each, relays) - before[each.name])
+    enclaves: list[EnclaveProcess], relays: Relays, followed: FollowedRequest
+) -> tuple[EnclaveProcess, EnclaveProcess]:
+    """Of the two, the one with more traffic during the next text, and the other."""
+    before = {each.name: _traffic(each, relays) for each in enclaves}
+    followed.wait_for_text(pieces=4)
+    idle, busy = sorted(enclaves, key=lambda each: _traffic(each, relays) - before[each.name])
     return busy, idle
 
 
-def _heard(enclave: Enclave, relays: Relays) -> int:
-    return len(relays.before(enclave.port).heard())
+def _traffic(enclave: EnclaveProcess, relays: Relays) -> int:
+    return len(relays.before(enclave.port).recorded())
 
 
-def _bonds(asking: Asking) -> dict[int, tuple[int, ShardStatus]]:
-    """Of all shards, and what they are."""
-    registry = asking.contracts.registry
-    shards = [registry.shard(ShardId(each.shard_id)) for each in asking.world.enclaves]
+def _bonds(requester: Requester) -> dict[int, tuple[int, ShardStatus]]:
+    """Bond and status of each shard."""
+    registry = requester.contracts.registry
+    shards = [registry.shard(ShardId(each.shard_id)) for each in requester.world.enclaves]
     return {int(shard.shard_id): (shard.bond, shard.status) for shard in shards}
 
 
-def _account(asking: Asking, enclave: Enclave) -> Account:
-    return asking.contracts.escrow.account_of(enclave.host.address)
+def _account(requester: Requester, enclave: EnclaveProcess) -> Account:
+    return requester.contracts.escrow.account_of(enclave.host.address)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 of the entry's oracle, as a machine does it that loses power.
+"""kill -9 of the entry's oracle, as if its machine lost power.
 
 given a paid request at some moment of its life
-    when the entry's process is killed and started again
-        it should be settled, once, and the answer be readable
+    when the entry's process is killed and restarted
+        it should be settled exactly once, with a readable answer
 """
 
 import threading
@@ -17,63 +17,63 @@ from teetee.chain.logs import read_logs
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.request_spec import RequestSpec
-from tests.system.asking import Asking
+from tests.system.followed_request import SECONDS, FollowedRequest
 from tests.system.relay import Relays
-from tests.system.waiting import SECONDS, Waiting
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
 ENDS = ("RequestSettled", "RequestDeclined", "RequestRefunded")
 
 
-def kill_at_once(world: World, waiting: Waiting, relays: Relays) -> None:
+def kill_immediately(world: World, followed: FollowedRequest, relays: Relays) -> None:
     world.enclave("entry").kill(world.supervisor)
 
 
-def kill_during_generation(world: World, waiting: Waiting, relays: Relays) -> None:
-    waiting.until_text_comes()
+def kill_during_generation(world: World, followed: FollowedRequest, relays: Relays) -> None:
+    followed.wait_for_text()
     world.enclave("entry").kill(world.supervisor)
 
 
-def kill_before_settlement(world: World, waiting: Waiting, relays: Relays) -> None:
-    """The answer is made, and the way to the chain is cut."""
-    waiting.until_text_comes()
+def kill_before_settlement(world: World, followed: FollowedRequest, relays: Relays) -> None:
+    """The answer is complete, and the connection to the chain is cut."""
+    followed.wait_for_text()
     entry, rpc = world.enclave("entry"), relays.before(world.chain.port)
-    since = entry.said
-    rpc.go_down()
+    since = entry.line_count
+    rpc.shut()
     entry.await_event("chain cannot be read", since=since)
     entry.kill(world.supervisor)
-    rpc.come_back()
+    rpc.restore()
 
 
-def kill_with_settlement_sent(world: World, waiting: Waiting, relays: Relays) -> None:
-    """The transaction is with the node, which makes no blocks."""
-    waiting.until_text_comes()
+def kill_with_settlement_sent(world: World, followed: FollowedRequest, relays: Relays) -> None:
+    """The node has the transaction and makes no blocks."""
+    followed.wait_for_text()
     _stop_mining(world)
     _await_settlement(world)
     world.enclave("entry").kill(world.supervisor)
     begin_block_time(world.chain)
 
 
-def kill_with_settlement_included(world: World, waiting: Waiting, relays: Relays) -> None:
-    """The transaction is in a block which the oracle has not seen."""
-    waiting.until_text_comes()
+def kill_with_settlement_included(world: World, followed: FollowedRequest, relays: Relays) -> None:
+    """The transaction is in a block that the oracle has not read."""
+    followed.wait_for_text()
     _stop_mining(world)
     _await_settlement(world)
-    relays.before(world.chain.port).go_down()
+    relays.before(world.chain.port).shut()
     world.chain.call("evm_mine")
     world.enclave("entry").kill(world.supervisor)
-    relays.before(world.chain.port).come_back()
+    relays.before(world.chain.port).restore()
     begin_block_time(world.chain)
 
 
-Moment = Callable[[World, Waiting, Relays], None]
+Moment = Callable[[World, FollowedRequest, Relays], None]
 
 
 @pytest.mark.parametrize(
     ("moment", "tokens"),
     [
-        pytest.param(kill_at_once, 4, id="after the request was opened"),
+        pytest.param(kill_immediately, 4, id="after the request was opened"),
         pytest.param(kill_during_generation, 48, id="during generation"),
         pytest.param(kill_before_settlement, 24, id="before the settlement is sent"),
         pytest.param(kill_with_settlement_sent, 24, id="after the settlement was sent"),
@@ -81,23 +81,23 @@ Moment = Callable[[World, Waiting, Relays], None]
     ],
 )
 def test_restart__killed_at_a_moment__settles_exactly_once(
-    world: World, asking: Asking, relays: Relays, moment: Moment, tokens: int
+    world: World, requester: Requester, relays: Relays, moment: Moment, tokens: int
 ) -> None:
-    opened = asking.open(RequestSpec("Name three colors.", max_tokens=tokens), "entry")
-    waiting = Waiting(asking, opened)
-    moment(world, waiting, relays)
+    opened = requester.open(RequestSpec("Name three colors.", max_tokens=tokens), "entry")
+    followed = FollowedRequest(requester, opened)
+    moment(world, followed, relays)
     entry = world.enclave("entry")
     entry.start(world.supervisor)
     entry.await_serving()
 
-    outcome = waiting.outcome()
+    outcome = followed.outcome()
     assert isinstance(outcome, Answered)
     assert outcome.answer.text.startswith("1. Red")
-    assert _ends(asking, opened) == ["RequestSettled"]
-    # Nothing follows when the oracle has looked at the chain again.
+    assert _ends(requester, opened) == ["RequestSettled"]
+    # Nothing follows when the oracle has read the chain again.
     entry.await_event("request ended", since=0)
-    assert _ends(asking, opened) == ["RequestSettled"]
-    asking.client.forget(opened)
+    assert _ends(requester, opened) == ["RequestSettled"]
+    requester.client.forget(opened)
 
 
 def _stop_mining(world: World) -> None:
@@ -105,7 +105,7 @@ def _stop_mining(world: World) -> None:
 
 
 def _await_settlement(world: World) -> None:
-    """Until the entry's signer has a transaction that waits."""
+    """Wait until the entry's signer has a pending transaction."""
     signer, deadline = world.enclave("entry").signer, threading.Event()
     for _ in range(int(SECONDS / 0.05)):
         counts = [
@@ -118,8 +118,8 @@ def _await_settlement(world: World) -> None:
     raise AssertionError("no settlement was sent")
 
 
-def _ends(asking: Asking, opened: OpenRequest) -> list[str]:
-    contracts = asking.contracts
+def _ends(requester: Requester, opened: OpenRequest) -> list[str]:
+    contracts = requester.contracts
     return [
         log.event
         for event in ENDS

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enclave's process that must not serve, with the real model's file.
+"""An enclave's process that must not serve, with the real model.
 
 given the weights file with one flipped byte, with a missing tensor, or cut short
     when the process starts
-        it should end with status 1, say why, and never get ready
+        it should end with status 1, say why, and never be ready
 
-Ports, nodes and settings that do not fit are tried in tests/oracle, on a small model.
+Invalid ports, nodes and settings are tested in tests/oracle, on a small model.
 """
 
 import json
@@ -27,7 +27,7 @@ TENSOR = "blk.8.attn_q.weight"
 
 
 def flip_one_byte(file: Path) -> None:
-    # Read by the package that wrote the format, not by the code under test.
+    # Read by the format's own package, not by the code under test.
     from gguf import GGUFReader
 
     (tensor,) = [each for each in GGUFReader(file).tensors if each.name == TENSOR]
@@ -59,12 +59,12 @@ def test_run__weights_are_damaged__ends_and_says_what(
     shutil.copytree(world.model.folder, folder)
     (file,) = folder.glob("*.gguf")
     damage(file)
-    said = _refusal(world, tmp_path, folder)
-    assert said["error"] == error
+    event = _refusal(world, tmp_path, folder)
+    assert event["error"] == error
 
 
 def _refusal(world: World, folder: Path, model: Path) -> dict[str, str]:
-    """The last thing that a process with the settings of `middle`, but this model, says."""
+    """The last event of a process with the settings of `middle`, but this model."""
     settings = {
         **world.enclave("middle").settings,
         "TEETEE_LISTEN_PORT": "0",
@@ -79,10 +79,10 @@ def _refusal(world: World, folder: Path, model: Path) -> dict[str, str]:
         may_fail=True,
     )
     assert finished.status == 1
-    assert finished.out == b""
-    said: dict[str, str] = json.loads(finished.last_words.splitlines()[-1])
-    assert said["event"] == "the process ends"
-    return said
+    assert finished.stdout == b""
+    event: dict[str, str] = json.loads(finished.last_output.splitlines()[-1])
+    assert event["event"] == "the process ends"
+    return event
 
 
 def _change(file: Path, offset: int, change: Callable[[bytes], bytes]) -> None:

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A paid question by the real command, in the world that the other tests use as well.
+"""A paid question by the `teetee` command, in the world of the other tests.
 
 given a running world and a funded wallet
-    when the real command asks greedily
-        it should show the answer as it is made, the same as the chain's in the end
-        it should be verified from the chain alone, and every unit of the deposit be accounted for
+    when the command asks with greedy decoding
+        it should stream the answer, which equals the one on the chain
+        it should be verified from the chain alone, and account for every unit of the deposit
 given the host of an active shard
     when it asks on its allowance
-        it should be answered without a deposit
+        it should get an answer without a deposit
 """
 
 import pytest
 
-from demo.output.ledger import read_ledger
 from demo.phases.ask import ask
-from demo.phases.audit import audit
+from demo.phases.ledger import read_ledger
+from demo.phases.verify import verify
 from demo.world import World
-from tests.system.asking import Asking
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
@@ -24,11 +24,13 @@ QUESTION = "Why is the sky blue?"
 TOKENS = 24
 
 
-def test_ask__over_three_stages__streams_and_is_proven(world: World, asking: Asking) -> None:
+def test_ask__over_three_stages__streams_and_is_verified(
+    world: World, requester: Requester
+) -> None:
     pieces: list[str] = []
     asked = ask(
         world.command,
-        asking.wallet,
+        requester.wallet,
         QUESTION,
         *("--max-tokens", str(TOKENS)),
         on_text=pieces.append,
@@ -38,26 +40,26 @@ def test_ask__over_three_stages__streams_and_is_proven(world: World, asking: Ask
     assert len(pieces) > 1
     assert "".join(pieces) == asked.answer
 
-    found = audit(
+    found = verify(
         world.command, world.connection(), world.deployment, world.wallets, asked.request_id
     )
-    assert [check for check in found.verification["checks"] if not check["ok"]] == []
+    assert [check for check in found.report["checks"] if not check["ok"]] == []
     assert found.verified
     assert found.sums_up
-    assert [stage["layers"] for stage in found.verification["path"]] == [[0, 8], [8, 19], [19, 30]]
-    assert len({stage["host"] for stage in found.verification["path"]}) == 3
+    assert [stage["layers"] for stage in found.report["path"]] == [[0, 8], [8, 19], [19, 30]]
+    assert len({stage["host"] for stage in found.report["path"]}) == 3
 
 
 def test_ask__host_with_an_active_shard__pays_nothing(world: World) -> None:
     enclave = world.enclave("middle")
-    said = world.command.attempt(
+    result = world.command.attempt(
         "allowance",
         *("ask", "-", "--allowance", str(enclave.shard_id), "--max-tokens", "4", "--no-verify"),
         wallet=enclave.host,
-        given=b"Name a colour.",
+        stdin=b"Name a colour.",
     )
-    assert said.status == 0
-    assert (said.value["status"], said.value["deposit"], said.value["cost"]) == (
+    assert result.status == 0
+    assert (result.value["status"], result.value["deposit"], result.value["cost"]) == (
         "SETTLED",
         "0",
         "0",
@@ -66,12 +68,12 @@ def test_ask__host_with_an_active_shard__pays_nothing(world: World) -> None:
     assert used[-1] == "requestOnAllowance"
 
 
-def test_ask__stranger_on_a_hosts_allowance__is_refused(world: World, asking: Asking) -> None:
-    said = world.command.attempt(
+def test_ask__stranger_on_a_hosts_allowance__is_refused(world: World, requester: Requester) -> None:
+    result = world.command.attempt(
         "allowance",
         *("ask", "-", "--allowance", str(world.enclave("middle").shard_id), "--max-tokens", "4"),
-        wallet=asking.wallet,
-        given=b"Name a colour.",
+        wallet=requester.wallet,
+        stdin=b"Name a colour.",
     )
-    assert said.status == 1
-    assert said.error in {"AllowanceTooSmall", "NotTheShardsHost"}
+    assert result.status == 1
+    assert result.error in {"AllowanceTooSmall", "NotTheShardsHost"}

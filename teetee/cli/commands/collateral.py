@@ -30,7 +30,7 @@ FmspcOption = Annotated[
 ]
 
 
-@collateral.command(epilog=epilog("teetee collateral show"))
+@collateral.command()
 @with_session
 def show(session: Session, fmspc: FmspcOption = None) -> None:
     """List the collateral that the chain holds, and how long it is valid."""
@@ -39,12 +39,7 @@ def show(session: Session, fmspc: FmspcOption = None) -> None:
     show_collateral(session, fmspc)
 
 
-@collateral.command(
-    epilog=epilog(
-        "teetee collateral sync",
-        "teetee collateral sync --pccs https://pccs.example --recheck",
-    )
-)
+@collateral.command()
 @with_session
 def sync(
     session: Session,

@@ -23,9 +23,6 @@ wallet = command_app(
     no_args_is_help=True,
     help="Create a wallet, fund it, see what it owns.",
     epilog=epilog(
-        "teetee wallet create",
-        "teetee wallet faucet",
-        "teetee wallet balance",
         notes="""
 The key is read from --keystore (or TEETEE_KEYSTORE), else from TEETEE_PRIVATE_KEY, else from the
 default keystore.
@@ -46,8 +43,8 @@ credit goes to its payout address.
 """,
 )
 SEND_EPILOG = epilog(
-    "teetee wallet send ADDRESS 2.5",
-    "teetee wallet send ADDRESS 0.01 --eth",
+    "teetee wallet send 0xe3C5AB50f8D1E6d9d4B4A4C08Db0b5A7C6E2A1f3 2.5",
+    "teetee wallet send 0xe3C5AB50f8D1E6d9d4B4A4C08Db0b5A7C6E2A1f3 0.01 --eth",
 )
 
 
@@ -72,7 +69,7 @@ def create(printer: Printer, keystore: KeystoreOption = None) -> None:
         )
 
 
-@wallet.command(epilog=epilog("teetee wallet show"))
+@wallet.command()
 @with_printer
 def show(printer: Printer, keystore: KeystoreOption = None) -> None:
     """Print the wallet's address."""
@@ -85,7 +82,7 @@ def show(printer: Printer, keystore: KeystoreOption = None) -> None:
         printer.say(f"from {source}", "dim")
 
 
-@wallet.command(epilog=epilog("teetee wallet balance"))
+@wallet.command()
 @with_session
 def balance(session: Session, keystore: KeystoreOption = None) -> None:
     """Show what the wallet owns: ETH for gas, TEE, and credit at the escrow."""
@@ -115,7 +112,7 @@ def balance(session: Session, keystore: KeystoreOption = None) -> None:
         )
 
 
-@wallet.command(epilog=epilog("teetee wallet faucet"))
+@wallet.command()
 @with_session
 def faucet(session: Session, keystore: KeystoreOption = None) -> None:
     """Claim free TEE, on test networks. On a local test chain, get ETH for gas as well."""

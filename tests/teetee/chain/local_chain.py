@@ -31,7 +31,7 @@ MAX_ENVELOPE_BYTES = 70_000
 FEE_BPS = 500
 ATTESTATION_PERIOD = 7 * 86_400
 UNBONDING_PERIOD = 86_400
-ZERO_ADDRESS = "0x" + "00" * 20
+NOBODY = "0x" + "00" * 20
 
 
 def role(name: str) -> LocalAccount:
@@ -57,7 +57,7 @@ def load_artefact(name: str) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A free loopback port."""
+    """A loopback port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

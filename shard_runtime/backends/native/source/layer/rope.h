@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary embedding: rotates the first half of a head against its second half.
+// Rotates a head's first half against its second.
 #pragma once
 #include "simd/simd.h"
 

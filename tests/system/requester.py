@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wallet in a running world, by the client's library: for what the command does not offer, such
-as naming the recipients or an envelope that nobody can open.
+"""A wallet in a running world that uses the client's library: for what the command does not offer,
+such as choosing recipients or sending an invalid envelope.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Asking:
-    """One wallet, with tokens, and what it needs to ask."""
+class Requester:
+    """One funded wallet, and what it needs to send requests."""
 
     world: World
     wallet: Wallet
@@ -39,8 +39,8 @@ class Asking:
     client: Client
 
     @classmethod
-    def of(cls, world: World, role: str) -> Asking:
-        """The wallet of that role. It goes to the faucet when it is new."""
+    def of(cls, world: World, role: str) -> Requester:
+        """The wallet of that role. A new one claims tokens from the faucet."""
         is_new = role not in world.wallets
         wallet = world.wallet(role)
         if is_new:
@@ -58,7 +58,7 @@ class Asking:
         return cls(world, wallet, contracts, client)
 
     def open(self, spec: RequestSpec, *recipients: str) -> OpenRequest:
-        """Seal for these entries, the primary first, pay and send."""
+        """Seal for these entries, the primary first; pay and send."""
         offer = self.client.quote_price(replace(spec, recipients=len(recipients) or 1))
         if recipients:
             wanted = [self.world.enclave(name).shard_id for name in recipients]
@@ -67,13 +67,13 @@ class Asking:
         return self.client.open_request(offer)
 
     def wait(self, opened: OpenRequest, on_text: Callable[[str], None] | None = None) -> Outcome:
-        """Until it has ended one way or the other."""
+        """Wait for its outcome."""
         return self.client.await_answer(opened, on_text=on_text)
 
     def open_bare(self, envelope: bytes | None = None, **changes: Any) -> OpenRequest:
-        """A request made by hand, of noise unless an envelope is given.
+        """A request with the given envelope, or with noise.
 
-        Its secret is kept nowhere: there will be no answer. Raises the contracts' refusals.
+        Its secret is not stored, so the answer is unreadable. Raises the contracts' refusals.
         """
         given = {} if envelope is None else {"envelope": envelope}
         parameters = self.parameters(**given, **changes)
@@ -94,7 +94,7 @@ class Asking:
         return OpenRequest(opened.request_id, context, RequestSecret.fresh(), pending, sent)
 
     def context(self, parameters: RequestParameters, requester: str = "") -> RequestContext:
-        """What an envelope for this request is bound to."""
+        """The context that an envelope for this request is bound to."""
         return RequestContext(
             chain_id=self.world.deployment.chain_id,
             escrow=self.world.deployment.escrow,
@@ -104,7 +104,7 @@ class Asking:
         )
 
     def parameters(self, **changes: Any) -> RequestParameters:
-        """Of a request that the escrow would take, but for the changes. Its envelope is noise."""
+        """Parameters that the escrow accepts, with the changes applied. The envelope is noise."""
         usual = RequestParameters(
             model_id=self.world.model_id,
             recipients=(ShardId(self.world.enclave("entry").shard_id),),
@@ -118,12 +118,12 @@ class Asking:
         return replace(usual, **changes)
 
     def kem_of(self, name: str) -> bytes:
-        """The key that prompts for this entry are sealed to."""
+        """The key to which prompts for this entry are sealed."""
         shard_id = ShardId(self.world.enclave(name).shard_id)
         return self.contracts.registry.shard(shard_id).keyset.kem
 
     def permitted(self, parameters: RequestParameters) -> Call:
-        """The call which pays by a permit."""
+        """The call that pays by a permit."""
         permit = self.contracts.token.sign_permit(
             self.wallet.account,
             spender=self.world.deployment.escrow,
@@ -133,7 +133,7 @@ class Asking:
         return self.contracts.escrow.request_with_permit(parameters, permit)
 
     def send(self, call: Call) -> ConfirmedTransaction:
-        """By this wallet. Raises the contracts' refusals."""
+        """Send a call by this wallet. Raises the contracts' refusals."""
         sender = TransactionSender(
             self.contracts.connection, self.wallet.account, poll_seconds=POLL_SECONDS
         )

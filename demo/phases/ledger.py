@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every transaction on the local chain by its name and price: read from the blocks themselves, so
-that nothing which a program forgot to tell is missing.
-"""
+"""Every transaction on the local chain, with its function and gas, read from the blocks."""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ SEND = "sendEther"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One transaction. `to` is the name of one of the deployed contracts, or empty."""
+class LedgerEntry:
+    """One transaction. `to` is the name of a deployed contract, or empty."""
 
     name: str
     to: str
@@ -36,10 +34,10 @@ class Entry:
 class Ledger:
     """All transactions, oldest first."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LedgerEntry, ...]
 
     def gas_by_step(self) -> dict[str, int]:
-        """Gas of each kind of step: deployments added up, of the others the dearest one."""
+        """Gas of each kind of step: the sum of deployments, the maximum of the others."""
         steps: dict[str, int] = {}
         for entry in self.entries:
             if entry.name == DEPLOY:
@@ -49,12 +47,12 @@ class Ledger:
                 steps[step] = max(steps.get(step, 0), entry.gas)
         return steps
 
-    def named(self, step: str) -> list[Entry]:
+    def named(self, step: str) -> list[LedgerEntry]:
         """The transactions of one kind of step."""
         return [entry for entry in self.entries if _step(entry.name) == step]
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The whole list."""
+        """For the demo's report."""
         return [
             {
                 "name": entry.name,
@@ -85,7 +83,7 @@ def _entry(
     receipt: Mapping[str, Any],
     contracts: Mapping[str, str],
     functions: Mapping[str, str],
-) -> Entry:
+) -> LedgerEntry:
     target = transaction.get("to")
     if target is None:
         created = to_checksum_address(receipt["contractAddress"])
@@ -93,10 +91,10 @@ def _entry(
     elif (data := transaction["input"]) in ("", "0x"):
         name, to = SEND, ""
     elif (to := contracts.get(to_checksum_address(target), "")) == "":
-        name = DEPLOY  # the contract that sets roles up, and is nobody's afterwards
+        name = DEPLOY  # the contract that sets up the roles
     else:
         name = functions.get(data[:10], data[:10])
-    return Entry(
+    return LedgerEntry(
         name=name,
         to=to,
         sender=to_checksum_address(transaction["from"]),
@@ -107,7 +105,7 @@ def _entry(
 
 
 def _step(name: str) -> str:
-    """`requestWithPermit` is a way to request."""
+    """All ways to request are one step, such as `requestWithPermit`."""
     return "request" if name.startswith("request") else name
 
 
@@ -123,7 +121,7 @@ def _contracts(deployment: Deployment) -> dict[str, str]:
 
 
 def _functions() -> dict[str, str]:
-    """Selector → name, over all contracts: equal selectors have equal signatures."""
+    """Selector → name, over all contracts; equal selectors have equal signatures."""
     return {
         "0x" + function_abi_to_4byte_selector(entry).hex(): entry["name"]  # type: ignore[arg-type]
         for entry in _all_functions(abi_names())

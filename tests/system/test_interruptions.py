@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong around an honest entry while it works, in a running world.
+"""Failures around an honest entry, in a running world.
 
-given a request under way
+given a request in progress
     when the node of the enclaves is down for a while
-        it should be answered once the node is back
+        it should be answered once the node is up again
     when the entry has no ETH for gas
         it should be answered once it has some
-given a stage whose place on the network is taken by an enclave with another key
+given a stage at whose endpoint an enclave with another key listens
     when a question is asked
-        it should be declined as NO_PATH, with everything back
-        and the next one be answered when the stage is found again
-given a stranger with a key of his own
-    when he connects as an enclave
-        it should be turned away before a frame is read
+        it should be declined as NO_PATH, and refunded
+        the next one should be answered once the stage is reachable again
+given a stranger with an own key
+    when it connects as an enclave
+        it should be refused before a frame is read
 given an enrolled enclave's quote with one byte changed
     when its host renews with it
-        it should be refused by the contracts
+        the contracts should refuse it
 """
 
 import socket
@@ -40,85 +40,87 @@ from teetee.client.requests.await_answer import Answered, Unanswered
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
-from tests.system.asking import Asking
 from tests.system.relay import Relays
+from tests.system.requester import Requester
 
 pytestmark = pytest.mark.system
 
 SPEC = RequestSpec("Name three colors.", max_tokens=4)
 IN_REPORT = 600
-"""An offset within the signed part of a quote: its report data begin at 568."""
+"""An offset within the signed part of a quote; its report data starts at 568."""
 
 
-def test_ask__node_of_the_enclaves_is_down__is_answered_when_it_is_back(
-    world: World, asking: Asking, relays: Relays
+def test_ask__node_of_the_enclaves_is_down__is_answered_when_it_is_up_again(
+    world: World, requester: Requester, relays: Relays
 ) -> None:
     entry, rpc = world.enclave("entry"), relays.before(world.chain.port)
-    since = entry.said
-    rpc.go_down()
+    since = entry.line_count
+    rpc.shut()
     try:
-        opened = asking.open(SPEC, "entry")
+        opened = requester.open(SPEC, "entry")
         failed = entry.await_event("task failed", since=since)
     finally:
-        rpc.come_back()
+        rpc.restore()
     assert failed["error"] == "RpcUnavailable"
-    outcome = asking.wait(opened)
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Answered)
-    asking.client.forget(opened)
+    requester.client.forget(opened)
 
 
 def test_ask__entry_has_no_ether__is_answered_when_it_has_some(
-    world: World, asking: Asking
+    world: World, requester: Requester
 ) -> None:
     entry = world.enclave("entry")
-    since = entry.said
+    since = entry.line_count
     world.chain.set_ether(entry.signer, 0)
     try:
-        opened = asking.open(SPEC, "entry")
-        said = entry.await_event("request cannot be ended yet", since=since)
+        opened = requester.open(SPEC, "entry")
+        event = entry.await_event("request cannot be ended yet", since=since)
     finally:
         world.chain.set_ether(entry.signer, ETHER)
-    assert said["error"] == "EtherIsShort"
-    assert entry.signer in said["detail"]
-    outcome = asking.wait(opened)
+    assert event["error"] == "EtherIsShort"
+    assert entry.signer in event["detail"]
+    outcome = requester.wait(opened)
     assert isinstance(outcome, Answered)
-    asking.client.forget(opened)
+    requester.client.forget(opened)
 
 
 def test_ask__stage_is_impersonated_by_another_key__is_declined_and_the_next_one_answered(
-    world: World, asking: Asking, relays: Relays
+    world: World, requester: Requester, relays: Relays
 ) -> None:
     middle, last = world.enclave("middle"), world.enclave("last")
     relay = relays.before(middle.port)
     relay.redirect(last.port)
     try:
-        opened = asking.open(replace(SPEC, deadline_seconds=20), "entry")
-        outcome = asking.wait(opened)
+        opened = requester.open(replace(SPEC, deadline_seconds=20), "entry")
+        outcome = requester.wait(opened)
     finally:
         relay.redirect(middle.port)
     assert isinstance(outcome, Unanswered)
     assert isinstance(outcome.ended, RequestDeclined)
     assert outcome.ended.reason in (DeclineReason.NO_PATH, DeclineReason.OVERLOADED)
     assert outcome.ended.refund == outcome.request.deposit
-    asking.client.forget(opened)
+    requester.client.forget(opened)
 
-    again = asking.open(replace(SPEC, deadline_seconds=60), "entry")
-    assert isinstance(asking.wait(again), Answered)
-    asking.client.forget(again)
+    retry = requester.open(replace(SPEC, deadline_seconds=60), "entry")
+    assert isinstance(requester.wait(retry), Answered)
+    requester.client.forget(retry)
 
 
-def test_link__stranger_with_a_key_of_his_own__is_turned_away(world: World, tmp_path: Path) -> None:
+def test_link__stranger_with_an_own_key__is_refused(world: World, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["teetee-link/1"])
     context.load_cert_chain(_strangers_certificate(tmp_path))
     for enclave in world.enclaves:
-        assert _is_turned_away(context, enclave.port)
+        assert _is_refused(context, enclave.port)
         assert enclave.is_running
 
 
-def test_renew__one_byte_of_the_quote_is_changed__is_refused(world: World, asking: Asking) -> None:
-    contracts, enclave = asking.contracts, world.enclave("last")
+def test_renew__one_byte_of_the_quote_is_changed__is_refused(
+    world: World, requester: Requester
+) -> None:
+    contracts, enclave = requester.contracts, world.enclave("last")
     sender = TransactionSender(contracts.connection, enclave.host.account)
     hosting = Hosting(contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None)
     verified = hosting.verify_enclave(
@@ -144,9 +146,9 @@ def test_renew__one_byte_of_the_quote_is_changed__is_refused(world: World, askin
     assert refused.value.name == "QuoteSignatureInvalid"
 
 
-def _is_turned_away(context: ssl.SSLContext, port: int) -> bool:
-    """In TLS 1.3 the client is done before the server has seen its certificate: what counts is
-    whether anything comes back.
+def _is_refused(context: ssl.SSLContext, port: int) -> bool:
+    """Whether no byte is returned: in TLS 1.3 the client finishes its handshake before the server
+    checks its certificate.
     """
     with socket.create_connection((LOOPBACK, port), timeout=20) as plain:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated Intel and the roles of a model decide about shards, and how a test undoes it."""
+"""Changes that make shards unfit, by a simulated Intel or a model's roles, and their reversal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from demo.phases.enclaves import Enclave
+from demo.phases.enclaves import EnclaveProcess
 from demo.world import World
 from tee_simulator.collateral.pccs import CONDITIONS_PATH
 from teetee.chain.calldata import Call, encode_call
@@ -24,37 +24,37 @@ from teetee.quotes.certificates.pck_platform import PckPlatform
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """Acts on a running world. The publisher holds all roles there."""
+class AttestationChanges:
+    """Changes in a running world, where the publisher holds all roles."""
 
     world: World
     connection: Connection
     registry: Registry
 
     @classmethod
-    def on(cls, world: World) -> Verdicts:
-        """By a connection of its own."""
+    def on(cls, world: World) -> AttestationChanges:
+        """With a connection of its own."""
         connection = world.connection()
         return cls(world, connection, Registry(connection, world.deployment))
 
-    def shard(self, enclave: Enclave, at: Block | None = None) -> Shard:
-        """As the registry shows it."""
+    def shard(self, enclave: EnclaveProcess, at: Block | None = None) -> Shard:
+        """As the registry returns it."""
         return self.registry.shard(ShardId(enclave.shard_id), at)
 
-    def status(self, enclave: Enclave) -> ShardStatus:
-        """The registry's word."""
+    def status(self, enclave: EnclaveProcess) -> ShardStatus:
+        """Its status in the registry."""
         return self.shard(enclave).status
 
-    def serial(self, enclave: Enclave) -> str:
-        """Of the PCK certificate of its machine, in hex."""
+    def serial(self, enclave: EnclaveProcess) -> str:
+        """The serial number of its machine's PCK certificate, in hexadecimal."""
         certificates = Certificates(self.connection, self.world.deployment)
         leaf = certificates.chain(self.shard(enclave).pck_id).leaf
         return f"{PckPlatform.parse(leaf).serial:x}"
 
     # ------------------------------------------------------------ Intel
 
-    def intel_says(self, **conditions: Any) -> None:
-        """From now on; what is not named is as it should be."""
+    def set_collateral(self, **conditions: Any) -> None:
+        """Conditions of the collateral from now on; by default there is no finding."""
         request = urllib.request.Request(
             self.world.command.collateral + CONDITIONS_PATH,
             json.dumps(conditions).encode(),
@@ -63,30 +63,30 @@ class Verdicts:
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
 
-    def synchronize(self) -> dict[str, Any]:
-        """Anybody's `teetee collateral sync --recheck`."""
+    def upload_and_recheck(self) -> dict[str, Any]:
+        """`teetee collateral sync --recheck`, by a wallet without a role."""
         caretaker = self.world.wallet("caretaker")
-        said: dict[str, Any] = self.world.command.call(
+        output: dict[str, Any] = self.world.command.call(
             "caretaker", "collateral", "sync", "--recheck", wallet=caretaker
         )
-        return said
+        return output
 
-    def recheck(self, enclave: Enclave) -> dict[str, Any]:
-        """Anybody's `teetee host recheck`."""
+    def recheck(self, enclave: EnclaveProcess) -> dict[str, Any]:
+        """`teetee host recheck`, by a wallet without a role."""
         caretaker = self.world.wallet("caretaker")
-        said: dict[str, Any] = self.world.command.call(
+        output: dict[str, Any] = self.world.command.call(
             "caretaker", "host", "recheck", str(enclave.shard_id), wallet=caretaker
         )
-        return said
+        return output
 
     # ------------------------------------------------------------ roles
 
-    def at_once(self, function: str, *arguments: Any) -> None:
+    def change_immediately(self, function: str, *arguments: Any) -> None:
         """A guardian's call."""
         self._sender().send(encode_call(self.registry.contract, function, *arguments))
 
-    def with_notice(self, function: str, *arguments: Any) -> None:
-        """A notice giver's call: announced, and made when its time has come."""
+    def change_with_notice(self, function: str, *arguments: Any) -> None:
+        """A notice giver's call: announced, then done after the notice."""
         call = encode_call(self.registry.contract, function, *arguments)
         manager = self.connection.contract("AccessManager", self.world.deployment.access_manager)
         self._sender().send(encode_call(manager, "schedule", call.to, call.data, 0))
@@ -97,12 +97,12 @@ class Verdicts:
         account = self.world.wallet("publisher").account
         return TransactionSender(self.connection, account, poll_seconds=0.1)
 
-    # ------------------------------------------------------------ afterwards
+    # ------------------------------------------------------------ reversal
 
-    def make_well(self) -> None:
-        """Every shard serves again."""
-        self.intel_says()
-        self.synchronize()
+    def restore_all(self) -> None:
+        """Make every shard serve again."""
+        self.set_collateral()
+        self.upload_and_recheck()
         for enclave in self.world.enclaves:
             if self.status(enclave) is ShardStatus.EVICTED:
                 renewal = ("host", "renew", str(enclave.shard_id))
@@ -110,7 +110,7 @@ class Verdicts:
             self._top_up(enclave)
             assert self.registry.is_active(ShardId(enclave.shard_id))
 
-    def _top_up(self, enclave: Enclave) -> None:
+    def _top_up(self, enclave: EnclaveProcess) -> None:
         """A refund after a deadline takes the penalty from the entry's bond."""
         missing = self.registry.bond() - self.shard(enclave).bond
         if missing > 0:
@@ -123,10 +123,10 @@ def _execute(manager: Any, call: Call) -> bytes:
 
 
 def await_closed(is_closed: Any, seconds: float) -> float:
-    """How long it took; there is no event on this side to await. Fails after `seconds`."""
-    begun = time.monotonic()
+    """The seconds it took. Polls, because there is no event; fails after `seconds`."""
+    started_at = time.monotonic()
     while not is_closed():
-        waited = time.monotonic() - begun
+        waited = time.monotonic() - started_at
         assert waited < seconds, f"still open after {waited:.1f} s"
         time.sleep(0.05)
-    return time.monotonic() - begun
+    return time.monotonic() - started_at

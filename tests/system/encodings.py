@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a text looks like in places where it should not be: every usual encoding of it."""
+"""The usual encodings of a text, to find it where it should not be."""
 
 import base64
 import binascii
@@ -10,8 +10,8 @@ from contextlib import suppress
 from urllib.parse import quote
 
 
-def disguises(text: str) -> dict[str, bytes]:
-    """By the name of the encoding. Case-folded hex: search in lower case as well."""
+def encodings(text: str) -> dict[str, bytes]:
+    """Encoding → bytes."""
     plain = text.encode()
     return {
         "UTF-8": plain,
@@ -30,12 +30,12 @@ def disguises(text: str) -> dict[str, bytes]:
 
 
 def found_in(content: bytes, texts: list[str]) -> list[str]:
-    """Which texts are in `content`, and how; also when it is compressed by zlib or gzip."""
+    """The texts found in `content`, with their encoding; also if compressed by zlib or gzip."""
     found = [
         f"{name} of {text!r}"
         for text in texts
-        for name, disguise in disguises(text).items()
-        if disguise in content
+        for name, encoded in encodings(text).items()
+        if encoded in content
     ]
     for opened in _decompressed(content):
         found += [f"compressed {text!r}" for text in texts if text.encode() in opened]
@@ -43,7 +43,7 @@ def found_in(content: bytes, texts: list[str]) -> list[str]:
 
 
 def _base64(plain: bytes) -> Iterator[tuple[int, bytes]]:
-    """The characters which do not depend on the neighbours, for each of the three alignments."""
+    """The characters that do not depend on the neighbours, for each of the three alignments."""
     for shift in range(3):
         encoded = binascii.b2a_base64(bytes(shift) + plain, newline=False)
         begin = 0 if shift == 0 else 4
@@ -56,6 +56,6 @@ def _decompressed(content: bytes) -> Iterator[bytes]:
     for mark, bits in ((b"\x1f\x8b\x08", 31), (b"\x78\x9c", 15)):
         at = content.find(mark)
         while at >= 0:
-            with suppress(zlib.error):  # the mark stood there by chance
+            with suppress(zlib.error):  # the mark occurred by chance
                 yield zlib.decompressobj(bits).decompress(content[at:], 1 << 24)
             at = content.find(mark, at + 1)
