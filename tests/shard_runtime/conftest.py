@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny models, made once per test process."""
+"""Tiny models, models once per test process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,15 +19,15 @@ Tiny = tuple[ModelSource, PreTrainedModel]
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
-    """By name: the model's files, opened, and transformers' own model."""
-    made: dict[str, Tiny] = {}
+    """By name: the opened model files, and the model by transformers."""
+    models: dict[str, Tiny] = {}
 
     def make(name: str) -> Tiny:
-        if name not in made:
+        if name not in models:
             folder: Path = tmp_path_factory.mktemp("model") / name.replace(" ", "-")
             reference = save(name, folder)
-            made[name] = (open_model(folder), reference)
-        return made[name]
+            models[name] = (open_model(folder), reference)
+        return models[name]
 
     return make
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can happen to a stage, made to happen when a given position is on its way to it."""
+"""Faults for a stage, injected when a given position is on its way to it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,17 +15,17 @@ from tests.shard_runtime.rings import Ring
 
 
 class Striking(Protocol):
-    """Whatever strikes a ring's shard."""
+    """A fault for one of a ring's shards."""
 
     ring: Ring | None
 
     @property
     def victim(self) -> ShardId:
-        """Whom."""
+        """The shard."""
 
 
 class Fault:
-    """Strikes once: just before the frame with `position` reaches the victim."""
+    """Strikes once, just before the frame with `position` reaches the victim."""
 
     def __init__(self, victim: int, position: int, strike: Callable[[Ring, int], None]) -> None:
         self.victim = ShardId(victim)
@@ -50,12 +50,12 @@ class Fault:
 
 
 class CountedHeartbeats:
-    """How many were sent to a fault's victim after it was struck, until somebody says stop."""
+    """Counts the heartbeats to a fault's victim from the strike until `stop`."""
 
     def __init__(self, fault: Fault) -> None:
         self.sent = 0
         self.load = Load()
-        """What the victim said of itself last."""
+        """What the victim reported last."""
         self._fault = fault
         self._stopped = threading.Event()
 
@@ -85,13 +85,13 @@ def evict(ring: Ring, victim: int) -> None:
 
 
 def cut(ring: Ring, victim: int) -> None:
-    """The stage before loses its link to the victim, which lives on."""
+    """The previous stage loses its link to the victim, which stays alive."""
     before = ring.choose(frozenset())[ring.path.index(ShardId(victim)) - 1]
     network(ring).cut(ring.tls(before), ring.tls(victim))
 
 
 def hang(ring: Ring, victim: int) -> None:
-    """Its computing stands still; its links don't."""
+    """Its computing thread blocks; its links work."""
     shard = ring.shards[victim - 1]
 
     def wait(*_: Any) -> torch.Tensor:
@@ -111,8 +111,8 @@ def released(ring: Ring) -> threading.Event:
 
 
 @contextmanager
-def brought_back(ring: Ring, fault: Striking) -> Iterator[None]:
-    """At the end of the block whatever stands still goes on, so that it can be seen to let go."""
+def recovering(ring: Ring, fault: Striking) -> Iterator[None]:
+    """At the end of the block, resume what is blocked, so that tests can see it clean up."""
     fault.ring = ring
     try:
         yield

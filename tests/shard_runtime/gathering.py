@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fault that waits for everyone: many requests at once, each struck at a place of its own."""
+"""A fault that strikes many requests together, each at its own position."""
 
 import threading
 import time
@@ -12,12 +12,11 @@ from tests.shard_runtime.rings import Ring
 
 
 class Gathering:
-    """Strikes once: when every request has the position that is named for it on its way to the
-    victim. What comes there earlier waits on the wire, and arrives after the strike if anything
-    does.
+    """Strikes once, when every request has its given position on its way to the victim. Frames that
+    get there earlier wait on the wire, and are sent after the strike.
 
-    Prompts hold each other up, because only so many of their positions may be on their way: with
-    `room`, it also strikes when all requests have begun and more rows than that wait.
+    Prompts delay each other, because only so many of their positions may be in flight: with `room`,
+    it also strikes when all requests have begun and more rows than that wait.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class Gathering:
             return body
         if receiver != self.victim:
             return body
-        # From here on one thread: that of the stage before the victim.
+        # From here on one thread: the previous stage's.
         if isinstance(frame, Open):
             self._requests[frame.place.run] = frame.request_id
         onward = self._let_through(frame) if isinstance(frame, Hidden) else body
@@ -59,12 +58,12 @@ class Gathering:
         return onward
 
     def _let_through(self, frame: Hidden) -> bytes | None:
-        """The rows of those that have further to go; the others' are kept."""
+        """The rows before their request's position; the others are kept."""
         pieces = [(segment, data) for segment, _, data in frame.pieces()]
-        kept = [piece for piece in pieces if self._stays(piece[0])]
-        if kept:
-            self._held_frames.append(_hidden(frame.width, kept))
-        passing = [piece for piece in pieces if piece not in kept]
+        stopped = [piece for piece in pieces if self._stays(piece[0])]
+        if stopped:
+            self._held_frames.append(_hidden(frame.width, stopped))
+        passing = [piece for piece in pieces if piece not in stopped]
         return _hidden(frame.width, passing) if passing else None
 
     def _stays(self, segment: Segment) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 from shard_runtime import (
@@ -43,16 +43,16 @@ from teetee.protocol.receipts import ReceiptDomain
 DOMAIN = ReceiptDomain(31337, "0x00000000000000000000000000000000000e5C20")
 MODEL_ID = ModelId(3)
 REQUEST_ID = RequestId(41)
-# Nothing in these tests should wait for a whole second.
+# No test should wait for a whole second.
 QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
 QUICK_STAGE = StageSettings(watch_seconds=0.05, rows=16, chunk=8)
-# Patient with stages: many processes share the cores, and a stage that is late is not dead.
+# Long timeouts: many processes share the cores, and a late stage is not dead.
 QUICK_HEARTBEATS = HeartbeatSettings(interval_seconds=0.05, max_missed=100, max_stuck=200)
 QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)
 
 
 class SecretsOf:
-    """A guest agent whose secrets follow from a name."""
+    """A guest agent whose secrets are derived from a name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -85,12 +85,12 @@ def salts_for(stages: int) -> list[bytes]:
 
 
 class NoReplica(Retryable):
-    """All shards of some range are to be avoided, or gone."""
+    """No shard of some range is active and not avoided."""
 
 
 @dataclass
 class Ring:
-    """A path of shards 1 … n, running; with copies, replicas of 2 … n come after them."""
+    """A running path of shards 1 … n; with copies, the replicas of 2 … n have the next numbers."""
 
     entry: Entry
     stages: list[Stage]
@@ -105,7 +105,7 @@ class Ring:
         return [ShardId(number) for number in range(1, self.length + 1)]
 
     def choose(self, avoiding: frozenset[ShardId]) -> list[ShardId]:
-        """The first of each range that is active and not to be avoided."""
+        """The first shard of each range that is active and not avoided."""
         path: list[ShardId] = []
         for hop in range(self.length):
             replicas = range(hop + 1, len(self.shards) + 1, self.length - 1) if hop else [1]
@@ -124,7 +124,7 @@ class Ring:
         return shard_id not in avoiding
 
     def part(self, shard_id: int) -> Stage:
-        """The stage of that number."""
+        """The stage with that shard id."""
         return self.stages[shard_id - 2]
 
     def tls(self, shard_id: int) -> bytes:
@@ -154,9 +154,42 @@ def even_split(layers: int, stages: int) -> list[LayerRange]:
 
 
 def room_for(source: ModelSource, layers: LayerRange, positions: int) -> int:
-    """Bytes of cache in `running`'s usual shards."""
+    """Cache bytes of one run in a shard of `running`."""
     shard = load_shard(source, layers, is_entry=layers.first == 0, backend=Backend.TORCH)
     return shard.cache_pool(0).bytes_for(positions)
+
+
+def load_shards(
+    source: ModelSource, ranges: Sequence[LayerRange], copies: int, dtype: str, backend: Backend
+) -> list[Shard]:
+    """One shard for each range, then copies of all but the first."""
+    return [
+        load_shard(source, layers, is_entry=number == 0, dtype=dtype, backend=backend)
+        for number, layers in enumerate([*ranges, *ranges[1:] * (copies - 1)])
+    ]
+
+
+def open_listener(keys: EnclaveKeys, limits: LinkLimits, stack: ExitStack) -> Listener:
+    listener = Listener(identity=link_identity(keys), host="127.0.0.1", port=0, limits=limits)
+    listener.start()
+    stack.callback(listener.close)
+    return listener
+
+
+def peer_of(number: int, shard: Shard, keys: EnclaveKeys, port: int) -> Peer:
+    return Peer(
+        shard_id=ShardId(number),
+        host="127.0.0.1",
+        port=port,
+        tls=keys.keyset.tls,
+        layers=shard.layers,
+        signer=keys.keyset.signer,
+        identity_digest=identity_digest(number),
+    )
+
+
+def stage_identity(number: int, keys: EnclaveKeys) -> StageIdentity:
+    return StageIdentity(ShardId(number), MODEL_ID, identity_digest(number), keys.signer, DOMAIN)
 
 
 @contextmanager
@@ -175,74 +208,65 @@ def running(
     backend: Backend = Backend.TORCH,
     dtype: str = "float32",
 ) -> Iterator[Ring]:
-    """Load `stages` shards, `copies` of each but the entry, and start them. Everything ends with
-    the block.
-    """
-    length = stages
-    ranges = list(splits or even_split(source.architecture.layer_count, stages))
-    ranges += ranges[1:] * (copies - 1)
-    stages = len(ranges)
-    shards = [
-        load_shard(source, layers, is_entry=number == 0, dtype=dtype, backend=backend)
-        for number, layers in enumerate(ranges)
-    ]
-    keys = [keys_of(f"shard {number}") for number in range(1, stages + 1)]
+    """Load `stages` shards, `copies` of each but the entry, and run them until the block ends."""
+    ranges = splits or even_split(source.architecture.layer_count, stages)
+    shards = load_shards(source, ranges, copies, dtype, backend)
+    keys = [keys_of(f"shard {number}") for number in range(1, len(shards) + 1)]
     with ExitStack() as stack:
-        listeners = []
-        for each in keys if tls else []:
-            listener = Listener(
-                identity=link_identity(each), host="127.0.0.1", port=0, limits=limits
-            )
-            listener.start()
-            stack.callback(listener.close)
-            listeners.append(listener)
-        directory = FixedDirectory(
-            alter_peer(
-                Peer(
-                    shard_id=ShardId(number),
-                    host="127.0.0.1",
-                    port=listeners[number - 1].port if tls else 0,
-                    tls=keys[number - 1].keyset.tls,
-                    layers=ranges[number - 1],
-                    signer=keys[number - 1].keyset.signer,
-                    identity_digest=identity_digest(number),
-                )
-            )
-            for number in range(1, stages + 1)
-        )
+        listeners = [open_listener(each, limits, stack) for each in keys if tls]
+        ports = [listener.port for listener in listeners] if tls else [0] * len(keys)
+        peers = map(peer_of, count(1), shards, keys, ports)
+        directory = FixedDirectory(map(alter_peer, peers))
         network = None if tls else MemoryNetwork(directory, tamper)
-        parts: list[Entry | Stage] = []
+        parts: list[Any] = []
         for index, (shard, each) in enumerate(zip(shards, keys, strict=True)):
-            links: Links
-            if network is None:
-                links = TlsLinks(
-                    identity=link_identity(each),
-                    directory=directory,
-                    listener=listeners[index],
-                    limits=limits,
-                )
-            else:
-                links = network.links(each.keyset.tls)
-            identity = StageIdentity(
-                ShardId(index + 1), MODEL_ID, identity_digest(index + 1), each.signer, DOMAIN
+            links = (
+                network.links(each.keyset.tls)
+                if network is not None
+                else tls_links(each, directory, listeners[index], limits)
             )
-            wiring = {"shard": shard, "identity": identity, "links": links, "directory": directory}
+            wiring = (shard, stage_identity(index + 1, each), links, directory)
             part = (
-                Stage(**wiring, settings=stage_settings)  # type: ignore[arg-type]
-                if index
-                else Entry(**wiring, tokenizer=load_tokenizer(source), settings=entry_settings)  # type: ignore[arg-type]
+                stage(stage_settings, *wiring) if index else entry(source, entry_settings, *wiring)
             )
             part.start()
             stack.callback(part.close)
             parts.append(part)
-        entry, *others = parts
-        assert isinstance(entry, Entry)
-        yield Ring(
-            entry,
-            [stage for stage in others if isinstance(stage, Stage)],
-            directory,
-            shards,
-            network,
-            listeners,
-            length,
-        )
+        yield Ring(parts[0], parts[1:], directory, shards, network, listeners, stages)
+
+
+def entry(
+    source: ModelSource,
+    settings: EntrySettings,
+    shard: Shard,
+    identity: StageIdentity,
+    links: Links,
+    directory: FixedDirectory,
+) -> Entry:
+    return Entry(
+        shard=shard,
+        tokenizer=load_tokenizer(source),
+        identity=identity,
+        links=links,
+        directory=directory,
+        settings=settings,
+    )
+
+
+def stage(
+    settings: StageSettings,
+    shard: Shard,
+    identity: StageIdentity,
+    links: Links,
+    directory: FixedDirectory,
+) -> Stage:
+    return Stage(
+        shard=shard, identity=identity, links=links, directory=directory, settings=settings
+    )
+
+
+def tls_links(
+    keys: EnclaveKeys, directory: FixedDirectory, listener: Listener, limits: LinkLimits
+) -> TlsLinks:
+    identity = link_identity(keys)
+    return TlsLinks(identity=identity, directory=directory, listener=listener, limits=limits)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that follow from a number: prompt, how tokens are drawn, how many. And their answers
-when nothing happens and nobody else asks.
+"""Requests derived from a seed (prompt, sampling, length), and their answers when they run alone
+without a fault.
 """
 
 import random
@@ -12,12 +12,12 @@ from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.rings import Ring
 
 TOKENS = 64
-"""Every seed asks for so many, or a few more."""
+"""Every seed asks for this many, or a few more."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a seed stands for."""
+    """The request of one seed."""
 
     seed: int
     prompt: tuple[int, ...]
@@ -29,7 +29,7 @@ class Asked:
 
 
 def asked(seed: int) -> Asked:
-    """Seven of ten draw their tokens; the others take the likeliest."""
+    """Seven of ten sample their tokens; the others are greedy."""
     chance = random.Random(seed)
     prompt = tuple(chance.randrange(256) for _ in range(chance.randint(2, 40)))
     greedy = Sampling(max_tokens=TOKENS + chance.randrange(8), seed=seed)
@@ -43,7 +43,7 @@ def asked(seed: int) -> Asked:
 
 
 class Alone:
-    """Answers of a ring that is asked one seed after the other, each once."""
+    """Answers of a ring that runs one seed after the other, each once."""
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
@@ -55,11 +55,11 @@ class Alone:
         return self._answers[one.seed]
 
     def is_long(self, one: Asked) -> bool:
-        """Whether its answer has all 64 tokens, and does not end sooner by itself."""
+        """Whether its answer has all 64 tokens, and does not end sooner."""
         return self.answer(one).output_tokens >= TOKENS
 
     def first(self, count: int) -> list[Asked]:
-        """Seeds from 0 on, until so many of them are long."""
+        """Seeds from 0 on, until `count` of them are long."""
         found: list[Asked] = []
         while sum(map(self.is_long, found)) < count:
             found.append(asked(len(found)))

@@ -76,11 +76,10 @@ class EntryEngine(EngineLoop[EntryRun]):
             identity=identity,
             links=links,
             settings=settings,
-            # Without a limit: an entry that stopped reading would stop the ring that it waits for.
-            # The scheduler's window bounds what can return.
-            inbox=Inbox(),
+            inbox=Inbox(),  # no limit: the scheduler's window bounds what can return
         )
         self._max_silent_seconds = settings.silent_seconds
+        self._heartbeat_timeout_seconds = settings.heartbeats.timeout_seconds
         self._heartbeats = HeartbeatSender(
             self_id=identity.shard_id,
             links=links,
@@ -89,7 +88,6 @@ class EntryEngine(EngineLoop[EntryRun]):
             performance=performance,
             on_timeout=lambda shard_id: self._inbox.put(PeerSilent(shard_id), urgent=True),
         )
-        self._heartbeat_timeout_seconds = settings.heartbeats.timeout_seconds
         self._runs = EntryRuns(
             pool=self._pool,
             scheduler=self._scheduler,

@@ -17,7 +17,7 @@ from shard_runtime.backends.kv_cache import CachePool, RunCache
 from shard_runtime.backends.native import NativeCache
 from shard_runtime.backends.torch.kv_cache import TorchCache
 from teetee.protocol.prompt import Sampling
-from tests.shard_runtime.engine.test_batching import Ask, at_once, tokens
+from tests.shard_runtime.engine.test_batching import Ask, ask_together, tokens
 from tests.shard_runtime.engine.test_run_life import eventually, is_empty
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, running
 from tests.shard_runtime.tiny_models import prompt_of
@@ -76,7 +76,7 @@ def assert_32_streams_keep_to_budgets(source: ModelSource, **options: Any) -> No
     }
     with running(source, 2, **options, **tight) as ring:
         recorders = [PoolRecorder(ring.entry._engine._pool), PoolRecorder(ring.part(2)._pool)]
-        got = at_once(ring, ASKED, deadline=time.monotonic() + 60)
+        got = ask_together(ring, ASKED, deadline=time.monotonic() + 60)
         assert [tokens(each) for each in got] == alone
         assert eventually(lambda: is_empty(ring))
     for recorder in recorders:

@@ -42,7 +42,7 @@ from shard_tools.prepare import needs_tokenizer, prepare_gguf
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.backends.test_split_equals_whole import assert_same_but_for_ties
-from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.batch_answers import Answer, answers_alone, answers_among_others
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
 
 pytestmark = pytest.mark.system
@@ -144,8 +144,8 @@ def test_generate__any_number_of_stages__equals_transformers(prepared: ModelSour
         with split(prepared, stages) as ring:
             # A long prompt takes seconds; `check` asks it of one and of two.
             asked = 2 if stages > 2 else 1
-            assert said_alone(ring, prompts[:asked], COUNT) == expected[:asked]
-            assert said_among_others(ring, prompts[:1], COUNT, seed=stages) == expected[:1]
+            assert answers_alone(ring, prompts[:asked], COUNT) == expected[:asked]
+            assert answers_among_others(ring, prompts[:1], COUNT, seed=stages) == expected[:1]
 
 
 @pytest.mark.deep
@@ -157,8 +157,8 @@ def test_generate__any_number_of_stages_in_bfloat16__equals_one_stage(
     answers: list[Answer] = []
     for stages in STAGES:
         with split(prepared, stages, dtype="bfloat16") as ring:
-            answers += said_alone(ring, [prompt], COUNT)
-            (among,) = said_among_others(ring, [prompt], COUNT, seed=stages)
+            answers += answers_alone(ring, [prompt], COUNT)
+            (among,) = answers_among_others(ring, [prompt], COUNT, seed=stages)
         assert_same_but_for_ties(prepared, prompt, answers[0], among)
     assert answers == [answers[0]] * len(STAGES)
 

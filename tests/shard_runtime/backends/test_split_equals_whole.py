@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 
 from shard_runtime import ModelSource, load_shard
 from teetee.protocol.layers import LayerRange
-from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.batch_answers import Answer, answers_alone, answers_among_others
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.one_run import forward_run
 from tests.shard_runtime.rings import running
@@ -56,8 +56,8 @@ def test_generate__split_model__equals_transformers(
     source, reference = tiny(name)
     with running(source, stages) as ring:
         expected = said_by_transformers(reference)
-        assert said_alone(ring, PROMPTS, TOKENS) == expected
-        among = said_among_others(ring, PROMPTS, FEWER, seed=stages)
+        assert answers_alone(ring, PROMPTS, TOKENS) == expected
+        among = answers_among_others(ring, PROMPTS, FEWER, seed=stages)
         assert among == [answer[:FEWER] for answer in expected]
 
 
@@ -68,10 +68,10 @@ def test_generate__split_model_in_bfloat16__equals_one_stage(
     whole: list[Answer] = []
     for stages in STAGES:
         with running(tiny(name)[0], stages, dtype="bfloat16") as ring:
-            found = said_alone(ring, *IN_BFLOAT16)
+            found = answers_alone(ring, *IN_BFLOAT16)
             whole = whole or found
             assert found == whole
-            among = said_among_others(ring, *IN_BFLOAT16, seed=stages)
+            among = answers_among_others(ring, *IN_BFLOAT16, seed=stages)
         for prompt, actual, other in zip(IN_BFLOAT16[0], whole, among, strict=True):
             assert_same_but_for_ties(tiny(name)[0], prompt, actual, other)
 

@@ -5,7 +5,7 @@ given any text, its bytes one token each
     pieces joined should be the text, and no piece end within a character
 given stop strings
     the text should end before the first of them, and no piece show a beginning of one
-    what only began like one should come in the end
+    text that only began like one should be returned at the end
 given a model without a tokenizer
     it should give no text
 """

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of several runs in one step: faster, and otherwise as if each were alone.
+"""Rows of several runs in one step: faster, with the same results as alone.
 
 given several requests at once, greedy and drawn, short and long
     each should get the text that it gets alone
-    frames should carry rows of several runs, and never more than a step may have
-    the next micro-batch should leave before the last one has come back
-given a long request in work
-    a short one should come, go and be finished before it
-    tokens should go on between the chunks of a prompt
-given one run of a step that cannot be computed, or whose rows are not numbers or out of place
-    it alone should end, and its stage be named
+    frames should carry rows of several runs, and never more than the limit of a step
+    the next micro-batch should leave before the last one returned
+given a long request
+    a short one should start after it and finish before it
+    tokens should continue between the chunks of a prompt
+given one run of a step that cannot be computed, or whose rows are not finite or out of place
+    it alone should end, with an error that names the stage
 given a step that fails outside of any run
-    what is open should end, and the next request be answered
+    the open runs should end, and the next request be answered
 given a frame that is cut off
-    the runs that it names should end, and the next ones go on
-given more requests than the cache has room for
-    they should wait for each other, and all be answered; what can never fit should be refused
+    the runs that it names should end, and the next ones be served
+given more requests than fit into the cache
+    they should wait for each other, and all be answered; one that can never fit should be refused
 """
 
 import struct
@@ -51,14 +51,14 @@ ASKED: list[Ask] = [
 ]
 
 
-def at_once(ring: Ring, asked: Sequence[Ask], **options: Any) -> list[Generation | Exception]:
-    """All asked by threads of their own; what each got."""
+def ask_together(ring: Ring, asked: Sequence[Ask], **options: Any) -> list[Generation | Exception]:
+    """Ask each in its own thread; returns what each got."""
     got: dict[int, Generation | Exception] = {}
 
     def one(number: int, prompt: tuple[int, ...], sampling: Sampling) -> None:
         try:
             got[number] = ring.ask(prompt, sampling=sampling, **options)
-        except Exception as error:  # noqa: BLE001 - the test judges it
+        except Exception as error:  # noqa: BLE001 - the test checks it
             got[number] = error
 
     threads = [
@@ -81,7 +81,7 @@ def test_generate__many_at_once__answers_each_as_if_alone(spoken: ModelSource, t
     with running(spoken, 3, tls=tls) as ring:
         alone = [ring.ask(prompt, sampling=sampling) for prompt, sampling in ASKED]
         for _ in range(3):
-            together = at_once(ring, ASKED)
+            together = ask_together(ring, ASKED)
             assert [tokens(each) for each in together] == [each.token_ids for each in alone]
             texts = [each.text for each in together if isinstance(each, Generation)]
             assert texts == [each.text for each in alone]
@@ -98,31 +98,31 @@ def test_generate__many_at_once__share_frames_within_the_limit(spoken: ModelSour
         return body
 
     with running(spoken, 3, tamper=watch) as ring:
-        at_once(ring, ASKED)
+        ask_together(ring, ASKED)
     assert max(len(frame.segments) for frame in frames) > 1
     assert max(frame.rows for frame in frames) <= QUICK_ENTRY.rows
     assert max(segment.rows for frame in frames for segment in frame.segments) <= QUICK_ENTRY.chunk
 
 
-def test_generate__several_runs__send_the_next_micro_batch_before_the_last_came_back(
+def test_generate__several_runs__send_the_next_micro_batch_before_the_last_returned(
     spoken: ModelSource,
 ) -> None:
-    """Nothing comes back to the entry until a second group of tokens has left it."""
+    """Nothing returns to the entry until a second group of tokens has left it."""
     away = threading.Semaphore(0)
-    held: list[bool] = []
+    both_left: list[bool] = []
     asked = [(prompt_of(1, seed=number), Sampling(max_tokens=20)) for number in range(2)]
 
     def watch(receiver: ShardId, body: bytes) -> bytes:
         if isinstance(decode(body), Hidden):
             if receiver == 2:
                 away.release()
-            elif len(held) < 1:
-                held.append(away.acquire(timeout=PATIENCE) and away.acquire(timeout=PATIENCE))
+            elif len(both_left) < 1:
+                both_left.append(away.acquire(timeout=PATIENCE) and away.acquire(timeout=PATIENCE))
         return body
 
     with running(spoken, 2, tamper=watch) as ring:
-        assert all(isinstance(each, Generation) for each in at_once(ring, asked))
-    assert held == [True]
+        assert all(isinstance(each, Generation) for each in ask_together(ring, asked))
+    assert both_left == [True]
 
 
 def test_generate__short_request_beside_a_long_one__is_finished_first(spoken: ModelSource) -> None:
@@ -148,10 +148,10 @@ def test_generate__short_request_beside_a_long_one__is_finished_first(spoken: Mo
     assert ended == ["short", "long"]
 
 
-def test_generate__long_prompt_comes__tokens_of_others_go_on_between_its_chunks(
+def test_generate__long_prompt_starts__tokens_of_others_continue_between_its_chunks(
     spoken: ModelSource,
 ) -> None:
-    """By what leaves the entry: no two chunks of the long prompt without a token in between."""
+    """In the frames that leave the entry: tokens between the chunks of the long prompt."""
     sent: list[list[int]] = []
     talking = threading.Event()
 
@@ -172,7 +172,7 @@ def test_generate__long_prompt_comes__tokens_of_others_go_on_between_its_chunks(
     chunks = [number for number, rows in enumerate(sent) if QUICK_ENTRY.chunk in rows]
     assert len(chunks) == 12
     between = [rows for rows in sent[chunks[0] : chunks[-1]] if 1 in rows]
-    # At most as many chunks in a row as the ring has room for while one token goes round.
+    # At most as many consecutive chunks as the ring has room for while one token completes it.
     assert len(between) >= 12 // 4 - 1
 
 
@@ -190,7 +190,7 @@ def test_generate__one_of_a_step_cannot_be_computed__ends_alone(spoken: ModelSou
             return whole(hidden, spans)
 
         ring.shards[1].forward = forward  # type: ignore[method-assign]
-        got = at_once(ring, asked)
+        got = ask_together(ring, asked)
         assert isinstance(got[0], StageFailed)
         assert got[0].shard_id == 2
         assert [tokens(each) for each in got[1:]] == alone[1:]
@@ -198,7 +198,7 @@ def test_generate__one_of_a_step_cannot_be_computed__ends_alone(spoken: ModelSou
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["entry", "stage"])
-def test_step__fails_outside_of_any_run__ends_what_is_open_and_goes_on(
+def test_step__fails_outside_of_any_run__ends_the_open_runs_and_continues(
     spoken: ModelSource, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     with running(spoken, 2) as ring:
@@ -274,7 +274,7 @@ def test_generate__one_segment_is_malformed__ends_its_run_alone_and_names_the_se
     with running(spoken, 3) as quiet:
         alone = [quiet.ask(prompt, sampling=sampling).token_ids for prompt, sampling in asked]
     with running(spoken, 3, tamper=damaging(receiver, DAMAGES[damage])) as ring:
-        got = at_once(ring, asked)
+        got = ask_together(ring, asked)
         broken = [each for each in got if isinstance(each, Exception)]
         assert [type(each) for each in broken] == [StageMisbehaved]
         assert broken[0].shard_id == {2: 1, 3: 2, 1: 3}[receiver]  # type: ignore[attr-defined]
@@ -294,7 +294,7 @@ def test_generate__frame_of_several_runs_is_cut_off__ends_those_and_serves_the_n
 
     asked = [(prompt_of(12, seed=number), Sampling(max_tokens=40)) for number in range(6)]
     with running(spoken, 3, tamper=damaging(2, cut)) as ring:
-        got = at_once(ring, asked)
+        got = ask_together(ring, asked)
         broken = [each for each in got if isinstance(each, StageMisbehaved)]
         assert [each.shard_id for each in broken] == [1] * named[0]
         assert eventually(lambda: is_empty(ring))
@@ -314,7 +314,7 @@ def test_generate__more_than_the_cache_has_room_for__wait_for_each_other(
             used.append(ring.entry.cache_bytes_used)
             return False
 
-        got = at_once(ring, asked, is_cancelled=look)
+        got = ask_together(ring, asked, is_cancelled=look)
         assert all(isinstance(each, Generation) for each in got)
         assert set(used) <= {0, per_run, 2 * per_run}
         with pytest.raises(CacheFull):

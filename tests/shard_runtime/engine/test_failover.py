@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage may go at any token; the request goes on over its replica, with the same text.
+"""A stage may fail at any token; the request continues on its replica, with the same text.
 
 given a path whose stages have replicas
     when a stage is killed, frozen, evicted, cut off, or hangs, in the prompt or at any token
-        it should give the text, tokens and receipts of a run in which nothing happens
-        it should say each piece of text once
-        it should name the position, the shard that went and the one that came
-        it should leave no cache anywhere that lives
-    when a stage hangs, and heartbeats are as they are by default
-        it should be left after as many as its steps allow, and one more
+        text, tokens and receipts should be those of a run without a fault
+        each piece of text should be published once
+        the change should name the position, the lost shard and the one that replaced it
+        no live shard should keep any cache
+    when a stage hangs, with the default heartbeats
+        its runs should leave it after as many as its steps allow, and one more
 given no replica
     when the request has a deadline
         it should wait for one, and end with DeadlinePassed and no cache anywhere
-    when a replica comes in time
-        it should go on with it
+    when a replica appears in time
+        it should continue on it
     when it has no deadline
-        it should raise what broke the path
+        it should raise the error that broke the path
 given replicas that are alike
     requests should spread over them
-given a stage that lies
-    it should never be taken again, and be named to the caller
+given a stage that breaks the protocol
+    it should never be used again, and the caller get its name
 given a stage that had no room
-    it should be tried again
+    it should be tried again later
 given a stage that is struck while receipts go round
-    it should still end with whole receipts
+    the request should still end with all receipts
 
-Here one request is asked at a time; many, of a hundred seeds, in `native/test_failover_seeds.py`.
+One request runs at a time here; many, of a hundred seeds, in `native/test_failover_seeds.py`.
 """
 
 import random
@@ -56,10 +56,10 @@ from tests.shard_runtime.failing import (
     STRIKES,
     CountedHeartbeats,
     Fault,
-    brought_back,
     freeze,
     hang,
     kill,
+    recovering,
 )
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, room_for, running
 
@@ -94,14 +94,14 @@ SAMPLE = [
 
 @pytest.fixture(scope="module")
 def quiet(spoken: ModelSource) -> dict[str, Generation]:
-    """What is said when nothing happens."""
+    """The answers without a fault."""
     with running(spoken, STAGES) as ring:
         return {name: ring.ask(PROMPT, sampling=each) for name, each in SAMPLINGS.items()}
 
 
-def ask(ring: Ring, said: list[str], **options: Any) -> Generation:
+def ask(ring: Ring, pieces: list[str], **options: Any) -> Generation:
     options = {"deadline": time.monotonic() + LONG, "choose_path": ring.choose} | options
-    return ring.ask(PROMPT, TOKENS, on_text=said.append, **options)
+    return ring.ask(PROMPT, TOKENS, on_text=pieces.append, **options)
 
 
 def survives(
@@ -113,34 +113,34 @@ def survives(
     sampling: str,
 ) -> None:
     fault = Fault(victim, position, STRIKES[strike])
-    said: list[str] = []
+    pieces: list[str] = []
     with running(
         source, STAGES, copies=2, entry_settings=SETTINGS, stage_settings=STAGE, tamper=fault
     ) as ring:
-        with brought_back(ring, fault):
-            generation = ask(ring, said, sampling=SAMPLINGS[sampling])
+        with recovering(ring, fault):
+            generation = ask(ring, pieces, sampling=SAMPLINGS[sampling])
             assert fault.struck.is_set()
-        assert_same(generation, expected[sampling], said)
-        # On crowded cores another stage may be late too, and be taken for dead.
+        assert_same(generation, expected[sampling], pieces)
+        # On busy cores another stage may be late too, and count as dead.
         change = next(each for each in generation.changes if victim in each.from_shards)
         assert victim + STAGES - 1 in change.to_shards
         known = max(position + 1, len(PROMPT))
-        assert change.position in {known, known + 1}  # what was on its way may still arrive
+        assert change.position in {known, known + 1}  # a row in flight may still arrive
         dead = {victim} if strike == "killed" else set()
-        assert eventually(lambda: not held(ring, dead))
+        assert eventually(lambda: not shards_with_cache(ring, dead))
 
 
-def assert_same(generation: Generation, expected: Generation, said: list[str]) -> None:
+def assert_same(generation: Generation, expected: Generation, pieces: list[str]) -> None:
     assert generation.token_ids == expected.token_ids
-    assert "".join(said) == generation.text == expected.text
+    assert "".join(pieces) == generation.text == expected.text
     receipts = [signed.receipt for signed in generation.receipts]
     end = generation.input_tokens + generation.output_tokens - 1
     assert {(receipt.first_position, receipt.end_position) for receipt in receipts} == {(0, end)}
     assert len(receipts) == STAGES
 
 
-def held(ring: Ring, dead: set[int]) -> list[int]:
-    """Shards that live and hold cache."""
+def shards_with_cache(ring: Ring, dead: set[int]) -> list[int]:
+    """Live shards that use cache."""
     parts = [ring.entry, *ring.stages]
     return [
         number
@@ -150,7 +150,7 @@ def held(ring: Ring, dead: set[int]) -> list[int]:
 
 
 @pytest.mark.parametrize(("strike", "victim", "position", "sampling"), SAMPLE)
-def test_generate__stage_struck__goes_on_with_the_same_text(
+def test_generate__stage_struck__continues_with_the_same_text(
     spoken: ModelSource,
     quiet: dict[str, Generation],
     strike: str,
@@ -163,7 +163,7 @@ def test_generate__stage_struck__goes_on_with_the_same_text(
 
 @pytest.mark.deep
 @pytest.mark.parametrize(("strike", "victim", "position", "sampling"), EVERYTHING)
-def test_generate__stage_struck_at_any_position__goes_on_with_the_same_text(
+def test_generate__stage_struck_at_any_position__continues_with_the_same_text(
     spoken: ModelSource,
     quiet: dict[str, Generation],
     strike: str,
@@ -175,32 +175,32 @@ def test_generate__stage_struck_at_any_position__goes_on_with_the_same_text(
 
 
 @pytest.mark.parametrize("position", [8, len(PROMPT) + 30], ids=["in the prompt", "at a token"])
-def test_generate__stage_hangs_by_default_settings__is_left_as_soon_as_its_steps_allow(
+def test_generate__stage_hangs_by_default_settings__is_abandoned_as_soon_as_its_steps_allow(
     spoken: ModelSource, quiet: dict[str, Generation], position: int
 ) -> None:
-    """Which are three and one, 1.6 s, where steps take up to 0.2 s (test_heartbeats.py)."""
+    """After three and one, 1.6 s, for steps of up to 0.2 s (test_heartbeats.py)."""
     defaults = HeartbeatSettings()
     fault = Fault(2, position, hang)
     counted = CountedHeartbeats(fault)
     settings = replace(SETTINGS, heartbeats=defaults)
-    said: list[str] = []
+    pieces: list[str] = []
     broken: list[PathFailure] = []
 
-    def left(failure: PathFailure) -> None:
+    def on_failure(failure: PathFailure) -> None:
         counted.stop()
         broken.append(failure)
 
     with running(
         spoken, STAGES, copies=2, entry_settings=settings, stage_settings=STAGE, tamper=counted
     ) as ring:
-        with brought_back(ring, fault):
-            generation = ask(ring, said, on_failure=left)
-        assert_same(generation, quiet["greedy"], said)
+        with recovering(ring, fault):
+            generation = ask(ring, pieces, on_failure=on_failure)
+        assert_same(generation, quiet["greedy"], pieces)
         assert [blamed(failure) for failure in broken] == [(2,)]
         patience = defaults.max_stuck_for(counted.load.longest_microseconds / 1e6)
         assert counted.sent <= patience + 1
-        assert patience < defaults.max_stuck  # it told how long its steps take
-        assert eventually(lambda: not held(ring, set()))
+        assert patience < defaults.max_stuck  # it reported how long its steps take
+        assert eventually(lambda: not shards_with_cache(ring, set()))
 
 
 @pytest.mark.parametrize("strike", STRIKES)
@@ -210,7 +210,7 @@ def test_generate__no_replica__waits_until_the_deadline_and_frees_everything(
     fault = Fault(3, len(PROMPT) + 5, STRIKES[strike])
     with running(spoken, STAGES, entry_settings=SETTINGS, tamper=fault) as ring:
         broken: list[PathFailure] = []
-        with brought_back(ring, fault):
+        with recovering(ring, fault):
             with pytest.raises(DeadlinePassed) as raised:
                 ask(ring, [], deadline=time.monotonic() + 1.5, on_failure=broken.append)
             assert eventually(lambda: not ring.entry.open_runs)
@@ -218,58 +218,58 @@ def test_generate__no_replica__waits_until_the_deadline_and_frees_everything(
         assert broken
         assert {3} >= {each for error in broken for each in blamed(error)}
         dead = {3} if strike == "killed" else set()
-        assert eventually(lambda: not held(ring, dead))
+        assert eventually(lambda: not shards_with_cache(ring, dead))
 
 
 def blamed(error: PathFailure) -> tuple[int, ...]:
     return error.shard_ids if isinstance(error, StageSilent) else (error.shard_id,)
 
 
-def test_generate__replica_comes_in_time__goes_on_with_it(
+def test_generate__replica_appears_in_time__continues_on_it(
     spoken: ModelSource, quiet: dict[str, Generation]
 ) -> None:
     fault = Fault(3, len(PROMPT) + 30, kill)
-    said: list[str] = []
+    pieces: list[str] = []
     with running(spoken, STAGES, copies=2, entry_settings=SETTINGS, tamper=fault) as ring:
         replica = ring.directory.find(ShardId(5))
         ring.directory.remove(ShardId(5))
         waiting = threading.Event()
 
-        def come(_: PathFailure) -> None:
+        def add_replica(_: PathFailure) -> None:
             threading.Timer(0.3, lambda: ring.directory.add(replica)).start()
             waiting.set()
 
-        with brought_back(ring, fault):
-            generation = ask(ring, said, on_failure=come)
+        with recovering(ring, fault):
+            generation = ask(ring, pieces, on_failure=add_replica)
         assert waiting.is_set()
-        assert_same(generation, quiet["greedy"], said)
+        assert_same(generation, quiet["greedy"], pieces)
         assert [change.to_shards for change in generation.changes] == [(ShardId(5),)]
 
 
-def test_generate__only_shard_froze_and_is_back__goes_on_with_it_again(
+def test_generate__only_shard_froze_and_resumed__continues_on_it(
     spoken: ModelSource, quiet: dict[str, Generation]
 ) -> None:
     fault = Fault(2, len(PROMPT) + 30, freeze)
-    said: list[str] = []
+    pieces: list[str] = []
     with running(spoken, STAGES, entry_settings=SETTINGS, tamper=fault) as ring:
 
         def thaw(_: PathFailure) -> None:
             assert ring.network is not None
             ring.network.thaw(ring.tls(2))
 
-        with brought_back(ring, fault):
-            generation = ask(ring, said, on_failure=thaw)
-        assert_same(generation, quiet["greedy"], said)
+        with recovering(ring, fault):
+            generation = ask(ring, pieces, on_failure=thaw)
+        assert_same(generation, quiet["greedy"], pieces)
         assert generation.changes == ()
         assert eventually(lambda: is_empty(ring))
 
 
-def test_generate__no_replica_and_no_deadline__raises_what_broke_the_path(
+def test_generate__no_replica_and_no_deadline__raises_the_error_that_broke_the_path(
     spoken: ModelSource,
 ) -> None:
     fault = Fault(2, len(PROMPT) + 5, kill)
     with running(spoken, STAGES, entry_settings=SETTINGS, tamper=fault) as ring:
-        with brought_back(ring, fault), pytest.raises(StageFailed) as raised:
+        with recovering(ring, fault), pytest.raises(StageFailed) as raised:
             ask(ring, [], deadline=None)
         assert (raised.value.shard_id, raised.value.reason) == (2, AbortReason.LINK_LOST)
 
@@ -282,11 +282,11 @@ def test_generate__both_replicas_struck_one_after_the_other__changes_twice(
     def both(receiver: ShardId, body: bytes) -> bytes:
         return faults[0](receiver, faults[1](receiver, body))
 
-    said: list[str] = []
+    pieces: list[str] = []
     with running(spoken, STAGES, copies=3, entry_settings=SETTINGS, tamper=both) as ring:
-        with brought_back(ring, faults[0]), brought_back(ring, faults[1]):
-            generation = ask(ring, said)
-        assert_same(generation, quiet["greedy"], said)
+        with recovering(ring, faults[0]), recovering(ring, faults[1]):
+            generation = ask(ring, pieces)
+        assert_same(generation, quiet["greedy"], pieces)
         assert generation.changes == (
             PathChange(len(PROMPT) + 11, (ShardId(3),), (ShardId(5),)),
             PathChange(len(PROMPT) + 41, (ShardId(5),), (ShardId(7),)),
@@ -321,19 +321,19 @@ def test_generate__replicas_that_are_alike__share_the_load(spoken: ModelSource) 
         assert sorted(chosen) == [2, 3]
 
 
-def test_generate__stage_lies__is_named_and_never_taken_again(
+def test_generate__stage_breaks_the_protocol__is_named_and_never_used_again(
     spoken: ModelSource, quiet: dict[str, Generation]
 ) -> None:
-    def lie(receiver: ShardId, body: bytes) -> bytes:
+    def send_nan(receiver: ShardId, body: bytes) -> bytes:
         is_hidden = receiver == 3 and isinstance(decode(body), Hidden)
         return body[:-4] + b"\x00\x00\xc0\x7f" if is_hidden else body  # not a number
 
-    said: list[str] = []
+    pieces: list[str] = []
     broken: list[PathFailure] = []
-    with running(spoken, STAGES, copies=2, entry_settings=SETTINGS, tamper=lie) as ring:
-        # Shard 2 seems to lie to 3; its replica, 4, sends to 3 too, and so seems to lie as well.
+    with running(spoken, STAGES, copies=2, entry_settings=SETTINGS, tamper=send_nan) as ring:
+        # Shard 3 blames shard 2, and then its replica, shard 4, which sends to it too.
         with pytest.raises(DeadlinePassed):
-            ask(ring, said, on_failure=broken.append, deadline=time.monotonic() + 1.5)
+            ask(ring, pieces, on_failure=broken.append, deadline=time.monotonic() + 1.5)
         assert [type(error) for error in broken] == [StageMisbehaved, StageMisbehaved]
         assert [blamed(error) for error in broken] == [(2,), (4,)]
         assert eventually(lambda: is_empty(ring))
@@ -360,7 +360,7 @@ def test_generate__stage_without_room__is_tried_again_when_it_has_some(
         assert eventually(lambda: is_empty(ring))
 
 
-def test_generate__stage_killed_while_receipts_go_round__still_ends_with_whole_receipts(
+def test_generate__stage_killed_during_receipts__still_ends_with_all_receipts(
     spoken: ModelSource, quiet: dict[str, Generation]
 ) -> None:
     struck = threading.Event()
@@ -371,9 +371,9 @@ def test_generate__stage_killed_while_receipts_go_round__still_ends_with_whole_r
             kill(ring, 3)
         return body
 
-    said: list[str] = []
+    pieces: list[str] = []
     with running(spoken, STAGES, copies=2, entry_settings=SETTINGS, tamper=strike) as ring:
-        generation = ask(ring, said)
+        generation = ask(ring, pieces)
         assert struck.is_set()
-        assert_same(generation, quiet["greedy"], said)
-        assert eventually(lambda: not held(ring, {3}))
+        assert_same(generation, quiet["greedy"], pieces)
+        assert eventually(lambda: not shards_with_cache(ring, {3}))

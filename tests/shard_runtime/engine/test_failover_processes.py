@@ -3,9 +3,9 @@
 
 given an entry and two replicas of each other stage, every stage a process
     when a stage's process gets SIGSTOP or SIGKILL, in the prompt or at a token
-        it should go on over the replica, with the same text, and each piece said once
-    when a stopped process goes on
-        it should let go of what it held
+        the request should continue on the replica, with the same text, each piece published once
+    when a stopped process continues
+        it should free what it holds
 """
 
 import os
@@ -23,11 +23,9 @@ from shard_runtime import (
     FixedDirectory,
     Generation,
     GenerationJob,
-    Listener,
+    LinkLimits,
     ModelSource,
-    Peer,
     StageIdentity,
-    TlsLinks,
     load_shard,
     load_tokenizer,
 )
@@ -40,7 +38,14 @@ from teetee.errors import Retryable
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling
-from tests.shard_runtime.rings import identity_digest, keys_of, link_identity, salt_of
+from tests.shard_runtime.rings import (
+    identity_digest,
+    keys_of,
+    open_listener,
+    peer_of,
+    salt_of,
+    tls_links,
+)
 
 pytestmark = pytest.mark.system
 
@@ -48,12 +53,13 @@ RANGES = [LayerRange(0, 2), LayerRange(2, 4), LayerRange(4, 6), LayerRange(2, 4)
 REPLICAS = {1: [2, 4], 2: [3, 5]}
 PROMPT = tuple(b"canary, the theory of it")[:20]
 TOKENS = 64
-# Other processes share the cores here: a late answer is not yet death.
+KEYS = keys_of("shard 1")
+# Other processes share the cores here: a late answer does not mean a dead stage.
 PATIENT = HeartbeatSettings(interval_seconds=0.4, max_missed=8)
 
 
 class StruckLinks:
-    """The entry's links; at the frame with a given position, something happens first."""
+    """The entry's links; before the frame with a given position they send a signal."""
 
     def __init__(self, links: Links) -> None:
         self._links = links
@@ -84,13 +90,13 @@ class StruckLinks:
 
 @dataclass
 class Fleet:
-    """An entry here, and four stages in processes of their own."""
+    """An entry in this process, and four stages in their own."""
 
     entry: Entry
     links: StruckLinks
     workers: dict[int, WorkerProcess]
     away: set[int] = field(default_factory=set)
-    said: list[tuple[float, str]] = field(default_factory=list)
+    pieces: list[tuple[float, str]] = field(default_factory=list)
 
     def choose(self, avoiding: frozenset[ShardId]) -> list[ShardId]:
         path = [ShardId(1)]
@@ -102,14 +108,14 @@ class Fleet:
         return path
 
     def ask(self) -> Generation:
-        self.said.clear()
+        self.pieces.clear()
         job = GenerationJob(
             token_ids=PROMPT,
             sampling=Sampling(max_tokens=TOKENS),
             choose_path=self.choose,
             request_id=RequestId(1),
             salt_of=salt_of,
-            on_text=lambda piece: self.said.append((time.monotonic(), piece)),
+            on_text=lambda piece: self.pieces.append((time.monotonic(), piece)),
             deadline=time.monotonic() + 120,
         )
         return self.entry.generate(job)
@@ -117,49 +123,42 @@ class Fleet:
 
 @contextmanager
 def fleet(source: ModelSource, heartbeats: HeartbeatSettings) -> Iterator[Fleet]:
-    keys = keys_of("shard 1")
     with ExitStack() as stack:
         workers = {
             number: stack.enter_context(start_worker(f"shard {number}", "stage"))
             for number in range(2, 6)
         }
+        stack.callback(resume, workers)
         for number, worker in workers.items():
-            layers = RANGES[number - 1]
-            worker.send(
-                do="load",
-                model=str(source.path),
-                layers=[layers.first, layers.end],
-                isEntry=False,
-            )
-        listener = Listener(identity=link_identity(keys), host="127.0.0.1", port=0)
-        listener.start()
-        stack.callback(listener.close)
-        ours = (keys.keyset.tls, RANGES[0], keys.keyset.signer, identity_digest(1))
-        peers = [Peer(ShardId(1), "127.0.0.1", listener.port, *ours)]
+            layers = [RANGES[number - 1].first, RANGES[number - 1].end]
+            worker.send(do="load", model=str(source.path), layers=layers, isEntry=False)
+        listener = open_listener(KEYS, LinkLimits(), stack)
+        shard = load_shard(source, RANGES[0], is_entry=True)
+        peers = [peer_of(1, shard, KEYS, listener.port)]
         for number, worker in workers.items():
             peers.append(loopback_peer(ShardId(number), RANGES[number - 1], worker.receive()))
         for number, worker in workers.items():
             worker.ask(do="join", shardId=number, peers=[peer_to_json(peer) for peer in peers])
         directory = FixedDirectory(peers)
-        tls_links = TlsLinks(identity=link_identity(keys), directory=directory, listener=listener)
-        links = StruckLinks(tls_links)
+        links = StruckLinks(tls_links(KEYS, directory, listener, LinkLimits()))
         entry = Entry(
-            shard=load_shard(source, RANGES[0], is_entry=True),
+            shard=shard,
             tokenizer=load_tokenizer(source),
-            identity=StageIdentity(ShardId(1), MODEL_ID, identity_digest(1), keys.signer, DOMAIN),
+            identity=StageIdentity(ShardId(1), MODEL_ID, identity_digest(1), KEYS.signer, DOMAIN),
             links=links,
             directory=directory,
             settings=EntrySettings(chunk=8, rows=16, heartbeats=heartbeats),
         )
         entry.start()
         stack.callback(entry.close)
-        made = Fleet(entry, links, workers)
-        try:
-            yield made
-        finally:
-            for worker in workers.values():
-                if worker.process.poll() is None:
-                    os.kill(worker.process.pid, signal.SIGCONT)
+        yield Fleet(entry, links, workers)
+
+
+def resume(workers: dict[int, WorkerProcess]) -> None:
+    """Let stopped processes end."""
+    for worker in workers.values():
+        if worker.process.poll() is None:
+            os.kill(worker.process.pid, signal.SIGCONT)
 
 
 STRIKES = [
@@ -170,7 +169,7 @@ STRIKES = [
 ]
 
 
-def test_generate__processes_stopped_and_killed__goes_on_with_the_same_text(
+def test_generate__processes_stopped_and_killed__continues_with_the_same_text(
     spoken: ModelSource,
 ) -> None:
     with fleet(spoken, PATIENT) as here:
@@ -183,12 +182,12 @@ def test_generate__processes_stopped_and_killed__goes_on_with_the_same_text(
 def test_generate__stopped_or_killed_on_a_quiet_machine__resumes_within_two_seconds(
     spoken: ModelSource,
 ) -> None:
-    """And what it takes to replay: here 20 to 84 positions of a tiny model, and no time at all."""
+    """Including the replay: here 20 to 84 positions of a tiny model, which takes no time."""
     with fleet(spoken, HeartbeatSettings()) as here:
         expected = here.ask()
         for victim, position, number in STRIKES:
             strike_and_compare(here, expected, victim, position, number)
-            resumed_at = next(at for at, _ in here.said if at > here.links.struck_at)
+            resumed_at = next(at for at, _ in here.pieces if at > here.links.struck_at)
             assert resumed_at - here.links.struck_at < 2.0 + 0.5
 
 
@@ -199,13 +198,13 @@ def strike_and_compare(
     here.links.arm(position, worker, number)
     generation = here.ask()
     assert generation.token_ids == expected.token_ids
-    assert "".join(piece for _, piece in here.said) == generation.text == expected.text
-    # One that was stopped before may have lost a link meanwhile, and be left a second time.
+    assert "".join(piece for _, piece in here.pieces) == generation.text == expected.text
+    # A stage that was stopped before may have lost a link since, and be abandoned again.
     assert victim in {each for change in generation.changes for each in change.from_shards}
     assert len(generation.receipts) == 3
     if number is signal.SIGSTOP:
         os.kill(worker.process.pid, signal.SIGCONT)
-        worker.ask(do="report_peak")  # it is itself again
+        worker.ask(do="report_peak")  # it works again
     else:
         here.away.add(victim)
         worker.process.wait()

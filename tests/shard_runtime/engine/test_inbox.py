@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits for the computing thread.
+"""The queue of the computing thread.
 
 given frames and other events
-    they should come out in order, aborts and lost peers first
-given somebody who waits, asleep or awake
-    they should get what comes, and nothing when the inbox closes
+    they should be read in order, aborts and lost peers first
+given a waiting thread, sleeping or busy-waiting
+    it should get the next event, and nothing when the inbox closes
 given a limit
-    whoever brings more should wait until there is room, or until the inbox closes
+    a thread that puts more should wait until there is room, or until the inbox closes
 """
 
 import threading

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing stays behind: a thousand requests, ended in every way, and then not one byte is held.
+"""No leaks: a thousand requests, ended in every way, leave nothing behind.
 
 given requests that are answered, cancelled, out of time, or whose client is lost, many at once
     when all have ended
-        it should hold no cache, run, row, heartbeat or count anywhere
-        it should remember no more of them than a bounded list of names
+        no cache, run, row, heartbeat or count should be left anywhere
+        only a bounded list of run ids should be kept
 """
 
 import random
@@ -23,15 +23,15 @@ from tests.shard_runtime.tiny_models import prompt_of
 REQUESTS = 1000
 CALLERS = 16
 ROOM = 6 * 40 * 2 * 2 * 2 * 8 * 4
-"""At the entry for six of the longest at once: the others wait."""
+"""At the entry, for six of the longest requests: the others wait."""
 
 
 class ClientLost(Exception):
-    """Nobody listens any more."""
+    """The client disconnected."""
 
 
 class Client:
-    """Asks one request and ends it in some way."""
+    """Makes one request and ends it in one of the ways."""
 
     def __init__(self, ring: Ring, draw: random.Random) -> None:
         self._ring = ring
@@ -39,7 +39,7 @@ class Client:
         self._left = draw.randint(0, 6)
 
     def ask(self) -> str:
-        way = self._draw.choice(["answered", "cancelled", "out of time", "client lost"])
+        ending = self._draw.choice(["answered", "cancelled", "out of time", "client lost"])
         prompt = prompt_of(self._draw.randint(1, 24), seed=self._draw.randint(0, 99))
         sampling = Sampling(max_tokens=self._draw.randint(1, 16))
         late = self._draw.random() * 0.05
@@ -47,9 +47,9 @@ class Client:
             self._ring.ask(
                 prompt,
                 sampling=sampling,
-                on_text=self._lose if way == "client lost" else None,
-                is_cancelled=self._count_down if way == "cancelled" else None,
-                deadline=time.monotonic() + (late if way == "out of time" else 60.0),
+                on_text=self._lose if ending == "client lost" else None,
+                is_cancelled=self._count_down if ending == "cancelled" else None,
+                deadline=time.monotonic() + (late if ending == "out of time" else 60.0),
             )
         except (RunCancelled, DeadlinePassed, ClientLost) as error:
             return type(error).__name__
@@ -64,7 +64,9 @@ class Client:
             raise ClientLost
 
 
-def test_generate__thousand_requests_ended_in_every_way__holds_nothing(spoken: ModelSource) -> None:
+def test_generate__thousand_requests_ended_in_every_way__leaves_nothing(
+    spoken: ModelSource,
+) -> None:
     ends: Counter[str] = Counter()
     tight = replace(QUICK_ENTRY, cache_bytes=ROOM)
     roomy = replace(QUICK_STAGE, cache_bytes=1 << 24)
@@ -84,10 +86,10 @@ def test_generate__thousand_requests_ended_in_every_way__holds_nothing(spoken: M
         assert set(ends) == {"answered", "RunCancelled", "DeadlinePassed", "ClientLost"}
         assert eventually(lambda: is_empty(ring))
         assert eventually(lambda: not any(stage.open_runs for stage in ring.stages))
-        assert_nothing_held(ring)
+        assert_nothing_left(ring)
 
 
-def assert_nothing_held(ring: Ring) -> None:
+def assert_nothing_left(ring: Ring) -> None:
     engine = ring.entry._engine
     assert ring.cache_bytes_used == [0, 0, 0]
     assert engine._scheduler.waiting == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which shards a request leaves out, and for how long.
+"""Which shards a request avoids, and for how long.
 
 given a shard that failed
     it should be avoided for a second, then for twice as long each time
@@ -7,10 +7,10 @@ given one that had no room
     it should be avoided for a quarter of a second, then longer, two seconds at most
 given one that broke the protocol
     it should be avoided for good
-given a failure of our own
+given a failure of the entry itself
     it should be raised: no other path would help
-given a chooser that has no path, or gives what was to be avoided
-    it should have none, and say why
+given a chooser that has no path, or returns one over an avoided shard
+    there should be none, and the last failure say why
 """
 
 from collections.abc import Sequence
@@ -47,13 +47,13 @@ class Chooser:
         raise Retryable("none")
 
 
-def test_path__nothing_failed__avoids_nobody() -> None:
+def test_next_path__nothing_failed__avoids_no_shard() -> None:
     chooser = Chooser()
     assert PathSearch(chooser, SELF_ID).next_path(0.0) == (SELF_ID, FIRST)
     assert chooser.avoided == frozenset()
 
 
-def test_path__after_failures__avoids_longer_each_time() -> None:
+def test_next_path__after_failures__avoids_longer_each_time() -> None:
     search, now = PathSearch(Chooser(), SELF_ID), 0.0
     for seconds in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
         search.record_failure(LOST, now)
@@ -62,7 +62,7 @@ def test_path__after_failures__avoids_longer_each_time() -> None:
         assert search.next_path(now) == (SELF_ID, FIRST)
 
 
-def test_path__shard_had_no_room__comes_back_soon_every_time() -> None:
+def test_next_path__shard_had_no_room__comes_back_soon_every_time() -> None:
     search, now = PathSearch(Chooser(), SELF_ID), 0.0
     for seconds in (0.25, 0.5, 1.0, 2.0, 2.0):
         search.record_failure(StageFailed(1, FIRST, AbortReason.CACHE_FULL), now)
@@ -71,7 +71,7 @@ def test_path__shard_had_no_room__comes_back_soon_every_time() -> None:
         assert search.next_path(now) == (SELF_ID, FIRST)
 
 
-def test_path__shard_broke_the_protocol__never_comes_back() -> None:
+def test_next_path__shard_broke_the_protocol__never_comes_back() -> None:
     search = PathSearch(Chooser(), SELF_ID)
     search.record_failure(StageMisbehaved(1, FIRST, "lied"), 0.0)
     assert search.next_path(1e9) == (SELF_ID, SECOND)
@@ -96,29 +96,29 @@ def test_blamed_for__any_failure__names_its_shards(
 
 def test_failed__by_our_own_doing__raises() -> None:
     search = PathSearch(Chooser(), SELF_ID)
-    ours = StageFailed(0, SELF_ID, AbortReason.INTERNAL)
+    own = StageFailed(0, SELF_ID, AbortReason.INTERNAL)
     with pytest.raises(StageFailed) as raised:
-        search.record_failure(ours, 0.0)
-    assert raised.value is ours
+        search.record_failure(own, 0.0)
+    assert raised.value is own
 
 
-def test_path__all_are_avoided__has_none_and_says_what_broke() -> None:
+def test_next_path__all_are_avoided__has_none_and_says_what_broke() -> None:
     search = PathSearch(Chooser(), SELF_ID)
     search.record_failure(StageSilent((FIRST, SECOND), 3.0), 0.0)
     assert search.next_path(0.5) is None
     assert isinstance(search.last_failure, StageSilent)
 
 
-def test_path__chooser_has_none_from_the_start__says_why() -> None:
+def test_next_path__chooser_has_none_from_the_start__says_why() -> None:
     def none(_: frozenset[ShardId]) -> Sequence[ShardId]:
-        raise Retryable("nobody serves the rest")
+        raise Retryable("no shard serves the rest")
 
     search = PathSearch(none, SELF_ID)
     assert search.next_path(0.0) is None
-    assert "nobody serves the rest" in str(search.last_failure)
+    assert "no shard serves the rest" in str(search.last_failure)
 
 
-def test_path__fixed_one_with_a_shard_that_failed__has_none_until_it_may_come_back() -> None:
+def test_next_path__fixed_one_with_a_shard_that_failed__has_none_until_it_may_come_back() -> None:
     search = PathSearch(fixed_path([SELF_ID, FIRST]), SELF_ID)
     search.record_failure(LOST, 0.0)
     assert search.next_path(0.9) is None

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps of which everything but the numbers is known before they come.
+"""Steps that are prepared before their rows arrive.
 
 given runs that go token by token
     when nothing else waits
-        no frame of theirs but the last should be judged: they are taken by the steps foreseen
+        no frame but the last should reach the intake: prepared steps handle the others
     when one of several runs ends
-        the others should go on together
-given a frame in place of the one that is due
-    when it is a former one, or of another position or length
-        its run should end as it does without foresight
+        the others should continue together
+given a frame in place of the expected one
+    when it is an earlier one, or of another position or length
+        its run should end as it does without a prepared step
     when it comes from another peer
-        it should not matter
+        it should have no effect
 given numbers that are not finite
-    the run should end, and whoever sent them be named
+    the run should end, and its sender be named
 given a step that fails
-    it should be made again, as if it had not been foreseen
-given a link that is full when the foreseen frame goes
-    the request should go on over a replica, and each piece of text be told once
+    it should be computed again on the regular path
+given a link that is full when a prepared step sends its frame
+    the request should continue on a replica, and each piece of text be published once
 given a run that has ended
-    its step should hold nothing any more
+    no prepared step should hold it
 """
 
 import struct
@@ -36,7 +36,7 @@ from shard_runtime.errors import LinkCongested, StageMisbehaved
 from shard_runtime.links.frames import Hidden, decode, encode
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import Sampling
-from tests.shard_runtime.engine.test_batching import at_once, tokens
+from tests.shard_runtime.engine.test_batching import ask_together, tokens
 from tests.shard_runtime.engine.test_run_life import eventually, is_empty
 from tests.shard_runtime.engine.test_strangers import place_in, send_as
 from tests.shard_runtime.rings import Ring, running
@@ -49,8 +49,8 @@ LATE, LAST = 24, 30
 SECOND = ShardId(2)
 
 
-def judged(part: Any) -> list[int]:
-    """Where the frames of hidden states begin that a part's intake gets from now on."""
+def read_positions(part: Any) -> list[int]:
+    """The first positions of the HIDDEN frames that a part's intake reads from now on."""
     positions: list[int] = []
     read_frame = part._intake.read_frame
 
@@ -81,19 +81,19 @@ class At:
 
 
 @pytest.mark.parametrize("stages", [2, 3])
-def test_ask__token_by_token__no_frame_but_the_last_is_judged(
+def test_ask__token_by_token__no_frame_but_the_last_reaches_the_intake(
     llama: ModelSource, stages: int
 ) -> None:
     with running(llama, stages) as ring:
         expected = ring.ask(PROMPT).token_ids
-        seen = [judged(part) for part in (ring.entry._engine, *ring.stages)]
+        seen = [read_positions(part) for part in (ring.entry._engine, *ring.stages)]
         assert ring.ask(PROMPT).token_ids == expected
-        # What the last token's row is taken for does not go on.
+        # The row that decides the last token is not followed by another one.
         assert seen == [[*CHUNKS, LAST], *[CHUNKS] * (stages - 1)]
         assert eventually(lambda: is_empty(ring))
 
 
-def test_ask__one_of_several_ends__the_others_go_on_together(
+def test_ask__one_of_several_ends__the_others_continue_together(
     spoken: ModelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together: list[int] = []
@@ -107,12 +107,12 @@ def test_ask__one_of_several_ends__the_others_go_on_together(
     with running(spoken, 2) as ring:
         alone = [ring.ask(prompt, sampling=sampling).token_ids for prompt, sampling in asked]
         monkeypatch.setattr(PreparedStep, "compute", note)
-        assert [tokens(each) for each in at_once(ring, asked)] == alone
+        assert [tokens(each) for each in ask_together(ring, asked)] == alone
         assert eventually(lambda: is_empty(ring))
     assert {1, 2} <= set(together)
 
 
-def former(frame: Hidden) -> bytes:
+def earlier_one(frame: Hidden) -> bytes:
     (segment,) = frame.segments
     place = segment.place
     earlier = replace(place, sequence=place.sequence - 1, first_position=place.first_position - 1)
@@ -135,8 +135,8 @@ def infinite(frame: Hidden) -> bytes:
     return encode(frame)[:-8] + struct.pack("<2f", float("inf"), float("-inf"))
 
 
-@pytest.mark.parametrize("change", [former, elsewhere, longer, infinite])
-def test_entry__late_frame_is_not_what_is_due__ends_the_run_and_names_the_sender(
+@pytest.mark.parametrize("change", [earlier_one, elsewhere, longer, infinite])
+def test_entry__late_frame_is_unexpected__ends_the_run_and_names_the_sender(
     llama: ModelSource, change: Callable[[Hidden], bytes]
 ) -> None:
     with running(llama, 3, tamper=At(1, change)) as ring:
@@ -147,8 +147,8 @@ def test_entry__late_frame_is_not_what_is_due__ends_the_run_and_names_the_sender
         assert len(ring.ask(PROMPT).token_ids) == 12
 
 
-@pytest.mark.parametrize("change", [former, elsewhere, infinite])
-def test_stage__late_frame_is_not_what_is_due__ends_the_run_and_names_the_sender(
+@pytest.mark.parametrize("change", [earlier_one, elsewhere, infinite])
+def test_stage__late_frame_is_unexpected__ends_the_run_and_names_the_sender(
     llama: ModelSource, change: Callable[[Hidden], bytes]
 ) -> None:
     with running(llama, 3, tamper=At(3, change)) as ring:
@@ -159,7 +159,7 @@ def test_stage__late_frame_is_not_what_is_due__ends_the_run_and_names_the_sender
         assert len(ring.ask(PROMPT).token_ids) == 12
 
 
-def test_stage__due_frame_comes_from_another_peer__does_not_matter(llama: ModelSource) -> None:
+def test_stage__expected_frame_comes_from_another_peer__has_no_effect(llama: ModelSource) -> None:
     rings: list[Ring] = []
 
     def forge(frame: Hidden) -> bytes:
@@ -175,7 +175,7 @@ def test_stage__due_frame_comes_from_another_peer__does_not_matter(llama: ModelS
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["entry", "stage"])
-def test_step__fails_once__is_made_again(llama: ModelSource, number: int) -> None:
+def test_step__fails_once__is_computed_again(llama: ModelSource, number: int) -> None:
     failed: list[int] = []
     with running(llama, 2) as ring:
         expected = ring.ask(PROMPT).token_ids
@@ -194,7 +194,7 @@ def test_step__fails_once__is_made_again(llama: ModelSource, number: int) -> Non
         assert eventually(lambda: is_empty(ring))
 
 
-def test_entry__link_is_full_when_a_foreseen_frame_goes__tells_each_piece_once(
+def test_entry__link_is_full_when_a_prepared_frame_is_sent__publishes_each_piece_once(
     spoken: ModelSource,
 ) -> None:
     pieces: list[str] = []
@@ -231,7 +231,7 @@ def test_run__has_ended__is_held_by_no_step(
 
     monkeypatch.setattr(PreparedStep, "matches", note)
     with running(spoken, 3) as ring:
-        at_once(ring, [(prompt_of(3, seed=each), Sampling(max_tokens=9)) for each in range(4)])
+        ask_together(ring, [(prompt_of(3, seed=each), Sampling(max_tokens=9)) for each in range(4)])
         assert eventually(lambda: is_empty(ring))
         assert steps
         assert all(run.prepared is None for step in steps for run in step.runs)

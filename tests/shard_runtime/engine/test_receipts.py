@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts: every stage signs what it took and gave; a lie is found and its stage named.
+"""Receipts: every stage signs what it received and sent; a false one is found and its stage named.
 
 given a request that was answered
-    it should have one receipt a stage, signed by it, linked to the one before, over all positions
+    it should have one receipt per stage, signed by it, linked to the last, over all positions
     commitments should be HMACs over exactly the token ids and hidden states that travelled
     neighbours' commitments should be equal
 given bytes that change on a hop, finite and of the right shape
@@ -94,9 +94,9 @@ def test_generate__three_stages__commits_to_the_bytes_that_travelled(llama: Mode
     with running(llama, 3, tamper=recorder) as ring:
         generation = ring.ask(PROMPT)
     salts = salts_for(3)
-    fed = (*PROMPT, *generation.token_ids[:-1])
+    sent = (*PROMPT, *generation.token_ids[:-1])
     travelled = [
-        struct.pack(f"<{len(fed)}I", *fed),
+        struct.pack(f"<{len(sent)}I", *sent),
         recorder.hidden[2],
         recorder.hidden[3],
         recorder.hidden[1],
@@ -136,7 +136,7 @@ def test_generate__hidden_state_changed_on_a_hop__names_the_stage_before_it(
 
 
 def resigned(finish: Finish, name: str, **changes: object) -> Finish:
-    """The last receipt changed, and signed by whoever has that name."""
+    """The last receipt changed, and signed by the shard with that name."""
     *before, last = finish.receipts
     receipt = replace(last.receipt, **changes)  # type: ignore[arg-type]
     return replace(finish, receipts=(*before, receipt.sign(keys_of(name).signer, DOMAIN)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a run: it ends everywhere, whatever happens, and says who is to blame.
+"""The life of a run: it ends everywhere, whatever happens, and names the stage that failed.
 
 given a ring
     when a request ends, well or by cancelling
@@ -49,7 +49,7 @@ PATIENCE = 10.0
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Other threads get to their end; how long they take is up to the machine."""
+    """Wait for other threads, which take as long as the machine needs."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -129,12 +129,12 @@ def test_generate__cancelled_midway__frees_all_stages_and_serves_the_next(
 
 
 def test_generate__callers_function_raises__frees_all_stages(llama: ModelSource) -> None:
-    def nobody_listens() -> bool:
+    def disconnected() -> bool:
         raise KeyError
 
     with running(llama, 2) as ring:
         with pytest.raises(KeyError):
-            ring.ask(PROMPT, 90, is_cancelled=nobody_listens)
+            ring.ask(PROMPT, 90, is_cancelled=disconnected)
         assert eventually(lambda: is_empty(ring))
 
 

@@ -2,9 +2,9 @@
 """Choosing tokens.
 
 given temperature 0
-    it should take the likeliest token
+    it should choose the likeliest token
 given a seed
-    the same logits should give the same tokens, whatever else is sampled between
+    the same logits should give the same tokens, whatever is sampled in between
 given top-k or top-p
     it should choose among those tokens only, in their proportions
 """

@@ -5,7 +5,7 @@ given runs that wait for one row or for many, that come back, go on and end, in 
     1. a step has at most `rows` rows, at most `chunk` of them of prompts
     2. a step is not empty while tokens wait, or a prompt whose lane has room
     3. tokens and prompts are both in every step in which both wait and fit
-    4. in each line nobody is served twice while another waits whose lane has room
+    4. in each queue no run is served twice while another waits whose lane has room
     every row that waited is given out, once
 given eight runs that take turns over two stages
     each step should have four of them
@@ -33,7 +33,7 @@ def test_next__eight_take_turns_over_two_stages__goes_in_two_groups_of_four() ->
     first, second = scheduler.next(2), scheduler.next(2)
     assert [share.run for share in first + second] == [run(number) for number in range(8)]
     assert [len(first), len(second)] == [4, 4]
-    for share in first:  # those come back, and nobody else waits
+    for share in first:  # they return, and no other run waits
         scheduler.add(share.run, 1)
     assert len(scheduler.next(2)) == 4
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompt, answer and activations show nowhere.
+"""Prompt, answer and hidden states appear in no log, error or repr.
 
 given a prompt with a canary
     when it is answered, fails at a stage, or fails in the middle of computing

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stage tells of the length of its steps.
+"""What a stage reports about the length of its steps.
 
 given a stage that computed nothing
-    it should tell 0: unknown
+    it should report 0: unknown
 given a chunk computed before it serves
-    the longest step should never be told shorter than that
+    the longest step should never be reported shorter than that
 given steps
-    the longest one should be told, long after it too
+    the longest one should be reported, also long after it
     one that was long by accident should be forgotten after some thousand others
     the mean should follow the newest
 """
@@ -39,7 +39,7 @@ def test_longest__steps_that_grow__is_always_the_newest(times: StepTimes) -> Non
         assert times.longest_seconds == tenths / 10
 
 
-def test_longest__hundred_short_steps_after_a_long_one__still_tells_nearly_that(
+def test_longest__hundred_short_steps_after_a_long_one__still_reports_nearly_that(
     times: StepTimes,
 ) -> None:
     times.record_step(0.5)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attested peers may still not touch runs that are not theirs.
+"""Attested peers cannot touch the runs of others.
 
 given a run on the path 1, 2, 3
     when shard 3 sends hidden states, an end or an abort of it to shard 2, or to the entry
-        it should not matter
+        it should have no effect
     when shard 3 opens a run in the name of shard 1, or of a path that it is not on
-        it should be refused, and the entry not be troubled
-    when the opening comes twice
+        it should be refused, without an effect on the entry
+    when the opening arrives twice
         it should count once
-given a run that its entry gave up before its opening arrived
+given a run that its entry aborted before its opening arrived
     the opening should not open it
 """
 

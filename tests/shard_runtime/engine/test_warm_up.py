@@ -5,18 +5,18 @@ given a shard that torch or the native step computes
     when it is warmed up
         it should compute a chunk, measure it, and hold no cache afterwards
     when the budget has room for a part of the chunk
-        it should compute that much
+        it should compute that many rows
     when the budget has room for nothing
-        it should compute nothing, and say that it does not know
+        it should compute nothing and return 0
     when it cannot compute
         it should raise WarmUpFailed, and hold no cache
 given a stage
     when it starts
-        it should tell its longest step with the first answer, and hold no cache
+        it should report its longest step with the first answer, and hold no cache
     when its shard cannot compute
         it should not serve
     when it computed a longer step
-        it should tell that
+        it should report that
 """
 
 import threading
@@ -103,7 +103,7 @@ def test_warm_up__chunk_beyond_the_models_context__computes_what_a_prompt_can_ha
     assert set(rows) == {CONTEXT}
 
 
-def test_warm_up__room_for_a_part_of_the_chunk__computes_that_much(llama: ModelSource) -> None:
+def test_warm_up__room_for_a_part_of_the_chunk__computes_that_many_rows(llama: ModelSource) -> None:
     shard = load_shard(llama, MIDDLE, is_entry=False, backend=Backend.TORCH)
     rows, pool = watched(shard), shard.cache_pool(shard.cache_pool(0).bytes_for(3))
     assert warm_up(shard, pool, CHUNK) > 0
@@ -111,7 +111,7 @@ def test_warm_up__room_for_a_part_of_the_chunk__computes_that_much(llama: ModelS
     assert pool.used_bytes == 0
 
 
-def test_warm_up__room_for_nothing__computes_nothing_and_knows_nothing(shard: Shard) -> None:
+def test_warm_up__room_for_nothing__computes_nothing_and_returns_zero(shard: Shard) -> None:
     rows = watched(shard)
     assert warm_up(shard, shard.cache_pool(10), CHUNK) == 0
     assert rows == []
@@ -126,7 +126,7 @@ def test_warm_up__shard_cannot_compute__raises_and_holds_nothing(shard: Shard) -
 
 
 class Asking:
-    """Shard 1's heartbeats to shard 2, and what is answered."""
+    """Shard 1's heartbeats to shard 2, and the answers."""
 
     def __init__(self) -> None:
         self.loads: list[Load] = []
@@ -147,7 +147,7 @@ class Asking:
         return self.loads[-1]
 
 
-def test_start__nothing_was_asked_yet__tells_the_longest_step_and_holds_no_cache(
+def test_start__no_request_yet__reports_the_longest_step_and_holds_no_cache(
     llama: ModelSource,
 ) -> None:
     asking = Asking()
@@ -175,7 +175,7 @@ def test_start__shard_cannot_compute__raises_and_does_not_serve(llama: ModelSour
     stage.close()
 
 
-def test_load__step_was_longer_than_the_chunk__tells_that(llama: ModelSource) -> None:
+def test_load__step_was_longer_than_the_chunk__reports_that(llama: ModelSource) -> None:
     asking, waited = Asking(), threading.Event()
     with running(llama, 2, tamper=asking) as ring:
         before = asking.ask(ring)

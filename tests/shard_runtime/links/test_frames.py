@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames: one encoding, and nothing that a peer sends can do more than be refused.
+"""Frames: one encoding, and any malformed body raises FrameInvalid.
 
 given any frame
     when it is encoded and decoded
         it should be the same
 given a heartbeat and its answer
     when they are encoded
-        it should be the bytes of docs/protocol.md section 7
+        the bytes should be those in docs/protocol.md section 7
 given bytes of any kind, or a frame with one byte changed, cut off or lengthened
     when they are decoded
         it should give a frame that encodes to those bytes, or raise FrameInvalid

@@ -1,124 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links: TLS 1.3 between pinned keys, on one port with other purposes; and what happens when they
-break.
+"""Frames between shards over TLS 1.3 with pinned keys, and how links break.
 
 given two shards that know each other
     when frames are sent
         they should arrive in order, from the peer whose key was pinned, unreadable on the wire
 given a peer that does not read for a while
-    who sends should not wait for it, and all should arrive in order when it reads
-given a peer with another key, on either side; a peer without a certificate; an older TLS
-    it should be refused, and nothing of ours be sent
-given a peer that the directory accepts no more
+    the sender should not wait for it, and all should arrive in order once it reads
+given a peer with another key, on either side
+    it should be refused, and none of our frames be sent
+given a peer that the directory no longer accepts
     its links should close by themselves
-given a peer that ends and comes back
-    frames should arrive again, and the loss in between be told
-given a stranger: garbage, silence, too many connections, too long a message
-    the others should go on
-given a purpose without client certificates
-    its handler should get the stream
-given a port in use
-    it should say so
+given a peer that ends and returns
+    frames should arrive again, and the loss in between be reported
+given in-memory links
+    they should behave like those over TLS
 """
 
 import contextlib
 import queue
 import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from shard_runtime import FixedDirectory, LinkLimits, Listener, Peer, Stream, TlsLinks
-from shard_runtime.errors import FrameInvalid, LinkClosed, LinkCongested, PortUnavailable
+from shard_runtime import FixedDirectory
+from shard_runtime.errors import LinkCongested
 from shard_runtime.links.memory_links import MemoryNetwork
-from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.identifiers import ShardId
-from teetee.protocol.layers import LayerRange
-from tests.shard_runtime.rings import QUICK_LIMITS, identity_digest, keys_of, link_identity
-
-PATIENCE = 10.0
-FIRST, SECOND = ShardId(1), ShardId(2)
-
-
-@dataclass
-class End:
-    """One shard's listener and links, and what happened to it."""
-
-    keys: EnclaveKeys
-    listener: Listener
-    links: TlsLinks
-    arrived: "queue.SimpleQueue[tuple[bytes, bytes]]"
-    lost: "queue.SimpleQueue[ShardId]"
-
-    def start(self) -> None:
-        self.links.start(lambda sender, body: self.arrived.put((sender, body)), self.lost.put)
-
-
-def peer(number: int, keys: EnclaveKeys, port: int) -> Peer:
-    return Peer(
-        shard_id=ShardId(number),
-        host="127.0.0.1",
-        port=port,
-        tls=keys.keyset.tls,
-        layers=LayerRange(number - 1, number),
-        signer=keys.keyset.signer,
-        identity_digest=identity_digest(number),
-    )
-
-
-class Pair:
-    """Shards 1 and 2; each end may have a directory of its own."""
-
-    def __init__(self, limits: LinkLimits = QUICK_LIMITS) -> None:
-        self.limits = limits
-        self.keys = [keys_of("shard 1"), keys_of("shard 2")]
-        self.listeners = [self.listen(each) for each in self.keys]
-        self.directory = FixedDirectory(self.peers())
-        self._ends: list[End] = []
-
-    def listen(self, keys: EnclaveKeys, port: int = 0, *, start: bool = True) -> Listener:
-        identity = link_identity(keys)
-        listener = Listener(identity=identity, host="127.0.0.1", port=port, limits=self.limits)
-        if start:
-            listener.start()
-        return listener
-
-    def peers(self) -> list[Peer]:
-        return [
-            peer(number, keys, listener.port)
-            for number, (keys, listener) in enumerate(
-                zip(self.keys, self.listeners, strict=True), start=1
-            )
-        ]
-
-    def end(self, number: int, directory: FixedDirectory | None = None) -> End:
-        keys, listener = self.keys[number - 1], self.listeners[number - 1]
-        links = TlsLinks(
-            identity=link_identity(keys),
-            directory=directory or self.directory,
-            listener=listener,
-            limits=self.limits,
-        )
-        end = End(keys, listener, links, queue.SimpleQueue(), queue.SimpleQueue())
-        end.start()
-        self._ends.append(end)
-        return end
-
-    def close(self) -> None:
-        for end in self._ends:
-            end.links.close()
-        for listener in self.listeners:
-            listener.close()
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    made = Pair()
-    yield made
-    made.close()
+from tests.shard_runtime.links.pairs import FIRST, PATIENCE, SECOND, Pair
+from tests.shard_runtime.rings import QUICK_LIMITS, keys_of, link_identity
 
 
 def test_send__accepted_peer__arrives_in_order_from_the_pinned_key(pair: Pair) -> None:
@@ -150,7 +62,7 @@ def test_send__on_the_wire__shows_nothing_of_the_frame(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("who", ["receiver", "sender"])
-def test_send__pin_of_one_side_differs__is_refused_and_told(pair: Pair, who: str) -> None:
+def test_send__pin_of_one_side_differs__is_refused_and_reported(pair: Pair, who: str) -> None:
     stranger = keys_of("a stranger").keyset.tls
     sender_knows, receiver_knows = pair.peers(), pair.peers()
     if who == "receiver":
@@ -164,7 +76,7 @@ def test_send__pin_of_one_side_differs__is_refused_and_told(pair: Pair, who: str
     assert receiver.arrived.empty()
 
 
-def test_send__shard_not_in_the_directory__is_told(pair: Pair) -> None:
+def test_send__shard_not_in_the_directory__is_reported_lost(pair: Pair) -> None:
     sender = pair.end(1)
     sender.links.send_frame(ShardId(9), b"canary")
     assert sender.lost.get(timeout=PATIENCE) == 9
@@ -195,7 +107,7 @@ def test_watch__directory_drops_the_receiver__closes_the_link_by_itself(pair: Pa
     assert receiver.arrived.empty()
 
 
-def test_send__peer_ended_and_came_back__tells_the_loss_and_connects_anew(pair: Pair) -> None:
+def test_send__peer_ended_and_returned__reports_the_loss_and_reconnects(pair: Pair) -> None:
     sender, receiver = pair.end(1), pair.end(2)
     sender.links.send_frame(SECOND, b"before")
     assert receiver.arrived.get(timeout=PATIENCE)[1] == b"before"
@@ -203,12 +115,12 @@ def test_send__peer_ended_and_came_back__tells_the_loss_and_connects_anew(pair: 
     receiver.listener.close()
     assert sender.lost.get(timeout=PATIENCE) == SECOND
     pair.listeners[1] = pair.listen(pair.keys[1], port)
-    again = pair.end(2)
+    restarted = pair.end(2)
     sender.links.send_frame(SECOND, b"after")
-    assert again.arrived.get(timeout=PATIENCE)[1] == b"after"
+    assert restarted.arrived.get(timeout=PATIENCE)[1] == b"after"
 
 
-def test_send__peer_not_there_yet__tries_again_until_it_is(pair: Pair) -> None:
+def test_send__peer_not_started_yet__retries_until_it_is(pair: Pair) -> None:
     port = pair.listeners[1].port
     pair.listeners[1].close()
     pair.limits = replace(QUICK_LIMITS, connect_attempts=9, first_delay_seconds=0.02)
@@ -221,7 +133,7 @@ def test_send__peer_not_there_yet__tries_again_until_it_is(pair: Pair) -> None:
     assert sender.lost.empty()
 
 
-def test_send__peer_idle_for_long__connects_anew_without_loss() -> None:
+def test_send__peer_idle_for_long__reconnects_without_loss() -> None:
     pair = Pair(replace(QUICK_LIMITS, idle_seconds=0.05))
     try:
         sender, receiver = pair.end(1), pair.end(2)
@@ -244,7 +156,7 @@ def test_send__more_waiting_than_allowed__raises_link_congested() -> None:
         pair.close()
 
 
-def test_send__peer_does_not_read__goes_on_and_all_arrives_in_order_later(pair: Pair) -> None:
+def test_send__peer_does_not_read__continues_and_all_arrives_in_order_later(pair: Pair) -> None:
     sender, receiver = pair.end(1), pair.end(2)
     reads = threading.Event()
 
@@ -253,7 +165,7 @@ def test_send__peer_does_not_read__goes_on_and_all_arrives_in_order_later(pair: 
         receiver.arrived.put((b"", body))
 
     receiver.links.start(receive, receiver.lost.put)
-    # Several times what the buffers of both kernels hold, in frames of one record and of many.
+    # Several times the size of both kernels' buffers, in frames of one record and of many.
     sizes = [4 + 1000 * (number % 7) ** 3 for number in range(400)]
     bodies = [number.to_bytes(4) * (size // 4) for number, size in enumerate(sizes)]
     halves = bodies[::2], bodies[1::2]
@@ -280,9 +192,9 @@ def test_receive__frame_longer_than_allowed__closes_that_link_only() -> None:
 
 @contextlib.contextmanager
 def tapped(target: int) -> Iterator[tuple[int, bytearray]]:
-    """A relay to a port, and everything that went through it."""
+    """A relay to a port, and all bytes that passed it."""
     seen = bytearray()
-    door = socket.create_server(("127.0.0.1", 0))
+    relay = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -292,187 +204,19 @@ def tapped(target: int) -> Iterator[tuple[int, bytearray]]:
 
     def serve() -> None:
         with contextlib.suppress(OSError):
-            near, _ = door.accept()
+            near, _ = relay.accept()
             far = socket.create_connection(("127.0.0.1", target))
             for pair in ((near, far), (far, near)):
                 threading.Thread(target=pump, args=pair, daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
-        yield door.getsockname()[1], seen
+        yield relay.getsockname()[1], seen
     finally:
-        door.close()
+        relay.close()
 
 
-def client(
-    port: int, *alpn: str, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-) -> ssl.SSLSocket:
-    """A client with Python's own TLS, without a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.maximum_version = context.minimum_version = version
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    connected = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-    return context.wrap_socket(connected)
-
-
-def echo(stream: Stream) -> None:
-    assert stream.peer_tls is None
-    stream.send(stream.receive(64))
-
-
-def message(connected: ssl.SSLSocket) -> bytes:
-    length = int.from_bytes(connected.recv(4))
-    return connected.recv(length) if length else b""
-
-
-def test_handle__other_purpose__gets_the_stream_without_a_client_certificate(pair: Pair) -> None:
-    pair.end(1)
-    pair.listeners[0].handle("echo/1", echo)
-    with client(pair.listeners[0].port, "echo/1") as connected:
-        assert connected.selected_alpn_protocol() == "echo/1"
-        connected.sendall((5).to_bytes(4) + b"hello")
-        assert message(connected) == b"hello"
-        assert connected.recv(1) == b""
-
-
-def test_handle__purpose_before_any_links__is_served(pair: Pair) -> None:
-    """Enrolment comes before anybody may connect for a run."""
-    pair.listeners[0].handle("echo/1", echo)
-    with client(pair.listeners[0].port, "echo/1") as connected:
-        connected.sendall((2).to_bytes(4) + b"hi")
-        assert message(connected) == b"hi"
-    with pytest.raises((ssl.SSLError, OSError)):
-        client(pair.listeners[0].port, "teetee-link/1").recv(1)
-
-
-def test_handle__message_longer_than_its_limit__is_refused(pair: Pair) -> None:
-    outcome: queue.SimpleQueue[Exception] = queue.SimpleQueue()
-
-    def handler(stream: Stream) -> None:
-        try:
-            stream.receive(64)
-        except FrameInvalid as error:
-            outcome.put(error)
-
-    pair.listeners[0].handle("echo/1", handler)
-    with client(pair.listeners[0].port, "echo/1") as connected:
-        connected.sendall((65).to_bytes(4) + bytes(65))
-        error = outcome.get(timeout=PATIENCE)
-    assert "announces 65 bytes, and the limit is 64" in str(error)
-
-
-def test_handle__peer_says_nothing__ends_after_the_time_out(pair: Pair) -> None:
-    outcome: queue.SimpleQueue[Exception] = queue.SimpleQueue()
-
-    def handler(stream: Stream) -> None:
-        stream.set_timeout(0.05)
-        try:
-            stream.receive(64)
-        except LinkClosed as error:
-            outcome.put(error)
-
-    pair.listeners[0].handle("echo/1", handler)
-    with client(pair.listeners[0].port, "echo/1"):
-        assert "took too long" in str(outcome.get(timeout=PATIENCE))
-
-
-def refused(connect: Callable[[], ssl.SSLSocket]) -> bool:
-    try:
-        with connect() as connected:
-            return connected.recv(1) == b""
-    except OSError:  # ssl.SSLError is one
-        return True
-
-
-@pytest.mark.parametrize(
-    ("alpn", "version"),
-    [
-        (("teetee-link/1",), ssl.TLSVersion.TLSv1_3),
-        (("something-else/1",), ssl.TLSVersion.TLSv1_3),
-        ((), ssl.TLSVersion.TLSv1_3),
-        (("teetee-link/1",), ssl.TLSVersion.TLSv1_2),
-    ],
-    ids=["link without a certificate", "unknown purpose", "no purpose", "TLS 1.2"],
-)
-def test_listener__stranger__is_refused_and_the_others_go_on(
-    pair: Pair, alpn: tuple[str, ...], version: ssl.TLSVersion
-) -> None:
-    sender, receiver = pair.end(1), pair.end(2)
-    assert refused(lambda: client(receiver.listener.port, *alpn, version=version))
-    sender.links.send_frame(SECOND, b"still here")
-    assert receiver.arrived.get(timeout=PATIENCE)[1] == b"still here"
-    assert receiver.arrived.empty()
-
-
-def test_listener__garbage_and_silence__are_closed_and_the_others_go_on() -> None:
-    pair = Pair(replace(QUICK_LIMITS, handshake_seconds=0.3))
-    try:
-        sender, receiver = pair.end(1), pair.end(2)
-        address = ("127.0.0.1", receiver.listener.port)
-        with (
-            socket.create_connection(address, PATIENCE) as garbage,
-            socket.create_connection(address, PATIENCE) as silent,
-        ):
-            garbage.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            with contextlib.suppress(ConnectionResetError):
-                while garbage.recv(64):
-                    pass
-            with contextlib.suppress(ConnectionResetError):
-                assert silent.recv(1) == b""
-        sender.links.send_frame(SECOND, b"still here")
-        assert receiver.arrived.get(timeout=PATIENCE)[1] == b"still here"
-    finally:
-        pair.close()
-
-
-def test_listener__more_connections_than_allowed__refuses_the_next_until_one_ends() -> None:
-    pair = Pair(replace(QUICK_LIMITS, connections_per_address=2))
-    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def hold(stream: Stream) -> None:
-        with contextlib.suppress(LinkClosed):
-            stream.send(b"in")
-            stream.receive(1)
-        ended.put(None)
-
-    try:
-        pair.listeners[0].handle("hold/1", hold)
-        port = pair.listeners[0].port
-        inside = [client(port, "hold/1") for _ in range(2)]
-        assert [message(each) for each in inside] == [b"in", b"in"]
-        assert refused(lambda: client(port, "hold/1"))
-        inside[0].close()
-        ended.get(timeout=PATIENCE)
-        inside[1].close()
-        ended.get(timeout=PATIENCE)
-        while refused(lambda: client(port, "hold/1")):  # the thread of the one that ended cleans up
-            pass
-    finally:
-        pair.close()
-
-
-def test_start__port_in_use__says_so(pair: Pair) -> None:
-    port = pair.listeners[0].port
-    with pytest.raises(PortUnavailable) as raised:
-        pair.listen(pair.keys[1], port)
-    assert (raised.value.host, raised.value.port) == ("127.0.0.1", port)
-    assert "another process uses it" in str(raised.value)
-
-
-def test_close__listener__frees_its_port_and_ends_its_guests(pair: Pair) -> None:
-    pair.listeners[0].handle("echo/1", echo)
-    port = pair.listeners[0].port
-    with client(port, "echo/1") as connected:
-        pair.listeners[0].close()
-        with contextlib.suppress(OSError):
-            assert connected.recv(1) == b""
-    pair.listeners[0] = pair.listen(pair.keys[0], port)
-
-
-def test_memory_links__the_twin__behaves_alike(pair: Pair) -> None:
+def test_memory_links__loss_and_refusal__behave_like_tls(pair: Pair) -> None:
     network = MemoryNetwork(pair.directory)
     one = network.links(pair.keys[0].keyset.tls)
     other = network.links(pair.keys[1].keyset.tls)
@@ -490,5 +234,5 @@ def test_memory_links__the_twin__behaves_alike(pair: Pair) -> None:
     assert arrived.empty()
 
 
-def test_identity__shown__hides_its_private_key(pair: Pair) -> None:
+def test_identity__repr__hides_its_private_key(pair: Pair) -> None:
     assert "private" not in repr(link_identity(pair.keys[0]))

@@ -39,7 +39,7 @@ from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.errors import DeadlinePassed
 from tests.shard_runtime.engine.test_failover import assert_same, held
 from tests.shard_runtime.engine.test_run_life import eventually
-from tests.shard_runtime.failing import STRIKES, brought_back
+from tests.shard_runtime.failing import STRIKES, recovering
 from tests.shard_runtime.gathering import Gathering
 from tests.shard_runtime.rings import QUICK_ENTRY, QUICK_STAGE, Ring, running
 from tests.shard_runtime.seeds import TOKENS, Alone, Asked
@@ -95,8 +95,8 @@ def survive(
     everyone = alone.first(seeds)
     fault = gathering(alone, everyone, strike, victim, moment)
     with ring_of(source, fault, copies=2) as ring:
-        with brought_back(ring, fault):
-            found = at_once(ring, everyone, LONG)
+        with recovering(ring, fault):
+            found = ask_together(ring, everyone, LONG)
             assert fault.struck.is_set()
         for one, (generation, said) in zip(everyone, found, strict=True):
             assert isinstance(generation, Generation), generation
@@ -120,8 +120,8 @@ def end_cleanly(
     everyone = [one for one in alone.first(seeds) if alone.is_long(one)]
     fault = gathering(alone, everyone, strike, victim, moment)
     with ring_of(source, fault, copies=1) as ring:
-        with brought_back(ring, fault):
-            found = at_once(ring, everyone, seconds)
+        with recovering(ring, fault):
+            found = ask_together(ring, everyone, seconds)
             assert fault.struck.is_set()
             assert eventually(lambda: not ring.entry.open_runs)
         for one, (end, said) in zip(everyone, found, strict=True):
@@ -161,7 +161,7 @@ Outcome = tuple[Generation | DeadlinePassed, list[str]]
 """How it ended, and what was said."""
 
 
-def at_once(ring: Ring, everyone: list[Asked], seconds: float) -> list[Outcome]:
+def ask_together(ring: Ring, everyone: list[Asked], seconds: float) -> list[Outcome]:
     deadline = time.monotonic() + seconds
 
     def ask(one: Asked) -> Outcome:

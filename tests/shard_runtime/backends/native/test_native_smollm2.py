@@ -38,7 +38,7 @@ from tests.shard_runtime.backends.test_smollm2 import (
     packaged,
     split,
 )
-from tests.shard_runtime.company import Answer, said_alone, said_among_others
+from tests.shard_runtime.batch_answers import Answer, answers_alone, answers_among_others
 from tests.shard_runtime.one_run import forward_run
 
 pytestmark = pytest.mark.system
@@ -167,8 +167,8 @@ def test_generate__any_number_of_stages__says_the_same(
     answers: list[Answer] = []
     for stages in (1, 2, 3, 5):
         with split(source, stages, backend=Backend.NATIVE, dtype=dtype) as ring:
-            answers += said_alone(ring, [prompt], COUNT)
-            answers += said_among_others(ring, [prompt], COUNT, seed=stages)
+            answers += answers_alone(ring, [prompt], COUNT)
+            answers += answers_among_others(ring, [prompt], COUNT, seed=stages)
     assert answers == [answers[0]] * 8
     if dtype == "float32":  # int8 decides a near tie otherwise, and answers in French
         assert "Paris" in tokenizer.decode(answers[0])

@@ -25,10 +25,10 @@ from shard_runtime.backends.native import unsupported_reason
 from shard_runtime.errors import PrecisionUnavailable
 from teetee.protocol.prompt import Sampling
 from tests.shard_runtime.backends.test_cache_budget import assert_32_streams_keep_to_budgets
-from tests.shard_runtime.company import Answer, said_among_others
+from tests.shard_runtime.batch_answers import Answer, answers_among_others
 from tests.shard_runtime.conftest import Tiny
 from tests.shard_runtime.engine.test_failover import LONG, SETTINGS, STAGE
-from tests.shard_runtime.failing import STRIKES, Fault, brought_back
+from tests.shard_runtime.failing import STRIKES, Fault, recovering
 from tests.shard_runtime.rings import running
 from tests.shard_runtime.tiny_models import MODELS, greedy, prompt_of
 
@@ -72,7 +72,7 @@ def test_generate__split__is_the_unsplit_models_to_the_bit(
             assert split.token_ids == whole
             # the salt of the last hop differs with the number of stages; two of one path agree
             assert commitments(again) == commitments(split)
-            assert said_among_others(ring, [PROMPT], FEWER, seed=stages) == [whole[:FEWER]]
+            assert answers_among_others(ring, [PROMPT], FEWER, seed=stages) == [whole[:FEWER]]
     if dtype == "float32":
         assert whole == greedy(reference, PROMPT, COUNT)
 
@@ -129,7 +129,7 @@ def test_generate__stage_is_lost__goes_on_to_the_bit(
         backend=Backend.NATIVE,
         dtype="int8",
     ) as ring:
-        with brought_back(ring, fault):
+        with recovering(ring, fault):
             deadline = time.monotonic() + LONG
             found = ring.ask(PROMPT, TOKENS, choose_path=ring.choose, deadline=deadline)
         assert fault.struck.is_set()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts asked alone, and the same prompts among requests that have nothing to do with them."""
+"""Answers to prompts that run alone, and among unrelated requests."""
 
 import random
 from collections.abc import Sequence
 
 from teetee.protocol.prompt import Sampling
-from tests.shard_runtime.engine.test_batching import at_once, tokens
+from tests.shard_runtime.engine.test_batching import ask_together, tokens
 from tests.shard_runtime.rings import Ring
 from tests.shard_runtime.tiny_models import prompt_of
 
@@ -13,18 +13,20 @@ Answer = tuple[int, ...]
 OTHERS = 3
 
 
-def said_alone(ring: Ring, prompts: Sequence[Answer], count: int) -> list[Answer]:
+def answers_alone(ring: Ring, prompts: Sequence[Answer], count: int) -> list[Answer]:
     """Greedy answers of `count` tokens, one after the other."""
     return [ring.ask(prompt, count).token_ids for prompt in prompts]
 
 
-def said_among_others(ring: Ring, prompts: Sequence[Answer], count: int, seed: int) -> list[Answer]:
-    """The same, all at once, in any order, with others that come and go when they like."""
+def answers_among_others(
+    ring: Ring, prompts: Sequence[Answer], count: int, seed: int
+) -> list[Answer]:
+    """The same, together and in any order, with others that start and end at other times."""
     chance = random.Random(seed)
     asked = [(prompt, Sampling(max_tokens=count)) for prompt in prompts]
     asked += [_other(chance, count) for _ in range(OTHERS)]
     order = chance.sample(range(len(asked)), len(asked))
-    got = dict(zip(order, at_once(ring, [asked[number] for number in order]), strict=True))
+    got = dict(zip(order, ask_together(ring, [asked[number] for number in order]), strict=True))
     return [tokens(got[number]) for number in range(len(prompts))]
 
 
