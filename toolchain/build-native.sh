@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compiles shard_runtime/backends/native/source into one shared library: the kernels once for each instruction
-# set, of which one is chosen at load time. Without a compiler it says so and changes nothing:
-# the slower torch path is used then.
+# Compiles shard_runtime/backends/native/source into one shared library. It contains the kernels of every
+# instruction set and selects one at load time. Without a C++ compiler the script prints a note, builds
+# nothing and succeeds: the slower torch backend computes instead.
 #
 #     toolchain/build-native.sh build/native/libteetee_native.so [more flags, such as -fsanitize=address]
 set -eu
@@ -15,13 +15,13 @@ for candidate in g++ c++ clang++; do
     [ -n "$compiler" ] || ! command -v "$candidate" >/dev/null 2>&1 || compiler=$candidate
 done
 if [ -z "$compiler" ]; then
-    echo 'No C++ compiler (g++, c++, clang++ or CXX=): the native step is not built, and torch computes instead.' >&2
+    echo 'No C++ compiler found (g++, c++, clang++ or CXX=). The native backend is not built; the torch backend computes instead.' >&2
     exit 0
 fi
 
-# No contraction and no fast math: the source determines the order of additions and roundings.
+# No contraction and no fast math: the source determines the order of additions and every rounding.
 flags='-std=c++20 -O3 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wno-psabi'
-# GCC 12 warns about uninitialized values in its own intrinsics (its bug 105593).
+# GCC 12 warns about its own intrinsics (GCC bug 105593).
 flags="$flags -Wno-uninitialized -Wno-maybe-uninitialized -Wno-unknown-warning-option"
 objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
@@ -29,7 +29,7 @@ trap 'rm -rf "$objects"' EXIT
 compile() { # object, source file, flags
     object=$1 file=$2
     shift 2
-    # shellcheck disable=SC2086 — flags are words
+    # shellcheck disable=SC2086 — flags are split into words
     "$compiler" $flags -I"$source" "$@" -c "$source/$file" -o "$objects/$object.o"
 }
 
@@ -47,10 +47,10 @@ compile threads threads.cpp "$@"
 
 mkdir -p "$(dirname "$library")"
 case $("$compiler" -dumpmachine) in
-# The image may have another libstdc++: link this one statically and hide its symbols.
+# Linked statically and hidden, because the image may have another libstdc++.
 *linux*) link="-static-libstdc++ -static-libgcc -Wl,--version-script=$source/exports.map" ;;
 *) link= ;;
 esac
 # shellcheck disable=SC2086
 "$compiler" -shared -pthread $link "$@" "$objects"/*.o -o "$library.new"
-mv "$library.new" "$library" # atomically
+mv "$library.new" "$library" # atomic: never a partial library

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ape console`, whose `-c CODE` ends with status 1 at the first error.
+"""Runs `ape console` so that `-c CODE` exits with status 1 at the first error.
 
-ape itself prints the traceback, continues with the next line, and ends with status 0.
+ape itself prints the traceback, continues with the next line and exits with status 0.
 """
 
 import sys
@@ -13,7 +13,7 @@ from IPython import InteractiveShell
 
 
 def execute(code: list[str], **shell_arguments: Any) -> None:
-    """Each line in turn, up to the first that fails."""
+    """Runs the lines in order, up to the first that fails."""
     shell = InteractiveShell.instance(**shell_arguments)
     for line in code:
         result = shell.run_cell(line, store_history=True)

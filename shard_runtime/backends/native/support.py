@@ -28,6 +28,8 @@ def unsupported_reason(architecture: Architecture) -> str | None:
         f"its heads have {shape.head_size} dimensions, not even or above {MAX_HEAD_SIZE}": (
             shape.head_size % 2 == 0 and shape.head_size <= MAX_HEAD_SIZE
         ),
-        "its heads cannot be shared evenly": shape.head_count % shape.kv_head_count == 0,
+        "its head count is not a multiple of its key-value head count": (
+            shape.head_count % shape.kv_head_count == 0
+        ),
     }
     return next((rule for rule, holds in rules.items() if not holds), None)
