@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What wallet, oracle and shard must agree on, and the wallet's side. Start at docs/protocol.md."""
+"""The protocol that wallets and enclaves share, the bindings to the chain, and the client.
+
+Start at docs/protocol.md.
+"""

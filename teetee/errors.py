@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of `teetee`, and the split which the error trees of all other packages hang from.
+"""The errors of `teetee`, and the root of every other package's error tree.
 
     TeeTeeError
-    ├── Retryable                     the same call may succeed later, unchanged
+    ├── Retryable                     the same call may succeed later
     │   └── GuestAgentUnreachable     no socket, no answer in time, or the agent failed
-    └── Fatal                         trying again changes nothing
+    └── Fatal                         the same call will fail again
         ├── FieldInvalid              a value outside the bounds of its protocol field
-        ├── GuestAgentRefused         the agent will not do what was asked
-        ├── GuestAgentAnswerInvalid   the agent's reply has not the form that dstack documents
-        ├── KeyInvalid                32 bytes which are no key of that algorithm
+        ├── GuestAgentRefused         the agent refused the call
+        ├── GuestAgentAnswerInvalid   the agent's reply is not as dstack documents it
+        ├── KeyInvalid                bytes that are not a key of that algorithm
         ├── MalformedEndpoint         not `host:port`
         ├── MalformedFrame            a peer's message that breaks the protocol
         ├── ManifestInvalid           not a model manifest
-        ├── SignatureInvalid          bytes from which no signer can be recovered
+        ├── SignatureInvalid          no signer can be recovered
         ├── EnvelopeError
         │   ├── EnvelopeMalformed     not of the form in docs/protocol.md section 4
-        │   ├── EnvelopeTooLarge      more plaintext than the largest bucket holds
+        │   ├── EnvelopeTooLarge      more plaintext than fits into the largest bucket
         │   ├── EnvelopeUndecryptable sealed for another enclave, requester, model, escrow or chain
         │   ├── NotARecipient         this shard is not among the recipients
-        │   └── RecipientInvalid      nobody can be sealed to under that key, or too many, or twice
+        │   └── RecipientInvalid      an unusable key, a duplicate, or too many recipients
         ├── PromptInvalid             decrypted, but not a prompt
         ├── AnswerError
-        │   ├── AnswerUndecryptable   of another request, or not sealed by who knows the secret
+        │   ├── AnswerUndecryptable   of another request, or sealed without its secret
         │   └── AnswerInvalid         decrypted, but not an answer
         └── PathError
-            ├── NoEntryShard          nobody active can read the prompt
-            ├── PathIncomplete        some layers are served by nobody active
-            └── SpreadUnmet           every path lies in too few hands for the model's policy
+            ├── NoEntryShard          no active shard can open the prompt
+            ├── PathIncomplete        no active shard serves some of the layers
+            └── SpreadUnmet           every path has fewer hosts or platforms than required
 
-Errors of the chain are in `teetee.chain.errors`. No message, argument or cause carries plaintext or
-a key: what is wrong is named by field and rule. Every message says what to do next.
+Errors of the chain are in `teetee.chain.errors`. No message, argument or cause contains plaintext
+or a key; errors name the field and the rule. Every message says what to do next.
 """
 
 
@@ -43,11 +43,11 @@ class TeeTeeError(Exception):
 
 
 class Retryable(TeeTeeError):
-    """The same call may succeed later, unchanged."""
+    """The same call may succeed later."""
 
 
 class Fatal(TeeTeeError):
-    """The same call will fail again: something has to be changed first."""
+    """The same call will fail again."""
 
 
 class FieldInvalid(Fatal):
@@ -66,14 +66,14 @@ class GuestAgentUnreachable(Retryable):
         self.endpoint = endpoint
         self.reason = reason
         super().__init__(
-            f"The guest agent at {endpoint} {reason}. Inside a CVM, mount the dstack socket into "
-            "this container; on a machine without TEE, start tee_simulator and set "
+            f"The guest agent at {endpoint} {reason}. In a confidential VM, mount the dstack "
+            "socket into this container; on a machine without a TEE, start tee_simulator and set "
             "DSTACK_SIMULATOR_ENDPOINT to its socket."
         )
 
 
 class GuestAgentRefused(Fatal):
-    """The guest agent will not do what was asked."""
+    """The guest agent refused the call."""
 
     def __init__(self, endpoint: str, method: str, status: int) -> None:
         self.endpoint = endpoint
@@ -86,25 +86,25 @@ class GuestAgentRefused(Fatal):
 
 
 class GuestAgentAnswerInvalid(Fatal):
-    """The guest agent's reply has not the documented form."""
+    """The guest agent's reply is not as dstack documents it."""
 
     def __init__(self, endpoint: str, method: str, rule: str) -> None:
         self.endpoint = endpoint
         self.method = method
         self.rule = rule
         super().__init__(
-            f"The guest agent at {endpoint} answered {method} wrongly: {rule}. "
+            f"The guest agent at {endpoint} gave an invalid answer to {method}: {rule}. "
             "Check that it is a dstack 0.5 guest agent."
         )
 
 
 class KeyInvalid(Fatal):
-    """Bytes which are no key of that algorithm."""
+    """Bytes that are not a key of that algorithm."""
 
     def __init__(self, algorithm: str, rule: str) -> None:
         self.algorithm = algorithm
         self.rule = rule
-        super().__init__(f"Not a key for {algorithm}: it {rule}. Check where the key comes from.")
+        super().__init__(f"Not a {algorithm} key: it {rule}. Check where the key comes from.")
 
 
 class MalformedEndpoint(Fatal):
@@ -134,21 +134,21 @@ class ManifestInvalid(Fatal):
         self.field = field
         self.rule = rule
         super().__init__(
-            f"The model manifest is not valid: {field} {rule}. Make it again from the model's "
+            f"The model manifest is not valid: {field} {rule}. Generate it again from the model's "
             "published files."
         )
 
 
 class SignatureInvalid(Fatal):
-    """Bytes from which no signer can be recovered."""
+    """No signer can be recovered."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
-        super().__init__(f"The signature {rule}. Discard what it signs, or ask its signer again.")
+        super().__init__(f"The signature {rule}. Discard the message, or ask its signer again.")
 
 
 class EnvelopeError(Fatal):
-    """Whatever is wrong with an envelope before its prompt is known."""
+    """An envelope that cannot be made or opened."""
 
 
 class EnvelopeMalformed(EnvelopeError):
@@ -157,19 +157,19 @@ class EnvelopeMalformed(EnvelopeError):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"The envelope is malformed: {rule}. Decline the request; seal the prompt again to "
-            "ask again."
+            f"The envelope is malformed: {rule}. Decline the request; to ask again, seal the "
+            "prompt again."
         )
 
 
 class EnvelopeTooLarge(EnvelopeError):
-    """More plaintext than the largest bucket holds."""
+    """More plaintext than fits into the largest bucket."""
 
     def __init__(self, size: int, limit: int) -> None:
         self.size = size
         self.limit = limit
         super().__init__(
-            f"{size} bytes are to be sealed, and at most {limit} can be. Shorten the messages."
+            f"The plaintext has {size} bytes, and the limit is {limit}. Shorten the messages."
         )
 
 
@@ -178,9 +178,9 @@ class EnvelopeUndecryptable(EnvelopeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The envelope does not open: it was sealed for another enclave, requester, model, "
-            "escrow or chain, or it was changed. Decline the request; read the shards from the "
-            "registry anew and seal again to ask again."
+            "The envelope cannot be opened: it was sealed for another enclave, requester, model, "
+            "escrow or chain, or it was changed. Decline the request; to ask again, read the "
+            "shards from the registry again and seal the prompt to them."
         )
 
 
@@ -192,18 +192,18 @@ class NotARecipient(EnvelopeError):
         self.recipients = recipients
         super().__init__(
             f"The envelope is for shards {list(recipients)}, not for shard {shard_id}. Leave the "
-            "request to them."
+            "request to its recipients."
         )
 
 
 class RecipientInvalid(EnvelopeError):
-    """Nobody can be sealed to under that key, or too many, or twice."""
+    """An unusable key, a duplicate, or too many recipients."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"The recipients of the envelope are not valid: {rule}. Choose active entry shards "
-            "anew."
+            f"The recipients of the envelope are not valid: {rule}. Choose one to four active "
+            "entry shards."
         )
 
 
@@ -217,17 +217,17 @@ class PromptInvalid(Fatal):
 
 
 class AnswerError(Fatal):
-    """Whatever is wrong with a sealed answer."""
+    """A sealed answer that cannot be opened or read."""
 
 
 class AnswerUndecryptable(AnswerError):
-    """Of another request, or not sealed by somebody who knows the secret."""
+    """Of another request, or sealed without its secret."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The answer does not open: it belongs to another request, was changed, or was sealed "
-            "by somebody who does not know this request's secret. Use the secret that was kept "
-            "when asking."
+            "The answer cannot be opened: it belongs to another request, was changed, or was "
+            "sealed without this request's secret. Use the secret that was stored with the "
+            "request."
         )
 
 
@@ -238,17 +238,17 @@ class AnswerInvalid(AnswerError):
         self.field = field
         self.rule = rule
         super().__init__(
-            f"The answer is not valid: {field} {rule}. Report the entry shard which settled the "
+            f"The answer is not valid: {field} {rule}. Report the entry shard that settled the "
             "request."
         )
 
 
 class PathError(Fatal):
-    """No path can be made of the shards at hand."""
+    """The active shards form no suitable path."""
 
 
 class NoEntryShard(PathError):
-    """Nobody active can read the prompt."""
+    """No active shard can open the prompt."""
 
     def __init__(self, model_id: int) -> None:
         self.model_id = model_id
@@ -259,27 +259,27 @@ class NoEntryShard(PathError):
 
 
 class PathIncomplete(PathError):
-    """Some layers are served by nobody active."""
+    """No active shard serves some of the layers."""
 
     def __init__(self, model_id: int, first: int, end: int) -> None:
         self.model_id = model_id
         self.first = first
         self.end = end
         super().__init__(
-            f"No active shard of model {model_id} takes over at layer {first} on the way to layer "
-            f"{end}. Wait for a host to enrol one that begins there, or choose another model."
+            f"Model {model_id} has {end} layers, and no active shard continues a path at layer "
+            f"{first}. Wait for a host to enrol one that begins there, or choose another model."
         )
 
 
 class SpreadUnmet(PathError):
-    """Every path lies in too few hands for the model's policy."""
+    """Every path has fewer hosts or platforms than the model's policy requires."""
 
     def __init__(self, model_id: int, hosts: int, platforms: int) -> None:
         self.model_id = model_id
         self.hosts = hosts
         self.platforms = platforms
         super().__init__(
-            f"Model {model_id} asks for paths over at least {hosts} hosts and {platforms} "
-            "platforms, and the active shards make none. Wait for another host to enrol, or choose "
+            f"Model {model_id} requires paths over at least {hosts} hosts and {platforms} "
+            "platforms, and the active shards form none. Wait for another host to enrol, or choose "
             "another model."
         )

@@ -15,8 +15,11 @@ from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, PlatformKind
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.transactions.sender import TransactionSender
-from teetee.collateral.kinds import highest_minimum_evaluation_number, platform_kinds_of_shards
 from teetee.collateral.pccs import PccsReader
+from teetee.collateral.platform_kinds import (
+    highest_minimum_evaluation_number,
+    platform_kinds_of_shards,
+)
 from teetee.collateral.rechecks import RecheckOutcome, recheck_shards
 from teetee.collateral.synchronization import Synchronization, SynchronizedItem
 

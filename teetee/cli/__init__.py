@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `teetee` command: options in, words and JSON out. What it does is in `teetee.client`."""
+"""The `teetee` command: options in, text or JSON out. `teetee.client` does the work."""
 
 from teetee.cli.app import main
 

@@ -13,6 +13,7 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         envvar="TEETEE_NETWORK",
+        metavar="NAME",
         help="base-local, base-sepolia or base-mainnet. Default: base-local, if deployed here.",
         rich_help_panel="Connection",
     ),
@@ -22,6 +23,7 @@ DeploymentOption = Annotated[
     typer.Option(
         "--deployment",
         envvar="TEETEE_DEPLOYMENT",
+        metavar="FILE",
         help="JSON file with the contracts' addresses, instead of --network.",
         rich_help_panel="Connection",
     ),
@@ -45,6 +47,7 @@ KeystoreOption = Annotated[
     typer.Option(
         "--keystore",
         envvar="TEETEE_KEYSTORE",
+        metavar="FILE",
         help="Encrypted keystore of the wallet. Its passphrase is read from TEETEE_PASSPHRASE, "
         "or asked for.",
         rich_help_panel="Wallet",
@@ -64,6 +67,7 @@ CollateralOption = Annotated[
     Path | None,
     typer.Option(
         "--collateral",
+        metavar="FOLDER",
         help="Folder with collateral as JSON, instead of a server.",
         exists=True,
         file_okay=False,

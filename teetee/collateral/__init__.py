@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the chain's collateral fresh: reads a PCCS, brings what is newer, has shards judged anew.
+"""Keeps the chain's collateral fresh: reads a PCCS, uploads newer collateral, rechecks shards.
 
-Nobody is trusted with it. A PCCS that lies is found out by the contracts, which take only what
-Intel signed; one that withholds leaves the chain as it was.
+None of this is trusted. The contracts accept only what Intel signed, so a PCCS that lies is
+refused; one that withholds collateral leaves the chain unchanged.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads collateral from Intel's PCS, or from a PCCS (Intel's, Phala's, the simulator's).
+"""Reads collateral from Intel's PCS, or from a PCCS such as Intel's, Phala's or the simulator's.
 
-API version 4. They differ in two points: Intel's PCS has no `rootcacrl`, but the address is in the
-root certificate; a PCCS may give CRLs in hexadecimal. Source: Intel's API documentation (PCS,
+API version 4, with two differences: Intel's PCS has no `rootcacrl`, but its root certificate names
+the address; a PCCS may return CRLs in hexadecimal. Source: Intel's API documentation (PCS,
 version 4) and the PCCS of SGXDataCenterAttestationPrimitives.
 """
 
@@ -39,11 +39,11 @@ _CRL_CHAIN: Final = ("SGX-PCK-CRL-Issuer-Chain",)
 class _Answer:
     content: bytes
     headers: Mapping[str, str]
-    """Names in whatever case."""
+    """Case-insensitive."""
 
 
 class PccsReader:
-    """One service. Every call raises `CollateralUnavailable` (Retryable), `CollateralInvalid`."""
+    """One service. Calls raise `CollateralUnavailable` (retryable) or `CollateralInvalid`."""
 
     def __init__(self, url: str, session: requests.Session | None = None) -> None:
         address = url.rstrip("/")
@@ -55,28 +55,28 @@ class PccsReader:
 
     @property
     def name(self) -> str:
-        """Scheme, host and port: paths and users may be secrets."""
+        """Scheme, host and port; user and path may be secret."""
         return self._shown
 
     def tcb_info(self, kind: PlatformKind, number: int | None = None) -> PublishedJson:
-        """For a kind of platform: the standard one, or that of an evaluation number."""
+        """For a kind of platform: the standard one, or the one with an evaluation number."""
         parameters = {"fmspc": kind.fmspc.hex().upper(), **_numbered(number)}
         response = self._get(f"{_TDX}/tcb", parameters)
         return _published(response, TCB_INFO, _TCB_CHAIN)
 
     def qe_identity(self, number: int | None = None) -> PublishedJson:
-        """Of the TD quoting enclave."""
+        """The TD quoting enclave's: the standard one, or the one with an evaluation number."""
         response = self._get(f"{_TDX}/qe/identity", _numbered(number))
         return _published(response, QE_IDENTITY, _QE_CHAIN)
 
     def pck_crl(self) -> PublishedCrl:
-        """Of the Platform CA, which issues the PCK certificates of TDX machines."""
+        """The CRL of the Platform CA, which issues the PCK certificates of TDX machines."""
         response = self._get(f"{_SGX}/pckcrl", {"ca": "platform", "encoding": "der"})
         authority, root = _issuers(response.headers, _CRL_CHAIN)
         return PublishedCrl.parse(_crl_der(response.content), authority, root)
 
     def root_crl(self, root: bytes) -> PublishedCrl:
-        """Of the root, whose certificate (DER) says where, if this service does not."""
+        """The root's CRL, from this service or from the address in the root certificate (DER)."""
         try:
             response = self._get(f"{_SGX}/rootcacrl", {})
         except CollateralUnavailable as missing:
@@ -117,7 +117,7 @@ def _status_of(status: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    # Never the error's own text: it holds the whole address.
+    # Never the error's own text: it contains the whole address.
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.ConnectionError):
@@ -135,7 +135,7 @@ def _published(response: _Answer, name: str, headers: tuple[str, ...]) -> Publis
 
 
 def _issuers(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[bytes, bytes]:
-    """DER of who signed, and of the root."""
+    """DER of the signer's certificate and of the root."""
     given = next((headers[name] for name in names if name in headers), None)
     if given is None:
         raise CollateralInvalid(f"comes without {names[0]}")
@@ -149,7 +149,7 @@ def _issuers(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[bytes,
 
 
 def _crl_der(content: bytes) -> bytes:
-    """DER, as it stands, as PEM, or as hexadecimal digits."""
+    """DER from DER, PEM or hexadecimal digits."""
     text = content.strip()
     try:
         if text.startswith(b"-----BEGIN"):
@@ -160,7 +160,7 @@ def _crl_der(content: bytes) -> bytes:
 
 
 def _distribution_point(root: bytes) -> str | None:
-    """Where the root certificate says that its CRL is; None: nowhere on the web."""
+    """The root certificate's https address for its CRL; None if it has none."""
     try:
         points = (
             x509.load_der_x509_certificate(root)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a PCCS published, with what has to be known of it to decide whether the chain lacks it."""
+"""Collateral that a PCCS publishes, with the fields that tell if it is newer than the chain's."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from teetee.quotes.errors import CollateralInvalid
 
 @dataclass(frozen=True)
 class PublishedJson:
-    """TCB info or QE identity. Nothing is verified: that is the contracts' business."""
+    """TCB info or QE identity. Not verified here; the contracts do."""
 
     signed: SignedJson
     signer: bytes
     root: bytes
-    """DER of who signed, and of the root."""
+    """DER of the signer's certificate and of the root."""
     issued_at: int
     next_update: int
     """Unix seconds."""
     number: int
     """tcbEvaluationDataNumber."""
     kind: PlatformKind | None
-    """Of a TCB info."""
+    """None for a QE identity."""
 
     @classmethod
     def parse(cls, signed: SignedJson, signer: bytes, root: bytes) -> Self:
-        """Raises `CollateralInvalid`."""
+        """From the signed JSON and its issuer chain. Raises `CollateralInvalid`."""
         try:
             content = json.loads(signed.text)
             number = content["tcbEvaluationDataNumber"]
@@ -59,23 +59,23 @@ class PublishedCrl:
     der: bytes
     issuer: bytes
     root: bytes
-    """DER of their certificates; the same for the root's own list."""
+    """DER of their certificates; equal for the root's own list."""
     issued_at: int
     next_update: int
     """Unix seconds."""
 
     @classmethod
     def parse(cls, der: bytes, issuer: bytes, root: bytes) -> Self:
-        """Raises `CollateralInvalid`."""
+        """From DER and its issuer chain. Raises `CollateralInvalid`."""
         try:
             crl = x509.load_der_x509_crl(der)
             until = crl.next_update_utc
             if until is None:
-                raise CollateralInvalid("has a CRL without an end")
+                raise CollateralInvalid("has a CRL without nextUpdate")
             issued_at = int(crl.last_update_utc.timestamp())
             return cls(der, issuer, root, issued_at, int(until.timestamp()))
         except ValueError:
-            raise CollateralInvalid("has a CRL that is none") from None
+            raise CollateralInvalid("has a malformed CRL") from None
 
 
 def _seconds(text: str) -> int:

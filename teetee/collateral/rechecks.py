@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Has shards judged anew, where that changes anything: a look costs nothing, a transaction does."""
+"""Rechecks shards whose status would change. Finding out is free; only the recheck costs gas."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from teetee.quotes.claims import QuoteClaims
 
 @dataclass(frozen=True)
 class RecheckOutcome:
-    """What became of one shard."""
+    """The result for one shard."""
 
     shard_id: ShardId
     before: ShardStatus
     after: ShardStatus
     sent: ConfirmedTransaction | None = None
-    """None: nothing would have changed, or it could not be done."""
+    """None if the status would not change, or the recheck failed."""
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class RecheckOutcome:
 
 
 def enlisted_shards(registry: Registry) -> Iterator[Shard]:
-    """Those which have not left, paused ones too."""
+    """All shards that have not left, paused ones included."""
     for number in range(1, registry.shard_count() + 1):
         try:
             shard = registry.shard(ShardId(number))
@@ -50,7 +50,7 @@ def enlisted_shards(registry: Registry) -> Iterator[Shard]:
 
 
 def recheck_shards(registry: Registry, sender: TransactionSender) -> Iterator[RecheckOutcome]:
-    """All that have not left. One that cannot be rechecked does not keep the others from it.
+    """Recheck all shards that have not left; a failed recheck does not stop the others.
 
     Raises the chain's Retryable errors.
     """
@@ -59,7 +59,7 @@ def recheck_shards(registry: Registry, sender: TransactionSender) -> Iterator[Re
 
 
 def recheck_shard(registry: Registry, sender: TransactionSender, shard: Shard) -> RecheckOutcome:
-    """One shard; a contract's refusal is part of the outcome."""
+    """Recheck one shard; a contract's refusal is part of the outcome."""
     try:
         claims = registry.claims(shard)
         if registry.verifier.is_adapter:
@@ -76,7 +76,7 @@ def recheck_shard(registry: Registry, sender: TransactionSender, shard: Shard) -
 def _refresh_adapter(
     registry: Registry, sender: TransactionSender, shard: Shard, claims: QuoteClaims
 ) -> None:
-    """An adapter repeats what it was told last: where that has changed, it is told first."""
+    """An adapter rechecks by the status it stored last, so update that first if it has changed."""
     verifier = registry.verifier
     argument, pck_id = registry.quote_argument(shard)
     number = registry.policy(shard.model_id).minimum_evaluation_number
@@ -85,5 +85,5 @@ def _refresh_adapter(
         if current is not verifier.last_status(claims, number):
             sender.send(verifier.update_status(argument, pck_id, number))
     except ContractRejected:
-        # Stale collateral and the like: no news. There may be other reasons to put the shard out.
+        # For example expired collateral: the stored status stays, and the recheck uses that.
         return

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares what a PCCS publishes with what the chain keeps, and brings what is newer.
+"""Uploads collateral of a PCCS that is newer than the chain's.
 
-In the order in which contracts can check it: root CRL, certificates, PCK CRL, QE identity, TCB
-infos. A race that somebody else won is information, not an error.
+Uses the order in which the contracts can verify it: root CRL, certificates, PCK CRL, QE identity,
+TCB infos. If someone else uploads the same collateral first, that is not an error.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from teetee.quotes.errors import CollateralInvalid
 
 @dataclass(frozen=True)
 class SynchronizedItem:
-    """One piece of collateral, and what was done about it."""
+    """One piece of collateral, and whether it was uploaded."""
 
     what: str
-    kept: StoredCollateral
-    """Before."""
+    stored: StoredCollateral
+    """On chain, before the upload."""
     issued_at: int
     next_update: int
-    """Of what the PCCS publishes, Unix seconds."""
+    """As published by the PCCS, Unix seconds."""
     sent: ConfirmedTransaction | None = None
-    """The transaction that brought it; None: the chain has it already."""
+    """The upload; None if the chain has it already."""
 
     def to_json(self) -> dict[str, Any]:
         """Times in Unix seconds."""
@@ -44,15 +44,15 @@ class SynchronizedItem:
             "uploaded": sent is not None,
             "issuedAt": self.issued_at,
             "nextUpdate": self.next_update,
-            "keptIssuedAt": self.kept.issued_at or None,
-            "keptNextUpdate": self.kept.next_update or None,
+            "keptIssuedAt": self.stored.issued_at or None,
+            "keptNextUpdate": self.stored.next_update or None,
             "transaction": sent.transaction_hash if sent else None,
             "gasUsed": sent.gas_used if sent else None,
         }
 
 
 class Synchronization:
-    """Between one PCCS and one chain. Raises what PCCS and chain raise."""
+    """From one PCCS to one chain. Raises the errors of both."""
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class Synchronization:
     def run(
         self, kinds: Collection[PlatformKind], minimum_number: int = 0
     ) -> Iterator[SynchronizedItem]:
-        """Everything that platforms of these kinds are judged by, one after the other.
+        """All collateral for platforms of these kinds, one piece after the other.
 
-        Where policies ask for a higher evaluation number than the standard one, that is brought
-        as well.
+        If policies require a higher evaluation number than the standard one, that set is uploaded
+        too.
         """
         pck_crl = self._pccs.pck_crl()
         self._require_root(pck_crl.root)
@@ -95,48 +95,52 @@ class Synchronization:
 
     def _root_crl(self, crl: PublishedCrl) -> SynchronizedItem:
         call = self._store.update_root_crl(crl.der)
-        return self._bring("root CRL", self._store.root_crl(), crl, call)
+        return self._upload("root CRL", self._store.root_crl(), crl, call)
 
     def _pck_crl(self, crl: PublishedCrl) -> SynchronizedItem:
         authority_id = certificate_id(crl.issuer)
         if not self._certificates.has_authority(authority_id):
             self._sender.send(self._certificates.add_authority(crl.issuer))
         call = self._store.update_pck_crl(crl.der, authority_id)
-        return self._bring("platform CRL", self._store.pck_crl(authority_id), crl, call)
+        return self._upload("platform CRL", self._store.pck_crl(authority_id), crl, call)
 
     def _qe_identity(self, published: PublishedJson) -> SynchronizedItem:
         signer_id = self._signer(published)
         signed = published.signed
         call = self._store.update_qe_identity(signed.text, signed.signature, signer_id)
-        kept = self._store.qe_identity(published.number)
-        return self._bring(f"QE identity {published.number}", kept, published, call)
+        stored = self._store.qe_identity(published.number)
+        return self._upload(f"QE identity {published.number}", stored, published, call)
 
     def _tcb_info(self, published: PublishedJson, kind: PlatformKind) -> SynchronizedItem:
         if published.kind != kind:
-            raise CollateralInvalid(f"has TCB info of {published.kind} for {kind}")
+            raise CollateralInvalid(f"has TCB info for {published.kind} instead of {kind}")
         signer_id = self._signer(published)
         signed = published.signed
         call = self._store.update_tcb_info(signed.text, signed.signature, signer_id)
-        kept = self._store.tcb_info(kind, published.number)
-        return self._bring(f"TCB info {kind} {published.number}", kept, published, call)
+        stored = self._store.tcb_info(kind, published.number)
+        return self._upload(f"TCB info {kind} {published.number}", stored, published, call)
 
     # ------------------------------------------------------------ private
 
-    def _bring(
-        self, what: str, kept: StoredCollateral, published: PublishedCrl | PublishedJson, call: Call
+    def _upload(
+        self,
+        what: str,
+        stored: StoredCollateral,
+        published: PublishedCrl | PublishedJson,
+        call: Call,
     ) -> SynchronizedItem:
-        item = SynchronizedItem(what, kept, published.issued_at, published.next_update)
-        if published.issued_at <= kept.issued_at:
+        item = SynchronizedItem(what, stored, published.issued_at, published.next_update)
+        if published.issued_at <= stored.issued_at:
             return item
         try:
             sent = self._sender.send(call)
         except CollateralNotNewer:
             return item
-        return SynchronizedItem(what, kept, published.issued_at, published.next_update, sent)
+        return SynchronizedItem(what, stored, published.issued_at, published.next_update, sent)
 
     def _require_root(self, root: bytes) -> None:
         if hashlib.sha256(root).digest() != self._root_fingerprint:
-            raise CollateralInvalid("hangs from another root than this network trusts")
+            raise CollateralInvalid("has another root than this network trusts")
 
     def _signer(self, published: PublishedJson) -> bytes:
         self._require_root(published.root)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an enclave has of its own: its keys, and the guest agent that makes them and its quotes."""
+"""An enclave's keys, and the guest agent from which it gets them and its quotes."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thing an enclave asks of the machine below it: keys that survive a restart, and quotes.
+"""The guest agent, from which an enclave gets keys that survive a restart, and quotes.
 
-`GuestAgent` is the seam; `DstackGuestAgent` speaks to dstack's agent (or tee_simulator) over its
-socket.
+`GuestAgent` is the port; `DstackGuestAgent` is the adapter to dstack's agent (or tee_simulator) on
+its socket.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ _Answer = TypeVar("_Answer")
 KEY_BYTES = 32
 REPORT_DATA_BYTES = 64
 MAX_QUOTE_BYTES = 16_384
-"""dstack's TDX v4 quotes have 5,006 bytes; the rest is room for longer certificate chains."""
+"""dstack's TDX v4 quotes have 5,006 bytes; the margin allows longer certificate chains."""
 
 
 class GuestAgent(Protocol):
-    """What an enclave needs from below."""
+    """What an enclave needs from its guest agent."""
 
     def get_key(self, path: str) -> bytes:
         """32 secret bytes, always the same for this enclave's code and this path."""
@@ -36,8 +36,8 @@ class GuestAgent(Protocol):
 class DstackGuestAgent:
     """dstack's guest agent. Honours `DSTACK_SIMULATOR_ENDPOINT` when no endpoint is given.
 
-    Every call connects anew, so an agent that comes up late is found. Blocks for at most `timeout`
-    seconds a call. Raises `GuestAgentUnreachable` (try again), `GuestAgentRefused`,
+    Connects for each call, so the agent may start later. A call blocks for at most `timeout`
+    seconds and raises `GuestAgentUnreachable` (retryable), `GuestAgentRefused` or
     `GuestAgentAnswerInvalid`.
     """
 
@@ -46,17 +46,17 @@ class DstackGuestAgent:
         self._timeout = timeout
 
     def get_key(self, path: str) -> bytes:
-        """32 bytes. dstack separates keys by `path` alone, so role and algorithm belong into it."""
+        """32 bytes. dstack separates keys by `path` only, so it must contain role and algorithm."""
         answer: GetKeyResponse = self._call("GetKey", lambda client: client.get_key(path=path))
         key = self._bytes("GetKey", answer.decode_key)
         if len(key) != KEY_BYTES:
             raise GuestAgentAnswerInvalid(
-                self.endpoint, "GetKey", f"the key has not {KEY_BYTES} bytes"
+                self.endpoint, "GetKey", f"the key must have {KEY_BYTES} bytes"
             )
         return key
 
     def get_quote(self, report_data: bytes) -> bytes:
-        """The quote's bytes, unchecked but for their number."""
+        """The quote; checks only its length."""
         if len(report_data) != REPORT_DATA_BYTES:
             raise ValueError(
                 f"report data must be {REPORT_DATA_BYTES} bytes, not {len(report_data)}"
@@ -67,17 +67,17 @@ class DstackGuestAgent:
         quote = self._bytes("GetQuote", answer.decode_quote)
         if not 0 < len(quote) <= MAX_QUOTE_BYTES:
             raise GuestAgentAnswerInvalid(
-                self.endpoint, "GetQuote", f"the quote has not 1 to {MAX_QUOTE_BYTES} bytes"
+                self.endpoint, "GetQuote", f"the quote must have 1 to {MAX_QUOTE_BYTES} bytes"
             )
         return quote
 
     def _call(self, method: str, ask: Callable[[DstackClient], _Answer]) -> _Answer:
         try:
             client = DstackClient(self.endpoint, timeout=self._timeout)
-            with client:  # `as` would bind the SDK's asynchronous twin
+            with client:  # `as` would bind the SDK's asynchronous client
                 return ask(client)
         except FileNotFoundError:
-            raise GuestAgentUnreachable(self.endpoint, "is not there") from None
+            raise GuestAgentUnreachable(self.endpoint, "does not exist") from None
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
             if status >= 500:
@@ -91,7 +91,7 @@ class DstackGuestAgent:
             ) from None
         except httpx.TransportError:
             raise GuestAgentUnreachable(self.endpoint, "does not answer") from None
-        # pydantic's error prints the reply, which holds a key: drop it as the cause.
+        # pydantic's error prints the reply, which contains a key: drop it as the cause.
         except (ValidationError, ValueError, TypeError):
             raise GuestAgentAnswerInvalid(
                 self.endpoint, method, "the reply lacks a field or is not JSON"

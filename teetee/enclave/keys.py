@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enclave's own keys, made inside from the guest agent's secrets. docs/protocol.md section 3.
+"""An enclave's keys, derived from the guest agent's secrets. docs/protocol.md section 3.
 
-They are the same after a restart of the same code on the same machine and never leave the process;
-only `keyset` and the certificate do.
+The same code on the same machine has the same keys after a restart. Private keys never leave the
+process; only `keyset` and the certificate do.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ KEM_PATH = "teetee/v1/kem/x25519"
 TLS_PATH = "teetee/v1/tls/ed25519"
 
 _CERTIFICATE_NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "TeeTee enclave")])
-# A peer is accepted for its key and for being active on chain: the certificate is only a vessel,
-# the same at every start.
+# Peers check the key and its status on chain; the certificate only carries the key and never
+# changes.
 _CERTIFICATE_SERIAL = 1
 _CERTIFICATE_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 _CERTIFICATE_UNTIL = datetime(
@@ -41,7 +41,7 @@ _CERTIFICATE_UNTIL = datetime(
 
 @dataclass(frozen=True, slots=True)
 class EnclaveKeys:
-    """Private keys, and what of them is public. The repr shows the public part only."""
+    """Private keys and their public parts. The repr shows only the public keys."""
 
     signer: LocalAccount = field(repr=False)
     kem: X25519PrivateKey = field(repr=False)
@@ -51,7 +51,7 @@ class EnclaveKeys:
 
     @classmethod
     def derive(cls, guest: GuestAgent) -> EnclaveKeys:
-        """Ask the guest agent for one secret per role. Raises its errors, and `KeyInvalid`."""
+        """Derive each key from a secret of the guest agent. Raises its errors, and `KeyInvalid`."""
         signer = _signer(guest.get_key(SIGNER_PATH))
         kem = X25519PrivateKey.from_private_bytes(_seed("x25519", guest.get_key(KEM_PATH)))
         tls = Ed25519PrivateKey.from_private_bytes(_seed("ed25519", guest.get_key(TLS_PATH)))
@@ -69,7 +69,7 @@ def tls_fingerprint(key: Ed25519PublicKey) -> bytes:
 
 
 def certificate_fingerprint(certificate_der: bytes) -> bytes:
-    """`tls` of whoever presents this certificate, 32 bytes. Raises `KeyInvalid` unless it holds an
+    """The `tls` fingerprint of a certificate's key, 32 bytes. Raises `KeyInvalid` unless it is an
     Ed25519 key.
     """
     try:
@@ -107,5 +107,5 @@ def _certificate(key: Ed25519PrivateKey) -> x509.Certificate:
         .not_valid_before(_CERTIFICATE_FROM)
         .not_valid_after(_CERTIFICATE_UNTIL)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, algorithm=None)  # Ed25519 is deterministic and brings its own hash
+        .sign(key, algorithm=None)  # Ed25519 is deterministic and includes its hash
     )

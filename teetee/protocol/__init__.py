@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What wallet, oracle, shard and web app must agree on, byte for byte: docs/protocol.md."""
+"""The formats that wallets, enclaves and contracts share byte for byte: docs/protocol.md."""

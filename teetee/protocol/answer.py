@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sealed answer holds, as JSON with exact fields and bounds.
+"""The content of a sealed answer, as JSON with exact fields and bounds.
 
-Plaintext: the repr shows sizes only, and errors name fields and rules, never values.
+It is plaintext: the repr omits it, and errors name fields and rules, never values.
 """
 
 import json
@@ -18,8 +18,8 @@ from teetee.protocol.json.strict import (
 )
 
 FinishReason = Literal["stop", "length"]
-"""`stop`: an end-of-sequence token or a stop string. `length`: the limit of tokens, or the context
-is full.
+"""`stop`: an end-of-sequence token or a stop string. `length`: the token limit or the context is
+reached.
 """
 
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
@@ -31,11 +31,11 @@ _USAGE_FIELDS = frozenset({"input_tokens", "output_tokens"})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer."""
+    """A complete answer."""
 
     text: str = field(repr=False)
     token_ids: tuple[int, ...] = field(repr=False)
-    """Every sampled token, a final end-of-sequence token included: as many as `output_tokens`."""
+    """Every sampled token, including a final end-of-sequence token; `output_tokens` in number."""
     finish_reason: FinishReason
     input_tokens: int
     output_tokens: int
@@ -63,8 +63,8 @@ class Answer:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Answer":
-        """The reverse of `to_json`. Raises `AnswerInvalid` naming the first field that is missing,
-        unknown or wrong.
+        """The reverse of `to_json`. Raises `AnswerInvalid` naming the first missing, unknown or
+        invalid field.
         """
         value = require_fields(
             parse_object(data, AnswerInvalid), _ANSWER_FIELDS, "answer", AnswerInvalid

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Salted commitments to what travels between stages, growing as it travels. docs/protocol.md
+"""Salted commitments to the data between stages, computed incrementally. docs/protocol.md
 section 5.
 
-The salt is one per hop and comes from the request's secret, so that nobody can guess a short prompt
-from the chain.
+Each hop's salt is derived from the request's secret, so that a short prompt cannot be guessed from
+the commitments on chain.
 """
 
 import struct
@@ -14,28 +14,26 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 
 class RunningCommitment:
-    """HMAC-SHA256 over everything so far. How the bytes were cut into updates does not matter,
-    their order does.
-    """
+    """HMAC-SHA256 over all updates, concatenated in order."""
 
     def __init__(self, salt: bytes) -> None:
         self._mac = HMAC(salt, SHA256())
-        self._waiting: list[bytes] = []
+        self._pending: list[bytes] = []
 
     def update(self, data: bytes) -> None:
-        """Take in the next bytes (token ids or hidden states, little-endian). They are hashed when
-        there is time, by `catch_up`, or when the digest is asked for.
+        """Append bytes (token ids or hidden states, little-endian). Hashing them is left to
+        `catch_up`, or to `digest`.
         """
-        self._waiting.append(data)
+        self._pending.append(data)
 
     def catch_up(self) -> None:
-        """Hash what was taken in."""
-        for data in self._waiting:
+        """Hash the pending bytes."""
+        for data in self._pending:
             self._mac.update(data)
-        self._waiting.clear()
+        self._pending.clear()
 
     def digest(self) -> bytes:
-        """32 bytes over what came so far; more may follow."""
+        """32 bytes over all updates so far; more may follow."""
         self.catch_up()
         return self._mac.copy().finalize()
 

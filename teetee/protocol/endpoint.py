@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an enclave listens, as the registry spells it: `host:port`, or `[address]:port` for IPv6.
-Knows no socket.
+"""An enclave's endpoint in the registry's spelling: `host:port`, or `[address]:port` for IPv6.
+
+Opens no socket.
 """
 
 from __future__ import annotations
@@ -14,16 +15,14 @@ MAX_PORT = 65_535
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A name or address and a TCP port."""
+    """A host name or address and a TCP port."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """Read `host:port`. Raises `MalformedEndpoint`: what stands on chain was written by a
-        stranger.
-        """
+        """From `host:port`. Raises `MalformedEndpoint`: the registry does not check the form."""
         host, separator, port = text.rpartition(":")
         host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if not separator or not host or not port.isascii() or not port.isdigit():

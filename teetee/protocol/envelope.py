@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sealing a prompt on its way in and an answer on its way out. docs/protocol.md section 4.
+"""Seals and opens prompts and answers. docs/protocol.md section 4.
 
-Whether the recipients deserve the prompt (attested, active, unexpired) is decided before, by
-`teetee.client`. Plaintext leaves these functions as `Prompt` and `Answer` alone; errors say what is
-wrong, never what was inside.
+`teetee.client` decides beforehand whether the recipients are trustworthy (attested, active,
+unexpired). Plaintext leaves these functions only as `Prompt` and `Answer`; errors never contain it.
 """
 
 import os
@@ -32,7 +31,7 @@ from teetee.protocol.request_secret import SECRET_BYTES, RequestContext, Request
 VERSION = 1
 MAX_RECIPIENTS = 4
 BUCKETS = tuple(512 << step for step in range(8))
-"""Sizes of the padded plaintext, 512 … 65536 bytes: of a length only its bucket is seen."""
+"""Sizes of the padded plaintext, 512 … 65536 bytes: its exact length stays hidden."""
 
 _TAG_BYTES = 16
 _SEALED_BYTES = 32 + SECRET_BYTES + _TAG_BYTES  # HPKE: encapsulated key ‖ ciphertext of the secret
@@ -52,7 +51,7 @@ def seal_prompt(
 ) -> bytes:
     """Seal to 1 to 4 entry shards (id, X25519 public key), the first being the primary one.
 
-    The secret must be fresh: used for two prompts it would give away both.
+    The secret must be fresh: using it for two prompts would reveal both.
     Raises `RecipientInvalid`, `EnvelopeTooLarge`, `FieldInvalid` (context).
     """
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
@@ -71,8 +70,8 @@ def open_prompt(
 ) -> tuple[RequestSecret, Prompt]:
     """Open as one of the recipients.
 
-    Raises `EnvelopeMalformed`, `NotARecipient`, `EnvelopeUndecryptable`, `PromptInvalid`: none of
-    them passes by waiting.
+    Raises `EnvelopeMalformed`, `NotARecipient`, `EnvelopeUndecryptable`, `PromptInvalid`, all of
+    them permanent.
     """
     recipients, body = _split(envelope)
     sealed = dict(recipients).get(shard_id)
@@ -94,10 +93,10 @@ def open_prompt(
 def seal_answer(
     answer: Answer, secret: RequestSecret, context: RequestContext, request_id: RequestId
 ) -> bytes:
-    """Seal for whoever knows the secret. Raises `EnvelopeTooLarge`.
+    """Seal for those who know the secret. Raises `EnvelopeTooLarge`.
 
     The nonce is random: two recipients, or one that lost its journal, may seal different answers
-    under the same key, and both can become public.
+    with the same key, and both can become public.
     """
     key, nonce = AESGCM(secret.answer_key(context, request_id)), os.urandom(_NONCE_BYTES)
     sealed = key.encrypt(nonce, _pad(answer.to_json()), _answer_data(context, request_id))
@@ -146,7 +145,7 @@ def _answer_data(context: RequestContext, request_id: RequestId) -> bytes:
 
 
 def _split(envelope: bytes) -> tuple[list[tuple[ShardId, bytes]], bytes]:
-    """The recipients with what was sealed to each, and the body."""
+    """The recipients with the secret sealed to each, and the body."""
     if len(envelope) < 2 or envelope[0] != VERSION:
         raise EnvelopeMalformed(f"it must be of version {VERSION}")
     count = envelope[1]
@@ -171,8 +170,8 @@ def _pad(plaintext: bytes) -> bytes:
 
 
 def _unpad(padded: bytes) -> bytes | None:
-    """The plaintext, or None when length or padding are wrong. `padded` fills a bucket: the caller
-    has looked.
+    """The plaintext; None if length or padding is invalid. The caller has checked that `padded`
+    fills a bucket.
     """
     end = 4 + int.from_bytes(padded[:4])
     if end > len(padded) or any(padded[end:]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identifiers as the contracts number them, each from 1. Zero means none."""
+"""The contracts' identifiers, each counted from 1. Zero means none."""
 
 from typing import NewType
 
@@ -10,4 +10,4 @@ ShardId = NewType("ShardId", int)
 """One enclave's layer range of one model: `uint32`."""
 
 RequestId = NewType("RequestId", int)
-"""One question: `uint256`."""
+"""A request: `uint256`."""

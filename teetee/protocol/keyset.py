@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an enclave is, as one hash: its public keys, its host, its place and the weights it loaded.
+"""An enclave's identity: its public keys, host, layers and loaded weights, and their hash.
 
-docs/protocol.md section 3. Nothing here knows a private key, a quote's layout or a contract.
+docs/protocol.md section 3. Independent of private keys, quote layouts and contracts.
 """
 
 from collections.abc import Mapping
@@ -45,9 +45,9 @@ class Keyset:
     """An enclave's public keys."""
 
     signer: str
-    """Checksummed secp256k1 address: signs receipts and transactions."""
+    """Checksummed secp256k1 address that signs receipts and transactions."""
     kem: bytes
-    """X25519 public key, 32 bytes: prompts are sealed to it."""
+    """X25519 public key, 32 bytes, that prompts are sealed to."""
     tls: bytes
     """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
 
@@ -61,7 +61,7 @@ class Keyset:
 
 @dataclass(frozen=True, slots=True)
 class EnclaveIdentity:
-    """All that a quote of this enclave vouches for, apart from the time."""
+    """Everything that a quote of this enclave attests, except the time."""
 
     chain_id: int
     registry: str
@@ -74,7 +74,7 @@ class EnclaveIdentity:
     keyset: Keyset
 
     def identity_digest(self) -> bytes:
-        """32 bytes; the same for every renewal of the quote."""
+        """32 bytes, the same for every renewal."""
         return _IDENTITY.hash(
             self.chain_id,
             to_checksum_address(self.registry),
@@ -135,8 +135,8 @@ class EnclaveIdentity:
 
 
 def report_data(identity_digest: bytes, block_number: int, block_hash: bytes) -> bytes:
-    """The 64 bytes that a quote carries: the identity, and a block that did not exist before the
-    quote was asked for.
+    """A quote's 64 bytes of report data: the identity, and a recent block that proves the quote is
+    newer.
     """
     return _REPORT.hash(identity_digest, block_number, block_hash) + bytes(32)
 
@@ -150,8 +150,8 @@ def enrolment_digest(
     payout: str,
     block_number: int,
 ) -> bytes:
-    """The 32 bytes (EIP-712) that the enclave's signer signs, so that nobody enrols it under
-    another's bond.
+    """The 32 bytes (EIP-712) that the enclave's signer signs, which prevents an enrolment with
+    another endpoint or payout address.
     """
     domain = Domain("TeeTee Registry", "1", chain_id, registry)
     return domain.digest(_ENROLMENT.hash(identity_digest, endpoint, payout, block_number))

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A published model's digests, and the digest of any slice of it. docs/protocol.md section 2.
 
-How the digests are made from a model's files is the business of whoever reads those files, not of
-this module.
+`shard_runtime.model_files` computes the digests from a model's files.
 """
 
 import json
@@ -29,7 +28,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelManifest:
-    """What `publish_model` puts on chain and what an enclave compares its own loading with. Digests
+    """What `publish_model` publishes, and what an enclave compares its loaded weights with. Digests
     are 32 bytes.
     """
 
@@ -56,13 +55,13 @@ class ModelManifest:
             raise ManifestInvalid("digests", "must be 32 bytes each")
 
     def slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
-        """32 bytes, the same as the registry computes from what was published.
+        """32 bytes, equal to what the registry computes.
 
-        Raises `ManifestInvalid` when the range reaches beyond the model.
+        Raises `ManifestInvalid` if the range exceeds the model.
         """
         if layers.end > self.layer_count:
             raise ManifestInvalid(
-                "layer_count", f"is {self.layer_count}, which does not hold {layers}"
+                "layer_count", f"is {self.layer_count}, which does not contain {layers}"
             )
         digests = list(self.layer_digests[layers.first : layers.end])
         if is_entry:
@@ -70,7 +69,7 @@ class ModelManifest:
         return keccak256(b"".join(digests))
 
     def to_json(self) -> str:
-        """Readable JSON, the same text for the same manifest."""
+        """Readable JSON; equal manifests give equal text."""
         value = {
             "name": self.name,
             "layer_count": self.layer_count,
@@ -84,7 +83,7 @@ class ModelManifest:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelManifest":
-        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first thing wrong."""
+        """The reverse of `to_json`. Raises `ManifestInvalid` naming the first invalid field."""
         if len(text) > MAX_MANIFEST_BYTES:
             raise ManifestInvalid("the file", f"must not exceed {MAX_MANIFEST_BYTES} bytes")
         try:

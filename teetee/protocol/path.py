@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choosing a path: active shards which tile a model's layers, beginning with an entry, spread over
-as many hosts and platforms as the model's policy asks for. Pure.
+"""Chooses a path: active shards that tile a model's layers, beginning with an entry, over as many
+hosts and platforms as the model's policy requires. Pure.
 """
 
 import heapq
@@ -14,19 +14,19 @@ from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.layers import LayerRange
 
 PLATFORM_TAG_BYTES = 8
-"""Contracts keep so much of a platform's id by a shard's signer, and compare only that."""
+"""The prefix of a platform id that contracts store with a shard's signer and compare."""
 
 
 class PathCandidate(Protocol):
-    """What has to be known of a shard to put it into a path."""
+    """The properties of a shard that path selection needs."""
 
     @property
     def shard_id(self) -> ShardId:
-        """Its number."""
+        """Its id."""
 
     @property
     def layers(self) -> LayerRange:
-        """What it serves."""
+        """The layers that it serves."""
 
     @property
     def is_entry(self) -> bool:
@@ -43,13 +43,13 @@ class PathCandidate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How many different hosts and platforms a path must have to be paid."""
+    """The numbers of different hosts and platforms that a path needs to be paid."""
 
     hosts: int = 1
     platforms: int = 1
 
     def is_met(self, hosts: int, platforms: int) -> bool:
-        """By a path of so many different ones."""
+        """By a path over that many different hosts and platforms."""
         return hosts >= self.hosts and platforms >= self.platforms
 
 
@@ -59,7 +59,7 @@ _Shard = TypeVar("_Shard", bound=PathCandidate)
 
 
 def unit_cost(_shard: PathCandidate) -> int:
-    """What a stage costs when nothing is known of it: then the fewest stages are the cheapest."""
+    """The cost of a stage about which nothing is known; makes the shortest path the cheapest."""
     return 1
 
 
@@ -73,13 +73,12 @@ def choose_path(
     spread: Spread = NO_SPREAD,
     cost: Callable[[_Shard], int] = unit_cost,
 ) -> tuple[_Shard, ...]:
-    """The cheapest path that meets `spread`; among equals the one whose shard ids come first.
+    """The cheapest path that meets `spread`; of equal ones, the one with the lowest shard ids.
 
-    `shards` are the active ones of this model. `entry` fixes the first stage, `excluded` leaves
-    shards out. `cost` gives each stage a whole number of at least 1 (whole, so that equal sums are
-    equal); it is asked once for each shard. Without it the fewest stages win. Raises
-    `NoEntryShard`; `PathIncomplete` naming the farthest layer at which nobody goes on;
-    `SpreadUnmet`.
+    `shards` are the model's active ones. `entry` fixes the first stage, `excluded` shards are
+    ignored. `cost` is called once per shard and returns an integer of at least 1; by default the
+    path with the fewest stages wins. Raises `NoEntryShard`, `SpreadUnmet`, or `PathIncomplete`
+    naming the farthest layer that a path reaches.
     """
     usable = sorted(
         (shard for shard in shards if shard.shard_id not in excluded),
@@ -111,10 +110,10 @@ def _paths(
     left: Mapping[int, int],
     spread: Spread,
 ) -> Iterator[tuple[_Shard, ...]]:
-    """Whole paths, the best first. Of those that have come to a layer over the same hosts and
-    platforms only the best goes on: whatever follows is as good for all of them.
+    """Complete paths, the best first. Of partial paths to a layer over the same hosts and
+    platforms, only the best is extended: every continuation costs them the same.
     """
-    order = count()  # no two are compared beyond it
+    order = count()  # breaks ties before the paths would be compared
     heap: list[tuple[int, tuple[int, ...], int, tuple[_Shard, ...]]] = []
 
     def push(path: tuple[_Shard, ...]) -> None:
@@ -142,7 +141,7 @@ def _paths(
 
 
 def _spread_key(path: Sequence[_Shard], spread: Spread) -> tuple[object, object]:
-    """Its hosts and platforms; which they are matters no more once there are enough of them."""
+    """Its hosts and platforms, or None for those of which there are enough already."""
     hosts = frozenset(shard.host for shard in path)
     platforms = frozenset(_tag(shard) for shard in path)
     return (
@@ -162,7 +161,7 @@ def _tag(shard: PathCandidate) -> bytes:
 def _cost_left(
     middles: Sequence[_Shard], costs: Mapping[ShardId, int], layer_count: int
 ) -> dict[int, int]:
-    """From each layer that leads to the last one: what the rest of the way costs at least."""
+    """The minimum cost from each layer to the end, for layers from which the end can be reached."""
     left = {layer_count: 0}
     for shard in sorted(middles, key=lambda shard: -shard.layers.first):
         if shard.layers.end in left:

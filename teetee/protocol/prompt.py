@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an envelope holds: messages and sampling options, as JSON with exact fields and bounds.
+"""The content of an envelope: messages and sampling options, as JSON with exact fields and bounds.
 
-Plaintext: the reprs here show sizes only, and errors name fields and rules, never values.
+It is plaintext: reprs omit it, and errors name fields and rules, never values.
 """
 
 import json
@@ -28,7 +28,7 @@ MAX_SEED = (1 << SEED_BITS) - 1
 MAX_STOP_STRINGS = 4
 MAX_STOP_CHARACTERS = 256
 MAX_TOKENS = (1 << 32) - 1
-"""Token counts are `uint32` on chain; the model's context is the narrower bound."""
+"""Token counts are `uint32` on chain; a model's context length is the narrower bound."""
 
 _MESSAGE_FIELDS = frozenset({"role", "content"})
 _SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k", "seed", "stop", "max_tokens"})
@@ -51,8 +51,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 is greedy; then `top_p`, `top_k` and `seed`
-    play no part.
+    """How the next token is chosen. With `temperature` 0 (greedy), `top_p`, `top_k` and `seed` have
+    no effect.
     """
 
     max_tokens: int
@@ -88,7 +88,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation so far, and how to go on with it."""
+    """A conversation, and how to continue it."""
 
     messages: tuple[Message, ...]
     sampling: Sampling
@@ -117,8 +117,8 @@ class Prompt:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Prompt":
-        """The reverse of `to_json`. Raises `PromptInvalid` naming the first field that is missing,
-        unknown or wrong.
+        """The reverse of `to_json`. Raises `PromptInvalid` naming the first missing, unknown or
+        invalid field.
         """
         value = require_fields(
             parse_object(data, PromptInvalid), _PROMPT_FIELDS, "prompt", PromptInvalid
@@ -146,7 +146,7 @@ def _sampling(value: object) -> Sampling:
 
 
 def _number(value: object, name: str) -> float:
-    # Infinities and NaN fail the comparison of whoever asks.
+    # Infinities and NaN fail the caller's comparison.
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise PromptInvalid(name, "must be a number")
     return value

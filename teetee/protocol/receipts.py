@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stages sign about a request, and what the entry signs at its end. docs/protocol.md section
-5.
+"""Receipts, which each stage signs for a request, and settlements, which the entry signs.
+docs/protocol.md section 5.
 
-A receipt says what its signer claims; whether signer, range and neighbours belong together is
-checked by the escrow and by `teetee verify`, not here.
+A receipt is its signer's claim; the escrow and `teetee verify` check that signer, layers and
+neighbours fit together.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _SETTLEMENT = StructType(
 STAGE_RECEIPT_TYPEHASH = _RECEIPT.type_hash
 SETTLEMENT_TYPEHASH = _SETTLEMENT.type_hash
 NO_PREVIOUS_RECEIPT = bytes(32)
-"""What the entry's receipt has as `previous_receipt`."""
+"""`previous_receipt` of the entry's receipt."""
 
 _MAX_UINT32 = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptDomain:
-    """The escrow that receipts are made out to; elsewhere they are worth nothing."""
+    """The escrow that receipts are for; no other accepts them."""
 
     chain_id: int
     escrow: str
@@ -54,7 +54,7 @@ class ReceiptDomain:
 
 @dataclass(frozen=True, slots=True)
 class StageReceipt:
-    """What one stage of a path says it has done for one request."""
+    """One stage's claim about its work on one request."""
 
     request_id: RequestId
     model_id: ModelId
@@ -68,7 +68,7 @@ class StageReceipt:
     previous_receipt: bytes
 
     def struct_hash(self) -> bytes:
-        """32 bytes; the next stage's receipt carries it as `previous_receipt`."""
+        """32 bytes: `previous_receipt` of the next stage's receipt."""
         return _RECEIPT.hash(
             self.request_id,
             self.model_id,
@@ -98,7 +98,7 @@ class SignedReceipt:
     vs: bytes
 
     def recover(self, domain: ReceiptDomain) -> str:
-        """The checksummed address that signed. Raises `SignatureInvalid` when there is none."""
+        """The checksummed address that signed. Raises `SignatureInvalid` if there is none."""
         return CompactSignature(self.r, self.vs).recover(domain.digest(self.receipt.struct_hash()))
 
     def to_json(self) -> dict[str, Any]:
@@ -122,9 +122,7 @@ class SignedReceipt:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SignedReceipt:
-        """The reverse of `to_json`. Raises `FieldInvalid` naming the first field that is missing or
-        wrong.
-        """
+        """The reverse of `to_json`. Raises `FieldInvalid` naming the first invalid field."""
         receipt = StageReceipt(
             request_id=RequestId(_decimal(value, "requestId")),
             model_id=ModelId(_number(value, "modelId")),
@@ -142,13 +140,11 @@ class SignedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The entry's last word on a request: how much was used, and which answer and receipts it
-    stands for.
-    """
+    """The entry's statement that closes a request: the tokens used, the answer, the receipts."""
 
     request_id: RequestId
     requester: str
-    """Who asked: after a reorganisation the same number can be another's request."""
+    """Guards against a reorganization that gives the id to another requester."""
     input_tokens: int
     output_tokens: int
     answer_hash: bytes
@@ -182,7 +178,7 @@ class SignedSettlement:
     vs: bytes
 
     def recover(self, domain: ReceiptDomain) -> str:
-        """The checksummed address that signed. Raises `SignatureInvalid` when there is none."""
+        """The checksummed address that signed. Raises `SignatureInvalid` if there is none."""
         return CompactSignature(self.r, self.vs).recover(
             domain.digest(self.settlement.struct_hash())
         )

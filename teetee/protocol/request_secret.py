@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The secret of one request, and everything that is derived from it. docs/protocol.md sections 4, 5
-and 7.
+"""A request's secret, and the keys derived from it. docs/protocol.md sections 4, 5 and 7.
 
-Who knows the secret reads prompt and answer: the wallet which made it and the enclaves it was
-sealed to.
+The secret gives access to prompt and answer. It is known to the wallet that created it and to the
+enclaves that it was sealed to.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from teetee.protocol.typed_data import StructType
 
 SECRET_BYTES = 32
 SEED_BITS = 53
-"""Integers up to this size survive JSON in every language."""
+"""JSON represents integers up to this size exactly in every language."""
 
 _CONTEXT = StructType(
     "TeeTeeEnvelope(uint256 chainId,address escrow,address requester,uint32 modelId,bytes32 "
@@ -30,9 +29,7 @@ ENVELOPE_TYPEHASH = _CONTEXT.type_hash
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What an envelope is bound to: copied from the chain and posted by another wallet, it opens
-    for nobody.
-    """
+    """What an envelope is bound to. A copy that another wallet posts cannot be opened."""
 
     chain_id: int
     escrow: str
@@ -50,9 +47,7 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True)
 class RequestSecret:
-    """32 random bytes. Each key below is derived for one purpose and one message; the repr shows
-    none of them.
-    """
+    """32 random bytes. Each derived key has one purpose and one message; the repr shows none."""
 
     value: bytes = field(repr=False)
 
@@ -62,29 +57,29 @@ class RequestSecret:
 
     @classmethod
     def fresh(cls) -> "RequestSecret":
-        """A new one, from the operating system's randomness."""
+        """A new secret, from the operating system's randomness."""
         return cls(urandom(SECRET_BYTES))
 
     def prompt_key(self, context: RequestContext) -> bytes:
-        """AES-256 key of the one prompt."""
+        """AES-256 key for the prompt."""
         return self._derive(b"teetee/prompt/v1" + context.digest())
 
     def answer_key(self, context: RequestContext, request_id: RequestId) -> bytes:
-        """AES-256 key of the one answer."""
+        """AES-256 key for the answer."""
         return self._derive(b"teetee/answer/v1" + context.digest() + request_id.to_bytes(32))
 
     def commitment_salt(self, context: RequestContext, hop: int) -> bytes:
-        """32 bytes which keep the commitments of one hop from being guessed."""
+        """32 bytes that keep one hop's commitments from being guessed."""
         return self._derive(b"teetee/commitment/v1" + context.digest() + hop.to_bytes(4))
 
     def seed(self, context: RequestContext) -> int:
-        """The sampling seed, 53 bits, when the requester names none."""
+        """The 53-bit sampling seed for requests without one."""
         return int.from_bytes(self._derive(b"teetee/seed/v1" + context.digest())[:8]) >> (
             64 - SEED_BITS
         )
 
     def stream_proof(self, context: RequestContext, request_id: RequestId) -> bytes:
-        """32 bytes which show to an enclave that the caller knows the secret."""
+        """32 bytes that prove to an enclave that the caller knows the secret."""
         mac = HMAC(self._derive(b"teetee/stream/v1" + context.digest()), SHA256())
         mac.update(request_id.to_bytes(32))
         return mac.finalize()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""secp256k1 signatures in the compact form of EIP-2098, as the contracts read them."""
+"""secp256k1 signatures in the compact form of EIP-2098, which the contracts use."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ _PARITY_BIT = 1 << 255
 
 @dataclass(frozen=True, slots=True)
 class CompactSignature:
-    """`r` and `vs`, 32 bytes each; the top bit of `vs` is the parity of R, the rest is s, which
-    must be low.
-    """
+    """`r` and `vs`, 32 bytes each. The top bit of `vs` is the parity of R, the rest is a low s."""
 
     r: bytes
     vs: bytes
@@ -39,20 +37,20 @@ class CompactSignature:
 
     @classmethod
     def from_bytes(cls, signature: bytes) -> CompactSignature:
-        """From `r ‖ vs`. Raises `SignatureInvalid` for another length than 64."""
+        """From `r ‖ vs`. Raises `SignatureInvalid` unless it has 64 bytes."""
         return cls(signature[:32], signature[32:])
 
     def to_rsv(self) -> bytes:
-        """`r ‖ s ‖ v` with v 27 or 28, 65 bytes: the form which every contract library reads."""
+        """`r ‖ s ‖ v` with v 27 or 28, 65 bytes: the form that contract libraries accept."""
         parity, s = divmod(int.from_bytes(self.vs), _PARITY_BIT)
         return self.r + s.to_bytes(32) + bytes([27 + parity])
 
     def recover(self, digest: bytes) -> str:
         """The checksummed address that signed the 32-byte `digest`.
 
-        A wrong digest gives a wrong address, not an error: compare the result with who should have
-        signed. Raises `SignatureInvalid` when no address can be recovered, or s is high (then a
-        second valid form exists).
+        A wrong digest gives a wrong address, not an error: compare the result with the expected
+        signer. Raises `SignatureInvalid` if no address can be recovered, or if s is high, because
+        then a second valid form exists.
         """
         r = int.from_bytes(self.r)
         parity, s = divmod(int.from_bytes(self.vs), _PARITY_BIT)

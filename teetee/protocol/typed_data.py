@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Typed hashes as Solidity computes them: EIP-712 structs, domains and digests, composed with
-`eth_abi`.
+"""EIP-712 hashes of structs, domains and messages, as Solidity computes them.
 
-Only what the protocol uses: flat structs of static types and strings. Arrays and nested structs are
-not known here.
+Supports what the protocol uses: flat structs of static types and strings; no arrays, no nested
+structs.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ def keccak256(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class StructType:
-    """A struct by its EIP-712 signature, e.g. `Person(string name,address wallet)`."""
+    """A struct type by its EIP-712 signature, e.g. `Person(string name,address wallet)`."""
 
     signature: str
 
@@ -39,7 +38,7 @@ class StructType:
         return tuple((kind, name) for kind, name in pairs)
 
     def hash(self, *values: object) -> bytes:
-        """The struct hash, 32 bytes, of values in the signature's order.
+        """The 32-byte struct hash of values in the signature's order.
 
         Raises `FieldInvalid` naming the first field whose value does not fit its type.
         """
@@ -69,7 +68,7 @@ _DOMAIN = StructType(
 
 @dataclass(frozen=True)
 class Domain:
-    """An EIP-712 domain: who may take a signature for theirs."""
+    """An EIP-712 domain: the contract that signatures are for."""
 
     name: str
     version: str
@@ -82,5 +81,5 @@ class Domain:
         return _DOMAIN.hash(self.name, self.version, self.chain_id, self.verifying_contract)
 
     def digest(self, struct_hash: bytes) -> bytes:
-        """What is signed: 32 bytes."""
+        """The 32 bytes to sign."""
         return keccak256(b"\x19\x01" + self.separator + struct_hash)

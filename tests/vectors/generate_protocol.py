@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write protocol.json: what Solidity, Python and TypeScript must agree on, from fixed inputs.
+"""Writes protocol.json: the values that Solidity and Python must agree on, from fixed inputs.
 
     python tests/vectors/generate_protocol.py [--check]
 
-One object per idea, bytes and addresses as hex with 0x, numbers as decimal strings (no language
-rounds those). HPKE draws an ephemeral key and an answer a nonce, so the sealed envelope and answer
-are kept as long as they open to what is given here, and made anew otherwise; everything else
-follows from the inputs alone.
+One object per subject; bytes and addresses as hex with 0x, numbers as decimal strings, which no
+language rounds. Sealing uses random keys and nonces, so the file's envelope and answer stay if they
+can still be opened; everything else follows from the inputs.
 """
 
 import json
@@ -54,7 +53,7 @@ Vector = dict[str, object]
 
 
 def _fixed(name: str) -> bytes:
-    """32 bytes that stand for nothing but their name."""
+    """32 bytes derived from a name."""
     return keccak256(b"teetee vector: " + name.encode())
 
 
@@ -82,6 +81,20 @@ MANIFEST = ModelManifest(
     head_digest=_fixed("head"),
     context_length=2048,
 )
+LAYERS = LayerRange(2, 5)
+IDENTITY = EnclaveIdentity(
+    chain_id=CHAIN_ID,
+    registry=REGISTRY,
+    host=HOST,
+    model_id=MODEL,
+    layers=LAYERS,
+    is_entry=True,
+    slice_digest=MANIFEST.slice_digest(LAYERS, is_entry=True),
+    keyset=Keyset(SIGNER.address, KEM.public_key().public_bytes_raw(), _fixed("tls")),
+)
+BLOCK_NUMBER, BLOCK_HASH = 31_337_000, _fixed("block")
+ENDPOINT = "shard.example.org:8443"
+TOKEN_IDS = (1, 319, 2003)
 
 
 def _hex(value: bytes) -> str:
@@ -102,62 +115,53 @@ def slice_vector() -> Vector:
     }
 
 
-def identity_vectors() -> dict[str, Vector]:
-    """One enclave's identity, report data and enrolment."""
-    keyset = Keyset(SIGNER.address, KEM.public_key().public_bytes_raw(), _fixed("tls"))
-    layers = LayerRange(2, 5)
-    slice_digest = MANIFEST.slice_digest(layers, is_entry=True)
-    identity = EnclaveIdentity(
-        CHAIN_ID, REGISTRY, HOST, MODEL, layers, True, slice_digest, keyset
-    ).identity_digest()
-    block_number, block_hash = 31_337_000, _fixed("block")
-    endpoint = "shard.example.org:8443"
-    enrolment = enrolment_digest(
+def identity_vector() -> Vector:
+    """One enclave's identity and its digest."""
+    fields = {
+        name: str(value) if type(value) is int else value
+        for name, value in IDENTITY.to_json().items()
+    }
+    digest = IDENTITY.identity_digest()
+    return {"typeHash": _hex(IDENTITY_TYPEHASH), **fields, "identityDigest": _hex(digest)}
+
+
+def report_vector() -> Vector:
+    """The report data of the identity's quote."""
+    identity = IDENTITY.identity_digest()
+    return {
+        "typeHash": _hex(REPORT_TYPEHASH),
+        "identityDigest": _hex(identity),
+        "blockNumber": str(BLOCK_NUMBER),
+        "blockHash": _hex(BLOCK_HASH),
+        "reportData": _hex(report_data(identity, BLOCK_NUMBER, BLOCK_HASH)),
+    }
+
+
+def enrolment_vector() -> Vector:
+    """The identity's signed enrolment."""
+    identity = IDENTITY.identity_digest()
+    digest = enrolment_digest(
         chain_id=CHAIN_ID,
         registry=REGISTRY,
         identity_digest=identity,
-        endpoint=endpoint,
+        endpoint=ENDPOINT,
         payout=PAYOUT,
-        block_number=block_number,
+        block_number=BLOCK_NUMBER,
     )
-    signature = sign_digest(SIGNER, enrolment)
+    signature = sign_digest(SIGNER, digest)
     return {
-        "identity": {
-            "typeHash": _hex(IDENTITY_TYPEHASH),
-            "chainId": str(CHAIN_ID),
-            "registry": REGISTRY,
-            "host": HOST,
-            "modelId": str(MODEL),
-            "firstLayer": str(layers.first),
-            "endLayer": str(layers.end),
-            "isEntry": True,
-            "sliceDigest": _hex(slice_digest),
-            "signer": keyset.signer,
-            "kem": _hex(keyset.kem),
-            "tls": _hex(keyset.tls),
-            "identityDigest": _hex(identity),
-        },
-        "report": {
-            "typeHash": _hex(REPORT_TYPEHASH),
-            "identityDigest": _hex(identity),
-            "blockNumber": str(block_number),
-            "blockHash": _hex(block_hash),
-            "reportData": _hex(report_data(identity, block_number, block_hash)),
-        },
-        "enrolment": {
-            "typeHash": _hex(ENROLMENT_TYPEHASH),
-            "chainId": str(CHAIN_ID),
-            "registry": REGISTRY,
-            "identityDigest": _hex(identity),
-            "endpoint": endpoint,
-            "payout": PAYOUT,
-            "blockNumber": str(block_number),
-            "digest": _hex(enrolment),
-            "signerPrivateKey": _hex(_fixed("entry signer")),
-            "signer": keyset.signer,
-            "r": _hex(signature.r),
-            "vs": _hex(signature.vs),
-        },
+        "typeHash": _hex(ENROLMENT_TYPEHASH),
+        "chainId": str(CHAIN_ID),
+        "registry": REGISTRY,
+        "identityDigest": _hex(identity),
+        "endpoint": ENDPOINT,
+        "payout": PAYOUT,
+        "blockNumber": str(BLOCK_NUMBER),
+        "digest": _hex(digest),
+        "signerPrivateKey": _hex(_fixed("entry signer")),
+        "signer": IDENTITY.keyset.signer,
+        "r": _hex(signature.r),
+        "vs": _hex(signature.vs),
     }
 
 
@@ -199,12 +203,24 @@ def envelope_vectors(sealed: bytes, answer: bytes) -> dict[str, Vector]:
     }
 
 
-def receipt_vectors(answer: bytes) -> dict[str, Vector]:
-    """The entry's receipt over real commitments, and its settlement."""
+def commitment_vector() -> Vector:
+    """The commitment to the tokens of hop 0."""
+    return {
+        "salt": _hex(SECRET.commitment_salt(CONTEXT, 0)),
+        "tokenIds": [str(token_id) for token_id in TOKEN_IDS],
+        "data": _hex(encode_token_ids(TOKEN_IDS)),
+        "commitment": _hex(_token_commitment()),
+    }
+
+
+def _token_commitment() -> bytes:
     commitment = RunningCommitment(SECRET.commitment_salt(CONTEXT, 0))
-    token_ids = (1, 319, 2003)
-    commitment.update(encode_token_ids(token_ids))
-    receipt = StageReceipt(
+    commitment.update(encode_token_ids(TOKEN_IDS))
+    return commitment.digest()
+
+
+def _receipt() -> StageReceipt:
+    return StageReceipt(
         request_id=REQUEST,
         model_id=MODEL,
         shard_id=ENTRY_SHARD,
@@ -212,58 +228,58 @@ def receipt_vectors(answer: bytes) -> dict[str, Vector]:
         identity_digest=_fixed("identity"),
         first_position=0,
         end_position=ANSWER.input_tokens + ANSWER.output_tokens - 1,
-        input_commitment=commitment.digest(),
+        input_commitment=_token_commitment(),
         output_commitment=_fixed("output commitment"),
         previous_receipt=NO_PREVIOUS_RECEIPT,
     )
-    signed = receipt.sign(SIGNER, DOMAIN)
-    answer_hash = keccak256(answer)
+
+
+RECEIPT_DOMAIN: Vector = {"chainId": str(CHAIN_ID), "escrow": ESCROW, "signer": SIGNER.address}
+
+
+def receipt_vector() -> Vector:
+    """The entry's receipt."""
+    receipt = _receipt()
+    signed = receipt.sign(SIGNER, DOMAIN).to_json()
+    fields = {name: str(value) if type(value) is int else value for name, value in signed.items()}
+    return {
+        **RECEIPT_DOMAIN,
+        **fields,
+        "typeHash": _hex(STAGE_RECEIPT_TYPEHASH),
+        "structHash": _hex(receipt.struct_hash()),
+        "digest": _hex(DOMAIN.digest(receipt.struct_hash())),
+    }
+
+
+def settlement_vector(sealed_answer: bytes) -> Vector:
+    """The entry's settlement."""
     settlement = Settlement(
         REQUEST,
         REQUESTER,
         ANSWER.input_tokens,
         ANSWER.output_tokens,
-        answer_hash,
-        receipt.struct_hash(),
+        keccak256(sealed_answer),
+        _receipt().struct_hash(),
     )
     closing = settlement.sign(SIGNER, DOMAIN)
-    domain: Vector = {"chainId": str(CHAIN_ID), "escrow": ESCROW, "signer": SIGNER.address}
-    positions = {"firstPosition": "0", "endPosition": str(receipt.end_position)}
     return {
-        "commitment": {
-            "salt": _hex(SECRET.commitment_salt(CONTEXT, 0)),
-            "tokenIds": [str(token_id) for token_id in token_ids],
-            "data": _hex(encode_token_ids(token_ids)),
-            "commitment": _hex(commitment.digest()),
-        },
-        "stageReceipt": domain
-        | signed.to_json()
-        | {"modelId": str(MODEL), "shardId": str(ENTRY_SHARD), "firstLayer": "0", "endLayer": "3"}
-        | positions
-        | {
-            "typeHash": _hex(STAGE_RECEIPT_TYPEHASH),
-            "structHash": _hex(receipt.struct_hash()),
-            "digest": _hex(DOMAIN.digest(receipt.struct_hash())),
-        },
-        "settlement": domain
-        | {
-            "typeHash": _hex(SETTLEMENT_TYPEHASH),
-            "requestId": str(REQUEST),
-            "requester": REQUESTER,
-            "inputTokens": str(settlement.input_tokens),
-            "outputTokens": str(settlement.output_tokens),
-            "answerHash": _hex(answer_hash),
-            "lastReceipt": _hex(settlement.last_receipt),
-            "structHash": _hex(settlement.struct_hash()),
-            "digest": _hex(DOMAIN.digest(settlement.struct_hash())),
-            "r": _hex(closing.r),
-            "vs": _hex(closing.vs),
-        },
+        **RECEIPT_DOMAIN,
+        "typeHash": _hex(SETTLEMENT_TYPEHASH),
+        "requestId": str(REQUEST),
+        "requester": REQUESTER,
+        "inputTokens": str(settlement.input_tokens),
+        "outputTokens": str(settlement.output_tokens),
+        "answerHash": _hex(settlement.answer_hash),
+        "lastReceipt": _hex(settlement.last_receipt),
+        "structHash": _hex(settlement.struct_hash()),
+        "digest": _hex(DOMAIN.digest(settlement.struct_hash())),
+        "r": _hex(closing.r),
+        "vs": _hex(closing.vs),
     }
 
 
 def _present(part: str) -> bytes:
-    """What the present file holds under `part`, and nothing when there is no such file."""
+    """The bytes at `part` of the present file; empty if there are none."""
     try:
         return bytes.fromhex(json.loads(FILE.read_text())[part][part][2:])
     except (OSError, ValueError, KeyError, TypeError):
@@ -271,7 +287,7 @@ def _present(part: str) -> bytes:
 
 
 def sealed_envelope() -> bytes:
-    """The envelope of the present file if it still opens to the prompt, else a fresh one."""
+    """The envelope of the present file if it can be opened to the prompt, else a new one."""
     present = _present("envelope")
     try:
         if open_prompt(present, CONTEXT, ENTRY_SHARD, KEM) == (SECRET, PROMPT):
@@ -284,7 +300,7 @@ def sealed_envelope() -> bytes:
 
 
 def sealed_answer() -> bytes:
-    """The answer of the present file if it still opens to the answer, else a fresh one."""
+    """The answer of the present file if it can be opened to the answer, else a new one."""
     present = _present("answer")
     try:
         if open_answer(present, SECRET, CONTEXT, REQUEST) == ANSWER:
@@ -296,15 +312,22 @@ def sealed_answer() -> bytes:
 
 def render() -> str:
     """The whole file."""
-    vectors: dict[str, Vector] = {"slice": slice_vector()}
     answer = sealed_answer()
-    vectors |= identity_vectors() | envelope_vectors(sealed_envelope(), answer)
-    vectors |= receipt_vectors(answer)
+    vectors: dict[str, Vector] = {
+        "slice": slice_vector(),
+        "identity": identity_vector(),
+        "report": report_vector(),
+        "enrolment": enrolment_vector(),
+        **envelope_vectors(sealed_envelope(), answer),
+        "commitment": commitment_vector(),
+        "stageReceipt": receipt_vector(),
+        "settlement": settlement_vector(answer),
+    }
     return json.dumps(vectors, indent=2, ensure_ascii=True) + "\n"
 
 
 def main() -> int:
-    """Write the file, or with --check only say whether it is fresh."""
+    """Write the file; with --check, only report whether it is current."""
     if "--check" in sys.argv[1:]:
         fresh = FILE.is_file() and FILE.read_text() == render()
         if not fresh:

@@ -41,7 +41,6 @@ _FUNCTIONS: Mapping[str, tuple[type | None, tuple[type, ...]]] = {
     "teetee_silu": (None, (_int, _pointer, _pointer, _long, _pointer)),
     "teetee_rope": (None, (_int, _pointer, _pointer, _pointer, _long)),
     "teetee_attend": (None, (_int, _pointer)),
-    "teetee_read": (ctypes.c_uint64, (_pointer, _long)),
     "teetee_multiply": (_int, (_int, _pointer, _pointer, _long, _pointer, _int)),
 }
 

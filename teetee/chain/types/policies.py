@@ -8,7 +8,7 @@ from typing import Any, Self
 from teetee.protocol.path import Spread
 from teetee.quotes.tcb_status import TcbStatus
 
-_MEMBERS = (
+MEMBERS = (
     "acceptedStatuses",
     "minimumEvaluationNumber",
     "maxCollateralAge",
@@ -44,7 +44,7 @@ class AttestationPolicy:
     @classmethod
     def from_struct(cls, stored: Any) -> Self:
         """From the struct that a read returns."""
-        return cls.from_members([getattr(stored, name) for name in _MEMBERS])
+        return cls.from_members([getattr(stored, name) for name in MEMBERS])
 
     @classmethod
     def from_members(cls, members: Sequence[Any]) -> Self:

@@ -76,20 +76,24 @@ def ask(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="Number or name of the model. Required if there are several."
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="Number or name of the model. Required if there are several.",
         ),
     ] = None,
     system: Annotated[
-        str | None, typer.Option(help="System message, placed before the question.")
+        str | None, typer.Option(metavar="TEXT", help="System message, placed before the question.")
     ] = None,
     max_tokens: Annotated[
-        int, typer.Option(min=1, max=65_535, help="Maximum output tokens.")
+        int, typer.Option(min=1, max=65_535, metavar="N", help="Maximum output tokens.")
     ] = DEFAULT_MAX_TOKENS,
     temperature: Annotated[
         float,
         typer.Option(
             min=0,
             max=2,
+            metavar="X",
             help="Randomness of the answer; 0 always picks the likeliest token.",
             rich_help_panel=SAMPLING,
         ),
@@ -99,6 +103,7 @@ def ask(
         typer.Option(
             min=0,
             max=1,
+            metavar="X",
             help="Sample from the likeliest tokens whose probabilities add up to this.",
             rich_help_panel=SAMPLING,
         ),
@@ -107,6 +112,7 @@ def ask(
         int,
         typer.Option(
             min=0,
+            metavar="N",
             help="Sample from this many of the likeliest tokens; 0 means all.",
             rich_help_panel=SAMPLING,
         ),
@@ -115,13 +121,18 @@ def ask(
         int | None,
         typer.Option(
             min=0,
+            metavar="N",
             help="Seed of the sampling. Default: derived from the request's secret.",
             rich_help_panel=SAMPLING,
         ),
     ] = None,
     stop: Annotated[
         list[str] | None,
-        typer.Option(help="End the answer before this text. Repeatable.", rich_help_panel=SAMPLING),
+        typer.Option(
+            metavar="TEXT",
+            help="End the answer before this text. Repeatable.",
+            rich_help_panel=SAMPLING,
+        ),
     ] = None,
     max_price: Annotated[
         str | None,
@@ -136,6 +147,7 @@ def ask(
         typer.Option(
             min=1,
             max=(1 << 24) - 1,
+            metavar="N",
             help="Maximum input tokens to pay for. Default: enough for the prompt.",
             rich_help_panel=PRICE,
         ),
@@ -154,6 +166,7 @@ def ask(
         typer.Option(
             min=1,
             max=4,
+            metavar="N",
             help="Entry shards that can decrypt the prompt. One answers, the others take over if "
             "it fails.",
             rich_help_panel=PRICE,
@@ -211,7 +224,7 @@ def resume(
         int | None,
         typer.Argument(
             help="Number of the request. Default: list the requests that can be continued.",
-            metavar="[REQUEST]",
+            metavar="REQUEST",
             parser=parse_number,
         ),
     ] = None,

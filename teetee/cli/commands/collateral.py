@@ -30,7 +30,7 @@ FmspcOption = Annotated[
 ]
 
 
-@collateral.command()
+@collateral.command(epilog=epilog("teetee collateral show"))
 @with_session
 def show(session: Session, fmspc: FmspcOption = None) -> None:
     """List the collateral that the chain holds, and how long it is valid."""
@@ -39,7 +39,12 @@ def show(session: Session, fmspc: FmspcOption = None) -> None:
     show_collateral(session, fmspc)
 
 
-@collateral.command()
+@collateral.command(
+    epilog=epilog(
+        "teetee collateral sync",
+        "teetee collateral sync --pccs https://pccs.example --recheck",
+    )
+)
 @with_session
 def sync(
     session: Session,

@@ -12,12 +12,12 @@ from teetee.cli.output.formats import format_minute
 from teetee.cli.session import Session
 from teetee.client.contracts import Contracts
 from teetee.client.errors import CollateralKeptElsewhere, NoCollateralSource
-from teetee.collateral.kinds import (
+from teetee.collateral.pccs import PccsReader
+from teetee.collateral.platform_kinds import (
     highest_minimum_evaluation_number,
     parse_platform_kind,
     platform_kinds_of_shards,
 )
-from teetee.collateral.pccs import PccsReader
 from teetee.collateral.rechecks import RecheckOutcome, recheck_shards
 from teetee.collateral.synchronization import Synchronization, SynchronizedItem
 

@@ -23,7 +23,7 @@ EPILOG = epilog(
 def history(
     session: Session,
     last: Annotated[
-        int, typer.Option("--last", min=1, help="Number of requests to list, the newest ones.")
+        int, typer.Option("--last", min=1, metavar="N", help="List the newest N requests.")
     ] = 20,
     keystore: KeystoreOption = None,
 ) -> None:

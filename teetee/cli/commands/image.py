@@ -12,9 +12,9 @@ from teetee.cli.output.help_text import epilog
 from teetee.cli.output.printer import Printer
 from teetee.cli.session import command_app, with_printer
 
-image = command_app(no_args_is_help=True, help="Compute what an enclave's image measures as.")
-EPILOG = epilog(
-    "teetee image measure app-compose.json",
+EPILOG = epilog("teetee image measure app-compose.json")
+image = command_app(
+    no_args_is_help=True, help="Compute what an enclave's image measures as.", epilog=EPILOG
 )
 
 

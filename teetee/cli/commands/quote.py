@@ -40,7 +40,7 @@ Exit code: 0 if they agree (also in refusing), 1 if they differ or nothing can b
 )
 
 
-@quote.command()
+@quote.command(epilog=epilog("teetee quote show quote.bin", "teetee quote show --shard 4"))
 @with_session
 def show(
     session: Session,
@@ -79,7 +79,13 @@ def check(
     file: Annotated[Path, typer.Argument(help=FILE_HELP, metavar="FILE")],
     collateral: Annotated[
         Path,
-        typer.Option("--collateral", help="Folder with collateral.", exists=True, file_okay=False),
+        typer.Option(
+            "--collateral",
+            metavar="FOLDER",
+            help="Folder with collateral.",
+            exists=True,
+            file_okay=False,
+        ),
     ],
     at: Annotated[
         int | None,
@@ -87,7 +93,9 @@ def check(
     ] = None,
     root_ca: Annotated[
         Path | None,
-        typer.Option("--root-ca", help="Root certificate, DER or PEM. Default: Intel's."),
+        typer.Option(
+            "--root-ca", metavar="FILE", help="Root certificate, DER or PEM. Default: Intel's."
+        ),
     ] = None,
 ) -> None:
     """Check a quote twice, by dcap-qvl and by TeeTee's contracts on a private chain, and compare.

@@ -20,7 +20,9 @@ shards_app = command_app()
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Number or name of a model. Default: all models."),
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="Number or name of a model. Default: all models."
+    ),
 ]
 MODELS_EPILOG = epilog(
     "teetee models",

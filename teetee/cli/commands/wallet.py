@@ -23,6 +23,9 @@ wallet = command_app(
     no_args_is_help=True,
     help="Create a wallet, fund it, see what it owns.",
     epilog=epilog(
+        "teetee wallet create",
+        "teetee wallet faucet",
+        "teetee wallet balance",
         notes="""
 The key is read from --keystore (or TEETEE_KEYSTORE), else from TEETEE_PRIVATE_KEY, else from the
 default keystore.
@@ -43,8 +46,8 @@ credit goes to its payout address.
 """,
 )
 SEND_EPILOG = epilog(
-    "teetee wallet send 0xe3C5AB50f8D1E6d9d4B4A4C08Db0b5A7C6E2A1f3 2.5",
-    "teetee wallet send 0xe3C5AB50f8D1E6d9d4B4A4C08Db0b5A7C6E2A1f3 0.01 --eth",
+    "teetee wallet send ADDRESS 2.5",
+    "teetee wallet send ADDRESS 0.01 --eth",
 )
 
 
@@ -69,7 +72,7 @@ def create(printer: Printer, keystore: KeystoreOption = None) -> None:
         )
 
 
-@wallet.command()
+@wallet.command(epilog=epilog("teetee wallet show"))
 @with_printer
 def show(printer: Printer, keystore: KeystoreOption = None) -> None:
     """Print the wallet's address."""
@@ -82,7 +85,7 @@ def show(printer: Printer, keystore: KeystoreOption = None) -> None:
         printer.say(f"from {source}", "dim")
 
 
-@wallet.command()
+@wallet.command(epilog=epilog("teetee wallet balance"))
 @with_session
 def balance(session: Session, keystore: KeystoreOption = None) -> None:
     """Show what the wallet owns: ETH for gas, TEE, and credit at the escrow."""
@@ -112,7 +115,7 @@ def balance(session: Session, keystore: KeystoreOption = None) -> None:
         )
 
 
-@wallet.command()
+@wallet.command(epilog=epilog("teetee wallet faucet"))
 @with_session
 def faucet(session: Session, keystore: KeystoreOption = None) -> None:
     """Claim free TEE, on test networks. On a local test chain, get ETH for gas as well."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quote taken apart, as a table for people and as one JSON value."""
+"""The parts of a quote, as records for people and as JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def quote_json(description: QuoteDescription) -> dict[str, Section | None]:
 
 
 def print_quote(printer: Printer, value: dict[str, Section | None]) -> None:
-    """One table per part."""
+    """One record per part."""
     titles = {
         "header": "Header",
         "tdReport": "TD report",
@@ -62,10 +62,10 @@ def _rows(section: Section) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield name, f"{value['value']}  {', '.join(value['bits'])}".rstrip()
         else:
-            yield name, _shown(value)
+            yield name, _describe(value)
 
 
-def _shown(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

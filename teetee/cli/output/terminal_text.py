@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text by strangers (answers, model names, endpoints) made harmless for a terminal."""
+"""Makes untrusted text (answers, model names, endpoints) safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ JOINERS = {"\u200c", "\u200d"}
 
 
 def harmless(text: str) -> str:
-    """Without control and direction-changing characters; newline and tab stay. Works on pieces of a
-    text alike.
+    """Remove control and direction-changing characters except newline and tab. The pieces of a text
+    give the same as the whole.
     """
     return "".join(character for character in text if _printable(character))
 
 
 def one_line(text: str) -> str:
-    """Harmless, and on one line."""
+    """Make it harmless, and one line."""
     return harmless(text).replace("\n", " ").replace("\t", " ")
 
 

@@ -17,7 +17,7 @@ from teetee.client.contracts import Contracts
 from teetee.client.errors import BondNotCovered, OtherEnclave, ShardOfAnother, StatementRefused
 from teetee.client.hosting.enclave_check import EnclaveCheck, Notify, VerifiedEnclave
 from teetee.client.verification.quote_check import QuoteCheck
-from teetee.collateral.kinds import highest_minimum_evaluation_number
+from teetee.collateral.platform_kinds import highest_minimum_evaluation_number
 from teetee.collateral.rechecks import RecheckOutcome, recheck_shard
 from teetee.collateral.synchronization import Synchronization
 from teetee.protocol.endpoint import Endpoint

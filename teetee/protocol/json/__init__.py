@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON from outside: strict, shallow, and framed with its length."""
+"""Untrusted JSON: strict parsing, bounded nesting, and frames with a length."""

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`u32 length ‖ UTF-8 JSON`, as `teetee-stream/1` and `teetee-enrol/1` carry it (docs/protocol.md,
-section 7).
-
-Bytes in, objects out: this module opens no socket.
+"""Frames of `u32 length ‖ UTF-8 JSON`, used by `teetee-stream/1` and `teetee-enrol/1`
+(docs/protocol.md, section 7). Opens no socket.
 """
 
 from __future__ import annotations
@@ -15,25 +13,24 @@ from teetee.errors import MalformedFrame
 from teetee.protocol.json import shallow as shallow_json
 
 LENGTH_BYTES = 4
-# An enrolment with its quote is the longest message (some 12 kB as hex); a peer that announces more
-# is broken.
+# The longest message is an enrolment with its quote, about 12 kB as hex.
 MAX_FRAME_BYTES = 1 << 18
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """One frame."""
+    """A message as one frame."""
     body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
 class FrameDecoder:
-    """Collects bytes as they come and yields each whole message once."""
+    """Buffers received bytes and yields each complete message once."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """Messages completed by `data`. Raises `MalformedFrame` for anything but a JSON object."""
+        """The messages that `data` completes. Raises `MalformedFrame` if one is no JSON object."""
         self._buffer += data
         while (message := self._next()) is not None:
             yield message
@@ -53,7 +50,7 @@ class FrameDecoder:
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
-    # The body may hold an answer: no part of it goes into the error.
+    # The body may contain an answer: the error must not quote it.
     try:
         message = shallow_json.load(body)
     except ValueError:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON from outside, refused before it is parsed if it is nested too deeply.
+"""Parses untrusted JSON; refuses deeply nested text before parsing it.
 
-Python's parser recurses in C, up to the interpreter's limit; a library which this package cannot do
-without raises that limit so far that a hostile text would end the process instead of raising an
-error.
+Python's parser recurses in C up to the interpreter's recursion limit. A required library raises
+that limit so far that hostile text would crash the process instead of raising an error.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ _OPENING, _CLOSING = b"[{", b"]}"
 
 
 def load(data: bytes) -> Any:
-    """The value. Raises `ValueError` for what is not UTF-8, not JSON, or nested deeper than 64."""
+    """The value. Raises `ValueError` unless it is JSON in UTF-8, nested at most 64 deep."""
     require_shallow(data)
     return json.loads(data.decode())
 
 
 def require_shallow(data: bytes) -> None:
-    """Raises `ValueError` for what is nested deeper than 64, whether it is JSON or not."""
-    # Most texts have few brackets, and need no closer look.
+    """Raises `ValueError` for text nested more than 64 deep, JSON or not."""
+    # Text with few brackets cannot be nested deeply.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise ValueError("nested too deeply")
 

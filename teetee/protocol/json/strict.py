@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON from outside, read without mercy and without repeating any of it in an error.
+"""A strict parser for untrusted JSON, whose errors never quote the text.
 
-Refused: two fields of one name, NaN and infinities, text which is not Unicode, nesting deeper
-than 64.
+Refuses repeated fields, NaN and infinities, text that is not Unicode, and nesting deeper than 64.
 """
 
 import json
@@ -22,7 +21,7 @@ def malformed_frame(field: str, rule: str) -> MalformedFrame:
 
 
 def parse_object(data: bytes, refuse: Refuse) -> dict[str, Any]:
-    """The object that `data` (UTF-8) holds."""
+    """The JSON object in `data` (UTF-8)."""
     try:
         require_shallow(data)
         value = json.loads(
@@ -54,7 +53,7 @@ def require_list(value: object, name: str, limit: int, refuse: Refuse) -> list[A
 
 
 def require_text(value: object, name: str, refuse: Refuse) -> str:
-    """`value`, if it is a string which UTF-8 can carry."""
+    """`value`, if it is a string that UTF-8 can encode."""
     if not isinstance(value, str):
         raise refuse(name, "must be a string")
     try:
@@ -88,7 +87,7 @@ def require_bytes(value: object, name: str, refuse: Refuse, *, size: int | None 
             found = bytes.fromhex(value[2:])
         except ValueError:
             found = None
-        # fromhex skips spaces, which are no hex digits
+        # fromhex accepts spaces
         if found is not None and len(value) == 2 + 2 * len(found) and size in (None, len(found)):
             return found
     raise refuse(name, f"must be {many} as hex with 0x")

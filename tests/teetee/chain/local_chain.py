@@ -31,7 +31,7 @@ MAX_ENVELOPE_BYTES = 70_000
 FEE_BPS = 500
 ATTESTATION_PERIOD = 7 * 86_400
 UNBONDING_PERIOD = 86_400
-NOBODY = "0x" + "00" * 20
+ZERO_ADDRESS = "0x" + "00" * 20
 
 
 def role(name: str) -> LocalAccount:
@@ -57,7 +57,7 @@ def load_artefact(name: str) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -39,11 +39,11 @@ def test_read__pinned_to_a_block__shows_its_state(world: World, network: Network
 def test_read__block_reorganized_away__is_retryable(world: World, network: Network) -> None:
     snapshot = world.chain.rpc("evm_snapshot")
     world.publish_model()
-    gone = world.connection.head()
+    removed = world.connection.head()
     world.chain.rpc("evm_revert", snapshot)
     with pytest.raises(BlockUnknown) as failed:
-        world.registry.model_count(gone)
-    assert failed.value.block == "0x" + gone.hash.hex()
+        world.registry.model_count(removed)
+    assert failed.value.block == "0x" + removed.hash.hex()
 
 
 @pytest.mark.parametrize("identifier", [10**9, b"\x01" * 32], ids=["number", "hash"])

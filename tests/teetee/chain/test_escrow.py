@@ -163,7 +163,7 @@ def test_request__not_admissible__is_refused_by_name(
         ({"recipients": tuple(ShardId(shard) for shard in range(1, 6))}, "recipients"),
         ({"client_nonce": bytes(31)}, "client_nonce"),
     ],
-    ids=["output", "input", "nobody", "five", "nonce"],
+    ids=["output", "input", "none", "five", "nonce"],
 )
 def test_parameters__that_no_call_carries__are_refused_by_field(
     world: World, network: Network, changes: dict[str, Any], field: str

@@ -74,7 +74,7 @@ def test_head__first_node_fails__is_read_from_the_next(answer: Any, reason: str)
     assert failed.value.reasons == {failing: reason}
 
 
-def test_head__nobody_listens__names_hosts_and_no_key() -> None:
+def test_head__no_node_listens__names_hosts_and_no_key() -> None:
     with pytest.raises(RpcUnavailable) as failed:
         connection("http://user:pass@127.0.0.1:1/v2/key?token=key").head()
     assert failed.value.reasons == {"http://127.0.0.1:1": "no connection"}

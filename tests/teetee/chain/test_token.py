@@ -2,7 +2,7 @@
 """The usage token and the certificate store.
 
 given a faucet
-    when somebody claims
+    when an account claims
         it should pay, and refuse a second claim by name
 given a permit
     it should be what eth_account signs, and be usable once

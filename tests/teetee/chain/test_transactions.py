@@ -12,7 +12,7 @@ given a call
         it should be offered again for more, under the same nonce, and once only be included
     when it is never included
         it should say which transaction to look for
-    when somebody else was faster
+    when another account was faster
         it should raise what it was refused with
     when the node goes away after it was sent, or its answer is lost
         it should be waited for, not sent twice
@@ -176,9 +176,7 @@ def test_send__after_one_was_dropped__leaves_no_gap(world: World) -> None:
     assert world.chain.web3.eth.get_transaction(sent.transaction_hash)["nonce"] == 0  # type: ignore[arg-type]
 
 
-def test_send__somebody_was_faster__raises_what_it_was_refused_with(
-    world: World, network: Network
-) -> None:
+def test_send__another_was_faster__raises_the_refusal(world: World, network: Network) -> None:
     """Both simulate well; the second one is included after the first."""
     requester = world.account("requester", tokens=TEE)
     request_id = world.open_request(network, requester)

@@ -3,7 +3,7 @@
 
 given a chain that knows nothing, or all that there is
     sync should bring everything, in an order that contracts can check, or nothing
-given a PCCS that is silent, lies, or hangs from another root
+given a PCCS that is silent, lies, or has another root
     it should say so, and bring nothing
 given enrolled shards, and Intel's word that
     a certificate is revoked, a TCB is out of date, the authority is revoked
@@ -11,7 +11,7 @@ given enrolled shards, and Intel's word that
     nothing at all any more (everything ended)
         a recheck should pause, and fresh collateral bring the shard back
     there is a stricter set beside the standard one
-        it should put nobody out
+        it should evict no shard
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from tee_simulator.http_server import HttpServer, Response
 from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.types.shards import ShardStatus
-from teetee.collateral.kinds import parse_platform_kind, platform_kinds_of_shards
 from teetee.collateral.pccs import PccsReader
+from teetee.collateral.platform_kinds import parse_platform_kind, platform_kinds_of_shards
 from teetee.collateral.rechecks import recheck_shards
 from teetee.collateral.synchronization import Synchronization, SynchronizedItem
 from teetee.errors import FieldInvalid
@@ -73,16 +73,16 @@ class Intel:
 
 @pytest.fixture(scope="module")
 def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running_lab(tmp_path_factory.mktemp("collateral")) as made:
-        yield made
+    with running_lab(tmp_path_factory.mktemp("collateral")) as lab:
+        yield lab
 
 
 @pytest.fixture
 def intel(_lab: Lab) -> Iterator[Intel]:
     with borrowed(_lab):
-        made = Intel(_lab)
-        yield made
-        made.says()
+        service = Intel(_lab)
+        yield service
+        service.says()
 
 
 def leaf_serial(lab: Lab, index: int) -> str:
@@ -98,11 +98,11 @@ def test_sync__chain_has_all__brings_nothing(intel: Intel) -> None:
     assert [item.sent for item in items] == [None] * 4
 
 
-def test_sync__all_is_issued_anew__brings_all(intel: Intel) -> None:
+def test_sync__all_is_issued_again__uploads_all(intel: Intel) -> None:
     intel.says()
     items = intel.synchronize()
     assert [item.what for item in items if item.sent] == EVERYTHING
-    assert all(item.issued_at > item.kept.issued_at for item in items)
+    assert all(item.issued_at > item.stored.issued_at for item in items)
     store = intel.lab.contracts().collateral
     assert store.tcb_info(KIND, 20).issued_at == items[3].issued_at
     assert [item.sent for item in intel.synchronize()] == [None] * 4
@@ -126,7 +126,7 @@ def test_sync__another_root__brings_nothing(intel: Intel, tmp_path: Path) -> Non
             intel.lab.world.sender(intel.account),
             root_fingerprint=contracts.deployment.root_ca_fingerprint,
         )
-        with pytest.raises(CollateralInvalid, match="hangs from another root"):
+        with pytest.raises(CollateralInvalid, match="has another root"):
             list(synchronization.run({KIND}))
 
 
@@ -136,7 +136,7 @@ def test_sync__pccs_does_not_know_the_kind__says_so(intel: Intel) -> None:
         list(synchronization.run({parse_platform_kind("00806F050000")}))
 
 
-def test_pccs__nobody_answers__may_be_tried_again() -> None:
+def test_pccs__no_answer__is_retryable() -> None:
     with pytest.raises(CollateralUnavailable, match="no connection"):
         PccsReader("http://127.0.0.1:1").pck_crl()
 
@@ -148,8 +148,8 @@ class Babbling:
         self.answer = body, headers
 
     def respond(self, method: str, target: str, body: bytes) -> Response:
-        said, headers = self.answer
-        return Response(200, said, headers=headers)  # type: ignore[arg-type]
+        content, headers = self.answer
+        return Response(200, content, headers=headers)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,13 @@ def test_recheck__tcb_is_lowered__all_of_the_kind_are_evicted(intel: Intel, stat
     assert set(intel.recheck().values()) == {ShardStatus.EVICTED}
 
 
-def test_recheck__a_stricter_set_beside_the_standard_one__puts_nobody_out(intel: Intel) -> None:
+def test_recheck__a_stricter_set_beside_the_standard_one__evicts_no_shard(intel: Intel) -> None:
     intel.says(platform_status="OutOfDate", evaluation_number=21)
     intel.synchronize()
     assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}
 
 
-def test_recheck__collateral_has_ended__pauses_until_somebody_brings_fresh(intel: Intel) -> None:
+def test_recheck__collateral_has_expired__pauses_until_fresh_is_uploaded(intel: Intel) -> None:
     intel.says(life_seconds=600)
     intel.synchronize()
     intel.lab.chain.pass_time(700)
@@ -269,12 +269,12 @@ def test_command__show_and_sync__as_tables(intel: Intel, tmp_path: Path) -> None
     assert synced.status == 0
     assert "✓ was there" in synced.out
     stays = teetee("host", "recheck", str(intel.lab.enclaves[0].shard_id), env=env)
-    assert stays.err.strip().endswith("stays ACTIVE.")
+    assert stays.err.strip().endswith("stays active.")
 
 
 def test_command__sync_without_a_pccs__says_how_to_name_one(intel: Intel, tmp_path: Path) -> None:
     env = at_lab(intel.lab, tmp_path, intel.account)
     del env["TEETEE_PCCS"]
-    said = teetee("collateral", "sync", "--json", env=env)
-    assert said.status == 1
-    assert said.json["error"]["name"] == "NoCollateralSource"
+    failed = teetee("collateral", "sync", "--json", env=env)
+    assert failed.status == 1
+    assert failed.json["error"]["name"] == "NoCollateralSource"

@@ -8,7 +8,7 @@ given an agent
         it should be refused, and the answer repeated nowhere
     when it refuses
         it should not be retried
-    when it fails, is silent, or is not there
+    when it fails, is silent, or does not exist
         it should be retryable, naming the socket and what to do
 """
 
@@ -148,11 +148,11 @@ def test_get_key__no_socket__names_it_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(GuestAgentUnreachable) as failed:
         agent(tmp_path).get_key("p")
     assert failed.value.endpoint == str(tmp_path / "dstack.sock")
-    assert failed.value.reason == "is not there"
+    assert failed.value.reason == "does not exist"
     assert "DSTACK_SIMULATOR_ENDPOINT" in str(failed.value)
 
 
-def test_get_key__socket_that_nobody_serves__is_retryable(tmp_path: Path) -> None:
+def test_get_key__socket_without_server__is_retryable(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dstack.sock"))
     with pytest.raises(GuestAgentUnreachable) as failed:

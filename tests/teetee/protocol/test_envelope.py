@@ -16,7 +16,7 @@ given a sealed prompt
         it should say whom it is for
 given an answer
     when it is sealed for a request
-        it should open for whoever knows the secret, for this request alone
+        it should open with the secret, for this request only
 given any error
     it should tell nothing of what was inside
 """
@@ -119,7 +119,7 @@ def test_seal_prompt__one_byte_too_long__is_refused_with_both_numbers() -> None:
 @pytest.mark.parametrize(
     ("recipients", "rule"),
     [
-        pytest.param([], "there must be 1 to 4, not 0", id="nobody"),
+        pytest.param([], "there must be 1 to 4, not 0", id="none"),
         pytest.param(
             [(ShardId(place), public(kem(place))) for place in range(1, 6)],
             "there must be 1 to 4, not 5",
@@ -189,9 +189,7 @@ def test_open_prompt__any_byte_changed__does_not_open(position: int, change: int
     [
         pytest.param(b"", "it must be of version 1", id="empty"),
         pytest.param(b"\x02" + seal()[1:], "it must be of version 1", id="version"),
-        pytest.param(
-            b"\x01\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="nobody"
-        ),
+        pytest.param(b"\x01\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="none"),
         pytest.param(b"\x01\x05" + seal()[2:], "it must have 1 to 4 recipients, not 5", id="five"),
         pytest.param(seal()[:-1], "its 613 bytes do not fill a bucket", id="cut"),
         pytest.param(seal() + b"\0", "its 615 bytes do not fill a bucket", id="lengthened"),

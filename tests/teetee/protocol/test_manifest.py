@@ -60,7 +60,7 @@ def test_slice_digest__for_an_entry__ends_with_embedding_and_head() -> None:
 def test_slice_digest__beyond_the_model__is_refused() -> None:
     with pytest.raises(ManifestInvalid) as refused:
         MANIFEST.slice_digest(LayerRange(1, 4), is_entry=False)
-    assert refused.value.rule == "is 3, which does not hold 1-4"
+    assert refused.value.rule == "is 3, which does not contain 1-4"
 
 
 def test_from_json__of_to_json__is_the_same_manifest() -> None:

@@ -7,7 +7,7 @@ given active shards
         when stages have costs, the one with the lowest sum
     when no entry is there, or none but the unwanted
         it should say so
-    when nobody goes on at some layer
+    when no shard begins at some layer
         it should name that layer
     when the model asks for several hosts or platforms
         it should take the best path over as many, and say so where there is none
@@ -74,7 +74,7 @@ def test_choose_path__with_a_given_entry_and_exclusions__obeys() -> None:
 @pytest.mark.parametrize(
     "shards",
     [[], [middle(1, 0, 6)], [entry(2, 6)]],
-    ids=["nobody", "no entry", "another entry"],
+    ids=["no shards", "no entry", "another entry"],
 )
 def test_choose_path__no_entry__is_refused(shards: list[Candidate]) -> None:
     with pytest.raises(NoEntryShard) as refused:
@@ -91,7 +91,7 @@ def test_choose_path__no_entry__is_refused(shards: list[Candidate]) -> None:
         pytest.param([entry(1, 2), middle(2, 2, 4), middle(3, 4, 8)], 8, id="beyond the end"),
     ],
 )
-def test_choose_path__incomplete__names_where_nobody_goes_on(
+def test_choose_path__incomplete__names_where_it_breaks_off(
     shards: list[Candidate], gap: int
 ) -> None:
     with pytest.raises(PathIncomplete) as refused:

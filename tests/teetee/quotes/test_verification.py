@@ -71,10 +71,10 @@ def resigned(owner: Machine, quote: bytes, offset: int, content: bytes) -> bytes
 
 
 def test_verify__up_to_date_platform__accepted_rebuilt_as_well() -> None:
-    raw, held = recorded.quote(recorded.NEAR_MPC), recorded.collateral(recorded.AUGUST_2026)
+    raw, collateral = recorded.quote(recorded.NEAR_MPC), recorded.collateral(recorded.AUGUST_2026)
     rebuilt = rebuild_quote(Quote.parse(raw).core, *Quote.parse(raw).pck_chain_der())
     for quote in (raw, rebuilt):
-        verdict = verify_quote(quote, held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
+        verdict = verify_quote(quote, collateral, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
         assert verdict == QuoteVerdict("UpToDate", ())
 
 
@@ -100,36 +100,43 @@ def test_verify__the_same_platform_a_year_later__refused_with_its_advisories() -
 def test_verify__any_byte_of_the_signed_part_changed__refused(place: int, mask: int) -> None:
     changed = bytearray(recorded.quote(recorded.NEAR_MPC))
     changed[place] ^= mask
-    held = recorded.collateral(recorded.AUGUST_2026)
+    collateral = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(QuoteRefused):
-        verify_quote(bytes(changed), held, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
+        verify_quote(bytes(changed), collateral, recorded.INTEL_ROOT, recorded.IN_AUGUST_2026)
 
 
 def test_verify__another_root__refused() -> None:
-    held = recorded.collateral(recorded.AUGUST_2026)
+    collateral = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(QuoteRefused):
-        verify_quote(recorded.quote(recorded.NEAR_MPC), held, PKI.root.der, recorded.IN_AUGUST_2026)
+        verify_quote(
+            recorded.quote(recorded.NEAR_MPC), collateral, PKI.root.der, recorded.IN_AUGUST_2026
+        )
 
 
 def test_verify__collateral_of_another_kind_of_platform__refused() -> None:
-    held = recorded.collateral(recorded.JUNE_2025)
+    collateral = recorded.collateral(recorded.JUNE_2025)
     with pytest.raises(QuoteRefused, match="Fmspc mismatch"):
         verify_quote(
-            recorded.quote(recorded.AUTOMATA), held, recorded.INTEL_ROOT, recorded.IN_JUNE_2025
+            recorded.quote(recorded.AUTOMATA),
+            collateral,
+            recorded.INTEL_ROOT,
+            recorded.IN_JUNE_2025,
         )
 
 
 def test_verify__after_the_collateral_ended__refused() -> None:
-    held = recorded.collateral(recorded.JUNE_2025)
+    collateral = recorded.collateral(recorded.JUNE_2025)
     with pytest.raises(QuoteRefused):
-        verify_quote(recorded.quote(recorded.PHALA), held, recorded.INTEL_ROOT, 1752919236)
+        verify_quote(recorded.quote(recorded.PHALA), collateral, recorded.INTEL_ROOT, 1752919236)
 
 
 def test_verify__crl_of_the_future__refused() -> None:
     """dcap-qvl 0.7.0 takes one, see the recorded set's notes."""
-    held = recorded.collateral(recorded.AUGUST_2026)
+    collateral = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(CollateralInvalid, match="has a PCK CRL issued only at 2026-08-12"):
-        verify_quote(recorded.quote(recorded.NEAR_MPC), held, recorded.INTEL_ROOT, 1786579031 - 1)
+        verify_quote(
+            recorded.quote(recorded.NEAR_MPC), collateral, recorded.INTEL_ROOT, 1786579031 - 1
+        )
 
 
 @pytest.mark.parametrize(
@@ -149,33 +156,33 @@ def test_verify__td_that_a_contract_refuses__refused(
 ) -> None:
     owner = machine(b"1" * 32)
     quote = owner.quote(MEASURED, bytes(64))
-    held = fetch_collateral(pccs, quote)
+    collateral = fetch_collateral(pccs, quote)
     changed = resigned(owner, quote, offset, content)
     with pytest.raises(QuoteRefused, match=reason):
-        verify_quote(changed, held, PKI.root.der, SECONDS)
-    assert verify_quote(quote, held, PKI.root.der, SECONDS).status == "UpToDate"
+        verify_quote(changed, collateral, PKI.root.der, SECONDS)
+    assert verify_quote(quote, collateral, PKI.root.der, SECONDS).status == "UpToDate"
 
 
 def test_fetch_collateral__for_one_machine__serves_another_of_its_kind(pccs: str) -> None:
     one, other = machine(b"1" * 32), machine(b"2" * 32)
-    held = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
-    assert held.fmspc == "53494D544458"
+    collateral = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
+    assert collateral.fmspc == "53494D544458"
     quote = other.quote(MEASURED, bytes(64))
-    assert verify_quote(quote, held, PKI.root.der, SECONDS) == QuoteVerdict("UpToDate", ())
+    assert verify_quote(quote, collateral, PKI.root.der, SECONDS) == QuoteVerdict("UpToDate", ())
 
 
 def test_collateral__kept_as_json__read_back(pccs: str) -> None:
-    held = fetch_collateral(pccs, machine(b"1" * 32).quote(MEASURED, bytes(64)))
-    assert Collateral.parse(held.json) == held
-    assert "pck_certificate_chain" not in json.loads(held.json)
+    collateral = fetch_collateral(pccs, machine(b"1" * 32).quote(MEASURED, bytes(64)))
+    assert Collateral.parse(collateral.json) == collateral
+    assert "pck_certificate_chain" not in json.loads(collateral.json)
 
 
 def test_collateral__with_a_chain_of_its_own__the_quotes_counts(pccs: str) -> None:
     """A chain in the collateral would go before the quote's, and prove another machine's leaf."""
     one, other = machine(b"1" * 32), machine(b"2" * 32)
-    held = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
+    collateral = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
     chain = one.pck.public_bytes(Encoding.PEM).decode() + PKI.platform_ca.pem + PKI.root.pem
-    spiked = Collateral(json.dumps({**json.loads(held.json), "pck_certificate_chain": chain}))
+    spiked = Collateral(json.dumps({**json.loads(collateral.json), "pck_certificate_chain": chain}))
     quote = other.quote(MEASURED, bytes(64))
     assert verify_quote(quote, spiked, PKI.root.der, SECONDS).status == "UpToDate"
 
@@ -190,11 +197,11 @@ def test_fetch_collateral__for_a_kind_that_the_pccs_does_not_know__unavailable(p
         fetch_collateral(pccs, recorded.quote(recorded.NEAR_MPC))
 
 
-def test_fetch_collateral__nobody_listens__unavailable() -> None:
+def test_fetch_collateral__no_server__unavailable() -> None:
     with HttpServer.on_loopback(0, Pccs(PKI, lambda: AT)) as listener:
-        gone = f"http://127.0.0.1:{listener.port}"
-    with pytest.raises(CollateralUnavailable, match=f"No collateral from {gone}"):
-        fetch_collateral(gone, recorded.quote(recorded.NEAR_MPC))
+        closed_url = f"http://127.0.0.1:{listener.port}"
+    with pytest.raises(CollateralUnavailable, match=f"No collateral from {closed_url}"):
+        fetch_collateral(closed_url, recorded.quote(recorded.NEAR_MPC))
 
 
 def test_fetch_collateral__for_no_quote__refused_at_once() -> None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes vectors.json beside itself: `python tests/vectors/attestation/generate.py`. The same bytes
-every time.
+"""Writes vectors.json beside itself: `python tests/vectors/attestation/generate.py`. Deterministic.
 
-Contracts and Python read it, so that both agree on ids, hashes and measurements of the same quotes.
+Tests of contracts and of Python read it, so that both compute the same ids and hashes.
 """
 
 import json
@@ -31,7 +30,7 @@ RECORDED = {
     "tdx_v4_00806f_automata": 1749117098,
     "tdx_v4_50806f_google_spr_e4": 1687164178,
 }
-# what the quotes of the first two are judged by
+# collateral for the first two quotes
 COLLATERAL = ("tdx_b0c06f_2026-08", "tdx_b0c06f_2025-06")
 SGX_QUOTE, SGX_CHAIN_OFFSET = "sgx_v3_00a067_phala", 1052
 
@@ -40,7 +39,7 @@ SEED = b"teetee test vectors, public keys "[:32]
 
 
 def vectors() -> dict[str, Any]:
-    """Everything in the file, ready for JSON."""
+    """The file's content, ready for JSON."""
     pki, stranger = SimulatedPki.from_seed(SEED), SimulatedPki.from_seed(bytes(reversed(SEED)))
     return {
         "comment": "Made by generate.py. The simulated keys are public: they protect nothing.",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiled once for each instruction set: see simd.h and the Makefile.
+// Compiled once per instruction set: see simd.h and toolchain/build-native.sh.
 #include "kernels.h"
 
 #include "layer/layers.h"
@@ -8,31 +8,31 @@ namespace teetee {
 
 namespace TEETEE_ISA {
 
-static void multiply_all(const Matrix& matrix, const Rows& x, int64_t rows, float* out, bool adds) {
-  multiply_share({&matrix, &x, out, matrix.rows, adds}, rows, 0, 1);
+static void multiply_whole(const Matrix& matrix, const Rows& x, int64_t rows, float* out, bool accumulates) {
+  multiply_share({&matrix, &x, out, matrix.rows, accumulates}, rows, 0, 1);
 }
 
-static void prepare(const Rows& x, int64_t rows, int64_t columns) {
-  for (int64_t row = 0; row < rows; row++) finish_row(x, row, columns);
+static void quantize_rows(const Rows& x, int64_t rows, int64_t columns) {
+  for (int64_t row = 0; row < rows; row++) quantize_row(x, row, columns);
 }
 
 template <class Number>
-static void attend_as(const AttentionCase& c) {
+static void run_attention_case(const AttentionCase& c) {
   Model model{};
   model.kv_head_count = 1;
   model.head_size = c.size;
   const Span span{c.cache, round_up(c.positions, kPositions), 0, c.positions};
   const HeadCache<Number> cache = head_cache<Number>(model, span, 0, 0);
-  for (int64_t i = 0; i < c.positions; i++) remember(cache, i, c.keys + i * c.size, c.values + i * c.size, c.size);
+  for (int64_t i = 0; i < c.positions; i++) store_position(cache, i, c.keys + i * c.size, c.values + i * c.size, c.size);
   Query queries[kTileQueries];
   for (int64_t q = 0; q < c.count; q++)
     queries[q] = {c.queries + q * c.size, c.out + q * c.size, c.scores + q * span.capacity, c.firsts[q], c.ends[q]};
   attend(queries, static_cast<int>(c.count), cache.keys, cache.values, c.size, 1.0f / std::sqrt(static_cast<float>(c.size)));
 }
 
-static void attend_case(const AttentionCase& c) {
-  if (c.precision == kInt8) attend_as<uint16_t>(c);
-  else attend_as<float>(c);
+static void attention_case(const AttentionCase& c) {
+  if (c.precision == kInt8) run_attention_case<uint16_t>(c);
+  else run_attention_case<float>(c);
 }
 
 static bool runs_here() {
@@ -61,10 +61,17 @@ static bool runs_here() {
 
 extern const Kernels TEETEE_TABLE;
 const Kernels TEETEE_TABLE = {
-    TEETEE_NAME,           TEETEE_ISA::runs_here, TEETEE_ISA::layers_task,
-    TEETEE_ISA::head_task, TEETEE_ISA::rms_norm,  TEETEE_ISA::quantize,
-    TEETEE_ISA::silu,      TEETEE_ISA::rope,      TEETEE_ISA::multiply_all,
-    TEETEE_ISA::prepare,   TEETEE_ISA::attend_case,
+    TEETEE_NAME,
+    TEETEE_ISA::runs_here,
+    TEETEE_ISA::layers_task,
+    TEETEE_ISA::head_task,
+    TEETEE_ISA::rms_norm,
+    TEETEE_ISA::quantize,
+    TEETEE_ISA::silu,
+    TEETEE_ISA::rope,
+    TEETEE_ISA::multiply_whole,
+    TEETEE_ISA::quantize_rows,
+    TEETEE_ISA::attention_case,
 };
 
 }  // namespace teetee

@@ -33,26 +33,26 @@ struct Pool {
 };
 
 // The spans of one pass: rows [done, done + rows) of all rows.
-int64_t cut(const Span* spans, int64_t count, int64_t done, int64_t rows, Span* cuts) {
+int64_t clip_spans(const Span* spans, int64_t count, int64_t done, int64_t rows, Span* clipped) {
   int64_t found = 0, before = 0;
   for (int64_t i = 0; i < count && before < done + rows; before += spans[i].rows, i++) {
     const int64_t skipped = done > before ? done - before : 0;
     const int64_t end = done + rows - before < spans[i].rows ? done + rows - before : spans[i].rows;
     if (skipped >= end) continue;
-    cuts[found++] = {spans[i].cache, spans[i].capacity, spans[i].first + skipped, end - skipped};
+    clipped[found++] = {spans[i].cache, spans[i].capacity, spans[i].first + skipped, end - skipped};
   }
   return found;
 }
 
-bool pass_layers(Pool& pool, LayersStep step) {
-  step.longest = 0;
+bool run_layers_pass(Pool& pool, LayersStep step) {
+  step.max_end = 0;
   for (int64_t i = 0; i < step.span_count; i++) {
     const int64_t end = round_up(step.spans[i].first + step.spans[i].rows, kPositions);
-    step.longest = end > step.longest ? end : step.longest;
+    step.max_end = end > step.max_end ? end : step.max_end;
   }
-  uint8_t* memory = pool.scratch.hold(step.place(nullptr, pool.threads.count()));
+  uint8_t* memory = pool.scratch.reserve(step.lay_out(nullptr, pool.threads.count()));
   if (!memory) return false;
-  step.place(memory, pool.threads.count());
+  step.lay_out(memory, pool.threads.count());
   pool.threads.run(pool.kernels.layers, &step);
   return true;
 }
@@ -87,7 +87,7 @@ TEETEE_EXPORT int64_t teetee_matrix_bytes(int64_t rows, int64_t columns, int32_t
   return matrix_bytes(rows, columns, precision);
 }
 
-TEETEE_EXPORT void teetee_matrix_clear(const Matrix* matrix) { clear(*matrix); }
+TEETEE_EXPORT void teetee_matrix_clear(const Matrix* matrix) { clear_matrix(*matrix); }
 
 TEETEE_EXPORT int32_t teetee_matrix_put(const Matrix* matrix, int64_t first, int64_t count, const float* numbers) {
   return put_rows(*matrix, first, count, numbers) ? 0 : 1;
@@ -99,15 +99,15 @@ TEETEE_EXPORT void teetee_matrix_get(const Matrix* matrix, const int64_t* rows, 
 
 // hidden (rows, hidden_size) through all layers, in place; rows is the sum over the spans.
 TEETEE_EXPORT int32_t teetee_layers(Pool* pool, const Model* model, const Span* spans, int64_t span_count, float* hidden, int64_t rows) {
-  Span cuts[kRowsPerPass];
+  Span clipped[kRowsPerPass];
   for (int64_t done = 0; done < rows; done += kRowsPerPass) {
     LayersStep step{};
     step.model = model;
     step.rows = rows - done < kRowsPerPass ? rows - done : kRowsPerPass;
-    step.spans = cuts;
-    step.span_count = cut(spans, span_count, done, step.rows, cuts);
+    step.spans = clipped;
+    step.span_count = clip_spans(spans, span_count, done, step.rows, clipped);
     step.hidden = hidden + done * model->hidden_size;
-    if (!pass_layers(*pool, step)) return 1;
+    if (!run_layers_pass(*pool, step)) return 1;
   }
   return 0;
 }
@@ -119,9 +119,9 @@ TEETEE_EXPORT int32_t teetee_head(Pool* pool, const Head* head, const float* hid
     step.rows = rows - done < kRowsPerPass ? rows - done : kRowsPerPass;
     step.hidden = hidden + done * head->matrix.columns;
     step.logits = logits + done * head->matrix.rows;
-    uint8_t* memory = pool->scratch.hold(step.place(nullptr));
+    uint8_t* memory = pool->scratch.reserve(step.lay_out(nullptr));
     if (!memory) return 1;
-    step.place(memory);
+    step.lay_out(memory);
     pool->threads.run(pool->kernels.head, &step);
   }
   return 0;
@@ -157,33 +157,20 @@ TEETEE_EXPORT void teetee_rope(int32_t instructions, float* head, const float* c
 }
 
 // x (rows, columns) times the matrix: out (rows, outputs).
-TEETEE_EXPORT int32_t teetee_multiply(int32_t instructions, const Matrix* matrix, const float* x, int64_t rows, float* out, int32_t adds) {
+TEETEE_EXPORT int32_t teetee_multiply(int32_t instructions, const Matrix* matrix, const float* x, int64_t rows, float* out, int32_t accumulates) {
   const int64_t columns = matrix->columns;
   Scratch scratch;
-  uint8_t* memory = scratch.hold([&] { Pieces counted(nullptr); counted.rows(rows, columns, matrix->precision); return counted.used(); }());
+  uint8_t* memory = scratch.reserve([&] { ScratchAllocator counted(nullptr); counted.rows(rows, columns, matrix->precision); return counted.size(); }());
   if (!memory) return 1;
-  Pieces pieces(memory);
-  const Rows left = pieces.rows(rows, columns, matrix->precision);
+  ScratchAllocator allocator(memory);
+  const Rows left = allocator.rows(rows, columns, matrix->precision);
   for (int64_t row = 0; row < rows; row++)
     for (int64_t k = 0; k < columns; k++) left.floats[row * left.stride + k] = x[row * columns + k];
-  kKernels[instructions]->prepare(left, rows, columns);
-  kKernels[instructions]->multiply(*matrix, left, rows, out, adds != 0);
+  kKernels[instructions]->quantize_rows(left, rows, columns);
+  kKernels[instructions]->multiply(*matrix, left, rows, out, accumulates != 0);
   return 0;
 }
 
 TEETEE_EXPORT void teetee_attend(int32_t instructions, const AttentionCase* attention) {
   kKernels[instructions]->attend(*attention);
-}
-
-// ---- memory bandwidth, for benchmarks
-
-// Reads `count` words, prefetching 16 KiB ahead as the kernels do.
-TEETEE_EXPORT uint64_t teetee_read(const uint64_t* words, int64_t count) {
-  constexpr int64_t kAhead = (16 << 10) / sizeof(uint64_t), kLine = 8;
-  uint64_t sums[kLine] = {};
-  for (int64_t i = 0; i + kLine <= count; i += kLine) {
-    __builtin_prefetch(words + i + kAhead, 0, 2);
-    for (int64_t j = 0; j < kLine; j++) sums[j] += words[i + j];
-  }
-  return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
 }

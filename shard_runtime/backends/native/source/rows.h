@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The left side of a product, rows as they are or quantised; and how far to read ahead of it.
+// The left side of a product, in float32 and optionally quantised; and prefetching.
 #pragma once
 #include <cstdint>
 
@@ -14,9 +14,9 @@ struct Rows {
   int64_t groups;        // from row to row of scales and corrections
 };
 
-// Which cache lines of a step a tile asks for in advance, from `distance` on: every line by one of
-// the tiles that read the same weights.
-struct Ahead {
+// Which cache lines of a step a tile prefetches, from `distance` on. Tiles that read the same weights
+// share the lines.
+struct Prefetch {
   int64_t distance;
   int64_t first, step;
 };

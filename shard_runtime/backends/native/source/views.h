@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// What crosses the C boundary, and the layout of packed weights and caches. shard_runtime/backends/native/
-// views.py repeats these structures field by field; kAbi changes with them.
+// The structures of the C interface, and the layout of packed weights and caches. views.py in
+// shard_runtime/backends/native repeats these structures field by field; kAbi changes with them.
 #pragma once
 #include <cstdint>
 
 namespace teetee {
 
 constexpr int32_t kAbi = 1;
-constexpr int64_t kPanel = 32;       // output columns that lie together
+constexpr int64_t kPanel = 32;       // outputs stored together
 constexpr int64_t kGroup = 32;       // inputs that share a scale
 constexpr int64_t kBlockBytes = 64 + kPanel * kGroup;  // 32 scales of 16 bits, then the numbers
-constexpr int64_t kPositions = 16;   // positions whose keys lie together
+constexpr int64_t kPositions = 16;   // positions whose keys are stored together
 constexpr int64_t kRowsPerPass = 128;  // bounds the scratch memory
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 enum Precision : int32_t { kFloat32 = 0, kInt8 = 1 };
 
-// (rows, columns) as torch has it: `columns` inputs, `rows` outputs.
+// (rows, columns) in torch's order: `columns` inputs, `rows` outputs.
 //
-// int8: by panel, by group: kPanel float16 scales; then for each four inputs, the four numbers of
-// output 0, of output 1, … Numbers are stored plus 128, as VNNI wants one unsigned factor.
+// int8: by panel, by group: kPanel float16 scales; then, for every four inputs, the four numbers of
+// output 0, of output 1, … Numbers are stored plus 128, because VNNI needs one unsigned factor.
 // float32: by panel, by input: kPanel numbers. Outputs beyond `rows` are zero.
 struct Matrix {
   uint8_t* data;
@@ -31,7 +31,7 @@ struct Matrix {
   int32_t unused;
 };
 
-// From one panel of a matrix to the next.
+// The distance from one panel of a matrix to the next.
 constexpr int64_t panel_bytes(int64_t columns, int32_t precision) {
   if (precision == kInt8) return round_up(columns, kGroup) / kGroup * kBlockBytes;
   return columns * kPanel * static_cast<int64_t>(sizeof(float));
@@ -46,7 +46,7 @@ struct Layer {
   Matrix output;
   Matrix gate_up;
   Matrix down;
-  int64_t window;  // positions looked back at, the own one included; 0: all
+  int64_t window;  // number of visible positions, including the own one; 0 for all
 };
 
 struct Model {
@@ -61,13 +61,13 @@ struct Model {
   const float* sines;
   int64_t positions;
   float norm_epsilon;
-  int32_t precision;  // decides the cache's too: float16 beside int8, float32 beside float32
+  int32_t precision;  // also of the cache: float16 for int8 weights, float32 for float32
 };
 
-// Neighbouring rows of one run: positions [first, first + rows).
+// Consecutive rows of one run: positions [first, first + rows).
 //
-// A cache holds by layer, by key-value head: the keys by block of kPositions, by dimension, so that
-// a product needs no sum across lanes; then the values by position, padded to 16 dimensions.
+// A cache stores, by layer and key-value head: the keys by block of kPositions, then by dimension, so
+// that a product needs no sum across lanes; then the values by position, padded to 16 dimensions.
 struct Span {
   uint8_t* cache;
   int64_t capacity;  // a multiple of kPositions

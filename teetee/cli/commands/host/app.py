@@ -87,6 +87,7 @@ def run(
         typer.Option(
             "--model-id",
             min=1,
+            metavar="N",
             envvar="TEETEE_MODEL_ID",
             help="Required. Number of the published model: see `teetee models`.",
         ),
@@ -117,7 +118,11 @@ def run(
     port: Annotated[
         int | None,
         typer.Option(
-            "--port", min=0, max=65_535, help=f"Port to listen on. Default: {DEFAULT_PORT}."
+            "--port",
+            min=0,
+            max=65_535,
+            metavar="N",
+            help=f"Port to listen on. Default: {DEFAULT_PORT}.",
         ),
     ] = None,
     data: Annotated[
@@ -155,7 +160,7 @@ def run(
     become_enclave(session, keystore, options, settings)
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host keys 203.0.113.7:7443"))
 @with_session
 @with_skippable_quote_settings
 def keys(
@@ -206,7 +211,7 @@ def enrol(
     enrol_enclave(session, keystore, quotes, endpoint, connect or endpoint, payout, wait)
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host renew 4"))
 @with_session
 @with_skippable_quote_settings
 def renew(
@@ -226,7 +231,7 @@ def renew(
     renew_shard(session, keystore, quotes, shard, endpoint, connect)
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host retire 4"))
 @with_session
 def retire(session: Session, shard: ShardArgument, keystore: KeystoreOption = None) -> None:
     """Take a shard out for good. Its bond is released after the unbonding period."""
@@ -244,7 +249,7 @@ def retire(session: Session, shard: ShardArgument, keystore: KeystoreOption = No
     )
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host evict 4"))
 @with_session
 def evict(session: Session, shard: ShardArgument, keystore: KeystoreOption = None) -> None:
     """Put out any shard whose attestation expired or whose image was withdrawn."""
@@ -255,7 +260,7 @@ def evict(session: Session, shard: ShardArgument, keystore: KeystoreOption = Non
     session.printer.say(f"Shard {shard} is evicted.", "good")
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host recheck 4"))
 @with_session
 def recheck(session: Session, shard: ShardArgument, keystore: KeystoreOption = None) -> None:
     """Have the chain assess any shard again, by today's collateral and policy."""
@@ -272,7 +277,7 @@ def recheck(session: Session, shard: ShardArgument, keystore: KeystoreOption = N
     session.printer.say(f"Shard {shard} {changed} {outcome.after.name.lower()}.", "good")
 
 
-@host.command("top-up")
+@host.command("top-up", epilog=epilog("teetee host top-up 4 10"))
 @with_session
 def top_up(
     session: Session,
@@ -292,7 +297,7 @@ def top_up(
     session.printer.say(f"{round_amount(wei)} added to the bond of shard {shard}.", "good")
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host status"))
 @with_session
 def status(session: Session, keystore: KeystoreOption = None) -> None:
     """Show this host's shards, earnings, allowance, and gas left for its enclaves."""
@@ -301,7 +306,7 @@ def status(session: Session, keystore: KeystoreOption = None) -> None:
     show_status(session, session.address(keystore))
 
 
-@host.command()
+@host.command(epilog=epilog("teetee host withdraw", "teetee host withdraw --bond 4"))
 @with_session
 def withdraw(
     session: Session,

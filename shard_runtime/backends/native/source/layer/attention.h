@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax attention of up to four queries that share keys and values.
+// Softmax attention of a tile of up to four queries that share keys and values.
 //
-// Scores have positions in their lanes and add up over dimensions; values add up over positions,
-// from the first that any query of the tile may see. What a query may not see has weight 0, which
-// changes no sum, so a query's result does not depend on the others in its tile.
+// Scores hold positions in their lanes and accumulate over dimensions; values accumulate over
+// positions, from the first that any query of the tile sees. Positions that a query does not see have
+// weight 0, which changes no sum, so a query's result does not depend on the others in its tile.
 #pragma once
 #include <cmath>
 
@@ -17,12 +17,12 @@ constexpr int kTileQueries = 4;
 struct Query {
   const float* query;  // (D,)
   float* out;          // (D,)
-  float* scores;       // room for all positions, rounded up to kPositions
-  int64_t first, end;  // positions seen
+  float* scores;       // one per position, rounded up to kPositions
+  int64_t first, end;  // visible positions
 };
 
-// Asks for the same positions' values on the way, as many bytes as the keys have: one row after the
-// other is not a pattern that every processor sees by itself (on Zen 3 they cost three times as much).
+// Also prefetches the values of the same positions, as many bytes as the keys have: not every
+// processor detects the access pattern by itself (on Zen 3, values cost three times as much then).
 template <int Q, int B, class Number>
 static inline void score(const Query* queries, const Number* keys, const Number* values, int64_t size, int64_t position) {
   Floats sums[Q][B];
@@ -43,7 +43,7 @@ static inline void score(const Query* queries, const Number* keys, const Number*
     for (int b = 0; b < B; b++) store(queries[q].scores + position + b * kPositions, sums[q][b]);
 }
 
-// Scores to weights of sum 1 in [first, end), zeros elsewhere in [low, high).
+// Turns scores into weights of sum 1 in [first, end), and zeros elsewhere in [low, high).
 static void softmax(const Query& q, float scale, int64_t low, int64_t high) {
   float* scores = q.scores;
   const int64_t begin = q.first / kPositions * kPositions, stop = round_up(q.end, kPositions);
@@ -65,7 +65,7 @@ static void softmax(const Query& q, float scale, int64_t low, int64_t high) {
 }
 
 template <int Q, int V, class Number>
-static inline void mix(const Query* queries, const Number* values, int64_t size, int64_t padded, int64_t at, int64_t low, int64_t high) {
+static inline void mix_values(const Query* queries, const Number* values, int64_t size, int64_t padded, int64_t at, int64_t low, int64_t high) {
   Floats sums[Q][V];
   for (int q = 0; q < Q; q++)
     for (int v = 0; v < V; v++) sums[q][v] = splat(0);
@@ -97,11 +97,11 @@ static inline void attend_tile(const Query* queries, const Number* keys, const N
   const int64_t padded = round_up(size, kLanes);
   int64_t d = 0;
   for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
-    mix<Q, kTileVectors>(queries, values, size, padded, d, low, high);
-  for (; d < padded; d += kLanes) mix<Q, 1>(queries, values, size, padded, d, low, high);
+    mix_values<Q, kTileVectors>(queries, values, size, padded, d, low, high);
+  for (; d < padded; d += kLanes) mix_values<Q, 1>(queries, values, size, padded, d, low, high);
 }
 
-// count: 1 … kTileQueries.
+// count: 1 to kTileQueries.
 template <class Number>
 static void attend(const Query* queries, int count, const Number* keys, const Number* values, int64_t size, float scale) {
   switch (count) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a run's keys and values lie, and how a position enters. views.h tells the layout.
+// Access to a run's keys and values. views.h describes the layout.
 #pragma once
 #include "simd/simd.h"
 #include "views.h"
@@ -7,7 +7,7 @@
 namespace teetee::TEETEE_ISA {
 
 static inline void bounded_store(float* p, Floats a) { store(p, a); }
-// float16 ends at 65504; an infinity would make NaN of everything that sees it.
+// Clamped to the float16 range: an infinity would turn everything that attends to it into NaN.
 static inline void bounded_store(uint16_t* p, Floats a) {
   store(p, max(min(a, splat(65504.0f)), splat(-65504.0f)));
 }
@@ -27,7 +27,7 @@ static inline HeadCache<Number> head_cache(const Model& m, const Span& span, int
 }
 
 template <class Number>
-static inline void remember(HeadCache<Number> cache, int64_t position, const float* key, const float* value, int64_t size) {
+static inline void store_position(HeadCache<Number> cache, int64_t position, const float* key, const float* value, int64_t size) {
   const int64_t lane = position % kPositions;
   Number* block = cache.keys + (position - lane) * size + lane;
   Number* row = cache.values + position * round_up(size, kLanes);

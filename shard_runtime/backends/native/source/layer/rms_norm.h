@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// x / sqrt(mean(x²) + epsilon) · weight. Sums by lane in the order of the inputs, then across lanes.
+// RMSNorm: x / sqrt(mean(x²) + epsilon) · weight. Sums per lane in input order, then across lanes.
 #pragma once
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotates a head's first half against its second.
+// Rotary embedding: rotates the first half of a head against its second half.
 #pragma once
 #include "simd/simd.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of the MLP: gate / (1 + e^-gate) · up.
+// SwiGLU, the activation of the MLP: gate / (1 + e^-gate) · up.
 #pragma once
 #include "simd/exponential.h"
 

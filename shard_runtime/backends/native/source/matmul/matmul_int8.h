@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows times a packed int8 matrix. For each output: exact sums of 32 products, each times both
-// scales, added in the order of the groups. A tile's size changes no order.
+// Rows times a packed int8 matrix. Per output: exact sums of 32 products, each times both scales,
+// added in the order of the groups. The tile size does not change this order.
 #pragma once
 #include <cstring>
 
@@ -16,10 +16,10 @@ static inline int32_t four_bytes(const int8_t* p) {
   return four;
 }
 
-// R rows from `row` on, H times sixteen outputs from `half` on of each of S panels, which take turns
-// group by group.
+// Computes R rows from `row` on, and H times sixteen outputs from `half` on of each of S panels, which
+// alternate group by group.
 template <int R, int H, int S>
-static inline void int8_tile(const uint8_t* const (&panels)[S], int64_t half, const Rows& x, int64_t row, int64_t groups, Ahead ahead, Floats (&totals)[S][R][H]) {
+static inline void int8_tile(const uint8_t* const (&panels)[S], int64_t half, const Rows& x, int64_t row, int64_t groups, Prefetch prefetch, Floats (&totals)[S][R][H]) {
   for (int s = 0; s < S; s++)
     for (int r = 0; r < R; r++)
       for (int h = 0; h < H; h++) totals[s][r][h] = splat(0);
@@ -27,7 +27,7 @@ static inline void int8_tile(const uint8_t* const (&panels)[S], int64_t half, co
     const int64_t g = turn / S, s = turn % S;
     const uint8_t* block = panels[s] + g * kBlockBytes;
     const int8_t* inputs = x.numbers + row * x.stride + g * kGroup;
-    for (int64_t at = ahead.first; at < kBlockBytes; at += ahead.step) __builtin_prefetch(block + ahead.distance + at, 0, 2);
+    for (int64_t at = prefetch.first; at < kBlockBytes; at += prefetch.step) __builtin_prefetch(block + prefetch.distance + at, 0, 2);
     Ints sums[R][H];
     for (int r = 0; r < R; r++) {
       const Ints start = splat_int(kUnsignedWeights ? x.corrections[(row + r) * x.groups + g] : 0);

@@ -15,12 +15,12 @@ uint8_t* block_of(const Matrix& m, int64_t row, int64_t group) {
   return m.data + (row / kPanel * groups + group) * kBlockBytes;
 }
 
-// Where input k of a group stands for output `lane` of the panel.
-int64_t place_of(int64_t lane, int64_t k) { return 64 + k / 4 * 128 + lane * 4 + k % 4; }
+// The offset of input k of a group for output `lane` of the panel.
+int64_t offset_of(int64_t lane, int64_t k) { return 64 + k / 4 * 128 + lane * 4 + k % 4; }
 
-// The smallest float16 that is at least `scale`, so that 127 steps reach the largest number. A
-// group that came from such a scale (GGUF's Q8_0) keeps it, and loses nothing.
-uint16_t half_at_least(float scale) {
+// The smallest float16 that is at least `scale`, so that 127 steps reach the largest number. A group
+// that already has a float16 scale (GGUF's Q8_0) keeps it and loses nothing.
+uint16_t half_rounded_up(float scale) {
   const uint16_t half = float_to_half(scale);
   return half_to_float(half) < scale ? half + 1 : half;
 }
@@ -31,7 +31,7 @@ bool put_group(const Matrix& m, int64_t row, int64_t group, const float* numbers
     if (!std::isfinite(numbers[k])) return false;
     largest = std::fmax(largest, std::fabs(numbers[k]));
   }
-  const uint16_t half = half_at_least(largest / 127.0f);
+  const uint16_t half = half_rounded_up(largest / 127.0f);
   if (half >= 0x7c00) return false;
   uint8_t* block = block_of(m, row, group);
   const int64_t lane = row % kPanel;
@@ -39,7 +39,7 @@ bool put_group(const Matrix& m, int64_t row, int64_t group, const float* numbers
   const float scale = half_to_float(half);
   for (int64_t k = 0; k < count; k++) {
     const long number = scale > 0 ? std::lrintf(numbers[k] / scale) : 0;
-    block[place_of(lane, k)] = static_cast<uint8_t>(number + 128);
+    block[offset_of(lane, k)] = static_cast<uint8_t>(number + 128);
   }
   return true;
 }
@@ -59,7 +59,7 @@ int64_t matrix_bytes(int64_t rows, int64_t columns, int32_t precision) {
   return round_up(rows, kPanel) / kPanel * panel_bytes(columns, precision);
 }
 
-void clear(const Matrix& m) {
+void clear_matrix(const Matrix& m) {
   const int64_t bytes = matrix_bytes(m.rows, m.columns, m.precision);
   std::memset(m.data, m.precision == kInt8 ? 128 : 0, bytes);
   if (m.precision != kInt8) return;
@@ -73,8 +73,8 @@ bool put_rows(const Matrix& m, int64_t first, int64_t count, const float* number
       continue;
     }
     for (int64_t at = 0; at < m.columns; at += kGroup) {
-      const int64_t rest = m.columns - at;
-      if (!put_group(m, row, at / kGroup, numbers + at, rest < kGroup ? rest : kGroup)) return false;
+      const int64_t remaining = m.columns - at;
+      if (!put_group(m, row, at / kGroup, numbers + at, remaining < kGroup ? remaining : kGroup)) return false;
     }
   }
   return true;
@@ -91,7 +91,7 @@ void get_row(const Matrix& m, int64_t row, float* numbers) {
     const uint8_t* block = block_of(m, row, k / kGroup);
     uint16_t half;
     std::memcpy(&half, block + 2 * lane, 2);
-    const int number = block[place_of(lane, k % kGroup)] - 128;
+    const int number = block[offset_of(lane, k % kGroup)] - 128;
     numbers[k] = half_to_float(half) * static_cast<float>(number);
   }
 }

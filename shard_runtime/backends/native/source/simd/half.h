@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// float16 without hardware: the same bits that F16C gives, for all but NaN.
+// float16 conversion in software, with the same bits as F16C for everything but NaN.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -20,7 +20,7 @@ static inline float half_to_float(uint16_t half) {
   return value;
 }
 
-// To the nearest, ties to even.
+// Rounds to nearest, ties to even.
 static inline uint16_t float_to_half(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, 4);

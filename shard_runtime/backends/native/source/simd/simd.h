@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instruction set that this file is compiled for. Everything inside namespace TEETEE_ISA exists
-// once for each; outside it, inline functions would be merged by the linker, and could then run
-// instructions that a machine lacks. For the same reason kernels use no templates of the library.
+// Selects the instruction set of this compilation. Everything in namespace TEETEE_ISA exists once per
+// instruction set; outside it, the linker would merge inline functions, which could then run
+// instructions that a machine lacks. For the same reason kernels use no library templates.
 #pragma once
 #if defined(TEETEE_AVX512)
 #define TEETEE_ISA avx512
@@ -18,7 +18,7 @@ namespace teetee::TEETEE_ISA {
 
 constexpr int64_t kLanes = 16;
 
-// Up to kLanes numbers of the n at p, from i on; zeros beyond.
+// Loads kLanes numbers of the n at p, from i on; zeros beyond n.
 static inline Floats load_up_to(const float* p, int64_t i, int64_t n) {
   return n - i >= kLanes ? load(p + i) : load_part(p + i, n - i);
 }

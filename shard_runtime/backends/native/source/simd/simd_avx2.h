@@ -11,8 +11,8 @@ namespace teetee::TEETEE_ISA {
 constexpr bool kUnsignedWeights = false;
 constexpr int kTileRows = 2, kTileTotals = 8;            // int8: sums in 8 of sixteen registers; totals spill
 constexpr int kFloatTileRows = 6, kFloatTileTotals = 6;  // 12 totals, 2 weights, 1 input
-// One core reads two streams in four fifths of the time of one (Zen 3); four would gain less than
-// their totals cost.
+// One core reads two streams in four fifths of the time of one (Zen 3); four streams would gain less
+// than their totals cost.
 constexpr int kStreams = 2, kStreamTotals = kTileTotals, kFloatStreamTotals = kFloatTileTotals;
 constexpr int64_t kStreamAhead = 64 + 32 * 32;  // bytes: a group of int8
 constexpr int kTileVectors = 1;
@@ -68,7 +68,7 @@ static inline __m256 power_of_two(__m256 n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
 static inline Floats power_of_two(Floats n) { return {power_of_two(n.low), power_of_two(n.high)}; }
-static inline Floats keep_from(Floats a, Floats x, float limit) {
+static inline Floats zero_below(Floats a, Floats x, float limit) {
   const __m256 least = _mm256_set1_ps(limit);
   return {_mm256_and_ps(a.low, _mm256_cmp_ps(x.low, least, _CMP_GE_OQ)),
           _mm256_and_ps(a.high, _mm256_cmp_ps(x.high, least, _CMP_GE_OQ))};
@@ -89,7 +89,7 @@ static inline float max_lanes(Floats a) {
 static inline Ints splat_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 static inline Ints to_ints(Floats a) { return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)}; }
 static inline Floats to_floats(Ints a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
-static inline int32_t sum_lanes(Ints, Ints) { return 0; }  // only unsigned weights need it
+static inline int32_t sum_lanes(Ints, Ints) { return 0; }  // needed only for unsigned weights
 static inline void store_bytes(int8_t* p, Ints a) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xD8);
   const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
@@ -100,7 +100,7 @@ static inline Bytes load_bytes(const uint8_t* p) {
   const __m256i flip = _mm256_set1_epi8(-128);
   return {_mm256_xor_si256(_mm256_loadu_si256(halves), flip), _mm256_xor_si256(_mm256_loadu_si256(halves + 1), flip)};
 }
-// |x| · sign(x) w: two products of at most 127 × 127 fit 16 bits, so nothing saturates.
+// |x| · sign(x) w: two products of at most 127 × 127 fit into 16 bits, so nothing saturates.
 static inline __m256i dot(__m256i sums, __m256i weights, __m256i inputs, __m256i sizes) {
   const __m256i pairs = _mm256_maddubs_epi16(sizes, _mm256_sign_epi8(weights, inputs));
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen lanes by AVX-512 with VNNI. The three simd_*.h give the same bits for the same calls.
+// Sixteen lanes in AVX-512 with VNNI. The three simd_*.h give the same bits for the same calls.
 #pragma once
 #include <immintrin.h>
 
@@ -7,14 +7,14 @@
 
 namespace teetee::TEETEE_ISA {
 
-constexpr bool kUnsignedWeights = true;  // the dot product takes them plus 128
+constexpr bool kUnsignedWeights = true;  // the dot product expects weights plus 128
 constexpr int kTileRows = 4, kTileTotals = 8;  // int8: as many sums, of 32 registers
 constexpr int kFloatTileRows = 8, kFloatTileTotals = 16;
-// One core reads eight streams in seven eighths of the time of one (Ice Lake), up to four rows, of
-// which the totals of 64 spill. The processor asks for what comes next; to ask as well costs 2 %.
+// One core reads eight streams in seven eighths of the time of one (Ice Lake), for up to four rows,
+// whose 64 totals spill. The processor prefetches by itself; explicit prefetching costs 2 %.
 constexpr int kStreams = 8, kStreamTotals = 64, kFloatStreamTotals = 64;
 constexpr int64_t kStreamAhead = 0;
-constexpr int kTileVectors = 4;  // attention: vectors at once, for each of up to four queries
+constexpr int kTileVectors = 4;  // attention: vectors per step for each of up to four queries
 
 struct Floats { __m512 v; };
 struct Ints { __m512i v; };
@@ -46,8 +46,8 @@ static inline Floats power_of_two(Floats n) {
   const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
 }
-// a where x >= limit, else zero.
-static inline Floats keep_from(Floats a, Floats x, float limit) {
+// a where x >= limit, otherwise zero.
+static inline Floats zero_below(Floats a, Floats x, float limit) {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.v, _mm512_set1_ps(limit), _CMP_GE_OQ), a.v)};
 }
 static inline float sum_lanes(Floats a) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen lanes in plain C++: what any machine runs. Without FMA in hardware `fmaf` is a call, and
-// slow, but right.
+// Sixteen lanes in plain C++ for any machine. Without FMA in hardware `fmaf` is a slow call, but exact.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -52,8 +51,8 @@ static inline Floats power_of_two(Floats n) {
   }
   return result;
 }
-static inline Floats keep_from(Floats a, Floats x, float limit) { TEETEE_EACH(Floats, x.v[i] >= limit ? a.v[i] : 0.0f); }
-// Halves onto halves, as the vector units do it.
+static inline Floats zero_below(Floats a, Floats x, float limit) { TEETEE_EACH(Floats, x.v[i] >= limit ? a.v[i] : 0.0f); }
+// Adds halves, in the order of the vector units.
 static inline float sum_lanes(Floats a) {
   for (int width = 8; width > 0; width /= 2)
     for (int i = 0; i < width; i++) a.v[i] += a.v[i + width];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which collateral matters: of the platforms that serve, from the number that policies ask for."""
+"""Which collateral the chain needs: for which platforms, from which evaluation number on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from teetee.protocol.identifiers import ModelId
 
 
 def parse_platform_kind(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
-    """From 12 hex digits; all TDX platforms so far have PCE id 0. Raises `FieldInvalid`."""
+    """From 12 hex digits; all known TDX platforms have PCE id 0. Raises `FieldInvalid`."""
     try:
         digits = bytes.fromhex(fmspc)
     except ValueError:
@@ -23,12 +23,12 @@ def parse_platform_kind(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
 
 
 def platform_kinds_of_shards(registry: Registry, certificates: Certificates) -> set[PlatformKind]:
-    """Of all shards that have not left."""
+    """The platform kinds of all shards that have not left."""
     return {certificates.platform_kind(shard.pck_id) for shard in enlisted_shards(registry)}
 
 
 def highest_minimum_evaluation_number(registry: Registry) -> int:
-    """The highest evaluation number that any model's policy begins with; 0: none asks."""
+    """The highest minimum of all models' policies; 0 if none has one."""
     numbers = range(1, registry.model_count() + 1)
     policies = (registry.policy(ModelId(number)) for number in numbers)
     return max((policy.minimum_evaluation_number for policy in policies), default=0)

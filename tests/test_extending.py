@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Promises of docs/extending.md: what fails until an extension is complete.
+
+given a command of `teetee`
+    every option and argument should say what it is for
+given the attestation policy
+    contract, Python and administration should list the same fields, in the same order
+given an endpoint of the enclave
+    the protocol page should list its ALPN name
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+import typer.main
+
+import oracle.endpoints
+from teetee.chain.abi import load_abi
+from teetee.chain.types import policies
+from teetee.cli.app import application
+from tests.source_tree import ROOT
+
+
+def commands_of(
+    command: click.Command, context: click.Context, name: str
+) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    for each in command.list_commands(context):
+        found = command.get_command(context, each)
+        assert found is not None
+        yield from commands_of(found, click.Context(found, parent=context), f"{name} {each}")
+
+
+ROOT_COMMAND = typer.main.get_command(application)
+COMMANDS = dict(commands_of(ROOT_COMMAND, click.Context(ROOT_COMMAND), "teetee"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command__every_parameter__says_what_it_is_for(name: str) -> None:
+    silent = {
+        parameter.name for parameter in COMMANDS[name].params if not getattr(parameter, "help", "")
+    }
+    assert not silent
+
+
+def struct_members(abi: list[dict[str, object]], struct: str) -> list[str]:
+    """The members of a struct, from the first place in an ABI that has it."""
+    for entry in _nested(abi):
+        if str(entry.get("internalType", "")).endswith(f"struct {struct}"):
+            components = entry["components"]
+            assert isinstance(components, list)
+            return [each["name"] for each in components]
+    raise AssertionError(f"the ABI has no struct {struct}")
+
+
+def _nested(value: object) -> Iterator[dict[str, object]]:
+    if isinstance(value, dict):
+        yield value
+        for each in value.values():
+            yield from _nested(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _nested(each)
+
+
+def test_policy__contract_and_python__list_the_same_fields() -> None:
+    in_contract = struct_members(load_abi("ShardRegistry"), "AttestationPolicy")
+    assert list(policies.MEMBERS) == in_contract
+    assert len(policies.AttestationPolicy.__dataclass_fields__) == len(in_contract)
+
+
+def test_policy__administration__has_an_option_for_every_field() -> None:
+    source = (ROOT / "administration" / "policy" / "fields.py").read_text(encoding="utf-8")
+    named = set(re.findall(r'PolicyField\(\s+"(\w+)"', source))
+    assert named == set(policies.AttestationPolicy.__dataclass_fields__)
+
+
+def test_endpoint__every_one__is_listed_in_the_protocol() -> None:
+    modules = [
+        importlib.import_module(f"oracle.endpoints.{module.name}")
+        for module in pkgutil.iter_modules(oracle.endpoints.__path__)
+    ]
+    purposes = {module.PURPOSE for module in modules if hasattr(module, "PURPOSE")}
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert purposes
+    assert not {purpose for purpose in purposes if f"| `{purpose}` |" not in page}
