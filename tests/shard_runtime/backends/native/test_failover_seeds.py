@@ -37,7 +37,7 @@ import pytest
 from shard_runtime import Backend, Generation, ModelSource
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.errors import DeadlinePassed
-from tests.shard_runtime.engine.test_failover import assert_same, held
+from tests.shard_runtime.engine.test_failover import assert_same, shards_with_cache
 from tests.shard_runtime.engine.test_run_life import eventually
 from tests.shard_runtime.failing import STRIKES, recovering
 from tests.shard_runtime.gathering import Gathering
@@ -186,7 +186,7 @@ def assert_left(generation: Generation, one: Asked, victim: int, moment: Moment)
 
 def assert_free(ring: Ring, strike: str, victim: int) -> None:
     dead = {victim} if strike == "killed" else set()
-    assert eventually(lambda: not held(ring, dead))
+    assert eventually(lambda: not shards_with_cache(ring, dead))
 
 
 @pytest.mark.parametrize(("strike", "victim", "moment"), SAMPLE)
