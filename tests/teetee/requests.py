@@ -15,7 +15,7 @@ CANARY = "canary-8f1c"
 
 
 def context(**changes: object) -> RequestContext:
-    """What an envelope is bound to."""
+    """The context of an envelope."""
     values: dict[str, object] = {
         "chain_id": 8453,
         "escrow": ESCROW,
@@ -32,7 +32,7 @@ def secret(fill: int = 7) -> RequestSecret:
 
 
 def prompt(content: str = CANARY) -> Prompt:
-    """A short question."""
+    """A short prompt."""
     return Prompt((Message("user", content),), Sampling(max_tokens=16))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One anvil with deployed contracts for all chain tests of a process: each test makes its own
+"""One anvil with deployed contracts for all chain tests of a process; each test makes its own
 accounts and requests.
 """
 
@@ -32,7 +32,7 @@ def _first_network(world: World) -> Network:
 
 @pytest.fixture
 def network(world: World, _first_network: Network) -> Iterator[Network]:
-    """Tests may pass time, retire and refund: afterwards the chain is as before."""
+    """Reverts the chain after the test, which may pass time, retire shards and refund requests."""
     snapshot = world.chain.rpc("evm_snapshot")
     yield _first_network
     world.chain.rpc("evm_revert", snapshot)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real anvil with the real contracts, but for the quote verifier: AcceptingVerifier believes what
-it is told.
+"""A real anvil with the real contracts, except the quote verifier: AcceptingVerifier accepts all
+quotes.
 
-Everything is deployed from forge's artefacts, compiled first where they are missing or stale.
+Deploys forge's artefacts, after compiling those that are missing or stale.
 """
 
 import json
@@ -35,13 +35,13 @@ ZERO_ADDRESS = "0x" + "00" * 20
 
 
 def role(name: str) -> LocalAccount:
-    """An account named by what it does in a test."""
+    """An account named by its role in a test."""
     account: LocalAccount = Account.from_key(Web3.keccak(text=f"test role: {name}"))
     return account
 
 
 def compile_contracts() -> None:
-    """At once when nothing has changed."""
+    """Compile the contracts; returns immediately if none has changed."""
     subprocess.run(
         [str(ROOT / "toolchain" / "forge"), "build", "--skip", "tests/**", "--quiet"],
         cwd=ROOT,
@@ -50,7 +50,7 @@ def compile_contracts() -> None:
 
 
 def load_artefact(name: str) -> dict[str, Any]:
-    """What forge made of a contract."""
+    """forge's artefact of a contract."""
     path = ROOT / "build" / "forge" / f"{name}.sol" / f"{name}.json"
     loaded: dict[str, Any] = json.loads(path.read_text())
     return loaded
@@ -66,7 +66,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_anvil(*options: str) -> Iterator[str]:
-    """A fresh chain; yields its URL and stops it."""
+    """Yields the URL of a fresh chain, and stops it afterwards."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [str(ROOT / "toolchain" / "anvil"), "--silent", "--port", str(port)]
@@ -85,11 +85,11 @@ def _await_node(url: str, process: subprocess.Popen[bytes]) -> None:
     while not web3.is_connected():
         assert process.poll() is None, "anvil ended at once"
         assert time.monotonic() < deadline, "anvil does not answer"
-        time.sleep(0.02)  # there is no event to await: a port that opens
+        time.sleep(0.02)  # an opening port sends no event to wait for
 
 
 class LocalChain:
-    """The deployed contracts, and the chain's own powers: funds, time, blocks on demand."""
+    """The deployed contracts, and anvil's control over funds, time and blocks."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -103,7 +103,7 @@ class LocalChain:
     # ------------------------------------------------------------ powers
 
     def rpc(self, method: str, *parameters: Any) -> Any:
-        """A call that web3 does not know."""
+        """An RPC call that web3 has no method for."""
         answer = self.web3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
         assert "error" not in answer, answer
         return answer.get("result")
@@ -113,7 +113,7 @@ class LocalChain:
         self.rpc("anvil_setBalance", address, hex(wei))
 
     def pass_time(self, seconds: int) -> None:
-        """Mine a block so much later."""
+        """Mine a block that many seconds later."""
         self.rpc("evm_increaseTime", seconds)
         self.rpc("evm_mine")
 
@@ -122,7 +122,7 @@ class LocalChain:
         return int(self.web3.eth.get_block("latest")["timestamp"])
 
     def act(self, account: LocalAccount, function: Any, value: int = 0) -> Any:
-        """Send a web3 contract function or constructor at once; its receipt."""
+        """Send a web3 contract function or constructor; the receipt."""
         transaction = function.build_transaction(
             {
                 "from": account.address,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asserting which custom error a contract refused with."""
+"""Asserts which custom error a contract reverts with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from teetee.chain.contract_errors import ContractRejected
 
 @contextmanager
 def refused_with(name: str) -> Iterator[pytest.ExceptionInfo[ContractRejected]]:
-    """As `pytest.raises`, for the custom error of that name."""
+    """Like `pytest.raises`, for the custom error of that name."""
     with pytest.raises(ContractRejected) as refused:
         yield refused
     assert refused.value.name == name

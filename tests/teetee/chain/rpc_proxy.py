@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node that misbehaves on purpose: forwards JSON-RPC to a real one, but for what a test wants
-otherwise.
-"""
+"""A misbehaving node: forwards JSON-RPC to a real one, except for calls that a test replaces."""
 
 import json
 import threading
@@ -26,7 +24,7 @@ class RpcError(Exception):
 
 
 class HttpAnswer(Exception):
-    """Something else than JSON-RPC."""
+    """A response that is not JSON-RPC."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status, self.body = status, body
@@ -45,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -78,7 +76,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def node(answer: Answer, upstream: str | None = None) -> Iterator[str]:
-    """A node on a port of its own; yields its URL."""
+    """Yields the URL of a node on its own port."""
     with _Server(upstream, answer) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -2,7 +2,7 @@
 """The committed ABIs.
 
 given the contracts as forge compiles them now
-    the committed files should be what the script writes from them
+    the committed files should equal the script's output
 given a stale, missing or superfluous file
     the check should name it
 """
@@ -34,7 +34,7 @@ def test_export_abi__of_the_present_contracts__finds_the_files_fresh() -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The script in a repository of its own."""
+    """The script in its own repository."""
     compile_contracts()
     (tmp_path / "scripts").mkdir()
     shutil.copy(SCRIPT, tmp_path / "scripts")

@@ -3,13 +3,13 @@
 
 given a chain
     when a read is pinned to a block
-        it should show the state of that block, whatever came after
-    when that block was reorganized away, or is not there yet
+        it should return the state of that block, not of later ones
+    when that block was reorganized away, or does not exist yet
         it should be retryable
     when there is no contract at the address
         it should say so
     when blocks are searched by time or for events
-        they should be found, also by a node which takes small ranges only
+        they should be found, even if the node accepts only small ranges
 """
 
 from typing import Any
@@ -80,7 +80,7 @@ def test_first_block_at__any_time__is_the_first_that_is_not_earlier(
 
 
 def limited(blocks: int, asked: list[int]) -> Any:
-    """A node that refuses more blocks than this in one call."""
+    """A node that refuses calls for more blocks than this."""
 
     def answer(method: str, parameters: list[Any]) -> Any:
         if method == "eth_getLogs":

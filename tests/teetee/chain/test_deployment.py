@@ -8,9 +8,9 @@ given a file
     when it is missing or names no contracts
         it should say how to deploy
     when a field is missing or wrong
-        it should be refused by name
+        the error should name it
 given the committed files
-    they should name the chains which they are for
+    they should name their chains
 """
 
 import json

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions, their money and their ends.
+"""Requests, their payment and their end.
 
 given a funded requester
     when it asks with an approval, a permit, or on its host allowance
-        the request should be open with what was asked, and its envelope found
+        the request should be open with its parameters, and its envelope be found
     when the request is not admissible
         it should be refused by name
 given an open request
     when it is settled, alone or in a batch
-        stages, amounts and answer should be found, and what was signed, and sum up to the deposit
+        stages, amounts, answer and signatures should be found, and the amounts sum to the deposit
     when it is declined, or refunded after the deadline
         its end should be found
     when it has ended
         a second end should be refused by name, and skipped in a batch
 given credits
-    they should be withdrawn, and refused when there are none
+    they should be paid out, and a second withdrawal refused
 """
 
 from typing import Any

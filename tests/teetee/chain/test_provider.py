@@ -5,11 +5,11 @@ given nodes in order of preference
     when the first is down, busy, broken or silent
         it should ask the next
     when one has answered
-        it should be asked first from then on
+        later requests should go to it first
     when none answers
         it should be retryable, naming each by host and reason, never by its key
     when one serves another chain
-        it should be believed in nothing
+        none of its answers should be used
 """
 
 import socket

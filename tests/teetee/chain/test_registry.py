@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models and shards as the registry shows them.
+"""Models and shards in the registry.
 
 given enrolled shards
     when they are read
-        they should have what their enclaves said, with keys checked against contract state
+        they should have their enclaves' values, with keys verified against contract state
     when one is renewed, retired, expired or evicted
-        it should show, and only the active ones be listed
+        its status should show it, and only active shards be listed
     when the node changes a key in an event
         the shard should be refused
     when the node withholds the event
         it should be retryable
 given a shard's attestation
-    its quote should be found in calldata, unless it went through another contract
+    its quote should be found in calldata, unless the call went through another contract
 """
 
 from typing import Any
@@ -89,7 +89,7 @@ def test_active_shards__of_a_model__tile_it(world: World, network: Network) -> N
 
 
 def renew(world: World, enclave: Enclave, endpoint: str = "127.0.0.1:7701") -> bytes:
-    # A simulation runs in the head's place, and no block knows its own hash.
+    # A simulated call runs in the head block, where the head's own hash is unknown.
     block = world.connection.block(world.connection.head().number - 1)
     quote = world.quote_of(enclave.identity, block)
     call = world.registry.renew(
@@ -236,7 +236,7 @@ def test_shard__node_withholds_the_event__is_retryable(world: World, network: Ne
 
 
 def changing(world: World, old: str, new: str) -> Any:
-    """A node which shows something else in its events."""
+    """A node that changes the values in its events."""
 
     def answer(method: str, parameters: list[Any]) -> Any:
         result = world.chain.rpc(method, *parameters)

@@ -3,13 +3,12 @@
 
 given a transaction
     when it is included deep enough
-        it should be confirmed, however long that took
+        it should be confirmed, after any time
     when it is included, but not deep enough
-        it should be waited for
+        the sender should wait
     when it is not included after the resend time
-        it should be offered again at a higher price, and never below the market's
-        unless the limit leaves no room
-    when patience is over
+        it should be sent again with higher fees, at least the market's, if the limit allows
+    when the time to give up has passed
         it should be given up
 """
 

@@ -8,7 +8,7 @@ given a permit
     it should be what eth_account signs, and be usable once
 given a certificate store under a test root
     when a platform's certificates are added
-        the whole chain should be found again
+        its whole chain should be found
     when a platform is unknown
         it should be retryable: another node may have its event
 """

@@ -9,13 +9,13 @@ given a call
     when it is sent
         it should be confirmed, with hash, block, gas and events
     when it is not included for a while
-        it should be offered again for more, under the same nonce, and once only be included
+        it should be sent again with higher fees and the same nonce, and be included once
     when it is never included
-        it should say which transaction to look for
+        the error should name the transaction
     when another account was faster
-        it should raise what it was refused with
-    when the node goes away after it was sent, or its answer is lost
-        it should be waited for, not sent twice
+        it should raise the contract's refusal
+    when the node fails after it was sent, or its answer is lost
+        it should wait, not send twice
     when several are sent at once
         each should have a nonce of its own
 """
@@ -40,7 +40,7 @@ from tests.teetee.chain.world import Network, World
 
 
 class Time:
-    """A clock that only waiting moves; what happens at each wait is the test's to say."""
+    """A clock that advances only by waiting; the test decides what happens at each wait."""
 
     def __init__(self, on_wait: Callable[[int], None]) -> None:
         self.seconds, self.waits = 0.0, 0
@@ -177,7 +177,7 @@ def test_send__after_one_was_dropped__leaves_no_gap(world: World) -> None:
 
 
 def test_send__another_was_faster__raises_the_refusal(world: World, network: Network) -> None:
-    """Both simulate well; the second one is included after the first."""
+    """Both simulations succeed; the second transaction is included after the first."""
     requester = world.account("requester", tokens=TEE)
     request_id = world.open_request(network, requester)
     settlement = world.settlement(request_id, network.entry, network.tail)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the chain tests play with: a published model, shards with keys in hand, and the bindings
-under test.
-"""
+"""A world for chain tests: a published model, shards with their keys, the bindings under test."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -57,7 +55,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Enclave:
-    """An enrolled shard with the keys that a real one would keep to itself."""
+    """An enrolled shard with its private keys."""
 
     shard_id: ShardId
     identity: EnclaveIdentity
@@ -77,7 +75,7 @@ class Network:
 
 
 class World:
-    """Bindings over one local chain, and actions with good defaults."""
+    """Bindings to one local chain, and actions with defaults."""
 
     def __init__(self, chain: LocalChain) -> None:
         self.chain = chain
@@ -94,7 +92,7 @@ class World:
         return ReceiptDomain(self.deployment.chain_id, self.deployment.escrow)
 
     def account(self, name: str, *, tokens: int = 0) -> LocalAccount:
-        """A fresh role with ETH, and with tokens if wanted."""
+        """A new account with ETH, and with tokens if any are given."""
         account = role(f"{name} {next(_numbers)}")
         self.chain.fund(account.address)
         if tokens:
@@ -102,7 +100,7 @@ class World:
         return account
 
     def account_without_mining(self, name: str, *, tokens: int) -> LocalAccount:
-        """The same while blocks are made on demand: makes some."""
+        """The same while blocks are mined on demand: mines some."""
         self.chain.rpc("evm_setAutomine", True)
         account = self.account(name, tokens=tokens)
         self.chain.rpc("evm_setAutomine", False)
@@ -111,7 +109,7 @@ class World:
     def sender(
         self, account: LocalAccount, policy: SendingPolicy | None = None
     ) -> TransactionSender:
-        """Looks often: anvil includes at once."""
+        """Polls often: anvil includes transactions immediately."""
         return TransactionSender(self.connection, account, policy=policy, poll_seconds=0.02)
 
     def publish_model(self) -> ModelId:
@@ -123,7 +121,7 @@ class World:
             MANIFEST.embedding_digest,
             MANIFEST.head_digest,
             MANIFEST.context_length,
-            2,  # layers which embedding and head count for
+            2,  # entry layer equivalents
             INPUT_PRICE,
             OUTPUT_PRICE,
             300,  # royalty, in 1/10000
@@ -135,7 +133,7 @@ class World:
         return ModelId(self.registry.model_count())
 
     def quote_of(self, identity: EnclaveIdentity, block: Block) -> bytes:
-        """What AcceptingVerifier takes for a quote."""
+        """The encoding that AcceptingVerifier accepts as a quote."""
         data = report_data(identity.identity_digest(), block.number, block.hash)
         kinds = (
             "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint16,uint40,uint40,uint40,bytes6,"
@@ -156,7 +154,7 @@ class World:
         is_entry: bool = False,
         signed_by: LocalAccount | None = None,
     ) -> Enclave:
-        """A host with a bond and an enclave of its own."""
+        """Enrol a new shard, with its own host, bond and enclave."""
         host = self.account("shard host", tokens=BOND)
         seed = keccak256(b"enclave %d" % next(_numbers))
         signer: LocalAccount = Account.from_key(keccak256(seed + b"signer"))
@@ -207,7 +205,7 @@ class World:
         return self.registry.enrol(enrolment, quote, PCK_ID, sign_digest(signer, digest))
 
     def enrol_again(self, enclave: Enclave) -> None:
-        """The same enclave a second time, in good form."""
+        """Enrol the same enclave again, with a valid enrolment."""
         identity = enclave.identity
         block = self.connection.head()
         self.chain.give_tokens(identity.host, BOND)
@@ -218,7 +216,7 @@ class World:
     def open_request(
         self, network: Network, requester: LocalAccount, **changes: object
     ) -> RequestId:
-        """A paid question to the network's entry."""
+        """A paid request to the network's entry."""
         sender = self.sender(requester)
         sender.send(self.token.approve(self.deployment.escrow, TEE))
         parameters = self.parameters(network.model_id, network.entry, **changes)
@@ -229,7 +227,7 @@ class World:
     def parameters(
         self, model_id: ModelId, *recipients: Enclave, **changes: object
     ) -> RequestParameters:
-        """A question within all limits."""
+        """Parameters within all limits."""
         values: dict[str, object] = {
             "model_id": model_id,
             "recipients": tuple(enclave.shard_id for enclave in recipients),
@@ -250,7 +248,7 @@ class World:
         output_tokens: int = 10,
         answer: bytes = b"sealed answer",
     ) -> SettlementParameters:
-        """What an honest path would sign."""
+        """The settlement that an honest path signs."""
         receipts: list[SignedReceipt] = []
         previous = NO_PREVIOUS_RECEIPT
         for stage, enclave in enumerate(path):

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collateral from a PCCS to the chain, and what it does to shards: real contracts, simulated Intel.
+"""Collateral from a PCCS to the chain, and its effect on shards: real contracts, simulated Intel.
 
-given a chain that knows nothing, or all that there is
-    sync should bring everything, in an order that contracts can check, or nothing
+given a chain without collateral, or with all of it
+    sync should upload everything, in an order that contracts can verify, or nothing
 given a PCCS that is silent, lies, or has another root
-    it should say so, and bring nothing
-given enrolled shards, and Intel's word that
-    a certificate is revoked, a TCB is out of date, the authority is revoked
+    it should say so, and upload nothing
+given enrolled shards, and new collateral
+    in which a certificate is revoked, a TCB is out of date, the authority is revoked
         a recheck should evict in its own block
-    nothing at all any more (everything ended)
-        a recheck should pause, and fresh collateral bring the shard back
-    there is a stricter set beside the standard one
+    which has all expired
+        a recheck should pause, and fresh collateral reactivate the shard
+    with a stricter set beside the standard one
         it should evict no shard
 """
 
@@ -46,7 +46,7 @@ EVERYTHING = ["root CRL", "platform CRL", "QE identity 20", f"TCB info {KIND} 20
 
 
 class Intel:
-    """The lab's PCCS, and its conditions; afterwards as it was."""
+    """The lab's PCCS and its conditions, restored after the test."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -142,7 +142,7 @@ def test_pccs__no_answer__is_retryable() -> None:
 
 
 class Babbling:
-    """Answers everything alike."""
+    """Gives every request the same answer."""
 
     def __init__(self, body: bytes, headers: dict[str, str]) -> None:
         self.answer = body, headers
@@ -186,7 +186,9 @@ def test_recheck__nothing_has_changed__all_stay(intel: Intel) -> None:
 
 def test_recheck__a_certificate_is_revoked__its_shard_alone_is_evicted(intel: Intel) -> None:
     intel.says(revoked_pcks=[leaf_serial(intel.lab, 1)])
-    assert set(intel.recheck().values()) == {ShardStatus.ACTIVE}  # the chain does not know yet
+    assert set(intel.recheck().values()) == {
+        ShardStatus.ACTIVE
+    }  # the chain has no new collateral yet
     intel.synchronize()
     after = intel.recheck()
     assert after.pop(int(intel.lab.enclaves[1].shard_id or 0)) is ShardStatus.EVICTED

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both shapes of API version 4, over what Intel published in 2026-08.
+"""Both variants of API version 4, with collateral that Intel published in 2026-08.
 
 given Intel's PCS: CRLs in DER, no rootcacrl, chains percent-encoded in headers
     it should read everything, the root CRL from the address in the root certificate
-given a PCCS such as Phala's: CRLs in hexadecimal or PEM, rootcacrl, headers in lower case, an
-older name of one
+given a PCCS such as Phala's: CRLs in hexadecimal or PEM, rootcacrl, headers in lower case, one by
+an older name
     it should read the same
-given an answer that is cut off, too long, no collateral, or without who signed it
-    it should say which rule is broken, and never where the service is beyond its host
+given an answer that is cut off, too long, not collateral, or without its issuer chain
+    the error should name the broken rule, and of the address only the host
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ given an agent
     when it answers as dstack does
         it should give keys and quotes as bytes
     when its answer lacks a field, is not hex, or has another length
-        it should be refused, and the answer repeated nowhere
+        it should be refused, and no error should quote the answer
     when it refuses
         it should not be retried
     when it fails, is silent, or does not exist
@@ -33,7 +33,7 @@ GOOD_QUOTE = {"quote": "0400aa", "event_log": "[]", "report_data": "", "vm_confi
 
 
 class FakeAgent(socketserver.ThreadingUnixStreamServer):
-    """Answers every call with the same status and body; remembers what was asked."""
+    """Answers every call with the same status and body; records the calls."""
 
     daemon_threads = True
 
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "unix"
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
 
 @contextmanager

@@ -7,11 +7,11 @@ given a guest agent
     when another enclave derives them
         all should differ
     it should ask for one path per role and algorithm, as the protocol names them
-    when the agent gives what is no key
-        it should say of which algorithm
+    when the agent's secret is not a key
+        the error should name the algorithm
 given keys
     when they are printed
-        only the public part should be seen
+        only the public part should appear
 """
 
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ from teetee.protocol.layers import LayerRange
 
 
 class FixedAgent:
-    """Keys from a name, as dstack gives them: by path alone."""
+    """Keys derived from a name and, like dstack's, the path."""
 
     def __init__(self, enclave: str = "enclave", keys: dict[str, bytes] | None = None) -> None:
         self.enclave = enclave

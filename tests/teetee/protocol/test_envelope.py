@@ -4,21 +4,21 @@
 given a prompt
     when it is sealed to one to four shards
         it should open for each of them to the same secret and prompt
-        it should have a length that only its bucket decides
+        its length should depend only on its bucket
     when it is too long, or a recipient is not usable
         it should not be sealed
 given a sealed prompt
-    when another requester, model, escrow, chain or nonce is claimed, or another key is used
+    when requester, model, escrow, chain, nonce or key is another
         it should not open
     when any byte is changed, or it is cut or lengthened
         it should not open
     when this shard is no recipient
-        it should say whom it is for
+        the error should name the recipients
 given an answer
     when it is sealed for a request
         it should open with the secret, for this request only
 given any error
-    it should tell nothing of what was inside
+    it should reveal nothing of the content
 """
 
 import pytest

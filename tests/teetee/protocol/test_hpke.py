@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HPKE of the library is that of RFC 9180.
+"""The library implements the HPKE of RFC 9180.
 
-given a second implementation, of the RFC's formulas over X25519, HMAC and AES-GCM alone
+given a second implementation, of the RFC's formulas over X25519, HMAC and AES-GCM
     when it decrypts the RFC's own test vector
         it should find the RFC's plaintext
     when it and the library seal for each other, in the suite of the protocol
-        each should open what the other sealed
+        each should open the other's ciphertext
 """
 
 import hmac

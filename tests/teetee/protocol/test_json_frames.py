@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames and endpoints, whatever comes.
+"""Frames and endpoints, valid and not.
 
 given messages in frames
     when the bytes come in any pieces
@@ -51,7 +51,7 @@ def test_feed__any_bytes__never_breaks(data: bytes) -> None:
 
 @pytest.mark.parametrize("nested", [b"[", b'{"a":', b'[{"\\"":[', b'["]",['])
 def test_feed__deeply_nested__is_malformed(nested: bytes) -> None:
-    # Unbounded, this would not raise but end the process.
+    # Without the bound, this would crash the process.
     body = nested * (MAX_FRAME_BYTES // len(nested))
     with pytest.raises(MalformedFrame):
         list(FrameDecoder().feed(len(body).to_bytes(4) + body))

@@ -2,15 +2,15 @@
 """Layer ranges and model manifests.
 
 given a range
-    when it is empty, reversed, or beyond what the chain counts
+    when it is empty, reversed, or beyond the chain's limit
         it should be refused
 given a manifest
     when it is written and read
         it should be the same
     when a field is missing, unknown or wrong
-        it should be refused by field
-    when a slice is asked for
-        it should be hashed with embedding and head for an entry alone
+        the error should name it
+    when a slice is hashed
+        only an entry's should include embedding and head
 """
 
 import json

@@ -3,14 +3,14 @@
 
 given active shards
     when several paths tile the layers
-        it should take the one with the fewest stages, then with the lowest ids
+        it should choose the one with the fewest stages, then with the lowest ids
         when stages have costs, the one with the lowest sum
-    when no entry is there, or none but the unwanted
+    when there is no entry, or only excluded ones
         it should say so
     when no shard begins at some layer
         it should name that layer
     when the model asks for several hosts or platforms
-        it should take the best path over as many, and say so where there is none
+        it should choose the best path over as many, or say that there is none
 """
 
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
 
 
 def all_paths(shards: list[Candidate], reached: int = 0) -> list[tuple[Candidate, ...]]:
-    """By trying everything."""
+    """By exhaustive search."""
     if reached == 6:
         return [()]
     return [

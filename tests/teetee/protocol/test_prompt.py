@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prompts and answers as JSON.
 
-given JSON from outside
-    when it is what a wallet or an entry writes
+given untrusted JSON
+    when a wallet or an entry wrote it
         it should become the prompt or answer
     when a field is missing, unknown, repeated, or out of bounds
         it should be refused, naming field and rule

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tests/vectors/protocol.json, on which three languages prove their agreement.
+"""tests/vectors/protocol.json, which Solidity and Python agree on.
 
 given the committed vectors
-    it should be what the generator writes now
+    they should equal the generator's output
     when the same hashes are computed by eth_account's own EIP-712 and eth_abi
         they should be equal
     when the signatures are recovered, and the envelope and answer opened
-        they should be of whom and what the file says
+        they should match the file
 """
 
 import json

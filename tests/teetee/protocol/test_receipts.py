@@ -5,14 +5,14 @@ given a receipt
     when it is signed
         it should recover to its signer, and travel as JSON
     when JSON from a peer has a missing or wrong field
-        it should be refused by field
+        the error should name it
     when a value does not fit its type
         it should not be hashed
 given a signature
     when r or s is out of range, or s is high
         it should be refused: there is one valid form only
 given a running commitment
-    it should not depend on how the bytes are cut, and may go on after a digest
+    it should not depend on how updates split the bytes, and continue after a digest
 """
 
 import hmac

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is derived from a request's secret.
+"""The keys derived from a request's secret.
 
 given a secret and a context
     it should give another key for each purpose, request and hop
     it should give the same keys again
 given the library's HKDF
     it should be that of RFC 5869
-given a stream proof
-    it should be accepted for its request alone
 """
 
 import pytest

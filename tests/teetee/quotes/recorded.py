@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded quotes of real machines with Intel's collateral of the time:
+"""Recorded quotes of real machines, with Intel's collateral of that time:
 tests/vectors/attestation."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import dcap_qvl
 
@@ -28,7 +29,7 @@ IN_JUNE_2025, IN_AUGUST_2026 = 1750415547, 1786704338
 
 
 def quote(name: str) -> bytes:
-    """As a guest agent handed it out."""
+    """As a guest agent returned it."""
     return (VECTORS / "quotes" / f"{name}.bin").read_bytes()
 
 
@@ -37,9 +38,10 @@ def certificate(name: str) -> bytes:
     return (VECTORS / "certs" / f"{name}.der").read_bytes()
 
 
-def vectors() -> dict:
-    """What contracts and Python agree on."""
-    return json.loads((VECTORS / "vectors.json").read_text())
+def vectors() -> dict[str, Any]:
+    """The values that contracts and Python agree on."""
+    content: dict[str, Any] = json.loads((VECTORS / "vectors.json").read_text())
+    return content
 
 
 INTEL_ROOT = certificate("intel_sgx_root_ca")

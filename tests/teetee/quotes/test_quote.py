@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quotes taken apart and put together.
+"""Parsing and encoding quotes.
 
 given a recorded quote of a TDX machine
     it should be trimmed to its core, and rebuilt to the same bytes
-    its core should be found with and without the PEM chain behind it
-    its measurement, hash and ids should be those which contracts compute
-given a quote of another kind, cut off, followed by foreign bytes, or of other lengths
-    it should be refused, and say what is wrong
-given certificates which are none
+    its core should be found with and without the PEM chain after it
+    its measurement, hash and ids should equal the contracts'
+given a quote of another kind, cut off, followed by other bytes, or with other lengths
+    it should be refused with the reason
+given malformed certificates
     it should refuse to rebuild
 """
 

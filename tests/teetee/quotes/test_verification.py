@@ -65,7 +65,7 @@ def machine(seed: bytes) -> Machine:
 
 
 def resigned(owner: Machine, quote: bytes, offset: int, content: bytes) -> bytes:
-    """The quote with other bytes at `offset`, signed as that machine would have."""
+    """The quote with other bytes at `offset`, signed by that machine."""
     signed = quote[:offset] + content + quote[offset + len(content) : 632]
     return signed + quote[632:636] + sign_p256(owner.attestation_key, signed) + quote[700:]
 
@@ -131,7 +131,7 @@ def test_verify__after_the_collateral_ended__refused() -> None:
 
 
 def test_verify__crl_of_the_future__refused() -> None:
-    """dcap-qvl 0.7.0 takes one, see the recorded set's notes."""
+    """dcap-qvl 0.7.0 accepts one; see the recorded set's notes."""
     collateral = recorded.collateral(recorded.AUGUST_2026)
     with pytest.raises(CollateralInvalid, match="has a PCK CRL issued only at 2026-08-12"):
         verify_quote(
@@ -178,7 +178,7 @@ def test_collateral__kept_as_json__read_back(pccs: str) -> None:
 
 
 def test_collateral__with_a_chain_of_its_own__the_quotes_counts(pccs: str) -> None:
-    """A chain in the collateral would go before the quote's, and prove another machine's leaf."""
+    """A chain in the collateral would override the quote's and verify another machine's leaf."""
     one, other = machine(b"1" * 32), machine(b"2" * 32)
     collateral = fetch_collateral(pccs, one.quote(MEASURED, bytes(64)))
     chain = one.pck.public_bytes(Encoding.PEM).decode() + PKI.platform_ca.pem + PKI.root.pem
