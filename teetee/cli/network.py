@@ -89,12 +89,14 @@ class QuoteSettings:
 
     def source(self, network: str) -> CollateralSource | None:
         """None: no source was named, and the network has no default."""
+        url = self.pccs or _default_pccs(network)
+        if self.collateral is None and url is None:
+            return None
         from teetee.client.verification.quote_check import FolderCollateral, PccsCollateral
 
         if self.collateral is not None:
             return FolderCollateral(self.collateral)
-        url = self.pccs or _default_pccs(network)
-        return None if url is None else PccsCollateral(url)
+        return PccsCollateral(url or "")
 
     def quote_check(self, contracts: Contracts) -> QuoteCheck | None:
         """Checks quotes before a purchase; None: skipped, or no source of collateral."""
@@ -123,7 +125,10 @@ class QuoteSettings:
 
 def _default_pccs(network: str) -> str | None:
     from teetee.chain.deployment import LOCAL_NETWORK
+
+    if network == LOCAL_NETWORK:
+        return None
     from teetee.quotes.verification import INTEL_PCS_URL
 
-    # Except on a local chain, quotes come from Intel's hardware.
-    return None if network == LOCAL_NETWORK else INTEL_PCS_URL
+    url: str = INTEL_PCS_URL  # except on a local chain, quotes come from Intel's hardware
+    return url

@@ -7,6 +7,9 @@ given the command alone
 given a usage error, or a wallet or network that is missing
     when the command is called
         it should end before web3 is imported
+given a command that reads the chain
+    when it is called
+        it should import what it uses, and nothing of what other commands use
 given the table of commands
     it should summarise each command as the command's own help does
 """
@@ -16,10 +19,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from teetee.cli.app import COMMANDS
+from tests.teetee.cli.terminal import at_lab
+from tests.teetee.client.lab import Lab
 
 HEAVY = ("web3", "torch", "eth_account", "aiohttp", "dcap_qvl")
 
@@ -34,11 +40,13 @@ except SystemExit as error:
 """
 
 
-def imported_by(*arguments: str, folder: str) -> tuple[int, set[str]]:
+def imported_by(
+    *arguments: str, folder: str, heavy: tuple[str, ...] = HEAVY, env: dict[str, str] | None = None
+) -> tuple[int, set[str]]:
     """Exit code, and the heavy modules that were imported."""
     environment = {name: value for name, value in os.environ.items() if "TEETEE" not in name}
-    environment |= {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder}
-    call = [sys.executable, "-c", CALL.format(heavy=HEAVY), *arguments]
+    environment |= {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder} | (env or {})
+    call = [sys.executable, "-c", CALL.format(heavy=heavy), *arguments]
     output = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
     _, code, *modules = output.stdout.splitlines()[-1].split()
     return int(code), set(modules)
@@ -59,7 +67,7 @@ def imported_by(*arguments: str, folder: str) -> tuple[int, set[str]]:
     ],
     ids=" ".join,
 )
-def test_help__any__imports_no_heavy_library(arguments: tuple[str, ...], tmp_path: object) -> None:
+def test_help__any__imports_no_heavy_library(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert imported_by(*arguments, folder=str(tmp_path)) == (0, set())
 
 
@@ -79,9 +87,23 @@ def test_help__any__imports_no_heavy_library(arguments: tuple[str, ...], tmp_pat
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_error__before_anything_is_read__imports_no_heavy_library(
-    arguments: tuple[str, ...], code: int, tmp_path: object
+    arguments: tuple[str, ...], code: int, tmp_path: Path
 ) -> None:
     assert imported_by(*arguments, folder=str(tmp_path)) == (code, set())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("wallet", "balance"), ("shards", "--all"), ("models",), ("history",), ("host", "status")],
+    ids=" ".join,
+)
+def test_command__that_only_reads__imports_no_verifier_and_no_client(
+    lab: Lab, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    env = at_lab(lab, tmp_path, lab.enclaves[0].host)
+    del env["TEETEE_PCCS"]
+    others = ("torch", "dcap_qvl", "teetee.client.client", "teetee.client.hosting.hosting")
+    assert imported_by(*arguments, folder=str(tmp_path), heavy=others, env=env) == (0, set())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
