@@ -13,32 +13,24 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
-import typer.main
 
 import oracle.endpoints
 from teetee.chain.abi import load_abi
 from teetee.chain.types import policies
-from teetee.cli.app import application
+from teetee.cli.app import COMMANDS as TABLE
 from tests.source_tree import ROOT
 
 
-def commands_of(
-    command: click.Command, context: click.Context, name: str
-) -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(command, click.Group):
-        yield name, command
-        return
-    for each in command.list_commands(context):
-        found = command.get_command(context, each)
-        assert found is not None
-        yield from commands_of(found, click.Context(found, parent=context), f"{name} {each}")
+def commands_of(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for each, found in getattr(command, "commands", {}).items():
+        yield from commands_of(found, f"{name} {each}")
 
 
-ROOT_COMMAND = typer.main.get_command(application)
-COMMANDS = dict(commands_of(ROOT_COMMAND, click.Context(ROOT_COMMAND), "teetee"))
+COMMANDS = dict(each for name, lazy in TABLE.items() for each in commands_of(lazy.load(name), name))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
