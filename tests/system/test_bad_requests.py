@@ -147,8 +147,9 @@ def test_ask__nothing_to_pay_with__names_what_is_missing(
     poor = world.wallet("pauper")
     result = world.command.attempt("refused", "ask", "-", wallet=poor, stdin=b"Hello")
     assert (result.status, result.error) == (FAILED, "InsufficientTokens")
+    world.command.attempt("claim", "wallet", "faucet", wallet=poor)
     world.chain.set_ether(poor.address, 0)
-    result = world.command.attempt("refused", "wallet", "faucet", wallet=poor)
+    result = world.command.attempt("refused", "ask", "-", wallet=poor, stdin=b"Hello")
     assert (result.status, result.error) == (FAILED, "InsufficientFunds")
 
 
