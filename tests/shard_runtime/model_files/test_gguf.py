@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models from GGUF say what they say from safetensors.
+"""Models from GGUF files give the same tokens as from safetensors.
 
 given a model written as GGUF, with llama's rows reordered, in any quantization
-    when it is loaded and asked
-        it should say what transformers says of the same numbers
-given a GGUF with divisors for its rotary frequencies
-    it should say what the scaling says that they were made from
-given a GGUF that is cut off, garbled, of another architecture or version
-    it should be refused, naming the file and what is wrong
+    its greedy tokens should equal those of transformers with the same numbers
+given a GGUF file with divisors of its rotary frequencies
+    its greedy tokens should equal those of the scaling that the divisors express
+given a GGUF file that is cut off, corrupt, or of another architecture or version
+    it should raise an error that names the file and the problem
 """
 
 import math
@@ -53,7 +52,7 @@ from tests.shard_runtime.tiny_models import (
 
 PROMPT = prompt_of(18, seed=4)
 
-# Rows of 32 and more: what a quantization's blocks are made of.
+# Row lengths that are multiples of a quantization block, 32.
 WIDE = SHAPE | {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4}
 QUANTIZABLE: dict[str, Callable[[], PreTrainedModel]] = {
     "mixtral": lambda: MixtralForCausalLM(MixtralConfig(**WIDE, num_local_experts=4)),
@@ -117,7 +116,7 @@ def test_generate__quantized_gguf_of_another_family__equals_transformers(
         assert ring.ask(PROMPT).token_ids == greedy(model, PROMPT, 12)
 
 
-def test_generate__gguf_with_an_expert_in_each_tensor__equals_transformers(tmp_path: Path) -> None:
+def test_generate__gguf_with_one_expert_per_tensor__equals_transformers(tmp_path: Path) -> None:
     model = build("mixtral")
     write_gguf(model, tmp_path / "model.gguf", experts_apart=True)
     source = open_model(tmp_path)
@@ -127,7 +126,7 @@ def test_generate__gguf_with_an_expert_in_each_tensor__equals_transformers(tmp_p
 
 
 def test_read_gguf__all_experts_in_one_tensor__is_read_row_by_row(tmp_path: Path) -> None:
-    """Not expert by expert: one of a large model's would be a hundred mebibytes."""
+    """Not expert by expert: one expert of a large model would be a hundred MiB."""
     write_gguf(build("mixtral"), tmp_path / "model.gguf")
     experts = open_model(tmp_path).tensors.find_tensor("blk.0.ffn_up_exps.weight")
     assert (experts.shape, experts.rows, experts.row_bytes) == ((4, 80, 48), 4 * 80, 48 * 4)
@@ -136,7 +135,7 @@ def test_read_gguf__all_experts_in_one_tensor__is_read_row_by_row(tmp_path: Path
 @pytest.mark.parametrize(
     ("layers", "scale"), [(46, 1 / math.sqrt(8)), (LAYERS, 0.0)], ids=["27B", "another size"]
 )
-def test_open__gemma2__scales_scores_as_llama_cpp_does_for_its_size(
+def test_open__gemma2__scales_scores_like_llama_cpp_for_its_size(
     tmp_path: Path, layers: int, scale: float
 ) -> None:
     write_gguf(build("gemma2"), tmp_path / "model.gguf", block_count=layers, attention__scale=0.0)
@@ -184,14 +183,14 @@ def test_open__cut_off_header__raises_model_file_invalid(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(0, 2600), mask=st.integers(1, 255))
-def test_open__garbled_header__opens_or_raises_a_model_error(
-    whole: bytes, tmp_path: Path, place: int, mask: int
+@given(offset=st.integers(0, 2600), mask=st.integers(1, 255))
+def test_open__corrupt_header__opens_or_raises_a_model_error(
+    whole: bytes, tmp_path: Path, offset: int, mask: int
 ) -> None:
-    garbled = bytearray(whole)
-    garbled[place] ^= mask
-    path = tmp_path / "garbled.gguf"
-    path.write_bytes(garbled)
+    corrupt = bytearray(whole)
+    corrupt[offset] ^= mask
+    path = tmp_path / "corrupt.gguf"
+    path.write_bytes(corrupt)
     try:
         read_gguf(path)
         open_model(path)
@@ -225,11 +224,11 @@ def test_open__other_architecture__names_it(whole: bytes, tmp_path: Path) -> Non
         open_model(path)
 
 
-def test_tiny_models__as_safetensors__are_other_models_by_digest(
+def test_digest__same_numbers_as_gguf_and_safetensors__differ(
     tiny: Callable[[str], Tiny], tmp_path: Path
 ) -> None:
-    """The same numbers in another file are published as another model: bytes are what is hashed."""
+    """Digests cover the bytes of the file, so another file format is another model."""
     write_gguf(build("llama"), tmp_path / "model.gguf")
     actual, theirs = open_model(tmp_path).architecture, tiny("llama")[0].architecture
     assert actual.layer_count == theirs.layer_count
-    assert actual.digest() != theirs.digest()  # float32 in metadata is not JSON's decimal
+    assert actual.digest() != theirs.digest()  # GGUF stores float32, JSON decimals

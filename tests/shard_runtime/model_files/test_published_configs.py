@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations as their makers published them, in the words of older versions of transformers.
+"""Published configurations, with the field names of older versions of transformers.
 
-given such a config.json
-    it should be read as transformers reads it today
+given the config.json of a published model
+    it should be read as transformers reads it
 """
 
 import json
@@ -146,7 +146,7 @@ GPT2 = {
 
 
 def read(config: dict[str, Any], folder: Path) -> tuple[Architecture, Any]:
-    """Ours, and transformers' of the text half."""
+    """The architecture that is read, and the text config that transformers reads."""
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     return open_model(folder).architecture, AutoConfig.from_pretrained(folder).get_text_config()
@@ -189,7 +189,7 @@ def test_open__published_config__is_read_as_transformers_reads_it(
             ]
 
 
-def test_open__gemma3_4b__knows_what_its_config_leaves_out(tmp_path: Path) -> None:
+def test_open__gemma3_4b__has_defaults_for_missing_fields(tmp_path: Path) -> None:
     actual, _ = read(GEMMA3_4B, tmp_path)
     assert (actual.head_count, actual.kv_head_count, actual.head_size) == (8, 4, 256)
     assert actual.vocabulary_size == 262208

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where models come from, and which are refused.
+"""Opening models from folders and files.
 
-given a folder with one safetensors file, or several with an index, or without
+given a folder with one safetensors file, or with several, with or without an index
     it should load the same model
-given a folder or file that is not there, is empty, or has two GGUFs
-    it should say what it wants
-given a config that we cannot compute
-    it should name the architecture and why
-given a safetensors file that is damaged
+given a folder or file that does not exist, is empty, or has two GGUF files
+    it should say what is expected
+given a config that is not supported
+    it should name the architecture and the reason
+given a damaged safetensors file
     it should name the file
 """
 
@@ -86,7 +86,7 @@ def test_open__several_files__are_the_same_model(
 
 
 @pytest.mark.parametrize("name", ["missing-model", "./not/here", "/not/here.gguf"])
-def test_open__nothing_there__says_what_it_wants(name: str) -> None:
+def test_open__nothing_there__says_what_is_expected(name: str) -> None:
     with pytest.raises(ModelNotFound, match="Give a folder with"):
         open_model(name)
 
@@ -128,7 +128,7 @@ def test_open__folder_without_exactly_one_gguf__counts_them(tmp_path: Path, coun
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_open__model_that_we_cannot_compute__is_named(
+def test_open__unsupported_model__is_named(
     tmp_path: Path, changes: dict[str, Any], name: str, why: str
 ) -> None:
     model_type = {"gemma3": "gemma3_text"}.get(name, name)
@@ -161,7 +161,7 @@ def test_open__model_that_we_cannot_compute__is_named(
     ],
     ids=str,
 )
-def test_open__config_that_cannot_be__raises_model_file_invalid(
+def test_open__contradictory_config__raises_model_file_invalid(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     write_config(tmp_path, **changes)
@@ -186,7 +186,7 @@ def test_load_shard__tensor_of_another_shape__names_it(tmp_path: Path) -> None:
         load_shard(open_model(tmp_path), LayerRange(0, 1), is_entry=False)
 
 
-def test_load_shard__tensor_missing__names_it_only_if_it_is_ours(tmp_path: Path) -> None:
+def test_load_shard__tensor_missing__is_named_only_if_the_shard_needs_it(tmp_path: Path) -> None:
     save("llama", tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     del tensors["model.layers.3.mlp.up_proj.weight"]
@@ -224,8 +224,8 @@ def test_open__damaged_safetensors__opens_or_raises_a_model_error(
         save("llama", folder)
     whole = (folder / "model.safetensors").read_bytes()
     damaged = bytearray(whole)
-    place = data.draw(st.integers(0, 7000))
-    damaged[place] ^= data.draw(st.integers(1, 255))
+    offset = data.draw(st.integers(0, 7000))
+    damaged[offset] ^= data.draw(st.integers(1, 255))
     other = tmp_path / "damaged"
     other.mkdir(exist_ok=True)
     (other / "config.json").write_bytes((folder / "config.json").read_bytes())

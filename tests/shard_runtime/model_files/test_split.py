@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a model is cut.
+"""Splitting a model into ranges of layers.
 
 given any number of layers and stages
-    ranges should tile all layers, none empty
-    the entry should have fewer layers, the more its embedding weighs, and the more else it does
-given layers of which some have experts
-    they should count for more
+    the ranges should cover all layers, and none should be empty
+    the entry should have fewer layers the larger its embedding and its other work are
+given a model in which only some layers have experts
+    those layers should count for more
 given more stages than layers
     it should raise SplitInvalid
 """

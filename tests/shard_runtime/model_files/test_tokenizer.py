@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text to token ids and back, and messages through the model's template.
+"""Text to token ids and back, and messages through the model's chat template.
 
 given messages
-    when the model has a template
-        it should encode what the template makes of them, special tokens as such
-    when the template refuses them, fails, reaches for what is forbidden, or is missing
-        it should raise ChatTemplateInvalid without a word of theirs
+    when the model has a chat template
+        it should encode the rendered template, with special tokens
+    when the template rejects them, fails, accesses something forbidden, or is missing
+        it should raise ChatTemplateInvalid without any text of the messages
 given a model without a tokenizer
-    it should answer in token ids, and say so when asked for text
-given end tokens in any of the files
-    it should know them all
+    it should decode to an empty text, and raise TokenizerMissing for text
+given end tokens in several files
+    it should find all of them
 """
 
 import json
@@ -67,7 +67,7 @@ def test_decode__special_tokens__are_left_out(folder: Path) -> None:
     ],
     ids=["break", "tools", "tojson", "indent", "date"],
 )
-def test_encode_messages__what_templates_use__is_there(
+def test_encode_messages__features_that_templates_use__are_supported(
     folder: Path, template: str, rendered: str
 ) -> None:
     write_tokenizer(folder, template)
@@ -88,7 +88,7 @@ def test_encode_messages__what_templates_use__is_there(
     ],
     ids=["refuses", "type", "undefined", "syntax", "class", "mutates", "escapes"],
 )
-def test_encode_messages__template_fails__raises_without_their_text(
+def test_encode_messages__template_fails__raises_without_message_text(
     folder: Path, template: str
 ) -> None:
     write_tokenizer(folder, template)
@@ -119,7 +119,7 @@ def test_encode_messages__no_template__says_so(folder: Path) -> None:
             )
         },
     ],
-    ids=["a file of its own", "one of several"],
+    ids=["a separate file", "one of several"],
 )
 def test_encode_messages__template_elsewhere__is_found(folder: Path, files: dict[str, str]) -> None:
     for name, content in files.items():
@@ -139,7 +139,7 @@ def test_encode_text__model_without_tokenizer__raises_tokenizer_missing(tmp_path
         tokenizer.encode_messages(QUESTION)
 
 
-def test_read__end_tokens_in_several_files__are_all_known(folder: Path) -> None:
+def test_read_tokenizer_files__end_tokens_in_several_files__are_all_found(folder: Path) -> None:
     (folder / "generation_config.json").write_text('{"eos_token_id": [7, 5]}')
     files = open_model(folder).read_tokenizer_files()
     end = byte_tokenizer().token_to_id(END)
@@ -163,7 +163,7 @@ def test_digest__same_json_written_differently__is_the_same(folder: Path) -> Non
     ['{"added_tokens": []}', '{"added_tokens": [{"id": "x"}]}', "{}"],
     ids=["no model", "bad token", "empty"],
 )
-def test_load__tokenizer_json_that_is_none__raises_tokenizer_invalid(
+def test_load_tokenizer__invalid_tokenizer_json__raises_tokenizer_invalid(
     folder: Path, content: str
 ) -> None:
     (folder / "tokenizer.json").write_text(content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The library, built where there is a compiler; each instruction set that this CPU runs."""
+"""Fixtures: the native library, and each instruction set that this CPU supports."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def has_compiler() -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def native_library() -> Library:
-    """Where there is a compiler, these tests run or fail; they are not skipped."""
+    """Skips the tests only on a machine without a compiler and without the library."""
     if has_compiler() and not os.environ.get(LIBRARY_SETTING) and not BUILT.is_file():
         subprocess.run([ROOT / "toolchain/build-native.sh", BUILT], check=True)
     try:
@@ -30,12 +30,12 @@ def native_library() -> Library:
     except NativeUnavailable:
         if has_compiler():
             raise
-        pytest.skip("no compiler on this machine, and no library")
+        pytest.skip("no C++ compiler and no native library")
 
 
 @pytest.fixture(params=NAMES)
 def instructions(request: pytest.FixtureRequest, native_library: Library) -> str:
     name: str = request.param
     if name not in native_library.instructions():
-        pytest.skip(f"this CPU does not run {name}")
+        pytest.skip(f"this CPU does not support {name}")
     return name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single kernels on tensors, by instruction set."""
+"""Calls single kernels of one instruction set with torch tensors."""
 
 import ctypes
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shard_runtime.backends.native.memory import Pages
 from shard_runtime.backends.native.views import GROUP, POSITIONS, round_up
 
 EPSILON = 2.0**-24
-"""Half the distance between neighbouring float32 numbers at 1: the error of one rounding."""
+"""The relative error of one float32 rounding: half the distance between neighbours at 1."""
 
 
 def random(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
@@ -56,7 +56,7 @@ class Quantized:
     corrections: torch.Tensor
 
     def values(self, n: int) -> torch.Tensor:
-        """float64"""
+        """The `n` dequantised numbers, float64."""
         groups = self.numbers.view(-1, GROUP).double() * self.scales[:, None].double()
         return groups.flatten()[:n]
 
@@ -76,7 +76,7 @@ def quantize(instructions: str, x: torch.Tensor) -> Quantized:
 def multiply(
     instructions: str, matrix: NativeMatrix, x: torch.Tensor, before: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """x (R, columns) → (R, rows), added to `before` if given."""
+    """x (R, columns) → (R, rows), plus `before` if given."""
     out = torch.full((len(x), matrix.rows), float("nan")) if before is None else before.clone()
     view = ctypes.addressof(matrix.view)
     failed = _call("multiply", instructions, view, x, len(x), out, before is not None)
@@ -110,11 +110,11 @@ def attend(
     values: torch.Tensor,
     seen: list[tuple[int, int]],
 ) -> torch.Tensor:
-    """queries (Q, D) of [first, end) of keys and values (T, D) → (Q, D)."""
+    """Queries (Q, D) attend to positions [first, end) of keys and values (T, D) → (Q, D)."""
     (count, size), positions = queries.shape, len(keys)
     rounded = round_up(positions, POSITIONS)
     pages = Pages(rounded * (size + round_up(size, 16)) * precision.cache_item_bytes)
-    # What a kernel must not look at is what would show.
+    # Poisoned, so that reading an unwritten position changes the result.
     ctypes.memset(pages.address, 0xFF, pages.size)
     firsts, ends = (torch.tensor(each) for each in zip(*seen, strict=True))
     scores, out = torch.full((count, rounded), float("nan")), torch.empty(count, size)

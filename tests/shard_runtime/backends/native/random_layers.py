@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small models of every family with random weights, for the native step alone."""
+"""Small models of every family with random weights, for the native backend without a file."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ FAMILIES = {
 
 
 def weights_of(shape: Architecture, seed: int) -> dict[str, torch.Tensor]:
-    """Large enough that everything matters, small enough that nothing explodes."""
+    """Random weights that keep hidden states at about the same size through the layers."""
     generator = torch.Generator().manual_seed(seed)
     H, inner, D = shape.hidden_size, shape.intermediate_size, shape.head_size
     queries, fused = shape.head_count * D, (shape.head_count + 2 * shape.kv_head_count) * D
@@ -82,7 +82,7 @@ def prompt_of(shape: Architecture, rows: int, seed: int) -> torch.Tensor:
 
 
 def alone(layers: NativeLayers, prompt: torch.Tensor) -> torch.Tensor:
-    """One position at a time, without other runs."""
+    """Computes one position at a time, without other runs."""
     cache = layers.allocate_cache(len(prompt))
     rows = [
         layers.forward(prompt[at : at + 1], [NativeSpan(cache, at, 1)]) for at in range(len(prompt))

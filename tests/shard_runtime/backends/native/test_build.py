@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the library comes to be.
+"""Building the native library.
 
-given a machine without a compiler
+given a machine without a C++ compiler
     when the library is built
-        it should say so, make nothing, and not fail
+        it should say so, build nothing, and succeed
 given x86-64 with a compiler
     when the library is built
-        it should hold every instruction set, whatever this CPU runs
-given an installed package
-    when an image is built from it
-        it should bring the sources
+        it should contain every instruction set, also those that this CPU lacks
+given the Python package
+    it should contain the C++ sources
 """
 
 import ctypes
@@ -28,12 +27,12 @@ from tests.shard_runtime.backends.native.conftest import NAMES, ROOT
 SCRIPT = ROOT / "toolchain/build-native.sh"
 
 
-def test_build__no_compiler__says_so_and_makes_nothing(tmp_path: Path) -> None:
+def test_build__no_compiler__says_so_and_builds_nothing(tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("sh", "dirname"):
         (tools / name).symlink_to(shutil.which(name) or "")
-    library = tmp_path / "made/library.so"
+    library = tmp_path / "built/library.so"
     environment = {key: value for key, value in os.environ.items() if key != "CXX"}
     done = subprocess.run(
         [SCRIPT, library],
@@ -47,9 +46,9 @@ def test_build__no_compiler__says_so_and_makes_nothing(tmp_path: Path) -> None:
     assert not library.parent.exists()
 
 
-def test_library__on_x86__holds_every_instruction_set(native_library: Library) -> None:
+def test_library__on_x86__contains_every_instruction_set(native_library: Library) -> None:
     if platform.machine() not in {"x86_64", "AMD64"}:
-        pytest.skip("other machines have the portable kernels alone")
+        pytest.skip("other machines have only the portable kernels")
     calls = native_library.calls
     assert isinstance(calls, ctypes.CDLL)
     assert tuple(calls.teetee_instructions(index).decode() for index in range(3)) == NAMES
@@ -57,7 +56,7 @@ def test_library__on_x86__holds_every_instruction_set(native_library: Library) -
     assert native_library.instructions()[0] == "portable"
 
 
-def test_package__sources__are_part_of_it() -> None:
+def test_package__native_sources__are_included() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = settings["tool"]["setuptools"]["package-data"]["shard_runtime.backends.native"]
     package = ROOT / "shard_runtime/backends/native"

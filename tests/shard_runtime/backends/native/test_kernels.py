@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each kernel against float64, with the bound that its roundings allow.
+"""Kernels against float64, within the bound of their rounding errors.
 
-given any sizes, odd ones too
+given inputs of any size, including odd ones
     when a kernel of any instruction set runs
-        it should be as near to float64 as the number of its roundings allows
-        it should give the bits that the plainest instruction set gives
+        it should differ from float64 by no more than its roundings allow
+        it should return the same bits as the portable kernel
 given a matrix of any shape
     when it is packed as float32
-        it should hold what was put
+        it should store every number exactly
     when it is packed as int8
-        it should hold each number to half a step of its group
-        it should hold without loss what came from groups of Q8_0
+        it should store every number to half a step of its group
+        it should store groups of Q8_0 without loss
 """
 
 import math
@@ -34,7 +34,7 @@ any_shape = settings(
 
 
 def assert_within(found: torch.Tensor, exact: torch.Tensor, bound: torch.Tensor) -> None:
-    """Everywhere; the smallest float32 stands for what underflows."""
+    """Elementwise. 1e-37 allows for underflow in float32."""
     assert bool(((found.double() - exact).abs() <= bound + 1e-37).all())
 
 
@@ -59,7 +59,7 @@ def test_silu__any_size__is_near_float64(
     gate, up = random(n, seed=seed, scale=scale), random(n, seed=seed + 1)
     found = kernels.silu(instructions, gate, up)
     exact = torch.nn.functional.silu(gate.double()) * up.double()
-    # Below -87 it gives zero, or what e^87 leaves of it.
+    # Below -87 the result is zero or limited by e^87.
     assert_within(found, exact, 12 * EPSILON * exact.abs() + 1e-34)
     assert torch.equal(found, kernels.silu("portable", gate, up))
 
@@ -126,7 +126,7 @@ def test_multiply__float32__is_near_float64(
 
 @any_shape
 @given(rows=st.integers(1, 11), outputs=st.integers(1, 100), columns=sizes, seed=seeds)
-def test_multiply__int8__is_the_product_of_what_was_quantised(
+def test_multiply__int8__is_the_product_of_the_quantised_values(
     instructions: str, rows: int, outputs: int, columns: int, seed: int
 ) -> None:
     x, weight = random(rows, columns, seed=seed), random(outputs, columns, seed=seed + 1)
@@ -136,7 +136,7 @@ def test_multiply__int8__is_the_product_of_what_was_quantised(
     left = torch.stack([kernels.quantize(instructions, row).values(columns) for row in x])
     right = matrix.get_rows(range(outputs)).double()
     size = left.abs() @ right.abs().T + offset.double().abs()
-    # Sums within a group are exact; each group takes three roundings.
+    # Sums within a group are exact; each group adds three roundings.
     bound = (math.ceil(columns / 32) + 4) * EPSILON * size
     assert_within(found, left @ right.T + offset.double(), bound)
     assert torch.equal(found, kernels.multiply("portable", matrix, x))
@@ -172,7 +172,7 @@ def test_attend__any_windows__is_near_float64(
     for query, (first, end), actual in zip(queries, seen, found, strict=True):
         scores = keys[first:end].double() @ query.double() / math.sqrt(size)
         exact = scores.softmax(0) @ values[first:end].double()
-        # A score is some (D + 3) roundings of sums up to about 10 off, which is relative in e^x.
+        # A score is off by about D + 3 roundings of sums up to 10, a relative error of e^x.
         bound = (10 * (size + 3) + positions) * EPSILON * values.double().abs().max()
         assert_within(actual, exact, bound.expand(size))
     plain = kernels.attend("portable", precision, queries, keys, values, seen)
@@ -181,7 +181,7 @@ def test_attend__any_windows__is_near_float64(
 
 @any_shape
 @given(count=st.integers(1, 4), positions=st.integers(40, 80), alone=st.integers(0, 3), seed=seeds)
-def test_attend__beside_other_queries__gives_the_bits_it_gives_alone(
+def test_attend__beside_other_queries__gives_the_same_bits_as_alone(
     instructions: str, count: int, positions: int, alone: int, seed: int
 ) -> None:
     alone %= count
@@ -202,7 +202,7 @@ def test_attend__beside_other_queries__gives_the_bits_it_gives_alone(
 
 @any_shape
 @given(outputs=st.integers(1, 70), columns=st.integers(1, 100), seed=seeds)
-def test_put__float32__is_held_exactly(outputs: int, columns: int, seed: int) -> None:
+def test_put_rows__float32__are_stored_exactly(outputs: int, columns: int, seed: int) -> None:
     weight = random(outputs, columns, seed=seed)
     matrix = pack_matrix(weight, precision=Precision.FLOAT32)
     assert torch.equal(matrix.get_rows(range(outputs)), weight)
@@ -210,7 +210,7 @@ def test_put__float32__is_held_exactly(outputs: int, columns: int, seed: int) ->
 
 @any_shape
 @given(outputs=st.integers(1, 70), columns=st.integers(1, 100), seed=seeds, scale=scales)
-def test_put__int8_in_pieces__is_half_a_step_off(
+def test_put_rows__int8_in_pieces__are_half_a_step_off(
     outputs: int, columns: int, seed: int, scale: float
 ) -> None:
     weight = random(outputs, columns, seed=seed, scale=scale)
@@ -220,7 +220,7 @@ def test_put__int8_in_pieces__is_half_a_step_off(
     stored = matrix.get_rows(range(outputs))
     padded = torch.nn.functional.pad(weight, (0, -columns % 32))
     largest = padded.view(outputs, -1, 32).abs().amax(-1).repeat_interleave(32, 1)[:, :columns]
-    # The scale is the next float16, up to 2⁻¹⁰ larger; below 2⁻¹⁴ up to 2⁻²⁴.
+    # The scale is rounded up to float16: by up to 2⁻¹⁰ of it, below 2⁻¹⁴ by up to 2⁻²⁴.
     step = largest.double() / 127 * (1 + 2.0**-9) + 2.0**-24
     assert_within(stored, weight.double(), 0.5 * step)
     assert torch.equal(
@@ -228,17 +228,17 @@ def test_put__int8_in_pieces__is_half_a_step_off(
     )
 
 
-def test_put__weights_of_q8_0__lose_nothing() -> None:
+def test_put_rows__weights_of_q8_0__lose_nothing() -> None:
     scale = (random(5, 4).abs() * 0.01).half().float()
     numbers = torch.randint(-127, 128, (5, 4, 32), generator=torch.Generator().manual_seed(1))
-    numbers[..., 0] = 127  # as Q8_0's own quantiser leaves it
+    numbers[..., 0] = 127  # as in every group that Q8_0 quantises
     weight = (numbers * scale[..., None]).flatten(1)
     matrix = pack_matrix(weight, precision=Precision.INT8)
     assert torch.equal(matrix.get_rows(range(5)), weight)
 
 
 @pytest.mark.parametrize("number", [0.0, 1e-9, 6e4 * 127])
-def test_put__extreme_groups__stay_finite(number: float) -> None:
+def test_put_rows__extreme_groups__stay_finite(number: float) -> None:
     matrix = pack_matrix(torch.full((1, 40), number), precision=Precision.INT8)
     stored = matrix.get_rows([0])
     assert_within(stored, torch.full((1, 40), number).double(), torch.tensor(number * 1e-3 + 2e-8))

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole layers against the torch path.
+"""Native layers against the torch backend.
 
 given a shard of any family, loaded by torch in float32
-    when the native step computes it in float32
-        it should give its hidden states and logits, to what sums in another order may differ
-    when the native step computes it in int8
-        it should point the same way
-given a cache
-    when its bytes are asked for
-        it should take what was said
+    when the native backend computes it in float32
+        it should give the same hidden states and logits, up to the order of sums
+    when the native backend computes it in int8
+        it should give hidden states of nearly the same direction
+given a cache of any capacity
+    it should have as many bytes as `bytes_for` returns
 """
 
 from collections.abc import Callable
@@ -31,12 +30,12 @@ TOKENS = prompt_of(60, seed=5)
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("precision", list(Precision), ids=lambda each: each.name.lower())
-def test_forward__any_family__is_the_torch_path(
+def test_forward__any_family__equals_the_torch_backend(
     tiny: Callable[[str], Tiny], name: str, precision: Precision, instructions: str
 ) -> None:
     source = tiny(name)[0]
     if unsupported_reason(source.architecture) is not None:
-        pytest.skip("the engine takes torch for it")
+        pytest.skip("only the torch backend computes it")
     shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
     model = native_model(source, precision, ThreadPool(instructions=instructions))
     theirs = forward_run(shard, shard.embed(TOKENS), shard.cache_pool(1 << 24).allocate(60), 0)
@@ -48,11 +47,11 @@ def test_forward__any_family__is_the_torch_path(
         assert (logits - wanted).abs().max() <= 5e-5 * wanted.abs().max()
         assert logits.argmax() == wanted.argmax()
     else:
-        # These weights are ten times a real model's, and so are the errors.
+        # These weights, and so the errors, are ten times those of a real model.
         assert torch.nn.functional.cosine_similarity(actual, theirs).mean() > 0.97
 
 
-def test_rows__float32_embedding__are_the_tables(tiny: Callable[[str], Tiny]) -> None:
+def test_rows__float32_embedding__equal_the_table(tiny: Callable[[str], Tiny]) -> None:
     source = tiny("llama tied")[0]
     shard = load_torch_shard(source, LayerRange(0, LAYERS), is_entry=True)
     embedding = native_model(source, Precision.FLOAT32, ThreadPool()).embedding
@@ -61,14 +60,14 @@ def test_rows__float32_embedding__are_the_tables(tiny: Callable[[str], Tiny]) ->
 
 
 @pytest.mark.parametrize(("precision", "item"), [(Precision.FLOAT32, 4), (Precision.INT8, 2)])
-def test_cache__any_capacity__takes_what_was_said(precision: Precision, item: int) -> None:
+def test_bytes_for__any_capacity__is_the_size_of_the_cache(precision: Precision, item: int) -> None:
     layers = layers_of(LLAMA, precision)
-    # 3 layers, 2 heads, 12 dimensions of keys, values padded to 16, positions to 16
+    # 3 layers, 2 heads, keys of 12 dimensions, values padded to 16, positions padded to 32
     assert layers.bytes_for(17) == 3 * 2 * (12 + 16) * 32 * item
     assert layers.allocate_cache(17)._pages.size == layers.bytes_for(17)
 
 
-def test_thread_pool__instruction_set_in_the_environment__is_taken(
+def test_thread_pool__instruction_set_in_the_environment__is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(INSTRUCTIONS_SETTING, "portable")

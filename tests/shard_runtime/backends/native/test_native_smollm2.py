@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SmolLM2-135M-Instruct in the native step.
+"""SmolLM2-135M-Instruct in the native backend.
 
 given the real model
-    when it computes in float32
-        it should give torch's logits, to rounding, and torch's text, token by token
-    when it computes in int8
-        it should be as little surprised by a text as in float32, to one percent
+    when it is computed in float32
+        it should give torch's logits up to rounding, and torch's tokens
+    when it is computed in int8
+        its perplexity should be within one percent of that in float32
         it should give the same bits for a prompt in chunks and one token at a time
         it should need little memory beside weights and cache
-    when it is split into 1, 2, 3 and 5 stages, and asked alone or among others
-        it should say the same; in float32, what torch says
+    when it is split into 1, 2, 3 and 5 stages, alone and among other requests
+        it should give the same tokens; in float32, those of torch
 """
 
 import sys
@@ -82,7 +82,7 @@ def native_greedy(model: NativeModel, prompt: tuple[int, ...], count: int) -> li
     return tokens
 
 
-def test_generate__float32__says_what_torch_says(
+def test_generate__float32__equals_torch(
     loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
     source, tokenizer = loaded
@@ -97,13 +97,13 @@ def test_generate__float32__says_what_torch_says(
         actual = model.hidden(prompt, model.layers.allocate_cache(len(prompt)))
         wanted = shard.logits(theirs[-1])
         found = model.head.logits(actual[-1:])[0]
-        # Measured: 2e-5 of the largest logit, after 30 layers of sums in another order.
+        # Measured: 2e-5 of the largest logit, from 30 layers with another order of sums.
         assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max()
         assert native_greedy(model, prompt, 48) == torch_greedy(shard, prompt, 48)
 
 
-def surprise(model: NativeModel, tokens: tuple[int, ...]) -> float:
-    """Mean negative log likelihood per token, natural logarithm."""
+def mean_loss(model: NativeModel, tokens: tuple[int, ...]) -> float:
+    """Mean negative log likelihood per token (natural logarithm)."""
     cache, total = model.layers.allocate_cache(len(tokens)), 0.0
     for first in range(0, len(tokens) - 1, 64):
         piece = tokens[first : first + 64]
@@ -113,7 +113,7 @@ def surprise(model: NativeModel, tokens: tuple[int, ...]) -> float:
     return total / (len(tokens) - 1)
 
 
-def test_perplexity__int8__is_float32s_to_one_percent(
+def test_perplexity__int8__is_within_one_percent_of_float32(
     loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
     source, tokenizer = loaded
@@ -121,10 +121,10 @@ def test_perplexity__int8__is_float32s_to_one_percent(
     tokens = [tokenizer.encode_text(each.read_text(encoding="utf-8"))[:2048] for each in files]
     exact, packed = native(source, Precision.FLOAT32), native(source, Precision.INT8)
     count = sum(len(each) - 1 for each in tokens)
-    # A token's surprise differs by 0.1 nats or so, either way: fewer tokens would measure chance.
+    # The loss of a single token varies by about 0.1 nats: fewer tokens would measure chance.
     assert count > 8000
     means = [
-        sum(surprise(model, each) * (len(each) - 1) for each in tokens) / count
+        sum(mean_loss(model, each) * (len(each) - 1) for each in tokens) / count
         for model in (exact, packed)
     ]
     ratio = float(torch.tensor(means[1] - means[0]).exp())
@@ -159,7 +159,7 @@ def test_generate__int8_in_two_processes__need_little_beside_weights_and_cache(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_generate__any_number_of_stages__says_the_same(
+def test_generate__any_number_of_stages__gives_the_same_tokens(
     loaded: tuple[ModelSource, ModelTokenizer], dtype: str
 ) -> None:
     source, tokenizer = loaded
@@ -170,7 +170,7 @@ def test_generate__any_number_of_stages__says_the_same(
             answers += answers_alone(ring, [prompt], COUNT)
             answers += answers_among_others(ring, [prompt], COUNT, seed=stages)
     assert answers == [answers[0]] * 8
-    if dtype == "float32":  # int8 decides a near tie otherwise, and answers in French
+    if dtype == "float32":  # int8 resolves a near tie differently and answers in French
         assert "Paris" in tokenizer.decode(answers[0])
         layers = LayerRange(0, source.architecture.layer_count)
         shard = load_torch_shard(source, layers, is_entry=True)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must not reach C++, which checks nothing.
+"""Invalid input is refused in Python, because the C++ code checks nothing.
 
-given shapes, numbers or places that do not fit
-    when a native object is given them
-        it should refuse, saying what was wrong, before any call
+given shapes, numbers or positions that do not fit
+    when they are passed to a native object
+        it should raise an error that names the problem, before any native call
 given a library that is missing or invalid
     when it is loaded
-        it should say how to get one
+        it should say how to build one
 """
 
 import math
@@ -94,7 +94,7 @@ def test_forward__no_rows__gives_none(layers: NativeLayers) -> None:
     assert forward(layers, torch.zeros(0, 72)).shape == (0, 72)
 
 
-def test_forward__strided_hidden_states__are_computed_as_they_look(layers: NativeLayers) -> None:
+def test_forward__strided_hidden_states__equal_contiguous_ones(layers: NativeLayers) -> None:
     wide = torch.randn(3, 144)
     actual = forward(layers, wide[:, ::2], NativeSpan(layers.allocate_cache(3), 0, 3))
     assert torch.equal(
@@ -150,14 +150,14 @@ def test_logits__hidden_states_that_do_not_fit__are_refused() -> None:
 
 def test_unsupported_reason__model_that_the_kernels_cannot_compute__says_why() -> None:
     assert unsupported_reason(LLAMA) is None
-    strange = replace(LLAMA, norm="layer")
-    assert unsupported_reason(strange) == "its norms are not plain RMSNorm"
+    unusual = replace(LLAMA, norm="layer")
+    assert unsupported_reason(unusual) == "its norms are not plain RMSNorm"
     with pytest.raises(NativeInputInvalid, match="plain RMSNorm"):
-        NativeLayers(strange, precision=INT8, thread_pool=ThreadPool())
+        NativeLayers(unusual, precision=INT8, thread_pool=ThreadPool())
     assert "4096" in (unsupported_reason(replace(LLAMA, head_size=4096)) or "")
 
 
-def test_load_library__missing_or_foreign__says_how_to_get_one(
+def test_load_library__missing_or_foreign__says_how_to_build_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     foreign = tmp_path / "foreign.so"

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rings of native shards: what a run says depends on nothing but its prompt.
+"""Rings of native shards: the tokens of a run depend only on its prompt and sampling.
 
 given a model in int8 or float32
     when it is split over 1, 2, 3 or 5 stages, alone and in a random batch
-        it should give the same tokens, whose receipts commit to the same bytes
-        it should give transformers' tokens, if it is float32
-    when a run is beside others, with prompts of any length
-        it should give what it gives alone
-    when a stage is lost at any moment
-        it should go on with the same tokens
-    when 32 runs ask for the room of a few
-        they should keep to it, by the bytes that their caches have
+        it should give the same tokens, and receipts with the same commitments
+        it should give the tokens of transformers, if it is float32
+    when a run is computed beside others, with prompts of any length
+        it should give the same tokens as alone
+    when a stage fails at any position
+        it should continue with the same tokens
+    when 32 runs compete for a cache budget of a few
+        they should stay within the budget and all be answered
 """
 
 import random
@@ -51,7 +51,7 @@ def ask_alone(source: ModelSource, dtype: str) -> Generation:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_unsupported_reason__any_family__is_none_for_those_tested_here(
+def test_unsupported_reason__any_family__is_none_if_it_is_tested_here(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:
     is_supported = unsupported_reason(tiny(name)[0].architecture) is None
@@ -60,18 +60,18 @@ def test_unsupported_reason__any_family__is_none_for_those_tested_here(
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", NATIVE)
-def test_generate__split__is_the_unsplit_models_to_the_bit(
+def test_generate__split__equals_the_unsplit_model_to_the_bit(
     tiny: Callable[[str], Tiny], name: str, dtype: str
 ) -> None:
     source, reference = tiny(name)
     whole: Answer = ()
     for stages in (1, 2, 3, 5):
         with running(source, stages, backend=Backend.NATIVE, dtype=dtype) as ring:
-            split, again = ring.ask(PROMPT, COUNT), ring.ask(PROMPT, COUNT)
+            split, repeated = ring.ask(PROMPT, COUNT), ring.ask(PROMPT, COUNT)
             whole = whole or split.token_ids
             assert split.token_ids == whole
-            # the salt of the last hop differs with the number of stages; two of one path agree
-            assert commitments(again) == commitments(split)
+            # Salts depend on the number of stages; commitments are equal on the same path.
+            assert commitments(repeated) == commitments(split)
             assert answers_among_others(ring, [PROMPT], FEWER, seed=stages) == [whole[:FEWER]]
     if dtype == "float32":
         assert whole == greedy(reference, PROMPT, COUNT)
@@ -83,7 +83,7 @@ def commitments(generation: Generation) -> list[bytes]:
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("seed", range(3))
-def test_generate__in_a_random_batch__is_what_it_is_alone(
+def test_generate__in_a_random_batch__equals_the_answer_alone(
     llama: ModelSource, dtype: str, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -115,7 +115,7 @@ def test_generate__in_a_random_batch__is_what_it_is_alone(
 @pytest.mark.parametrize("position", [0, 8, len(PROMPT), len(PROMPT) + 1, 40, 59])
 @pytest.mark.parametrize("victim", [2, 3])
 @pytest.mark.parametrize("strike", ["killed", "frozen"])
-def test_generate__stage_is_lost__goes_on_to_the_bit(
+def test_generate__stage_fails__continues_to_the_bit(
     llama: ModelSource, strike: str, victim: int, position: int
 ) -> None:
     fault = Fault(victim, position, STRIKES[strike])
@@ -137,7 +137,7 @@ def test_generate__stage_is_lost__goes_on_to_the_bit(
     assert found.changes[0].from_shards == (victim,)
 
 
-def test_load_shard__model_that_the_kernels_do_not_know__says_so(
+def test_load_shard__model_that_the_kernels_do_not_support__says_why(
     tiny: Callable[[str], Tiny],
 ) -> None:
     with (
@@ -148,7 +148,7 @@ def test_load_shard__model_that_the_kernels_do_not_know__says_so(
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
-def test_generate__32_at_once_with_little_memory__are_all_answered_within_the_budget(
+def test_generate__32_runs_with_little_memory__are_all_answered_within_the_budget(
     llama: ModelSource, dtype: str
 ) -> None:
     assert_32_streams_keep_to_budgets(llama, backend=Backend.NATIVE, dtype=dtype)

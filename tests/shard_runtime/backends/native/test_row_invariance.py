@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A row's result depends on its own run's positions alone, to the bit.
+"""The bits of a row depend only on the positions of its own run.
 
-given several runs, of any family, in either precision, with any instruction set
-    when their rows are computed together, in pieces of any sizes, by any number of threads
-        it should give each row the bits that it gets one position at a time, alone
-    when a step has more rows than one pass holds
+given several runs of any family, in either precision, with any instruction set
+    when their rows are computed together, in pieces of any size, by any number of threads
+        each row should get the same bits as alone, one position at a time
+    when a step has more rows than one pass
         it should give the same bits
 given the same weights
-    when another instruction set computes
-        it should give the same bits, so a run may move to another machine
+    when another instruction set computes them
+        it should give the same bits, so that a run may move to another machine
 """
 
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def expected(family: str, precision: Precision, instructions: str) -> list[torch
 
 
 def steps(data: st.DataObject) -> Iterator[list[tuple[int, int, int]]]:
-    """(run, first, rows) of each step, until all runs are through."""
+    """Yields the (run, first, rows) of each step until all runs are complete."""
     done = [0] * RUNS
     while min(done) < LENGTH:
         waiting = [run for run in range(RUNS) if done[run] < LENGTH]
@@ -77,7 +77,7 @@ def steps(data: st.DataObject) -> Iterator[list[tuple[int, int, int]]]:
 @pytest.mark.parametrize("family", FAMILIES)
 @any_batches
 @given(data=st.data())
-def test_forward__rows_of_several_runs_in_any_pieces__give_the_bits_of_each_alone(
+def test_forward__rows_of_several_runs_in_any_pieces__give_the_same_bits_as_alone(
     instructions: str, family: str, precision: Precision, threads: int, data: st.DataObject
 ) -> None:
     layers = layers_for(family, precision, threads, instructions)
@@ -104,7 +104,7 @@ def test_forward__any_instruction_set__gives_the_same_bits(
 
 
 @pytest.mark.parametrize("precision", list(Precision), ids=lambda each: each.name.lower())
-def test_forward__more_rows_than_a_pass_holds__gives_the_same_bits(precision: Precision) -> None:
+def test_forward__more_rows_than_one_pass__gives_the_same_bits(precision: Precision) -> None:
     layers = layers_of(LLAMA, precision)
     lengths = [100, 1, 150, 20]
     inputs = [prompt_of(LLAMA, rows, seed) for seed, rows in enumerate(lengths)]
@@ -116,7 +116,7 @@ def test_forward__more_rows_than_a_pass_holds__gives_the_same_bits(precision: Pr
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("precision", list(Precision), ids=lambda each: each.name.lower())
-def test_logits__many_rows__give_the_bits_of_each_alone(
+def test_logits__many_rows__give_the_same_bits_as_alone(
     instructions: str, precision: Precision, threads: int
 ) -> None:
     thread_pool = ThreadPool(threads=threads, instructions=instructions)
