@@ -116,6 +116,7 @@ class Inbox:
 
     @property
     def is_closed(self) -> bool:
+        """Whether `close` was called."""
         return self._closed
 
     def _may_put(self) -> bool:

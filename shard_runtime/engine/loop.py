@@ -86,10 +86,12 @@ class EngineLoop(ABC, Generic[R]):
 
     @property
     def open_runs(self) -> int:
+        """Open runs, and those that wait for room."""
         return len(self._runs)
 
     @property
     def cache_bytes_used(self) -> int:
+        """Bytes reserved for keys and values."""
         return self._pool.used_bytes
 
     def _run(self) -> None:

@@ -163,7 +163,7 @@ class OpenRuns(ABC, Generic[R]):
 
     @abstractmethod
     def abort_with_error(self, run: R, error: Exception) -> None:
-        """End a run that cannot continue, and notify who needs to know."""
+        """End a run that cannot continue, and notify the other shards and the caller."""
 
     @abstractmethod
     def abort_internal(self, run: R) -> None:

@@ -16,8 +16,8 @@ _NEWEST_WEIGHT = 0.1
 """Of the newest step in the mean."""
 _DECAY = 0.999
 """Of the longest step, per step. A step during which the machine was suspended is forgotten after
-some thousand steps. One that is long because of its rows and their contexts comes back by degrees,
-since both grow by a chunk at a time."""
+some thousand steps. One that is long because of its rows and their contexts recurs gradually, since
+both grow by a chunk at a time."""
 
 
 class StepTimes:

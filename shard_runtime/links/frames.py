@@ -99,6 +99,7 @@ class Hidden:
 
     @property
     def rows(self) -> int:
+        """Positions, over all segments."""
         return sum(segment.rows for segment in self.segments)
 
     def pieces(self) -> Iterator[tuple[Segment, slice, bytes]]:

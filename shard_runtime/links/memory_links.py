@@ -71,6 +71,7 @@ class MemoryLinks:
 
     @property
     def is_started(self) -> bool:
+        """Whether frames are received."""
         return self._on_frame is not None
 
     def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:

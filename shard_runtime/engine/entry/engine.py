@@ -106,6 +106,7 @@ class EntryEngine(EngineLoop[EntryRun]):
         return self.closing.is_set() and not self._thread.is_alive()
 
     def start(self) -> None:
+        """Start the links, the loop and the heartbeats."""
         self._links.start(self._receive, self._inbox.put_peer_lost)
         self._thread.start()
         self._heartbeats.start()

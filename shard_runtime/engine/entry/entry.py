@@ -63,10 +63,12 @@ class Entry:
 
     @property
     def open_runs(self) -> int:
+        """Open runs, and those that wait for room."""
         return self._engine.open_runs
 
     @property
     def cache_bytes_used(self) -> int:
+        """Bytes reserved for keys and values."""
         return self._engine.cache_bytes_used
 
     def start(self) -> None:

@@ -50,9 +50,11 @@ class HeartbeatSender:
         self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
 
     def start(self) -> None:
+        """Start the sending thread."""
         self._thread.start()
 
     def close(self) -> None:
+        """End the sending thread."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()

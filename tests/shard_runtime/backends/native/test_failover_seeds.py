@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage goes while a hundred requests are at the same token, and each goes on with its own text.
+"""A stage fails while a hundred requests are at the same token, and each continues with its own
+text.
 
-A seed stands for one request: its prompt, how its tokens are drawn, and how many they are. All
-seeds of a case are asked at once of one ring. Each waits on the wire to the victim when it is at
-the case's moment, a place in its prompt or one of 64 tokens; when all are there, the stage is
-struck. Of prompts only so many positions may be on their way: when the wire is full of those that
-are there, the others, which are struck too, stand in their prompts before that place. Seeds whose
-answer ends before 64 tokens by itself go along, and are struck wherever they are. What must come
-out was asked before, one seed after the other, of a model that is not split.
+A seed is one request: its prompt, its sampling and its length. One ring runs all seeds of a case
+together. The frame with which a request reaches the case's moment (a place in its prompt, or one of
+64 tokens) waits on the wire to the victim; when all requests are there, the stage is struck. Only
+so many prompt positions may be in flight: when the wire is full, the other requests are struck
+earlier in their prompts. Seeds with fewer than 64 tokens run along, and are struck wherever they
+are. The expected answers come from the unsplit model, one seed after the other.
 
-The stage is any but the entry, which has no replica: a request whose entry goes is taken up again
-from the oracle's journal. All computing is the native step's, in int8: to the bit the same in any
-batch.
+The victim is never the entry, which has no replica: the oracle's journal restarts the requests of a
+lost entry. The native backend computes everything in int8, bit for bit the same in any batch.
 
-given requests with other prompts, other ways to draw, and other lengths, all at the same moment
+given requests with different prompts, sampling and lengths, all at the same moment
     when a stage is killed, frozen, evicted or cut off
-        it should give each the text, tokens and whole receipts that it has alone
-        it should say each piece of text once
-        it should leave no cache anywhere that lives
-        it should have opened all on a new path within two seconds, on a quiet machine; what comes
-        then is replay
+        each should get the text, tokens and receipts that it gets alone
+        each piece of text should be published once
+        no live shard should keep any cache
+        all should be open on a new path within two seconds, on a quiet machine; replay follows
     when no replica is left
-        it should end each at its deadline, having said nothing else than what it says alone
-        it should leave no cache anywhere that lives
+        each should end at its deadline, after a beginning of the text that it gets alone
+        no live shard should keep any cache
 """
 
 import random
@@ -48,18 +46,18 @@ STAGES = 3
 SEEDS = 100
 LONG = 120.0
 RESUMED_WITHIN = 2.0
-# Heartbeats as in production; as many requests as a case has.
+# Heartbeats as in production; stages admit all requests of a case.
 ENTRY = replace(QUICK_ENTRY, heartbeats=HeartbeatSettings())
 STAGE = replace(QUICK_STAGE, max_runs=256, entry_silent_seconds=2.0)
 FULL_WIRE = (2 * STAGES - 1) * ENTRY.chunk
-"""More rows of prompts than that on their way leave no room for another chunk."""
+"""More prompt rows in flight leave no room for another chunk."""
 
 Moment = str | int
-"""A place in the prompt, or which token comes out next, counted from 0."""
+"""A place in the prompt, or the index of the next token."""
 PLACES: dict[Moment, Callable[[int], int]] = {
     "first of the prompt": lambda _: 0,
     "amid the prompt": lambda length: length // 2,
-    "last of the prompt": lambda length: length - 1,  # token 0 comes out of it
+    "last of the prompt": lambda length: length - 1,  # it decides token 0
 }
 MOMENTS: list[Moment] = [*PLACES, *range(1, TOKENS)]
 VICTIMS = range(2, STAGES + 1)
@@ -98,9 +96,9 @@ def survive(
         with recovering(ring, fault):
             found = ask_together(ring, everyone, LONG)
             assert fault.struck.is_set()
-        for one, (generation, said) in zip(everyone, found, strict=True):
+        for one, (generation, pieces) in zip(everyone, found, strict=True):
             assert isinstance(generation, Generation), generation
-            assert_same(generation, alone.answer(one), said)
+            assert_same(generation, alone.answer(one), pieces)
             if alone.is_long(one):
                 assert_left(generation, one, victim, moment)
         assert_free(ring, strike, victim)
@@ -124,9 +122,9 @@ def end_cleanly(
             found = ask_together(ring, everyone, seconds)
             assert fault.struck.is_set()
             assert eventually(lambda: not ring.entry.open_runs)
-        for one, (end, said) in zip(everyone, found, strict=True):
+        for one, (end, pieces) in zip(everyone, found, strict=True):
             assert isinstance(end, DeadlinePassed)
-            assert alone.answer(one).text.startswith("".join(said))
+            assert alone.answer(one).text.startswith("".join(pieces))
         assert_free(ring, strike, victim)
 
 
@@ -139,7 +137,7 @@ def gathering(
 
 
 def position(one: Asked, moment: Moment) -> int:
-    """The one that is on its way then."""
+    """The position that is in flight at that moment."""
     length = len(one.prompt)
     return length - 1 + moment if isinstance(moment, int) else PLACES[moment](length)
 
@@ -158,27 +156,31 @@ def ring_of(source: ModelSource, fault: Gathering, copies: int) -> AbstractConte
 
 
 Outcome = tuple[Generation | DeadlinePassed, list[str]]
-"""How it ended, and what was said."""
+"""How a request ended, and its pieces of text."""
 
 
 def ask_together(ring: Ring, everyone: list[Asked], seconds: float) -> list[Outcome]:
     deadline = time.monotonic() + seconds
 
     def ask(one: Asked) -> Outcome:
-        said: list[str] = []
-        options = {"choose_path": ring.choose, "request_id": one.request_id, "on_text": said.append}
+        pieces: list[str] = []
+        options = {
+            "choose_path": ring.choose,
+            "request_id": one.request_id,
+            "on_text": pieces.append,
+        }
         try:
-            return ring.ask(one.prompt, sampling=one.sampling, deadline=deadline, **options), said
+            return ring.ask(one.prompt, sampling=one.sampling, deadline=deadline, **options), pieces
         except DeadlinePassed as error:
-            return error, said
+            return error, pieces
 
     with ThreadPoolExecutor(len(everyone)) as threads:
         return list(threads.map(ask, everyone))
 
 
 def assert_left(generation: Generation, one: Asked, victim: int, moment: Moment) -> None:
-    """It left the victim for its replica when just what the moment says was known."""
-    # On crowded cores another stage may be late too, and be taken for dead.
+    """The request left the victim for its replica at the given moment."""
+    # On busy cores another stage may be late too, and count as dead.
     change = next(each for each in generation.changes if victim in each.from_shards)
     assert victim + STAGES - 1 in change.to_shards
     assert change.position == max(position(one, moment) + 1, len(one.prompt))
@@ -190,7 +192,7 @@ def assert_free(ring: Ring, strike: str, victim: int) -> None:
 
 
 @pytest.mark.parametrize(("strike", "victim", "moment"), SAMPLE)
-def test_generate__stage_struck_under_many_requests__each_goes_on_with_its_own_text(
+def test_generate__stage_struck_under_many_requests__each_continues_with_its_own_text(
     spoken: ModelSource, alone: Alone, strike: str, victim: int, moment: Moment
 ) -> None:
     survive(spoken, alone, strike, victim, moment, seeds=10)
@@ -198,7 +200,7 @@ def test_generate__stage_struck_under_many_requests__each_goes_on_with_its_own_t
 
 @pytest.mark.deep
 @pytest.mark.parametrize(("strike", "victim", "moment"), EVERYTHING)
-def test_generate__stage_struck_under_a_hundred_seeds_at_any_moment__each_goes_on_within_2_seconds(
+def test_generate__stage_struck_under_a_hundred_seeds_at_any_moment__each_resumes_in_2_seconds(
     spoken: ModelSource, alone: Alone, strike: str, victim: int, moment: Moment
 ) -> None:
     fault = survive(spoken, alone, strike, victim, moment, SEEDS)
