@@ -28,7 +28,7 @@ export QUESTION
 endif
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@echo 'TeeTee: private LLM inference over several TEEs, paid and verified on Base.'
 	@echo
 	@echo 'Start with   make demo'
@@ -42,10 +42,10 @@ help: ## this list
 # ---------------------------------------------------------------- installing
 
 .PHONY: setup venv venv-ape node native
-setup: venv venv-ape node native ## install everything into this folder; repeated only when a lock file changes
-venv: $(STAMPS)/venv-project ## .venv: runtime, oracle, client, tests
-venv-ape: $(STAMPS)/venv-ape-project ## .venv-ape: ape for contracts, scripts and contract tests
-node: $(STAMPS)/node ## node_modules: solc, Foundry, OpenZeppelin, solady, solhint
+setup: venv venv-ape node native ## install everything into this folder; runs again only when a lock file changes
+venv: $(STAMPS)/venv-project ## install .venv: runtime, oracle, client, tests
+venv-ape: $(STAMPS)/venv-ape-project ## install .venv-ape: ape for contracts, scripts and contract tests
+node: $(STAMPS)/node ## install node_modules: solc, Foundry, OpenZeppelin, solady, solhint
 
 %/pyvenv.cfg:
 	@toolchain/check-prerequisites.sh
@@ -60,7 +60,7 @@ $(STAMPS)/venv-ape: requirements/ape.txt .venv-ape/pyvenv.cfg
 	.venv-ape/bin/python $(PIP) install $(LOCKED) -r requirements/ape.txt
 	@mkdir -p $(STAMPS) && touch $@
 
-# The project itself, editable, in both environments.
+# Installs the project itself, editable, into either environment.
 $(STAMPS)/%-project: $(STAMPS)/% pyproject.toml
 	.$*/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -74,7 +74,7 @@ $(STAMPS)/node: package.json package-lock.json toolchain/solc
 
 # One file for all CPUs of an architecture: the instruction set is chosen at load time. CXX=… sets the compiler.
 NATIVE := build/native/libteetee_native.so
-native: $(NATIVE) ## the C++ kernels of the runtime, where there is a compiler
+native: $(NATIVE) ## build the runtime's C++ kernels, if there is a compiler
 $(NATIVE): toolchain/build-native.sh $(shell find shard_runtime/backends/native/source -type f)
 	@toolchain/build-native.sh $@
 
@@ -84,17 +84,17 @@ $(NATIVE): toolchain/build-native.sh $(shell find shard_runtime/backends/native/
 contracts: node ## compile the contracts
 	toolchain/forge build --skip 'tests/**'
 
-demo: setup ## a private question, answered, paid and verified on this machine; QUESTION="…" asks your own
+demo: setup ## ask a private question, answered, paid and verified on this machine; QUESTION="…" asks your own
 	@.venv/bin/python -m demo $(DEMO_ARGS)
 
-world: setup ## the demo's world without a question, kept running to use `teetee` by hand
+world: setup ## start the demo's world and keep it running, to use `teetee` by hand
 	@.venv/bin/python -m demo world $(WORLD_ARGS)
 
 world-stop: ## stop that world
 	@.venv/bin/python -m demo stop
 
 LAYERS ?= 8-19
-host: setup ## one more host in that world; LAYERS=FIRST-END chooses its layers
+host: setup ## add a host to that world; LAYERS=FIRST-END chooses its layers
 	@.venv/bin/python -m demo host --layers '$(LAYERS)'
 
 bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runtime --quick" for a first look
@@ -103,32 +103,33 @@ bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runti
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape test-deep lint types format
-test: setup lint types test-forge test-python test-ape ## all that CI runs
+test: setup lint types test-forge test-python test-ape ## run everything that CI runs
 
-test-forge: node ## unit, fuzz, invariant and gas tests of the contracts
+test-forge: node ## run the contracts' unit, fuzz, invariant and gas tests
 	toolchain/forge test
 
-# Two at a time, except tests that start whole systems with timeouts, measure, or count over all their cases.
+# Two at a time, except tests that start whole systems with timeouts, measure, or aggregate over all their cases.
 ALONE := tests/system tests/oracle tests/benchmarks tests/attestation
-test-python: venv node native ## tests of the Python packages and of the whole system
+test-python: venv node native ## test the Python packages and the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts $(ALONE:%=--ignore=%) -n 2 --dist loadfile
 	.venv/bin/python -m pytest $(ALONE)
 
-test-ape: venv-ape contracts ## contract tests with ape, and whether the committed ABIs are up to date
+test-ape: venv-ape contracts ## test the contracts with ape, and check that the committed ABIs are up to date
 	toolchain/ape run export_abi --check
 	toolchain/ape test tests/contracts
 
-test-deep: venv node native ## an hour of deeper tests: 100,000 mutations of quotes and collateral; every stage failing at every token, in every way
+# Stages fail at every token, in every way, and under 100 seeds at once.
+test-deep: venv node native ## run deeper tests, about an hour: 100,000 mutated quotes and collateral, stages failing at every token
 	MUTATIONS=100000 .venv/bin/python -m pytest tests/attestation/test_mutations.py
 	.venv/bin/python -m pytest tests/shard_runtime -m deep
 
-lint: venv node ## ruff, solhint, and the format of both languages (`make format` fixes it)
+lint: venv node ## run ruff and solhint, and check the format of both languages (`make format` fixes it)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 'contracts/**/*.sol'
 	toolchain/forge fmt --check
 
-types: venv ## mypy --strict, for every package
+types: venv ## run mypy --strict on every package
 	.venv/bin/mypy
 
 format: venv node ## format Python and Solidity
@@ -156,5 +157,5 @@ lock: ## regenerate requirements/*.txt and package-lock.json; LOCK=--upgrade als
 clean: ## remove build results, keep the environments
 	rm -rf build .build .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
 
-distclean: clean ## remove the environments too
+distclean: clean ## remove build results and environments
 	rm -rf .venv .venv-ape node_modules
