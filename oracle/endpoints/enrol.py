@@ -65,10 +65,11 @@ class EnrolEndpoint:
 
     def serve(self, stream: MessageStream) -> None:
         """One request, one reply. Raises `LinkClosed`."""
+        # A client that only looks whether the enclave answers sends no request, and costs no quote.
+        request = receive_json(stream, limit=MAX_REQUEST_BYTES, seconds=TIMEOUT_SECONDS)
         try:
             if not self._rate.try_acquire():
                 raise EnrolRefusal("busy")
-            request = receive_json(stream, limit=MAX_REQUEST_BYTES, seconds=TIMEOUT_SECONDS)
             reply = self._reply(request)
         except EnrolRefusal as refusal:
             reply = {"error": refusal.code}

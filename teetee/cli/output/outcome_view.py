@@ -26,10 +26,7 @@ ADVICE = {
     DeclineReason.STOPPING: "Ask again; with --recipients 2, another entry takes over.",
 }
 RETRY_MAY_HELP = {DeclineReason.NO_PATH, DeclineReason.OVERLOADED, DeclineReason.STOPPING}
-CREDIT_HINT = (
-    "The refund is credit at the escrow: it pays for your next request, or `teetee wallet "
-    "withdraw` moves it to your wallet."
-)
+CREDIT = ", which pays for your next request (`teetee wallet withdraw` returns it)"
 
 
 def print_outcome(printer: Printer, outcome: Outcome) -> None:
@@ -37,7 +34,7 @@ def print_outcome(printer: Printer, outcome: Outcome) -> None:
     if isinstance(outcome, Unanswered):
         printer.fail(_why(outcome))
         return
-    answer, settled = outcome.answer, outcome.settled
+    answer = outcome.answer
     cut = "" if answer.finish_reason == "stop" else " (cut at --max-tokens)"
     usage = f"{answer.input_tokens} tokens in, {answer.output_tokens} out{cut}"
     printer.say(f"request {outcome.request_id}: {usage}; {_cost(outcome)}", "dim")
@@ -45,20 +42,19 @@ def print_outcome(printer: Printer, outcome: Outcome) -> None:
         printer.warn("The answer names other token counts than the settlement that was paid.")
     if outcome.stream_agrees is False:
         printer.warn("The streamed text differs from the chain's answer; the chain's is printed.")
-    if settled.refund:
-        printer.say(CREDIT_HINT, "dim")
 
 
 def _cost(outcome: Answered) -> str:
     settled = outcome.settled
     if not outcome.request.deposit:
         return "free"
-    return f"cost {round_amount(settled.cost)}, refund {round_amount(settled.refund)}"
+    refund = f", refund {round_amount(settled.refund)} as credit" if settled.refund else ""
+    return f"cost {round_amount(settled.cost)}{refund}"
 
 
 def _why(outcome: Unanswered) -> str:
     ended, number = outcome.ended, outcome.request_id
-    refund = f" {round_amount(ended.refund)} is refunded as credit." if ended.refund else ""
+    refund = f" {round_amount(ended.refund)} is refunded as credit{CREDIT}." if ended.refund else ""
     if isinstance(ended, RequestDeclined):
         return (
             f"Shard {ended.shard_id} declined request {number}: {WHY_DECLINED[ended.reason]}."

@@ -59,7 +59,7 @@ def print_listing(
             row.append(describe_probe(probes.get(int(shard.shard_id))))
     printer.table(columns, rows, lead=("shard {}", "layers {}", "{}", "{}", "expires in {}"))
     printer.line(_path_line(listing, probes))
-    for slot in listing.open_slots:
+    for slot in _answering(listing, probes).open_slots:
         printer.line(f"wanted: {slot}")
 
 
@@ -92,7 +92,10 @@ def describe_probe(probe: Probe | None) -> str:
     """`✓ up, 12 ms`, or why not."""
     if probe is None:
         return ""
-    return f"✓ up, {probe.seconds * 1000:.0f} ms" if probe.is_up else f"✗ down: {probe.problem}"
+    if probe.is_up:
+        return f"✓ up, {probe.seconds * 1000:.0f} ms"
+    problem, _, _advice = probe.problem.partition(". ")
+    return f"✗ down: {problem.rstrip('.')}"
 
 
 def model_json(listing: ModelListing) -> dict[str, Any]:
@@ -173,15 +176,22 @@ def _chain_verdict(shard: Shard) -> str:
     return f"{shard.tcb_status.intel_name}{number}, on chain"
 
 
+def _answering(listing: ModelListing, probes: Probes | None) -> ModelListing:
+    """The model with the shards that answer; with all of them if none was probed."""
+    if probes is None:
+        return listing
+    up = [each for each in listing.active if probes[int(each.shard_id)].is_up]
+    return replace(listing, shards=tuple(up))
+
+
 def _path_line(listing: ModelListing, probes: Probes | None) -> str:
     if not listing.has_path:
         return f"✗ {describe_gaps(listing)}"
     if probes is None:
         return "✓ the registered shards form a whole path; --probe tests whether they answer"
-    up = [shard for shard in listing.active if probes[int(shard.shard_id)].is_up]
-    if replace(listing, shards=tuple(up)).has_path:
+    if _answering(listing, probes).has_path:
         return "✓ shards that answer form a whole path"
-    down = [str(shard.shard_id) for shard in listing.active if shard not in up]
+    down = [str(number) for number, probe in probes.items() if not probe.is_up]
     names = f"shard {down[0]} is" if len(down) == 1 else f"shards {', '.join(down)} are"
     return f"✗ no whole path answers: {names} down"
 

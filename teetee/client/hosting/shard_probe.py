@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from teetee.chain.types.shards import Shard
 from teetee.client import pinned_tls
+from teetee.client.errors import EnclaveUnreachable
 from teetee.client.hosting.enclave_statement import PURPOSE
 from teetee.errors import TeeTeeError
 from teetee.protocol.endpoint import Endpoint
 
 CONNECT_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 MAX_CONNECTIONS = 16
 
 
@@ -37,6 +39,22 @@ def probe_shards(shards: Sequence[Shard]) -> dict[int, Probe]:
     """Connect to all shards, several at a time; return the outcomes by shard id."""
     with ThreadPoolExecutor(MAX_CONNECTIONS) as pool:
         return {probe.shard_id: probe for probe in pool.map(_probe, shards)}
+
+
+def await_enclave(endpoint: Endpoint, seconds: float) -> None:
+    """Wait until an enclave listens: it loads its layers first.
+
+    Raises `EnclaveUnreachable` after that time, and what `pinned_tls.connect` raises else.
+    """
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            pinned_tls.connect(endpoint, purpose=PURPOSE, tls=None, timeout=CONNECT_SECONDS).close()
+            return
+        except EnclaveUnreachable:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(min(RETRY_SECONDS, max(0.0, give_up_at - time.monotonic())))
 
 
 def _probe(shard: Shard) -> Probe:

@@ -5,6 +5,8 @@ given a block that this enclave's own node knows by that hash
     it should answer with a quote over its identity and that block, and its signature
 given another hash, an unknown block, a malformed question, or too many of them
     it should refuse without asking for a quote
+given a client that asks nothing
+    it should spend no quote on it
 given a guest agent that fails
     it should answer unavailable and go on
 """
@@ -14,6 +16,7 @@ import pytest
 from oracle.endpoints.enrol import EnrolEndpoint
 from oracle.endpoints.rate_limits import RateLimit
 from oracle.process.logs import open_log
+from shard_runtime.errors import LinkClosed
 from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import GuestAgentUnreachable
 from teetee.protocol.identifiers import ModelId
@@ -161,6 +164,16 @@ def test_serve__too_many_questions__is_busy(guest: FakeGuest, identity: EnclaveI
     assert "quote" in ask(served, QUESTION)
     assert ask(served, QUESTION) == {"error": "busy"}
     assert guest.quotes == 1
+
+
+def test_serve__client_asks_nothing__costs_no_quote(
+    guest: FakeGuest, identity: EnclaveIdentity
+) -> None:
+    served, probe = endpoint(guest, identity, burst=1), FakeStream()
+    probe.leave()
+    with pytest.raises(LinkClosed):
+        served.serve(probe)
+    assert "quote" in ask(served, QUESTION)
 
 
 def test_serve__guest_agent_is_gone__says_unavailable_and_goes_on(

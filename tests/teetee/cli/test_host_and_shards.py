@@ -20,11 +20,17 @@ given settings for an enclave
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from teetee.cli.commands.host.run import enclave_environment
+from teetee.client import pinned_tls
+from teetee.client.errors import EnclaveUnreachable
+from teetee.client.hosting import shard_probe
+from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
 from tests.teetee.chain.local_chain import (
     ATTESTATION_PERIOD,
@@ -101,6 +107,24 @@ def test_enrol__no_enclave_there__may_pass(lab: Lab, tmp_path: Path) -> None:
         "host", "enrol", "127.0.0.1:9", "--wait", "0", "--json", env=at_lab(lab, tmp_path, host)
     )
     assert (result.status, result.json["error"]["name"]) == (75, "EnclaveUnreachable")
+
+
+def test_enrol__enclave_is_still_starting__waits_for_it(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enclave, connect, attempts = lab.enclave(2, 6), pinned_tls.connect, []
+
+    def starting(endpoint: Endpoint, **options: Any) -> ssl.SSLSocket:
+        attempts.append(endpoint)
+        if len(attempts) < 3:
+            raise EnclaveUnreachable(str(endpoint), "it is starting")
+        return connect(endpoint, **options)
+
+    monkeypatch.setattr(pinned_tls, "connect", starting)
+    monkeypatch.setattr(shard_probe, "RETRY_SECONDS", 0.01)
+    env = at_lab(lab, tmp_path, enclave.host)
+    assert teetee("host", "enrol", enclave.endpoint, env=env).status == 0
+    assert len(attempts) == 4  # two in vain, one to see that it listens, one for the quote
 
 
 def test_enrol__too_poor_for_the_bond__says_so(lab: Lab, tmp_path: Path) -> None:

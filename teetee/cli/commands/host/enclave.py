@@ -11,9 +11,10 @@ from teetee.chain.transactions.sender import TransactionSender
 from teetee.cli.network import QuoteSettings
 from teetee.cli.output.formats import format_minute
 from teetee.cli.session import Session
-from teetee.client.errors import EnclaveUnreachable, NoKey
+from teetee.client.errors import NoKey
 from teetee.client.hosting.enclave_check import EnclaveCheck, VerifiedEnclave
 from teetee.client.hosting.hosting import HostActions, Hosting
+from teetee.client.hosting.shard_probe import await_enclave
 from teetee.client.times import format_seconds
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
@@ -22,7 +23,6 @@ from teetee.protocol.identifiers import ShardId
 from teetee.quotes.claims import PckRecord, quote_hash
 from teetee.quotes.quote import Quote
 
-RETRY_SECONDS = 2.0
 NO_QUOTES = QuoteSettings(skip=True)
 
 
@@ -83,7 +83,8 @@ def enrol_enclave(
     public, listening_at = Endpoint.parse(endpoint), Endpoint.parse(connect)
     hosting = open_hosting(session, keystore, quotes)
     receiver = _payout(session, hosting, payout)
-    enclave = _verify_when_up(session, hosting, listening_at, str(public), receiver, wait_seconds)
+    _await_enclave(session, listening_at, wait_seconds)
+    enclave = hosting.verify_enclave(listening_at, str(public), receiver)
     actions = hosting.enrol(enclave)
     session.printer.result(actions_json(actions) | _enclave_json(enclave))
     identity = enclave.statement.identity
@@ -127,29 +128,15 @@ def actions_json(actions: HostActions) -> dict[str, Any]:
     }
 
 
-def _verify_when_up(
-    session: Session,
-    hosting: Hosting,
-    listening_at: Endpoint,
-    endpoint: str,
-    payout: str,
-    wait_seconds: int,
-) -> VerifiedEnclave:
-    """Ask again while nothing answers: an enclave loads its layers before it listens."""
-    give_up_at = time.monotonic() + wait_seconds
-    text = f"Waiting for the enclave at {listening_at} to start"
+def _await_enclave(session: Session, endpoint: Endpoint, seconds: int) -> None:
+    give_up_at = time.monotonic() + seconds
 
     def progress() -> str:
-        return f"{text}… {format_seconds(max(0, round(give_up_at - time.monotonic())))} left"
+        left = format_seconds(max(0, round(give_up_at - time.monotonic())))
+        return f"Waiting for the enclave at {endpoint} to start… {left} left"
 
     with session.printer.waiting(progress):
-        while True:
-            try:
-                return hosting.verify_enclave(listening_at, endpoint, payout)
-            except EnclaveUnreachable:
-                if time.monotonic() >= give_up_at:
-                    raise
-                time.sleep(RETRY_SECONDS)
+        await_enclave(endpoint, seconds)
 
 
 def _synchronization(

@@ -85,7 +85,8 @@ def _print_shards(session: Session, shards: list[Shard], rows: list[dict[str, An
                 describe_expiry(shard, now),
                 round_amount(shard.bond),
                 f"{row['allowanceLeft']} of {row['allowanceQuota']} tokens",
-                round_amount(int(row["signerEther"]), "ETH", down=True),
+                # Only an entry sends transactions.
+                round_amount(int(row["signerEther"]), "ETH", down=True) if shard.is_entry else "",
                 shard.keyset.signer,
             )
             for shard, row in zip(shards, rows, strict=True)
