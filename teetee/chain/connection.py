@@ -41,13 +41,15 @@ class Connection:
     Every call can raise `RpcUnavailable`, `WrongChain` and `RpcRefused`.
     """
 
-    def __init__(self, urls: Sequence[str], *, chain_id: int, timeout: float = 20.0) -> None:
+    def __init__(
+        self, urls: Sequence[str], *, chain_id: int, timeout_seconds: float = 20.0
+    ) -> None:
         from web3 import Web3
 
         from teetee.chain.provider import FailoverProvider
 
         self.chain_id = chain_id
-        self.web3 = Web3(FailoverProvider(urls, chain_id=chain_id, timeout=timeout))
+        self.web3 = Web3(FailoverProvider(urls, chain_id=chain_id, timeout_seconds=timeout_seconds))
 
     def head(self) -> Block:
         """The newest block."""

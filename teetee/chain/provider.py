@@ -24,13 +24,13 @@ class FailoverProvider(BaseProvider):
     Raises `RpcUnavailable` if no node answers, `WrongChain` if one serves another chain.
     """
 
-    def __init__(self, urls: Sequence[str], *, chain_id: int, timeout: float) -> None:
+    def __init__(self, urls: Sequence[str], *, chain_id: int, timeout_seconds: float) -> None:
         super().__init__()
         if not urls:
             raise ValueError("at least one RPC URL is needed")
         self._chain_id = chain_id
         self._nodes = [
-            HTTPProvider(URI(url), {"timeout": timeout}, exception_retry_configuration=None)
+            HTTPProvider(URI(url), {"timeout": timeout_seconds}, exception_retry_configuration=None)
             for url in urls
         ]
         self._names = [public_url(url) for url in urls]

@@ -26,7 +26,7 @@ from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJs
 from teetee.quotes.errors import CertificateMalformed, CollateralInvalid, CollateralUnavailable
 
 TIMEOUT_SECONDS: Final = 20.0
-MAX_BYTES: Final = 1 << 20
+MAX_RESPONSE_BYTES: Final = 1 << 20
 
 _TDX: Final = "/tdx/certification/v4"
 _SGX: Final = "/sgx/certification/v4"
@@ -98,8 +98,10 @@ class PccsReader:
             parts = []
             for part in response.iter_content(1 << 14):
                 length += len(part)
-                if length > MAX_BYTES:
-                    raise CollateralInvalid(f"from {shown} has more than {MAX_BYTES} bytes")
+                if length > MAX_RESPONSE_BYTES:
+                    raise CollateralInvalid(
+                        f"from {shown} has more than {MAX_RESPONSE_BYTES} bytes"
+                    )
                 parts.append(part)
         except (requests.RequestException, ValueError) as error:
             raise CollateralUnavailable(shown, _reason(error)) from None

@@ -36,14 +36,14 @@ class GuestAgent(Protocol):
 class DstackGuestAgent:
     """dstack's guest agent. Honours `DSTACK_SIMULATOR_ENDPOINT` when no endpoint is given.
 
-    Connects for each call, so the agent may start later. A call blocks for at most `timeout`
-    seconds and raises `GuestAgentUnreachable` (retryable), `GuestAgentRefused` or
+    Connects for each call, so the agent may start later. A call blocks for `timeout_seconds` at
+    most and raises `GuestAgentUnreachable` (retryable), `GuestAgentRefused` or
     `GuestAgentAnswerInvalid`.
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout: float = 30.0) -> None:
+    def __init__(self, endpoint: str | None = None, *, timeout_seconds: float = 30.0) -> None:
         self.endpoint = endpoint or get_endpoint()
-        self._timeout = timeout
+        self._timeout_seconds = timeout_seconds
 
     def get_key(self, path: str) -> bytes:
         """32 bytes. dstack separates keys by `path` only, so it must contain role and algorithm."""
@@ -73,7 +73,7 @@ class DstackGuestAgent:
 
     def _call(self, method: str, ask: Callable[[DstackClient], _Answer]) -> _Answer:
         try:
-            client = DstackClient(self.endpoint, timeout=self._timeout)
+            client = DstackClient(self.endpoint, timeout=self._timeout_seconds)
             with client:  # `as` would bind the SDK's asynchronous client
                 return ask(client)
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class DstackGuestAgent:
             raise GuestAgentRefused(self.endpoint, method, status) from None
         except httpx.TimeoutException:
             raise GuestAgentUnreachable(
-                self.endpoint, f"did not answer within {self._timeout:g} s"
+                self.endpoint, f"did not answer within {self._timeout_seconds:g} s"
             ) from None
         except httpx.TransportError:
             raise GuestAgentUnreachable(self.endpoint, "does not answer") from None

@@ -48,7 +48,7 @@ def error(code: int, message: str) -> Any:
 
 
 def connection(*urls: str, timeout: float = 5) -> Connection:
-    return Connection(urls, chain_id=CHAIN, timeout=timeout)
+    return Connection(urls, chain_id=CHAIN, timeout_seconds=timeout)
 
 
 @pytest.mark.parametrize(

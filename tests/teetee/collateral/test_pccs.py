@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import BaseAdapter
 
 from teetee.chain.contracts.collateral import PlatformKind
-from teetee.collateral.pccs import MAX_BYTES, PccsReader
+from teetee.collateral.pccs import MAX_RESPONSE_BYTES, PccsReader
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
 from teetee.quotes.quote import Quote
 from tests.teetee.quotes.recorded import VECTORS
@@ -174,8 +174,8 @@ WRONG: dict[str, tuple[str, Answer, str]] = {
     ),
     "too long": (
         "/tdx/certification/v4/tcb",
-        (200, bytes(MAX_BYTES + 1), chain("TCB-Info-Issuer-Chain", SIGNER, ROOT)),
-        f"more than {MAX_BYTES} bytes",
+        (200, bytes(MAX_RESPONSE_BYTES + 1), chain("TCB-Info-Issuer-Chain", SIGNER, ROOT)),
+        f"more than {MAX_RESPONSE_BYTES} bytes",
     ),
 }
 

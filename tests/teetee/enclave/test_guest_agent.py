@@ -75,7 +75,7 @@ def agent_that_answers(folder: Path, body: object, status: int = 200) -> Iterato
 
 
 def agent(folder: Path, timeout: float = 5) -> DstackGuestAgent:
-    return DstackGuestAgent(str(folder / "dstack.sock"), timeout=timeout)
+    return DstackGuestAgent(str(folder / "dstack.sock"), timeout_seconds=timeout)
 
 
 def test_get_key__from_dstack__asks_by_path_and_gives_32_bytes(tmp_path: Path) -> None:
