@@ -12,8 +12,6 @@ from tee_simulator.pki import der
 
 SGX_EXTENSION = "1.2.840.113741.1.13.1"
 
-PPID_BYTES = INSTANCE_BYTES = 16
-
 
 @dataclass(frozen=True)
 class PlatformIdentity:

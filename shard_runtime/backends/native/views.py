@@ -6,7 +6,6 @@ from enum import IntEnum
 
 ABI = 1
 
-GROUP = 32
 POSITIONS = 16
 LANES = 16
 

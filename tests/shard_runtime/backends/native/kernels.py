@@ -8,8 +8,10 @@ import torch
 
 from shard_runtime.backends.native import NativeMatrix, Precision, load_library
 from shard_runtime.backends.native.memory import Pages
-from shard_runtime.backends.native.views import GROUP, POSITIONS, round_up
+from shard_runtime.backends.native.views import POSITIONS, round_up
 
+GROUP = 32
+"""Inputs that share a scale: `kGroup` of views.h."""
 EPSILON = 2.0**-24
 """The relative error of one float32 rounding: half the distance between neighbours at 1."""
 
