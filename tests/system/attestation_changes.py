@@ -9,6 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from demo.cli import RunningCommand
 from demo.phases.enclaves import EnclaveProcess
 from demo.world import World
 from tee_simulator.collateral.pccs import CONDITIONS_PATH
@@ -19,6 +20,7 @@ from teetee.chain.contracts.registry import Registry
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.collateral.rechecks import RecheckOutcome, recheck_shard
 from teetee.protocol.identifiers import ShardId
 from teetee.quotes.certificates.pck_platform import PckPlatform
 
@@ -71,6 +73,11 @@ class AttestationChanges:
         )
         return output
 
+    def recheck_all(self, *enclaves: EnclaveProcess) -> list[RecheckOutcome]:
+        """Recheck each of them by the library, which needs no process of its own."""
+        sender = self._sender("caretaker")
+        return [recheck_shard(self.registry, sender, self.shard(each)) for each in enclaves]
+
     def recheck(self, enclave: EnclaveProcess) -> dict[str, Any]:
         """`teetee host recheck`, by a wallet without a role."""
         caretaker = self.world.wallet("caretaker")
@@ -93,8 +100,8 @@ class AttestationChanges:
         self.world.chain.advance(10)
         self._sender().send(Call(manager.address, _execute(manager, call), "execute"))
 
-    def _sender(self) -> TransactionSender:
-        account = self.world.wallet("publisher").account
+    def _sender(self, role: str = "publisher") -> TransactionSender:
+        account = self.world.wallet(role).account
         return TransactionSender(self.connection, account, poll_seconds=0.1)
 
     # ------------------------------------------------------------ reversal
@@ -103,10 +110,12 @@ class AttestationChanges:
         """Make every shard serve again."""
         self.set_collateral()
         self.upload_and_recheck()
+        evicted = [e for e in self.world.enclaves if self.status(e) is ShardStatus.EVICTED]
+        # The first one uploads the kind's TCB info, which the others would race to do.
+        for enclaves in (evicted[:1], evicted[1:]):
+            for renewal in [self._begin_host_command(each, "renew") for each in enclaves]:
+                renewal.value()
         for enclave in self.world.enclaves:
-            if self.status(enclave) is ShardStatus.EVICTED:
-                renewal = ("host", "renew", str(enclave.shard_id))
-                self.world.command.call(f"host-{enclave.plan.name}", *renewal, wallet=enclave.host)
             self._top_up(enclave)
             assert self.registry.is_active(ShardId(enclave.shard_id))
 
@@ -114,8 +123,14 @@ class AttestationChanges:
         """A refund after a deadline takes the penalty from the entry's bond."""
         missing = self.registry.bond() - self.shard(enclave).bond
         if missing > 0:
-            arguments = ("host", "top-up", str(enclave.shard_id), f"{missing} wei")
-            self.world.command.call(f"host-{enclave.plan.name}", *arguments, wallet=enclave.host)
+            self._begin_host_command(enclave, "top-up", f"{missing} wei").value()
+
+    def _begin_host_command(
+        self, enclave: EnclaveProcess, name: str, *arguments: str
+    ) -> RunningCommand:
+        command = ("host", name, str(enclave.shard_id), *arguments)
+        log = f"host-{enclave.plan.name}"
+        return self.world.command.begin(log, *command, wallet=enclave.host)
 
 
 def _execute(manager: Any, call: Call) -> bytes:

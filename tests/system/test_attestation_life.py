@@ -104,7 +104,7 @@ def test_recheck__entrys_certificate_is_revoked__other_entry_answers(
 ) -> None:
     entry, second, last = (world.enclave(name) for name in ("entry", "second", "last"))
     since = last.line_count
-    spec = replace(LONG, deadline_seconds=40)
+    spec = replace(LONG, max_tokens=12, deadline_seconds=40)
     with in_progress(requester, relays, spec, "entry", "second") as opened:
         changes.set_collateral(revoked_pcks=[changes.serial(entry)])
         output = changes.upload_and_recheck()
@@ -170,9 +170,9 @@ def test_recheck__image_is_withdrawn__all_that_run_it_are_evicted(
             recheck = changes.recheck(first)
             assert_open_at(requester, changes, opened, recheck["transaction"])
             assert_evicted_in_the_block_of(changes, first, recheck["transaction"])
-            for enclave in others:
-                recheck = changes.recheck(enclave)
-                assert_evicted_in_the_block_of(changes, enclave, recheck["transaction"])
+            for enclave, outcome in zip(others, changes.recheck_all(*others), strict=True):
+                assert outcome.sent is not None
+                assert_evicted_in_the_block_of(changes, enclave, outcome.sent.transaction_hash)
             refunded(requester, opened)
     finally:
         changes.change_with_notice("allowMeasurement", world.model_id, measurement)
@@ -184,9 +184,10 @@ def test_recheck__collateral_expired__all_pause_until_it_is_fresh(
     changes.set_collateral(life_seconds=300)
     changes.upload_and_recheck()
     world.chain.advance(400)
-    for enclave in world.enclaves:
-        assert changes.recheck(enclave)["after"] == "PAUSED"
-        assert changes.status(enclave) is ShardStatus.PAUSED
+    assert changes.recheck(world.enclave("entry"))["after"] == "PAUSED"
+    outcomes = changes.recheck_all(*world.enclaves)
+    assert {outcome.after for outcome in outcomes} == {ShardStatus.PAUSED}
+    assert {changes.status(enclave) for enclave in world.enclaves} == {ShardStatus.PAUSED}
     changes.set_collateral()
     output = changes.upload_and_recheck()
     assert {each["after"] for each in output["rechecks"]} == {"ACTIVE"}

@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 import pytest
 
+from demo.phases.ask import claim_tokens
 from demo.processes.ports import free_port
 from demo.processes.process_group import Argument
 from demo.world import World
@@ -147,7 +148,7 @@ def test_ask__nothing_to_pay_with__names_what_is_missing(
     poor = world.wallet("pauper")
     result = world.command.attempt("refused", "ask", "-", wallet=poor, stdin=b"Hello")
     assert (result.status, result.error) == (FAILED, "InsufficientTokens")
-    world.command.attempt("claim", "wallet", "faucet", wallet=poor)
+    claim_tokens(world.command, poor)
     world.chain.set_ether(poor.address, 0)
     result = world.command.attempt("refused", "ask", "-", wallet=poor, stdin=b"Hello")
     assert (result.status, result.error) == (FAILED, "InsufficientFunds")

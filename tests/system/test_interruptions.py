@@ -92,7 +92,7 @@ def test_ask__stage_is_impersonated_by_another_key__is_declined_and_the_next_one
     relay = relays.before(middle.port)
     relay.redirect(last.port)
     try:
-        opened = requester.open(replace(SPEC, deadline_seconds=20), "entry")
+        opened = requester.open(replace(SPEC, deadline_seconds=16), "entry")
         outcome = requester.wait(opened)
     finally:
         relay.redirect(middle.port)
