@@ -30,9 +30,15 @@ def main() -> int:
         epilog="Example: python -m benchmarks runtime --quick",
     )
     parser.add_argument(
-        "names", nargs="*", choices=[*BENCHMARKS, []], help="benchmarks to run (default: all)"
+        "names",
+        nargs="*",
+        choices=[*BENCHMARKS, []],
+        metavar="BENCHMARK",
+        help="gas, runtime or gpu (default: all)",
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the results")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="FOLDER", help="folder for the results"
+    )
     parser.add_argument(
         "--quick",
         action="store_true",

@@ -22,8 +22,9 @@ from shard_tools.check.comparison import run_check
 from shard_tools.check.prompts import PromptForm
 from shard_tools.check.report import CheckReport
 from shard_tools.check.unsplit import answer_unsplit
+from shard_tools.help_text import HelpfulGroup, documented_command
 from shard_tools.plan.demand import WeightPrecision
-from shard_tools.plan.hosts_json import EXAMPLE
+from shard_tools.plan.hosts_json import HOSTS_HELP
 from shard_tools.plan.measure import measure
 from shard_tools.plan.planning import make_plan
 from shard_tools.plan.report import PlanReport
@@ -36,6 +37,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    cls=HelpfulGroup,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help=(
         "Tools for people who publish or host a model: hash its parts, split its layers, plan "
         "which host serves which, and check that the split model answers like the whole one.\n\n"
@@ -46,17 +50,11 @@ app = typer.Typer(
 )
 
 
-def _examples(*lines: str) -> str:
-    return "\n\n".join(("Example:" if len(lines) == 1 else "Examples:", *lines))
-
-
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.")]
-OptionalModel = Annotated[
-    str | None,
-    typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.", show_default=False),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Maximum tokens per answer.")]
+MaxTokens = Annotated[
+    int, typer.Option("--max-tokens", min=1, metavar="N", help="Maximum tokens per answer.")
+]
 Chat = Annotated[
     bool | None,
     typer.Option(
@@ -69,7 +67,7 @@ Chat = Annotated[
 _PROMPTS_HELP = "Text file with one prompt per line; a line of numbers is token ids; - for stdin."
 
 
-@app.command(epilog=_examples("python -m shard_tools digest models/name --json > manifest.json"))
+@documented_command(app, "python -m shard_tools digest models/name --json > manifest.json")
 def digest(model: Model, as_json: Json = False) -> None:
     """Hash the parts of a model.
 
@@ -89,10 +87,10 @@ def digest(model: Model, as_json: Json = False) -> None:
         Console().print(table)
 
 
-@app.command(epilog=_examples("python -m shard_tools split models/name --stages 3"))
+@documented_command(app, "python -m shard_tools split models/name --stages 3")
 def split(
     model: Model,
-    stages: Annotated[int, typer.Option(min=1, help="Number of shards.")] = 2,
+    stages: Annotated[int, typer.Option(min=1, metavar="N", help="Number of shards.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Split a model's layers into ranges that take about equally long.
@@ -108,12 +106,11 @@ def split(
             Console().print("  ".join(str(each) for each in ranges), markup=False)
 
 
-@app.command(
-    epilog=_examples(
-        "python -m shard_tools plan --measure --threads 2",
-        "python -m shard_tools plan models/name --hosts hosts.json --precision int8",
-    )
-    + f"\n\nhosts.json:\n{EXAMPLE}".replace("\n", "\n\n")
+@documented_command(
+    app,
+    "python -m shard_tools plan --measure --threads 2",
+    "python -m shard_tools plan models/name --hosts hosts.json --precision int8",
+    notes=HOSTS_HELP,
 )
 def plan(
     model: Annotated[
@@ -121,19 +118,26 @@ def plan(
         typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.", show_default=False),
     ] = None,
     hosts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Hosts file (JSON), described above.")
+        Path | None, typer.Option(metavar="FILE", help="Hosts file (JSON), described below.")
     ] = None,
     precision: Annotated[
-        WeightPrecision, typer.Option(help="Precision of the weights.")
+        WeightPrecision,
+        typer.Option(metavar="NAME", help="Precision of the weights: float32, int8 or bfloat16."),
     ] = WeightPrecision.FLOAT32,
     context: Annotated[
         int | None,
-        typer.Option(min=2, help="Tokens per request. Default: 4096, or the model's context."),
+        typer.Option(
+            min=2, metavar="N", help="Tokens per request. Default: 4096, or the model's context."
+        ),
     ] = None,
-    streams: Annotated[int, typer.Option(min=1, help="Number of concurrent requests.")] = 8,
+    streams: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of concurrent requests.")
+    ] = 8,
     stages: Annotated[
         int | None,
-        typer.Option(min=1, help="Maximum number of ranges; further hosts become replicas."),
+        typer.Option(
+            min=1, metavar="N", help="Maximum number of ranges; further hosts become replicas."
+        ),
     ] = None,
     measure_here: Annotated[
         bool,
@@ -142,20 +146,16 @@ def plan(
         ),
     ] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads to measure with. Default: all cores.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads to measure with. Default: all cores."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Plan which host serves which layers, so that the slowest stage is as fast as possible.
 
-    FILE lists the hosts. A host has a name; memory available to the enclave's process; a speed:
-    bandwidth (GB/s of memory reads), bandwidth and compute (GFLOP/s), or secondsPerLayer (measured,
-    for one token); a latency: the round trip in ms, as ping shows it, to all other hosts or by host
-    name (default 0); and entry: whether it may be the entry (default true).
-
-    Run --measure on each host, with the threads that its enclave will have: it prints the host's
-    line of FILE. Hosts that are not needed become replicas of the slowest ranges. The speeds are
-    upper bounds set by memory and links, not promises.
+    Run --measure on each host, with as many threads as its enclave will have, and collect the
+    output in a hosts file. Hosts that are not needed become replicas of the slowest ranges. The
+    speeds are upper bounds set by memory and links, not promises.
     """
     with _friendly_errors(as_json):
         if measure_here:
@@ -169,7 +169,7 @@ def plan(
         _print_report(report, as_json)
 
 
-@app.command(epilog=_examples("python -m shard_tools prepare name.gguf models/name"))
+@documented_command(app, "python -m shard_tools prepare name.gguf models/name")
 def prepare(
     model: Model,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create.")],
@@ -188,13 +188,11 @@ def prepare(
             Console().print(f"Ready to serve: {source.folder}", markup=False)
 
 
-@app.command(
-    epilog=_examples("python -m shard_tools check models/name --stages 3 --prompts prompts.txt")
-)
+@documented_command(app, "python -m shard_tools check models/name --stages 3 --prompts prompts.txt")
 def check(
     model: Model,
-    prompts: Annotated[Path, typer.Option(allow_dash=True, help=_PROMPTS_HELP)],
-    stages: Annotated[int, typer.Option(min=1, help="Number of stage processes.")] = 2,
+    prompts: Annotated[Path, typer.Option(allow_dash=True, metavar="FILE", help=_PROMPTS_HELP)],
+    stages: Annotated[int, typer.Option(min=1, metavar="N", help="Number of stage processes.")] = 2,
     max_tokens: MaxTokens = 32,
     chat: Chat = None,
     as_json: Json = False,
@@ -218,12 +216,10 @@ def check(
             raise typer.Exit(DIFFERENT)
 
 
-@app.command(
-    epilog=_examples("python -m shard_tools unsplit models/name --prompt-file prompts.txt")
-)
+@documented_command(app, "python -m shard_tools unsplit models/name --prompt-file prompts.txt")
 def unsplit(
     model: Model,
-    prompt_file: Annotated[Path, typer.Option(allow_dash=True, help=_PROMPTS_HELP)],
+    prompt_file: Annotated[Path, typer.Option(allow_dash=True, metavar="FILE", help=_PROMPTS_HELP)],
     max_tokens: MaxTokens = 32,
     chat: Chat = None,
     as_json: Json = False,

@@ -11,10 +11,23 @@ from shard_tools.plan.hosts import HostSpec
 from teetee.protocol.json.strict import parse_object
 
 EXAMPLE = """{"hosts": [
-  {"name": "oslo", "memory": "24 GiB", "bandwidth": 12.4, "compute": 45, "entry": true},
-  {"name": "bonn", "memory": "16 GiB", "secondsPerLayer": 0.0021, "entry": false, "latency": 8},
-  {"name": "graz", "memory": "8 GiB", "bandwidth": 20, "latency": {"oslo": 21.5, "bonn": 9}}
+  {"name": "oslo", "memory": "24 GiB", "bandwidth": 12.4, "compute": 45},
+  {"name": "bonn", "memory": "16 GiB", "secondsPerLayer": 0.0021,
+   "latency": 8, "entry": false},
+  {"name": "graz", "memory": "8 GiB", "bandwidth": 20,
+   "latency": {"oslo": 21.5, "bonn": 9}}
 ]}"""
+HOSTS_HELP = f"""hosts.json lists the hosts; each needs a name, memory and a speed:
+  name             unique
+  memory           available to the enclave's process
+  bandwidth        speed: memory reads in GB/s
+  compute          speed: GFLOP/s
+  secondsPerLayer  speed: measured for one token; overrides the other two
+  latency          round trip in ms, as shown by ping, to all other hosts or
+                   by host name; default 0
+  entry            whether the host may be the entry; default true
+
+{EXAMPLE}"""
 
 _FIELDS = {"name", "memory", "bandwidth", "compute", "secondsPerLayer", "latency", "entry"}
 _SPEEDS = ("bandwidth", "compute", "secondsPerLayer")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from shard_runtime.backends.kv_cache import CachePool
+from shard_runtime.backends.torch.kv_cache import TorchCachePool
 from shard_runtime.model_files.weight_loader import WeightLoader
 from shard_tools.plan.demand import PROCESS_BYTES, WeightPrecision, demand_of
 from teetee.protocol.layers import LayerRange
@@ -29,7 +29,7 @@ def test_demand_of__float32__equals_what_loading_and_runs_use(
     tensors = [*loader.load_layer(0).values(), *loader.load_layer(1).values()]
     weights = sum(tensor.nbytes for tensor in tensors)
     entry_weights = sum(tensor.nbytes for tensor in loader.load_entry().values())
-    cache = CachePool(source.architecture, 2, torch.float32, 1 << 40).bytes_for(100)
+    cache = TorchCachePool(source.architecture, 2, torch.float32, 1 << 40).bytes_for(100)
     demand = demand_of(source.architecture, WeightPrecision.FLOAT32, context=100, streams=3)
     assert demand.of_range(layers, is_entry=False).memory_bytes == weights + 3 * cache
     needed = demand.process_bytes(layers, is_entry=True)
