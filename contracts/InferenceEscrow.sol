@@ -52,6 +52,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     /* REQUEST */
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev The request is stored before it is paid for: if the payment fails, everything reverts.
     function request(RequestParameters calldata parameters) external nonReentrant returns (RequestId requestId) {
         uint256 deposit;
         (requestId, deposit) = _openRequest(msg.sender, parameters, true);
@@ -59,6 +60,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev As {request}, with the token allowance set in between.
     function requestWithPermit(RequestParameters calldata parameters, Permit calldata permit)
         external
         nonReentrant
@@ -71,6 +73,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev The sender only pays gas: the requester is who signed the authorization.
     function requestWithAuthorization(RequestParameters calldata parameters, Authorization calldata authorization)
         external
         nonReentrant
@@ -82,6 +85,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev Checks and reserves the allowance before the request is stored.
     function requestOnAllowance(RequestParameters calldata parameters, ShardId shardId)
         external
         nonReentrant
@@ -93,12 +97,14 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev Only {_openRequest} reads the flag.
     function pauseRequests() external restricted {
         _requestsPaused = true;
         emit RequestsPausedBy(msg.sender);
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev Asks the registry each time; the binding itself can only happen once.
     function unpauseRequests() external restricted {
         address bound = REGISTRY.escrow();
         if (bound != address(this)) revert EscrowNotBound(bound);
@@ -109,6 +115,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     /* SETTLEMENT */
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev The deadline is checked here and not in {_requireOpen}, because each ending compares it in its own way.
     function settle(SettlementParameters calldata parameters) external nonReentrant {
         RequestRecord memory record = _requireOpen(parameters.requestId);
         uint256 deadline = _deadline(record);
@@ -135,6 +142,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     /* DECLINE AND REFUND */
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev The sender is an enclave's signer, so the registry knows its shard. A signer has one shard at a time.
     function decline(RequestId requestId, DeclineReason reason) external nonReentrant {
         // Check:
         RequestRecord memory record = _requireOpen(requestId);
@@ -171,6 +179,8 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     /* WITHDRAWAL */
 
     /// @inheritdoc IEscrowAccounts
+    /// @dev Pays the whole credit, unlike a request, which leaves one wei. The payout address is read at the time of
+    /// the call, so a host's earlier earnings follow a change of it.
     function withdraw(address account) external nonReentrant {
         // Check:
         uint256 amount = _accounts[account].credit;
@@ -197,11 +207,13 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev Model, deadline and deposit are not stored: they follow from the record.
     function requestOf(RequestId requestId) external view returns (Request memory) {
         return _toRequest(_requireExisting(requestId));
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev For oracles that have missed events; see {RequestStorage}.
     function openRequests(RequestId cursor, uint256 limit)
         external
         view
@@ -221,6 +233,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IEscrowAccounts
+    /// @dev Does not revert for a shard that is unknown or of another host: its quota is zero.
     function allowanceOf(address host, ShardId shardId) external view returns (uint256 quota, uint256 used) {
         Stage memory served = REGISTRY.stage(shardId);
         if (served.host == host && REGISTRY.isActive(shardId)) quota = _quotaDown(host, served);

@@ -8,8 +8,8 @@ import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3
 import {IUsageToken} from "./interfaces/IUsageToken.sol";
 
 /// @title UsageToken
-/// @notice What requests are paid in. The whole supply is minted at deployment; there is no owner and no further
-/// mint.
+/// @notice The token that requests are paid in.
+/// @dev The whole supply is minted at deployment. There is no owner and no way to mint, burn, pause or freeze.
 contract UsageToken is ERC20, ERC20Permit, ERC3009, IUsageToken {
     /// @inheritdoc IUsageToken
     uint256 public immutable FAUCET_AMOUNT;
@@ -19,11 +19,11 @@ contract UsageToken is ERC20, ERC20Permit, ERC3009, IUsageToken {
 
     mapping(address account => uint256 time) private _nextClaimAt;
 
-    /// @param treasury Gets the supply, less the faucet's reserve.
+    /// @param treasury Receives the supply, less the faucet's reserve.
     /// @param cap The whole supply, in token wei.
-    /// @param faucetReserve What this contract keeps for claims, in token wei.
-    /// @param faucetAmount Token wei per claim; zero: no faucet.
-    /// @param faucetInterval Seconds between two claims of one account; zero: no faucet.
+    /// @param faucetReserve Token wei that this contract keeps for claims.
+    /// @param faucetAmount Token wei per claim; zero: there is no faucet.
+    /// @param faucetInterval Seconds between two claims of one account; zero: there is no faucet.
     constructor(address treasury, uint256 cap, uint256 faucetReserve, uint256 faucetAmount, uint256 faucetInterval)
         ERC20("TeeTee", "TEE")
         ERC20Permit("TeeTee")

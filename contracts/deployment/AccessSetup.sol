@@ -9,7 +9,7 @@ import {IShardBonds} from "../interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
 import {AccessRoles} from "../libraries/AccessRoles.sol";
 
-/// @notice Who gets which role.
+/// @notice Who gets which role; see AccessRoles. None may be zero.
 struct RoleHolders {
     address admin;
     address publisher;
@@ -17,24 +17,33 @@ struct RoleHolders {
     address guardian;
 }
 
-/// @notice Seconds between the announcement of an act and the act; 2 days on public networks.
+/// @notice Seconds between scheduling a call and executing it; 2 days on public networks.
 struct RoleDelays {
+    // of the admin
     uint32 admin;
+    // of the noticeGiver
     uint32 notice;
 }
 
 /// @title AccessSetup
-/// @notice Makes the AccessManager and sets it up: the one definition of who may do what, for tests and for
-/// deployments.
-/// @dev It is the manager's first admin, without delay, and gives that up in `configure`. Registry and escrow are
-/// deployed in between, by others, with `MANAGER` as their authority.
+/// @notice Deploys the AccessManager and configures it: the single definition of who may call what, for deployments and
+/// for tests.
+/// @dev This contract is the manager's first admin, without delay, and renounces that in {configure}. Registry and
+/// escrow are deployed in between, with `MANAGER` as their authority.
 contract AccessSetup {
+    /// @notice Only the account that deployed this contract.
     error NotTheDeployer(address caller, address deployer);
+
+    /// @notice A role has no holder.
     error ZeroRoleHolder();
 
+    /// @notice Roles and functions are mapped; this contract has no role any more.
     event AccessConfigured(address indexed registry, address indexed escrow);
 
+    /// @notice The authority of registry and escrow.
     AccessManager public immutable MANAGER;
+
+    /// @notice The account that may call {configure}.
     address public immutable DEPLOYER;
 
     constructor() {
@@ -42,8 +51,9 @@ contract AccessSetup {
         MANAGER = new AccessManager(address(this));
     }
 
-    /// @notice Binds the escrow to the registry, opens it for requests, maps every restricted function to its role,
-    /// grants the roles and leaves. Once: after it this contract may do nothing any more.
+    /// @notice Binds the escrow to the registry, admits requests, maps every restricted function to its role, grants
+    /// the roles, and renounces this contract's own. Only the deployer, and only once: a second call has no permission.
+    /// @dev Reverts with {NotTheDeployer} or {ZeroRoleHolder}.
     function configure(
         IShardRegistry registry,
         IInferenceEscrow escrow,
@@ -53,16 +63,16 @@ contract AccessSetup {
         // Check:
         if (msg.sender != DEPLOYER) revert NotTheDeployer(msg.sender, DEPLOYER);
         _checkHolders(holders);
-        // Interaction: as long as nothing is mapped, everything restricted is the admin's.
+        // Interaction: before the mapping, every restricted function is the admin's, so the order matters.
         registry.bindEscrow(address(escrow));
         escrow.unpauseRequests();
-        _map(address(registry), address(escrow));
-        _grant(holders, delays);
+        _mapFunctions(address(registry), address(escrow));
+        _grantRoles(holders, delays);
         MANAGER.renounceRole(MANAGER.ADMIN_ROLE(), address(this));
         emit AccessConfigured(address(registry), address(escrow));
     }
 
-    /// @notice The registry's functions for each role.
+    /// @notice The registry's functions of a role. Any role but the three of AccessRoles stands for the admin.
     function registrySelectors(uint64 role) public pure returns (bytes4[] memory selectors) {
         if (role == AccessRoles.PUBLISHER) {
             selectors = new bytes4[](2);
@@ -87,7 +97,7 @@ contract AccessSetup {
         }
     }
 
-    /// @notice The escrow's functions for each role.
+    /// @notice The escrow's functions of a role; the admin and NOTICE_GIVER have none.
     function escrowSelectors(uint64 role) public pure returns (bytes4[] memory selectors) {
         if (role == AccessRoles.PUBLISHER || role == AccessRoles.GUARDIAN) {
             selectors = new bytes4[](1);
@@ -97,20 +107,23 @@ contract AccessSetup {
         }
     }
 
+    /// @dev A role without a holder could only be repaired by the admin, after its delay.
     function _checkHolders(RoleHolders calldata holders) private pure {
         bool isComplete = holders.admin != address(0) && holders.publisher != address(0)
             && holders.noticeGiver != address(0) && holders.guardian != address(0);
         if (!isComplete) revert ZeroRoleHolder();
     }
 
-    function _map(address registry, address escrow) private {
+    /// @dev The roles of AccessRoles are consecutive numbers.
+    function _mapFunctions(address registry, address escrow) private {
         for (uint64 role = AccessRoles.PUBLISHER; role <= AccessRoles.GUARDIAN; ++role) {
             MANAGER.setTargetFunctionRole(registry, registrySelectors(role), role);
             MANAGER.setTargetFunctionRole(escrow, escrowSelectors(role), role);
         }
     }
 
-    function _grant(RoleHolders calldata holders, RoleDelays calldata delays) private {
+    /// @dev The guardian of NOTICE_GIVER can cancel what a holder of it has scheduled.
+    function _grantRoles(RoleHolders calldata holders, RoleDelays calldata delays) private {
         MANAGER.labelRole(AccessRoles.PUBLISHER, "PUBLISHER");
         MANAGER.labelRole(AccessRoles.NOTICE_GIVER, "NOTICE_GIVER");
         MANAGER.labelRole(AccessRoles.GUARDIAN, "GUARDIAN");

@@ -9,8 +9,10 @@ import {ImmutableParameters} from "./ImmutableParameters.sol";
 
 /// @title EscrowAccounts
 /// @notice What the escrow owes to each address, and how much of its allowance a host has used.
-/// @dev The escrow's token balance is the sum of all open deposits and all credits. Nothing here moves tokens.
+/// @dev The escrow's token balance is the sum of all open deposits and all credits. Nothing here moves tokens: a
+/// deposit becomes credit when its request ends, and leaves by InferenceEscrow.withdraw.
 abstract contract EscrowAccounts is ImmutableParameters {
+    /// @dev Requesters, hosts, treasury and royalty recipients alike.
     mapping(address holder => Account account) internal _accounts;
 
     /* CREDIT */
@@ -31,6 +33,8 @@ abstract contract EscrowAccounts is ImmutableParameters {
     }
 
     /// @dev Credits a host's share of a paid request, and the layer tokens that raise its daily quota.
+    /// @param amount Token wei.
+    /// @param layerTokens Layers × LLM tokens.
     function _creditStage(address host, uint256 amount, uint256 layerTokens) internal {
         _add({account: _accounts[host], amount: amount, layerTokens: layerTokens});
     }
@@ -47,7 +51,8 @@ abstract contract EscrowAccounts is ImmutableParameters {
 
     /* HOST ALLOWANCE */
 
-    /// @dev Reserves LLM tokens of today's allowance for a request on the model that the caller's shard serves.
+    /// @dev Reserves LLM tokens of today's allowance for a request on the model that the caller's shard serves. A host
+    /// with several shards has the quota of the one it names, less what it used through any of them.
     function _reserveAllowance(address host, ShardId shardId, ModelId modelId, uint256 tokens) internal {
         Stage memory served = REGISTRY.stage(shardId);
         if (served.host != host) revert NotTheShardsHost(shardId, served.host, host);
@@ -61,8 +66,9 @@ abstract contract EscrowAccounts is ImmutableParameters {
         account.allowanceDay = _day(block.timestamp);
     }
 
-    /// @dev Returns unused LLM tokens to the day they were reserved on. Does nothing once that day is over: a new day
-    /// starts with a full quota.
+    /// @dev Returns unused LLM tokens to the day they were reserved on. Does nothing once that day is over, because a
+    /// new day starts with a full quota.
+    /// @param reservedAt Unix seconds at which the request was opened.
     function _returnAllowance(address host, uint256 tokens, uint256 reservedAt) internal {
         Account storage account = _accounts[host];
         uint32 today = _day(block.timestamp);
@@ -71,7 +77,9 @@ abstract contract EscrowAccounts is ImmutableParameters {
     }
 
     /// @dev LLM tokens per day: one part in proportion to the layers served now, one in proportion to the layer tokens
-    /// ever served. Each part is rounded down; the sum is capped.
+    /// ever served. Each part is rounded down; the sum is capped. Each
+    /// product is below 2^80.
+    /// @param served A shard of the host.
     function _quotaDown(address host, Stage memory served) internal view returns (uint256 quota) {
         uint256 layerCount = REGISTRY.termsOf(served.modelId).layerCount;
         quota = uint256(DAILY_TOKENS) * (served.endLayer - served.firstLayer) / layerCount;

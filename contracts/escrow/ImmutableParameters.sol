@@ -29,7 +29,8 @@ struct EscrowParameters {
 
 /// @title ImmutableParameters
 /// @notice Checks the values that the escrow is deployed with, and keeps them in its code.
-/// @dev They are immutables, so reading one costs no storage access.
+/// @dev They are immutables, so reading one costs no storage access. Changing one means deploying another escrow and
+/// another registry, since a registry is bound to its escrow forever.
 abstract contract ImmutableParameters is IInferenceEscrow {
     /// @notice 30 %. Together with the maximum royalty of 50 %, hosts still get a fifth of the cost.
     uint256 public constant MAX_FEE_BPS = 3000;
@@ -67,7 +68,9 @@ abstract contract ImmutableParameters is IInferenceEscrow {
     /// @inheritdoc IEscrowParameters
     uint64 public immutable MAX_DAILY_TOKENS;
 
-    /// @dev The allowance's numbers need no check: each may be zero, and MAX_DAILY_TOKENS bounds every quota.
+    /// @dev The registry must exist already; it is bound to this escrow afterwards.
+    ///
+    /// The allowance's numbers need no check: each may be zero, and MAX_DAILY_TOKENS bounds every quota.
     constructor(EscrowParameters memory parameters) {
         if (parameters.treasury == address(0)) revert ZeroAddress();
         if (parameters.feeBps > MAX_FEE_BPS) revert FeeTooHigh(parameters.feeBps, MAX_FEE_BPS);
@@ -89,7 +92,8 @@ abstract contract ImmutableParameters is IInferenceEscrow {
     }
 
     /// @dev The registry's token and period are immutable, and the token cannot be minted, so what holds now holds
-    /// forever: penalties are in the right token, the bond is still there at the last deadline, no credit overflows.
+    /// forever: penalties are in the escrow's token; a bond cannot be withdrawn before the deadline of a request that
+    /// its shard was chosen for; and no credit overflows its 96 bits.
     function _checkRegistryAndToken(EscrowParameters memory parameters) private view {
         IShardRegistry registry = parameters.registry;
         address registryToken = address(registry.TOKEN());

@@ -8,18 +8,26 @@ import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "../libraries/ReceiptHash.sol";
 import {ModelId, RequestId} from "../types/Identifiers.sol";
 import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} from "../types/Settlement.sol";
-import {Circumstances, Stage} from "../types/Shard.sol";
+import {PauseAndPlatform, Stage} from "../types/Shard.sol";
 
 /// @title PathVerification
 /// @notice Checks that receipts form one whole path of attested shards, each linked to the one before.
-/// @dev What makes a path: stages of one model that tile its layers, enough different hosts and platforms, and a chain
-/// of receipts in which each stage signs the hash of the receipt before and commits to the output before as its input.
+/// @dev What makes a path:
+/// - its stages are shards of one model, attested now, whose layers tile the model's, in order;
+/// - it has as many different hosts and platforms as the model's policy demands;
+/// - every stage has signed a receipt for exactly this request and these positions, with the hash of the receipt
+///   before, so receipts of two runs cannot be mixed;
+/// - every stage commits to the same data as its input that the stage before commits to as its output.
+///
+/// Commitments are salted hashes that the contract can only compare. Whether the data behind them is right, only the
+/// enclaves know. The first input and the last output are checked by the entry, which signs the settlement.
 abstract contract PathVerification is EIP712, IInferenceEscrow {
     /* STAGES */
 
     /// @dev Reverts unless the stages are known, attested, of one model, and tile its layers. The caller has checked
     /// that the entry is a recipient, so it is of the request's model and starts at layer 0. A stage whose shard is
     /// paused passes here; {_checkPausesAndPlatforms} decides about it.
+    /// @param layerCount Of the stages' model.
     function _checkTiling(RequestId requestId, Stage[] memory stages, uint256 layerCount) internal pure {
         ModelId modelId = stages[0].modelId;
         uint256 expected;
@@ -37,7 +45,8 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
     }
 
     /// @dev Reverts unless the path has `minHosts` different hosts. Counts a host at its first stage; paths are short,
-    /// so comparing each stage with those before it is cheaper than any set.
+    /// so comparing each stage with those before it is cheaper than any set. Hosts are addresses: one operator with
+    /// two wallets counts as two.
     function _checkHosts(RequestId requestId, Stage[] memory stages, uint256 minHosts) internal pure {
         uint256 different;
         for (uint256 i = 0; i < stages.length; ++i) {
@@ -49,12 +58,13 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
     }
 
     /// @dev Reverts unless the path is on `minPlatforms` different platforms and every paused stage was paused after
-    /// the request was opened: what was asked before a pause is still paid.
+    /// the request was opened: what was asked before a pause is still paid. A request of the same second passes.
+    /// @param found Per stage, from the registry.
     function _checkPausesAndPlatforms(
         RequestId requestId,
         uint256 openedAt,
         Stage[] memory stages,
-        Circumstances[] memory found,
+        PauseAndPlatform[] memory found,
         uint256 minPlatforms
     ) internal pure {
         uint256 different;
@@ -69,7 +79,8 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         if (different < minPlatforms) revert TooFewPlatforms(requestId, different, minPlatforms);
     }
 
-    /// @dev A stage starts where the stage before ended.
+    /// @dev A stage starts where the stage before ended. Since every stage has at least one layer, a shard cannot serve
+    /// two stages: the second would overlap.
     function _checkBoundary(RequestId requestId, uint256 stage, uint256 expected, uint256 firstLayer) private pure {
         if (firstLayer > expected) {
             revert PathGap({requestId: requestId, stage: stage, expectedLayer: expected, firstLayer: firstLayer});
@@ -84,6 +95,7 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
     /// @dev Rebuilds every receipt with the hash of the one before, and checks its signature. Only commitments and
     /// signatures come from calldata; everything else is what the registry and the settlement say. The input
     /// commitment of the entry and the output commitment of the last stage have no counterpart to compare with.
+    /// @param stages As many as receipts, in the same order.
     /// @return lastReceipt The struct hash of the last stage's receipt.
     function _checkReceipts(SettlementParameters calldata parameters, Stage[] memory stages)
         internal
@@ -119,6 +131,9 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
     }
 
     /// @dev Reverts unless the entry has signed that these receipts and this answer belong to this requester's request.
+    /// The hash of the last receipt stands for all of them.
+    /// @param entry The signer of stage 0.
+    /// @param lastReceipt See {_checkReceipts}.
     function _checkSettlement(
         SettlementParameters calldata parameters,
         address requester,

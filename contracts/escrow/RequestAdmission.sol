@@ -22,7 +22,9 @@ import {RequestStorage} from "./RequestStorage.sol";
 
 /// @title RequestAdmission
 /// @notice Opens requests and collects their deposits.
-/// @dev A request is checked, stored and announced first, then paid for. If the payment fails, all of it reverts.
+/// @dev A request is checked, stored and announced first, then paid for. If the payment fails, all of it reverts. What
+/// is checked here holds until the request ends: model, caps, prices and recipients never change. Whether the
+/// recipients stay active is not guaranteed.
 abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
     using SafeERC20 for IERC20;
     using RecipientList for Recipients;
@@ -31,6 +33,7 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
 
     /// @dev Checks a request, stores it and emits {RequestOpened}. The caller collects the
     /// deposit, which is in token wei.
+    /// @param requester Pays the deposit and gets refunds. Not always the sender of the call.
     /// @param isPaid False: on a host's allowance, which the caller has reserved. Prices and deposit are then zero.
     function _openRequest(address requester, RequestParameters calldata parameters, bool isPaid)
         internal
@@ -83,7 +86,7 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
     /* PAYMENT */
 
     /// @dev Collects a deposit from the caller: credit first, then tokens. Compares the token allowance itself, so that
-    /// the error names what is missing.
+    /// the error names what is missing. The transfer may still fail for want of balance, as the token reverts.
     function _collect(uint256 deposit) internal {
         uint256 missing = _spendCredit(msg.sender, deposit);
         if (missing == 0) return;
@@ -143,6 +146,7 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
 
     /* CHECKS */
 
+    /// @dev What is in the envelope cannot be checked here; a recipient that cannot open it declines.
     function _checkEnvelope(uint256 length) private view {
         if (length == 0) revert EnvelopeEmpty();
         if (length > MAX_ENVELOPE_BYTES) revert EnvelopeTooLarge(length, MAX_ENVELOPE_BYTES);
@@ -158,7 +162,8 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
         return uint16(deadline - block.timestamp); // at most MAX_WINDOW
     }
 
-    /// @dev Both caps are needed: an empty prompt or an empty answer has nothing to settle.
+    /// @dev Both caps are needed: an empty prompt or an empty answer has nothing to settle. The context length bounds
+    /// the sum, because input and output share the model's positions.
     function _checkCaps(RequestParameters calldata parameters, uint256 contextLength) private pure {
         if (parameters.maxInputTokens == 0 || parameters.maxOutputTokens == 0) {
             revert ZeroCap(parameters.maxInputTokens, parameters.maxOutputTokens);
@@ -167,7 +172,11 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
         if (tokens > contextLength) revert CapsAboveContext(tokens, contextLength);
     }
 
-    /// @dev Checks every recipient and packs their ids into one word, the primary in the lowest bits.
+    /// @dev Only the first may be asked at once, but each must be able to serve alone: an entry, active now, of this
+    /// model.
+    ///
+    /// Checks every recipient and packs their ids into one word, the primary in the lowest bits. At most four, so
+    /// comparing each with those before it is cheaper than any set. Each costs one call of the registry.
     function _packRecipients(ModelId modelId, ShardId[] calldata shardIds)
         private
         view
@@ -179,11 +188,11 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
         for (uint256 i = 0; i < count; ++i) {
             ShardId shardId = shardIds[i];
             if (recipients.indexOf(shardId) != RecipientList.MAX_RECIPIENTS) revert DuplicateRecipient(shardId);
-            (ModelId served, bool isEntry, bool isActive) = REGISTRY.standingOf(shardId);
+            (ModelId served, bool isEntry, bool isActive) = REGISTRY.recipientStatus(shardId);
             if (served != modelId) revert RecipientOfOtherModel(shardId, modelId, served);
             if (!isEntry) revert RecipientNotEntry(shardId);
             if (!isActive) revert RecipientInactive(shardId);
-            recipients = recipients.with(i, shardId);
+            recipients = recipients.set(i, shardId);
         }
     }
 }

@@ -15,13 +15,16 @@ import {RequestStorage} from "./RequestStorage.sol";
 
 /// @title RequestSettlement
 /// @notice Ends requests: pays the path of an answered one, gives the deposit of any other back.
-/// @dev Tokens stay in the escrow; ending a request only turns its deposit into credits.
+/// @dev Tokens stay in the escrow; ending a request only turns its deposit into credits. A settlement costs two calls
+/// of the registry at most, one signature check per stage and one for the entry, and one storage write per account that
+/// is credited. Everything else is in calldata or memory.
 abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerification {
     using RecipientList for Recipients;
 
     /* SETTLEMENT */
 
-    /// @dev Settles a request of a batch, or reports why there is nothing to settle.
+    /// @dev Settles a request of a batch, or reports why there is nothing to settle. Recipients race: the one that
+    /// comes second must not lose the rest of its batch.
     function _settleOrSkip(SettlementParameters calldata parameters) internal {
         RequestRecord memory record = _requireExisting(parameters.requestId);
         if (record.status != RequestStatus.OPEN || block.timestamp > _deadline(record)) {
@@ -31,7 +34,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
         }
     }
 
-    /// @dev Settles `record`, which is open and whose deadline has not passed.
+    /// @dev Settles `record`, which is open and whose deadline has not passed. Everything is checked before anything is
+    /// written, and no token leaves the contract.
     function _settle(SettlementParameters calldata parameters, RequestRecord memory record) internal {
         // Check:
         _checkUsage(parameters, record);
@@ -59,7 +63,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
     }
 
     /// @dev Everything that needs no registry: token counts within the caps, an answer within its bound, an entry that
-    /// is a recipient. A recipient's model and first layer were checked when the request was opened.
+    /// is a recipient. A recipient's model and first layer were checked when the request was opened. These checks come
+    /// first because they are the cheapest.
     function _checkUsage(SettlementParameters calldata parameters, RequestRecord memory record) private view {
         RequestId requestId = parameters.requestId;
         if (parameters.inputTokens == 0 || parameters.inputTokens > record.maxInputTokens) {
@@ -79,7 +84,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
     }
 
     /// @dev Reads all stages, and the terms of the first stage's model, in one call and as packed words: see
-    /// {ShardSlots}.
+    /// {ShardSlots}. The terms are those of today, the prices those of the request: a policy that was tightened in
+    /// between already counts, a price that was raised does not.
     function _loadPath(StageReceiptParameters[] calldata receipts)
         private
         view
@@ -89,15 +95,16 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
         for (uint256 i = 0; i < shardIds.length; ++i) {
             shardIds[i] = receipts[i].shardId;
         }
-        bytes32[] memory words = REGISTRY.pathSlots(shardIds);
+        bytes32[] memory words = REGISTRY.packedPath(shardIds);
         terms = ShardSlots.termsIn(words[0]);
         stages = new Stage[](shardIds.length);
         for (uint256 i = 0; i < stages.length; ++i) {
-            stages[i] = ShardSlots.stageAt(words, 1 + ShardSlots.WORDS * i, shardIds[i]);
+            stages[i] = ShardSlots.stageAt(words, 1 + ShardSlots.WORDS_PER_SHARD * i, shardIds[i]);
         }
     }
 
-    /// @dev What the model's policy demands of a path. Slow path: the registry is asked a second time only if the model
+    /// @dev What the model's policy demands of a path. Hosts are in the stages; pauses and platforms are in records of
+    /// the registry that most settlements never need. Slow path: the registry is asked a second time only if the model
     /// requires different platforms or a stage is paused.
     function _checkPolicy(RequestId requestId, uint256 openedAt, Stage[] memory stages, ModelTerms memory terms)
         private
@@ -117,12 +124,14 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
             requestId: requestId,
             openedAt: openedAt,
             stages: stages,
-            found: REGISTRY.circumstances(shardIds),
+            found: REGISTRY.pausesAndPlatforms(shardIds),
             minPlatforms: terms.minPlatforms
         });
     }
 
-    /// @dev Credits every host its share.
+    /// @dev Credits every host its share and emits {StageSettled} for every stage.
+    /// @param shares Token wei per stage; see {CostSplit}.
+    /// @param stages One event each, in the order of the path.
     /// @param paidTokens LLM tokens that were paid for. Zero on a host's allowance: free tokens earn neither shares nor
     /// a larger quota, or hosts could serve themselves to an ever larger one.
     function _creditStages(RequestId requestId, Stage[] memory stages, uint256[] memory shares, uint256 paidTokens)
@@ -166,7 +175,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
 
     /* DECLINE AND REFUND */
 
-    /// @dev Credits the whole deposit to the requester, or returns the whole reservation to the host's allowance.
+    /// @dev Credits the whole deposit to the requester, or returns the whole reservation to the host's allowance. The
+    /// caller has already ended the request, so this happens once.
     /// @return deposit Token wei; zero on a host's allowance.
     function _refundDeposit(RequestRecord memory record) internal returns (uint256 deposit) {
         deposit = _deposit(record);

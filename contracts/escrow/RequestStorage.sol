@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {RecipientList} from "../libraries/RecipientList.sol";
-import {ModelId, RequestId} from "../types/Identifiers.sol";
+import {RequestId} from "../types/Identifiers.sol";
 import {Recipients, Request, RequestRecord, RequestStatus} from "../types/Request.sol";
 import {ImmutableParameters} from "./ImmutableParameters.sol";
 
@@ -17,6 +17,7 @@ abstract contract RequestStorage is ImmutableParameters {
     /// @dev True until the registry is bound; see {InferenceEscrow.unpauseRequests}.
     bool internal _requestsPaused = true;
 
+    /// @dev Two slots each; a request reads the registry for its model.
     mapping(RequestId requestId => RequestRecord record) internal _requests;
 
     /* LOOKUP */
@@ -34,25 +35,23 @@ abstract contract RequestStorage is ImmutableParameters {
     }
 
     /// @dev The record together with what is derived from it.
-    function _toRequest(RequestRecord memory record) internal view returns (Request memory) {
+    function _toRequest(RequestRecord memory record) internal view returns (Request memory result) {
         // Every recipient was a shard of the request's model when the request was opened, and a shard's model is fixed.
-        (ModelId modelId,,) = REGISTRY.standingOf(record.recipients.get(0));
-        return Request({
-            requester: record.requester,
-            modelId: modelId,
-            status: record.status,
-            openedAt: record.openedAt,
-            deadline: uint40(_deadline(record)),
-            maxInputTokens: record.maxInputTokens,
-            maxOutputTokens: record.maxOutputTokens,
-            inputPrice: record.inputPrice,
-            outputPrice: record.outputPrice,
-            deposit: uint96(_deposit(record)),
-            recipients: record.recipients.toArray()
-        });
+        (result.modelId,,) = REGISTRY.recipientStatus(record.recipients.get(0));
+        result.requester = record.requester;
+        result.status = record.status;
+        result.openedAt = record.openedAt;
+        result.deadline = uint40(_deadline(record));
+        result.maxInputTokens = record.maxInputTokens;
+        result.maxOutputTokens = record.maxOutputTokens;
+        result.inputPrice = record.inputPrice;
+        result.outputPrice = record.outputPrice;
+        result.deposit = uint96(_deposit(record));
+        result.recipients = record.recipients.toArray();
     }
 
-    /// @dev One page: ids in (cursor, cursor + limit] that are OPEN.
+    /// @dev One page: ids in (cursor, cursor + limit] that are OPEN. Costs one storage access per id, so callers choose
+    /// a limit that their node's gas cap allows.
     function _openRequestsAfter(RequestId cursor, uint256 limit)
         internal
         view
@@ -105,7 +104,8 @@ abstract contract RequestStorage is ImmutableParameters {
         return uint256(record.openedAt) + record.window;
     }
 
-    /// @dev Splits the window evenly among the recipients. Zero for the primary, so it may start at once.
+    /// @dev Splits the window evenly among the recipients, rounded down to whole seconds. The primary may start when
+    /// the request is opened. For an `index` beyond the last recipient the result is at or after the deadline.
     function _takeoverAtDown(RequestRecord memory record, uint256 index) internal pure returns (uint256) {
         return record.openedAt + index * record.window / record.recipients.count();
     }

@@ -6,8 +6,14 @@ import {ModelId, ShardId} from "../types/Identifiers.sol";
 
 /// @title IEscrowAccounts
 /// @notice One account per address: its credit in tokens, and, for a host, its allowance of free LLM tokens.
-/// @dev Credit is owed at once and paid on demand: by {withdraw}, or by the account's next request. No role can pause,
-/// block or redirect a withdrawal. Allowances are not money: they cannot be transferred or withdrawn.
+/// @dev Credited are: requesters, with refunds, penalties and surpluses; hosts, with their shares of settled requests;
+/// the treasury, with fees; royalty recipients, with royalties. Credit is paid on demand, by {withdraw}, or spent on
+/// the account's next request. It bears no interest and never expires. No role can pause, block or redirect a
+/// withdrawal.
+///
+/// The allowance lets hosts use the network that they serve. It is counted in LLM tokens per UTC day: a part for the
+/// layers that the host serves now, and a part for all that it has served. Allowances are not money: they cannot be
+/// transferred, saved or withdrawn.
 interface IEscrowAccounts {
     /* CREDIT */
 
@@ -24,7 +30,7 @@ interface IEscrowAccounts {
 
     /// @notice Pays the whole credit of `account`: a host's to its payout address, any other to the account itself.
     /// Anyone may call.
-    /// @dev Reverts with {NothingToWithdraw}.
+    /// @dev Reverts with {NothingToWithdraw}, or as the token reverts.
     function withdraw(address account) external;
 
     /// @notice The account as it is stored; all zero for an address that never had credit or used an allowance.

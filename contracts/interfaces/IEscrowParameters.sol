@@ -33,32 +33,34 @@ interface IEscrowParameters {
     /// @notice The registry whose shards serve requests, and whose bonds pay penalties.
     function REGISTRY() external view returns (IShardRegistry);
 
-    /// @notice The account that is credited with the fee of each request.
+    /// @notice The account that is credited with the fee of each request. It withdraws like any other.
     function TREASURY() external view returns (address);
 
     /// @notice The fee, in 1/10000 of a request's cost. What rounding leaves of the hosts' shares is added to it.
     function FEE_BPS() external view returns (uint16);
 
     /// @notice Token wei that the primary's bond pays to the requester when a request ends without an answer.
-    /// @dev An upper bound: a bond that holds less pays what it holds.
+    /// @dev An upper bound: a bond that holds less pays what it holds. Zero: there are no penalties.
     function PENALTY() external view returns (uint96);
 
-    /// @notice The shortest time between a request and its deadline, in seconds.
+    /// @notice The shortest time between a request and its deadline, in seconds. Never zero.
     function MIN_WINDOW() external view returns (uint16);
 
-    /// @notice The longest time between a request and its deadline, in seconds.
+    /// @notice The longest time between a request and its deadline, in seconds. Shorter than the registry's unbonding
+    /// period.
     function MAX_WINDOW() external view returns (uint16);
 
     /// @notice The maximum size of an envelope, and of an answer, in bytes.
     function MAX_ENVELOPE_BYTES() external view returns (uint32);
 
     /// @notice LLM tokens per UTC day that the host of a whole model may use without paying.
-    /// @dev The host of some layers gets them in proportion.
+    /// @dev The host of some layers gets them in proportion, rounded down. Zero: only what was served counts.
     function DAILY_TOKENS() external view returns (uint64);
 
-    /// @notice Share of all tokens ever served that is added to each day's quota, in 1/10000.
+    /// @notice Share of all LLM tokens ever served that is added to each day's quota, in 1/10000.
+    /// @dev A token counts once per whole model: serving half of the layers counts half.
     function SERVED_BPS() external view returns (uint16);
 
-    /// @notice The maximum quota, in LLM tokens per UTC day.
+    /// @notice The maximum quota, in LLM tokens per UTC day. Zero: there is no allowance.
     function MAX_DAILY_TOKENS() external view returns (uint64);
 }

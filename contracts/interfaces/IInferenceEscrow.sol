@@ -9,7 +9,20 @@ import {IEscrowParameters} from "./IEscrowParameters.sol";
 
 /// @title IInferenceEscrow
 /// @notice Holds a request's deposit until the request is answered, declined or past its deadline.
-/// @dev The promise: either a whole path is paid, or the whole deposit comes back. Only the signatures of all stages of
+/// @dev The life of a request:
+///
+///     NONE ── request ──► OPEN ── settle ───► SETTLED    the path is paid, the rest of the deposit comes back
+///                          ├──── decline ──► DECLINED   the whole deposit comes back
+///                          └──── refund ───► REFUNDED   the whole deposit comes back, with a penalty
+///
+/// Until the deadline, any recipient may settle, and recipient `i` of `n` may decline once i/n of the window have
+/// passed. After the deadline, only a refund is possible. A request that ended never changes again.
+///
+/// The money: a deposit covers both caps at the prices of the time of the request. A settlement charges the tokens that
+/// were used: royalty and hosts' shares are rounded down, and the fee gets what that leaves. Everything is credited to
+/// accounts and withdrawn by a call of its own, so no recipient of tokens can block an ending.
+///
+/// The promise: either a whole path is paid, or the whole deposit comes back. Only the signatures of all stages of
 /// a path of attested shards can settle a request. No role can pause `settle`, `decline`, `refund` or `withdraw`, or
 /// move a deposit anywhere else.
 ///
@@ -94,20 +107,24 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
         bytes envelope
     );
 
-    /// @notice New requests were paused.
+    /// @notice New requests were paused, by a GUARDIAN.
     event RequestsPausedBy(address indexed by);
 
-    /// @notice New requests were admitted again.
+    /// @notice New requests were admitted again, by a PUBLISHER.
     event RequestsResumedBy(address indexed by);
 
     /// @notice Opens a request of the caller. Credit pays first, but for one wei; a token transfer pays the rest.
-    /// @dev Reverts with one of the errors above, with IModelAdministration.UnknownModel for an unknown model, or as
-    /// the token reverts.
+    /// Anyone may call.
+    /// @dev The recipients must be active now; they may leave later, and then the request can only be refunded. Reverts
+    /// with one of the errors above, with IModelAdministration.UnknownModel for an unknown model, or as the token
+    /// reverts.
+    /// @return requestId The next id; ids are never used twice.
     function request(RequestParameters calldata parameters) external returns (RequestId requestId);
 
-    /// @notice Opens a request of the caller, who approves the payment with an ERC-2612 permit.
+    /// @notice Opens a request of the caller, who approves the payment with an ERC-2612 permit. Anyone may call.
     /// @dev A permit that fails is ignored: it may have been submitted before, and only the token allowance counts.
     /// Reverts as {request}.
+    /// @param permit Signed by the caller, for the escrow as spender.
     function requestWithPermit(RequestParameters calldata parameters, Permit calldata permit)
         external
         returns (RequestId requestId);
@@ -115,23 +132,28 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
     /// @notice Opens a request of `authorization.from`, paid by an ERC-3009 authorization. Anyone may call.
     /// @dev The authorization's nonce must be {authorizationNonce}, which binds it to exactly these parameters. Value
     /// above the due amount becomes credit. Reverts as {request}, and with {AuthorizationTooLow}.
+    /// @param parameters What `authorization.from` asks for; the sender cannot change any of it.
+    /// @param authorization Signed by the requester, for the escrow as payee.
     function requestWithAuthorization(RequestParameters calldata parameters, Authorization calldata authorization)
         external
         returns (RequestId requestId);
 
-    /// @notice Opens a request of the caller without payment, on the caller's host allowance of today.
-    /// @dev Reverts as {request}, and with the errors of {IEscrowAccounts} that name an allowance.
+    /// @notice Opens a request of the caller without payment, on the caller's host allowance of today. Only the host of
+    /// an active shard.
+    /// @dev Reserves both caps of today's allowance; what is not used returns if the request ends on the same UTC day.
+    /// Nobody earns anything from it. Reverts as {request}, and with the errors of {IEscrowAccounts} about allowances.
     /// @param shardId An active shard of the caller that serves the model.
     function requestOnAllowance(RequestParameters calldata parameters, ShardId shardId)
         external
         returns (RequestId requestId);
 
-    /// @notice Pauses new requests, and nothing else: open ones can still be settled, declined and refunded. Only
-    /// GUARDIAN.
+    /// @notice Pauses new requests, and nothing else: open ones can still be settled, declined and refunded, and credit
+    /// withdrawn. Only GUARDIAN.
+    /// @dev Does nothing but repeat the event if they are paused already.
     function pauseRequests() external;
 
     /// @notice Admits new requests again. An escrow starts paused. Only PUBLISHER.
-    /// @dev Reverts with {EscrowNotBound}.
+    /// @dev Reverts with {EscrowNotBound}: without the registry, no penalty could be paid.
     function unpauseRequests() external;
 
     /* SETTLEMENT */
@@ -230,12 +252,19 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
 
     /// @notice Settles a request: publishes the answer, credits the path, and credits the rest of the deposit to the
     /// requester. Anyone may call; the signatures authorize, not the sender.
-    /// @dev Reverts with one of the errors above.
+    /// @dev Checks in this order: the request is open and in time; the token counts and the answer are within bounds;
+    /// the entry is a recipient; the stages are attested, of one model, and tile its layers; the path has enough
+    /// different hosts and platforms; every receipt and the settlement are signed. Reverts with the error of the first
+    /// check that fails.
+    ///
+    /// Stages must be attested at the time of the call, not of the request: a shard that left in between earns nothing,
+    /// and its path cannot be settled any more.
+    /// @param parameters Receipts in the order of the path.
     function settle(SettlementParameters calldata parameters) external;
 
     /// @notice Settles many requests. Anyone may call.
     /// @dev Skips requests that have ended or are past their deadline, because a lost race is not an error. Reverts as
-    /// a whole if a settlement of an open request is invalid.
+    /// a whole if a settlement of an open request is invalid, or a request does not exist.
     function settleBatch(SettlementParameters[] calldata batch) external;
 
     /* DECLINE AND REFUND */
@@ -253,22 +282,27 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
     error RefundTooEarly(RequestId requestId, uint256 deadline);
 
     /// @notice A recipient declined; the whole deposit was credited to the requester.
-    /// @param refund Token wei.
+    /// @param shardId The recipient that declined.
+    /// @param reason What its enclave gave as the reason; not verified.
+    /// @param refund Token wei; zero on a host's allowance.
     event RequestDeclined(RequestId indexed requestId, ShardId indexed shardId, DeclineReason reason, uint256 refund);
 
     /// @notice The deadline passed without an answer; deposit and penalty were credited to the requester.
-    /// @param refund Token wei of the deposit.
+    /// @param refund Token wei; the deposit, zero on a host's allowance.
     /// @param penalty Token wei from the primary's bond; zero on a host's allowance.
     event RequestRefunded(RequestId indexed requestId, address indexed requester, uint256 refund, uint256 penalty);
 
     /// @notice Ends a request that a recipient cannot answer and gives the whole deposit back, without a penalty. Only
     /// the signer of a recipient, from its takeover time until the deadline.
-    /// @dev Reverts with {UnknownRequest}, {RequestNotOpen} or one of the errors above.
+    /// @dev The recipient's shard need not be active. Reverts with {UnknownRequest}, {RequestNotOpen},
+    /// {NotARecipientsSigner}, {DeclineTooEarly} or {DeclineTooLate}.
+    /// @param reason Only informs; it changes nothing about the refund.
     function decline(RequestId requestId, DeclineReason reason) external;
 
     /// @notice Gives the whole deposit back after the deadline; for a paid request, with a penalty from the primary's
     /// bond. Anyone may call.
-    /// @dev Reverts with {UnknownRequest}, {RequestNotOpen} or {RefundTooEarly}.
+    /// @dev The primary answers for the request even if another recipient could have taken over. Its bond pays at most
+    /// `PENALTY` and at most what it holds. Reverts with {UnknownRequest}, {RequestNotOpen} or {RefundTooEarly}.
     function refund(RequestId requestId) external;
 
     /* VIEWS */
@@ -291,11 +325,13 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
         view
         returns (RequestId[] memory requestIds, RequestId next);
 
-    /// @notice When recipient `index` may start or decline: openedAt + index × window / recipients, rounded down, in
-    /// Unix seconds. Reverts with {UnknownRequest}.
+    /// @notice When recipient `index` (the primary is 0) may start or decline: openedAt + index × window / recipients,
+    /// rounded down, in Unix seconds. Reverts with {UnknownRequest}.
     function takeoverAt(RequestId requestId, uint256 index) external view returns (uint256);
 
     /// @notice The ERC-3009 nonce that binds an authorization to a request; docs/protocol.md, section 6.
+    /// @param requester Who signs the authorization.
+    /// @param parameters Exactly those of the later {requestWithAuthorization}.
     function authorizationNonce(address requester, RequestParameters calldata parameters)
         external
         view

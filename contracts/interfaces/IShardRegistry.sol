@@ -4,10 +4,10 @@ pragma solidity >=0.8.37;
 import {ModelId, ShardId} from "../types/Identifiers.sol";
 import {
     Attestation,
-    Circumstances,
     EnrolmentParameters,
     EvictionReason,
     Identity,
+    PauseAndPlatform,
     RenewalParameters,
     Shard,
     ShardStatus,
@@ -20,47 +20,60 @@ import {IShardBonds} from "./IShardBonds.sol";
 
 /// @title IShardRegistry
 /// @notice Who serves which layers of which model in which attested enclave.
-/// @dev A shard is in because its quote was verified here; it is out when its host retires it, or when anyone points
-/// out that it is no longer fit. Withdrawing a measurement doesn't touch the shards which run it: each has to be
-/// evicted.
+/// @dev The life of a shard:
+///
+///     NONE ── enrol ──► ACTIVE ── recheck ──► PAUSED     no collateral in force; a recheck or a renewal resumes it
+///                         │ ▲                   │
+///                         │ └── recheck, renew ─┘
+///                         ├──── retire ───────► RETIRED    for good, by its host
+///                         └─ evict, recheck ──► EVICTED    no longer fit, by anyone; a renewal brings it back
+///
+/// A paused shard can be retired and evicted as an active one can. An active shard gets requests only while its
+/// attestation has not expired and its bond is whole; neither changes its status.
+///
+/// A shard is enrolled because its quote was verified here: the quote shows which image runs, which keys the enclave
+/// holds, which weights it has loaded and for which host, and how well its platform is patched. It leaves when its host
+/// retires it, or when anyone shows that it is no longer fit: {evict} for what the registry itself knows, {recheck} for
+/// what the collateral and the policy of today say.
+///
+/// One signer has one shard at a time, and one record: block numbers, measurement and platform of its latest shard.
+///
+/// What the registry does not guarantee: that a shard which is no longer fit is out. Withdrawing a measurement, denying
+/// a platform or uploading collateral touches no shard; someone has to call. It does not know either whether an enclave
+/// still runs.
 interface IShardRegistry is IModelRegistry, IShardBonds {
+    /* ENROLMENT */
+
+    /// @notice The attestation period given to the constructor is zero.
     error NoAttestationPeriod();
 
-    /// @notice An endpoint is `host:port`, 1 to `max` bytes.
+    /// @notice An endpoint is `host:port` and has 1 to `max` bytes.
     error EndpointLengthInvalid(uint256 length, uint256 max);
 
-    /// @notice An entry embeds and samples, so its layers begin with the first.
+    /// @notice An entry embeds the prompt, so its layers start with the first.
     error EntryMustStartAtLayerZero(uint256 firstLayer);
 
-    /// @notice The signer has a shard already, or the bond of its last one has not been withdrawn yet.
+    /// @notice The signer has an enrolled shard, or the bond of its last one has not been withdrawn.
     error SignerAlreadyEnrolled(address signer, ShardId shardId);
 
-    /// @notice The block's hash is no longer, or not yet, to be had: it must be one of the last 8191.
-    error BlockHashUnknown(uint256 blockNumber, uint256 currentBlock);
-
-    error ReportDataMismatch(bytes32 expected, bytes32 actual);
-    error ReportDataUpperHalfNotZero(bytes32 actual);
-    /// @notice The platform's certificates ended at `certifiedUntil` (Unix seconds).
-    error PlatformNoLongerCertified(uint256 certifiedUntil);
-
-    /// @notice The claims aren't those of the quote which the shard was attested by last.
-    error ClaimsMismatch(ShardId shardId, bytes32 quoteHash, bytes32 claimed);
-
-    /// @notice The enclave's own signature over the enrolment is missing or of something else.
+    /// @notice The enclave's signature over the enrolment recovers to another address; zero: it is malformed.
     error EnrolmentNotSigned(address signer, address recovered);
 
-    error NotTheHost(ShardId shardId, address host, address caller);
+    /// @notice The block's hash is not available: it must be one of the last 8191 blocks.
+    error BlockHashUnknown(uint256 blockNumber, uint256 currentBlock);
 
-    /// @notice The keys given for a renewal are not the enrolled ones.
-    error IdentityMismatch(ShardId shardId, bytes32 enrolled, bytes32 given);
+    /// @notice The quote is of another identity, registry, chain or block: its report data is not what it must be.
+    error ReportDataMismatch(bytes32 expected, bytes32 actual);
 
-    error ShardNotRenewable(ShardId shardId, ShardStatus status);
-    error ShardStillFit(ShardId shardId);
+    /// @notice The second half of the quote's report data is not zero.
+    error ReportDataUpperHalfNotZero(bytes32 actual);
 
-    /// @notice The shard left and its signer enrolled another; what was kept by its signer is gone. Its events
-    /// remain.
-    error ShardReplaced(ShardId shardId, ShardId by);
+    /// @notice The platform's certificates expired at `certifiedUntil` (Unix seconds).
+    error PlatformNoLongerCertified(uint256 certifiedUntil);
 
+    /// @notice A shard was enrolled.
+    /// @param endLayer First layer that the shard does not serve.
+    /// @param attestation What a reader needs to verify the shard again. It is only here and in {ShardRenewed}.
     event ShardEnrolled(
         ShardId indexed shardId,
         ModelId indexed modelId,
@@ -70,22 +83,20 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         bool isEntry,
         Attestation attestation
     );
-    event ShardRenewed(
-        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
-    );
-    event ShardRetired(ShardId indexed shardId, address indexed host);
-    /// @notice The collateral to judge the shard by isn't in force.
-    event ShardPaused(ShardId indexed shardId, address indexed by);
-    /// @notice A paused shard was found fit by fresh collateral.
-    event ShardResumed(ShardId indexed shardId, address indexed by);
-    event ShardEvicted(ShardId indexed shardId, address indexed by, EvictionReason reason);
 
-    /// @notice Enrols the caller's shard: the quote must prove an enclave that runs an allowed image, holds these
-    /// keys, has loaded exactly these layers, and was asked for the quote for this host, registry and chain, lately.
-    /// Takes the bond from the caller.
+    /// @notice Enrols a shard of the caller and collects its bond. Anyone may call.
+    /// @dev The quote must prove an enclave that
+    /// - runs an image of an allowed measurement,
+    /// - is on a platform whose TCB status and features the model's policy accepts,
+    /// - holds the private keys of these public ones, and has loaded exactly these layers,
+    /// - requested the quote at one of the last 8191 blocks, for this host, registry and chain.
+    ///
+    /// Reverts with one of the errors above, with those of {IModelRegistry}, with {ZeroPayout} or {PayoutFixed}, or as
+    /// verifier and token revert.
+    /// @param parameters What the host states; everything but `endpoint` and `payout` is in the quote.
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.
-    /// @param signerSignature 65 bytes, by `parameters.signer` over the Enrolment (EIP-712).
+    /// @param signerSignature 65 bytes: by `parameters.signer`, over the EIP-712 struct Enrolment.
     function enrol(
         EnrolmentParameters calldata parameters,
         bytes calldata quote,
@@ -93,34 +104,104 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         bytes calldata signerSignature
     ) external returns (ShardId shardId);
 
-    /// @notice Extends the attestation of the caller's shard by a fresh quote of the same enclave, and brings it back
-    /// if it was evicted.
+    /// @notice The EIP-712 digest that the enclave's signer signs for {enrol}; docs/protocol.md, section 3.
+    /// @param blockNumber The block whose hash is in the quote's report data.
+    function enrolmentDigest(bytes32 identityDigest_, string calldata endpoint, address payout, uint256 blockNumber)
+        external
+        view
+        returns (bytes32);
+
+    /// @notice The digest of an enclave's identity, on this chain and at this registry; docs/protocol.md, section 3.
+    /// @dev Purely computed: the identity need not be enrolled.
+    function identityDigest(Identity calldata identity) external view returns (bytes32);
+
+    /// @notice Seconds that one quote keeps a shard attested, unless the platform's certificates expire earlier.
+    function ATTESTATION_PERIOD() external view returns (uint32);
+
+    /* RENEWAL */
+
+    /// @notice Only the shard's host.
+    error NotTheHost(ShardId shardId, address host, address caller);
+
+    /// @notice The shard was retired, or its signer has enrolled another one since.
+    error ShardNotRenewable(ShardId shardId, ShardStatus status);
+
+    /// @notice The keys given are not the enrolled ones.
+    error IdentityMismatch(ShardId shardId, bytes32 enrolled, bytes32 given);
+
+    /// @notice A shard's attestation was extended; it is ACTIVE.
+    /// @param attestation Replaces that of the events before.
+    event ShardRenewed(
+        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
+    );
+
+    /// @notice Extends the attestation of the caller's shard with a fresh quote of the same enclave. A paused or
+    /// evicted shard becomes active again. Only the shard's host.
+    /// @dev The bond is not touched: a shard whose bond is not whole is renewed, but gets no requests. Reverts with
+    /// {UnknownShard}, one of the errors above, or for the reasons that {enrol} has about endpoint and quote.
+    /// @param quote The quote core; docs/protocol.md, section 3.
+    /// @param pckId Names the platform's certificate to the verifier.
     function renew(RenewalParameters calldata parameters, bytes calldata quote, bytes32 pckId) external;
 
-    /// @notice Takes the caller's shard out for good; its bond is released after `UNBONDING_PERIOD`.
+    /* RETIREMENT AND EVICTION */
+
+    /// @notice The shard's attestation has not expired and its measurement is allowed.
+    error ShardStillFit(ShardId shardId);
+
+    /// @notice A host retired its shard. Its bond is released after `UNBONDING_PERIOD`.
+    event ShardRetired(ShardId indexed shardId, address indexed host);
+
+    /// @notice A shard was evicted, at the call of `by`. Its bond is released after `UNBONDING_PERIOD`.
+    event ShardEvicted(ShardId indexed shardId, address indexed by, EvictionReason reason);
+
+    /// @notice Retires the caller's shard for good; its bond is released after `UNBONDING_PERIOD`. Only its host.
+    /// @dev Answers that the shard takes part in can no longer be settled. Reverts with {UnknownShard}, {NotTheHost} or
+    /// {ShardNotActive}.
     function retire(ShardId shardId) external;
 
-    /// @notice Puts a shard out whose attestation has expired or whose measurement was withdrawn. By anyone.
+    /// @notice Evicts a shard whose attestation has expired or whose measurement was withdrawn. Anyone may call.
+    /// @dev Costs less than a recheck and needs no claims, but knows only what the registry stores. Reverts with
+    /// {UnknownShard}, {ShardNotActive} or {ShardStillFit}.
     function evict(ShardId shardId) external;
 
-    /// @notice Judges an enrolled shard anew, by the collateral and the policy of today and without any signature. Fit:
-    /// it is active (again). No collateral in force to judge by: it is paused, until somebody brings fresh collateral
-    /// and rechecks. Revoked, of a status or features that the policy refuses, unwanted, withdrawn or expired: it is
-    /// evicted. By anyone.
-    /// @param claims Of the quote which the shard was attested by last; anyone can read them from its calldata.
+    /* RECHECK */
+
+    /// @notice The claims hash to `claimed`; the quote that the shard was last attested by has another hash.
+    error ClaimsMismatch(ShardId shardId, bytes32 quoteHash, bytes32 claimed);
+
+    /// @notice A shard was paused, at the call of `by`: no collateral is in force to assess it by.
+    event ShardPaused(ShardId indexed shardId, address indexed by);
+
+    /// @notice A paused shard is ACTIVE again: with fresh collateral, it was found fit.
+    event ShardResumed(ShardId indexed shardId, address indexed by);
+
+    /// @notice Assesses an enrolled shard by the collateral and the policy of today, without checking any signature.
+    /// Anyone may call.
+    /// @dev ACTIVE: it is fit. PAUSED: no collateral is in force to assess it by; a recheck with fresh collateral
+    /// resumes it. EVICTED: the attestation has expired, the measurement was withdrawn, the platform is denied, not
+    /// listed or revoked, or the policy refuses its TCB status or features. Reverts with {UnknownShard},
+    /// {ShardNotActive} or {ClaimsMismatch}, or as the verifier reverts.
+    /// @param claims Of the quote that the shard was last attested by; anyone can compute them from its calldata.
     /// @return status ACTIVE, PAUSED or EVICTED.
     function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status);
+
+    /* VIEWS */
+
+    /// @notice The shard has left and its signer has enrolled the shard `by`, which now owns the signer's record. The
+    /// events of the old shard remain.
+    error ShardReplaced(ShardId shardId, ShardId by);
 
     /// @notice How many shards have been enrolled; their ids are 1 to this number.
     function shardCount() external view returns (uint256);
 
-    /// @notice The whole shard, as it is stored.
+    /// @notice The shard as it is stored. Reverts with {UnknownShard}.
     function shard(ShardId shardId) external view returns (Shard memory);
 
-    /// @notice Whether the shard may be asked now: enrolled, attested, with a whole bond.
+    /// @notice Whether the shard may get requests now: status ACTIVE, attestation not expired, bond whole. False for an
+    /// unknown shard.
     function isActive(ShardId shardId) external view returns (bool);
 
-    /// @notice The active shards of a model among the `limit` ids after `cursor`. Begin with cursor 0.
+    /// @notice The active shards of a model among the `limit` ids after `cursor`. Start with cursor 0.
     /// @return shardIds Ascending.
     /// @return next The cursor of the next page; zero: this was the last one.
     function activeShards(ModelId modelId, ShardId cursor, uint256 limit)
@@ -128,44 +209,37 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         view
         returns (ShardId[] memory shardIds, ShardId next);
 
-    /// @notice The signer's latest shard; zero: none.
+    /// @notice The latest shard of a signer; zero: it has none.
     function shardOf(address signer) external view returns (ShardId);
 
-    /// @notice Block numbers, measurement and leaving time of the signer's latest shard.
+    /// @notice What is stored under the signer of a shard; all zero for an unknown signer.
     function signerRecord(address signer) external view returns (SignerRecord memory);
 
-    /// @notice The measurement which the shard's last quote showed.
+    /// @notice The measurement in the shard's last quote. Reverts with {UnknownShard} or {ShardReplaced}, as do the two
+    /// views that follow.
     function measurementOf(ShardId shardId) external view returns (bytes32);
 
-    /// @notice The block whose ShardEnrolled event introduced the shard.
+    /// @notice The block with the shard's {ShardEnrolled} event.
     function enrolmentBlock(ShardId shardId) external view returns (uint256);
 
-    /// @notice The block whose ShardEnrolled or ShardRenewed event holds the shard's present keys, endpoint and
+    /// @notice The block whose {ShardEnrolled} or {ShardRenewed} event has the shard's current keys, endpoint and
     /// quote.
     function attestationBlock(ShardId shardId) external view returns (uint256);
 
+    /* VIEWS OF THE ESCROW */
+
     /// @notice What a request needs to know of a recipient. All zero for an unknown shard.
-    function standingOf(ShardId shardId) external view returns (ModelId modelId, bool isEntry, bool active);
+    function recipientStatus(ShardId shardId) external view returns (ModelId modelId, bool isEntry, bool active);
 
     /// @notice What a settlement needs to know of a shard. All zero for an unknown shard.
     function stage(ShardId shardId) external view returns (Stage memory);
 
-    /// @notice The same for a whole path, as it is stored: one word with the terms of the first shard's model, then
-    /// four words for each shard. ShardSlots reads them.
-    function pathSlots(ShardId[] calldata shardIds) external view returns (bytes32[] memory words);
+    /// @notice The stages of a path as packed words: one word with the terms of the first shard's model, then four
+    /// words per shard. {ShardSlots} unpacks them.
+    /// @dev Returning storage words as they are costs a tenth of encoding and decoding structs.
+    function packedPath(ShardId[] calldata shardIds) external view returns (bytes32[] memory words);
 
-    /// @notice Since when shards are paused, and their platforms. Zero for unknown shards.
-    function circumstances(ShardId[] calldata shardIds) external view returns (Circumstances[] memory);
-
-    /// @notice docs/protocol.md, section 3.
-    function identityDigest(Identity calldata identity) external view returns (bytes32);
-
-    /// @notice The EIP-712 digest which the enclave's signer signs for `enrol`.
-    function enrolmentDigest(bytes32 identityDigest_, string calldata endpoint, address payout, uint256 blockNumber)
-        external
-        view
-        returns (bytes32);
-
-    /// @notice Seconds which one quote keeps a shard attested, unless the verifier's verdict ends earlier.
-    function ATTESTATION_PERIOD() external view returns (uint32);
+    /// @notice Since when shards are paused, and which platforms they are on. Zero for unknown shards and for those
+    /// whose signer has enrolled another.
+    function pausesAndPlatforms(ShardId[] calldata shardIds) external view returns (PauseAndPlatform[] memory);
 }

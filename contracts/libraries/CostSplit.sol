@@ -6,16 +6,19 @@ import {Split} from "../types/Settlement.sol";
 import {Stage} from "../types/Shard.sol";
 
 /// @title CostSplit
-/// @notice Divides a deposit to the last unit; docs/protocol.md, section 6.
+/// @notice Divides a deposit to the last token wei; docs/protocol.md, section 6.
 library CostSplit {
     /// @notice 100 %.
     uint256 internal constant BPS = 10_000;
 
-    /// @param deposit At least `cost`, below 2^96.
+    /// @notice Divides `deposit` among hosts, treasury, royalty recipient and requester.
+    /// @param deposit Token wei; at least `cost`, and below 2^96, so no product here overflows.
+    /// @param cost Token wei.
+    /// @param feeBps In 1/10000; at most 100 % together with the model's royalty.
+    /// @param terms Of the stages' model.
     /// @param stages Tile the model's layers, the entry first.
-    /// @param feeBps With the model's royalty at most 100 %.
-    /// @return split Its parts and all shares sum up to `deposit`.
-    /// @return shares One for each stage, rounded down; what that leaves over is in the fee.
+    /// @return split Its parts and all shares add up to `deposit`.
+    /// @return shares Token wei per stage, rounded down; the remainder is in the fee.
     function divide(uint256 deposit, uint256 cost, uint256 feeBps, ModelTerms memory terms, Stage[] memory stages)
         internal
         pure
@@ -30,7 +33,7 @@ library CostSplit {
         split.fee = cost - split.royalty - paid;
     }
 
-    /// @dev Weight: layers, with the entry's embedding and head as so many more.
+    /// @dev A stage's weight is its number of layers; embedding and head add entryLayerEquivalents to the entry's.
     function _shareDown(uint256 pool, ModelTerms memory terms, Stage[] memory stages)
         private
         pure

@@ -5,61 +5,70 @@ import {RequestParameters} from "../types/Request.sol";
 import {Settlement, StageReceipt} from "../types/Settlement.sol";
 
 /// @title ReceiptHash
-/// @notice EIP-712 struct hashes of what enclaves sign; docs/protocol.md, section 5. And what a requester's ERC-3009
-/// nonce is made of; section 6.
+/// @notice EIP-712 struct hashes of what enclaves sign (docs/protocol.md, section 5), and the ERC-3009 nonce of a
+/// request (section 6).
 library ReceiptHash {
+    /// @notice Of what each stage signs.
     bytes32 internal constant STAGE_RECEIPT_TYPEHASH = keccak256(
         "StageReceipt(uint256 requestId,uint32 modelId,uint32 shardId,uint16 firstLayer,uint16 endLayer,"
         "bytes32 identityDigest,uint32 firstPosition,uint32 endPosition,bytes32 inputCommitment,"
         "bytes32 outputCommitment,bytes32 previousReceipt)"
     );
+    /// @notice Of what the entry signs.
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
         "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,"
         "bytes32 lastReceipt)"
     );
+    /// @notice Of what an authorization's nonce binds.
     bytes32 internal constant REQUEST_TYPEHASH = keccak256(
         "TeeTeeRequest(uint256 chainId,address escrow,address requester,uint32 modelId,uint32[] recipients,"
         "uint24 maxInputTokens,uint16 maxOutputTokens,uint96 maxDeposit,uint40 deadline,bytes32 clientNonce,"
         "bytes envelope)"
     );
 
+    /// @notice The struct hash of a receipt.
     function hash(StageReceipt memory receipt) internal pure returns (bytes32) {
-        uint256 place;
+        uint256 pointer;
         assembly {
-            place := receipt
+            pointer := receipt
         }
-        return _hashInPlace(place, 11, STAGE_RECEIPT_TYPEHASH);
+        return _hashInPlace(pointer, 11, STAGE_RECEIPT_TYPEHASH);
     }
 
+    /// @notice The struct hash of a settlement.
     function hash(Settlement memory settlement) internal pure returns (bytes32) {
-        uint256 place;
+        uint256 pointer;
         assembly {
-            place := settlement
+            pointer := settlement
         }
-        return _hashInPlace(place, 6, SETTLEMENT_TYPEHASH);
+        return _hashInPlace(pointer, 6, SETTLEMENT_TYPEHASH);
     }
 
-    /// @dev keccak256(abi.encode(typeHash, members)), without the copy: in memory a struct of value types is laid out
-    /// as abi.encode does it, one clean word for each member. The type hash goes into the word before, which is put
-    /// back; there is one, because nothing is allocated below 0x80.
-    function _hashInPlace(uint256 place, uint256 members, bytes32 typeHash) private pure returns (bytes32 structHash) {
+    /// @dev keccak256(abi.encode(typeHash, members)) without copying: a struct of value types lies in memory as
+    /// abi.encode writes it, one clean word per member. The type hash is written to the word before the struct, which
+    /// is then restored; there is one, because nothing is allocated below 0x80.
+    function _hashInPlace(uint256 pointer, uint256 members, bytes32 typeHash)
+        private
+        pure
+        returns (bytes32 structHash)
+    {
         assembly ("memory-safe") {
-            let before := sub(place, 0x20)
-            let kept := mload(before)
+            let before := sub(pointer, 0x20)
+            let saved := mload(before)
             mstore(before, typeHash)
             structHash := keccak256(before, mul(add(members, 1), 0x20))
-            mstore(before, kept)
+            mstore(before, saved)
         }
     }
 
-    /// @notice Binds a request as it is asked to who asks, the escrow and the chain.
+    /// @notice Binds a request's parameters to its requester, the escrow and the chain.
     function hash(RequestParameters calldata parameters, address requester, address escrow)
         internal
         view
         returns (bytes32)
     {
-        // In two halves, because one call can't hold so many values on its stack.
-        bytes memory who = abi.encode(
+        // In two halves, because twelve values do not fit on one stack.
+        bytes memory firstHalf = abi.encode(
             REQUEST_TYPEHASH,
             block.chainid,
             escrow,
@@ -67,7 +76,7 @@ library ReceiptHash {
             parameters.modelId,
             keccak256(abi.encodePacked(parameters.recipients))
         );
-        bytes memory what = abi.encode(
+        bytes memory secondHalf = abi.encode(
             parameters.maxInputTokens,
             parameters.maxOutputTokens,
             parameters.maxDeposit,
@@ -75,6 +84,6 @@ library ReceiptHash {
             parameters.clientNonce,
             keccak256(parameters.envelope)
         );
-        return keccak256(bytes.concat(who, what));
+        return keccak256(bytes.concat(firstHalf, secondHalf));
     }
 }

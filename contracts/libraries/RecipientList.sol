@@ -5,30 +5,33 @@ import {ShardId} from "../types/Identifiers.sol";
 import {Recipients} from "../types/Request.sol";
 
 /// @title RecipientList
-/// @notice Up to four shard ids in 128 bits, the primary lowest.
+/// @notice Up to four shard ids of 32 bits each in one word, the primary in the lowest bits.
 library RecipientList {
     uint256 internal constant MAX_RECIPIENTS = 4;
 
-    /// @notice The list with `shardId` at `index`, which was empty.
-    function with(Recipients recipients, uint256 index, ShardId shardId) internal pure returns (Recipients) {
+    /// @notice The list with `shardId` at `index`. Nothing may be there yet: the id is OR-ed in.
+    function set(Recipients recipients, uint256 index, ShardId shardId) internal pure returns (Recipients) {
         return
             Recipients.wrap(Recipients.unwrap(recipients) | uint128(uint256(ShardId.unwrap(shardId)) << (32 * index)));
     }
 
+    /// @notice The recipient at `index`; zero: there is none.
     function get(Recipients recipients, uint256 index) internal pure returns (ShardId) {
         return ShardId.wrap(uint32(Recipients.unwrap(recipients) >> (32 * index)));
     }
 
+    /// @notice How many recipients there are. They have no gaps.
     function count(Recipients recipients) internal pure returns (uint256 number) {
         while (number < MAX_RECIPIENTS && ShardId.unwrap(get(recipients, number)) != 0) ++number;
     }
 
-    /// @notice Where a shard stands; `MAX_RECIPIENTS`: nowhere. Zero is no shard and stands nowhere.
+    /// @notice The position of a shard; `MAX_RECIPIENTS` if it is not in the list. Id zero is never in it.
     function indexOf(Recipients recipients, ShardId shardId) internal pure returns (uint256 index) {
         if (ShardId.unwrap(shardId) == 0) return MAX_RECIPIENTS;
         while (index < MAX_RECIPIENTS && get(recipients, index) != shardId) ++index;
     }
 
+    /// @notice The recipients in order.
     function toArray(Recipients recipients) internal pure returns (ShardId[] memory shardIds) {
         shardIds = new ShardId[](count(recipients));
         for (uint256 i = 0; i < shardIds.length; ++i) {

@@ -12,32 +12,36 @@ import {TcbStatus} from "../types/VerifiedQuote.sol";
 import {ModelStorage} from "./ModelStorage.sol";
 
 /// @title ModelAdministration
-/// @notice The part of the registry that roles call. Its code is a contract of its own, because the registry has no
-/// room for it: the registry makes it in its constructor and lets it act upon the registry's storage (DELEGATECALL).
-/// @dev Nothing here may have storage but that of {ModelStorage}, nor be immutable.
+/// @notice The functions of the registry that roles call. Their code is a separate contract, because it does not fit
+/// into the registry's 24,576 bytes; docs/decisions/010-administration-by-delegatecall.md.
+/// @dev The registry creates this contract in its constructor and runs its code on its own storage, by DELEGATECALL. So
+/// nothing here may have storage other than {ModelStorage}'s, or immutables: they would be this contract's own. `this`
+/// and `msg.sender` are the registry and its caller.
 contract ModelAdministration is ModelStorage {
-    /// @notice 50 %, so that fee and royalty together stay below the cost.
+    /// @notice 50 %. Together with the escrow's maximum fee of 30 %, hosts still get a fifth of the cost.
     uint256 public constant MAX_ROYALTY_BPS = 5000;
 
-    /// @notice What a new model accepts: UP_TO_DATE and nothing else.
+    /// @notice The TCB statuses that a new model accepts: only UP_TO_DATE.
     uint16 public constant INITIAL_STATUSES = uint16(1 << uint8(TcbStatus.UP_TO_DATE));
 
-    // SEPT_VE_DISABLE, protection keys, key locker, performance counters
+    /// @dev TD attributes that a new model allows: SEPT_VE_DISABLE, protection keys, key locker, performance counters.
     bytes8 private constant _INITIAL_TD_ATTRIBUTES = hex"000000d000000080";
-    // x87, SSE, AVX, AVX-512, protection keys, CET, AMX
+    /// @dev CPU features that a new model allows: x87, SSE, AVX, AVX-512, protection keys, CET, AMX.
     bytes8 private constant _INITIAL_XFAM = hex"e71a060000000000";
 
-    /// @dev UP_TO_DATE to OUT_OF_DATE_CONFIGURATION_NEEDED.
-    uint16 private constant _ACCEPTABLE = 0x01fe;
-    /// @dev Evaluation numbers that the verifier keeps.
+    /// @dev Bits 1 to 8: UP_TO_DATE to OUT_OF_DATE_CONFIGURATION_NEEDED.
+    uint16 private constant _ACCEPTABLE_STATUSES = 0x01fe;
+    /// @dev The verifier stores collateral of no higher evaluation number.
     uint16 private constant _MAX_EVALUATION_NUMBER = 255;
 
-    /// @param authority The registry's. Called by itself, not by the registry, this contract has no models.
+    /// @param authority The registry's AccessManager. Only direct calls use it; they change nothing of the registry.
     constructor(address authority) AccessManaged(authority) {}
 
     /* MODELS */
 
     /// @inheritdoc IModelAdministration
+    /// @dev The registry does not verify the digests; publishing others than those of the weights makes a model that no
+    /// honest enclave can serve.
     function publishModel(ModelParameters calldata parameters, bytes32[] calldata measurements)
         external
         restricted
@@ -74,8 +78,9 @@ contract ModelAdministration is ModelStorage {
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev One price may rise while the other stays, so a raise needs no second call.
     function raisePrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external restricted {
-        Model storage priced = _known(modelId);
+        Model storage priced = _requireModel(modelId);
         (uint64 input, uint64 output) = (priced.inputPrice, priced.outputPrice);
         bool isRaise = inputPrice >= input && outputPrice >= output && (inputPrice > input || outputPrice > output);
         if (!isRaise) revert NotARaise(modelId, inputPrice, outputPrice);
@@ -83,12 +88,13 @@ contract ModelAdministration is ModelStorage {
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev Zero is excluded before the comparison: it would be a reduction.
     function lowerPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external restricted {
-        Model storage priced = _known(modelId);
+        Model storage priced = _requireModel(modelId);
         (uint64 input, uint64 output) = (priced.inputPrice, priced.outputPrice);
         if (inputPrice == 0 || outputPrice == 0) revert ZeroPrice();
-        bool isLower = inputPrice <= input && outputPrice <= output && (inputPrice < input || outputPrice < output);
-        if (!isLower) revert NotAReduction(modelId, inputPrice, outputPrice);
+        bool isReduction = inputPrice <= input && outputPrice <= output && (inputPrice < input || outputPrice < output);
+        if (!isReduction) revert NotAReduction(modelId, inputPrice, outputPrice);
         _setPrices(modelId, inputPrice, outputPrice);
     }
 
@@ -96,11 +102,12 @@ contract ModelAdministration is ModelStorage {
 
     /// @inheritdoc IModelAdministration
     function allowMeasurement(ModelId modelId, bytes32 measurement) external restricted {
-        _known(modelId);
+        _requireModel(modelId);
         _allowMeasurement(modelId, measurement);
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev The record stays, so that the index in shards' records still names the measurement.
     function withdrawMeasurement(ModelId modelId, bytes32 measurement) external restricted {
         MeasurementRecord storage record = _measurementRecords[modelId][measurement];
         if (!record.isAllowed) revert MeasurementNotAllowed(modelId, measurement);
@@ -111,13 +118,16 @@ contract ModelAdministration is ModelStorage {
     /* POLICIES */
 
     /// @inheritdoc IModelAdministration
+    /// @dev The current policy of an unknown model is empty, so a policy that accepts anything is no tightening, and
+    /// any other reverts with {UnknownModel}.
     function tightenPolicy(ModelId modelId, AttestationPolicy calldata policy) external restricted {
-        AttestationPolicy memory present = _policies[modelId];
-        if (!_asksForMore(present, policy)) revert NotATightening(modelId);
+        AttestationPolicy memory current = _policies[modelId];
+        if (!_isTightening(current, policy)) revert NotATightening(modelId);
         _setPolicy(modelId, policy);
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev Also accepts a policy that is stricter, or equal; {tightenPolicy} is only faster.
     function setPolicy(ModelId modelId, AttestationPolicy calldata policy) external restricted {
         _setPolicy(modelId, policy);
     }
@@ -125,6 +135,8 @@ contract ModelAdministration is ModelStorage {
     /* PLATFORMS */
 
     /// @inheritdoc IModelAdministration
+    /// @dev For all models at once: a platform whose keys are extracted can sign anything. The id need not be known
+    /// here, so a platform can be denied before its first enrolment.
     function denyPlatform(bytes32 platformId) external restricted {
         if (_deniedPlatforms[platformId]) revert PlatformAlreadyDenied(platformId);
         _deniedPlatforms[platformId] = true;
@@ -139,14 +151,16 @@ contract ModelAdministration is ModelStorage {
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev A denied platform can be listed, but stays refused: denial outweighs the list.
     function listPlatform(ModelId modelId, bytes32 platformId) external restricted {
-        _known(modelId);
+        _requireModel(modelId);
         if (_listedPlatforms[modelId][platformId]) revert PlatformAlreadyListed(modelId, platformId);
         _listedPlatforms[modelId][platformId] = true;
         emit PlatformListed(modelId, platformId);
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev Also while the policy requires no listing: the list then only takes effect with the next policy.
     function unlistPlatform(ModelId modelId, bytes32 platformId) external restricted {
         if (!_listedPlatforms[modelId][platformId]) revert PlatformNotListed(modelId, platformId);
         _listedPlatforms[modelId][platformId] = false;
@@ -155,6 +169,7 @@ contract ModelAdministration is ModelStorage {
 
     /* CHECKS AND EFFECTS */
 
+    /// @dev Bounds on what can never be corrected after publication.
     function _checkModel(ModelParameters calldata parameters) private pure {
         uint256 layerCount = parameters.layerDigests.length;
         if (layerCount == 0) revert NoLayers();
@@ -167,12 +182,14 @@ contract ModelAdministration is ModelStorage {
         }
     }
 
+    /// @dev Both callers have checked that the model exists.
     function _setPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) private {
         _models[modelId].inputPrice = inputPrice;
         _models[modelId].outputPrice = outputPrice;
         emit PricesSet(modelId, inputPrice, outputPrice);
     }
 
+    /// @dev A measurement that is allowed again keeps its index: shards' records point to it.
     function _allowMeasurement(ModelId modelId, bytes32 measurement) private {
         if (measurement == bytes32(0)) revert ZeroMeasurement();
         MeasurementRecord storage record = _measurementRecords[modelId][measurement];
@@ -185,7 +202,7 @@ contract ModelAdministration is ModelStorage {
         emit MeasurementAllowed(modelId, measurement);
     }
 
-    /// @dev What a model begins with.
+    /// @dev The policy of every new model: strict, because loosening it requires notice.
     function _setInitialPolicy(ModelId modelId) private {
         AttestationPolicy memory policy;
         policy.acceptedStatuses = INITIAL_STATUSES;
@@ -195,29 +212,32 @@ contract ModelAdministration is ModelStorage {
     }
 
     function _setPolicy(ModelId modelId, AttestationPolicy memory policy) private {
-        bool isValid =
-            policy.acceptedStatuses & ~_ACCEPTABLE == 0 && policy.minimumEvaluationNumber <= _MAX_EVALUATION_NUMBER;
+        // Rejects what no verifier accepts anyway, so that a typing error is noticed before it takes effect.
+        bool isValid = policy.acceptedStatuses & ~_ACCEPTABLE_STATUSES == 0
+            && policy.minimumEvaluationNumber <= _MAX_EVALUATION_NUMBER;
         if (!isValid) revert PolicyInvalid(policy.acceptedStatuses, policy.minimumEvaluationNumber);
-        Model storage ruled = _known(modelId);
+        Model storage existing = _requireModel(modelId);
         _policies[modelId] = policy;
-        // again where a settlement reads
-        (ruled.minHosts, ruled.minPlatforms) = (policy.minHosts, policy.minPlatforms);
+        // copied to the slot that a settlement reads
+        (existing.minHosts, existing.minPlatforms) = (policy.minHosts, policy.minPlatforms);
         emit PolicySet(modelId, policy);
     }
 
-    function _asksForMore(AttestationPolicy memory present, AttestationPolicy memory policy)
+    /// @dev Compares field by field: a field may not become looser, and the policies may not be equal. A maximum age of
+    /// zero means none, so it is looser than any other.
+    function _isTightening(AttestationPolicy memory current, AttestationPolicy memory policy)
         private
         pure
         returns (bool)
     {
-        bool isAged = present.maxCollateralAge != 0;
-        bool asksForLess = policy.acceptedStatuses & ~present.acceptedStatuses != 0
-            || policy.minimumEvaluationNumber < present.minimumEvaluationNumber
-            || (isAged && (policy.maxCollateralAge == 0 || policy.maxCollateralAge > present.maxCollateralAge))
-            || policy.allowedTdAttributes & ~present.allowedTdAttributes != 0
-            || policy.allowedXfam & ~present.allowedXfam != 0
-            || (present.onlyListedPlatforms && !policy.onlyListedPlatforms) || policy.minHosts < present.minHosts
-            || policy.minPlatforms < present.minPlatforms;
-        return !asksForLess && keccak256(abi.encode(policy)) != keccak256(abi.encode(present));
+        bool hasMaxAge = current.maxCollateralAge != 0;
+        bool isLooser = policy.acceptedStatuses & ~current.acceptedStatuses != 0
+            || policy.minimumEvaluationNumber < current.minimumEvaluationNumber
+            || (hasMaxAge && (policy.maxCollateralAge == 0 || policy.maxCollateralAge > current.maxCollateralAge))
+            || policy.allowedTdAttributes & ~current.allowedTdAttributes != 0
+            || policy.allowedXfam & ~current.allowedXfam != 0
+            || (current.onlyListedPlatforms && !policy.onlyListedPlatforms) || policy.minHosts < current.minHosts
+            || policy.minPlatforms < current.minPlatforms;
+        return !isLooser && keccak256(abi.encode(policy)) != keccak256(abi.encode(current));
     }
 }

@@ -13,17 +13,22 @@ import {ModelAdministration} from "./ModelAdministration.sol";
 import {ModelStorage} from "./ModelStorage.sol";
 
 /// @title ModelRegistry
-/// @notice The registry's half about models. What roles decide is done by {ModelAdministration}.
+/// @notice The registry's models: what anyone can read about them, and the entry points of what roles decide.
+/// @dev The code of the latter is in {ModelAdministration}, which runs on this contract's storage. Events and errors
+/// are this contract's either way.
 abstract contract ModelRegistry is ModelStorage, IModelRegistry {
+    /// @dev Created here and never replaced, so this is no upgradeable proxy.
     address private immutable _ADMINISTRATION;
 
+    /// @dev The administration gets the same authority, so that it checks the same roles.
     constructor() {
         _ADMINISTRATION = address(new ModelAdministration(authority()));
     }
 
     /* ADMINISTRATION */
 
-    // The parameters are named for whoever reads the ABI; they are handed over as they came.
+    // The calldata is forwarded as it is. Each parameter is named for the ABI, and mentioned so that the compiler does
+    // not report it as unused. ModelAdministration checks the caller's role.
 
     /// @inheritdoc IModelAdministration
     function publishModel(ModelParameters calldata parameters, bytes32[] calldata measurements)
@@ -31,80 +36,80 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
         returns (ModelId)
     {
         (parameters, measurements);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function raisePrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external {
         (modelId, inputPrice, outputPrice);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function lowerPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) external {
         (modelId, inputPrice, outputPrice);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function allowMeasurement(ModelId modelId, bytes32 measurement) external {
         (modelId, measurement);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function withdrawMeasurement(ModelId modelId, bytes32 measurement) external {
         (modelId, measurement);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function tightenPolicy(ModelId modelId, AttestationPolicy calldata policy) external {
         (modelId, policy);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function setPolicy(ModelId modelId, AttestationPolicy calldata policy) external {
         (modelId, policy);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function denyPlatform(bytes32 platformId) external {
         platformId;
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function readmitPlatform(bytes32 platformId) external {
         platformId;
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function listPlatform(ModelId modelId, bytes32 platformId) external {
         (modelId, platformId);
-        _administer();
+        _delegateToAdministration();
     }
 
     /// @inheritdoc IModelAdministration
     function unlistPlatform(ModelId modelId, bytes32 platformId) external {
         (modelId, platformId);
-        _administer();
+        _delegateToAdministration();
     }
 
-    /// @dev Has the same call, by the same caller, done by {ModelAdministration} upon this contract's storage; and ends
-    /// this call with its answer.
-    function _administer() private {
+    /// @dev Runs the code of {ModelAdministration} with this call's data, sender and storage, and ends this call with
+    /// its result, so nothing after it runs.
+    function _delegateToAdministration() private {
         address administration = _ADMINISTRATION;
         assembly ("memory-safe") {
-            let call_ := mload(0x40)
-            calldatacopy(call_, 0, calldatasize())
-            let done := delegatecall(gas(), administration, call_, calldatasize(), 0, 0)
-            returndatacopy(call_, 0, returndatasize())
-            if iszero(done) { revert(call_, returndatasize()) }
-            return(call_, returndatasize())
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let success := delegatecall(gas(), administration, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(success) { revert(data, returndatasize()) }
+            return(data, returndatasize())
         }
     }
 
@@ -117,20 +122,22 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
 
     /// @inheritdoc IModelRegistry
     function model(ModelId modelId) external view returns (Model memory) {
-        return _known(modelId);
+        return _requireModel(modelId);
     }
 
     /// @inheritdoc IModelRegistry
+    /// @dev All three are in one slot.
     function priceOf(ModelId modelId)
         external
         view
         returns (uint64 inputPrice, uint64 outputPrice, uint32 contextLength)
     {
-        Model storage priced = _known(modelId);
+        Model storage priced = _requireModel(modelId);
         return (priced.inputPrice, priced.outputPrice, priced.contextLength);
     }
 
     /// @inheritdoc IModelRegistry
+    /// @dev All terms are in one slot, which an existing model never leaves zero.
     function termsOf(ModelId modelId) external view returns (ModelTerms memory) {
         bytes32 word = _termsWord(modelId);
         if (word == bytes32(0)) revert UnknownModel(modelId);
@@ -138,20 +145,22 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    /// @dev Copies all of the digests' code: meant for readers, not for contracts.
     function layerDigests(ModelId modelId) external view returns (bytes32[] memory) {
-        return LayerDigests.all(_known(modelId).layerDigests);
+        return LayerDigests.readAll(_requireModel(modelId).layerDigests);
     }
 
     /// @inheritdoc IModelRegistry
+    /// @dev Computed from what was published, so a host cannot state another digest.
     function sliceDigest(ModelId modelId, uint16 firstLayer, uint16 endLayer, bool isEntry)
         public
         view
         returns (bytes32)
     {
-        Model storage known = _models[modelId];
-        address digests = known.layerDigests;
+        Model storage existing = _models[modelId];
+        address digests = existing.layerDigests;
         if (digests == address(0)) revert UnknownModel(modelId);
-        // as many as the model has layers; its terms, which say so too, would have to be looked up for it
+        // The number of digests is the number of layers. The terms have it too, but in a slot that is not read here.
         uint256 layerCount = LayerDigests.count(digests);
         if (firstLayer >= endLayer || endLayer > layerCount) {
             revert LayerRangeInvalid(firstLayer, endLayer, layerCount);
@@ -161,8 +170,8 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
             pointer: digests,
             firstLayer: firstLayer,
             endLayer: endLayer,
-            embeddingDigest: known.embeddingDigest,
-            headDigest: known.headDigest
+            embeddingDigest: existing.embeddingDigest,
+            headDigest: existing.headDigest
         });
     }
 
@@ -172,8 +181,9 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    /// @dev Checks the model, because an empty policy would look like one that accepts nothing.
     function policyOf(ModelId modelId) external view returns (AttestationPolicy memory) {
-        _known(modelId);
+        _requireModel(modelId);
         return _policies[modelId];
     }
 
@@ -187,33 +197,33 @@ abstract contract ModelRegistry is ModelStorage, IModelRegistry {
         return _listedPlatforms[modelId][platformId];
     }
 
-    /* INTERNAL */
+    /* FOR THE REGISTRY'S OTHER PARTS */
 
-    /// @dev The index of a measurement which the model's shards may run.
+    /// @dev The index of a measurement that the model's shards may run. Reverts for any other.
     function _allowedMeasurementIndex(ModelId modelId, bytes32 measurement) internal view returns (uint32) {
         MeasurementRecord memory record = _measurementRecords[modelId][measurement];
         if (!record.isAllowed) revert MeasurementNotAllowed(modelId, measurement);
         return record.index;
     }
 
-    /// @dev Zero for an unknown model: a known one has layers.
+    /// @dev The model's terms as one word; zero for an unknown model, because an existing one has layers.
     function _termsWord(ModelId modelId) internal view returns (bytes32) {
-        return ShardSlots.termsWord(_models[modelId]);
+        return ShardSlots.readTermsSlot(_models[modelId]);
     }
 
-    /// @dev `index` is one that `_allowedMeasurementIndex` gave.
+    /// @dev The measurement at an index that {_allowedMeasurementIndex} returned.
     function _measurementAt(ModelId modelId, uint32 index) internal view returns (bytes32) {
         return _measurements[modelId][index - 1];
     }
 
-    /// @dev See {PolicyWord}.
+    /// @dev The model's policy as one word; see {PolicyWord}.
     function _policyWord(ModelId modelId) internal view returns (uint256) {
         return PolicyWord.read(_policies[modelId]);
     }
 
-    /// @dev Whether the policy lets that platform in, whatever its status.
-    function _isPlatformWanted(uint256 policy, ModelId modelId, bytes32 platformId) internal view returns (bool) {
-        return
-            !_deniedPlatforms[platformId] && (!PolicyWord.wantsListed(policy) || _listedPlatforms[modelId][platformId]);
+    /// @dev Whether the platform is admitted, regardless of its TCB status.
+    function _isPlatformAdmitted(uint256 policy, ModelId modelId, bytes32 platformId) internal view returns (bool) {
+        if (_deniedPlatforms[platformId]) return false;
+        return !PolicyWord.requiresListing(policy) || _listedPlatforms[modelId][platformId];
     }
 }

@@ -9,20 +9,28 @@ import {ModelId} from "../types/Identifiers.sol";
 import {MeasurementRecord, Model} from "../types/Model.sol";
 
 /// @title ModelStorage
-/// @notice What is kept of models. The registry and {ModelAdministration}, which acts upon the registry's storage, have
-/// it in the same slots: both inherit it first.
+/// @notice All that is stored about models, their policies and platforms.
+/// @dev {ModelAdministration} writes the registry's storage by DELEGATECALL, so both must have these variables in the
+/// same slots: both inherit this contract first, and neither may declare a variable before it.
 abstract contract ModelStorage is AccessManaged, IModelAdministration {
+    /// @dev Also the id of the latest model.
     uint32 internal _modelCount;
+
     mapping(ModelId modelId => Model published) internal _models;
+
+    /// @dev Every measurement that was ever allowed, in the order of its first permission. Never shrinks, so that an
+    /// index into it stays valid.
     mapping(ModelId modelId => bytes32[] measurements) internal _measurements;
     mapping(ModelId modelId => mapping(bytes32 measurement => MeasurementRecord record)) internal _measurementRecords;
+
     mapping(ModelId modelId => AttestationPolicy policy) internal _policies;
+
     mapping(bytes32 platformId => bool isDenied) internal _deniedPlatforms;
     mapping(ModelId modelId => mapping(bytes32 platformId => bool isListed)) internal _listedPlatforms;
 
-    /// @dev Published prices are never zero, so one slot tells whether the model exists.
-    function _known(ModelId modelId) internal view returns (Model storage known) {
-        known = _models[modelId];
-        if (known.inputPrice == 0) revert UnknownModel(modelId);
+    /// @dev Reverts for an unknown model. Published prices are never zero, so one slot tells whether it exists.
+    function _requireModel(ModelId modelId) internal view returns (Model storage existing) {
+        existing = _models[modelId];
+        if (existing.inputPrice == 0) revert UnknownModel(modelId);
     }
 }

@@ -10,7 +10,9 @@ import {ShardId} from "../types/Identifiers.sol";
 import {Shard, ShardStatus, SignerRecord} from "../types/Shard.sol";
 
 /// @title ShardBonds
-/// @notice The registry's half about money. What this contract holds is the sum of all bonds.
+/// @notice Shards as they are stored, their bonds, and the payout addresses of their hosts.
+/// @dev The registry's token balance is the sum of all bonds. Each function here changes the bond before it moves
+/// tokens, so a token that calls back finds nothing to take twice.
 abstract contract ShardBonds is AccessManaged, IShardBonds {
     using SafeERC20 for IERC20;
 
@@ -24,10 +26,18 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     uint32 public immutable UNBONDING_PERIOD;
 
     mapping(ShardId shardId => Shard enrolled) internal _shards;
+
+    /// @dev One record per signer, for its latest shard. A shard that has left loses its record when its signer enrols
+    /// another, which is only possible once the old bond is withdrawn.
     mapping(address signer => SignerRecord latest) internal _signers;
+
+    /// @dev Zero until the host's first enrolment.
     mapping(address host => address payout) private _payouts;
+    /// @dev Zero until it is bound; then fixed.
     address private _escrow;
 
+    /// @param bond Token wei; 80 bits hold 1.2 million tokens.
+    /// @param unbondingPeriod Seconds.
     constructor(IERC20 token, uint80 bond, uint32 unbondingPeriod) {
         if (unbondingPeriod == 0) revert NoUnbondingPeriod();
         TOKEN = token;
@@ -35,48 +45,47 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
         UNBONDING_PERIOD = unbondingPeriod;
     }
 
-    /// @inheritdoc IShardBonds
-    function bindEscrow(address escrow_) external restricted {
-        if (escrow_ == address(0)) revert ZeroEscrow();
-        if (_escrow != address(0)) revert EscrowAlreadyBound(_escrow);
-        _escrow = escrow_;
-        emit EscrowBound(escrow_);
-    }
-
     /* PAYOUT ADDRESSES */
 
     /// @inheritdoc IShardBonds
     function setPayout(address host, address payout) external {
-        address present = _payouts[host];
-        if (msg.sender != present) revert NotThePayout(host, present, msg.sender);
+        address current = _payouts[host];
+        if (msg.sender != current) revert NotThePayout(host, current, msg.sender);
         if (payout == address(0)) revert ZeroPayout();
         _payouts[host] = payout;
         emit PayoutSet(host, payout);
     }
 
-    /// @dev The first enrolment of a host decides; later ones have to agree.
-    function _settlePayout(address host, address payout) internal {
+    /// @inheritdoc IShardBonds
+    function payoutOf(address host) external view returns (address) {
+        return _payouts[host];
+    }
+
+    /// @dev The first enrolment of a host fixes its payout address; later ones must repeat it.
+    function _fixPayout(address host, address payout) internal {
         if (payout == address(0)) revert ZeroPayout();
-        address present = _payouts[host];
-        if (present == payout) return;
-        if (present != address(0)) revert PayoutFixed(host, present, payout);
+        address current = _payouts[host];
+        if (current == payout) return;
+        if (current != address(0)) revert PayoutFixed(host, current, payout);
         _payouts[host] = payout;
         emit PayoutSet(host, payout);
     }
 
     /* BONDS */
 
-    /// @dev The last step of an enrolment, by the host: the shard is stored with its bond already.
-    function _takeBond() internal {
+    /// @dev Collects the bond of a new shard from its host: the last step of an enrolment, after the shard was stored
+    /// with its bond.
+    function _collectBond() internal {
         TOKEN.safeTransferFrom(msg.sender, address(this), BOND);
     }
 
     /// @inheritdoc IShardBonds
+    /// @dev Reverts with an arithmetic panic if the bond exceeds 80 bits, 1.2 million tokens.
     function topUpBond(ShardId shardId, uint80 amount) external {
         // Check:
         if (amount == 0) revert ZeroAmount();
-        Shard storage bonded = _enrolled(shardId);
-        if (!_isEnlisted(bonded.status)) revert ShardNotActive(shardId, bonded.status);
+        Shard storage bonded = _requireShard(shardId);
+        if (!_isEnrolled(bonded.status)) revert ShardNotActive(shardId, bonded.status);
         // Effect:
         uint80 bond = bonded.bond + amount;
         bonded.bond = bond;
@@ -86,13 +95,13 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     }
 
     /// @inheritdoc IShardBonds
+    /// @dev The signer's record is still this shard's: its signer cannot enrol another before this bond is withdrawn.
     function withdrawBond(ShardId shardId) external {
         // Check:
-        Shard storage bonded = _enrolled(shardId);
-        if (_isEnlisted(bonded.status)) revert BondInUse(shardId);
+        Shard storage bonded = _requireShard(shardId);
+        if (_isEnrolled(bonded.status)) revert BondInUse(shardId);
         uint80 amount = bonded.bond;
         if (amount == 0) revert NothingBonded(shardId);
-        // The record is this shard's: its signer can't be enrolled anew before this bond is gone.
         uint256 releasedAt = uint256(_signers[bonded.signer].leftAt) + UNBONDING_PERIOD;
         if (block.timestamp < releasedAt) revert BondStillLocked(shardId, releasedAt);
         // Effect:
@@ -103,26 +112,32 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
         TOKEN.safeTransfer(payout, amount);
     }
 
+    /* PENALTIES */
+
     /// @inheritdoc IShardBonds
+    /// @dev Not restricted by role: the escrow is the only caller, forever. A bond that is too small pays what it
+    /// holds, so that a refund never reverts.
     function payPenalty(ShardId shardId, uint256 amount, address to) external returns (uint256 paid) {
         // Check:
         if (msg.sender != _escrow) revert NotTheEscrow(msg.sender, _escrow);
-        Shard storage bonded = _enrolled(shardId);
+        Shard storage bonded = _requireShard(shardId);
         // Effect:
         uint80 bond = bonded.bond;
-        uint80 taken = amount < bond ? uint80(amount) : bond;
-        bonded.bond = bond - taken;
-        emit PenaltyPaid(shardId, amount, taken);
+        uint80 penalty = amount < bond ? uint80(amount) : bond;
+        bonded.bond = bond - penalty;
+        emit PenaltyPaid(shardId, amount, penalty);
         // Interaction:
-        if (taken != 0) TOKEN.safeTransfer(to, taken);
-        return taken;
+        if (penalty != 0) TOKEN.safeTransfer(to, penalty);
+        return penalty;
     }
 
-    /* VIEWS */
-
     /// @inheritdoc IShardBonds
-    function payoutOf(address host) external view returns (address) {
-        return _payouts[host];
+    /// @dev Set after construction, because escrow and registry name each other.
+    function bindEscrow(address escrow_) external restricted {
+        if (escrow_ == address(0)) revert ZeroEscrow();
+        if (_escrow != address(0)) revert EscrowAlreadyBound(_escrow);
+        _escrow = escrow_;
+        emit EscrowBound(escrow_);
     }
 
     /// @inheritdoc IShardBonds
@@ -130,13 +145,16 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
         return _escrow;
     }
 
-    function _enrolled(ShardId shardId) internal view returns (Shard storage enrolled) {
-        enrolled = _shards[shardId];
-        if (enrolled.status == ShardStatus.NONE) revert UnknownShard(shardId);
+    /* LOOKUP */
+
+    /// @dev Reverts for an id that was never enrolled.
+    function _requireShard(ShardId shardId) internal view returns (Shard storage existing) {
+        existing = _shards[shardId];
+        if (existing.status == ShardStatus.NONE) revert UnknownShard(shardId);
     }
 
-    /// @dev Whether a shard hasn't left.
-    function _isEnlisted(ShardStatus status) internal pure returns (bool) {
+    /// @dev Whether a shard of that status has not left.
+    function _isEnrolled(ShardStatus status) internal pure returns (bool) {
         return status == ShardStatus.ACTIVE || status == ShardStatus.PAUSED;
     }
 }

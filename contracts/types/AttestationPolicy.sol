@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
-/// @notice What a model asks of the platforms that serve it, beside the images which it allows. One slot.
+/// @notice What a model demands of the platforms that serve it, and of paths. One slot; PolicyWord reads it as a word.
 struct AttestationPolicy {
-    // Bit n: TcbStatus n is good enough. Of UNCHECKED, REVOKED and NOT_SUPPORTED none can be.
+    // bit n: TcbStatus n is accepted; never UNCHECKED, REVOKED or NOT_SUPPORTED
     uint16 acceptedStatuses;
-    // See TcbPolicy.
+    // see TcbPolicy
     uint16 minimumEvaluationNumber;
+    // seconds; see TcbPolicy
     uint32 maxCollateralAge;
-    // Masks of what may be set, in the byte order of the quote. The verifier refuses debug, migration and reserved bits
-    // whatever stands here.
+    // masks of what may be set, in the byte order of the quote; the verifier always refuses debug, migration and
+    // reserved bits
     bytes8 allowedTdAttributes;
     bytes8 allowedXfam;
-    // Whether only platforms count which are listed for the model.
+    // whether a platform must be on the model's list
     bool onlyListedPlatforms;
-    // How many different hosts and platforms a path must have to be paid. Zero is one.
+    // how many different hosts and platforms a path must have to be paid; zero counts as one
     uint8 minHosts;
     uint8 minPlatforms;
 }

@@ -4,47 +4,51 @@ pragma solidity >=0.8.37;
 /// @notice What a publisher says about a model. The digests are those of docs/protocol.md, section 2.
 struct ModelParameters {
     string name;
+    // one per layer, in order
     bytes32[] layerDigests;
     bytes32 embeddingDigest;
     bytes32 headDigest;
-    // Most positions that one request can use.
+    // maximum of input and output tokens together
     uint32 contextLength;
-    // What embedding and head count for, in whole layers, when an entry's share is weighed.
+    // how many layers embedding and head count for when a path's earnings are split
     uint16 entryLayerEquivalents;
-    // Token wei per LLM token, never zero.
+    // token wei per LLM token, never zero
     uint64 inputPrice;
     uint64 outputPrice;
-    // Of the cost of each request, in 1/10000.
+    // in 1/10000 of a request's cost
     uint16 royaltyBps;
+    // zero only without a royalty
     address royaltyRecipient;
+    // where the manifest is, the JSON of all digests
     string manifestURI;
 }
 
-/// @notice A published model as it is stored. Only the prices and what a path must be like ever change.
+/// @notice A model as it is stored. Only prices, minHosts and minPlatforms ever change.
 struct Model {
-    // slot 0: what a request reads. 64 bits hold 18 tokens per LLM token.
+    // slot 0: what a request reads. Token wei per LLM token; 64 bits hold 18 tokens.
     uint64 inputPrice;
     uint64 outputPrice;
+    // LLM tokens
     uint32 contextLength;
-    // slot 1: what a settlement reads
+    // slot 1: what a settlement reads; see ModelTerms
     address royaltyRecipient;
     uint16 royaltyBps;
     uint16 layerCount;
     uint16 entryLayerEquivalents;
-    // of the model's AttestationPolicy
     uint8 minHosts;
     uint8 minPlatforms;
-    // slot 2: the contract whose code holds the layer digests
+    // slot 2: the contract whose code is the layer digests
     address layerDigests;
+    // slots 3 and on: what an enrolment of an entry reads, and what only readers need
     bytes32 embeddingDigest;
     bytes32 headDigest;
     string name;
     string manifestURI;
 }
 
-/// @notice Whether a model's shards may run what has this measurement. One slot, found by the measurement.
+/// @notice Whether a model's shards may run the image of a measurement. One slot per model and measurement.
 struct MeasurementRecord {
-    // Position in the order in which measurements were first allowed, from 1; zero: never allowed.
+    // position among the model's measurements in the order of their first permission, from 1; zero: never allowed
     uint32 index;
     bool isAllowed;
 }
@@ -52,10 +56,12 @@ struct MeasurementRecord {
 /// @notice What a settlement needs to know of a model.
 struct ModelTerms {
     address royaltyRecipient;
+    // in 1/10000 of a request's cost
     uint16 royaltyBps;
     uint16 layerCount;
+    // in whole layers
     uint16 entryLayerEquivalents;
-    // How many different ones a path must have; zero is one.
+    // how many different hosts and platforms a path must have, copied from the model's policy; zero counts as one
     uint8 minHosts;
     uint8 minPlatforms;
 }

@@ -3,59 +3,70 @@ pragma solidity >=0.8.37;
 
 import {ModelId, RequestId, ShardId} from "./Identifiers.sol";
 
-/// @notice What is taken from a receipt into a settlement; the escrow knows the rest itself. The signature is
-/// EIP-2098.
+/// @notice The part of a stage's receipt that a settlement carries; the escrow knows the rest.
 struct StageReceiptParameters {
     ShardId shardId;
+    // HMACs of the tensors that the stage received and sent; docs/protocol.md, section 5
     bytes32 inputCommitment;
     bytes32 outputCommitment;
+    // the stage's EIP-2098 signature over the StageReceipt
     bytes32 r;
     bytes32 vs;
 }
 
-/// @notice What closes a request. `receipts` is in the order of the path; `r`, `vs` is the entry's EIP-2098 signature
-/// over the Settlement.
+/// @notice What settles a request.
 struct SettlementParameters {
     RequestId requestId;
+    // LLM tokens, at most the request's caps
     uint32 inputTokens;
     uint32 outputTokens;
+    // in the order of the path, the entry first
     StageReceiptParameters[] receipts;
+    // encrypted for the requester
     bytes answer;
+    // the entry's EIP-2098 signature over the Settlement
     bytes32 r;
     bytes32 vs;
 }
 
-/// @notice A stage's statement, as it is signed; docs/protocol.md, section 5.
+/// @notice A stage's statement as it is signed; docs/protocol.md, section 5.
 struct StageReceipt {
     RequestId requestId;
     ModelId modelId;
     ShardId shardId;
+    // layers [firstLayer, endLayer)
     uint16 firstLayer;
     uint16 endLayer;
     bytes32 identityDigest;
+    // positions [firstPosition, endPosition); a settled receipt starts at 0
     uint32 firstPosition;
     uint32 endPosition;
     bytes32 inputCommitment;
     bytes32 outputCommitment;
+    // EIP-712 struct hash of the receipt of the stage before; zero for the entry
     bytes32 previousReceipt;
 }
 
-/// @notice The entry's statement, as it is signed.
+/// @notice The entry's statement as it is signed; docs/protocol.md, section 5.
 struct Settlement {
     RequestId requestId;
-    // After a reorganisation the same number can be somebody else's request: a settlement under way must not end that.
+    // after a chain reorganisation another requester can have the same request id: their request must not be settled
     address requester;
     uint32 inputTokens;
     uint32 outputTokens;
+    // keccak256 of the encrypted answer
     bytes32 answerHash;
+    // EIP-712 struct hash of the last stage's receipt
     bytes32 lastReceipt;
 }
 
-/// @notice How a deposit is divided, in token wei. Hosts' shares, fee, royalty and refund sum up to the deposit.
+/// @notice How a deposit is divided, in token wei: hosts' shares + fee + royalty + refund = deposit.
 struct Split {
+    // of what was used: hosts' shares + fee + royalty
     uint256 cost;
-    // Includes what the rounding of the hosts' shares leaves over.
+    // includes what rounding leaves of the hosts' shares
     uint256 fee;
     uint256 royalty;
+    // deposit - cost
     uint256 refund;
 }

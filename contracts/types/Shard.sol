@@ -4,137 +4,168 @@ pragma solidity >=0.8.37;
 import {ModelId, ShardId} from "./Identifiers.sol";
 import {TcbStatus} from "./VerifiedQuote.sol";
 
+/// @notice Where a shard is in its life.
 enum ShardStatus {
-    NONE, // no such shard
-    ACTIVE, // enrolled; it serves only while its attestation has not expired and its bond is whole
-    RETIRED, // left by its host's wish
-    EVICTED, // put out because it was unfit; a renewal brings it back
-    PAUSED // its collateral went stale; a recheck with fresh collateral brings it back. It ends what was asked before.
+    NONE, // there is no such shard
+    ACTIVE, // enrolled; it gets requests while its attestation has not expired and its bond is whole
+    RETIRED, // its host retired it, for good
+    EVICTED, // found unfit; a renewal brings it back
+    PAUSED // no collateral was in force at its last recheck; it gets no new requests, older ones can be settled
 }
 
+/// @notice Why a shard was evicted.
 enum EvictionReason {
-    ATTESTATION_EXPIRED,
-    MEASUREMENT_WITHDRAWN,
-    PLATFORM_UNWANTED, // denied, or not listed where only listed ones count
-    CERTIFICATE_REVOKED,
-    TCB_STATUS_REFUSED,
-    FEATURES_REFUSED // TD attributes or XFAM
+    ATTESTATION_EXPIRED, // its attestation has expired
+    MEASUREMENT_WITHDRAWN, // the model no longer allows its image
+    PLATFORM_UNWANTED, // its platform is denied, or not listed although the model's policy requires it
+    CERTIFICATE_REVOKED, // a CRL lists its platform's certificate or the authority of that
+    TCB_STATUS_REFUSED, // the model's policy does not accept its platform's TCB status
+    FEATURES_REFUSED // the model's policy does not allow its TD attributes or XFAM
 }
 
-/// @notice A shard as it is stored.
+/// @notice What a recheck finds. Never stored.
+enum Fitness {
+    UNKNOWN, // no collateral is in force to assess it by, or only in a stricter set than the policy demands
+    FIT, // it would pass an enrolment today
+    UNFIT // it would fail an enrolment, and no fresh collateral can change that
+}
+
+/// @notice A shard as it is stored. Four slots.
 struct Shard {
-    // slot 0: what a recheck reads. 32 bits of Unix seconds last until 2106.
+    // slot 0: what a recheck reads
     address host;
+    // Unix seconds, inclusive; 32 bits last until the year 2106
     uint32 attestedUntil;
     ModelId modelId;
     uint16 firstLayer;
     ShardStatus status;
+    // whether it also holds tokenizer, embedding and head
     bool isEntry;
-    // slot 1: who signs, and answers for it with what. 80 bits hold 1.2 million tokens.
+    // slot 1: the enclave's key for receipts, and what is at stake
     address signer;
+    // token wei; 80 bits hold 1.2 million tokens
     uint80 bond;
+    // first layer that it does not serve
     uint16 endLayer;
-    // slot 2: binds everything that does not change as long as the shard exists
+    // slot 2: binds all that never changes about a shard; see Identity
     bytes32 identityDigest;
-    // slot 3: the quote which it was attested by last; see QuoteClaims
+    // slot 3: the quote that it was last attested by; see QuoteClaims
     bytes32 quoteHash;
 }
 
-/// @notice What is kept by the address of a shard's signer. One slot.
+/// @notice What is stored under the address of a shard's signer. One slot.
 struct SignerRecord {
+    // the signer's latest shard
     ShardId shardId;
-    // Block of the ShardEnrolled event.
+    // block of the ShardEnrolled event
     uint40 enrolledAtBlock;
-    // Block of the last event which carries an Attestation: ShardEnrolled or the newest ShardRenewed.
+    // block of the last event with an Attestation: ShardEnrolled or the latest ShardRenewed
     uint40 attestedAtBlock;
-    // When the shard was retired, evicted or paused; zero while it is active.
+    // Unix seconds at which the shard was retired, evicted or paused; zero while it is active
     uint40 leftAt;
-    // Which of its model's measurements the last quote showed; see MeasurementRecord.
+    // which of its model's measurements the last quote had; see MeasurementRecord
     uint32 measurementIndex;
-    // The first 64 bits of its platform's id. Equal ones are taken for the same platform, so they can only deny a path.
+    // first 64 bits of the platform id. Equal tags count as one platform, so a collision can only refuse a path.
     bytes8 platformTag;
 }
 
-/// @notice What a host says about a shard that is to be enrolled. `endpoint` is `host:port`.
+/// @notice A host's request to enrol a shard.
 struct EnrolmentParameters {
     ModelId modelId;
+    // layers [firstLayer, endLayer)
     uint16 firstLayer;
     uint16 endLayer;
     bool isEntry;
+    // the enclave's keys: address of secp256k1, X25519, SHA-256 of the TLS key's SubjectPublicKeyInfo
     address signer;
     bytes32 kem;
     bytes32 tls;
+    // `host:port`
     string endpoint;
-    // Where the host's earnings go. Fixed by the host's first enrolment; must be repeated in later ones.
+    // where the host's earnings go: fixed by the host's first enrolment, the same in later ones
     address payout;
-    // The block whose hash is in the quote's report data.
+    // the block whose hash is in the quote's report data
     uint256 blockNumber;
 }
 
-/// @notice What a host says when its shard shows a fresh quote. The keys must be the enrolled ones; they are given so
-/// that the event can carry them.
+/// @notice A host's request to extend an attestation. The keys are the enrolled ones; they are repeated so that the
+/// event has them.
 struct RenewalParameters {
     ShardId shardId;
     bytes32 kem;
     bytes32 tls;
+    // may differ from the enrolled one
     string endpoint;
+    // the block whose hash is in the quote's report data
     uint256 blockNumber;
 }
 
-/// @notice What identityDigest binds, besides chain and registry; docs/protocol.md, section 3.
+/// @notice What identityDigest binds, in addition to chain and registry; docs/protocol.md, section 3.
 struct Identity {
     address host;
     ModelId modelId;
     uint16 firstLayer;
     uint16 endLayer;
     bool isEntry;
+    // of the weights that the enclave has loaded
     bytes32 sliceDigest;
+    // the keyset, as in EnrolmentParameters
     address signer;
     bytes32 kem;
     bytes32 tls;
 }
 
-/// @notice Everything that a reader needs to check a shard again; only in events, never stored.
+/// @notice Everything that a reader needs to verify a shard again. Only in events, never stored.
 struct Attestation {
+    // the keyset, as in EnrolmentParameters
     address signer;
     bytes32 kem;
     bytes32 tls;
     bytes32 sliceDigest;
     bytes32 identityDigest;
+    // keccak256(abi.encode(QuoteClaims))
     bytes32 quoteHash;
+    // which image runs
     bytes32 measurement;
+    // the PCK certificate, by the hash of its tbsCertificate
     bytes32 pckId;
     bytes32 platformId;
     TcbStatus tcbStatus;
-    // The evaluation number of the TCB info that the status is from, and when the first of the collateral ends.
+    // of the TCB info that the status is from; zero: the verifier used none
     uint16 evaluationNumber;
+    // Unix seconds at which the first item of the collateral expires; zero: the verifier knows no such time
     uint40 collateralUntil;
+    // Unix seconds, inclusive
     uint32 attestedUntil;
+    // the block that the quote was requested at
     uint256 blockNumber;
     bytes32 blockHash;
+    // `host:port`
     string endpoint;
 }
 
-/// @notice What only some settlements need to know of a shard.
-struct Circumstances {
-    // Unix seconds; zero: it isn't paused.
+/// @notice What a settlement needs to know of a shard only if a stage is paused or platforms must differ.
+struct PauseAndPlatform {
+    // Unix seconds; zero: it is not paused
     uint40 pausedAt;
+    // see SignerRecord
     bytes8 platformTag;
 }
 
 /// @notice What a settlement needs to know of one shard of its path.
 struct Stage {
     ShardId shardId;
+    // zero: there is no such shard
     address signer;
     address host;
     ModelId modelId;
     uint16 firstLayer;
     uint16 endLayer;
     bool isEntry;
-    // ACTIVE and not expired. Whether its bond is whole counts when it is asked, not when it is paid for an answer:
-    // otherwise one penalty would turn all other answers which are under way into penalties.
+    // ACTIVE and not expired. Its bond does not count here: it has to be whole when the shard is chosen, and a penalty
+    // for one request must not take the earnings of others that are open.
     bool isAttested;
-    // PAUSED and not expired.
+    // PAUSED and not expired
     bool isPaused;
     bytes32 identityDigest;
     bytes32 quoteHash;

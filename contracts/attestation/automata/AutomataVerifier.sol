@@ -7,8 +7,8 @@ import {IAutomataRouter} from "../../interfaces/attestation/IAutomataRouter.sol"
 import {IAutomataVerifier} from "../../interfaces/attestation/IAutomataVerifier.sol";
 import {IDcapVerifier} from "../../interfaces/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {P256Verification} from "../../libraries/P256Verification.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../../types/VerifiedQuote.sol";
-import {P256Verification} from "../P256Verification.sol";
 import {QuoteRules} from "../quote/QuoteRules.sol";
 import {WholeQuote} from "../quote/WholeQuote.sol";
 

@@ -7,7 +7,7 @@ import {
     IPckCertificates,
     PckCertificate
 } from "../../interfaces/attestation/IPckCertificates.sol";
-import {P256Key, P256Verification} from "../P256Verification.sol";
+import {P256Key, P256Verification} from "../../libraries/P256Verification.sol";
 import {PckExtension, PckPlatform} from "./PckExtension.sol";
 import {PckRecord} from "./PckRecord.sol";
 import {Certificate, X509} from "./X509.sol";

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {PckCertificate} from "../../interfaces/attestation/IPckCertificates.sol";
+import {P256Key} from "../../libraries/P256Verification.sol";
 import {QuoteClaims} from "../../types/VerifiedQuote.sol";
-import {P256Key} from "../P256Verification.sol";
 
 /// @title PckRecord
 /// @notice Keeps a PCK certificate as the code of a contract whose address follows from the store and the certificate's

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {P256Key, P256Signature} from "../P256Verification.sol";
+import {P256Key, P256Signature} from "../../libraries/P256Verification.sol";
 import {CertificateTime} from "./CertificateTime.sol";
 import {Der} from "./Der.sol";
 import {X509Extensions} from "./X509Extensions.sol";

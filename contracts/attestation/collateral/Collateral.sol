@@ -7,9 +7,9 @@ import {CollateralItem, ICollateral} from "../../interfaces/attestation/ICollate
 import {CollateralHead, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
 import {Crl, ICrlReader} from "../../interfaces/attestation/ICrlReader.sol";
 import {Authority, CollateralSigner, IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {P256Key, P256Signature, P256Verification} from "../../libraries/P256Verification.sol";
 import {TcbPolicy} from "../../types/VerifiedQuote.sol";
-import {CodeBlob} from "../CodeBlob.sol";
-import {P256Key, P256Signature, P256Verification} from "../P256Verification.sol";
+import {CodeBlob} from "./CodeBlob.sol";
 import {QeIdentityItem} from "./QeIdentityItem.sol";
 
 /// @title Collateral

@@ -6,8 +6,8 @@ pragma solidity 0.8.37;
 
 import {CollateralHead, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
 import {TcbStatus} from "../../types/VerifiedQuote.sol";
-import {PackedBytes} from "../PackedBytes.sol";
 import {CollateralJson} from "./CollateralJson.sol";
+import {PackedBytes} from "./PackedBytes.sol";
 
 /// @title CollateralReader
 /// @notice See {ICollateralReader}. A contract of its own, because the verifier has no room for it.

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IDcapVerifier} from "../../interfaces/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {P256Key, P256Signature, P256Verification} from "../../libraries/P256Verification.sol";
 import {QuoteClaims, TcbStatus, VerifiedQuote} from "../../types/VerifiedQuote.sol";
-import {P256Key, P256Signature, P256Verification} from "../P256Verification.sol";
 import {PckRecord} from "../certificates/PckRecord.sol";
 import {TdxQuote} from "./TdxQuote.sol";
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {P256Key, P256Signature} from "../../libraries/P256Verification.sol";
 import {QuoteClaims} from "../../types/VerifiedQuote.sol";
-import {P256Key, P256Signature} from "../P256Verification.sol";
 
 /// @title TdxQuote
 /// @notice Where things stand in the core of a TDX quote of version 4 or 5; docs/protocol.md section 3.

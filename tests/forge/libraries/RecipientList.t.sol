@@ -16,7 +16,7 @@ contract RecipientListTest is ForgeTest {
         Recipients recipients;
         for (uint256 i = 0; i < count; ++i) {
             ids[i] = uint32(bounded(ids[i], 1 + i * (1 << 30), (i + 1) * (1 << 30) - 1));
-            recipients = recipients.with(i, ShardId.wrap(ids[i]));
+            recipients = recipients.set(i, ShardId.wrap(ids[i]));
         }
         vm.assertEq(recipients.count(), count);
         ShardId[] memory unpacked = recipients.toArray();
@@ -30,7 +30,7 @@ contract RecipientListTest is ForgeTest {
 
     function test_indexOf__zero__is_nowhere() external pure {
         Recipients recipients;
-        recipients = recipients.with(0, ShardId.wrap(7));
+        recipients = recipients.set(0, ShardId.wrap(7));
         vm.assertEq(recipients.indexOf(ShardId.wrap(0)), RecipientList.MAX_RECIPIENTS);
         vm.assertEq(recipients.indexOf(ShardId.wrap(8)), RecipientList.MAX_RECIPIENTS);
     }

@@ -6,7 +6,7 @@ import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
 import {ModelId, ShardId} from "../../../contracts/types/Identifiers.sol";
 import {RequestParameters} from "../../../contracts/types/Request.sol";
-import {Circumstances, EvictionReason, ShardStatus} from "../../../contracts/types/Shard.sol";
+import {EvictionReason, PauseAndPlatform, ShardStatus} from "../../../contracts/types/Shard.sol";
 import {TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {RecheckFixture} from "./RecheckFixture.sol";
 
@@ -32,11 +32,11 @@ contract PausedTest is RecheckFixture {
     /* WHAT OTHERS SEE */
 
     function test_views__paused__do_not_show_it_as_active() external view {
-        (ModelId served, bool isEntry, bool isActive) = registry.standingOf(shardId);
+        (ModelId served, bool isEntry, bool isActive) = registry.recipientStatus(shardId);
         vm.assertTrue(served == modelId && isEntry && !isActive);
         (ShardId[] memory page,) = registry.activeShards(modelId, ShardId.wrap(0), 10);
         vm.assertEq(page.length, 0);
-        Circumstances memory found = registry.circumstances(_path())[0];
+        PauseAndPlatform memory found = registry.pausesAndPlatforms(_path())[0];
         vm.assertEq(found.pausedAt, _pausedAt);
         vm.assertEq(bytes32(found.platformTag), bytes32(bytes8(PLATFORM)));
     }
@@ -65,14 +65,14 @@ contract PausedTest is RecheckFixture {
     function test_recheck__fit__resumes_it() external {
         assessment.tcbStatus = TcbStatus.UP_TO_DATE;
         _assertResumes();
-        vm.assertEq(registry.circumstances(_path())[0].pausedAt, 0);
+        vm.assertEq(registry.pausesAndPlatforms(_path())[0].pausedAt, 0);
     }
 
     function test_recheck__still_no_collateral__stays_paused_since_the_first_time() external {
         vm.recordLogs();
         vm.assertTrue(_recheck() == ShardStatus.PAUSED);
         vm.assertEq(vm.getRecordedLogs().length, 0);
-        vm.assertEq(registry.circumstances(_path())[0].pausedAt, _pausedAt);
+        vm.assertEq(registry.pausesAndPlatforms(_path())[0].pausedAt, _pausedAt);
     }
 
     function test_recheck__resumed_and_paused_anew__is_paused_since_then() external {
@@ -81,14 +81,14 @@ contract PausedTest is RecheckFixture {
         vm.warp(block.timestamp + 1 days);
         assessment.tcbStatus = TcbStatus.UNCHECKED;
         _assertPauses();
-        vm.assertEq(registry.circumstances(_path())[0].pausedAt, _pausedAt + 2 days);
+        vm.assertEq(registry.pausesAndPlatforms(_path())[0].pausedAt, _pausedAt + 2 days);
     }
 
     function test_recheck__unfit__evicts_it() external {
         assessment.tcbStatus = TcbStatus.OUT_OF_DATE;
         _assertEvicts(EvictionReason.TCB_STATUS_REFUSED);
         // only a pause has a beginning that counts
-        vm.assertEq(registry.circumstances(_path())[0].pausedAt, 0);
+        vm.assertEq(registry.pausesAndPlatforms(_path())[0].pausedAt, 0);
     }
 
     function test_recheck__expired__evicts_it() external {

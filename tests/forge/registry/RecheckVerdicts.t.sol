@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IQuoteVerifier} from "../../../contracts/interfaces/IQuoteVerifier.sol";
-import {QuoteAssessments} from "../../../contracts/libraries/QuoteAssessments.sol";
+import {VerifierCalls} from "../../../contracts/libraries/VerifierCalls.sol";
 import {RejectingVerifier} from "../../../contracts/mocks/RejectingVerifier.sol";
 import {AttestationPolicy} from "../../../contracts/types/AttestationPolicy.sol";
 import {ShardStatus} from "../../../contracts/types/Shard.sol";
@@ -93,7 +93,7 @@ contract RecheckVerdictsTest is RecheckFixture {
     function _assertMalformed(bytes memory answer, uint256 size, uint256 status) private {
         address verifier = address(registry.VERIFIER());
         vm.mockCall(verifier, abi.encodeWithSelector(IQuoteVerifier.assessQuote.selector), answer);
-        vm.expectRevert(abi.encodeWithSelector(QuoteAssessments.VerdictMalformed.selector, size, status));
+        vm.expectRevert(abi.encodeWithSelector(VerifierCalls.VerdictMalformed.selector, size, status));
         registry.recheck(shardId, claims);
         vm.clearMockedCalls();
     }

@@ -58,10 +58,10 @@ contract ShardViewsTest is ShardFixture {
         vm.assertEq(ShardId.unwrap(next), 0);
     }
 
-    function test_pathSlots__two_shards__hold_what_the_other_views_say() external view {
+    function test_packedPath__two_shards__hold_what_the_other_views_say() external view {
         ShardId[] memory shardIds = new ShardId[](2);
         (shardIds[0], shardIds[1]) = (_enclaves[0].shardId, _enclaves[1].shardId);
-        bytes32[] memory words = registry.pathSlots(shardIds);
+        bytes32[] memory words = registry.packedPath(shardIds);
         vm.assertEq(words.length, 9);
         vm.assertEq(abi.encode(ShardSlots.termsIn(words[0])), abi.encode(registry.termsOf(modelId)));
         for (uint256 i = 0; i < 2; ++i) {
@@ -84,13 +84,13 @@ contract ShardViewsTest is ShardFixture {
         vm.assertEq(stage.quoteHash, stored.quoteHash);
     }
 
-    function test_pathSlots__unknown_shard__are_all_zero() external view {
-        bytes32[] memory words = registry.pathSlots(new ShardId[](1));
+    function test_packedPath__unknown_shard__are_all_zero() external view {
+        bytes32[] memory words = registry.packedPath(new ShardId[](1));
         vm.assertEq(abi.encodePacked(words), new bytes(5 * 32));
     }
 
-    function test_pathSlots__nothing__is_one_empty_word() external view {
-        vm.assertEq(abi.encodePacked(registry.pathSlots(new ShardId[](0))), new bytes(32));
+    function test_packedPath__nothing__is_one_empty_word() external view {
+        vm.assertEq(abi.encodePacked(registry.packedPath(new ShardId[](0))), new bytes(32));
     }
 
     function test_stage__last_second_of_its_attestation__is_attested() external {
@@ -102,7 +102,7 @@ contract ShardViewsTest is ShardFixture {
 
     function test_stage__retired__is_inactive() external view {
         vm.assertFalse(registry.stage(_enclaves[2].shardId).isAttested);
-        (ModelId served, bool isEntry, bool isActive) = registry.standingOf(_enclaves[2].shardId);
+        (ModelId served, bool isEntry, bool isActive) = registry.recipientStatus(_enclaves[2].shardId);
         vm.assertTrue(served == modelId && isEntry && !isActive);
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {P256Key, P256Signature, P256Verification} from "../../../contracts/attestation/P256Verification.sol";
+import {P256Key, P256Signature, P256Verification} from "../../../contracts/libraries/P256Verification.sol";
+import {AttestationCheats} from "../attestation/AttestationCheats.sol";
 import {ForgeTest} from "../fixtures/ForgeTest.sol";
-import {AttestationCheats} from "./AttestationCheats.sol";
 
 /// @notice The library from outside, so that its reverts can be expected.
 contract P256Caller {

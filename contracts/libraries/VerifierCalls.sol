@@ -4,30 +4,33 @@ pragma solidity 0.8.37;
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
-/// @title QuoteAssessments
-/// @notice Has a quote assessed or verified: what `verifier.assessQuote(claims, policy)` and
-/// `verifier.verifyQuote(quote, pckId, policy)` do, for a fraction of their encoding and decoding.
-/// @dev All structs here have one clean word for each member, in memory as in a call.
-library QuoteAssessments {
-    /// @notice The verifier's answer isn't one.
+/// @title VerifierCalls
+/// @notice Calls a quote verifier as `verifier.verifyQuote(quote, pckId, policy)` and
+/// `verifier.assessQuote(claims, policy)` would, for a fraction of the gas of encoding and decoding.
+/// @dev All structs here consist of one-word members, so they lie in memory as the ABI encodes them. What decoding
+/// would check and later code relies on is checked here: the size of the answer and the range of its enum.
+library VerifierCalls {
+    /// @notice The verifier's answer has the wrong size or an unknown TCB status.
     error VerdictMalformed(uint256 size, uint256 tcbStatus);
 
+    // bytes of the structs QuoteClaims, TcbPolicy, QuoteAssessment and VerifiedQuote
     uint256 private constant CLAIMS = 0x100;
     uint256 private constant POLICY = 0x40;
     uint256 private constant ASSESSMENT = 0xe0;
     uint256 private constant VERIFIED = 0x1c0;
 
     /// @notice The quote's name on chain: keccak256(abi.encode(claims)).
-    function hash(QuoteClaims calldata claims) internal pure returns (bytes32 quoteHash) {
+    function hashClaims(QuoteClaims calldata claims) internal pure returns (bytes32 quoteHash) {
         assembly ("memory-safe") {
+            // past the free memory pointer, which stays
             let copy := mload(0x40)
             calldatacopy(copy, claims, CLAIMS)
             quoteHash := keccak256(copy, CLAIMS)
         }
     }
 
-    /// @notice The verifier's assessment. Reverts as it reverts.
-    function assess(IQuoteVerifier verifier, QuoteClaims calldata claims, TcbPolicy memory policy)
+    /// @notice Calls {IQuoteVerifier.assessQuote}. Reverts as the verifier reverts.
+    function assessQuote(IQuoteVerifier verifier, QuoteClaims calldata claims, TcbPolicy memory policy)
         internal
         view
         returns (QuoteAssessment memory assessment)
@@ -36,13 +39,14 @@ library QuoteAssessments {
         uint256 size;
         uint256 status;
         assembly ("memory-safe") {
+            // selector ‖ claims ‖ policy
             let copy := mload(0x40)
             mstore(copy, selector)
             calldatacopy(add(copy, 4), claims, CLAIMS)
             mcopy(add(copy, add(4, CLAIMS)), policy, POLICY)
-            let done := staticcall(gas(), verifier, copy, add(4, add(CLAIMS, POLICY)), assessment, ASSESSMENT)
+            let success := staticcall(gas(), verifier, copy, add(4, add(CLAIMS, POLICY)), assessment, ASSESSMENT)
             size := returndatasize()
-            if iszero(done) {
+            if iszero(success) {
                 returndatacopy(copy, 0, size)
                 revert(copy, size)
             }
@@ -51,8 +55,8 @@ library QuoteAssessments {
         if (size != ASSESSMENT || status > uint8(type(TcbStatus).max)) revert VerdictMalformed(size, status);
     }
 
-    /// @notice The verifier's verdict. Reverts as it reverts.
-    function verify(IQuoteVerifier verifier, bytes calldata quote, bytes32 pckId, TcbPolicy memory policy)
+    /// @notice Calls {IQuoteVerifier.verifyQuote}. Reverts as the verifier reverts.
+    function verifyQuote(IQuoteVerifier verifier, bytes calldata quote, bytes32 pckId, TcbPolicy memory policy)
         internal
         returns (VerifiedQuote memory verified)
     {
@@ -60,6 +64,7 @@ library QuoteAssessments {
         uint256 size;
         uint256 status;
         assembly ("memory-safe") {
+            // selector ‖ offset of the quote ‖ pckId ‖ policy ‖ length of the quote ‖ quote, padded to whole words
             let copy := mload(0x40)
             mstore(copy, selector)
             mstore(add(copy, 0x04), 0x80)
@@ -67,13 +72,12 @@ library QuoteAssessments {
             mcopy(add(copy, 0x44), policy, POLICY)
             mstore(add(copy, 0x84), quote.length)
             calldatacopy(add(copy, 0xa4), quote.offset, quote.length)
-            // behind the quote zeros, up to a whole word
             let end := add(add(copy, 0xa4), quote.length)
             mstore(end, 0)
             let length := add(0xa4, and(add(quote.length, 0x1f), not(0x1f)))
-            let done := call(gas(), verifier, 0, copy, length, verified, VERIFIED)
+            let success := call(gas(), verifier, 0, copy, length, verified, VERIFIED)
             size := returndatasize()
-            if iszero(done) {
+            if iszero(success) {
                 returndatacopy(copy, 0, size)
                 revert(copy, size)
             }

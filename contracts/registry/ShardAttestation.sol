@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
+import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
+import {EnclaveIdentity} from "../libraries/EnclaveIdentity.sol";
+import {PolicyWord} from "../libraries/PolicyWord.sol";
+import {RecentBlocks} from "../libraries/RecentBlocks.sol";
+import {ShardSlots} from "../libraries/ShardSlots.sol";
+import {VerifierCalls} from "../libraries/VerifierCalls.sol";
+import {ModelId, ShardId} from "../types/Identifiers.sol";
+import {
+    Attestation,
+    EnrolmentParameters,
+    EvictionReason,
+    Fitness,
+    Identity,
+    RenewalParameters,
+    Shard
+} from "../types/Shard.sol";
+import {QuoteAssessment, QuoteClaims, TcbStatus, VerifiedQuote} from "../types/VerifiedQuote.sol";
+import {ShardViews} from "./ShardViews.sol";
+
+/// @title ShardAttestation
+/// @notice Decides whether an enclave may serve as a shard: at enrolment and renewal by its quote, at a recheck by the
+/// claims of that quote.
+/// @dev The verifier says what a quote states and how good its platform is. This contract compares that with what the
+/// quote must state and with what the model's policy accepts. Three digests connect the two:
+/// - `sliceDigest`, of the weights that a shard of these layers must have loaded, from the published digests;
+/// - `identityDigest`, of that and of host, layer range, keys, registry and chain;
+/// - the report data in the quote, of that and of a recent block.
+///
+/// An enclave of an allowed image puts into its report data only what it has loaded and holds itself. That is what the
+/// image is reviewed for; the registry cannot check it.
+abstract contract ShardAttestation is ShardViews, EIP712 {
+    using PolicyWord for uint256;
+
+    /// @notice Maximum size of an endpoint, `host:port`, in bytes.
+    uint256 public constant MAX_ENDPOINT_BYTES = 255;
+
+    /// @notice The contract that verifies quotes. It can never be replaced.
+    IQuoteVerifier public immutable VERIFIER;
+
+    /// @inheritdoc IShardRegistry
+    uint32 public immutable ATTESTATION_PERIOD;
+
+    /// @param verifier Decides which quotes are genuine. What it accepts, every model's policy builds on.
+    /// @param attestationPeriod Seconds; see {IShardRegistry}.
+    constructor(IQuoteVerifier verifier, uint32 attestationPeriod) {
+        if (attestationPeriod == 0) revert NoAttestationPeriod();
+        VERIFIER = verifier;
+        ATTESTATION_PERIOD = attestationPeriod;
+    }
+
+    /* ENROLMENT */
+
+    /// @dev Checks that need no quote: the endpoint's size, the entry's first layer, a signer without an enrolled
+    /// shard.
+    function _checkEnrollable(EnrolmentParameters calldata parameters) internal view {
+        _checkEndpoint(parameters.endpoint);
+        if (parameters.isEntry && parameters.firstLayer != 0) revert EntryMustStartAtLayerZero(parameters.firstLayer);
+        ShardId latest = _signers[parameters.signer].shardId;
+        if (ShardId.unwrap(latest) == 0) return;
+        // The bond's release is counted from the signer's record, which a new shard would overwrite.
+        Shard storage last = _shards[latest];
+        if (_isEnrolled(last.status) || last.bond != 0) {
+            revert SignerAlreadyEnrolled(parameters.signer, latest);
+        }
+    }
+
+    /// @dev The endpoint is only in events, so its size costs the caller alone; the bound protects readers.
+    function _checkEndpoint(string calldata endpoint) internal pure {
+        uint256 length = bytes(endpoint).length;
+        if (length == 0 || length > MAX_ENDPOINT_BYTES) revert EndpointLengthInvalid(length, MAX_ENDPOINT_BYTES);
+    }
+
+    /// @dev The enclave's signature over its enrolment. Without it, anyone could enrol another host's enclave first,
+    /// under an endpoint and a payout address of their own.
+    function _checkEnrolmentSigned(
+        EnrolmentParameters calldata parameters,
+        bytes32 identityDigest_,
+        bytes calldata signature
+    ) internal view {
+        bytes32 digest = _enrolmentDigest(
+            identityDigest_, parameters.endpoint, parameters.payout, parameters.blockNumber
+        );
+        (address recovered,,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (recovered == address(0) || recovered != parameters.signer) {
+            revert EnrolmentNotSigned(parameters.signer, recovered);
+        }
+    }
+
+    /// @dev Binds endpoint and payout, which the quote does not.
+    function _enrolmentDigest(bytes32 identityDigest_, string calldata endpoint, address payout, uint256 blockNumber)
+        internal
+        view
+        returns (bytes32)
+    {
+        return _hashTypedDataV4(
+            EnclaveIdentity.enrolmentHash({
+                identityDigest: identityDigest_, endpoint: endpoint, payout: payout, blockNumber: blockNumber
+            })
+        );
+    }
+
+    /* WHAT A QUOTE MUST PROVE */
+
+    /// @dev The attestation of a new shard, before its quote is verified. Reverts unless the model has these layers.
+    function _enrolmentAttestation(EnrolmentParameters calldata parameters)
+        internal
+        view
+        returns (Attestation memory attestation)
+    {
+        attestation.signer = parameters.signer;
+        attestation.kem = parameters.kem;
+        attestation.tls = parameters.tls;
+        attestation.endpoint = parameters.endpoint;
+        attestation.blockNumber = parameters.blockNumber;
+        attestation.sliceDigest =
+            sliceDigest(parameters.modelId, parameters.firstLayer, parameters.endLayer, parameters.isEntry);
+        attestation.identityDigest = EnclaveIdentity.digest(
+            Identity({
+                host: msg.sender,
+                modelId: parameters.modelId,
+                firstLayer: parameters.firstLayer,
+                endLayer: parameters.endLayer,
+                isEntry: parameters.isEntry,
+                sliceDigest: attestation.sliceDigest,
+                signer: parameters.signer,
+                kem: parameters.kem,
+                tls: parameters.tls
+            }),
+            address(this)
+        );
+    }
+
+    /// @dev The attestation of an enrolled shard, before its fresh quote is verified. Reverts unless the keys are the
+    /// enrolled ones: `kem` and `tls` are not stored, so they are given again and compared through the digest.
+    function _renewalAttestation(Shard storage renewed, RenewalParameters calldata parameters)
+        internal
+        view
+        returns (Attestation memory attestation)
+    {
+        Identity memory identity = Identity({
+            host: renewed.host,
+            modelId: renewed.modelId,
+            firstLayer: renewed.firstLayer,
+            endLayer: renewed.endLayer,
+            isEntry: renewed.isEntry,
+            sliceDigest: sliceDigest(renewed.modelId, renewed.firstLayer, renewed.endLayer, renewed.isEntry),
+            signer: renewed.signer,
+            kem: parameters.kem,
+            tls: parameters.tls
+        });
+        attestation.signer = identity.signer;
+        attestation.kem = identity.kem;
+        attestation.tls = identity.tls;
+        attestation.endpoint = parameters.endpoint;
+        attestation.blockNumber = parameters.blockNumber;
+        attestation.sliceDigest = identity.sliceDigest;
+        attestation.identityDigest = EnclaveIdentity.digest(identity, address(this));
+        if (attestation.identityDigest != renewed.identityDigest) {
+            revert IdentityMismatch(parameters.shardId, renewed.identityDigest, attestation.identityDigest);
+        }
+    }
+
+    /* QUOTE */
+
+    /// @dev Has the quote verified, compares it with what it must prove, and fills in the rest of `attestation`. The
+    /// block hash in the report data shows that the quote is at most 8191 blocks old.
+    /// @return measurementIndex Position of the measurement among the model's; the signer's record keeps it.
+    function _verifyQuote(Attestation memory attestation, ModelId modelId, bytes calldata quote, bytes32 pckId)
+        internal
+        returns (uint32 measurementIndex)
+    {
+        attestation.blockHash = RecentBlocks.hashOf(attestation.blockNumber);
+        if (attestation.blockHash == bytes32(0)) revert BlockHashUnknown(attestation.blockNumber, block.number);
+        uint256 policy = _policyWord(modelId);
+        VerifiedQuote memory verified = VerifierCalls.verifyQuote(VERIFIER, quote, pckId, policy.tcbPolicy());
+        bytes32 expected =
+            EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
+        if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);
+        if (verified.reportDataHigh != bytes32(0)) revert ReportDataUpperHalfNotZero(verified.reportDataHigh);
+        _checkPlatform(policy, modelId, verified);
+        measurementIndex = _allowedMeasurementIndex(modelId, verified.measurement);
+        attestation.attestedUntil = _attestedUntil(verified.certifiedUntil);
+        attestation.quoteHash = verified.quoteHash;
+        attestation.measurement = verified.measurement;
+        attestation.pckId = pckId;
+        attestation.platformId = verified.platformId;
+        attestation.tcbStatus = verified.tcbStatus;
+        attestation.evaluationNumber = verified.evaluationNumber;
+        attestation.collateralUntil = verified.validUntil;
+    }
+
+    /// @dev What the policy demands of the platform. {_assessFitness} demands the same of an enrolled shard.
+    function _checkPlatform(uint256 policy, ModelId modelId, VerifiedQuote memory verified) private view {
+        if (!_isPlatformAdmitted(policy, modelId, verified.platformId)) revert PlatformIsDenied(verified.platformId);
+        if (!policy.acceptsStatus(verified.tcbStatus)) {
+            revert TcbStatusRefused(verified.platformId, verified.tcbStatus);
+        }
+        if (!policy.allowsFeatures(verified.tdAttributes, verified.xfam)) {
+            revert TdFeaturesRefused(verified.tdAttributes, verified.xfam);
+        }
+    }
+
+    /// @dev One period from now, or the end of the platform's certificates, whichever is earlier. The end of the
+    /// collateral does not count: it only pauses a shard, and ending the attestation then would evict honest ones every
+    /// month.
+    function _attestedUntil(uint40 certifiedUntil) private view returns (uint32) {
+        uint256 end = block.timestamp + ATTESTATION_PERIOD;
+        if (certifiedUntil != 0) {
+            if (certifiedUntil < block.timestamp) revert PlatformNoLongerCertified(certifiedUntil);
+            if (certifiedUntil < end) end = certifiedUntil;
+        }
+        return uint32(end); // until the year 2106
+    }
+
+    /* RECHECK */
+
+    /// @dev Assesses an enrolled shard: first what no fresh collateral can change, then what the verifier says today.
+    /// @param slot0 Of the shard; see {ShardSlots}.
+    /// @param claims Of the quote that the shard was last attested by, which the caller has checked.
+    /// @return fitness What was found.
+    /// @return reason Meaningful only if the shard is UNFIT.
+    function _assessFitness(bytes32 slot0, QuoteClaims calldata claims)
+        internal
+        view
+        returns (Fitness fitness, EvictionReason reason)
+    {
+        if (block.timestamp > ShardSlots.attestedUntilIn(slot0)) {
+            return (Fitness.UNFIT, EvictionReason.ATTESTATION_EXPIRED);
+        }
+        ModelId modelId = ShardSlots.modelIdIn(slot0);
+        uint256 policy = _policyWord(modelId);
+        if (!isMeasurementAllowed(modelId, claims.measurement)) {
+            return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
+        }
+        if (!policy.allowsFeatures(bytes8(claims.td << 128), bytes8(claims.td << 192))) {
+            return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
+        }
+        QuoteAssessment memory assessment = VerifierCalls.assessQuote(VERIFIER, claims, policy.tcbPolicy());
+        if (!_isPlatformAdmitted(policy, modelId, assessment.platformId)) {
+            return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);
+        }
+        if (assessment.isRevoked) return (Fitness.UNFIT, EvictionReason.CERTIFICATE_REVOKED);
+        if (policy.acceptsStatus(assessment.tcbStatus)) return (Fitness.FIT, reason);
+        // A bad status from a set stricter than the policy's minimum must not evict: anyone can upload that set.
+        bool isSure = assessment.tcbStatus != TcbStatus.UNCHECKED && assessment.isConclusive;
+        return (isSure ? Fitness.UNFIT : Fitness.UNKNOWN, EvictionReason.TCB_STATUS_REFUSED);
+    }
+}
