@@ -14,13 +14,13 @@ import {QuoteRules} from "./quote/QuoteRules.sol";
 
 /// @title DcapVerifier
 /// @notice See {IDcapVerifier}.
-/// @dev The trust runs root → authority → PCK (checked when {IPckCertificates} stored it) → QE report → attestation
-/// key → quote, and root → signer of collateral → TCB info, QE identity; root and authority → CRLs (checked when
-/// {Collateral} took them). What time can change is checked at each use.
+/// @dev The chain of trust: root → authority → PCK certificate (verified when {IPckCertificates} stored it) → QE report
+/// → attestation key → quote. And root → signer of collateral → TCB info and QE identity, root and authority → CRLs
+/// (verified when {Collateral} stored them). Whatever time can change is checked at each use.
 contract DcapVerifier is IDcapVerifier, Collateral {
     using TcbEvaluation for TcbEvaluation.Findings;
 
-    /// @param certificates_ The store, which pins the root.
+    /// @param certificates_ The store of PCK certificates, which pins the root.
     constructor(IPckCertificates certificates_) Collateral(certificates_, new CollateralReader(), new CrlReader()) {}
 
     /// @inheritdoc IQuoteVerifier
@@ -30,9 +30,9 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         returns (VerifiedQuote memory verified)
     {
         (QuoteClaims memory claims, uint256 report) =
-            QuoteRules.check({core: quote, pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256});
-        QuoteRules.describe({verified: verified, core: quote, report: report, claims: claims});
-        _judge({verified: verified, claims: claims, pckId: pckId, policy: policy});
+            QuoteRules.requireValid({core: quote, pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256});
+        QuoteRules.fillVerified({verified: verified, core: quote, report: report, claims: claims});
+        _completeVerdict({verified: verified, claims: claims, pckId: pckId, policy: policy});
         assembly ("memory-safe") {
             return(verified, 0x1c0)
         }
@@ -60,14 +60,17 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         return _CERTIFICATES;
     }
 
-    /* THE PLATFORM */
+    /* PLATFORM */
 
-    /// @dev Completes `verified`. Any SGX enclave with the provisioning attribute could have its report signed by the
-    /// machine's PCK: only the QE identity says that it was Intel's quoting enclave.
-    function _judge(VerifiedQuote memory verified, QuoteClaims memory claims, bytes32 pckId, TcbPolicy calldata policy)
-        private
-        view
-    {
+    /// @dev Completes `verified` by what collateral says, and reverts for what no caller may accept. Any SGX enclave
+    /// with the provisioning attribute could have its report signed by the machine's PCK; only the QE identity shows
+    /// that it was Intel's quoting enclave.
+    function _completeVerdict(
+        VerifiedQuote memory verified,
+        QuoteClaims memory claims,
+        bytes32 pckId,
+        TcbPolicy calldata policy
+    ) private view {
         QuoteAssessment memory assessment;
         TcbEvaluation.Findings memory findings;
         _assess({assessment: assessment, findings: findings, claims: claims, policy: policy});
@@ -87,7 +90,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         verified.certifiedUntil = assessment.certifiedUntil;
     }
 
-    /// @dev Everything which isn't about signatures. Doesn't revert.
+    /// @dev Everything that needs no signature. Does not revert: what is missing leaves the status UNCHECKED.
     function _assess(
         QuoteAssessment memory assessment,
         TcbEvaluation.Findings memory findings,
@@ -104,31 +107,31 @@ contract DcapVerifier is IDcapVerifier, Collateral {
             maxAge: policy.maxCollateralAge
         });
         if (until == 0) return;
-        // a revocation list ends before its next update, everything else with it
-        until = _first(assessment.certifiedUntil, until - 1);
+        // a CRL is in force until the second before its next update, everything else until its last second
+        until = _earlierOf(assessment.certifiedUntil, until - 1);
 
         // FMSPC and PCE id
         bytes32 subject = bytes32(bytes8(claims.pck << 160));
-        (uint256 info, uint256 number, bool isLowest) = _select(subject, policy, revokedSigners);
+        (uint256 info, uint256 number, bool isLowest) = _selectItem(subject, policy, revokedSigners);
         if (info == 0) return;
         assessment.evaluationNumber = uint16(number);
         assessment.isConclusive = isLowest;
-        until = _first(until, _endOf(info));
+        until = _earlierOf(until, _validUntil(info));
         uint256 identity;
-        (identity,, isLowest) = _select(_QE_IDENTITIES, policy, revokedSigners);
+        (identity,, isLowest) = _selectItem(_QE_IDENTITIES, policy, revokedSigners);
         if (identity == 0) return;
         if (!isLowest) assessment.isConclusive = false;
-        assessment.validUntil = uint40(_first(until, _endOf(identity)));
+        assessment.validUntil = uint40(_earlierOf(until, _validUntil(identity)));
 
-        findings.quotingEnclave = _isCompact(identity)
+        findings.quotingEnclave = _isPackedIdentity(identity)
             ? QeIdentityItem.statusOf(identity, claims)
-            : TcbEvaluation.findQuotingEnclave(_contentOf(identity), claims);
+            : TcbEvaluation.evaluateQuotingEnclave(_contentOf(identity), claims);
         bytes memory levels = _contentOf(info);
-        findings.findPlatform({tcbInfo: levels, claims: claims});
-        assessment.tcbStatus = findings.merge({tcbInfo: levels, claims: claims});
+        findings.evaluatePlatform({tcbInfo: levels, claims: claims});
+        assessment.tcbStatus = findings.mergeStatus({tcbInfo: levels, claims: claims});
     }
 
-    function _first(uint256 a, uint256 b) private pure returns (uint256) {
+    function _earlierOf(uint256 a, uint256 b) private pure returns (uint256) {
         return a < b ? a : b;
     }
 }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {P256} from "@openzeppelin/contracts/utils/cryptography/P256.sol";
 
-/// @notice A point on P-256. Whether it is on the curve is checked with every signature.
+/// @notice A point on P-256. Every signature check includes whether it is on the curve.
 struct P256Key {
     uint256 x;
     uint256 y;
@@ -16,12 +16,12 @@ struct P256Signature {
 }
 
 /// @title P256Verification
-/// @notice ECDSA over P-256: by the precompile of EIP-7951 where the chain has it, in Solidity elsewhere.
-/// @dev A chain without the precompile answers a call to 0x100 with success and no data, as the precompile itself does
-/// for an invalid signature. So which of the two it is has to be found out once, at deployment: see {detect}.
-/// Signatures are malleable (s and n - s), so never take one for a unique name.
+/// @notice ECDSA over P-256: with the precompile of EIP-7951 where the chain has it, in Solidity elsewhere.
+/// @dev On a chain without the precompile a call to 0x100 succeeds and returns nothing, just as the precompile does for
+/// an invalid signature. {detect} therefore finds out once, at deployment. Signatures are malleable (s and n - s), so
+/// they must not be used as unique identifiers.
 library P256Verification {
-    /// @notice The P-256 arithmetic of this chain judges the self-test's signatures wrongly.
+    /// @notice The P-256 arithmetic of this chain gives wrong results for the self-test's signatures.
     error P256SelfTestFailed();
 
     /// @dev The order of the curve's group.
@@ -34,8 +34,9 @@ library P256Verification {
     uint256 private constant TEST_X = 0x2927b10512bae3eddcfe467828128bad2903269919f7086069c8c4df6c732838;
     uint256 private constant TEST_Y = 0xc7787964eaac00e5921fb1498a60f4606766b3d9685001558d1a974e7341513e;
 
-    /// @notice Whether the chain has the precompile. Reverts when what it has, or the fallback, judges wrongly.
-    /// @dev A good signature must pass and the same over another digest must not. For constructors.
+    /// @notice Whether the chain has the precompile. Reverts if the precompile, or the fallback, gives wrong results.
+    /// For constructors.
+    /// @dev A valid signature must pass, and the same signature over another digest must not.
     function detect() internal view returns (bool native) {
         P256Key memory key = P256Key({x: TEST_X, y: TEST_Y});
         P256Signature memory signature = P256Signature({r: TEST_R, s: TEST_S});
@@ -45,8 +46,8 @@ library P256Verification {
         if (!works || !refuses) revert P256SelfTestFailed();
     }
 
-    /// @notice Whether the signature over the digest is the key's.
-    /// @param native What {detect} found at deployment.
+    /// @notice Whether the signature over the digest is by the key.
+    /// @param native What {detect} returned at deployment.
     function verify(bool native, bytes32 digest, P256Signature memory signature, P256Key memory key)
         internal
         view
@@ -55,7 +56,7 @@ library P256Verification {
         return native ? _verifyNative(digest, signature, key) : _verifyInSolidity(digest, signature, key);
     }
 
-    /// @dev 160 bytes in; 32 bytes with the value one out, or nothing.
+    /// @dev Input: 160 bytes. Output: 32 bytes of value one, or nothing.
     function _verifyNative(bytes32 digest, P256Signature memory signature, P256Key memory key)
         private
         view
@@ -67,13 +68,13 @@ library P256Verification {
             mstore(input, digest)
             mcopy(add(input, 0x20), signature, 0x40)
             mcopy(add(input, 0x60), key, 0x40)
-            // scratch space takes the answer; what stands there is read only if the call wrote it
+            // the output goes to scratch space, which is read only if the call wrote to it
             let answered := staticcall(gas(), 0x100, input, 0xa0, 0, 0x20)
             valid := and(and(answered, eq(returndatasize(), 0x20)), eq(mload(0), 1))
         }
     }
 
-    /// @dev OpenZeppelin refuses a high s and a zero s. n - s verifies exactly when s does, so a high one is turned.
+    /// @dev OpenZeppelin refuses a high s. n - s is valid exactly if s is, so a high s is replaced by it.
     function _verifyInSolidity(bytes32 digest, P256Signature memory signature, P256Key memory key)
         private
         view

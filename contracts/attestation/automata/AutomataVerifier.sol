@@ -25,31 +25,31 @@ contract AutomataVerifier is IAutomataVerifier {
     IPckCertificates private immutable _CERTIFICATES;
     bool private immutable _NATIVE_P256;
 
-    // of Automata's output, which begins with quote version and body type
+    // offsets in Automata's output, which starts with quote version and body type
     uint256 private constant _STATUS = 4;
     uint256 private constant _FMSPC = 5;
     uint256 private constant _REPORT = 11;
 
-    /// @dev "TCB status is revoked or missing", said only after all signatures and certificates held; see
-    /// {_requireTcbInfo}.
+    /// @dev "TCB status is revoked or missing", which Automata reports only after all signatures and certificates were
+    /// valid; see {_requireTcbInfo}.
     bytes32 private constant _TCB_REVOKED_OR_MISSING = keccak256("TCBR");
 
-    // what Automata's router calls TDX, and the version of the TCB info that its verifiers of quotes 4 and 5 take
+    // the router's id of TDX, and the version of TCB info that its verifiers of quotes 4 and 5 use
     uint8 private constant _TDX = 1;
     uint32 private constant _TCB_INFO_VERSION = 3;
 
-    // TcbStatus by Automata's numbers, one octet each, the first one lowest: UP_TO_DATE, SW_HARDENING_NEEDED,
+    // Automata's status numbers as TcbStatus, one octet each, number 0 lowest: UP_TO_DATE, SW_HARDENING_NEEDED,
     // CONFIGURATION_AND_SW_HARDENING_NEEDED, CONFIGURATION_NEEDED, OUT_OF_DATE, OUT_OF_DATE_CONFIGURATION_NEEDED,
     // REVOKED, NOT_SUPPORTED ("unrecognized"), RELAUNCH_ADVISED, RELAUNCH_ADVISED_CONFIGURATION_NEEDED. The last two
-    // are declared in Automata's V5QuoteVerifier, which at commit 2df31aa says OUT_OF_DATE instead.
+    // are declared in Automata's V5QuoteVerifier, which at commit 2df31aa reports OUT_OF_DATE instead.
     uint256 private constant _STATUSES = 0x06050a09080703040201;
     uint256 private constant _STATUS_COUNT = 10;
 
-    mapping(bytes32 quoteHash => mapping(uint256 evaluationNumber => TcbStatus status)) private _said;
-    mapping(bytes32 quoteHash => bool isKnown) private _isKnown;
+    mapping(bytes32 quoteHash => mapping(uint256 evaluationNumber => TcbStatus status)) private _reported;
+    mapping(bytes32 quoteHash => bool isKnown) private _acceptedQuotes;
 
     /// @param automata Automata's contract. On Base Sepolia: 0xaDdeC7e85c2182202b66E331f2a4A0bBB2cEEa1F.
-    /// @param certificates_ The store, which pins the root.
+    /// @param certificates_ The store of PCK certificates, which pins the root.
     constructor(IAutomataDcap automata, IPckCertificates certificates_) {
         if (address(automata).code.length == 0) revert AutomataMissing(address(automata));
         AUTOMATA = automata;
@@ -70,24 +70,24 @@ contract AutomataVerifier is IAutomataVerifier {
         returns (VerifiedQuote memory verified)
     {
         if (policy.maxCollateralAge != 0) revert CollateralAgeUnknown(policy.maxCollateralAge);
-        (QuoteClaims memory claims, uint256 report) = _check(quote, pckId);
-        QuoteRules.describe({verified: verified, core: quote.core(), report: report, claims: claims});
-        (bool isAccepted, bytes memory output) = _ask(quote, policy.minimumEvaluationNumber);
+        (QuoteClaims memory claims, uint256 report) = _requireValid(quote, pckId);
+        QuoteRules.fillVerified({verified: verified, core: quote.core(), report: report, claims: claims});
+        (bool isAccepted, bytes memory output) = _callAutomata(quote, policy.minimumEvaluationNumber);
         if (!isAccepted) revert AutomataRefused(string(output));
         verified.tcbStatus = _statusIn({output: output, quote: quote, report: report, claims: claims});
         if (verified.tcbStatus >= TcbStatus.REVOKED) revert IDcapVerifier.TcbRefused(verified.tcbStatus);
         verified.evaluationNumber = policy.minimumEvaluationNumber;
         verified.certifiedUntil = QuoteRules.certifiedUntil(claims);
-        _isKnown[verified.quoteHash] = true;
-        _remember(verified.quoteHash, policy.minimumEvaluationNumber, verified.tcbStatus);
+        _acceptedQuotes[verified.quoteHash] = true;
+        _storeStatus(verified.quoteHash, policy.minimumEvaluationNumber, verified.tcbStatus);
     }
 
     /// @inheritdoc IAutomataVerifier
     function judge(bytes calldata quote, bytes32 pckId, uint16 evaluationNumber) external returns (TcbStatus status) {
-        (QuoteClaims memory claims, uint256 report) = _check(quote, pckId);
-        bytes32 quoteHash = QuoteRules.hash(claims);
-        if (!_isKnown[quoteHash]) revert QuoteUnknown(quoteHash);
-        (bool isAccepted, bytes memory output) = _ask(quote, evaluationNumber);
+        (QuoteClaims memory claims, uint256 report) = _requireValid(quote, pckId);
+        bytes32 quoteHash = QuoteRules.hashClaims(claims);
+        if (!_acceptedQuotes[quoteHash]) revert QuoteUnknown(quoteHash);
+        (bool isAccepted, bytes memory output) = _callAutomata(quote, evaluationNumber);
         if (isAccepted) {
             status = _statusIn({output: output, quote: quote, report: report, claims: claims});
         } else if (keccak256(output) == _TCB_REVOKED_OR_MISSING) {
@@ -96,7 +96,7 @@ contract AutomataVerifier is IAutomataVerifier {
         } else {
             revert AutomataRefused(string(output));
         }
-        _remember(quoteHash, evaluationNumber, status);
+        _storeStatus(quoteHash, evaluationNumber, status);
     }
 
     /// @inheritdoc IQuoteVerifier
@@ -107,45 +107,49 @@ contract AutomataVerifier is IAutomataVerifier {
     {
         if (policy.maxCollateralAge != 0) revert CollateralAgeUnknown(policy.maxCollateralAge);
         QuoteClaims memory copy = claims;
-        bytes32 quoteHash = QuoteRules.hash(copy);
-        if (!_isKnown[quoteHash]) revert QuoteUnknown(quoteHash);
+        bytes32 quoteHash = QuoteRules.hashClaims(copy);
+        if (!_acceptedQuotes[quoteHash]) revert QuoteUnknown(quoteHash);
         assessment.platformId = copy.platformId;
-        // UNCHECKED: not judged by that set yet
-        assessment.tcbStatus = _said[quoteHash][policy.minimumEvaluationNumber];
+        // UNCHECKED if there is no verdict by that set yet
+        assessment.tcbStatus = _reported[quoteHash][policy.minimumEvaluationNumber];
         assessment.evaluationNumber = policy.minimumEvaluationNumber;
         assessment.isConclusive = true;
         assessment.certifiedUntil = QuoteRules.certifiedUntil(copy);
     }
 
-    /* PRIVATE */
+    /* AUTOMATA */
 
-    function _check(bytes calldata quote, bytes32 pckId)
+    /// @dev Everything that needs no collateral.
+    function _requireValid(bytes calldata quote, bytes32 pckId)
         private
         view
         returns (QuoteClaims memory claims, uint256 report)
     {
-        return QuoteRules.check({core: quote.core(), pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256});
+        return QuoteRules.requireValid({
+            core: quote.core(), pckId: pckId, certificates: _CERTIFICATES, native: _NATIVE_P256
+        });
     }
 
-    function _ask(bytes calldata quote, uint256 evaluationNumber) private returns (bool, bytes memory) {
+    /// @dev Has Automata's contract verify the raw quote.
+    function _callAutomata(bytes calldata quote, uint256 evaluationNumber) private returns (bool, bytes memory) {
         uint256 length = quote.length - quote.core().length;
         if (length == 0 || length > MAX_CHAIN_BYTES) revert CertificateChainLengthInvalid(length, MAX_CHAIN_BYTES);
         return AUTOMATA.verifyAndAttestOnChain(quote.raw(), uint32(evaluationNumber));
     }
 
-    /// @dev Where TCB info has ended or was never brought, Automata's router gives its verifier none at all instead of
-    /// reverting; no level fits then, and the verdict is the same as for a platform below every level. Reverts, mostly
-    /// with the router's own error, unless TCB info is in force.
+    /// @dev Reverts unless TCB info is in force, mostly with the router's own error. If TCB info has expired or was
+    /// never uploaded, Automata's router returns none instead of reverting; no level matches then, and the verdict is
+    /// that of a platform below every level.
     function _requireTcbInfo(uint16 version, bytes6 fmspc, uint32 number) private view {
         IAutomataRouter router = AUTOMATA.quoteVerifiers(version).pccsRouter();
-        uint32 counting = number == 0 ? router.getStandardTcbEvaluationDataNumber(_TDX) : number;
+        uint32 effectiveNumber = number == 0 ? router.getStandardTcbEvaluationDataNumber(_TDX) : number;
         bytes32 content = router.getFmspcTcbContentHash({
-            id: _TDX, fmspc: fmspc, version: _TCB_INFO_VERSION, tcbEvaluationDataNumber: counting
+            id: _TDX, fmspc: fmspc, version: _TCB_INFO_VERSION, tcbEvaluationDataNumber: effectiveNumber
         });
         if (content == 0) revert IAutomataRouter.FmspcTcbExpiredOrNotFound(_TDX, _TCB_INFO_VERSION);
     }
 
-    /// @dev The status byte of an output which must be about this quote.
+    /// @dev The status in an output, which must be about this quote.
     function _statusIn(bytes memory output, bytes calldata quote, uint256 report, QuoteClaims memory claims)
         private
         pure
@@ -155,7 +159,7 @@ contract AutomataVerifier is IAutomataVerifier {
         if (output.length < _REPORT + tdReport.length) revert AutomataOutputUnexpected(output);
         bytes32 reported;
         uint256 fmspc;
-        // within the output, as the line above makes sure
+        // the line above ensures that this is within the output
         assembly ("memory-safe") {
             reported := keccak256(add(output, add(0x20, _REPORT)), tdReport.length)
             fmspc := shr(208, mload(add(output, add(0x20, _FMSPC))))
@@ -167,8 +171,9 @@ contract AutomataVerifier is IAutomataVerifier {
         return TcbStatus(uint8(_STATUSES >> (8 * number)));
     }
 
-    function _remember(bytes32 quoteHash, uint256 evaluationNumber, TcbStatus status) private {
-        _said[quoteHash][evaluationNumber] = status;
+    /// @dev The latest verdict replaces the one before, better or worse.
+    function _storeStatus(bytes32 quoteHash, uint256 evaluationNumber, TcbStatus status) private {
+        _reported[quoteHash][evaluationNumber] = status;
         emit QuoteJudged(quoteHash, evaluationNumber, status);
     }
 }

@@ -15,7 +15,7 @@ import {Certificate, X509} from "./X509.sol";
 /// @title PckCertificates
 /// @notice See {IPckCertificates}.
 contract PckCertificates is IPckCertificates {
-    /// @dev The one key that everything hangs from: Intel's, or a test root's.
+    /// @dev The root of all trust: Intel's key, or a test root's.
     uint256 private immutable _ROOT_X;
     uint256 private immutable _ROOT_Y;
     bytes32 private immutable _ROOT_ID;
@@ -24,7 +24,7 @@ contract PckCertificates is IPckCertificates {
     uint40 private immutable _ROOT_EXPIRES_AT;
     bool private immutable _NATIVE_P256;
 
-    /// @dev A mask of revoked ones has so many bits. Intel has two of each kind.
+    /// @dev As many as a revocation mask has bits. Intel has two authorities and one signer.
     uint256 private constant _MAX_BELOW_ROOT = 32;
 
     uint16 private _authorityCount;
@@ -34,8 +34,8 @@ contract PckCertificates is IPckCertificates {
     mapping(uint256 index => bytes32 signerId) private _signerIds;
     mapping(bytes32 signerId => CollateralSigner signer) private _signers;
 
-    /// @notice Pins the root for ever. Reverts unless it is a self-signed authority in force.
-    /// @param rootDer Its certificate in DER.
+    /// @notice Pins the root forever. Reverts unless it is a self-signed authority that is valid now.
+    /// @param rootDer The root's certificate in DER.
     constructor(bytes memory rootDer) {
         _NATIVE_P256 = P256Verification.detect();
         Certificate memory certificate = X509.parse(rootDer);
@@ -57,11 +57,11 @@ contract PckCertificates is IPckCertificates {
     function addAuthority(bytes calldata der) external returns (bytes32 authorityId) {
         Certificate memory certificate = X509.parse(der);
         authorityId = certificate.id;
-        // whoever was first has had it verified; a lost race is no error
+        // it was verified when it was stored; losing a race is not an error
         if (hasAuthority(authorityId)) return authorityId;
 
         if (!certificate.isAuthority) revert CertificateKindWrong({id: authorityId, isAuthority: false});
-        // or what the root signs beside its authorities could pass for leaves
+        // otherwise, leaves that the root itself signs could pass for PCK leaves of this authority
         if (certificate.subject == _ROOT_SUBJECT) revert RootInvalid(authorityId);
         _requireIssuedByRoot(certificate);
 
@@ -167,7 +167,7 @@ contract PckCertificates is IPckCertificates {
         return PckRecord.addressOf(address(this), pckId);
     }
 
-    /// @notice What a record that is being created consists of; see {PckRecord}. Zeros at any other time.
+    /// @notice The content of the record that is being created; see {PckRecord}. Zeros at any other time.
     function pendingRecord() external view {
         assembly ("memory-safe") {
             let record := mload(0x40)
@@ -187,9 +187,9 @@ contract PckCertificates is IPckCertificates {
         return (_ROOT_ID, _ROOT_X, _ROOT_Y, _ROOT_EXPIRES_AT);
     }
 
-    /* CHECKING */
+    /* CHECKS */
 
-    /// @dev In force, naming that issuer, signed by its key.
+    /// @dev Reverts unless the certificate names this issuer, is valid now, and is signed by the issuer's key.
     function _requireIssued(Certificate memory certificate, bytes32 issuer, P256Key memory key) private view {
         if (certificate.issuer != issuer) {
             revert IssuerMismatch({id: certificate.id, issuer: certificate.issuer, expected: issuer});
@@ -201,6 +201,7 @@ contract PckCertificates is IPckCertificates {
         if (!signed) revert CertificateSignatureInvalid(certificate.id);
     }
 
+    /// @dev The root's own validity is checked too: a certificate can outlive it.
     function _requireIssuedByRoot(Certificate memory certificate) private view {
         if (block.timestamp > _ROOT_EXPIRES_AT) {
             revert IssuerExpired({authorityId: _ROOT_ID, expiresAt: _ROOT_EXPIRES_AT});
@@ -208,6 +209,7 @@ contract PckCertificates is IPckCertificates {
         _requireIssued({certificate: certificate, issuer: _ROOT_SUBJECT, key: P256Key({x: _ROOT_X, y: _ROOT_Y})});
     }
 
+    /// @dev Both dates are inclusive.
     function _requireInForce(Certificate memory certificate) private view {
         if (block.timestamp < certificate.notBefore || block.timestamp > certificate.notAfter) {
             revert CertificateNotInForce({
@@ -216,6 +218,7 @@ contract PckCertificates is IPckCertificates {
         }
     }
 
+    /// @dev Stores a leaf as a record: the record's constructor calls {pendingRecord}.
     function _store(Certificate memory certificate, PckPlatform memory platform, Authority memory issuer) private {
         bytes memory record = PckRecord.encode(
             PckCertificate({
@@ -233,7 +236,7 @@ contract PckCertificates is IPckCertificates {
                 sgxType: platform.sgxType
             })
         );
-        // what {pendingRecord} says; nothing else here uses transient storage
+        // {pendingRecord} returns it; nothing else here uses transient storage
         assembly ("memory-safe") {
             for { let i := 0 } lt(i, 0xa0) { i := add(i, 0x20) } { tstore(i, mload(add(add(record, 0x20), i))) }
         }

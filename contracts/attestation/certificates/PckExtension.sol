@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 import {Der} from "./Der.sol";
 
-/// @notice What Intel certifies about one machine in a PCK certificate.
+/// @notice What a PCK certificate says about one machine.
 struct PckPlatform {
-    // the machine, for as long as it lives
+    // identifies the machine permanently
     bytes16 ppid;
-    // one security version for each of 16 components
+    // one security version per component, 16 components
     bytes16 componentSvns;
     uint16 pceSvn;
     bytes2 pceId;
@@ -21,17 +21,17 @@ struct PckPlatform {
 
 /// @title PckExtension
 /// @notice Reads Intel's extension of a PCK leaf, 1.2.840.113741.1.13.1.
-/// @dev All seven fields, in Intel's order, and nothing else. The last two are only in leaves of the Platform CA, the
-/// one that TDX machines have; leaves of the Processor CA are therefore refused. Everything but the values is fixed,
-/// the lengths of almost all values too, so each field is compared with its template: SEQUENCE { OID, value }.
-/// Source: Intel SGX PCK Certificate and CRL Profile Specification 1.5, section 1.3.5.
+/// @dev Accepts all seven fields in Intel's order, and nothing else. The last two are only in leaves of the Platform
+/// CA, which TDX machines have, so leaves of the Processor CA are refused. Everything but the values is fixed, and so
+/// are the lengths of almost all values, so each field is compared with its template: SEQUENCE { OID, value }. Source:
+/// Intel SGX PCK Certificate and CRL Profile Specification 1.5, section 1.3.5.
 library PckExtension {
     using Der for bytes;
 
-    /// @notice The security version of that number (17 is the PCE's) isn't a minimal INTEGER in its range.
+    /// @notice Security version `number` (17 is the PCE's) is not a minimal INTEGER in its range.
     error SecurityVersionInvalid(uint256 number);
 
-    // SEQUENCE { OID 1.2.840.113741.1.13.1.n, tag and length of the value }
+    // SEQUENCE { OID 1.2.840.113741.1.13.1.n, tag and length of the value }, per field
     bytes16 private constant PPID = hex"301e060a2a864886f84d010d01010410";
     bytes12 private constant TCB_OID = hex"060a2a864886f84d010d0102";
     bytes16 private constant PCE_ID = hex"3010060a2a864886f84d010d01030402";
@@ -40,20 +40,21 @@ library PckExtension {
     bytes16 private constant INSTANCE_ID = hex"301e060a2a864886f84d010d01060410";
     bytes16 private constant CONFIGURATION = hex"3044060a2a864886f84d010d01073036";
 
-    // SEQUENCE { OID …1.2.n, INTEGER }, n being 15th: with one byte of value, with two; OCTET STRING (16) for n = 18
+    // SEQUENCE { OID …1.2.n, INTEGER }, where n is byte 15: with a value of one byte, of two; OCTET STRING (16) for n =
+    // 18
     bytes17 private constant VERSION_SHORT = hex"3010060b2a864886f84d010d0102000201";
     bytes17 private constant VERSION_LONG = hex"3011060b2a864886f84d010d0102000202";
     bytes17 private constant CPU_SVN = hex"301f060b2a864886f84d010d0102120410";
-    // SEQUENCE { OID …1.7.n, BOOLEAN }, n being 15th
+    // SEQUENCE { OID …1.7.n, BOOLEAN }, where n is byte 15
     bytes17 private constant FLAG = hex"3010060b2a864886f84d010d0107000101";
 
     uint256 private constant COMPONENTS = 16;
-    // n in the templates above: the 15th of 32 bytes
+    // position of n in the templates above: byte 15 of 32
     uint256 private constant NUMBER_SHIFT = 8 * (32 - 15);
 
     /// @notice Reads the extension's content, [offset, end).
     function parse(bytes memory der, uint256 offset, uint256 end) internal pure returns (PckPlatform memory platform) {
-        offset = der.openLast({offset: offset, end: end, tag: Der.SEQUENCE});
+        offset = der.enterLast({offset: offset, end: end, tag: Der.SEQUENCE});
 
         offset = der.skip({offset: offset, end: end, expected: PPID, size: 16});
         platform.ppid = bytes16(bytes32(der.word(offset)));
@@ -66,22 +67,22 @@ library PckExtension {
         offset = der.skip({offset: offset + 6, end: end, expected: SGX_TYPE, size: 16});
         platform.sgxType = uint8(der.word(offset) >> 248);
         if (platform.sgxType > 2) revert Der.DerValueUnexpected(offset);
-        // the instance's id is stepped over: registered anew, a machine gets another, while the PPID stays
+        // the instance id is skipped: a machine gets another when it is registered again, while its PPID stays
         offset = der.skip({offset: offset + 1, end: end, expected: INSTANCE_ID, size: 16}) + 16;
         offset = _readConfiguration({der: der, offset: offset, end: end, platform: platform});
-        Der.finish(offset, end);
+        Der.requireEnd(offset, end);
     }
 
-    /// @dev 16 component versions, the PCE's version, the CPUSVN. Intel's library judges by the components, others by
-    /// the CPUSVN: in all of Intel's leaves they are the same, and a leaf in which they aren't is refused.
+    /// @dev 16 component versions, the PCE's version, the CPUSVN. Intel's library uses the components, others the
+    /// CPUSVN. They agree in all of Intel's leaves; a leaf in which they differ is refused.
     function _readTcb(bytes memory der, uint256 offset, uint256 end, PckPlatform memory platform)
         private
         pure
         returns (uint256 next)
     {
-        (offset, next) = der.open({offset: offset, end: end, tag: Der.SEQUENCE});
+        (offset, next) = der.enter({offset: offset, end: end, tag: Der.SEQUENCE});
         offset = der.skip({offset: offset, end: next, expected: TCB_OID, size: 12});
-        offset = der.openLast({offset: offset, end: next, tag: Der.SEQUENCE});
+        offset = der.enterLast({offset: offset, end: next, tag: Der.SEQUENCE});
         uint256 version;
         uint256 versions;
         for (uint256 n = 1; n <= COMPONENTS; ++n) {
@@ -94,7 +95,7 @@ library PckExtension {
         platform.pceSvn = uint16(version);
         offset = der.skip({offset: offset, end: next, expected: CPU_SVN, size: 17});
         if (der.word(offset) >> 128 != versions) revert Der.DerValueUnexpected(offset);
-        Der.finish(offset + 16, next);
+        Der.requireEnd(offset + 16, next);
     }
 
     /// @dev An INTEGER of one or two bytes: 0 to 32,767.
@@ -105,12 +106,12 @@ library PckExtension {
     {
         // Sums stay below 2^17, see {Der}; 17 bytes of template leave 120 bits of the word.
         unchecked {
-            uint256 head = der.word(offset);
-            if ((head ^ _numbered(VERSION_SHORT, n)) >> 120 == 0) {
-                (version, next) = ((head >> 112) & 0xff, offset + 18);
+            uint256 header = der.word(offset);
+            if ((header ^ _withNumber(VERSION_SHORT, n)) >> 120 == 0) {
+                (version, next) = ((header >> 112) & 0xff, offset + 18);
                 if (version > 0x7f) revert SecurityVersionInvalid(n);
-            } else if ((head ^ _numbered(VERSION_LONG, n)) >> 120 == 0) {
-                (version, next) = ((head >> 104) & 0xffff, offset + 19);
+            } else if ((header ^ _withNumber(VERSION_LONG, n)) >> 120 == 0) {
+                (version, next) = ((header >> 104) & 0xffff, offset + 19);
                 if (version < 0x80 || version > 0x7fff) revert SecurityVersionInvalid(n);
             } else {
                 revert Der.DerValueUnexpected(offset);
@@ -119,6 +120,7 @@ library PckExtension {
         }
     }
 
+    /// @dev Three flags, in Intel's order, the first in the highest bit.
     function _readConfiguration(bytes memory der, uint256 offset, uint256 end, PckPlatform memory platform)
         private
         pure
@@ -127,7 +129,7 @@ library PckExtension {
         next = der.skip({offset: offset, end: end, expected: CONFIGURATION, size: 16});
         uint8 flags = 0;
         for (uint256 n = 1; n <= 3; ++n) {
-            next = der.skip({offset: next, end: end, expected: bytes32(_numbered(FLAG, n)), size: 17});
+            next = der.skip({offset: next, end: end, expected: bytes32(_withNumber(FLAG, n)), size: 17});
             uint256 octet = der.word(next) >> 248;
             if (octet != 0 && octet != 0xff) revert Der.DerValueUnexpected(next);
             flags = (flags << 1) | uint8(octet & 1);
@@ -136,7 +138,8 @@ library PckExtension {
         platform.configuration = flags;
     }
 
-    function _numbered(bytes17 template, uint256 n) private pure returns (uint256) {
+    /// @dev The template with n filled in.
+    function _withNumber(bytes17 template, uint256 n) private pure returns (uint256) {
         return uint256(bytes32(template)) | (n << NUMBER_SHIFT);
     }
 }

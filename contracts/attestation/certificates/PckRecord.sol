@@ -6,15 +6,15 @@ import {P256Key} from "../../libraries/P256Verification.sol";
 import {QuoteClaims} from "../../types/VerifiedQuote.sol";
 
 /// @title PckRecord
-/// @notice Keeps a PCK certificate as the code of a contract whose address follows from the store and the certificate's
-/// id: whoever knows both reads it at the price of one code copy, without a call and without a lookup.
-/// @dev CREATE2 takes the address from the creation code, so the code is the same for all records: it asks the store,
-/// which creates it, for the contents. A record begins with STOP, so that nobody runs it.
+/// @notice Stores a PCK certificate as the code of a contract whose address follows from the store and the
+/// certificate's id. Reading it costs one code copy: no call and no storage access.
+/// @dev CREATE2 derives the address from the creation code, so that is the same for all records: it calls the store,
+/// which creates it, for the content. A record starts with STOP, so that it cannot be executed.
 library PckRecord {
-    /// @notice There wasn't gas enough left to create the record.
+    /// @notice There was not enough gas left to create the record.
     error RecordNotCreated(bytes32 pckId);
 
-    /// @dev PUSH4 pendingRecord() · MSTORE · STATICCALL to the creator · RETURN what it said.
+    /// @dev PUSH4 pendingRecord() · MSTORE · STATICCALL to the creator · RETURN its answer.
     bytes private constant CREATION_CODE = hex"63e37e4d265f525f5f6004601c335afa503d5f5f3e3d5ff3";
 
     bytes32 private constant CREATION_CODE_HASH = 0x77616ff75e05b539390d9bb1a827b63de396ecdcfd292fff51296e8bb762abaa;
@@ -23,10 +23,10 @@ library PckRecord {
     /// expiry 5 ‖ configuration 1 ‖ SGX type 1
     uint256 internal constant BYTES = 136;
 
-    /// @notice What the creation code asks for. See {CREATION_CODE}.
+    /// @notice The selector that the creation code calls; see {CREATION_CODE}.
     bytes4 internal constant PENDING_RECORD = 0xe37e4d26;
 
-    /// @notice Where the record with that id is, or will be.
+    /// @notice The address of the record of that id, whether it exists or not.
     function addressOf(address store, bytes32 pckId) internal pure returns (address record) {
         assembly ("memory-safe") {
             // keccak256(ff ‖ store ‖ pckId ‖ CREATION_CODE_HASH): 85 bytes, past the free memory pointer
@@ -38,7 +38,7 @@ library PckRecord {
         }
     }
 
-    /// @notice Creates the record. The caller answers {PENDING_RECORD} with it while this runs.
+    /// @notice Creates the record. Meanwhile, the caller must answer {PENDING_RECORD} with its content.
     function create(bytes32 pckId) internal returns (address record) {
         bytes memory code = CREATION_CODE;
         assembly ("memory-safe") {
@@ -47,7 +47,7 @@ library PckRecord {
         if (record == address(0)) revert RecordNotCreated(pckId);
     }
 
-    /// @notice Writes a certificate in the form of a record.
+    /// @notice Encodes a certificate as a record.
     function encode(PckCertificate memory certificate) internal pure returns (bytes memory) {
         bytes memory platform = abi.encodePacked(
             certificate.serial,
@@ -64,15 +64,15 @@ library PckRecord {
         );
     }
 
-    /// @notice Reads the record with that id.
-    /// @return certificate All zero when there is none; a stored one's `authorityIndex` never is.
+    /// @notice Reads the record of that id.
+    /// @return certificate All zero if there is none; the `authorityIndex` of a stored one is never zero.
     function read(address store, bytes32 pckId) internal view returns (PckCertificate memory certificate) {
         address record = addressOf(store, pckId);
         uint256 platform;
         uint256 validity;
         uint256 svns;
         assembly ("memory-safe") {
-            // past the free memory pointer, which stays: nothing of this is kept
+            // past the free memory pointer, which stays: the copy is not needed later
             let copy := mload(0x40)
             calldatacopy(copy, calldatasize(), 0xa0)
             extcodecopy(record, copy, 1, 135)
@@ -94,9 +94,9 @@ library PckRecord {
         certificate.sgxType = uint8(validity >> 200);
     }
 
-    /// @notice Writes what the record with that id says into claims, which hold what the quote says already.
-    /// @return key The certificate's. Without a record, {authorityOf} the claims is zero.
-    function claim(address store, bytes32 pckId, QuoteClaims memory claims)
+    /// @notice Adds what the record of that id says to claims that already have what the quote says.
+    /// @return key The certificate's. If there is no record, the authority's index in `claims.pck` is zero.
+    function fillClaims(address store, bytes32 pckId, QuoteClaims memory claims)
         internal
         view
         returns (P256Key memory key)
@@ -107,7 +107,7 @@ library PckRecord {
         uint256 end;
         bytes32 platformId;
         assembly ("memory-safe") {
-            // past the free memory pointer, which stays: nothing of this is kept
+            // past the free memory pointer, which stays: the copy is not needed later
             let copy := mload(0x40)
             mstore(add(copy, 0x60), 0)
             extcodecopy(record, copy, 1, 135)

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 import {CollateralItem, ICollateral} from "../../interfaces/attestation/ICollateral.sol";
-import {CollateralHead, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
+import {CollateralHeader, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
 import {Crl, ICrlReader} from "../../interfaces/attestation/ICrlReader.sol";
 import {Authority, CollateralSigner, IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
 import {P256Key, P256Signature, P256Verification} from "../../libraries/P256Verification.sol";
@@ -14,9 +14,9 @@ import {QeIdentityItem} from "./QeIdentityItem.sol";
 
 /// @title Collateral
 /// @notice See {ICollateral}.
-/// @dev The contents are code of contracts of their own: reading one costs its slot and one code copy, whatever its
-/// length. What a quote's verdict needs of the root CRL is written into the slot of each authority, so that it costs
-/// nothing there.
+/// @dev Each item's content is the code of a contract, so reading it costs one slot and one code copy, regardless of
+/// its length. What an assessment needs of the root CRL is copied to the slot of each authority, so it costs nothing
+/// extra.
 abstract contract Collateral is ICollateral {
     IPckCertificates internal immutable _CERTIFICATES;
     ICollateralReader private immutable _COLLATERAL_READER;
@@ -31,20 +31,20 @@ abstract contract Collateral is ICollateral {
     uint256 private constant _MAX_NUMBER = 255;
     bytes32 internal constant _QE_IDENTITIES = 0;
 
-    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16.
-    // Without size, it is a QE identity's levels instead of a pointer. Unix seconds last until 2106. The key is FMSPC 6
-    // ‖ PCE id 2 ‖ zeros ‖ number 2; an FMSPC is never zero.
+    // An item, from the lowest bits: pointer 160, issued at 32, in force until 32 (inclusive), size 16, signer 16. If
+    // the size is zero, a QE identity's levels stand in place of the pointer. 32 bits of Unix seconds last until 2106.
+    // The key is FMSPC 6 ‖ PCE id 2 ‖ zeros ‖ number 2; no FMSPC is zero.
     mapping(bytes32 key => uint256 item) private _items;
     mapping(bytes32 subject => uint256 mask) private _numbers;
 
-    // The same for the root CRL, without signer.
+    // The same for the root CRL, without signer, and in force until before the second date.
     uint256 private _rootCrl;
-    // Of an authority's CRL: pointer 160, in force until before 32 (the root CRL too), size 16, isRevoked 16, mask of
-    // revoked signers of collateral 32. Its content begins with issued at 5 ‖ next update 5.
+    // An authority's CRL: pointer 160, end 32 (exclusive; of this or the root CRL, whichever is first), size 16,
+    // isRevoked 16, mask of revoked signers of collateral 32. Its content starts with issued at 5 ‖ next update 5.
     mapping(uint256 authorityIndex => uint256 item) private _pckCrls;
 
-    uint256 private constant _CRL_HEAD = 10;
-    uint256 private constant _SERIAL = 20;
+    uint256 private constant _CRL_HEADER_BYTES = 10;
+    uint256 private constant _SERIAL_BYTES = 20;
 
     constructor(IPckCertificates certificates_, ICollateralReader collateralReader, ICrlReader crlReader) {
         _CERTIFICATES = certificates_;
@@ -66,19 +66,19 @@ abstract contract Collateral is ICollateral {
         _rootCrl = uint256(uint160(pointer)) | (uint256(crl.thisUpdate) << 160) | (uint256(crl.nextUpdate) << 192)
             | (crl.serials.length << 224);
         emit RootCrlUpdated(crl.thisUpdate, crl.nextUpdate, der);
-        _spreadRootCrl(crl);
+        _applyRootCrl(crl);
     }
 
     /// @inheritdoc ICollateral
     function updatePckCrl(bytes calldata der, bytes32 authorityId) external {
         Authority memory authority = _CERTIFICATES.authority(authorityId);
-        (, uint256 rootNextUpdate, bytes memory rootSerials) = _rootCrlInForce();
+        (, uint256 rootNextUpdate, bytes memory rootSerials) = _requireRootCrl();
         Crl memory crl = _CRL_READER.read(der);
         _requireSigned(crl, authority.subject, P256Key({x: authority.x, y: authority.y}), authority.expiresAt);
-        uint256 kept = _pckCrls[authority.index];
-        if (kept != 0) {
-            (uint256 keptIssuedAt,) = _crlWindow(kept);
-            _requireNewer(keptIssuedAt, crl.thisUpdate);
+        uint256 stored = _pckCrls[authority.index];
+        if (stored != 0) {
+            (uint256 storedIssuedAt,) = _crlWindow(stored);
+            _requireNewer(storedIssuedAt, crl.thisUpdate);
         }
         bytes memory content = abi.encodePacked(crl.thisUpdate, crl.nextUpdate, crl.serials);
         _pckCrls[authority.index] = _pckCrlItem({
@@ -90,8 +90,8 @@ abstract contract Collateral is ICollateral {
         emit PckCrlUpdated(authorityId, crl.thisUpdate, crl.nextUpdate, der);
     }
 
-    /// @dev Writes into the slots of all authorities what the root CRL says of them. Intel has two.
-    function _spreadRootCrl(Crl memory rootList) private {
+    /// @dev Copies what the root CRL says of each authority to its slot. Intel has two.
+    function _applyRootCrl(Crl memory crl) private {
         for (uint256 index = 1;; ++index) {
             bytes32 authorityId = _CERTIFICATES.authorityIdAt(index);
             if (authorityId == bytes32(0)) return;
@@ -100,13 +100,14 @@ abstract contract Collateral is ICollateral {
             (, uint256 nextUpdate) = _crlWindow(item);
             _pckCrls[index] = _pckCrlItem({
                 pointerAndSize: item & (type(uint160).max | (uint256(0xffff) << 192)),
-                usableUntil: _earlier(nextUpdate, rootList.nextUpdate),
+                usableUntil: _earlier(nextUpdate, crl.nextUpdate),
                 authoritySerial: _CERTIFICATES.authority(authorityId).serial,
-                rootSerials: rootList.serials
+                rootSerials: crl.serials
             });
         }
     }
 
+    /// @dev An authority's item: what it has itself, and what the root CRL says of it and of the signers.
     function _pckCrlItem(
         uint256 pointerAndSize,
         uint256 usableUntil,
@@ -115,13 +116,15 @@ abstract contract Collateral is ICollateral {
     ) private view returns (uint256 item) {
         item = pointerAndSize | (usableUntil << 160);
         if (rootSerials.length == 0) return item;
-        // a revoked root takes everything with it
-        bool isRevoked = _lists(rootSerials, 0, authoritySerial) || _lists(rootSerials, 0, _ROOT_SERIAL);
+        // a revoked root revokes everything below it
+        bool isRevoked = _contains(rootSerials, 0, authoritySerial) || _contains(rootSerials, 0, _ROOT_SERIAL);
         if (isRevoked) item |= 1 << 208;
         for (uint256 index = 1;; ++index) {
             bytes32 signerId = _CERTIFICATES.collateralSignerIdAt(index);
             if (signerId == bytes32(0)) return item;
-            if (_lists(rootSerials, 0, _CERTIFICATES.collateralSigner(signerId).serial)) item |= 1 << (223 + index);
+            if (_contains(rootSerials, 0, _CERTIFICATES.collateralSigner(signerId).serial)) {
+                item |= 1 << (223 + index);
+            }
         }
     }
 
@@ -130,15 +133,15 @@ abstract contract Collateral is ICollateral {
     /// @inheritdoc ICollateral
     function updateTcbInfo(bytes calldata json, bytes calldata signature, bytes32 signerId) external {
         CollateralSigner memory signer = _requireSignedBy(json, signature, signerId);
-        (CollateralHead memory head, bytes memory packed) = _COLLATERAL_READER.readTcbInfo(json);
-        uint256 content = _written(packed);
-        _keep({subject: _subject(head.fmspc, head.pceId), head: head, content: content, signer: signer});
+        (CollateralHeader memory header, bytes memory packed) = _COLLATERAL_READER.readTcbInfo(json);
+        uint256 content = _writeContent(packed);
+        _storeItem({subject: _subject(header.fmspc, header.pceId), header: header, content: content, signer: signer});
         emit TcbInfoUpdated({
-            fmspc: head.fmspc,
-            evaluationNumber: head.evaluationNumber,
+            fmspc: header.fmspc,
+            evaluationNumber: header.evaluationNumber,
             signerId: signerId,
-            issuedAt: head.issuedAt,
-            nextUpdate: head.nextUpdate,
+            issuedAt: header.issuedAt,
+            nextUpdate: header.nextUpdate,
             json: json,
             signature: signature
         });
@@ -147,41 +150,47 @@ abstract contract Collateral is ICollateral {
     /// @inheritdoc ICollateral
     function updateQeIdentity(bytes calldata json, bytes calldata signature, bytes32 signerId) external {
         CollateralSigner memory signer = _requireSignedBy(json, signature, signerId);
-        (CollateralHead memory head, bytes memory packed) = _COLLATERAL_READER.readQeIdentity(json);
-        uint256 content = QeIdentityItem.compact(packed);
-        if (content == 0) content = _written(packed);
-        _keep({subject: _QE_IDENTITIES, head: head, content: content, signer: signer});
+        (CollateralHeader memory header, bytes memory packed) = _COLLATERAL_READER.readQeIdentity(json);
+        uint256 content = QeIdentityItem.tryPack(packed);
+        if (content == 0) content = _writeContent(packed);
+        _storeItem({subject: _QE_IDENTITIES, header: header, content: content, signer: signer});
         emit QeIdentityUpdated({
-            evaluationNumber: head.evaluationNumber,
+            evaluationNumber: header.evaluationNumber,
             signerId: signerId,
-            issuedAt: head.issuedAt,
-            nextUpdate: head.nextUpdate,
+            issuedAt: header.issuedAt,
+            nextUpdate: header.nextUpdate,
             json: json,
             signature: signature
         });
     }
 
-    function _keep(bytes32 subject, CollateralHead memory head, uint256 content, CollateralSigner memory signer)
-        private
-    {
-        uint256 number = head.evaluationNumber;
+    /// @dev Stores an item under its subject and evaluation number, if it is in force and newer.
+    function _storeItem(
+        bytes32 subject,
+        CollateralHeader memory header,
+        uint256 content,
+        CollateralSigner memory signer
+    ) private {
+        uint256 number = header.evaluationNumber;
         if (number > _MAX_NUMBER) revert EvaluationNumberTooHigh(number);
-        if (block.timestamp < head.issuedAt || block.timestamp > head.nextUpdate) {
-            revert CollateralNotInForce(head.issuedAt, head.nextUpdate);
+        if (block.timestamp < header.issuedAt || block.timestamp > header.nextUpdate) {
+            revert CollateralNotInForce(header.issuedAt, header.nextUpdate);
         }
         bytes32 key = subject | bytes32(number);
-        uint256 kept = _items[key];
-        _requireNewer(uint32(kept >> 160), head.issuedAt);
-        if (kept == 0) _numbers[subject] |= 1 << number;
-        uint256 usableUntil = _earlier(head.nextUpdate, signer.expiresAt);
-        _items[key] = content | (uint256(head.issuedAt) << 160) | (usableUntil << 192) | (uint256(signer.index) << 240);
+        uint256 stored = _items[key];
+        _requireNewer(uint32(stored >> 160), header.issuedAt);
+        if (stored == 0) _numbers[subject] |= 1 << number;
+        uint256 usableUntil = _earlier(header.nextUpdate, signer.expiresAt);
+        _items[key] =
+            content | (uint256(header.issuedAt) << 160) | (usableUntil << 192) | (uint256(signer.index) << 240);
     }
 
-    /// @dev Pointer and size, where an item has them.
-    function _written(bytes memory packed) private returns (uint256) {
+    /// @dev Stores the content; returns pointer and size at their place in an item.
+    function _writeContent(bytes memory packed) private returns (uint256) {
         return uint256(uint160(SSTORE2.write(packed))) | (packed.length << 224);
     }
 
+    /// @dev Reverts unless a stored signer of collateral, neither expired nor revoked, has signed the text.
     function _requireSignedBy(bytes calldata json, bytes calldata signature, bytes32 signerId)
         private
         view
@@ -190,8 +199,8 @@ abstract contract Collateral is ICollateral {
         if (signature.length != 64) revert CollateralSignatureLengthInvalid(signature.length);
         signer = _CERTIFICATES.collateralSigner(signerId);
         if (block.timestamp > signer.expiresAt) revert CollateralIssuerExpired(signer.expiresAt);
-        (,, bytes memory rootSerials) = _rootCrlInForce();
-        bool isRevoked = _lists(rootSerials, 0, signer.serial) || _lists(rootSerials, 0, _ROOT_SERIAL);
+        (,, bytes memory rootSerials) = _requireRootCrl();
+        bool isRevoked = _contains(rootSerials, 0, signer.serial) || _contains(rootSerials, 0, _ROOT_SERIAL);
         if (isRevoked) revert CollateralIssuerRevoked(signer.serial);
         bool signed = P256Verification.verify({
             native: _NATIVE_P256,
@@ -204,6 +213,7 @@ abstract contract Collateral is ICollateral {
 
     /* CHECKS */
 
+    /// @dev Reverts unless the CRL names this issuer, is signed by its key, and is in force.
     function _requireSigned(Crl memory crl, bytes32 issuer, P256Key memory key, uint256 expiresAt) private view {
         if (crl.issuer != issuer) revert CrlIssuerMismatch(crl.issuer, issuer);
         if (block.timestamp > expiresAt) revert CollateralIssuerExpired(expiresAt);
@@ -216,25 +226,27 @@ abstract contract Collateral is ICollateral {
         }
     }
 
-    function _requireNewer(uint256 keptIssuedAt, uint256 issuedAt) private pure {
-        if (issuedAt <= keptIssuedAt) revert CollateralNotNewer(keptIssuedAt, issuedAt);
+    /// @dev An item of the same time is not newer: replaying one has no effect.
+    function _requireNewer(uint256 storedIssuedAt, uint256 issuedAt) private pure {
+        if (issuedAt <= storedIssuedAt) revert CollateralNotNewer(storedIssuedAt, issuedAt);
     }
 
-    function _rootCrlInForce() private view returns (uint256 thisUpdate, uint256 nextUpdate, bytes memory serials) {
+    /// @dev The root CRL; reverts if it is missing or has expired.
+    function _requireRootCrl() private view returns (uint256 thisUpdate, uint256 nextUpdate, bytes memory serials) {
         uint256 item = _rootCrl;
         (thisUpdate, nextUpdate) = (uint32(item >> 160), uint32(item >> 192));
-        // none has a next update of zero
+        // a missing one has a next update of zero
         if (block.timestamp >= nextUpdate) revert RootCrlMissing();
         uint256 size = uint16(item >> 224);
         if (size != 0) serials = CodeBlob.read(address(uint160(item)), size);
     }
 
-    /* FOR VERDICTS */
+    /* FOR ASSESSMENTS */
 
-    /// @dev What the CRLs say of the certificate with that serial number.
+    /// @dev What the CRLs say of a certificate of this serial number.
     /// @return isRevoked Whether the authority's CRL lists it, or the root CRL its authority.
-    /// @return usableUntil Before when the first of both lists ends; zero: they aren't in force.
-    /// @return revokedSigners Bit n: the signer of collateral with index n + 1.
+    /// @return usableUntil Unix second at which the first of both lists expires; zero: they are not in force.
+    /// @return revokedSigners Bit n: the signer of collateral of index n + 1.
     function _revocation(uint256 authorityIndex, uint160 serial, uint256 maxAge)
         internal
         view
@@ -243,17 +255,18 @@ abstract contract Collateral is ICollateral {
         uint256 item = _pckCrls[authorityIndex];
         if (item == 0) return (false, 0, 0);
         bytes memory crl = CodeBlob.read(address(uint160(item)), uint16(item >> 192));
-        isRevoked = uint16(item >> 208) != 0 || _lists(crl, _CRL_HEAD, serial);
+        isRevoked = uint16(item >> 208) != 0 || _contains(crl, _CRL_HEADER_BYTES, serial);
         usableUntil = uint32(item >> 160);
-        if (block.timestamp >= usableUntil || !_isYoung(uint40(bytes5(crl)), maxAge)) usableUntil = 0;
+        if (block.timestamp >= usableUntil || !_isRecent(uint40(bytes5(crl)), maxAge)) usableUntil = 0;
         revokedSigners = item >> 224;
     }
 
-    /// @dev The item with the lowest evaluation number from the policy's minimum on that is in force.
+    /// @dev Of the items in force, the one of the lowest evaluation number that the policy allows. A newer set, which
+    /// anyone can upload, thus changes nothing while the older one is in force.
     /// @return item See {_items}; zero: there is none.
     /// @return number Its evaluation number.
-    /// @return isLowest Whether no lower one was passed over because it has ended.
-    function _select(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
+    /// @return isLowest Whether no stored item of a lower allowed number was skipped because it has expired.
+    function _selectItem(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
         internal
         view
         returns (uint256 item, uint256 number, bool isLowest)
@@ -261,24 +274,26 @@ abstract contract Collateral is ICollateral {
         number = policy.minimumEvaluationNumber;
         item = _items[subject | bytes32(number)];
         if (_isInForce(item, policy.maxCollateralAge, revokedSigners)) return (item, number, true);
-        return _nextInForce(subject, policy, revokedSigners);
+        return _nextItemInForce(subject, policy, revokedSigners);
     }
 
+    /// @dev An item's content, packed as {CollateralReader} packs it.
     function _contentOf(uint256 item) internal view returns (bytes memory) {
         return CodeBlob.read(address(uint160(item)), uint16(item >> 224));
     }
 
-    /// @dev Whether the item is a QE identity in one word; see {QeIdentityItem}.
-    function _isCompact(uint256 item) internal pure returns (bool) {
+    /// @dev Whether the item is a QE identity that fits one word; see {QeIdentityItem}.
+    function _isPackedIdentity(uint256 item) internal pure returns (bool) {
         return uint16(item >> 224) == 0;
     }
 
-    /// @dev Inclusive.
-    function _endOf(uint256 item) internal pure returns (uint256) {
+    /// @dev Unix seconds, inclusive.
+    function _validUntil(uint256 item) internal pure returns (uint256) {
         return uint32(item >> 192);
     }
 
-    function _nextInForce(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
+    /// @dev The slower part of {_selectItem}: from the policy's minimum upwards.
+    function _nextItemInForce(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
         private
         view
         returns (uint256 item, uint256 number, bool isLowest)
@@ -296,35 +311,37 @@ abstract contract Collateral is ICollateral {
     }
 
     function _isInForce(uint256 item, uint256 maxAge, uint256 revokedSigners) private view returns (bool) {
-        // an item of zero ended long ago; a signer's index is counted from 1
-        return block.timestamp <= uint32(item >> 192) && _isYoung(uint32(item >> 160), maxAge)
+        // an item of zero expired in 1970; a signer's index is counted from 1
+        return block.timestamp <= uint32(item >> 192) && _isRecent(uint32(item >> 160), maxAge)
             && revokedSigners & (1 << ((item >> 240) - 1)) == 0;
     }
 
-    function _isYoung(uint256 issuedAt, uint256 maxAge) private view returns (bool) {
+    /// @dev Whether the policy's maximum age (seconds; zero: none) allows what was issued then.
+    function _isRecent(uint256 issuedAt, uint256 maxAge) private view returns (bool) {
         return maxAge == 0 || block.timestamp <= issuedAt + maxAge;
     }
 
+    /// @dev The subject of a TCB info: FMSPC 6 ‖ PCE id 2 ‖ zeros.
     function _subject(bytes6 fmspc, bytes2 pceId) internal pure returns (bytes32) {
         return bytes32(fmspc) | (bytes32(pceId) >> 48);
     }
 
-    /// @dev Binary search in serial numbers which begin at `offset`, for the first that isn't below `serial`.
-    function _lists(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool isListed) {
+    /// @dev Binary search among the serial numbers from `offset` on, for the first that is not below `serial`.
+    function _contains(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool isContained) {
         if (serials.length <= offset) return false;
-        // a code blob has at most 24,575 bytes; a word that is read beyond the last serial number is shifted away
+        // a code blob has at most 24,575 bytes; what a word contains beyond the last serial number is shifted out
         assembly ("memory-safe") {
             let first := add(add(serials, 0x20), offset)
             let low := 0
-            let high := div(sub(mload(serials), offset), _SERIAL)
+            let high := div(sub(mload(serials), offset), _SERIAL_BYTES)
             let count := high
             for {} lt(low, high) {} {
                 let middle := shr(1, add(low, high))
-                switch lt(shr(96, mload(add(first, mul(middle, _SERIAL)))), serial)
+                switch lt(shr(96, mload(add(first, mul(middle, _SERIAL_BYTES)))), serial)
                 case 0 { high := middle }
                 default { low := add(middle, 1) }
             }
-            isListed := and(lt(low, count), eq(shr(96, mload(add(first, mul(low, _SERIAL)))), serial))
+            isContained := and(lt(low, count), eq(shr(96, mload(add(first, mul(low, _SERIAL_BYTES)))), serial))
         }
     }
 
@@ -333,7 +350,7 @@ abstract contract Collateral is ICollateral {
     /// @inheritdoc ICollateral
     function rootCrl() external view returns (CollateralItem memory) {
         uint256 item = _rootCrl;
-        return _item(item);
+        return _toCollateralItem(item);
     }
 
     /// @inheritdoc ICollateral
@@ -345,7 +362,7 @@ abstract contract Collateral is ICollateral {
         uint256 item = _pckCrls[_CERTIFICATES.authority(authorityId).index];
         if (item == 0) return (crl, 0, false);
         (crl.issuedAt, crl.nextUpdate) = _crlWindow(item);
-        crl.packed = SSTORE2.read(address(uint160(item)), _CRL_HEAD);
+        crl.packed = SSTORE2.read(address(uint160(item)), _CRL_HEADER_BYTES);
         (usableUntil, isRevoked) = (uint32(item >> 160), uint16(item >> 208) != 0);
     }
 
@@ -355,14 +372,14 @@ abstract contract Collateral is ICollateral {
         view
         returns (CollateralItem memory)
     {
-        return _item(_items[_subject(fmspc, pceId) | bytes32(evaluationNumber)]);
+        return _toCollateralItem(_items[_subject(fmspc, pceId) | bytes32(evaluationNumber)]);
     }
 
     /// @inheritdoc ICollateral
     function qeIdentity(uint256 evaluationNumber) external view returns (CollateralItem memory read) {
         uint256 item = _items[_QE_IDENTITIES | bytes32(evaluationNumber)];
-        read = _item(item);
-        if (item != 0 && _isCompact(item)) read.packed = QeIdentityItem.expand(item);
+        read = _toCollateralItem(item);
+        if (item != 0 && _isPackedIdentity(item)) read.packed = QeIdentityItem.unpack(item);
     }
 
     /// @inheritdoc ICollateral
@@ -370,16 +387,17 @@ abstract contract Collateral is ICollateral {
         return _numbers[_subject(fmspc, pceId)];
     }
 
-    function _item(uint256 item) private view returns (CollateralItem memory read) {
+    function _toCollateralItem(uint256 item) private view returns (CollateralItem memory read) {
         if (item == 0) return read;
         read.issuedAt = uint32(item >> 160);
         read.nextUpdate = uint32(item >> 192);
         read.packed = CodeBlob.read(address(uint160(item)), uint16(item >> 224));
     }
 
+    /// @dev The dates at the start of an authority's CRL.
     function _crlWindow(uint256 item) private view returns (uint256 issuedAt, uint256 nextUpdate) {
-        bytes memory head = CodeBlob.read(address(uint160(item)), _CRL_HEAD);
-        return (uint40(bytes5(head)), uint40(uint80(bytes10(head))));
+        bytes memory header = CodeBlob.read(address(uint160(item)), _CRL_HEADER_BYTES);
+        return (uint40(bytes5(header)), uint40(uint80(bytes10(header))));
     }
 
     function _earlier(uint256 a, uint256 b) private pure returns (uint256) {

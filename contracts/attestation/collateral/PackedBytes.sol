@@ -2,13 +2,13 @@
 pragma solidity 0.8.37;
 
 /// @title PackedBytes
-/// @notice Bytes which grow in room that was reserved for them.
-/// @dev Nothing checks that room is left. Whoever appends has read more characters of text than it appends bytes, and
-/// has reserved room for the whole text.
+/// @notice A byte array that grows within a reserved capacity.
+/// @dev Appending does not check the capacity. It suffices because the caller reserves as many bytes as its text has
+/// characters, and appends fewer bytes than it reads characters.
 library PackedBytes {
-    /// @notice Room for `capacity` bytes, of which none is used.
+    /// @notice An empty array with a capacity of `capacity` bytes.
     function reserve(uint256 capacity) internal pure returns (bytes memory packed) {
-        // a word is written to append its first bytes, and before the text a few bytes are set aside
+        // 64 more: appending writes a whole word, and counters are appended before the text is read
         packed = new bytes(capacity + 64);
         assembly ("memory-safe") {
             mstore(packed, 0)
@@ -16,7 +16,7 @@ library PackedBytes {
     }
 
     /// @notice Appends the lowest `size` bytes (at most 32) of `value`.
-    /// @return position Where they begin.
+    /// @return position Their offset.
     function append(bytes memory packed, uint256 value, uint256 size) internal pure returns (uint256 position) {
         assembly ("memory-safe") {
             position := mload(packed)
@@ -25,12 +25,12 @@ library PackedBytes {
         }
     }
 
-    /// @notice Writes over the two bytes at `position` what is at most 65,535.
-    function put(bytes memory packed, uint256 position, uint256 value) internal pure {
+    /// @notice Overwrites the two bytes at `position` with `value`, which is at most 65,535.
+    function overwriteUint16(bytes memory packed, uint256 position, uint256 value) internal pure {
         assembly ("memory-safe") {
-            let place := add(add(packed, 0x20), position)
-            mstore8(place, shr(8, value))
-            mstore8(add(place, 1), value)
+            let target := add(add(packed, 0x20), position)
+            mstore8(target, shr(8, value))
+            mstore8(add(target, 1), value)
         }
     }
 }

@@ -9,30 +9,31 @@ import {PckRecord} from "../certificates/PckRecord.sol";
 import {TdxQuote} from "./TdxQuote.sol";
 
 /// @title QuoteRules
-/// @notice What every verifier here demands of a quote, whatever the collateral says: a TD that is closed to its host,
-/// vouched for by Intel's quoting enclave on a machine whose PCK certificate is stored and in force; both signatures.
+/// @notice What every verifier here demands of a quote, independent of collateral: a TD that its host cannot enter,
+/// reported by Intel's quoting enclave, on a machine whose PCK certificate is stored and has not expired, with valid
+/// signatures.
 /// @dev Errors are those of {IDcapVerifier} and {IPckCertificates}.
 library QuoteRules {
     using TdxQuote for bytes;
 
     bytes16 private constant _INTEL_QE_VENDOR = hex"939a7233f79c4ca9940a0db3957f0607";
 
-    // TD attributes, bit n of the little-endian number: 28 SEPT_VE_DISABLE must be set; 16 defence against
-    // single-stepping, 27 separation of linear addresses, 30 protection keys, 31 key locker and 63 performance counters
-    // may be; all others (debug, profiling, service TDs, migratable, provisioning agent, reserved) must not.
+    // TD attributes, bit n of the little-endian number: 28 SEPT_VE_DISABLE must be set; 16 single-step defence, 27
+    // linear address space separation, 30 protection keys, 31 key locker and 63 performance counters may be set; all
+    // others (debug, profiling, service TDs, migratable, provisioning agent, reserved) must not.
     bytes8 private constant _SEPT_VE_DISABLE = hex"0000001000000000";
-    bytes8 private constant _HARMLESS = hex"000001c800000080";
+    bytes8 private constant _ALLOWED_TD_ATTRIBUTES = hex"000001c800000080";
 
     /// @dev DEBUG, in the first octet of an enclave's attributes.
     bytes32 private constant _QE_DEBUG = bytes32(bytes1(0x02));
 
-    /// @notice Reverts unless all of it holds.
+    /// @notice Reverts unless the quote satisfies all rules.
     /// @param core The quote without its certificates.
     /// @param pckId keccak256(tbsCertificate) of the certificate whose key signed the quoting enclave's report.
     /// @param native Whether the chain has the P-256 precompile.
-    /// @return claims What the quote says, and the certificate's record with it.
-    /// @return report Where the TD report begins in `core`.
-    function check(bytes calldata core, bytes32 pckId, IPckCertificates certificates, bool native)
+    /// @return claims What the quote and the certificate's record say.
+    /// @return report Offset of the TD report in `core`.
+    function requireValid(bytes calldata core, bytes32 pckId, IPckCertificates certificates, bool native)
         internal
         view
         returns (QuoteClaims memory claims, uint256 report)
@@ -40,20 +41,22 @@ library QuoteRules {
         uint256 signedEnd;
         (report, signedEnd) = core.locate();
         _requireProtected({core: core, report: report, signedEnd: signedEnd});
-        core.claim({report: report, signedEnd: signedEnd, claims: claims});
+        core.fillClaims({report: report, signedEnd: signedEnd, claims: claims});
         if (claims.qeAndEnd & _QE_DEBUG != 0) revert IDcapVerifier.QeDebuggable();
-        _requirePresentTcb({claims: claims, report: report, signedEnd: signedEnd});
-        P256Key memory pckKey = PckRecord.claim(address(certificates), pckId, claims);
+        _requireCurrentTcb({claims: claims, report: report, signedEnd: signedEnd});
+        P256Key memory pckKey = PckRecord.fillClaims(address(certificates), pckId, claims);
         _requireInForce(claims, pckId);
         _requireQuotingEnclave({core: core, signedEnd: signedEnd, pckId: pckId, pckKey: pckKey, native: native});
         _requireSigned({core: core, signedEnd: signedEnd, native: native});
     }
 
-    /// @notice Writes what a checked quote says into `verified`, all but what collateral adds.
-    function describe(VerifiedQuote memory verified, bytes calldata core, uint256 report, QuoteClaims memory claims)
-        internal
-        pure
-    {
+    /// @notice Copies what a valid quote says into `verified`, all but what depends on collateral.
+    function fillVerified(
+        VerifiedQuote memory verified,
+        bytes calldata core,
+        uint256 report,
+        QuoteClaims memory claims
+    ) internal pure {
         (verified.reportDataLow, verified.reportDataHigh) = core.reportData(report);
         verified.measurement = claims.measurement;
         verified.platformId = claims.platformId;
@@ -61,46 +64,50 @@ library QuoteRules {
         verified.tdAttributes = bytes8(claims.td << 128);
         verified.xfam = bytes8(claims.td << 192);
         verified.fmspc = bytes6(claims.pck << 160);
-        verified.quoteHash = hash(claims);
+        verified.quoteHash = hashClaims(claims);
     }
 
     /// @notice The quote's name on chain: keccak256(abi.encode(claims)).
-    function hash(QuoteClaims memory claims) internal pure returns (bytes32 quoteHash) {
+    function hashClaims(QuoteClaims memory claims) internal pure returns (bytes32 quoteHash) {
         // a struct of one-word members lies in memory as abi.encode writes it
         assembly ("memory-safe") {
             quoteHash := keccak256(claims, 0x100)
         }
     }
 
-    /// @notice The Unix second at which the first of leaf, authority and root ends.
+    /// @notice The Unix second at which the first of leaf, authority and root expires.
     function certifiedUntil(QuoteClaims memory claims) internal pure returns (uint40) {
         return uint40(uint256(claims.qeAndEnd));
     }
 
-    /// @dev Intel's quoting enclave vouches for it, and the TD is closed to its host, under Intel's module, and
-    /// nobody's but its image's.
+    /// @dev Reverts unless the quoting enclave is Intel's, and the TD runs under Intel's module, cannot be entered by
+    /// its host, and has neither an owner nor a service TD.
     function _requireProtected(bytes calldata core, uint256 report, uint256 signedEnd) private pure {
         if (core.qeVendor() != _INTEL_QE_VENDOR) revert IDcapVerifier.QeVendorUnknown(core.qeVendor());
         bytes8 attributes = bytes8(core.word(report, 120));
-        if (attributes & ~_HARMLESS != _SEPT_VE_DISABLE) revert IDcapVerifier.TdAttributesRefused(attributes);
-        if (!core.isIntelsModule(report)) revert IDcapVerifier.TdxModuleRefused();
-        if (!core.isUnowned(report)) revert IDcapVerifier.TdOwnerRefused();
-        if (!core.isUnserved(report, signedEnd)) revert IDcapVerifier.ServiceTdRefused();
+        if (attributes & ~_ALLOWED_TD_ATTRIBUTES != _SEPT_VE_DISABLE) {
+            revert IDcapVerifier.TdAttributesRefused(attributes);
+        }
+        if (!core.isIntelModule(report)) revert IDcapVerifier.TdxModuleRefused();
+        if (!core.hasNoOwner(report)) revert IDcapVerifier.TdOwnerRefused();
+        if (!core.hasNoServiceTd(report, signedEnd)) revert IDcapVerifier.ServiceTdRefused();
     }
 
-    /// @dev Claims take a TEE_TCB_SVN_2 of zero for a TD report 1.0, which has none.
-    function _requirePresentTcb(QuoteClaims memory claims, uint256 report, uint256 signedEnd) private pure {
-        bool isMissing = TdxQuote.hasPresentTcb(report, signedEnd) && uint256(claims.td) >> 128 == 0;
+    /// @dev In claims, a TEE_TCB_SVN_2 of zero marks a TD report 1.0, which has none. So a report 1.5 must not have
+    /// zero.
+    function _requireCurrentTcb(QuoteClaims memory claims, uint256 report, uint256 signedEnd) private pure {
+        bool isMissing = TdxQuote.hasCurrentTcb(report, signedEnd) && uint256(claims.td) >> 128 == 0;
         if (isMissing) revert IDcapVerifier.TcbRefused(TcbStatus.NOT_SUPPORTED);
     }
 
+    /// @dev Reverts unless the certificate is stored and has not expired.
     function _requireInForce(QuoteClaims memory claims, bytes32 pckId) private view {
         if (uint16(uint256(claims.pck)) == 0) revert IPckCertificates.PckCertificateUnknown(pckId);
         uint256 end = certifiedUntil(claims);
         if (block.timestamp > end) revert IDcapVerifier.PckChainExpired(pckId, end);
     }
 
-    /// @dev The PCK signed a report, and the report is about this attestation key.
+    /// @dev Reverts unless the PCK key signed the enclave's report, and the report is about this attestation key.
     function _requireQuotingEnclave(
         bytes calldata core,
         uint256 signedEnd,
@@ -109,17 +116,18 @@ library QuoteRules {
         bool native
     ) private view {
         bytes32 expected = core.attestationKeyDigest(signedEnd);
-        (bytes32 reported, bytes32 rest) = core.qeReportData(signedEnd);
-        if (reported != expected || rest != 0) {
+        (bytes32 reported, bytes32 upperHalf) = core.qeReportData(signedEnd);
+        if (reported != expected || upperHalf != 0) {
             revert IDcapVerifier.AttestationKeyNotBound({reported: reported, expected: expected});
         }
-        (bytes32 digest, P256Signature memory signature) = core.qeSigned(signedEnd);
+        (bytes32 digest, P256Signature memory signature) = core.qeSignedData(signedEnd);
         bool signed = P256Verification.verify({native: native, digest: digest, signature: signature, key: pckKey});
         if (!signed) revert IDcapVerifier.QeReportSignatureInvalid(pckId);
     }
 
+    /// @dev Reverts unless the attestation key signed the quote.
     function _requireSigned(bytes calldata core, uint256 signedEnd, bool native) private view {
-        (bytes32 digest, P256Signature memory signature, P256Key memory key) = core.signed(signedEnd);
+        (bytes32 digest, P256Signature memory signature, P256Key memory key) = core.signedData(signedEnd);
         bool signed = P256Verification.verify({native: native, digest: digest, signature: signature, key: key});
         if (!signed) revert IDcapVerifier.QuoteSignatureInvalid();
     }

@@ -5,17 +5,17 @@ import {P256Key, P256Signature} from "../../libraries/P256Verification.sol";
 import {QuoteClaims} from "../../types/VerifiedQuote.sol";
 
 /// @title TdxQuote
-/// @notice Where things stand in the core of a TDX quote of version 4 or 5; docs/protocol.md section 3.
+/// @notice The layout of the core of a TDX quote of version 4 or 5; docs/protocol.md, section 3.
 /// @dev A core is: header 48 ‖ (version 5: body type 2 ‖ body size 4) ‖ TD report 584, 648 or 885 ‖
 /// signature 64 ‖ attestation key 64 ‖ QE report 384 ‖ its signature 64 ‖ QE authentication data 32. Its length follows
-/// from its kind, and {locate} checks it; all other functions take a located core. Integers in it are little-endian,
+/// from its kind, and {locate} checks it; all other functions require that check. Integers in it are little-endian,
 /// signatures and keys big-endian. Source: Intel's sgx_quote_4.h and sgx_quote_5.h.
 library TdxQuote {
-    /// @notice Not the length of a quote core of that kind.
+    /// @notice The core is shorter or longer than one of its kind.
     error QuoteLengthInvalid(uint256 length);
-    /// @notice The first 8 bytes aren't those of a TDX quote of version 4 or 5 signed over P-256.
+    /// @notice The first 8 bytes are not those of a TDX quote of version 4 or 5, signed over P-256.
     error QuoteKindUnsupported(bytes8 versionKeyTypeAndTee);
-    /// @notice The body of a version 5 quote isn't a TD report 1.0 (type 2), 1.5 (3) or 1.5 extended (4), of its size.
+    /// @notice The body of a version 5 quote is not a TD report 1.0 (type 2), 1.5 (3) or 1.5 extended (4) of that size.
     error QuoteBodyUnsupported(bytes6 typeAndSize);
 
     // version, key type 2 (ECDSA over P-256), TEE type 0x81 (TDX); little-endian
@@ -29,18 +29,19 @@ library TdxQuote {
     uint256 private constant HEADER = 48;
     uint256 private constant REPORT_1_0 = 584;
     uint256 private constant REPORT_1_5 = 648;
-    /// @dev Begins as a TD report 1.5 does.
+    /// @dev Starts like a TD report 1.5.
     uint256 private constant REPORT_1_5_EX = 885;
-    /// @dev Everything behind the signed part.
+    /// @dev Everything after the signed part.
     uint256 private constant SIGNATURES = 608;
 
-    // offsets behind the signed part
+    // offsets from the end of the signed part
     uint256 private constant ATTESTATION_KEY = 64;
     uint256 private constant QE_REPORT = 128;
     uint256 private constant QE_SIGNATURE = 512;
     uint256 private constant QE_AUTH = 576;
 
-    /// @notice Where the TD report is, [report, signedEnd). What ends there is what the attestation key signed.
+    /// @notice Checks kind and length. The TD report is [report, signedEnd), and the attestation key signed [0,
+    /// signedEnd).
     function locate(bytes calldata core) internal pure returns (uint256 report, uint256 signedEnd) {
         if (core.length < HEADER + 6) revert QuoteLengthInvalid(core.length);
         bytes8 kind = bytes8(word(core, 0, 0));
@@ -62,7 +63,7 @@ library TdxQuote {
         revert QuoteBodyUnsupported(body);
     }
 
-    /// @notice Whose quoting enclave it is.
+    /// @notice The vendor of the quoting enclave.
     function qeVendor(bytes calldata core) internal pure returns (bytes16) {
         return bytes16(word(core, 12, 0));
     }
@@ -70,30 +71,30 @@ library TdxQuote {
     /* TD REPORT */
 
     /// @notice Whether MRSIGNERSEAM and SEAMATTRIBUTES are zero: Intel's module, in production.
-    function isIntelsModule(bytes calldata core, uint256 report) internal pure returns (bool) {
+    function isIntelModule(bytes calldata core, uint256 report) internal pure returns (bool) {
         return word(core, report, 64) | word(core, report, 88) == 0;
     }
 
     /// @notice Whether MROWNER and MROWNERCONFIG are zero.
-    function isUnowned(bytes calldata core, uint256 report) internal pure returns (bool) {
+    function hasNoOwner(bytes calldata core, uint256 report) internal pure returns (bool) {
         return word(core, report, 232) | word(core, report, 264) | word(core, report, 296) == 0;
     }
 
-    /// @notice Whether MRSERVICETD of a TD report 1.5 is zero, and in an extended one hashes and attributes of the
-    /// service TDs at its creation and now: no other TD has a say in this one.
-    function isUnserved(bytes calldata core, uint256 report, uint256 signedEnd) internal pure returns (bool) {
+    /// @notice Whether no other TD has rights over this one: in a TD report 1.5 MRSERVICETD is zero, in an extended one
+    /// also the hashes and attributes of the service TDs, at its creation and now.
+    function hasNoServiceTd(bytes calldata core, uint256 report, uint256 signedEnd) internal pure returns (bool) {
         if (signedEnd - report == REPORT_1_0) return true;
         bytes32 any = word(core, report, 600) | word(core, report, 616);
         if (signedEnd - report == REPORT_1_5_EX) {
-            // 48 and 8 bytes each, by two words that overlap
+            // 48 and 8 bytes each, covered by two overlapping words
             any |= word(core, report, 729) | word(core, report, 753);
             any |= word(core, report, 829) | word(core, report, 853);
         }
         return any == 0;
     }
 
-    /// @notice Whether it is a TD report 1.5, extended or not, which also says what the platform is now.
-    function hasPresentTcb(uint256 report, uint256 signedEnd) internal pure returns (bool) {
+    /// @notice Whether it is a TD report 1.5, extended or not, which also has the platform's TCB of today.
+    function hasCurrentTcb(uint256 report, uint256 signedEnd) internal pure returns (bool) {
         return signedEnd - report != REPORT_1_0;
     }
 
@@ -116,8 +117,8 @@ library TdxQuote {
 
     /* SIGNATURES */
 
-    /// @notice What the attestation key signed, hashed; the signature over that; and the key.
-    function signed(bytes calldata core, uint256 signedEnd)
+    /// @notice The SHA-256 of what the attestation key signed, the signature, and the key.
+    function signedData(bytes calldata core, uint256 signedEnd)
         internal
         view
         returns (bytes32 digest, P256Signature memory signature, P256Key memory key)
@@ -128,8 +129,8 @@ library TdxQuote {
         key.y = uint256(word(core, signedEnd, ATTESTATION_KEY + 32));
     }
 
-    /// @notice What the PCK key signed, hashed, and the signature over that.
-    function qeSigned(bytes calldata core, uint256 signedEnd)
+    /// @notice The SHA-256 of what the PCK key signed, and the signature.
+    function qeSignedData(bytes calldata core, uint256 signedEnd)
         internal
         view
         returns (bytes32 digest, P256Signature memory signature)
@@ -140,7 +141,7 @@ library TdxQuote {
 
     /* REPORT OF THE QUOTING ENCLAVE */
 
-    /// @notice What the QE's report data must begin with: SHA-256(attestation key ‖ QE authentication data).
+    /// @notice What the QE's report data must start with: SHA-256(attestation key ‖ QE authentication data).
     function attestationKeyDigest(bytes calldata core, uint256 signedEnd) internal view returns (bytes32 digest) {
         assembly ("memory-safe") {
             let copy := mload(0x40)
@@ -157,8 +158,11 @@ library TdxQuote {
         return (word(core, signedEnd, QE_SIGNATURE - 64), word(core, signedEnd, QE_SIGNATURE - 32));
     }
 
-    /// @notice Writes what the quote says into claims: everything but platform, PCK certificate and its end.
-    function claim(bytes calldata core, uint256 report, uint256 signedEnd, QuoteClaims memory claims) internal pure {
+    /// @notice Copies what the quote says into claims: everything but platform, PCK certificate and its expiry.
+    function fillClaims(bytes calldata core, uint256 report, uint256 signedEnd, QuoteClaims memory claims)
+        internal
+        pure
+    {
         uint256 qe = signedEnd + QE_REPORT;
         claims.coreHash = keccak256(core);
         claims.measurement = measurement(core, report);
@@ -170,10 +174,10 @@ library TdxQuote {
             | bytes32(numbers << 64);
         claims.svns = word(core, report, 0) >> 128;
         claims.td = word(core, report, 120) >> 128;
-        if (hasPresentTcb(report, signedEnd)) claims.td |= bytes32(bytes16(word(core, report, 584)));
+        if (hasCurrentTcb(report, signedEnd)) claims.td |= bytes32(bytes16(word(core, report, 584)));
     }
 
-    /// @dev The 32 bytes at `start + offset`, which {locate} has shown to be within the core.
+    /// @dev The 32 bytes at `start + offset`. {locate} has checked that they are within the core.
     function word(bytes calldata core, uint256 start, uint256 offset) internal pure returns (bytes32 value) {
         assembly ("memory-safe") {
             value := calldataload(add(core.offset, add(start, offset)))
@@ -184,7 +188,7 @@ library TdxQuote {
         return P256Signature({r: uint256(word(core, offset, 0)), s: uint256(word(core, offset, 32))});
     }
 
-    /// @dev The precompile at 0x02 cannot fail but for want of gas, and then this call has none left either.
+    /// @dev The precompile at 0x02 fails only if gas runs out, and then this call has none left either.
     function _sha256(bytes calldata core, uint256 start, uint256 size) private view returns (bytes32 digest) {
         assembly ("memory-safe") {
             let copy := mload(0x40)

@@ -4,8 +4,9 @@ pragma solidity >=0.8.37;
 import {IAutomataRouter} from "./IAutomataRouter.sol";
 
 /// @title IAutomataQuoteVerifier
-/// @notice What is called of Automata's V4QuoteVerifier and V5QuoteVerifier. Source: see {IAutomataDcap}.
+/// @notice The functions of Automata's V4QuoteVerifier and V5QuoteVerifier that are called here. Source: see
+/// {IAutomataDcap}.
 interface IAutomataQuoteVerifier {
-    /// @notice Where it has its collateral from.
+    /// @notice The router that the verifier reads collateral from.
     function pccsRouter() external view returns (IAutomataRouter);
 }

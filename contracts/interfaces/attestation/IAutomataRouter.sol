@@ -2,27 +2,28 @@
 pragma solidity >=0.8.37;
 
 /// @title IAutomataRouter
-/// @notice What is called of Automata's PCCSRouter, and the errors of its that pass through {IAutomataVerifier}.
-/// Source: see {IAutomataDcap}.
-/// @dev `id` is 0 for SGX, 1 for TDX; `ca` is 0 for the root, 1 processor, 2 platform, 3 signer of collateral.
+/// @notice The functions of Automata's PCCSRouter that are called here, and its errors that reach callers of
+/// {IAutomataVerifier}. Source: see {IAutomataDcap}.
+/// @dev `id` is 0 for SGX and 1 for TDX; `ca` is 0 for the root, 1 for the processor CA, 2 for the platform CA and 3
+/// for the signer of collateral.
 interface IAutomataRouter {
-    /// @notice Its list of evaluation numbers has ended, or was never brought.
+    /// @notice The list of evaluation numbers has expired or was never uploaded.
     error TcbEvalExpiredOrNotFound(uint8 id);
-    /// @notice It keeps no QE identities of that evaluation number.
+    /// @notice There is no QE identity of that evaluation number.
     error QEIdentityExpiredOrNotFound(uint8 id, uint256 pcsApiVersion);
-    /// @notice The TCB info has ended or was never brought, or none of that evaluation number is kept.
+    /// @notice There is no TCB info of that evaluation number, or it has expired.
     error FmspcTcbExpiredOrNotFound(uint8 id, uint256 tcbVersion);
-    /// @notice A certificate of Intel's has ended, or was never brought.
+    /// @notice A certificate of Intel has expired or was never uploaded.
     error CertExpiredOrNotFound(uint8 ca);
-    /// @notice A revocation list has ended, or was never brought.
+    /// @notice A revocation list has expired or was never uploaded.
     error CrlExpiredOrNotFound(uint8 ca);
-    /// @notice Its owner lets only listed callers read.
+    /// @notice The router's owner lets only listed callers read.
     error Forbidden();
 
-    /// @notice Which of Intel's sets is the standard one today. Reverts when that isn't known.
+    /// @notice The evaluation number of Intel's standard set of today. Reverts if it is not known.
     function getStandardTcbEvaluationDataNumber(uint8 id) external view returns (uint32);
 
-    /// @notice A digest of the TCB info in force. Reverts when there is none.
+    /// @notice A digest of the TCB info in force. Reverts if there is none.
     function getFmspcTcbContentHash(uint8 id, bytes6 fmspc, uint32 version, uint32 tcbEvaluationDataNumber)
         external
         view

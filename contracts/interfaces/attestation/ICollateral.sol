@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
-/// @notice What is kept of a TCB info, a QE identity or a CRL.
+/// @notice A TCB info, a QE identity or a CRL as it is stored.
 struct CollateralItem {
-    // Unix seconds. Zero: there is none.
+    // Unix seconds; zero: there is no such item
     uint256 issuedAt;
-    // in force until, inclusive; of a CRL until before
+    // Unix seconds; the item is in force until this second, a CRL until the second before
     uint256 nextUpdate;
-    // as {CollateralReader} packs it; of a CRL 20 bytes for each revoked serial number, ascending
+    // as {CollateralReader} packs it; of a CRL, 20 bytes per revoked serial number, ascending
     bytes packed;
 }
 
 /// @title ICollateral
-/// @notice What Intel says about its platforms from month to month: TCB info, QE identities, revocation lists.
-/// @dev Anyone may bring it, because Intel's signature is the only authority. Nothing that was signed is ever replaced
-/// by what was issued before it, nothing from the future is taken, and nothing that has ended is used. TCB info and QE
-/// identities are kept apart by evaluation number, since Intel has several in force at the same time.
+/// @notice Stores Intel's collateral, which Intel reissues about monthly: TCB info, QE identities, revocation lists.
+/// @dev Anyone may upload it, because only Intel's signature counts. An item is never replaced by an older one,
+/// accepted before it is in force, or used after it has expired. TCB info and QE identities are stored per evaluation
+/// number, since Intel has several sets in force at the same time.
 ///
-/// The order in which an empty store is filled: root CRL, PCK CRL, then TCB info and QE identity.
+/// To fill an empty store, upload the root CRL first, then the PCK CRL, then TCB info and QE identity.
 interface ICollateral {
-    /// @notice A newer root CRL was taken.
+    /// @notice A newer root CRL was stored. Unix seconds, here and below.
     event RootCrlUpdated(uint256 thisUpdate, uint256 nextUpdate, bytes der);
-    /// @notice A newer CRL of a PCK authority was taken.
+    /// @notice A newer CRL of a PCK authority was stored.
     event PckCrlUpdated(bytes32 indexed authorityId, uint256 thisUpdate, uint256 nextUpdate, bytes der);
-    /// @notice A newer TCB info was taken. `json` is what `signature` was made over.
+    /// @notice A newer TCB info was stored. `signature` is over `json`.
     event TcbInfoUpdated(
         bytes6 indexed fmspc,
         uint256 indexed evaluationNumber,
@@ -33,7 +33,7 @@ interface ICollateral {
         bytes json,
         bytes signature
     );
-    /// @notice A newer QE identity was taken. `json` is what `signature` was made over.
+    /// @notice A newer QE identity was stored. `signature` is over `json`.
     event QeIdentityUpdated(
         uint256 indexed evaluationNumber,
         bytes32 indexed signerId,
@@ -43,61 +43,64 @@ interface ICollateral {
         bytes signature
     );
 
-    /// @notice Block time isn't within the window of what was given. Unix seconds.
+    /// @notice The item is not in force at the time of the block. Unix seconds.
     error CollateralNotInForce(uint256 issuedAt, uint256 nextUpdate);
-    /// @notice What is kept was issued at the same time or later.
+    /// @notice The stored item was issued at the same time or later. Unix seconds.
     error CollateralNotNewer(uint256 keptIssuedAt, uint256 issuedAt);
-    /// @notice Nobody's key that is meant here made that signature.
+    /// @notice The signature is not by the key that it must be by.
     error CollateralSignatureInvalid();
-    /// @notice A signature has 64 bytes, r and s.
+    /// @notice A signature has 64 bytes: r ‖ s.
     error CollateralSignatureLengthInvalid(uint256 length);
-    /// @notice The CRL is another issuer's. Hashes of the names' DER.
+    /// @notice The CRL names another issuer. keccak256 of the DER of both names.
     error CrlIssuerMismatch(bytes32 issuer, bytes32 expected);
-    /// @notice The certificate of who signed has ended.
+    /// @notice The signer's certificate expired at `expiresAt` (Unix seconds).
     error CollateralIssuerExpired(uint256 expiresAt);
-    /// @notice The root CRL lists that serial number.
+    /// @notice The root CRL lists the serial number of the signer's certificate.
     error CollateralIssuerRevoked(uint256 serial);
-    /// @notice There is no root CRL in force. Bring it first.
+    /// @notice There is no root CRL in force. Upload it first.
     error RootCrlMissing();
-    /// @notice Evaluation numbers are 0 to 255 here; Intel's have reached 20 in eight years.
+    /// @notice Evaluation numbers are 0 to 255 here. Intel's reached 20 in eight years.
     error EvaluationNumberTooHigh(uint256 evaluationNumber);
 
-    /// @notice Takes a newer root CRL. It decides which authorities and signers of collateral are revoked.
+    /// @notice Stores a newer root CRL, which lists revoked authorities and signers of collateral. Anyone may call.
+    /// @param der The CRL in DER.
     function updateRootCrl(bytes calldata der) external;
 
-    /// @notice Takes a newer CRL of a PCK authority that {IPckCertificates} has stored.
+    /// @notice Stores a newer CRL of a PCK authority. Anyone may call.
+    /// @param der The CRL in DER.
+    /// @param authorityId An authority that {IPckCertificates} has stored.
     function updatePckCrl(bytes calldata der, bytes32 authorityId) external;
 
-    /// @notice Takes a newer TCB info: for its FMSPC, PCE id and evaluation number.
+    /// @notice Stores a newer TCB info for its FMSPC, PCE id and evaluation number. Anyone may call.
     /// @param json The text of the inner object, as it was signed.
     /// @param signature r ‖ s.
-    /// @param signerId Whose certificate {IPckCertificates} has stored.
+    /// @param signerId A signer that {IPckCertificates} has stored.
     function updateTcbInfo(bytes calldata json, bytes calldata signature, bytes32 signerId) external;
 
-    /// @notice Takes a newer QE identity: for its evaluation number. Parameters as of {updateTcbInfo}.
+    /// @notice Stores a newer QE identity for its evaluation number. Anyone may call. Parameters as in {updateTcbInfo}.
     function updateQeIdentity(bytes calldata json, bytes calldata signature, bytes32 signerId) external;
 
-    /// @notice The root CRL as it is kept.
+    /// @notice The root CRL as it is stored.
     function rootCrl() external view returns (CollateralItem memory);
 
-    /// @notice An authority's CRL as it is kept.
+    /// @notice An authority's CRL as it is stored.
     /// @return crl The list.
-    /// @return usableUntil Before when it and the root CRL end.
+    /// @return usableUntil Unix second at which it or the root CRL expires, whichever is first.
     /// @return isRevoked Whether the root CRL lists the authority.
     function pckCrl(bytes32 authorityId)
         external
         view
         returns (CollateralItem memory crl, uint256 usableUntil, bool isRevoked);
 
-    /// @notice A TCB info as it is kept.
+    /// @notice A TCB info as it is stored.
     function tcbInfo(bytes6 fmspc, bytes2 pceId, uint256 evaluationNumber)
         external
         view
         returns (CollateralItem memory);
 
-    /// @notice A QE identity as it is kept.
+    /// @notice A QE identity as it is stored.
     function qeIdentity(uint256 evaluationNumber) external view returns (CollateralItem memory);
 
-    /// @notice Which evaluation numbers are kept: bit n for number n. An FMSPC of zero stands for QE identities.
+    /// @notice Which evaluation numbers are stored: bit n for number n. FMSPC zero stands for QE identities.
     function evaluationNumbers(bytes6 fmspc, bytes2 pceId) external view returns (uint256 mask);
 }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {CollateralJson} from "../../../contracts/attestation/collateral/CollateralJson.sol";
 import {CollateralReader} from "../../../contracts/attestation/collateral/CollateralReader.sol";
-import {CollateralHead, ICollateralReader} from "../../../contracts/interfaces/attestation/ICollateralReader.sol";
+import {CollateralHeader, ICollateralReader} from "../../../contracts/interfaces/attestation/ICollateralReader.sol";
 import {AttestationVectors} from "./AttestationVectors.sol";
 
 /// @dev given TCB info in Intel's form
@@ -54,7 +54,7 @@ contract CollateralReaderTest is AttestationVectors {
             hex"b0c06f000000"
         ];
         for (uint256 i = 0; i < sets.length; ++i) {
-            (CollateralHead memory head,) = _reader.readTcbInfo(_recorded(sets[i], "tcb_info", '{"tcbInfo":'));
+            (CollateralHeader memory head,) = _reader.readTcbInfo(_recorded(sets[i], "tcb_info", '{"tcbInfo":'));
             vm.assertEq(bytes32(head.fmspc), bytes32(fmspcs[i]));
             vm.assertEq(head.nextUpdate - head.issuedAt, 30 days);
             (head,) = _reader.readQeIdentity(_recorded(sets[i], "qe_identity", '{"enclaveIdentity":'));
@@ -64,7 +64,7 @@ contract CollateralReaderTest is AttestationVectors {
     }
 
     function test_readTcbInfo__simulated__says_what_names_it() external view {
-        (CollateralHead memory head, bytes memory packed) = _reader.readTcbInfo(_info);
+        (CollateralHeader memory head, bytes memory packed) = _reader.readTcbInfo(_info);
         vm.assertEq(head.issuedAt, 1_768_392_000);
         vm.assertEq(head.nextUpdate, 1_770_984_000);
         vm.assertEq(head.evaluationNumber, 20);
@@ -79,7 +79,7 @@ contract CollateralReaderTest is AttestationVectors {
     }
 
     function test_readQeIdentity__simulated__says_what_it_says() external view {
-        (CollateralHead memory head, bytes memory packed) = _reader.readQeIdentity(_identity);
+        (CollateralHeader memory head, bytes memory packed) = _reader.readQeIdentity(_identity);
         vm.assertEq(head.issuedAt, 1_768_392_000);
         vm.assertEq(head.nextUpdate, 1_770_984_000);
         vm.assertEq(head.evaluationNumber, 20);
@@ -251,7 +251,7 @@ contract CollateralReaderTest is AttestationVectors {
             bytes memory date = bytes.concat('"issueDate":"', bytes(dates[i]));
             _assertUnexpected(_edited('"issueDate":"2026-01-14T12:00:00Z', date));
         }
-        (CollateralHead memory head,) =
+        (CollateralHeader memory head,) =
             _reader.readTcbInfo(_edited('"issueDate":"2026-01-14T12:00:00Z', '"issueDate":"2024-02-29T23:59:59Z'));
         vm.assertEq(head.issuedAt, 1_709_251_199);
     }
