@@ -5,12 +5,12 @@ import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title AcceptingVerifier
-/// @notice For tests: a "quote" is an ABI-encoded VerifiedQuote, and this verifier believes it. What it says of a quote
-/// later is what it was told to say.
+/// @notice For tests: a "quote" is an ABI-encoded VerifiedQuote, which this verifier returns. Its assessments are what
+/// a test sets.
 contract AcceptingVerifier is IQuoteVerifier {
     QuoteAssessment private _assessment;
 
-    /// @notice Anyone decides what {assessQuote} says from now on.
+    /// @notice Sets what {assessQuote} returns.
     function setAssessment(QuoteAssessment calldata assessment) external {
         _assessment = assessment;
     }

@@ -6,9 +6,10 @@ import {IAutomataQuoteVerifier} from "../interfaces/attestation/IAutomataQuoteVe
 import {IAutomataRouter} from "../interfaces/attestation/IAutomataRouter.sol";
 
 /// @title RecordedAutomata
-/// @notice For tests: Automata's entry, verifier and router in one. It answers what anyone recorded for a raw quote and
-/// an evaluation number, and refuses others. It keeps TCB info of all kinds or of none.
+/// @notice For tests: Automata's DCAP contract, verifier and router in one. Returns what was recorded for a raw quote
+/// and an evaluation number, and refuses all others. Has TCB info of every kind, or of none.
 contract RecordedAutomata is IAutomataDcap, IAutomataQuoteVerifier, IAutomataRouter {
+    /// @notice What verifyAndAttestOnChain returns.
     struct Answer {
         bool success;
         bytes output;
@@ -18,17 +19,17 @@ contract RecordedAutomata is IAutomataDcap, IAutomataQuoteVerifier, IAutomataRou
     bool private _isStale;
     bool private _isPaid;
 
-    /// @notice From now on this is what is said of that quote.
+    /// @notice Records the answer for a raw quote and an evaluation number.
     function record(bytes calldata rawQuote, uint32 number, bool success, bytes calldata output) external {
         _answers[keccak256(rawQuote)][number] = Answer({success: success, output: output});
     }
 
-    /// @notice Whether its TCB infos have ended.
+    /// @notice Sets whether all TCB info has expired.
     function setStale(bool isStale) external {
         _isStale = isStale;
     }
 
-    /// @notice Whether it wants a fee.
+    /// @notice Sets whether a fee is charged.
     function setPaid(bool isPaid) external {
         _isPaid = isPaid;
     }

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
 /// @title ReenteringToken
-/// @notice For tests: on its next transfer it makes a call of its holder's choice first, and fails as that call fails.
+/// @notice For tests: makes a call before its next transfer, and reverts if that reverts.
 contract ReenteringToken is ERC20 {
     address private _target;
     bytes private _call;
@@ -13,6 +13,7 @@ contract ReenteringToken is ERC20 {
         _mint(treasury, supply);
     }
 
+    /// @notice Sets the call.
     function arm(address target, bytes calldata call) external {
         _target = target;
         _call = call;

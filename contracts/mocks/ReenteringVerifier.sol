@@ -5,11 +5,12 @@ import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title ReenteringVerifier
-/// @notice For tests: believes an ABI-encoded VerifiedQuote, but makes a call first, and fails as that call fails.
+/// @notice For tests: makes a call first, and reverts if that reverts; then returns an ABI-encoded VerifiedQuote.
 contract ReenteringVerifier is IQuoteVerifier {
     address private _target;
     bytes private _call;
 
+    /// @notice Sets the call.
     function arm(address target, bytes calldata call) external {
         _target = target;
         _call = call;
@@ -33,6 +34,6 @@ contract ReenteringVerifier is IQuoteVerifier {
         pure
         returns (QuoteAssessment memory assessment)
     {
-        // nothing is known
+        // all zero: UNCHECKED
     }
 }

@@ -5,8 +5,9 @@ import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
 /// @title RejectingVerifier
-/// @notice For tests: no quote is good enough for it.
+/// @notice For tests: rejects every quote.
 contract RejectingVerifier is IQuoteVerifier {
+    /// @notice Raised for every quote.
     error QuoteRejected();
 
     /// @inheritdoc IQuoteVerifier

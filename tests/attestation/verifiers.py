@@ -60,7 +60,7 @@ class ChainVerifier:
         self.rpc("evm_mine")  # calls on top of anvil's first block would be at second 1
         self.certificates = self.create("PckCertificates", root)
         self.verifier = self.create("DcapVerifier", self.certificates)
-        self.trial = self.create("QuoteTrial", self.verifier)
+        self.one_call_verifier = self.create("OneCallVerifier", self.verifier)
         self._errors = {
             bytes(Web3.keccak(text=_signature(item))[:4]): item["name"]
             for name in _REVERTING
@@ -96,7 +96,7 @@ class ChainVerifier:
         """At that Unix second, with all evidence in the call. Fails the test on a panic or if gas
         runs out."""
         data = _SELECTOR + encode([_EVIDENCE, _POLICY], [evidence.to_abi(), (minimum, max_age)])
-        call = {"to": self.trial, "data": "0x" + data.hex(), "gas": hex(GAS)}
+        call = {"to": self.one_call_verifier, "data": "0x" + data.hex(), "gas": hex(GAS)}
         answer = self.web3.provider.make_request(
             "eth_call",  # type: ignore[arg-type]
             [call, "latest", {}, {"time": hex(at)}],

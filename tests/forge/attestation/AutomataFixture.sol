@@ -24,7 +24,7 @@ contract WholeQuoteReader {
     function claims(bytes calldata quote) external pure returns (QuoteClaims memory made) {
         bytes calldata coreOnly = quote.core();
         (uint256 report, uint256 signedEnd) = TdxQuote.locate(coreOnly);
-        TdxQuote.claim({core: coreOnly, report: report, signedEnd: signedEnd, claims: made});
+        TdxQuote.fillClaims({core: coreOnly, report: report, signedEnd: signedEnd, claims: made});
     }
 }
 

@@ -5,15 +5,15 @@ import {IDcapVerifier} from "../interfaces/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../interfaces/attestation/IPckCertificates.sol";
 import {TcbPolicy, VerifiedQuote} from "../types/VerifiedQuote.sol";
 
-/// @notice A quote core with everything that is needed to verify it, from the root on.
+/// @notice A quote core with everything that is needed to verify it, from the root's CRL on.
 struct QuoteEvidence {
-    // DER
+    // certificates and CRLs in DER
     bytes authority;
     bytes leaf;
     bytes signer;
     bytes rootCrl;
     bytes pckCrl;
-    // text, and r ‖ s over it
+    // collateral as text, with r ‖ s over it
     bytes tcbInfo;
     bytes tcbInfoSignature;
     bytes qeIdentity;
@@ -21,17 +21,17 @@ struct QuoteEvidence {
     bytes quote;
 }
 
-/// @title QuoteTrial
-/// @notice For tests: brings all evidence to empty stores and verifies the quote, in one call. Made to be asked with
-/// `eth_call`, which leaves the stores empty.
-contract QuoteTrial {
+/// @title OneCallVerifier
+/// @notice For tests: uploads all evidence to empty stores and verifies the quote, in one call. Meant for `eth_call`,
+/// which leaves the stores empty.
+contract OneCallVerifier {
     IDcapVerifier private immutable _VERIFIER;
 
     constructor(IDcapVerifier verifier) {
         _VERIFIER = verifier;
     }
 
-    /// @notice Reverts with the error of the first step that fails.
+    /// @notice Verifies the quote. Reverts with the error of the first step that fails.
     function verify(QuoteEvidence calldata evidence, TcbPolicy calldata policy)
         external
         returns (VerifiedQuote memory verified)
