@@ -16,7 +16,7 @@ import {QuoteRules} from "./quote/QuoteRules.sol";
 /// @notice See {IDcapVerifier}.
 /// @dev The chain of trust: root → authority → PCK certificate (verified when {IPckCertificates} stored it) → QE report
 /// → attestation key → quote. And root → signer of collateral → TCB info and QE identity, root and authority → CRLs
-/// (verified when {Collateral} stored them). Whatever time can change is checked at each use.
+/// (verified when {Collateral} stored them). What time can change is checked at each use.
 contract DcapVerifier is IDcapVerifier, Collateral {
     using TcbEvaluation for TcbEvaluation.Findings;
 

@@ -141,7 +141,8 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
     /// @notice Opens a request of the caller without payment, on the caller's host allowance of today. Only the host of
     /// an active shard.
     /// @dev Reserves both caps of today's allowance; what is not used returns if the request ends on the same UTC day.
-    /// Nobody earns anything from it. Reverts as {request}, and with the errors of {IEscrowAccounts} about allowances.
+    /// Neither hosts nor treasury earn from it. Reverts as {request}, and with the errors of {IEscrowAccounts} about
+    /// allowances.
     /// @param shardId An active shard of the caller that serves the model.
     function requestOnAllowance(RequestParameters calldata parameters, ShardId shardId)
         external

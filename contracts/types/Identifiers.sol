@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
-/// @notice A published model. Counted from 1; zero is no model.
+/// @notice Id of a published model, from 1; zero: no model.
 type ModelId is uint32;
 
-/// @notice One enclave's layer range of one model. Counted from 1; zero is no shard.
+/// @notice Id of a shard, one enclave with a layer range of one model, from 1; zero: no shard.
 type ShardId is uint32;
 
-/// @notice One question put to the network. Counted from 1; zero is no request.
+/// @notice Id of a request, one question to the network, from 1; zero: no request.
 type RequestId is uint256;
 
 using {equalModels as ==, differentModels as !=} for ModelId global;

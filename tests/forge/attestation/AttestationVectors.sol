@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ForgeTest} from "../fixtures/ForgeTest.sol";
 import {AttestationCheats} from "./AttestationCheats.sol";
 
-/// @notice Reads tests/vectors/attestation/vectors.json, and changes and re-signs what is in it.
+/// @notice Reads tests/vectors/attestation/vectors.json, and changes and re-signs its content.
 abstract contract AttestationVectors is ForgeTest {
     AttestationCheats internal constant cheats = AttestationCheats(address(vm));
 
@@ -55,14 +55,14 @@ abstract contract AttestationVectors is ForgeTest {
     }
 
     /// @dev The quote as the simulated machine `path` would have signed it.
-    function _resigned(bytes memory core, string memory path) internal view returns (bytes memory) {
+    function _signedAgain(bytes memory core, string memory path) internal view returns (bytes memory) {
         uint256 key = uint256(_word(path, "attestationKey"));
         (bytes32 r, bytes32 s) = cheats.signP256(key, sha256(_slice(core, 0, 632)));
         return _replaced(core, 632, abi.encodePacked(r, s));
     }
 
     /// @dev The QE report as the PCK of the simulated machine `path` would have signed it.
-    function _qeResigned(bytes memory core, string memory path) internal view returns (bytes memory) {
+    function _qeSignedAgain(bytes memory core, string memory path) internal view returns (bytes memory) {
         uint256 key = uint256(_word(path, "pckKey"));
         (bytes32 r, bytes32 s) = cheats.signP256(key, sha256(_slice(core, 760, 1144)));
         return _replaced(core, 1144, abi.encodePacked(r, s));
@@ -108,7 +108,7 @@ abstract contract AttestationVectors is ForgeTest {
         return _element(0x02, uint8(content[0]) >= 0x80 ? bytes.concat(hex"00", content) : content);
     }
 
-    /// @dev The one place where `needle` stands.
+    /// @dev The only occurrence of `needle`.
     function _find(bytes memory source, bytes memory needle) internal pure returns (uint256 found) {
         uint256 hits = 0;
         bytes32 wanted = keccak256(needle);

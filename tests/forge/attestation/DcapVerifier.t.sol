@@ -7,18 +7,18 @@ import {TdxQuote} from "../../../contracts/attestation/quote/TdxQuote.sol";
 import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
-import {CollateralFixture} from "./CollateralFixture.sol";
+import {CollateralFixture} from "./collateral/CollateralFixture.sol";
 
 /// @dev given a quote of a machine whose PCK certificate is stored
-///     when it is as the machine made it
+///     when it is as the machine issued it
 ///         it should return what teetee.quotes reads from it, with precompile and without
-///     when the sign of a signature's s is turned
-///         it should be accepted still
+///     when a signature's s is negated
+///         it should still be accepted
 ///     when any byte of it is changed
 ///         it should revert
 ///     when a field is changed and all is signed again
 ///         it should revert with that field's error
-/// given another length, another machine's certificate, an unknown one, or a chain that has ended
+/// given another length, another machine's certificate, an unknown one, or an expired chain
 ///     it should revert
 contract DcapVerifierTest is CollateralFixture {
     uint256 private constant CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551;
@@ -51,7 +51,7 @@ contract DcapVerifierTest is CollateralFixture {
     function test_verifyQuote__without_the_precompile__the_same_verdict() external {
         vm.mockCall(address(0x100), "", "");
         DcapVerifier slow = new DcapVerifier(store);
-        _bring(slow, SIMULATED, SIMULATED);
+        _upload(slow, SIMULATED, SIMULATED);
         VerifiedQuote memory verified = slow.verifyQuote(firstCore, firstPck, _anyPolicy());
         bytes memory changed = _flipped(firstCore, 190);
         vm.expectRevert(IDcapVerifier.QuoteSignatureInvalid.selector);
@@ -62,7 +62,7 @@ contract DcapVerifierTest is CollateralFixture {
     }
 
     function test_verifyQuote__signatures_turned__accepted() external view {
-        bytes memory turned = _turned(_turned(firstCore, 632), 1144);
+        bytes memory turned = _withNegatedS(_withNegatedS(firstCore, 632), 1144);
         VerifiedQuote memory verified = dcap.verifyQuote(turned, firstPck, _anyPolicy());
         vm.assertEq(verified.measurement, _word(FIRST, "measurement"));
         vm.assertTrue(verified.quoteHash != _word(FIRST, "quoteHash"), "a signature isn't a name, but the bytes are");
@@ -150,14 +150,14 @@ contract DcapVerifierTest is CollateralFixture {
         bytes8[4] memory kinds =
             [bytes8(hex"0600020081000000"), hex"0300020000000000", hex"0400030081000000", hex"0400020000000000"];
         for (uint256 i = 0; i < kinds.length; ++i) {
-            bytes memory core = _resigned(_replaced(firstCore, 0, abi.encodePacked(kinds[i])), FIRST);
+            bytes memory core = _signedAgain(_replaced(firstCore, 0, abi.encodePacked(kinds[i])), FIRST);
             vm.expectRevert(abi.encodeWithSelector(TdxQuote.QuoteKindUnsupported.selector, kinds[i]));
             dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__another_vendors_quoting_enclave__reverts() external {
-        bytes memory core = _resigned(_flipped(firstCore, 12), FIRST);
+        bytes memory core = _signedAgain(_flipped(firstCore, 12), FIRST);
         cheats.expectPartialRevert(IDcapVerifier.QeVendorUnknown.selector);
         dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
@@ -166,7 +166,7 @@ contract DcapVerifierTest is CollateralFixture {
         for (uint256 bit = 0; bit < 64; ++bit) {
             bytes memory core = bytes.concat(firstCore);
             core[168 + bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
-            core = _resigned(core, FIRST);
+            core = _signedAgain(core, FIRST);
             if (bit == 16 || bit == 27 || bit == 30 || bit == 31 || bit == 63) {
                 dcap.verifyQuote(core, firstPck, _anyPolicy());
             } else {
@@ -189,7 +189,7 @@ contract DcapVerifierTest is CollateralFixture {
 
     function test_verifyQuote__another_tdx_module__reverts() external {
         for (uint256 i = 112; i < 168; ++i) {
-            bytes memory core = _resigned(_flipped(firstCore, i), FIRST);
+            bytes memory core = _signedAgain(_flipped(firstCore, i), FIRST);
             vm.expectRevert(IDcapVerifier.TdxModuleRefused.selector);
             dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
@@ -197,7 +197,7 @@ contract DcapVerifierTest is CollateralFixture {
 
     function test_verifyQuote__a_td_with_an_owner__reverts() external {
         for (uint256 i = 280; i < 376; ++i) {
-            bytes memory core = _resigned(_flipped(firstCore, i), FIRST);
+            bytes memory core = _signedAgain(_flipped(firstCore, i), FIRST);
             vm.expectRevert(IDcapVerifier.TdOwnerRefused.selector);
             dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
@@ -206,7 +206,7 @@ contract DcapVerifierTest is CollateralFixture {
     function test_verifyQuote__a_quoting_enclave_in_debug_mode__reverts() external {
         bytes memory core = bytes.concat(firstCore);
         core[808] |= 0x02;
-        core = _qeResigned(core, FIRST);
+        core = _qeSignedAgain(core, FIRST);
         vm.expectRevert(IDcapVerifier.QeDebuggable.selector);
         dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
@@ -214,7 +214,7 @@ contract DcapVerifierTest is CollateralFixture {
     function test_verifyQuote__another_enclave_with_the_machines_signature__reverts() external {
         uint256[4] memory places = [uint256(888), 919, 1016, 1017];
         for (uint256 i = 0; i < places.length; ++i) {
-            bytes memory core = _qeResigned(_flipped(firstCore, places[i]), FIRST);
+            bytes memory core = _qeSignedAgain(_flipped(firstCore, places[i]), FIRST);
             cheats.expectPartialRevert(IDcapVerifier.QeIdentityUnknown.selector);
             dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
@@ -222,21 +222,21 @@ contract DcapVerifierTest is CollateralFixture {
 
     function test_verifyQuote__a_report_about_another_attestation_key__reverts() external {
         bytes32 expected = sha256(bytes.concat(_slice(firstCore, 696, 760), _slice(firstCore, 1208, 1240)));
-        bytes memory core = _qeResigned(_replaced(firstCore, 1080, abi.encodePacked(~expected)), FIRST);
+        bytes memory core = _qeSignedAgain(_replaced(firstCore, 1080, abi.encodePacked(~expected)), FIRST);
         vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.AttestationKeyNotBound.selector, ~expected, expected));
         dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
 
     function test_verifyQuote__a_report_with_more_than_the_key_in_it__reverts() external {
         for (uint256 i = 1112; i < 1144; ++i) {
-            bytes memory core = _qeResigned(_flipped(firstCore, i), FIRST);
+            bytes memory core = _qeSignedAgain(_flipped(firstCore, i), FIRST);
             cheats.expectPartialRevert(IDcapVerifier.AttestationKeyNotBound.selector);
             dcap.verifyQuote(core, firstPck, _anyPolicy());
         }
     }
 
     function test_verifyQuote__signed_by_another_machines_attestation_key__reverts() external {
-        bytes memory core = _resigned(firstCore, SECOND);
+        bytes memory core = _signedAgain(firstCore, SECOND);
         vm.expectRevert(IDcapVerifier.QuoteSignatureInvalid.selector);
         dcap.verifyQuote(core, firstPck, _anyPolicy());
     }
@@ -256,7 +256,7 @@ contract DcapVerifierTest is CollateralFixture {
         PckCertificates certificates = new PckCertificates(_bytes(INTEL, "root"));
         certificates.addPckCertificate(_bytes(quote, "leaf"), certificates.addAuthority(_bytes(INTEL, "authority")));
         verifier = new DcapVerifier(certificates);
-        if (bytes(set).length != 0) _bring(verifier, INTEL, set);
+        if (bytes(set).length != 0) _upload(verifier, INTEL, set);
     }
 
     function _intelVerdict(string memory quote, string memory set) private returns (VerifiedQuote memory) {
@@ -272,7 +272,7 @@ contract DcapVerifierTest is CollateralFixture {
     }
 
     /// @dev s becomes n - s.
-    function _turned(bytes memory core, uint256 signature) private pure returns (bytes memory) {
+    function _withNegatedS(bytes memory core, uint256 signature) private pure returns (bytes memory) {
         uint256 s = uint256(bytes32(_slice(core, signature + 32, signature + 64)));
         return _replaced(core, signature + 32, abi.encodePacked(CURVE_ORDER - s));
     }

@@ -7,7 +7,7 @@ import {PckCertificates} from "../../../contracts/attestation/certificates/PckCe
 import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
-import {CollateralFixture} from "./CollateralFixture.sol";
+import {CollateralFixture} from "./collateral/CollateralFixture.sol";
 
 /// @dev What went wrong in other verifiers, according to their audits and histories, and shouldn't here. Covered
 /// elsewhere, by tests whose names hold these words:
@@ -45,7 +45,8 @@ contract KnownBugsTest is CollateralFixture {
 
     /* CERTIFICATES */
 
-    // Automata 5061d48: a `verified` flag survived a loop round, so that one good certificate vouched for the next.
+    // Automata 5061d48: a `verified` flag survived a loop round, so that one good certificate was taken as proof of the
+    // next.
     function test_addPckCertificate__right_after_a_good_one__is_checked_itself() external {
         PckCertificates fresh = new PckCertificates(_bytes(SIMULATED, "root"));
         fresh.addAuthority(_bytes(SIMULATED, "authority"));
@@ -55,7 +56,7 @@ contract KnownBugsTest is CollateralFixture {
             abi.encodeWithSelector(IPckCertificates.CertificateSignatureInvalid.selector, keccak256(_tbs(bad)))
         );
         fresh.addPckCertificate(bad, authorityId);
-        // of two which come in one transaction, the second neither
+        // the second of two in one transaction is refused as well
         bytes memory badAuthority = _bytes(STRANGER, "authority");
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -113,7 +114,7 @@ contract KnownBugsTest is CollateralFixture {
     function test_addPckCertificate__any_tag_another__reverts() external {
         bytes memory tbs = _tbs(_bytes(FIRST, "leaf"));
         uint256 tags = _tryTags(tbs, 0, tbs.length);
-        // 18 versions, 3 flags and 7 fields of three tags each; 5 extensions; two names; the rest
+        // 18 versions, 3 flags and 7 fields of three tags each; 5 extensions; two names; the remaining elements
         vm.assertGt(tags, 150);
     }
 
@@ -124,7 +125,7 @@ contract KnownBugsTest is CollateralFixture {
         _assertRefused(_last(tcbInfo, "UpToDate", "Revoked"), qeIdentity, TcbStatus.REVOKED);
         _assertRefused(_first(tcbInfo, "UpToDate", "Revoked"), qeIdentity, TcbStatus.REVOKED);
         _assertRefused(tcbInfo, _first(qeIdentity, "UpToDate", "Revoked"), TcbStatus.REVOKED);
-        // nor does anything good beside it make up for it
+        // nothing good beside it outweighs it
         bytes memory identity = _first(qeIdentity, "UpToDate", "OutOfDate");
         _assertRefused(_last(tcbInfo, "UpToDate", "Revoked"), identity, TcbStatus.REVOKED);
     }
@@ -139,15 +140,15 @@ contract KnownBugsTest is CollateralFixture {
 
     // Automata, for the quoting enclave: both masks count, each bit of them, and nothing outside them.
     function test_verifyQuote__quoting_enclaves_attributes_and_miscselect__count_under_their_masks() external {
-        // bit 2 of the first octet (debug is bit 1), which Intel's mask leaves out: Intel's own have it set
+        // bit 2 of the first octet (debug is bit 1), which Intel's mask leaves out: Intel's enclaves have it set
         vm.assertEq(uint8(firstCore[808]), 0x15);
-        bytes memory cleared = _qeResigned(_flipped(firstCore, 808), FIRST);
+        bytes memory cleared = _qeSignedAgain(_flipped(firstCore, 808), FIRST);
         dcap.verifyQuote(cleared, firstPck, _anyPolicy());
         DcapVerifier strict = _verifierWith(tcbInfo, _edited(qeIdentity, '"FBFFFF', '"FFFFFF'));
         strict.verifyQuote(cleared, firstPck, _anyPolicy());
         _assertNotIntels(strict, firstCore);
         // XFRM, the second half, by an identity that looks at it
-        bytes memory xfrm = _qeResigned(_flipped(firstCore, 816), FIRST);
+        bytes memory xfrm = _qeSignedAgain(_flipped(firstCore, 816), FIRST);
         dcap.verifyQuote(xfrm, firstPck, _anyPolicy());
         bytes memory closed = _edited(qeIdentity, '"FBFFFFFFFFFFFFFF00', '"FBFFFFFFFFFFFFFFFF');
         closed = _replaced(closed, _find(closed, '"1100000000000000') + 17, _hex(firstCore[816]));
@@ -155,7 +156,7 @@ contract KnownBugsTest is CollateralFixture {
         strict.verifyQuote(firstCore, firstPck, _anyPolicy());
         _assertNotIntels(strict, xfrm);
         // MISCSELECT
-        bytes memory misc = _qeResigned(_flipped(firstCore, 776), FIRST);
+        bytes memory misc = _qeSignedAgain(_flipped(firstCore, 776), FIRST);
         _assertNotIntels(dcap, misc);
         strict = _verifierWith(tcbInfo, _edited(qeIdentity, '"FFFFFFFF"', '"FBFFFFFF"'));
         strict.verifyQuote(misc, firstPck, _anyPolicy());
@@ -171,7 +172,7 @@ contract KnownBugsTest is CollateralFixture {
     }
 
     // dcap-qvl, snapshot of June 2026: all 16 TDX components were compared, though the first two are the module's.
-    function test_verifyQuote__the_modules_own_components__are_judged_by_its_identity() external {
+    function test_verifyQuote__the_modules_own_components__are_assessed_by_its_identity() external {
         bytes memory higher =
             _edited(tcbInfo, '"tdxtcbcomponents":[{"svn":0},{"svn":0}', '"tdxtcbcomponents":[{"svn":9},{"svn":9}');
         _assertStatus(_verifierWith(higher, qeIdentity), TcbStatus.UP_TO_DATE);
@@ -196,7 +197,7 @@ contract KnownBugsTest is CollateralFixture {
     // The same, for the module: TEE_TCB_SVN begins with its ISVSVN, and its version comes second.
     function test_verifyQuote__modules_numbers__are_not_swapped() external {
         vm.assertEq(_slice(firstCore, 48, 50), hex"0503");
-        bytes memory swapped = _resigned(_replaced(firstCore, 48, hex"0305"), FIRST);
+        bytes memory swapped = _signedAgain(_replaced(firstCore, 48, hex"0305"), FIRST);
         vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.TcbRefused.selector, TcbStatus.NOT_SUPPORTED));
         dcap.verifyQuote(swapped, firstPck, _anyPolicy());
         DcapVerifier ofFive =
@@ -291,7 +292,7 @@ contract KnownBugsTest is CollateralFixture {
     /// @dev The quote with these ISVPRODID and ISVSVN of the quoting enclave, little-endian.
     function _withQeNumbers(uint16 product, uint16 svn) private view returns (bytes memory) {
         bytes memory numbers = abi.encodePacked(uint8(product), uint8(product >> 8), uint8(svn), uint8(svn >> 8));
-        return _qeResigned(_replaced(firstCore, 1016, numbers), FIRST);
+        return _qeSignedAgain(_replaced(firstCore, 1016, numbers), FIRST);
     }
 
     function _hex(bytes1 octet) private pure returns (bytes memory) {
@@ -299,14 +300,14 @@ contract KnownBugsTest is CollateralFixture {
         return bytes.concat(digits[uint8(octet >> 4)], digits[uint8(octet & 0x0f)]);
     }
 
-    /// @dev With `to` where `from` stands for the first time.
+    /// @dev With `to` at the first occurrence of `from`.
     function _first(bytes memory source, bytes memory from, bytes memory to) private pure returns (bytes memory) {
         uint256 place = 0;
         while (keccak256(_slice(source, place, place + from.length)) != keccak256(from)) ++place;
         return bytes.concat(_slice(source, 0, place), to, _slice(source, place + from.length, source.length));
     }
 
-    /// @dev With `to` where `from` stands for the last time.
+    /// @dev With `to` at the last occurrence of `from`.
     function _last(bytes memory source, bytes memory from, bytes memory to) private pure returns (bytes memory) {
         uint256 place = source.length - from.length;
         while (keccak256(_slice(source, place, place + from.length)) != keccak256(from)) --place;

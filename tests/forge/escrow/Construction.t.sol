@@ -9,8 +9,8 @@ import {IEscrowParameters} from "../../../contracts/interfaces/IEscrowParameters
 import {TeeTeeSystem} from "../fixtures/TeeTeeSystem.sol";
 
 /// Given the terms of an escrow
-///   when they are sane: it should show each of them, and begin paused
-///   when one of them would break its promise: it should be refused by name
+///   when they are valid: its getters should return them, and it should start paused
+///   when one of them is invalid: it should be refused by name
 contract EscrowConstructionTest is TeeTeeSystem {
     function test_constructor__sane_terms__shows_them() external {
         InferenceEscrow fresh = new InferenceEscrow(address(manager), _terms());

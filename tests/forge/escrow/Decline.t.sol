@@ -9,7 +9,7 @@ import {Enclave} from "../fixtures/ShardFixture.sol";
 
 /// Given an open request to two recipients
 ///   when the primary declines: the requester should get everything back, without a penalty
-///   when the second declines: it should have to wait for its turn
+///   when the second declines: it should have to wait for its takeover time
 ///   when anyone else does, or too late, or after the end: it should be refused
 contract DeclineTest is RequestFixture {
     Enclave private _second;

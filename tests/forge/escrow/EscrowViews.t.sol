@@ -6,7 +6,7 @@ import {RequestId} from "../../../contracts/types/Identifiers.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given seven requests of which two are settled
-///   when a sweeping oracle pages through the open ones: each should appear once, whatever the page size
+///   when a sweeping oracle pages through the open ones: each should appear once, with any page size
 contract EscrowViewsTest is RequestFixture {
     function setUp() public override {
         super.setUp();

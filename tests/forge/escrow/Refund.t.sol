@@ -7,8 +7,8 @@ import {DeclineReason, RequestStatus} from "../../../contracts/types/Request.sol
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given an open request
-///   when its deadline has passed: anyone should be able to give everything back, with the penalty from the primary's
-///   bond, or with what is left of it, also while requests are paused and the primary has left
+///   when its deadline has passed: anyone should be able to refund everything, with the penalty from the primary's
+///   bond, or with what remains of it, also while requests are paused and the primary has left
 ///   when it has not, or the request has ended: it should be refused
 contract RefundTest is RequestFixture {
     RequestId private _requestId;
@@ -31,7 +31,7 @@ contract RefundTest is RequestFixture {
         vm.assertFalse(registry.isActive(entry.shardId));
     }
 
-    function test_refund__bond_nearly_gone__pays_what_is_left() external {
+    function test_refund__bond_nearly_used_up__pays_what_remains() external {
         vm.prank(address(escrow));
         registry.payPenalty(entry.shardId, BOND - 3, stranger);
         _passDeadline();

@@ -9,8 +9,8 @@ import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
 
 /// Given a requester with tokens, and active entry shards
-///   when the request fits: it should be written down, announced with its envelope, and its deposit taken
-///   when its model, recipients, caps, deadline, envelope or price don't fit: it should be refused by name
+///   when the request is valid: it should be stored, published with its envelope, and its deposit collected
+///   when its model, recipients, caps, deadline, envelope or price are invalid: it should be refused by name
 ///   when requests are paused: it should be refused
 contract RequestTest is RequestFixture {
     function test_request__everything_fits__writes_it_down() external {

@@ -8,12 +8,11 @@ import {DeclineReason} from "../../../contracts/types/Request.sol";
 import {Request, RequestParameters} from "../../../contracts/types/Request.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
-/// Given a host with an active shard
-///   when it asks within its allowance: the request should open without payment and set the tokens aside
-///   when the request is settled, declined or refunded on the same day: what was not used should come back
-///   when the day changes: the allowance should be whole again
-///   when it has served paid requests: its allowance should have grown, up to the cap
-///   when the shard isn't its own, is inactive, or serves another model, or the allowance is used up: it should be refused
+/// Given a host with an active shard when it asks within its allowance: the request should open without payment and
+/// reserve the tokens when the request is settled, declined or refunded on the same day: unused tokens should be
+/// returned when the day changes: the full allowance should be available again when it has served paid requests: its
+/// allowance should have grown, up to the cap when the shard isn't its own, is inactive, or serves another model, or
+/// the allowance is used up: it should be refused
 contract RequestOnAllowanceTest is RequestFixture {
     // Four of six layers.
     uint256 private constant QUOTA = DAILY_TOKENS * 4 / 6;
@@ -30,7 +29,7 @@ contract RequestOnAllowanceTest is RequestFixture {
         _assertAllowance(QUOTA, RESERVED);
     }
 
-    function test_requestOnAllowance__settled__pays_nobody_and_gives_unused_tokens_back() external {
+    function test_requestOnAllowance__settled__pays_no_host_and_returns_unused_tokens() external {
         RequestId requestId = _ask();
         vm.expectEmit(address(escrow));
         emit IInferenceEscrow.StageSettled(requestId, entry.shardId, entry.host, _quoteHash(entry.shardId), 0);
@@ -158,7 +157,7 @@ contract RequestOnAllowanceTest is RequestFixture {
         return registry.shard(shardId).quoteHash;
     }
 
-    /// @dev Writes an account's slot; that it is the right one shows in `accountOf`.
+    /// @dev Writes an account's slot; `accountOf` shows that it is the right one.
     function _store(address account, uint256 value) private {
         for (uint256 slot = 0; slot < 8; ++slot) {
             bytes32 place = keccak256(abi.encode(account, slot));

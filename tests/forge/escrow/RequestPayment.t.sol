@@ -10,9 +10,9 @@ import {Authorization, Permit, RequestParameters} from "../../../contracts/types
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given a requester without a token allowance
-///   when it sends a permit along: the request should open, also if somebody has used up the permit before
-///   when its permit is of no use: the missing token allowance should be named
-///   when anyone brings its authorization for exactly this request: the request should open in its name
+///   when it sends a permit along: the request should open, also if the permit was submitted before
+///   when its permit is invalid: the missing token allowance should be named
+///   when anyone submits its authorization for exactly this request: the request should be the requester's
 ///   when the request was changed, or the authorization used before: it should be refused
 contract RequestPaymentTest is RequestFixture {
     bytes32 private constant PERMIT_TYPEHASH =
@@ -81,7 +81,7 @@ contract RequestPaymentTest is RequestFixture {
         vm.assertEq(_creditOf(requester), 0);
     }
 
-    function test_requestWithAuthorization__above_the_deposit__credits_the_rest() external {
+    function test_requestWithAuthorization__above_the_deposit__credits_the_surplus() external {
         RequestParameters memory parameters = _parameters();
         Authorization memory authorization = _authorization(parameters, DEPOSIT + 7);
         vm.expectEmit(address(escrow));

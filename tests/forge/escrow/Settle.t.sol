@@ -9,8 +9,8 @@ import {SettlementParameters, StageReceipt} from "../../../contracts/types/Settl
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given an open request and the receipts of a whole path
-///   when anyone settles: every stage's host, treasury, royalty recipient and requester should be credited, and events
-///   should say so with the answer
+///   when anyone settles: every stage's host, treasury, royalty recipient and requester should be credited, with
+///   events that carry the answer
 ///   when the request has ended, its deadline has passed, tokens or answer are out of bounds, or the entry has not
 ///   signed exactly this: it should be refused by name
 contract SettleTest is RequestFixture {
@@ -28,7 +28,7 @@ contract SettleTest is RequestFixture {
         _requestId = _open();
     }
 
-    function test_settle__whole_path__credits_everybody() external {
+    function test_settle__whole_path__credits_all_parties() external {
         vm.prank(stranger);
         escrow.settle(_settlement(_requestId));
         vm.assertTrue(escrow.requestOf(_requestId).status == RequestStatus.SETTLED);

@@ -9,7 +9,7 @@ import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given settlements of several requests
 ///   when all are open: each should be settled
-///   when one has ended or its deadline has passed: it should be left alone, and the others settled
+///   when one has ended or its deadline has passed: it should be skipped, and the others settled
 ///   when one is wrong: none should be settled
 contract SettleBatchTest is RequestFixture {
     SettlementParameters[] private _none;

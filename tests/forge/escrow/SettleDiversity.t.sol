@@ -51,13 +51,13 @@ contract SettleDiversityTest is RequestFixture {
     }
 
     function test_settle__path_of_a_single_host__counts_it_once() external {
-        Enclave memory rest = _enclave("rest", 2, LAYERS, false);
-        rest.host = entry.host;
-        _enrol(rest);
+        Enclave memory upper = _enclave("upper", 2, LAYERS, false);
+        upper.host = entry.host;
+        _enrol(upper);
         _require(2, 0);
         delete _stages;
         _stages.push(entry);
-        _stages.push(rest);
+        _stages.push(upper);
         _assertRefused(abi.encodeWithSelector(IInferenceEscrow.TooFewHosts.selector, _requestId, 1, 2));
     }
 

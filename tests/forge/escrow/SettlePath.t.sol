@@ -8,11 +8,10 @@ import {SettlementParameters, StageReceiptParameters} from "../../../contracts/t
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
 
-/// Given an open request
-///   when its receipts have a gap, an overlap, a repetition, a stranger, an inactive stage, a stage of another model, too
-///   few layers or no entry that was asked: it should be refused by name, with the stage
-///   when two neighbours disagree, or any signed field differs: the stage should be named
-///   when the path has one stage or several: it should be paid
+/// Given an open request when its receipts have a gap, an overlap, a repetition, a stranger, an inactive stage, a stage
+/// of another model, too few layers or no entry that was asked: it should be refused by name, with the stage when two
+/// neighbours disagree, or any signed field differs: the stage should be named when the path has one stage or several:
+/// it should be paid
 contract SettlePathTest is RequestFixture {
     RequestId private _requestId;
 
@@ -215,7 +214,7 @@ contract SettlePathTest is RequestFixture {
     }
 
     function test_settle__number_is_anothers_request_after_a_reorganisation__reverts() external {
-        // The request is signed for, then its block is gone and somebody else's takes its number.
+        // The request is signed for, then its block is reorganised away and another requester's request gets its id.
         uint256 fork = vm.snapshotState();
         RequestId before = _open();
         SettlementParameters memory parameters = _settlement(before);
@@ -225,7 +224,7 @@ contract SettlePathTest is RequestFixture {
         RequestId replaced = _open(other, _parameters());
         vm.assertEq(RequestId.unwrap(replaced), RequestId.unwrap(before));
         try escrow.settle(parameters) {
-            revert("settled a request that nobody answered");
+            revert("settled a request without an answer");
         } catch (bytes memory reason) {
             vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
         }
@@ -238,7 +237,7 @@ contract SettlePathTest is RequestFixture {
     }
 
     function test_settle__counts_moved_from_input_to_output__reverts() external {
-        // The stages only know the sum; the entry's settlement tells the two apart.
+        // Receipts only have the sum; the entry's settlement has both.
         SettlementParameters memory parameters = _settlement(_requestId);
         parameters.inputTokens -= 1;
         parameters.outputTokens += 1;
@@ -279,7 +278,7 @@ contract SettlePathTest is RequestFixture {
         _assertRefused(_settlement(_requestId, path, INPUT_TOKENS, OUTPUT_TOKENS), expected);
     }
 
-    /// @dev Whose address a signature over something else recovers to can't be said beforehand.
+    /// @dev The address that a signature over other data recovers to is not known beforehand.
     function _assertWrongSigner(SettlementParameters memory parameters, uint256 stage) private {
         try escrow.settle(parameters) {
             revert("settled what was not signed");

@@ -12,7 +12,7 @@ import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
 
 /// Given a stage whose collateral went stale
-///   when it was paused after the request was opened, or in the same second: it should be paid as ever
+///   when it was paused after the request was opened, or in the same second: it should be paid as usual
 ///   when it was paused a second before: it should be refused by name, with the stage
 ///   when it was resumed meanwhile: it should be paid, whenever the request was opened
 ///   when it was paused again after that: the last pause should count
@@ -32,28 +32,28 @@ contract SettlePausedTest is RequestFixture {
 
     /* PAUSED AFTER THE REQUEST */
 
-    function test_settle__middle_stage_paused_later__pays_as_ever() external {
+    function test_settle__middle_stage_paused_later__pays_as_usual() external {
         vm.warp(_openedAt + 1);
         _pause(last);
-        _assertPaysAsEver();
+        _assertPaysAsUsual();
     }
 
-    function test_settle__entry_paused_later__pays_as_ever() external {
+    function test_settle__entry_paused_later__pays_as_usual() external {
         vm.warp(_openedAt + 1);
         _pause(entry);
-        _assertPaysAsEver();
+        _assertPaysAsUsual();
     }
 
-    function test_settle__whole_path_paused_later__pays_as_ever() external {
+    function test_settle__whole_path_paused_later__pays_as_usual() external {
         vm.warp(_openedAt + WINDOW);
         _pause(entry);
         _pause(last);
-        _assertPaysAsEver();
+        _assertPaysAsUsual();
     }
 
-    function test_settle__paused_in_the_same_second__pays_as_ever() external {
+    function test_settle__paused_in_the_same_second__pays_as_usual() external {
         _pause(last);
-        _assertPaysAsEver();
+        _assertPaysAsUsual();
     }
 
     function test_settleBatch__paused_later__pays() external {
@@ -79,7 +79,7 @@ contract SettlePausedTest is RequestFixture {
         vm.warp(_openedAt + 1);
         _requestId = _open();
         _resume(last);
-        _assertPaysAsEver();
+        _assertPaysAsUsual();
     }
 
     function test_settle__paused_again__counts_from_the_last_time() external {
@@ -89,7 +89,7 @@ contract SettlePausedTest is RequestFixture {
         vm.warp(_openedAt + 2);
         _resume(last);
         _pause(last);
-        _assertPaysAsEver();
+        _assertPaysAsUsual();
         vm.warp(_openedAt + 3);
         _requestId = _open();
         _assertRefused(abi.encodeWithSelector(IInferenceEscrow.StagePaused.selector, _requestId, 1, last.shardId));
@@ -100,7 +100,7 @@ contract SettlePausedTest is RequestFixture {
     function test_settle__paused_later_and_evicted__reverts() external {
         vm.warp(_openedAt + 1);
         _pause(last);
-        _say(QuoteAssessment(PLATFORM, TcbStatus.OUT_OF_DATE, 20, true, false, 0, 0));
+        _setAssessment(QuoteAssessment(PLATFORM, TcbStatus.OUT_OF_DATE, 20, true, false, 0, 0));
         _recheck(last);
         _assertInactive();
     }
@@ -142,14 +142,14 @@ contract SettlePausedTest is RequestFixture {
     /* HELP */
 
     function _pause(Enclave memory enclave) private {
-        _say(QuoteAssessment(PLATFORM, TcbStatus.UNCHECKED, 0, false, false, 0, 0));
+        _setAssessment(QuoteAssessment(PLATFORM, TcbStatus.UNCHECKED, 0, false, false, 0, 0));
         vm.expectEmit(address(registry));
         emit IShardRegistry.ShardPaused(enclave.shardId, address(this));
         _recheck(enclave);
     }
 
     function _resume(Enclave memory enclave) private {
-        _say(QuoteAssessment(PLATFORM, TcbStatus.UP_TO_DATE, 20, true, false, 0, 0));
+        _setAssessment(QuoteAssessment(PLATFORM, TcbStatus.UP_TO_DATE, 20, true, false, 0, 0));
         _recheck(enclave);
         vm.assertTrue(registry.isActive(enclave.shardId));
     }
@@ -158,12 +158,12 @@ contract SettlePausedTest is RequestFixture {
         registry.recheck(enclave.shardId, _claimsOfPath[enclave.shardId == entry.shardId ? 0 : 1]);
     }
 
-    function _say(QuoteAssessment memory assessment) private {
+    function _setAssessment(QuoteAssessment memory assessment) private {
         AcceptingVerifier(address(registry.VERIFIER())).setAssessment(assessment);
     }
 
-    /// @dev The same shares as a path without pauses gets.
-    function _assertPaysAsEver() private {
+    /// @dev The same shares as for a path without pauses.
+    function _assertPaysAsUsual() private {
         uint256[2] memory before = [_creditOf(entry.host), _creditOf(last.host)];
         escrow.settle(_settlement(_requestId));
         vm.assertTrue(escrow.requestOf(_requestId).status == RequestStatus.SETTLED);

@@ -6,8 +6,8 @@ import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given a settled request
 ///   when anyone withdraws for a host: its payout address should get the whole credit
-///   when anyone withdraws for somebody who never enrolled a shard: the account itself should get it
-///   when requests are paused: it should work all the same
+///   when anyone withdraws for an account that never enrolled a shard: the account itself should get it
+///   when requests are paused: it should still work
 ///   when there is no credit: it should be refused
 contract WithdrawTest is RequestFixture {
     function setUp() public override {
@@ -44,7 +44,7 @@ contract WithdrawTest is RequestFixture {
         vm.assertEq(token.balanceOf(requester), balance + credit);
     }
 
-    function test_withdraw__of_everybody__empties_the_escrow() external {
+    function test_withdraw__of_all_accounts__empties_the_escrow() external {
         vm.prank(guardian);
         escrow.pauseRequests();
         escrow.withdraw(entry.host);

@@ -19,7 +19,7 @@ contract EscrowInvariantsTest is ForgeTest {
         _handler.setUp();
     }
 
-    /// @dev forge asks which contract and functions it may call.
+    /// @dev Tells forge which contract and functions to call.
     function targetContracts() external view returns (address[] memory contracts) {
         contracts = new address[](1);
         contracts[0] = address(_handler);
@@ -29,8 +29,8 @@ contract EscrowInvariantsTest is ForgeTest {
         selectors = new FuzzSelector[](1);
         selectors[0].addr = address(_handler);
         bytes4[] memory calls = new bytes4[](10);
-        calls[0] = SystemHandler.open.selector;
-        calls[1] = SystemHandler.askOnAllowance.selector;
+        calls[0] = SystemHandler.openRequest.selector;
+        calls[1] = SystemHandler.requestOnAllowance.selector;
         calls[2] = SystemHandler.settle.selector;
         calls[3] = SystemHandler.settleForged.selector;
         calls[4] = SystemHandler.decline.selector;
@@ -80,8 +80,8 @@ contract EscrowInvariantsTest is ForgeTest {
     /// @dev 7.
     function invariant_requesters_pay_for_what_they_asked() external view {
         uint256 spent = _openDeposits() + _handler.settledCosts();
-        uint256 held = _handler.requesterBalances() + _handler.requesterCredits();
-        vm.assertEq(held + spent, _handler.requesterFunds() + _handler.penalties());
+        uint256 owned = _handler.requesterBalances() + _handler.requesterCredits();
+        vm.assertEq(owned + spent, _handler.requesterFunds() + _handler.penalties());
     }
 
     function _openDeposits() private view returns (uint256 sum) {

@@ -7,15 +7,15 @@ import {SettlementParameters} from "../../../contracts/types/Settlement.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
 
-/// @notice Acts on a system of its own: three requesters, two entries, replicas, somebody who lets time pass, and somebody
-/// who pauses. Keeps the books that the invariants compare with.
+/// @notice Acts on its own system: three requesters, two entries, replicas, the passing of time, and pauses. Keeps the
+/// totals that the invariants compare with.
 contract SystemHandler is RequestFixture {
     Enclave private _second;
     Enclave private _replica;
     address[3] public requesters;
     bool private _isPaused;
 
-    // The books.
+    // totals
     uint256 public openedDeposits;
     uint256 public settledCosts;
     uint256 public penalties;
@@ -37,18 +37,18 @@ contract SystemHandler is RequestFixture {
 
     /* REQUESTS */
 
-    function open(uint256 who, uint24 inputTokens, uint16 outputTokens, uint16 window, bool both) external {
+    function openRequest(uint256 index, uint24 inputTokens, uint16 outputTokens, uint16 window, bool both) external {
         if (_isPaused) return;
-        _healBonds();
-        address sender = requesters[who % requesters.length];
+        _topUpBonds();
+        address sender = requesters[index % requesters.length];
         RequestParameters memory parameters = _anyParameters(inputTokens, outputTokens, window, both);
         RequestId requestId = _open(sender, parameters);
         openedDeposits += escrow.requestOf(requestId).deposit;
     }
 
-    function askOnAllowance(uint24 inputTokens, uint16 outputTokens, uint16 window) external {
+    function requestOnAllowance(uint24 inputTokens, uint16 outputTokens, uint16 window) external {
         if (_isPaused) return;
-        _healBonds();
+        _topUpBonds();
         RequestParameters memory parameters = _anyParameters(inputTokens, outputTokens, window, true);
         (uint256 quota, uint256 used) = escrow.allowanceOf(last.host, last.shardId);
         if (used + parameters.maxInputTokens + parameters.maxOutputTokens > quota) return;
@@ -69,7 +69,7 @@ contract SystemHandler is RequestFixture {
         _end(requestId, RequestStatus.SETTLED);
     }
 
-    /// @dev Invariant 2: takes a valid settlement and spoils one thing of it.
+    /// @dev Invariant 2: invalidates one part of a valid settlement.
     function settleForged(uint256 which, uint8 how) external {
         (bool found, RequestId requestId, Request memory request) = _pick(which);
         if (!found || block.timestamp > request.deadline) return;
@@ -95,7 +95,7 @@ contract SystemHandler is RequestFixture {
         _end(requestId, RequestStatus.DECLINED);
     }
 
-    /// @dev Invariant 4: no condition but the deadline.
+    /// @dev Invariant 4: the deadline is the only condition.
     function refund(uint256 which) external {
         (bool found, RequestId requestId, Request memory request) = _pick(which);
         if (!found || block.timestamp <= request.deadline) return;
@@ -107,15 +107,15 @@ contract SystemHandler is RequestFixture {
 
     /* MONEY */
 
-    /// @dev Invariant 5: no condition but credit.
-    function withdraw(uint256 who) external {
+    /// @dev Invariant 5: credit is the only condition.
+    function withdraw(uint256 index) external {
         address[7] memory earners =
             [requesters[0], requesters[1], requesters[2], entry.host, last.host, treasury, royaltyRecipient];
-        address account = earners[who % earners.length];
+        address account = earners[index % earners.length];
         uint256 credit = _creditOf(account);
         if (credit == 0) return;
         escrow.withdraw(account);
-        if (who % earners.length < 3) withdrawnByRequesters += credit;
+        if (index % earners.length < 3) withdrawnByRequesters += credit;
         else withdrawnByEarners += credit;
     }
 
@@ -124,7 +124,7 @@ contract SystemHandler is RequestFixture {
     function passTime(uint16 time) external {
         vm.warp(block.timestamp + time % 2000);
         vm.roll(block.number + 1 + time % 100);
-        // A quote lasts a month; whoever is about to expire shows a new one, so that paths remain.
+        // An attestation lasts a month. Shards renew it before it expires, so that paths remain.
         if (registry.shard(entry.shardId).attestedUntil < block.timestamp + 1 days) _renewAll();
     }
 
@@ -227,7 +227,7 @@ contract SystemHandler is RequestFixture {
         return picked.recipients[0] == entry.shardId ? entry : _second;
     }
 
-    /// @dev Even requests run over the second entry, if it was asked.
+    /// @dev Requests of even ids run over the second entry, if it is a recipient.
     function _pathFor(Request memory picked) private view returns (Enclave[] memory) {
         bool takeover = picked.recipients.length == 2 && picked.openedAt % 2 == 0;
         return takeover ? _pathOf(_second, _replica) : _path();
@@ -238,8 +238,8 @@ contract SystemHandler is RequestFixture {
         endOf[RequestId.unwrap(requestId)] = end;
     }
 
-    /// @dev A shard needs a whole bond to be asked.
-    function _healBonds() private {
+    /// @dev A shard needs a whole bond to be a recipient.
+    function _topUpBonds() private {
         uint80 missing = BOND - registry.shard(entry.shardId).bond;
         if (missing == 0) return;
         if (token.balanceOf(entry.host) < missing) _fund(entry.host, BOND);

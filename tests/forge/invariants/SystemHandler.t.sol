@@ -6,7 +6,7 @@ import {ForgeTest} from "../fixtures/ForgeTest.sol";
 import {SystemHandler} from "./SystemHandler.sol";
 
 /// Given the handler of the invariants
-///   when it is called in a sensible order: each of its acts should really happen, so that the invariants prove something
+///   when it is called in a sensible order: each action should really take effect, so that the invariants are tested
 contract SystemHandlerTest is ForgeTest {
     SystemHandler private _handler;
 
@@ -16,14 +16,14 @@ contract SystemHandlerTest is ForgeTest {
     }
 
     function test_handler__each_act_once__really_acts() external {
-        _handler.open(0, 1000, 500, 600, true);
+        _handler.openRequest(0, 1000, 500, 600, true);
         _handler.settle(0, 700, 300);
         vm.assertTrue(_handler.endOf(1) == RequestStatus.SETTLED);
         vm.assertGt(_handler.settledCosts(), 0);
-        _handler.open(1, 1000, 500, 600, false);
+        _handler.openRequest(1, 1000, 500, 600, false);
         _handler.decline(0, 1);
         vm.assertTrue(_handler.endOf(2) == RequestStatus.DECLINED);
-        _handler.open(2, 1000, 500, 600, true);
+        _handler.openRequest(2, 1000, 500, 600, true);
         _handler.passDays();
         _handler.refund(0);
         vm.assertTrue(_handler.endOf(3) == RequestStatus.REFUNDED);
@@ -32,7 +32,7 @@ contract SystemHandlerTest is ForgeTest {
         vm.assertGt(_handler.withdrawnByRequesters(), 0);
         _handler.withdraw(5);
         vm.assertGt(_handler.withdrawnByEarners(), 0);
-        _handler.askOnAllowance(1000, 500, 600);
+        _handler.requestOnAllowance(1000, 500, 600);
         vm.assertTrue(_handler.isFree(4));
         (, uint256 used) = _handler.allowance();
         vm.assertGt(used, 0);
@@ -40,7 +40,7 @@ contract SystemHandlerTest is ForgeTest {
 
     function test_settleForged__every_way__is_never_accepted() external {
         for (uint8 how = 0; how < 7; ++how) {
-            _handler.open(how, 1000, 500, 600, true);
+            _handler.openRequest(how, 1000, 500, 600, true);
             _handler.settleForged(0, how);
         }
         vm.assertEq(_handler.forgeriesAccepted(), 0);

@@ -7,8 +7,8 @@ import {Split} from "../../../contracts/types/Settlement.sol";
 import {Stage} from "../../../contracts/types/Shard.sol";
 import {ForgeTest} from "../fixtures/ForgeTest.sol";
 
-/// Given any deposit, cost, fee, royalty and path
-///   when it is divided: the parts should sum up to the deposit, to the last unit, and each should be what the protocol says
+/// Given any deposit, cost, fee, royalty and path when it is divided: the parts should add up to the deposit, to the
+/// last token wei, and each should be what the protocol says
 contract CostSplitTest is ForgeTest {
     uint256 private constant MAX_STAGES = 16;
 
@@ -50,7 +50,7 @@ contract CostSplitTest is ForgeTest {
             uint256 weight = stages[i].endLayer - stages[i].firstLayer + (i == 0 ? equivalents : 0);
             vm.assertEq(shares[i], pool * weight / (uint256(terms.layerCount) + equivalents));
         }
-        // What rounding leaves over is less than a unit for each stage.
+        // Rounding leaves less than one token wei per stage.
         vm.assertLt(split.fee - uint256(cost) * fee / 10_000, stages.length);
     }
 

@@ -14,9 +14,9 @@ contract P256Caller {
 
 /// @dev given the vectors of EIP-7951
 ///     when checked by the precompile
-///         it should judge each as the vector says
+///         each result should be that of the vector
 ///     when checked in Solidity
-///         it should judge each as the vector says
+///         each result should be that of the vector
 /// given a chain with the precompile
 ///     it should be detected
 /// given a chain without
@@ -38,11 +38,11 @@ contract P256VerificationTest is ForgeTest {
 
     P256Caller private immutable CALLER = new P256Caller();
 
-    function test_verify__vectors_by_the_precompile__judged_right() external view {
+    function test_verify__vectors_by_the_precompile__give_the_expected_result() external view {
         _checkVectors(true);
     }
 
-    function test_verify__vectors_in_solidity__judged_right() external view {
+    function test_verify__vectors_in_solidity__give_the_expected_result() external view {
         _checkVectors(false);
     }
 

@@ -7,7 +7,7 @@ import {Recipients} from "../../../contracts/types/Request.sol";
 import {ForgeTest} from "../fixtures/ForgeTest.sol";
 
 /// Given one to four different shard ids
-///   when they are packed: each should be found where it was put, and nothing else
+///   when they are packed: each should be at its index, and nothing else
 contract RecipientListTest is ForgeTest {
     using RecipientList for Recipients;
 

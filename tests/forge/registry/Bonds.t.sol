@@ -9,12 +9,10 @@ import {ShardId} from "../../../contracts/types/Identifiers.sol";
 import {ShardStatus} from "../../../contracts/types/Shard.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
-/// Given an active shard with its bond
-///   when a penalty is asked for: it should go to whom the escrow says, up to the bond, and nobody else may ask
-///   when the bond is no longer whole: the shard should not be active until it is topped up
-///   when the shard has left: the bond should go to the payout address after the unbonding period, once
-/// Given a host
-///   when its payout address is to change: only that address itself may do it
+/// Given an active shard with its bond when a penalty is due: it should go to the address that the escrow names, up to
+/// the bond, and only at the escrow's call when the bond is no longer whole: the shard should not be active until it is
+/// topped up when the shard has left: the bond should go to the payout address after the unbonding period, once Given a
+/// host when its payout address is to change: only that address itself may do it
 contract BondsTest is ShardFixture {
     Enclave private _enclaveAtHand;
     ShardId private _shardId;
@@ -64,7 +62,7 @@ contract BondsTest is ShardFixture {
         manager.execute(address(registry), call);
     }
 
-    function test_bindEscrow__to_nobody__reverts() external {
+    function test_bindEscrow__zero_address__reverts() external {
         ShardRegistry unbound = new ShardRegistry({
             authority: address(this),
             token: token,
@@ -81,7 +79,7 @@ contract BondsTest is ShardFixture {
         vm.assertEq(unbound.escrow(), stranger);
     }
 
-    /// @dev This test stands in for the AccessManager above: everybody may do everything.
+    /// @dev This test replaces the AccessManager: any caller may call any function.
     function canCall(address, address, bytes4) external pure returns (bool immediate, uint32 delay) {
         return (true, 0);
     }
@@ -184,7 +182,7 @@ contract BondsTest is ShardFixture {
         registry.setPayout(host, host);
     }
 
-    function test_setPayout__to_nobody__reverts() external {
+    function test_setPayout__zero_address__reverts() external {
         vm.prank(_payout);
         vm.expectRevert(abi.encodeWithSelector(IShardBonds.ZeroPayout.selector));
         registry.setPayout(_enclaveAtHand.host, address(0));

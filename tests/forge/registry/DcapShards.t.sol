@@ -10,17 +10,17 @@ import {AttestationPolicy} from "../../../contracts/types/AttestationPolicy.sol"
 import {ShardId} from "../../../contracts/types/Identifiers.sol";
 import {EnrolmentParameters, EvictionReason, ShardStatus} from "../../../contracts/types/Shard.sol";
 import {QuoteClaims, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
-import {CollateralFixture} from "../attestation/CollateralFixture.sol";
+import {CollateralFixture} from "../attestation/collateral/CollateralFixture.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given a registry that relies on the real verifier, and a simulated machine's quote of an enclave's identity
 ///   when the machine is up to date: the shard should be active
 ///   when it is out of date, or the verifier has no collateral: it should be refused by name
 /// Given a shard on that machine
-///   when nobody brought fresh collateral: it should be paused, and resumed once somebody does
-///   when an early set puts it out of date: nothing should change, not even when the standard set has ended
-///   when the policy asks for the early set: it should be evicted
-///   when its certificate is revoked: it should be evicted, and stay out when the list has ended
+///   when collateral is stale: it should be paused, and resumed once fresh collateral is uploaded
+///   when it is out of date only by an early set: nothing should change, not even when the standard set has expired
+///   when the policy requires the early set: it should be evicted
+///   when its certificate is revoked: it should be evicted, and stay evicted when the list has expired
 contract DcapShardsTest is ShardFixture, CollateralFixture {
     Enclave private _enclaveAtHand;
     QuoteClaims private _claimsAtHand;
@@ -48,7 +48,7 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
         vm.assertTrue(registry.isActive(shardId));
         vm.assertEq(registry.shard(shardId).quoteHash, keccak256(abi.encode(_claimsAtHand)));
         vm.assertEq(registry.measurementOf(shardId), _word(FIRST, "measurement"));
-        // collateral ends long before; that only pauses
+        // collateral expires long before; that only pauses
         vm.assertEq(registry.shard(shardId).attestedUntil, block.timestamp + ATTESTATION_PERIOD);
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
     }
@@ -61,7 +61,7 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
             IModelRegistry.TcbStatusRefused.selector, _word(FIRST, "platformId"), TcbStatus.OUT_OF_DATE
         );
         _assertRefused(expected);
-        // where the model's policy takes it, it is no more than that
+        // the model's policy accepts it
         AttestationPolicy memory policy = registry.policyOf(modelId);
         policy.acceptedStatuses |= uint16(1 << uint8(TcbStatus.OUT_OF_DATE));
         _setPolicy(policy);
@@ -75,7 +75,7 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
 
     /* STALE */
 
-    function test_recheck__stale_collateral__pauses_until_somebody_brings_it() external {
+    function test_recheck__stale_collateral__pauses_until_it_is_refreshed() external {
         ShardId shardId = _enrolNow();
         vm.warp(ENDS_AT - 1);
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
@@ -94,11 +94,11 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
 
     function test_recheck__early_set_puts_it_out_of_date__changes_nothing() external {
         _enrolNow();
-        _bringEarly();
+        _uploadEarly();
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
         dcap.updatePckCrl(_crl(false, ISSUED_AT + 1, ENDS_AT + 30 days, _noSerials()), authorityId);
         vm.warp(ENDS_AT + 1);
-        // the standard set, which would decide, has ended
+        // the standard set, which would decide, has expired
         vm.assertTrue(_recheck() == ShardStatus.PAUSED);
         _refresh();
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
@@ -106,7 +106,7 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
 
     function test_recheck__policy_asks_for_the_early_set__evicts_it() external {
         ShardId shardId = _enrolNow();
-        _bringEarly();
+        _uploadEarly();
         AttestationPolicy memory policy = registry.policyOf(modelId);
         policy.minimumEvaluationNumber = 21;
         _tighten(policy);
@@ -146,7 +146,7 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
         bytes32 reportData = EnclaveIdentity.reportData(
             _identityDigest(parameters, _enclaveAtHand.host), parameters.blockNumber, blockhash(parameters.blockNumber)
         );
-        return _resigned(_replaced(firstCore, 568, abi.encodePacked(reportData, bytes32(0))), FIRST);
+        return _signedAgain(_replaced(firstCore, 568, abi.encodePacked(reportData, bytes32(0))), FIRST);
     }
 
     function _enrolNow() private returns (ShardId shardId) {
@@ -179,7 +179,7 @@ contract DcapShardsTest is ShardFixture, CollateralFixture {
     }
 
     /// @dev By which the machine's PCE, of version 11, is out of date.
-    function _bringEarly() private {
+    function _uploadEarly() private {
         uint256 place = _find(tcbInfo, '{"tcb":{"sgxtcbcomponents"');
         bytes memory level = _slice(tcbInfo, place, tcbInfo.length - 2);
         bytes memory levels = bytes.concat(

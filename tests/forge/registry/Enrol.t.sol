@@ -12,11 +12,10 @@ import {Attestation, EnrolmentParameters, Shard, ShardStatus, SignerRecord} from
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
-/// Given an enclave with a fresh quote, and its host with a bond
-///   when everything fits: the shard should be active, announced with all that a reader needs, and its bond taken
-///   when the host enrols another one: its payout address should have to be the same
-/// Given that anything differs: range, endpoint, signer, signature, quote, report data, time, platform, measurement, bond
-///   it should be refused by name
+/// Given an enclave with a fresh quote, and its host with a bond when everything is valid: the shard should be active,
+/// published with all that a reader needs, and its bond collected when the host enrols another one: its payout address
+/// must be the same Given that anything differs: range, endpoint, signer, signature, quote, report data, time,
+/// platform, measurement, bond it should be refused by name
 contract EnrolTest is ShardFixture {
     Enclave private _enclaveAtHand;
     EnrolmentParameters private _given;
@@ -179,7 +178,7 @@ contract EnrolTest is ShardFixture {
         _assertRefused(abi.encodeWithSelector(IShardRegistry.SignerAlreadyEnrolled.selector, _given.signer, shardId));
     }
 
-    function test_enrol__signer_left_with_its_bond__enrols_anew() external {
+    function test_enrol__signer_left_with_its_bond__enrols_again() external {
         ShardId first = _enrolWith(_verifiedNow());
         vm.prank(_enclaveAtHand.host);
         registry.retire(first);
@@ -238,7 +237,7 @@ contract EnrolTest is ShardFixture {
         _assertRefused(abi.encodeWithSelector(RejectingVerifier.QuoteRejected.selector));
     }
 
-    /// @dev This test stands in for the AccessManager above: everybody may do everything.
+    /// @dev This test replaces the AccessManager: any caller may call any function.
     function canCall(address, address, bytes4) external pure returns (bool immediate, uint32 delay) {
         return (true, 0);
     }

@@ -13,7 +13,7 @@ import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 ///   when it is any other: it should be refused with platform and status
 ///   when all its TD attributes and features are allowed ones: it should enrol
 ///   when any single bit is set beside them: it should be refused with both words
-///   when the policy names collateral: the verifier should be asked for a verdict by that
+///   when the policy names collateral: it should be passed to the verifier
 ///   when it renews under a policy that became stricter: it should be refused in the same way
 contract EnrolUnderPolicyTest is ShardFixture {
     uint8 private constant WORST = uint8(type(TcbStatus).max);

@@ -6,8 +6,8 @@ import {ModelId} from "../../../contracts/types/Identifiers.sol";
 import {ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given a published model
-///   when a measurement is added: it should take notice
-///   when one is withdrawn: it should happen at once, and it can be allowed again after notice
+///   when a measurement is added: it should require notice
+///   when one is withdrawn: it should take effect immediately, and it can be allowed again after notice
 contract MeasurementsTest is ShardFixture {
     bytes32 private constant OTHER = keccak256("other image");
 

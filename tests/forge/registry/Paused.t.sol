@@ -11,13 +11,13 @@ import {TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {RecheckFixture} from "./RecheckFixture.sol";
 
 /// Given a paused shard
-///   it should not be asked, nor pass for active anywhere
+///   it should get no requests, and count as active nowhere
 ///   when it is found fit: it should be resumed, as if it had never been paused
 ///   when it is rechecked without collateral: it should stay paused since the first time
 ///   when it is found unfit: it should be evicted, and its bond released after that
-///   when its host retires it, or it expires and somebody evicts it: it should be out
-///   when its host renews it: it should be back; when it was evicted, too
-///   when its bond is asked for: it should be refused; when its bond is topped up: it should be taken
+///   when its host retires it, or it expires and anyone evicts it: it should have left
+///   when its host renews it: it should be active again, also after an eviction
+///   when its bond is withdrawn: it should be refused; when its bond is topped up: it should be accepted
 contract PausedTest is RecheckFixture {
     uint256 private _pausedAt;
 
@@ -75,7 +75,7 @@ contract PausedTest is RecheckFixture {
         vm.assertEq(registry.pausesAndPlatforms(_path())[0].pausedAt, _pausedAt);
     }
 
-    function test_recheck__resumed_and_paused_anew__is_paused_since_then() external {
+    function test_recheck__resumed_and_paused_again__is_paused_since_then() external {
         assessment.tcbStatus = TcbStatus.UP_TO_DATE;
         _assertResumes();
         vm.warp(block.timestamp + 1 days);
@@ -87,7 +87,7 @@ contract PausedTest is RecheckFixture {
     function test_recheck__unfit__evicts_it() external {
         assessment.tcbStatus = TcbStatus.OUT_OF_DATE;
         _assertEvicts(EvictionReason.TCB_STATUS_REFUSED);
-        // only a pause has a beginning that counts
+        // pausedAt is only set while it is paused
         vm.assertEq(registry.pausesAndPlatforms(_path())[0].pausedAt, 0);
     }
 
@@ -103,7 +103,7 @@ contract PausedTest is RecheckFixture {
         emit IShardRegistry.ShardRetired(shardId, enclaveAtHand.host);
         vm.prank(enclaveAtHand.host);
         registry.retire(shardId);
-        _assertOut(ShardStatus.RETIRED);
+        _assertInactive(ShardStatus.RETIRED);
     }
 
     function test_evict__paused_and_expired__takes_it_out() external {
@@ -112,7 +112,7 @@ contract PausedTest is RecheckFixture {
         emit IShardRegistry.ShardEvicted(shardId, stranger, EvictionReason.ATTESTATION_EXPIRED);
         vm.prank(stranger);
         registry.evict(shardId);
-        _assertOut(ShardStatus.EVICTED);
+        _assertInactive(ShardStatus.EVICTED);
     }
 
     function test_evict__paused_and_nothing_else__reverts() external {
@@ -122,7 +122,7 @@ contract PausedTest is RecheckFixture {
 
     function test_renew__paused__brings_it_back() external {
         _renew(enclaveAtHand);
-        _assertIn();
+        _assertActive();
         vm.assertEq(registry.shard(shardId).attestedUntil, block.timestamp + ATTESTATION_PERIOD);
     }
 
@@ -130,7 +130,7 @@ contract PausedTest is RecheckFixture {
         assessment.isRevoked = true;
         _assertEvicts(EvictionReason.CERTIFICATE_REVOKED);
         _renew(enclaveAtHand);
-        _assertIn();
+        _assertActive();
     }
 
     /* ITS BOND */

@@ -9,16 +9,16 @@ import {EnrolmentParameters} from "../../../contracts/types/Shard.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given a platform
-///   when it is denied: that should happen at once, for all models, and no enclave on it should enrol
-///   when it is readmitted: that should take notice, and its enclaves should enrol again
+///   when it is denied: that should take effect immediately, for all models, and no enclave on it should enrol
+///   when it is readmitted: that should require notice, and its enclaves should enrol again
 ///   when it is denied twice, or readmitted without being denied: it should be refused by name
-/// Given a model whose policy wants listed platforms
+/// Given a model whose policy requires listed platforms
 ///   when a platform is not on its list: no enclave on it should enrol
-///   when it is listed: that should take notice, hold for that model alone, and its enclaves should enrol
-///   when it is unlisted: that should happen at once
+///   when it is listed: that should require notice, hold for that model alone, and its enclaves should enrol
+///   when it is unlisted: that should take effect immediately
 ///   when it is listed twice, or unlisted without being listed: it should be refused by name
 ///   when it is listed and denied: no enclave on it should enrol
-/// Given a model whose policy doesn't want listed platforms
+/// Given a model whose policy does not require listed platforms
 ///   its list should not matter
 contract PlatformsTest is ShardFixture {
     /* DENIED */
@@ -49,7 +49,7 @@ contract PlatformsTest is ShardFixture {
     function test_readmitPlatform__denied__admits_it_after_notice() external {
         _deny();
         bytes memory call = abi.encodeCall(registry.readmitPlatform, (PLATFORM));
-        _announce(call);
+        _schedule(call);
         _assertNotEnrollable(); // until then
         vm.expectEmit(address(registry));
         emit IModelAdministration.PlatformReadmitted(PLATFORM);
@@ -69,9 +69,9 @@ contract PlatformsTest is ShardFixture {
     /* LISTED */
 
     function test_listPlatform__not_listed__lists_it_after_notice() external {
-        _wantListed();
+        _requireListed();
         bytes memory call = abi.encodeCall(registry.listPlatform, (modelId, PLATFORM));
-        _announce(call);
+        _schedule(call);
         _assertNotEnrollable(); // until then
         vm.expectEmit(address(registry));
         emit IModelAdministration.PlatformListed(modelId, PLATFORM);
@@ -84,7 +84,7 @@ contract PlatformsTest is ShardFixture {
     function test_listPlatform__for_one_model__counts_for_no_other() external {
         _list();
         modelId = _publish();
-        _wantListed();
+        _requireListed();
         vm.assertFalse(registry.isPlatformListed(modelId, PLATFORM));
         _assertNotEnrollable();
     }
@@ -98,7 +98,7 @@ contract PlatformsTest is ShardFixture {
     }
 
     function test_unlistPlatform__listed__takes_it_off_at_once() external {
-        _wantListed();
+        _requireListed();
         _list();
         vm.expectEmit(address(registry));
         emit IModelAdministration.PlatformUnlisted(modelId, PLATFORM);
@@ -115,7 +115,7 @@ contract PlatformsTest is ShardFixture {
     }
 
     function test_enrol__listed_but_denied__reverts() external {
-        _wantListed();
+        _requireListed();
         _list();
         _deny();
         _assertNotEnrollable();
@@ -128,7 +128,7 @@ contract PlatformsTest is ShardFixture {
 
     /* HELP */
 
-    function _wantListed() private {
+    function _requireListed() private {
         AttestationPolicy memory policy = registry.policyOf(modelId);
         policy.onlyListedPlatforms = true;
         _tighten(policy);
@@ -153,14 +153,14 @@ contract PlatformsTest is ShardFixture {
         registry.enrol({parameters: parameters, quote: quote, pckId: PCK_ID, signerSignature: signature});
     }
 
-    function _announce(bytes memory call) private {
+    function _schedule(bytes memory call) private {
         vm.prank(noticeGiver);
         manager.schedule(address(registry), call, 0);
         vm.warp(vm.getBlockTimestamp() + NOTICE_DELAY);
     }
 
     function _assertRefusedAfterNotice(bytes memory call, bytes memory expected) private {
-        _announce(call);
+        _schedule(call);
         vm.prank(noticeGiver);
         vm.expectRevert(expected);
         manager.execute(address(registry), call);

@@ -6,8 +6,8 @@ import {ModelId} from "../../../contracts/types/Identifiers.sol";
 import {ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given a published model
-///   when prices are lowered: it should happen at once, and no price should rise or become zero on the way
-///   when prices are raised: it should take notice, and no price should fall on the way
+///   when prices are lowered: it should take effect immediately, and no price should rise or become zero
+///   when prices are raised: it should require notice, and no price should fall
 contract PricesTest is ShardFixture {
     function test_lowerPrices__one_lower__sets_them() external {
         vm.expectEmit(address(registry));

@@ -8,7 +8,7 @@ import {Model, ModelParameters, ModelTerms} from "../../../contracts/types/Model
 import {ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given a publisher
-///   when the model is whole: it should be stored, announced and counted
+///   when the model is complete: it should be stored, published and counted
 ///   when one of its parts is missing or too large: it should be refused by name
 /// Given a published model
 ///   when a slice's digest is asked for: it should be computed from the layers' digests
@@ -47,7 +47,7 @@ contract PublishModelTest is ShardFixture {
         vm.assertEq(stored.royaltyRecipient, given.royaltyRecipient);
     }
 
-    function test_publishModel__most_layers__stores_them_all() external {
+    function test_publishModel__maximum_number_of_layers__stores_them_all() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.layerDigests = new bytes32[](767);
         parameters.layerDigests[766] = keccak256("last");
@@ -95,7 +95,7 @@ contract PublishModelTest is ShardFixture {
         _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.RoyaltyTooHigh.selector, 5001, 5000));
     }
 
-    function test_publishModel__royalty_for_nobody__reverts() external {
+    function test_publishModel__royalty_without_recipient__reverts() external {
         ModelParameters memory parameters = _modelParameters();
         parameters.royaltyRecipient = address(0);
         _assertRefused(

@@ -12,14 +12,14 @@ import {RecheckFixture} from "./RecheckFixture.sol";
 /// Given an active shard
 ///   when it is fit: nothing should change
 ///   when the claims are of another quote: it should be refused by name
-///   when there is no collateral to judge by: it should be paused, even where the verdict would be conclusive
+///   when no collateral is in force: it should be paused, even where the verdict would be conclusive
 ///   when its status is refused in a stricter set only: it should be paused
 ///   when its status is refused in the lowest set: it should be evicted
 ///   when its certificate is revoked, with collateral or without: it should be evicted
 ///   when its platform was denied, or isn't listed where it has to be: it should be evicted
 ///   when its measurement was withdrawn, its attestation has expired, or its features are refused: it should be evicted
-///   when several of these are found: the one that no collateral can mend should be named
-/// Given a shard which isn't there, has retired or was evicted
+///   when several of these are found: the one that no collateral can change should be the reason
+/// Given a shard that does not exist, has retired or was evicted
 ///   it should be refused by name
 contract RecheckTest is RecheckFixture {
     /* FIT */
@@ -40,7 +40,7 @@ contract RecheckTest is RecheckFixture {
 
     function test_recheck__in_a_stricter_set_and_still_fit__changes_nothing() external {
         assessment.isConclusive = false;
-        _say();
+        _setAssessment();
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
     }
 
@@ -106,11 +106,11 @@ contract RecheckTest is RecheckFixture {
         policy.acceptedStatuses = 0x0006;
         _setPolicy(policy);
         assessment.tcbStatus = TcbStatus.SW_HARDENING_NEEDED;
-        _say();
+        _setAssessment();
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
         policy.acceptedStatuses = 0x0002;
         _tighten(policy);
-        vm.assertTrue(registry.isActive(shardId)); // until somebody points it out
+        vm.assertTrue(registry.isActive(shardId)); // until someone rechecks or evicts it
         _assertEvicts(EvictionReason.TCB_STATUS_REFUSED);
     }
 
@@ -128,7 +128,7 @@ contract RecheckTest is RecheckFixture {
     function test_recheck__platform_denied__evicts_it() external {
         vm.prank(guardian);
         registry.denyPlatform(PLATFORM);
-        vm.assertTrue(registry.isActive(shardId)); // until somebody points it out
+        vm.assertTrue(registry.isActive(shardId)); // until someone rechecks or evicts it
         _assertEvicts(EvictionReason.PLATFORM_UNWANTED);
     }
 
@@ -207,7 +207,7 @@ contract RecheckTest is RecheckFixture {
         _assertEvicts(EvictionReason.CERTIFICATE_REVOKED);
         // fit again or not, only its host's renewal brings it back
         assessment.isRevoked = false;
-        _say();
+        _setAssessment();
         vm.expectRevert(abi.encodeWithSelector(IShardBonds.ShardNotActive.selector, shardId, ShardStatus.EVICTED));
         registry.recheck(shardId, claims);
     }

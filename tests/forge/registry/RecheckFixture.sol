@@ -8,7 +8,7 @@ import {EvictionReason, ShardStatus} from "../../../contracts/types/Shard.sol";
 import {QuoteAssessment, QuoteClaims, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
-/// @notice An active shard, and a verifier that says of its quote what a test has it say; at first, that it is fit.
+/// @notice An active shard, and a verifier whose assessment of its quote a test sets; initially, that it is fit.
 abstract contract RecheckFixture is ShardFixture {
     Enclave internal enclaveAtHand;
     ShardId internal shardId;
@@ -26,11 +26,11 @@ abstract contract RecheckFixture is ShardFixture {
         assessment.isConclusive = true;
         assessment.validUntil = uint40(block.timestamp + 10 days);
         assessment.certifiedUntil = uint40(block.timestamp + 1000 days);
-        _say();
+        _setAssessment();
     }
 
-    /// @dev Has the verifier say it.
-    function _say() internal {
+    /// @dev Sets the verifier's assessment.
+    function _setAssessment() internal {
         AcceptingVerifier(address(registry.VERIFIER())).setAssessment(assessment);
     }
 
@@ -40,36 +40,36 @@ abstract contract RecheckFixture is ShardFixture {
     }
 
     function _assertPauses() internal {
-        _say();
+        _setAssessment();
         vm.expectEmit(address(registry));
         emit IShardRegistry.ShardPaused(shardId, stranger);
         vm.assertTrue(_recheck() == ShardStatus.PAUSED);
-        _assertOut(ShardStatus.PAUSED);
+        _assertInactive(ShardStatus.PAUSED);
     }
 
     function _assertResumes() internal {
-        _say();
+        _setAssessment();
         vm.expectEmit(address(registry));
         emit IShardRegistry.ShardResumed(shardId, stranger);
         vm.assertTrue(_recheck() == ShardStatus.ACTIVE);
-        _assertIn();
+        _assertActive();
     }
 
     function _assertEvicts(EvictionReason reason) internal {
-        _say();
+        _setAssessment();
         vm.expectEmit(address(registry));
         emit IShardRegistry.ShardEvicted(shardId, stranger, reason);
         vm.assertTrue(_recheck() == ShardStatus.EVICTED);
-        _assertOut(ShardStatus.EVICTED);
+        _assertInactive(ShardStatus.EVICTED);
     }
 
-    function _assertIn() internal view {
+    function _assertActive() internal view {
         vm.assertTrue(registry.shard(shardId).status == ShardStatus.ACTIVE);
         vm.assertTrue(registry.isActive(shardId));
         vm.assertEq(registry.signerRecord(enclaveAtHand.signer).leftAt, 0);
     }
 
-    function _assertOut(ShardStatus status) internal view {
+    function _assertInactive(ShardStatus status) internal view {
         vm.assertTrue(registry.shard(shardId).status == status);
         vm.assertFalse(registry.isActive(shardId));
         vm.assertFalse(registry.stage(shardId).isAttested);

@@ -9,15 +9,15 @@ import {ShardStatus} from "../../../contracts/types/Shard.sol";
 import {QuoteAssessment, TcbPolicy, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {RecheckFixture} from "./RecheckFixture.sol";
 
-/// Given a verifier that can say anything
-///   when it has no collateral and nothing is revoked: whatever else it says, the shard should never be evicted
-///   when it says anything: what becomes of the shard should follow from the status, the list and the set alone
-///   when the policy names collateral: it should be asked by that
+/// Given a verifier with arbitrary assessments
+///   when it has no collateral and nothing is revoked: regardless of everything else, the shard should never be evicted
+///   for any assessment: the result should follow from the status, the list and the set alone
+///   when the policy names collateral: it should be passed to the verifier
 ///   when it reverts: the recheck should revert as it did, and change nothing
 ///   when its answer isn't an assessment: it should be refused by name
 contract RecheckVerdictsTest is RecheckFixture {
     /// @dev An assessment, with a status that a fuzzer can make.
-    struct Said {
+    struct FuzzedAssessment {
         bytes32 platformId;
         uint8 tcbStatus;
         uint16 evaluationNumber;
@@ -27,11 +27,13 @@ contract RecheckVerdictsTest is RecheckFixture {
         uint40 certifiedUntil;
     }
 
-    /// @dev Whoever lets collateral go stale, or brings what he likes of it, can't put anybody out.
-    function testFuzz_recheck__no_collateral__never_evicts(Said memory said, uint32 later, bool isPaused) external {
+    /// @dev Letting collateral go stale, or uploading any of it, cannot evict a shard.
+    function testFuzz_recheck__no_collateral__never_evicts(FuzzedAssessment memory fuzzed, uint32 later, bool isPaused)
+        external
+    {
         if (isPaused) _pause();
-        (said.tcbStatus, said.isRevoked) = (uint8(TcbStatus.UNCHECKED), false);
-        _say(said);
+        (fuzzed.tcbStatus, fuzzed.isRevoked) = (uint8(TcbStatus.UNCHECKED), false);
+        _setAssessment(fuzzed);
         vm.warp(block.timestamp + bounded(later, 0, ATTESTATION_PERIOD));
         vm.assertTrue(_recheck() == ShardStatus.PAUSED);
         vm.assertEq(registry.shard(shardId).bond, BOND);
@@ -40,7 +42,7 @@ contract RecheckVerdictsTest is RecheckFixture {
     }
 
     function testFuzz_recheck__any_verdict__decides_by_three_of_its_members(
-        Said memory said,
+        FuzzedAssessment memory fuzzed,
         uint16 accepted,
         bool isPaused
     ) external {
@@ -48,17 +50,17 @@ contract RecheckVerdictsTest is RecheckFixture {
         policy.acceptedStatuses = accepted & 0x01fe;
         _setPolicy(policy);
         if (isPaused) _pause();
-        said.tcbStatus = uint8(bounded(said.tcbStatus, 0, uint8(type(TcbStatus).max)));
-        _say(said);
-        vm.assertTrue(_recheck() == _expected(said, accepted & 0x01fe));
-        vm.assertTrue(registry.shard(shardId).status == _expected(said, accepted & 0x01fe));
+        fuzzed.tcbStatus = uint8(bounded(fuzzed.tcbStatus, 0, uint8(type(TcbStatus).max)));
+        _setAssessment(fuzzed);
+        vm.assertTrue(_recheck() == _expected(fuzzed, accepted & 0x01fe));
+        vm.assertTrue(registry.shard(shardId).status == _expected(fuzzed, accepted & 0x01fe));
     }
 
-    function _expected(Said memory said, uint256 accepted) private pure returns (ShardStatus) {
-        if (said.isRevoked) return ShardStatus.EVICTED;
-        if ((accepted >> said.tcbStatus) & 1 == 1) return ShardStatus.ACTIVE;
-        if (said.tcbStatus == uint8(TcbStatus.UNCHECKED)) return ShardStatus.PAUSED;
-        return said.isConclusive ? ShardStatus.EVICTED : ShardStatus.PAUSED;
+    function _expected(FuzzedAssessment memory fuzzed, uint256 accepted) private pure returns (ShardStatus) {
+        if (fuzzed.isRevoked) return ShardStatus.EVICTED;
+        if ((accepted >> fuzzed.tcbStatus) & 1 == 1) return ShardStatus.ACTIVE;
+        if (fuzzed.tcbStatus == uint8(TcbStatus.UNCHECKED)) return ShardStatus.PAUSED;
+        return fuzzed.isConclusive ? ShardStatus.EVICTED : ShardStatus.PAUSED;
     }
 
     function test_recheck__policy_names_collateral__asks_the_verifier_for_it() external {
@@ -98,9 +100,9 @@ contract RecheckVerdictsTest is RecheckFixture {
         vm.clearMockedCalls();
     }
 
-    function _say(Said memory said) private {
-        assessment = abi.decode(abi.encode(said), (QuoteAssessment));
-        _say();
+    function _setAssessment(FuzzedAssessment memory fuzzed) private {
+        assessment = abi.decode(abi.encode(fuzzed), (QuoteAssessment));
+        _setAssessment();
     }
 
     function _pause() private {

@@ -11,8 +11,8 @@ import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given an enrolled shard
 ///   when its host shows a fresh quote of the same enclave: it should be attested for another period
-///   when the shard was evicted: that should bring it back
-///   when somebody else calls, the keys differ, the quote is of another identity, or the shard has retired or was
+///   when the shard was evicted: it should be active again
+///   when another account calls, the keys differ, the quote is of another identity, or the shard has retired or was
 ///   replaced: it should be refused by name
 contract RenewTest is ShardFixture {
     Enclave private _enclaveAtHand;
@@ -190,8 +190,8 @@ contract RenewTest is ShardFixture {
         registry.evict(_enclaveAtHand.shardId);
         vm.warp(block.timestamp + UNBONDING_PERIOD);
         registry.withdrawBond(_enclaveAtHand.shardId);
-        Enclave memory again = _enclaveAtHand;
-        _enrol(again);
+        Enclave memory second = _enclaveAtHand;
+        _enrol(second);
         _assertNotRenewable(parameters, verified, ShardStatus.EVICTED);
     }
 

@@ -10,7 +10,7 @@ import {ShardFixture} from "../fixtures/ShardFixture.sol";
 /// Given a model that was just published
 ///   it should accept up-to-date platforms alone, with common features, and any path
 /// Given a notice giver
-///   when a policy is announced and its time has come: it should hold, for that model alone, and be announced
+///   when a policy was scheduled and its notice period is over: it should hold, for that model alone, and be published
 ///   when it names hosts and platforms of a path: settlements should read them, beside the other terms
 ///   when it accepts every status that can be accepted, or the highest evaluation number: it should hold
 ///   when it accepts another status, or names a higher number: it should be refused by name
@@ -33,7 +33,7 @@ contract SetPolicyTest is ShardFixture {
     function test_setPolicy__after_notice__holds_and_is_announced() external {
         AttestationPolicy memory policy = _other();
         bytes memory call = abi.encodeCall(registry.setPolicy, (modelId, policy));
-        _announce(call);
+        _schedule(call);
         vm.assertTrue(_differs(policy)); // until then
         vm.expectEmit(address(registry));
         emit IModelAdministration.PolicySet(modelId, policy);
@@ -80,7 +80,7 @@ contract SetPolicyTest is ShardFixture {
     }
 
     function test_setPolicy__a_status_that_cannot_be_accepted__reverts() external {
-        // UNCHECKED, REVOKED, NOT_SUPPORTED, and bits which stand for no status
+        // UNCHECKED, REVOKED, NOT_SUPPORTED, and bits of no status
         uint16[5] memory statuses = [uint16(1 << 0), 1 << 9, 1 << 10, 1 << 11, 1 << 15];
         for (uint256 i = 0; i < statuses.length; ++i) {
             AttestationPolicy memory policy = _other();
@@ -106,7 +106,7 @@ contract SetPolicyTest is ShardFixture {
 
     /* HELP */
 
-    /// @dev Other than what a model begins with, in every point.
+    /// @dev Differs from the initial policy in every field.
     function _other() private pure returns (AttestationPolicy memory) {
         return AttestationPolicy({
             acceptedStatuses: 0x0006,
@@ -124,7 +124,7 @@ contract SetPolicyTest is ShardFixture {
         return keccak256(abi.encode(registry.policyOf(modelId))) != keccak256(abi.encode(policy));
     }
 
-    function _announce(bytes memory call) private {
+    function _schedule(bytes memory call) private {
         vm.prank(noticeGiver);
         manager.schedule(address(registry), call, 0);
         vm.warp(vm.getBlockTimestamp() + NOTICE_DELAY);
@@ -141,7 +141,7 @@ contract SetPolicyTest is ShardFixture {
     }
 
     function _assertRefused(bytes memory call, bytes memory expected) private {
-        _announce(call);
+        _schedule(call);
         vm.prank(noticeGiver);
         vm.expectRevert(expected);
         manager.execute(address(registry), call);

@@ -8,7 +8,7 @@ import {Shard, Stage} from "../../../contracts/types/Shard.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given five shards of two models, one of them retired
-///   when active shards are paged through: each should appear once, whatever the page size
+///   when active shards are paged through: each should appear once, with any page size
 ///   when stages are read: an unknown shard should be all zero instead of a revert
 contract ShardViewsTest is ShardFixture {
     Enclave[] private _enclaves;

@@ -8,15 +8,15 @@ import {EnrolmentParameters} from "../../../contracts/types/Shard.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
-/// Given a model whose policy could be stricter and looser in every point
-///   when the guardian asks for more in any one point: it should hold at once and be announced
-///   when he asks for more in all points but one, and for less in that: it should be refused by name
-///   when he asks for the same: it should be refused by name
-///   when no age was asked for: asking for any should be more
+/// Given a model whose policy can become stricter and looser in every field
+///   when the guardian makes any one field stricter: it should take effect immediately and be published
+///   when all fields but one become stricter, and that one looser: it should be refused by name
+///   when nothing changes: it should be refused by name
+///   when there was no maximum age: any should be stricter
 ///   when it accepts what no policy can, or names a number that doesn't exist: it should be refused by name
 ///   when the model is unknown: it should be refused by name
-/// Given any two policies of which the second was taken for a tightening of the first
-///   it should let in only what the first lets in
+/// Given any two policies of which the second was accepted as a tightening of the first
+///   it should admit only what the first admits
 contract TightenPolicyTest is ShardFixture {
     uint256 private constant POINTS = 8;
 
@@ -86,7 +86,7 @@ contract TightenPolicyTest is ShardFixture {
         policy.minHosts = 2;
         for (uint256 bit = 0; bit < 16; ++bit) {
             policy.acceptedStatuses = uint16(0x0002 | (1 << bit));
-            if (bit != 1) _assertNotATightening(policy); // no policy accepts it, so this one asks for less
+            if (bit != 1) _assertNotATightening(policy); // no policy accepts it, so this one is looser
         }
     }
 
@@ -137,10 +137,10 @@ contract TightenPolicyTest is ShardFixture {
         }
         uint256 tightened = vm.snapshotState();
         TcbStatus found = TcbStatus(bounded(status, 0, uint8(type(TcbStatus).max)));
-        bool isIn = _isLetIn(found, features);
+        bool isIn = _isAdmitted(found, features);
         vm.revertToState(tightened);
         _setPolicy(first);
-        vm.assertTrue(!isIn || _isLetIn(found, features), "the first lets in what the second lets in");
+        vm.assertTrue(!isIn || _isAdmitted(found, features), "the first lets in what the second lets in");
         vm.assertGe(second.minimumEvaluationNumber, first.minimumEvaluationNumber);
         vm.assertTrue(
             first.maxCollateralAge == 0
@@ -149,7 +149,7 @@ contract TightenPolicyTest is ShardFixture {
         vm.assertTrue(second.minHosts >= first.minHosts && second.minPlatforms >= first.minPlatforms);
     }
 
-    function _isLetIn(TcbStatus status, bytes8[2] memory features) private returns (bool success) {
+    function _isAdmitted(TcbStatus status, bytes8[2] memory features) private returns (bool success) {
         Enclave memory enclave = _enclave("entry", 0, 2, true);
         EnrolmentParameters memory parameters = _enrolmentParameters(enclave);
         VerifiedQuote memory verified = _verified(_identityDigest(parameters, enclave.host), parameters.blockNumber);
@@ -182,7 +182,7 @@ contract TightenPolicyTest is ShardFixture {
 
     /* POINTS */
 
-    /// @dev A policy that could ask for more and for less in every point.
+    /// @dev A policy that can become stricter and looser in every field.
     function _middle() private pure returns (AttestationPolicy memory) {
         return AttestationPolicy({
             acceptedStatuses: 0x0006,
@@ -207,7 +207,7 @@ contract TightenPolicyTest is ShardFixture {
         if (point == 7) policy.minPlatforms = 4;
     }
 
-    /// @dev Of a policy whose other points are stricter. Listed platforms are asked for first, to be let go of here.
+    /// @dev Of a policy whose other fields are stricter. Listing is required first, so that it can be dropped here.
     function _looser(AttestationPolicy memory policy, uint256 point) private {
         if (point == 0) policy.acceptedStatuses = 0x000a;
         if (point == 1) policy.minimumEvaluationNumber = 17;

@@ -12,8 +12,8 @@ import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
 
 /// Given a token and a verifier that call back
-///   when one call of the escrow is under way: no other that moves money should be let in
-///   when an enrolment is under way: no other enrolment or renewal should be let in
+///   when one call of the escrow is running: no other that moves money should succeed
+///   when an enrolment is running: no other enrolment or renewal should succeed
 contract ReentrancyTest is RequestFixture {
     bytes private constant REENTERED =
         abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);

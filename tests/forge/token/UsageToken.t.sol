@@ -10,12 +10,12 @@ import {TeeTeeSystem} from "../fixtures/TeeTeeSystem.sol";
 
 /// Given a token with a faucet
 ///   when it is deployed: it should mint the cap to treasury and faucet, or refuse a reserve above the cap
-///   when somebody claims: it should pay once per interval, until the reserve is gone
+///   when anyone claims: it should pay once per interval, until the reserve is used up
 /// Given a token without a faucet
-///   when somebody claims: it should say that the faucet is off
+///   when anyone claims: it should revert with FaucetOff
 /// Given a holder's signature
-///   when it is a permit: anyone may bring it, once
-///   when it is an authorization: the receiver may bring it, once, within its time
+///   when it is a permit: anyone may submit it, once
+///   when it is an authorization: the receiver may submit it, once, while it is valid
 contract UsageTokenTest is TeeTeeSystem {
     address private _holder = vm.addr(keyOf("holder"));
     address private _spender = named("spender");

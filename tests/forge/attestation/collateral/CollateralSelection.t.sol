@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
-import {QuoteAssessment, TcbPolicy, TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {IDcapVerifier} from "../../../../contracts/interfaces/attestation/IDcapVerifier.sol";
+import {QuoteAssessment, TcbPolicy, TcbStatus, VerifiedQuote} from "../../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given a standard set (20) by which a platform is up to date, and an early one (21) by which it isn't
 ///     when both are in force
-///         the lowest should count: uploading the early one pushes nobody out
+///         the lowest should count: uploading the early one evicts no shard
 ///     when the policy's minimum is raised
-///         the early one should count, and may be held against the platform
-///     when the standard one has ended
-///         the early one should stand in, and may not be held against the platform
+///         the early one should count, conclusively
+///     when the standard one has expired
+///         the early one should count instead, but inconclusively
 ///     when the policy's minimum is above both
 ///         it should be missing
 /// given a policy that limits the age of collateral
 ///     when TCB info, QE identity or PCK CRL is as old as that
 ///         it should count, and a second later be missing
-/// given that the TCB info, QE identity or a CRL isn't there, or has ended
+/// given that the TCB info, QE identity or a CRL is missing or has expired
 ///     it should be refused by name with the quote, and be unchecked in an assessment
 /// given a quote that was verified
-///     an assessment should say of it what the verification said
+///     an assessment should agree with the verification
 contract CollateralSelectionTest is CollateralFixture {
     uint256 private constant EARLY_ISSUED_AT = 1_768_435_200; // 2026-01-15T00:00:00Z
     uint256 private constant EARLY_ENDS_AT = 1_771_027_200; // 2026-02-14T00:00:00Z
@@ -29,7 +29,7 @@ contract CollateralSelectionTest is CollateralFixture {
 
     function setUp() public override {
         super.setUp();
-        _bringEarly(tcbInfo, qeIdentity);
+        _uploadEarly(tcbInfo, qeIdentity);
     }
 
     /* EVALUATION NUMBERS */
@@ -47,7 +47,7 @@ contract CollateralSelectionTest is CollateralFixture {
     }
 
     function test_verifyQuote__standard_set_has_ended__the_early_one_stands_in() external {
-        _keepListsAlive();
+        _refreshCrls();
         vm.warp(ENDS_AT);
         _assertVerdict(_anyPolicy(), TcbStatus.UP_TO_DATE, 20); // its last second
         _assertConclusive(_anyPolicy(), true);
@@ -56,16 +56,16 @@ contract CollateralSelectionTest is CollateralFixture {
         _assertConclusive(_anyPolicy(), false);
         _assertVerdict(_policy(20, 0), TcbStatus.OUT_OF_DATE, 21);
         _assertConclusive(_policy(20, 0), false);
-        // the standard one is out of question: the early one is the lowest
+        // the standard one is not allowed: the early one is the lowest
         _assertConclusive(_policy(21, 0), true);
     }
 
     function test_verifyQuote__standard_set_refreshed__counts_again() external {
-        _keepListsAlive();
+        _refreshCrls();
         vm.warp(ENDS_AT + 1);
         bytes memory info = _edited(_issued(tcbInfo, "2026-02-13T00:00:00Z"), bytes(ENDS), "2026-03-13T12:00:00Z");
         dcap.updateTcbInfo(info, _signed(info), signerId);
-        // an early QE identity alone still leaves open what the standard one would say
+        // with only an early QE identity, the verdict of the standard one is unknown
         _assertVerdict(_anyPolicy(), TcbStatus.UP_TO_DATE, 20);
         _assertConclusive(_anyPolicy(), false);
         bytes memory identity =
@@ -127,7 +127,7 @@ contract CollateralSelectionTest is CollateralFixture {
 
     function test_verifyQuote__one_of_them_older_than_allowed__has_none() external {
         uint32 age = uint32(simulatedAt - ISSUED_AT) - 1;
-        // renewed one after the other: only when all are young, there is a verdict
+        // refreshed one after the other: there is a verdict only when all are recent
         bytes memory crl = _crl(false, ISSUED_AT + 1, ENDS_AT, _noSerials());
         bytes memory info = _issued(tcbInfo, "2026-01-14T12:00:01Z");
         bytes memory identity = _issued(qeIdentity, "2026-01-14T12:00:01Z");
@@ -215,7 +215,7 @@ contract CollateralSelectionTest is CollateralFixture {
     /* HELP */
 
     /// @dev PCESVN 12 is up to date, and 11, which the simulated machines have, is not.
-    function _bringEarly(bytes memory info, bytes memory identity) private {
+    function _uploadEarly(bytes memory info, bytes memory identity) private {
         uint256 place = _find(info, '{"tcb":{"sgxtcbcomponents"');
         bytes memory level = _slice(info, place, info.length - 2);
         bytes memory levels = bytes.concat(
@@ -230,7 +230,7 @@ contract CollateralSelectionTest is CollateralFixture {
         vm.assertEq(dcap.qeIdentity(21).nextUpdate, EARLY_ENDS_AT);
     }
 
-    function _keepListsAlive() private {
+    function _refreshCrls() private {
         dcap.updatePckCrl(_crl(false, ISSUED_AT + 1, EARLY_ENDS_AT, _noSerials()), authorityId);
     }
 

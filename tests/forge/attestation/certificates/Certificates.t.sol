@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CertificateTime} from "../../../contracts/attestation/certificates/CertificateTime.sol";
-import {Der} from "../../../contracts/attestation/certificates/Der.sol";
-import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
-import {PckExtension} from "../../../contracts/attestation/certificates/PckExtension.sol";
-import {X509} from "../../../contracts/attestation/certificates/X509.sol";
-import {X509Extensions} from "../../../contracts/attestation/certificates/X509Extensions.sol";
-import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+import {CertificateTime} from "../../../../contracts/attestation/certificates/CertificateTime.sol";
+import {Der} from "../../../../contracts/attestation/certificates/Der.sol";
+import {PckCertificates} from "../../../../contracts/attestation/certificates/PckCertificates.sol";
+import {PckExtension} from "../../../../contracts/attestation/certificates/PckExtension.sol";
+import {X509} from "../../../../contracts/attestation/certificates/X509.sol";
+import {X509Extensions} from "../../../../contracts/attestation/certificates/X509Extensions.sol";
+import {IPckCertificates} from "../../../../contracts/interfaces/attestation/IPckCertificates.sol";
+import {AttestationVectors} from "../AttestationVectors.sol";
 
 /// @dev given a leaf which the stored authority has signed, in a form that isn't of the profile
 ///     when it is cut off, or followed or filled by more bytes
@@ -21,7 +21,7 @@ import {AttestationVectors} from "./AttestationVectors.sol";
 ///         it should revert
 ///     when Intel's extension lacks a field, or has one of another length
 ///         it should revert
-///     when only what nothing depends on is other
+///     when only parts differ that nothing depends on
 ///         it should be stored
 contract CertificatesTest is AttestationVectors {
     bytes private constant KEY_USAGE = hex"300e0603551d0f0101ff0404030206c0";
@@ -116,7 +116,7 @@ contract CertificatesTest is AttestationVectors {
         bytes memory head = bytes.concat(
             _slice(_head, 0, algorithm), hex"30810a06082a8648ce3d040302", _slice(_head, algorithm + 12, _head.length)
         );
-        _expectRefused(_assembled(head, _extensions), Der.DerValueUnexpected.selector);
+        _expectRefused(_assembled(header, _extensions), Der.DerValueUnexpected.selector);
         // the authority key identifier's 31 bytes, announced by 81 1f
         bytes memory extensions = bytes.concat(hex"30811f", _slice(_extensions, 2, _extensions.length));
         _expectRefused(_assembled(_head, extensions), Der.DerLengthInvalid.selector);
@@ -196,7 +196,7 @@ contract CertificatesTest is AttestationVectors {
         bytes memory head = bytes.concat(
             _slice(_head, 0, validity - 2), _element(0x30, times), _slice(_head, validity + 30, _head.length)
         );
-        _expectRefused(_assembled(head, _extensions), Der.DerTagUnexpected.selector);
+        _expectRefused(_assembled(header, _extensions), Der.DerTagUnexpected.selector);
     }
 
     /* EXTENSIONS */
@@ -326,21 +326,21 @@ contract CertificatesTest is AttestationVectors {
         _store.addPckCertificate(der, _authorityId);
     }
 
-    function _assembled(bytes memory head, bytes memory extensions) private pure returns (bytes memory) {
-        return _element(0x30, bytes.concat(head, _element(0xa3, _element(0x30, extensions))));
+    function _assembled(bytes memory header, bytes memory extensions) private pure returns (bytes memory) {
+        return _element(0x30, bytes.concat(header, _element(0xa3, _element(0x30, extensions))));
     }
 
     /// @dev Another extension in the place of one.
     function _with(bytes memory old, bytes memory other) private view returns (bytes memory) {
         uint256 found = _find(_extensions, old);
-        bytes memory rest = _slice(_extensions, found + old.length, _extensions.length);
-        return _assembled(_head, bytes.concat(_slice(_extensions, 0, found), other, rest));
+        bytes memory tail = _slice(_extensions, found + old.length, _extensions.length);
+        return _assembled(_head, bytes.concat(_slice(_extensions, 0, found), other, tail));
     }
 
     function _withSerial(bytes memory serial) private view returns (bytes memory) {
         uint256 algorithm = _find(_head, hex"300a06082a8648ce3d040302");
-        bytes memory rest = _slice(_head, algorithm, _head.length);
-        return _assembled(bytes.concat(_slice(_head, 0, 5), serial, rest), _extensions);
+        bytes memory tail = _slice(_head, algorithm, _head.length);
+        return _assembled(bytes.concat(_slice(_head, 0, 5), serial, tail), _extensions);
     }
 
     /// @dev The first UTCTime of 13 bytes, replaced by another of as many.

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralJson} from "../../../contracts/attestation/collateral/CollateralJson.sol";
-import {CollateralReader} from "../../../contracts/attestation/collateral/CollateralReader.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {CollateralJson} from "../../../../contracts/attestation/collateral/CollateralJson.sol";
+import {CollateralReader} from "../../../../contracts/attestation/collateral/CollateralReader.sol";
+import {CollateralItem, ICollateral} from "../../../../contracts/interfaces/attestation/ICollateral.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded QE identity and a root CRL
-///     when it is in force, both ends included
-///         it should be kept and published
-///     when it begins only in the next second, or ended in the last one
+///     when it is in force, both dates included
+///         it should be stored and published
+///     when it is in force from the next second on, or expired in the last one
 ///         it should revert
-///     when it is kept already, or any byte of it is changed
+///     when it is stored already, or any byte of it is changed
 ///         it should revert
 /// given QE identities of the simulated signer
-///     when one was issued before the one that is kept, or at the same time
+///     when one was issued before the stored one, or at the same time
 ///         it should revert
 ///     when it fits into one word, and when it doesn't
 ///         it should say the same when it is read

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
-import {PckCertificate} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
-import {QuoteClaims, TcbPolicy, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {PckCertificates} from "../../../../contracts/attestation/certificates/PckCertificates.sol";
+import {PckCertificate} from "../../../../contracts/interfaces/attestation/IPckCertificates.sol";
+import {QuoteClaims, TcbPolicy, VerifiedQuote} from "../../../../contracts/types/VerifiedQuote.sol";
+import {AttestationVectors} from "../AttestationVectors.sol";
 import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 
 /// @notice The simulated machines' stores and verifier, and collateral that can be changed and signed again.
@@ -39,7 +39,7 @@ abstract contract CollateralFixture is AttestationVectors {
         tcbInfo = _bytes(SIMULATED, "tcbInfo");
         qeIdentity = _bytes(SIMULATED, "qeIdentity");
         dcap = new DcapVerifier(store);
-        _bring(dcap, SIMULATED, SIMULATED);
+        _upload(dcap, SIMULATED, SIMULATED);
     }
 
     /// @dev Any evaluation number, any age.
@@ -53,7 +53,7 @@ abstract contract CollateralFixture is AttestationVectors {
         return dcap.verifyQuote(quote, firstPck, _anyPolicy());
     }
 
-    /// @dev What an assessment is told about a quote of version 4.
+    /// @dev The claims of a quote of version 4.
     function _claimsOf(bytes memory core, bytes32 pckId) internal view returns (QuoteClaims memory claims) {
         PckCertificate memory pck = store.pckCertificate(pckId);
         claims.coreHash = keccak256(core);
@@ -83,7 +83,7 @@ abstract contract CollateralFixture is AttestationVectors {
     }
 
     /// @dev All of a recorded or simulated set. `pki` is where its certificates are, `set` where its collateral is.
-    function _bring(DcapVerifier to, string memory pki, string memory set) internal {
+    function _upload(DcapVerifier to, string memory pki, string memory set) internal {
         bytes32 authority = to.certificates().addAuthority(_bytes(pki, "authority"));
         bytes32 signer = to.certificates().addCollateralSigner(_bytes(pki, "tcbSigning"));
         to.updateRootCrl(_bytes(set, "rootCrl"));
@@ -109,7 +109,7 @@ abstract contract CollateralFixture is AttestationVectors {
 
     /* CHANGING */
 
-    /// @dev `source` with `to` in the one place where `from` stands.
+    /// @dev `source` with `to` at the only occurrence of `from`.
     function _edited(bytes memory source, bytes memory from, bytes memory to) internal pure returns (bytes memory) {
         uint256 place = _find(source, from);
         return bytes.concat(_slice(source, 0, place), to, _slice(source, place + from.length, source.length));
@@ -163,7 +163,7 @@ abstract contract CollateralFixture is AttestationVectors {
 
     /// @dev The DER of the issuer's name in a CRL.
     function _issuerOf(bytes memory crl) internal pure returns (bytes memory) {
-        // lengths have one byte and as many as they say more; version and algorithm have 15 bytes
+        // a length is one byte plus as many as it says; version and algorithm have 15 bytes
         uint256 start = 6 + 15 + (uint8(crl[5]) >= 0x80 ? uint8(crl[5]) - 0x80 : 0);
         return _slice(crl, start, start + 2 + uint8(crl[start + 1]));
     }

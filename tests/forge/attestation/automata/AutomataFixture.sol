@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AutomataVerifier} from "../../../contracts/attestation/automata/AutomataVerifier.sol";
-import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
-import {TdxQuote} from "../../../contracts/attestation/quote/TdxQuote.sol";
-import {WholeQuote} from "../../../contracts/attestation/quote/WholeQuote.sol";
-import {RecordedAutomata} from "../../../contracts/mocks/RecordedAutomata.sol";
-import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+import {AutomataVerifier} from "../../../../contracts/attestation/automata/AutomataVerifier.sol";
+import {PckCertificates} from "../../../../contracts/attestation/certificates/PckCertificates.sol";
+import {TdxQuote} from "../../../../contracts/attestation/quote/TdxQuote.sol";
+import {WholeQuote} from "../../../../contracts/attestation/quote/WholeQuote.sol";
+import {RecordedAutomata} from "../../../../contracts/mocks/RecordedAutomata.sol";
+import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus} from "../../../../contracts/types/VerifiedQuote.sol";
+import {AttestationVectors} from "../AttestationVectors.sol";
 
-/// @notice What the adapter's tests call on memory: {WholeQuote} reads calldata.
+/// @notice Calls {WholeQuote}, which reads calldata, with values in memory.
 contract WholeQuoteReader {
     using WholeQuote for bytes;
 
@@ -28,11 +28,11 @@ contract WholeQuoteReader {
     }
 }
 
-/// @notice The adapter over an Automata that answers what it was told, with a simulated machine's quote or Intel's.
+/// @notice The adapter on recorded answers of Automata, with a quote of a simulated machine or of Intel.
 abstract contract AutomataFixture is AttestationVectors {
     string private constant QUOTES = "tests/vectors/attestation/quotes/";
 
-    /// @dev What stands behind a core: nobody reads it here but Automata.
+    /// @dev What follows a core. Only Automata reads it.
     bytes internal constant CHAIN = "-----BEGIN CERTIFICATE-----\n";
 
     RecordedAutomata internal automata;
@@ -56,17 +56,17 @@ abstract contract AutomataFixture is AttestationVectors {
     /* WHAT AUTOMATA SAYS */
 
     /// @dev Of the simulated machine's quote, by the standard set.
-    function _automataSays(bool success, bytes memory output) internal {
+    function _recordAnswer(bool success, bytes memory output) internal {
         automata.record({rawQuote: reader.raw(quote), number: 0, success: success, output: output});
     }
 
     /// @dev Accepted, with that status number.
-    function _automataSays(uint8 status) internal {
-        _automataSays(true, _output(status));
+    function _recordAnswer(uint8 status) internal {
+        _recordAnswer(true, _output(status));
     }
 
-    function _automataRefuses(bytes memory reason) internal {
-        _automataSays(false, reason);
+    function _recordRefusal(bytes memory reason) internal {
+        _recordAnswer(false, reason);
     }
 
     /// @dev As its contracts write it, about the simulated machine's quote.
@@ -81,7 +81,7 @@ abstract contract AutomataFixture is AttestationVectors {
     }
 
     function _accepted(uint8 status) internal {
-        _automataSays(status);
+        _recordAnswer(status);
         _accept();
     }
 
@@ -113,7 +113,7 @@ abstract contract AutomataFixture is AttestationVectors {
 
     /* RECORDED QUOTES */
 
-    /// @dev As its machine made it, without the zeros which some files have behind it.
+    /// @dev As its machine made it, without the zeros that some files have at the end.
     function _recorded(string memory name) internal view returns (bytes memory) {
         bytes memory file = vm.readFileBinary(string.concat(QUOTES, name, ".bin"));
         uint256 end = _signedEnd(file);

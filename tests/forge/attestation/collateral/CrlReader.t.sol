@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CertificateTime} from "../../../contracts/attestation/certificates/CertificateTime.sol";
-import {Der} from "../../../contracts/attestation/certificates/Der.sol";
-import {CrlReader} from "../../../contracts/attestation/collateral/CrlReader.sol";
-import {Crl, ICrlReader} from "../../../contracts/interfaces/attestation/ICrlReader.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+import {CertificateTime} from "../../../../contracts/attestation/certificates/CertificateTime.sol";
+import {Der} from "../../../../contracts/attestation/certificates/Der.sol";
+import {CrlReader} from "../../../../contracts/attestation/collateral/CrlReader.sol";
+import {Crl, ICrlReader} from "../../../../contracts/interfaces/attestation/ICrlReader.sol";
+import {AttestationVectors} from "../AttestationVectors.sol";
 
 /// @dev given a revocation list of Intel's profile
 ///     when it is a recorded one
@@ -37,7 +37,7 @@ contract CrlReaderTest is AttestationVectors {
 
     /* RECORDED */
 
-    function test_read__recorded__says_whose_it_is_and_when_and_what_it_lists() external view {
+    function test_read__recorded__has_issuer_dates_and_serial_numbers() external view {
         bytes memory der = vm.readFileBinary("tests/vectors/attestation/collateral/tdx_b0c06f_2026-08/pck_crl.der");
         Crl memory crl = _reader.read(der);
         vm.assertEq(crl.digest, sha256(_tbs(der)));
@@ -67,7 +67,7 @@ contract CrlReaderTest is AttestationVectors {
 
     /* BYTES */
 
-    function test_read__made__read() external view {
+    function test_read__simulated__read() external view {
         Crl memory crl = _reader.read(_with(_list(_entry(_integer(7)))));
         vm.assertEq(crl.issuer, keccak256(_name));
         vm.assertEq(crl.thisUpdate, 1_768_392_000);
@@ -190,7 +190,7 @@ contract CrlReaderTest is AttestationVectors {
         );
     }
 
-    function test_read__no_entries__left_out_altogether() external {
+    function test_read__no_entries__list_is_omitted() external {
         vm.assertEq(_reader.read(_with("")).serials, "");
         _expectRefused(_with(hex"3000"), Der.DerValueUnexpected.selector);
     }
@@ -214,7 +214,7 @@ contract CrlReaderTest is AttestationVectors {
         _expectRefused(_around(_replaced(fields, times + 15, hex"18")), Der.DerTagUnexpected.selector);
         bytes memory feb30 = hex"170d3236303233303132303030305a";
         _expectRefused(_around(_replaced(fields, times + 15, feb30)), CertificateTime.CertificateTimeInvalid.selector);
-        // without a next update it would be in force for ever
+        // without a next update it would be in force forever
         bytes memory endless = bytes.concat(_slice(fields, 0, times + 15), _slice(fields, times + 30, fields.length));
         _expectRefused(_around(endless), Der.DerTagUnexpected.selector);
     }

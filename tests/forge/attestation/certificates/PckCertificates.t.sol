@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
+import {PckCertificates} from "../../../../contracts/attestation/certificates/PckCertificates.sol";
 import {
     Authority,
     IPckCertificates,
     PckCertificate
-} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+} from "../../../../contracts/interfaces/attestation/IPckCertificates.sol";
+import {AttestationVectors} from "../AttestationVectors.sol";
 
 /// @dev given a root
 ///     when it is a self-signed authority in force
@@ -23,7 +23,7 @@ import {AttestationVectors} from "./AttestationVectors.sol";
 ///     when a stored authority signed it
 ///         it should be stored and published once, with Intel's facts about the machine
 ///         it should be refused under every other authority
-///     when it is no leaf of a platform, or not in force, or its issuer has ended
+///     when it is no leaf of a platform, or not in force, or its issuer has expired
 ///         it should revert
 contract PckCertificatesTest is AttestationVectors {
     uint256 private constant INTEL_ROOT_ENDS = 2524607999; // 2049-12-31T23:59:59Z

@@ -8,10 +8,10 @@ import {AccessRoles} from "../../../contracts/libraries/AccessRoles.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 
 /// Given every restricted function and every holder of a role
-///   when the function's role calls: it should be allowed at once, or after the role's notice
+///   when the function's role calls: it should be allowed at once, or after the role's notice period
 ///   when any other calls: it should be refused
 /// Given everything that keeps the promise to requesters and hosts
-///   it should ask for no role at all
+///   it should require no role
 contract RoleMatrixTest is RequestFixture {
     struct Row {
         address target;

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralJson} from "../../../contracts/attestation/collateral/CollateralJson.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
-import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {CollateralJson} from "../../../../contracts/attestation/collateral/CollateralJson.sol";
+import {CollateralItem, ICollateral} from "../../../../contracts/interfaces/attestation/ICollateral.sol";
+import {IPckCertificates} from "../../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded TCB info and a root CRL
-///     when it is in force, both ends included
-///         it should be kept and published
-///     when it begins only in the next second, or ended in the last one
+///     when it is in force, both dates included
+///         it should be stored and published
+///     when it is in force from the next second on, or expired in the last one
 ///         it should revert
-///     when it is kept already, or any byte of it or of its signature is changed
+///     when it is stored already, or any byte of it or of its signature is changed
 ///         it should revert
 /// given TCB infos of the simulated signer
-///     when one was issued before the one that is kept, or at the same time
+///     when one was issued before the stored one, or at the same time
 ///         it should revert
 ///     when it is for another platform or evaluation number
-///         it should be kept beside it
-///     when its signature has another length, or is another key's, or its signer isn't stored or has ended
+///         it should be stored beside it
+///     when its signature has another length, or is another key's, or its signer is not stored or has expired
 ///         it should revert with that error
 ///     when it isn't in Intel's form
 ///         it should revert for the signature first, and for the form when it is signed

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CollateralJson} from "../../../contracts/attestation/collateral/CollateralJson.sol";
-import {CollateralReader} from "../../../contracts/attestation/collateral/CollateralReader.sol";
-import {CollateralHeader, ICollateralReader} from "../../../contracts/interfaces/attestation/ICollateralReader.sol";
-import {AttestationVectors} from "./AttestationVectors.sol";
+import {CollateralJson} from "../../../../contracts/attestation/collateral/CollateralJson.sol";
+import {CollateralReader} from "../../../../contracts/attestation/collateral/CollateralReader.sol";
+import {CollateralHeader, ICollateralReader} from "../../../../contracts/interfaces/attestation/ICollateralReader.sol";
+import {AttestationVectors} from "../AttestationVectors.sol";
 
 /// @dev given TCB info in Intel's form
 ///     when it is Intel's of any year
 ///         it should be read
 ///     when what may be left out or written otherwise is: modules, advisories, categories, the case of digits
 ///         it should be read
-///     when a key is unknown, missing, repeated or elsewhere
-///         it should revert, with how much is left
+///     when a key is unknown, missing, repeated or misplaced
+///         it should revert, with the number of characters left
 ///     when a character stands before, within or behind it, or it is cut off
 ///         it should revert
 ///     when a number, date, status or name has another form
 ///         it should revert
-///     when levels or modules don't say which applies
+///     when it is ambiguous which level or module applies
 ///         it should revert
 /// given a QE identity
 ///     the same should hold
@@ -54,22 +54,22 @@ contract CollateralReaderTest is AttestationVectors {
             hex"b0c06f000000"
         ];
         for (uint256 i = 0; i < sets.length; ++i) {
-            (CollateralHeader memory head,) = _reader.readTcbInfo(_recorded(sets[i], "tcb_info", '{"tcbInfo":'));
-            vm.assertEq(bytes32(head.fmspc), bytes32(fmspcs[i]));
-            vm.assertEq(head.nextUpdate - head.issuedAt, 30 days);
-            (head,) = _reader.readQeIdentity(_recorded(sets[i], "qe_identity", '{"enclaveIdentity":'));
-            vm.assertEq(head.nextUpdate - head.issuedAt, 30 days);
-            vm.assertEq(bytes32(head.fmspc), 0);
+            (CollateralHeader memory header,) = _reader.readTcbInfo(_recorded(sets[i], "tcb_info", '{"tcbInfo":'));
+            vm.assertEq(bytes32(header.fmspc), bytes32(fmspcs[i]));
+            vm.assertEq(header.nextUpdate - header.issuedAt, 30 days);
+            (header,) = _reader.readQeIdentity(_recorded(sets[i], "qe_identity", '{"enclaveIdentity":'));
+            vm.assertEq(header.nextUpdate - header.issuedAt, 30 days);
+            vm.assertEq(bytes32(header.fmspc), 0);
         }
     }
 
     function test_readTcbInfo__simulated__says_what_names_it() external view {
-        (CollateralHeader memory head, bytes memory packed) = _reader.readTcbInfo(_info);
-        vm.assertEq(head.issuedAt, 1_768_392_000);
-        vm.assertEq(head.nextUpdate, 1_770_984_000);
-        vm.assertEq(head.evaluationNumber, 20);
-        vm.assertEq(bytes32(head.fmspc), bytes32("SIMTDX"));
-        vm.assertEq(bytes32(head.pceId), 0);
+        (CollateralHeader memory header, bytes memory packed) = _reader.readTcbInfo(_info);
+        vm.assertEq(header.issuedAt, 1_768_392_000);
+        vm.assertEq(header.nextUpdate, 1_770_984_000);
+        vm.assertEq(header.evaluationNumber, 20);
+        vm.assertEq(bytes32(header.fmspc), bytes32("SIMTDX"));
+        vm.assertEq(bytes32(header.pceId), 0);
         // base module and version 3 are Intel's, its level 5; one level: components, PCESVN 11, 2026-01-14
         bytes memory modules = hex"000b01000103010001" hex"0501";
         bytes memory level = bytes.concat(
@@ -79,10 +79,10 @@ contract CollateralReaderTest is AttestationVectors {
     }
 
     function test_readQeIdentity__simulated__says_what_it_says() external view {
-        (CollateralHeader memory head, bytes memory packed) = _reader.readQeIdentity(_identity);
-        vm.assertEq(head.issuedAt, 1_768_392_000);
-        vm.assertEq(head.nextUpdate, 1_770_984_000);
-        vm.assertEq(head.evaluationNumber, 20);
+        (CollateralHeader memory header, bytes memory packed) = _reader.readQeIdentity(_identity);
+        vm.assertEq(header.issuedAt, 1_768_392_000);
+        vm.assertEq(header.nextUpdate, 1_770_984_000);
+        vm.assertEq(header.evaluationNumber, 20);
         bytes memory attributes = bytes.concat(hex"1100000000000000", bytes8(0), hex"fbffffffffffffff", bytes8(0));
         bytes32 signer = hex"dc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5";
         vm.assertEq(packed, bytes.concat(hex"00000000ffffffff", attributes, signer, hex"00020001", hex"000601"));
@@ -166,7 +166,7 @@ contract CollateralReaderTest is AttestationVectors {
     function testFuzz_readTcbInfo__a_character_more__reverts(uint256 place, bytes1 character) external view {
         place = bounded(place, 0, _info.length);
         bytes memory more = bytes.concat(_slice(_info, 0, place), character, _slice(_info, place, _info.length));
-        // one more digit makes another number, and nothing else has room
+        // with one more digit it is another number, and nothing else can follow
         bool isDigit = character >= "0" && character <= "9";
         try _reader.readTcbInfo(more) {
             vm.assertTrue(isDigit, "a character more was read");
@@ -185,13 +185,13 @@ contract CollateralReaderTest is AttestationVectors {
     }
 
     function test_readTcbInfo__a_character_behind_it__reverts() external {
-        bytes[4] memory rest = [bytes("}"), " ", hex"00", ","];
-        for (uint256 i = 0; i < rest.length; ++i) {
-            // the brace that should have been the last one counts as well
+        bytes[4] memory additions = [bytes("}"), " ", hex"00", ","];
+        for (uint256 i = 0; i < additions.length; ++i) {
+            // the brace that should have been last counts as well
             _expect(2);
-            _reader.readTcbInfo(bytes.concat(_info, rest[i]));
+            _reader.readTcbInfo(bytes.concat(_info, additions[i]));
             _expect(2);
-            _reader.readQeIdentity(bytes.concat(_identity, rest[i]));
+            _reader.readQeIdentity(bytes.concat(_identity, additions[i]));
         }
     }
 
@@ -251,9 +251,9 @@ contract CollateralReaderTest is AttestationVectors {
             bytes memory date = bytes.concat('"issueDate":"', bytes(dates[i]));
             _assertUnexpected(_edited('"issueDate":"2026-01-14T12:00:00Z', date));
         }
-        (CollateralHeader memory head,) =
+        (CollateralHeader memory header,) =
             _reader.readTcbInfo(_edited('"issueDate":"2026-01-14T12:00:00Z', '"issueDate":"2024-02-29T23:59:59Z'));
-        vm.assertEq(head.issuedAt, 1_709_251_199);
+        vm.assertEq(header.issuedAt, 1_709_251_199);
     }
 
     function test_readTcbInfo__hexadecimal_of_another_form__reverts() external {
@@ -408,7 +408,7 @@ contract CollateralReaderTest is AttestationVectors {
         vm.assertEq(packed, expected);
     }
 
-    /// @dev Refused at the one place where that text begins.
+    /// @dev Refused at the only occurrence of that text.
     function _refuse(bytes memory json, bytes memory beginning) private {
         _expect(json.length - _find(json, beginning));
         _reader.readTcbInfo(json);

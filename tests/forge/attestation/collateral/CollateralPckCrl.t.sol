@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
-import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {CollateralItem, ICollateral} from "../../../../contracts/interfaces/attestation/ICollateral.sol";
+import {IPckCertificates} from "../../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded CRL of its platform authority, and its root CRL
 ///     when it is in force
-///         it should be kept and published, usable until the first of both ends
-///     when it begins only in the next second, or ends in this one
+///         it should be stored and published, usable until the first of both expires
+///     when it is in force from the next second on, or expires in this one
 ///         it should revert
-///     when it is kept already, or any byte of it is changed
+///     when it is stored already, or any byte of it is changed
 ///         it should revert
-/// given no root CRL, or one that has ended
+/// given no root CRL, or an expired one
 ///     it should revert
 /// given CRLs of the simulated authority
-///     when one was issued before the one that is kept, or at the same time
+///     when one was issued before the stored one, or at the same time
 ///         it should revert
-///     when its authority isn't stored, is another one, or has ended, or another key signed it
+///     when its authority isn't stored, is another one, or has expired, or another key signed it
 ///         it should revert with that error
 contract CollateralPckCrlTest is CollateralFixture {
     uint256 private constant RECORDED_AT = 1_786_579_031; // 2026-08-12T23:57:11Z
@@ -84,7 +84,7 @@ contract CollateralPckCrlTest is CollateralFixture {
     }
 
     function test_updatePckCrl__a_revoked_number_changed__reverts() external {
-        (CollateralItem memory kept,,) = _keptOf(_recorded);
+        (CollateralItem memory kept,,) = _storedOf(_recorded);
         // the last number of the list, wherever it stands in it
         bytes memory serial = _slice(kept.packed, kept.packed.length - 20, kept.packed.length);
         bytes memory changed = _flipped(_recorded, _find(_recorded, serial) + 19);
@@ -124,7 +124,7 @@ contract CollateralPckCrlTest is CollateralFixture {
 
     function test_updatePckCrl__issued_before_the_kept_one__reverts() external {
         vm.warp(simulatedAt);
-        // it would take back a revocation
+        // it would revoke a revocation
         dcap.updatePckCrl(_crl(false, ISSUED_AT + 1, ENDS_AT, _serials(7)), authorityId);
         for (uint256 issuedAt = ISSUED_AT; issuedAt <= ISSUED_AT + 1; ++issuedAt) {
             bytes memory other = _crl(false, issuedAt, ENDS_AT + 1 days, _noSerials());
@@ -188,8 +188,8 @@ contract CollateralPckCrlTest is CollateralFixture {
 
     /* HELP */
 
-    /// @dev What would be kept of that CRL.
-    function _keptOf(bytes memory crl)
+    /// @dev What would be stored of that CRL.
+    function _storedOf(bytes memory crl)
         private
         returns (CollateralItem memory kept, uint256 usableUntil, bool isRevoked)
     {

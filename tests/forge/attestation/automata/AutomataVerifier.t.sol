@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AutomataVerifier} from "../../../contracts/attestation/automata/AutomataVerifier.sol";
-import {PckCertificates} from "../../../contracts/attestation/certificates/PckCertificates.sol";
-import {TdxQuote} from "../../../contracts/attestation/quote/TdxQuote.sol";
-import {IAutomataDcap} from "../../../contracts/interfaces/attestation/IAutomataDcap.sol";
-import {IAutomataRouter} from "../../../contracts/interfaces/attestation/IAutomataRouter.sol";
-import {IAutomataVerifier} from "../../../contracts/interfaces/attestation/IAutomataVerifier.sol";
-import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
-import {IPckCertificates} from "../../../contracts/interfaces/attestation/IPckCertificates.sol";
+import {AutomataVerifier} from "../../../../contracts/attestation/automata/AutomataVerifier.sol";
+import {PckCertificates} from "../../../../contracts/attestation/certificates/PckCertificates.sol";
+import {TdxQuote} from "../../../../contracts/attestation/quote/TdxQuote.sol";
+import {IAutomataDcap} from "../../../../contracts/interfaces/attestation/IAutomataDcap.sol";
+import {IAutomataRouter} from "../../../../contracts/interfaces/attestation/IAutomataRouter.sol";
+import {IAutomataVerifier} from "../../../../contracts/interfaces/attestation/IAutomataVerifier.sol";
+import {IDcapVerifier} from "../../../../contracts/interfaces/attestation/IDcapVerifier.sol";
+import {IPckCertificates} from "../../../../contracts/interfaces/attestation/IPckCertificates.sol";
 import {
     QuoteAssessment,
     QuoteClaims,
     TcbPolicy,
     TcbStatus,
     VerifiedQuote
-} from "../../../contracts/types/VerifiedQuote.sol";
+} from "../../../../contracts/types/VerifiedQuote.sol";
 import {AutomataFixture} from "./AutomataFixture.sol";
 
 /// @dev given no contract at Automata's address
 ///     it should not deploy
 /// given a quote which Automata accepts
-///     it should hand Automata the very bytes that the machine made
-///     it should report the status byte, whatever `success` says
+///     it should pass Automata exactly the bytes that the machine issued
+///     it should report the status byte, regardless of `success`
 ///     when that byte is REVOKED, unrecognized, or no status
 ///         it should revert
 ///     when the output is about another quote, or of another form
 ///         it should revert
-/// given a quote which Automata refuses, or wants a fee for
+/// given a quote which Automata refuses, or charges a fee for
 ///     it should revert with Automata's reason
 /// given a quote that is changed, without or with too long a chain, or of an unknown certificate
 ///     it should revert
 /// given a quote that was accepted
-///     when somebody has it judged
-///         it should remember what Automata says now, by evaluation number, good or bad
+///     when anyone calls judge
+///         it should store Automata's verdict of now, good or bad, by evaluation number
 ///         it should change nothing when Automata refuses, or when its TCB info isn't in force
 ///     when it is assessed
-///         it should say what was remembered for the policy's number; UNCHECKED where nothing was
+///         it should return what is stored for the policy's number; UNCHECKED if nothing is
 /// given a quote that was never accepted
-///     it should neither judge nor assess
+///     judge and assessQuote should revert
 contract AutomataVerifierTest is AutomataFixture {
     /// @dev By Automata's number.
     TcbStatus[10] private _statuses = [
@@ -72,9 +72,9 @@ contract AutomataVerifierTest is AutomataFixture {
     /* DEPLOYMENT */
 
     function test_constructor__no_contract_there__reverts() external {
-        address nobody = named("nobody");
-        vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataMissing.selector, nobody));
-        new AutomataVerifier(IAutomataDcap(nobody), store);
+        address codeless = named("an account without code");
+        vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataMissing.selector, codeless));
+        new AutomataVerifier(IAutomataDcap(codeless), store);
     }
 
     function test_constructor__names_what_it_relies_on() external view {
@@ -84,7 +84,7 @@ contract AutomataVerifierTest is AutomataFixture {
 
     /* THE WHOLE QUOTE */
 
-    function test_raw__every_recorded_quote__is_what_its_machine_made() external view {
+    function test_raw__every_recorded_quote__is_what_its_machine_issued() external view {
         for (uint256 i = 0; i < _tdxQuotes.length; ++i) {
             bytes memory raw = _recorded(_tdxQuotes[i]);
             (bytes memory coreOnly, bytes memory chain) = _parts(raw);
@@ -103,16 +103,16 @@ contract AutomataVerifierTest is AutomataFixture {
 
     /* ACCEPTED */
 
-    function test_verifyQuote__every_status_number__is_reported_as_ours() external {
+    function test_verifyQuote__every_status_number__becomes_its_TcbStatus() external {
         for (uint8 number = 0; number < _statuses.length; ++number) {
             if (_statuses[number] >= TcbStatus.REVOKED) continue;
-            _automataSays(number);
+            _recordAnswer(number);
             vm.assertEq(uint8(_accept()), uint8(_statuses[number]));
         }
     }
 
     function test_verifyQuote__out_of_date_with_success__is_reported_as_out_of_date() external {
-        _automataSays(4);
+        _recordAnswer(4);
         vm.expectEmit(address(adapter));
         emit IAutomataVerifier.QuoteJudged(_word(FIRST, "quoteHash"), 0, TcbStatus.OUT_OF_DATE);
         vm.assertEq(uint8(_accept()), uint8(TcbStatus.OUT_OF_DATE));
@@ -120,7 +120,7 @@ contract AutomataVerifierTest is AutomataFixture {
     }
 
     function test_verifyQuote__its_verdict__carries_what_a_policy_needs() external {
-        _automataSays(0);
+        _recordAnswer(0);
         VerifiedQuote memory verified = adapter.verifyQuote(quote, pckId, _policy(0));
         vm.assertEq(verified.measurement, _word(FIRST, "measurement"));
         vm.assertEq(verified.quoteHash, _word(FIRST, "quoteHash"));
@@ -141,18 +141,18 @@ contract AutomataVerifierTest is AutomataFixture {
         adapter.verifyQuote(quote, pckId, _policy(0));
     }
 
-    function test_verifyQuote__advisories_behind_the_report__are_passed_over() external {
+    function test_verifyQuote__advisories_after_the_report__are_ignored() external {
         string[] memory advisories = new string[](1);
         advisories[0] = "INTEL-SA-00960";
-        _automataSays(true, bytes.concat(_output(4), abi.encode(advisories)));
+        _recordAnswer(true, bytes.concat(_output(4), abi.encode(advisories)));
         vm.assertEq(uint8(_accept()), uint8(TcbStatus.OUT_OF_DATE));
     }
 
     /* RECORDED FROM AUTOMATA'S CONTRACTS */
 
-    function test_verifyQuote__what_automata_really_said__becomes_the_recorded_status() external {
+    function test_verifyQuote__recorded_output_of_automata__gives_the_recorded_status() external {
         string memory sets = vm.readFile("tests/vectors/attestation/automata_outputs.json");
-        uint8[5] memory expected = [1, 7, 7, 1, 1]; // as dcap-qvl says, cases.json
+        uint8[5] memory expected = [1, 7, 7, 1, 1]; // as dcap-qvl reports, cases.json
         for (uint256 i = 0; i < expected.length; ++i) {
             string memory entry = string.concat(".outputs[", _digit(i), "]");
             vm.assertEq(_statusOfRecorded(sets, entry), expected[i]);
@@ -181,7 +181,7 @@ contract AutomataVerifierTest is AutomataFixture {
 
     function test_verifyQuote__revoked_or_unrecognized__reverts() external {
         for (uint8 number = 6; number < 8; ++number) {
-            _automataSays(number);
+            _recordAnswer(number);
             vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.TcbRefused.selector, _statuses[number]));
             _accept();
         }
@@ -207,16 +207,16 @@ contract AutomataVerifierTest is AutomataFixture {
     }
 
     function test_verifyQuote__refused__says_automatas_reason() external {
-        _automataRefuses("X509VE");
+        _recordRefusal("X509VE");
         vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataRefused.selector, "X509VE"));
         _accept();
-        _automataRefuses("TCBR");
+        _recordRefusal("TCBR");
         vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataRefused.selector, "TCBR"));
         _accept();
     }
 
     function test_verifyQuote__automata_wants_a_fee__reverts() external {
-        _automataSays(0);
+        _recordAnswer(0);
         automata.setPaid(true);
         vm.expectRevert(IAutomataDcap.Insufficient_Funds.selector);
         _accept();
@@ -239,18 +239,18 @@ contract AutomataVerifierTest is AutomataFixture {
         _expectChainRefused(0);
         _expectChainRefused(16_385);
         quote = bytes.concat(core, new bytes(16_384));
-        _automataSays(0);
+        _recordAnswer(0);
         _accept();
     }
 
     function test_verifyQuote__certificate_not_stored__reverts() external {
-        _automataSays(0);
+        _recordAnswer(0);
         vm.expectRevert(abi.encodeWithSelector(IPckCertificates.PckCertificateUnknown.selector, bytes32("unknown")));
         adapter.verifyQuote(quote, "unknown", _policy(0));
     }
 
     function test_verifyQuote__certificate_ended__reverts() external {
-        _automataSays(0);
+        _recordAnswer(0);
         uint256 expiresAt = store.pckCertificate(pckId).expiresAt;
         vm.warp(expiresAt + 1);
         vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.PckChainExpired.selector, pckId, expiresAt));
@@ -273,13 +273,13 @@ contract AutomataVerifierTest is AutomataFixture {
         adapter.verifyQuote(cut, pckId, _policy(0));
     }
 
-    /* JUDGED ANEW */
+    /* JUDGE */
 
-    function test_judge__worse_or_better__is_remembered() external {
+    function test_judge__worse_or_better__is_stored() external {
         _accepted(0);
         for (uint8 i = 0; i < _statuses.length; ++i) {
             uint8 number = uint8(_statuses.length - 1 - i);
-            _automataSays(number);
+            _recordAnswer(number);
             vm.expectEmit(address(adapter));
             emit IAutomataVerifier.QuoteJudged(_word(FIRST, "quoteHash"), 0, _statuses[number]);
             vm.assertEq(uint8(adapter.judge(quote, pckId, 0)), uint8(_statuses[number]));
@@ -287,9 +287,9 @@ contract AutomataVerifierTest is AutomataFixture {
         }
     }
 
-    function test_judge__revoked_or_missing_by_tcb_info_in_force__is_remembered_as_not_supported() external {
+    function test_judge__revoked_or_missing_by_tcb_info_in_force__is_stored_as_not_supported() external {
         _accepted(0);
-        _automataRefuses("TCBR");
+        _recordRefusal("TCBR");
         vm.assertEq(uint8(adapter.judge(quote, pckId, 0)), uint8(TcbStatus.NOT_SUPPORTED));
         vm.assertEq(uint8(_assessed(0).tcbStatus), uint8(TcbStatus.NOT_SUPPORTED));
         vm.assertTrue(_assessed(0).isConclusive);
@@ -297,7 +297,7 @@ contract AutomataVerifierTest is AutomataFixture {
 
     function test_judge__revoked_or_missing_without_tcb_info_in_force__changes_nothing() external {
         _accepted(0);
-        _automataRefuses("TCBR");
+        _recordRefusal("TCBR");
         automata.record({rawQuote: reader.raw(quote), number: 20, success: false, output: "TCBR"});
         automata.setStale(true);
         vm.expectRevert(abi.encodeWithSelector(IAutomataRouter.TcbEvalExpiredOrNotFound.selector, 1));
@@ -311,7 +311,7 @@ contract AutomataVerifierTest is AutomataFixture {
         string[7] memory reasons = ["X509VE", "QEIDVE", "ATTVE", "TDMF", "TDRF", "TCBR ", "TCB"];
         _accepted(0);
         for (uint256 i = 0; i < reasons.length; ++i) {
-            _automataRefuses(bytes(reasons[i]));
+            _recordRefusal(bytes(reasons[i]));
             vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataRefused.selector, reasons[i]));
             adapter.judge(quote, pckId, 0);
             vm.assertEq(uint8(_assessed(0).tcbStatus), uint8(TcbStatus.UP_TO_DATE));
@@ -328,13 +328,13 @@ contract AutomataVerifierTest is AutomataFixture {
     }
 
     function test_judge__never_accepted__reverts() external {
-        _automataSays(0);
+        _recordAnswer(0);
         vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.QuoteUnknown.selector, _word(FIRST, "quoteHash")));
         adapter.judge(quote, pckId, 0);
     }
 
     function test_judge__refused_by_automata_at_first__stays_unknown() external {
-        _automataSays(6);
+        _recordAnswer(6);
         vm.expectRevert(abi.encodeWithSelector(IDcapVerifier.TcbRefused.selector, TcbStatus.REVOKED));
         _accept();
         vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.QuoteUnknown.selector, _word(FIRST, "quoteHash")));
@@ -344,7 +344,7 @@ contract AutomataVerifierTest is AutomataFixture {
     function test_judge__an_output_about_something_else__reverts() external {
         _accepted(0);
         bytes memory output = _replaced(_output(4), 5, "SIMTDY");
-        _automataSays(true, output);
+        _recordAnswer(true, output);
         vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataOutputUnexpected.selector, output));
         adapter.judge(quote, pckId, 0);
         vm.assertEq(uint8(_assessed(0).tcbStatus), uint8(TcbStatus.UP_TO_DATE));
@@ -352,7 +352,7 @@ contract AutomataVerifierTest is AutomataFixture {
 
     /* ASSESSED */
 
-    function test_assessQuote__an_accepted_quote__says_whose_and_until_when() external {
+    function test_assessQuote__an_accepted_quote__has_platform_and_expiry() external {
         _accepted(0);
         QuoteAssessment memory assessed = _assessed(0);
         vm.assertEq(assessed.platformId, _word(FIRST, "platformId"));
@@ -363,7 +363,7 @@ contract AutomataVerifierTest is AutomataFixture {
         vm.assertEq(assessed.validUntil, 0);
     }
 
-    function test_assessQuote__not_judged_by_that_set__is_unchecked() external {
+    function test_assessQuote__without_a_verdict_by_that_set__is_unchecked() external {
         _accepted(0);
         vm.assertEq(uint8(_assessed(20).tcbStatus), uint8(TcbStatus.UNCHECKED));
     }
@@ -383,7 +383,7 @@ contract AutomataVerifierTest is AutomataFixture {
     /* PRIVATE */
 
     function _expectUnexpected(bytes memory output) private {
-        _automataSays(true, output);
+        _recordAnswer(true, output);
         vm.expectRevert(abi.encodeWithSelector(IAutomataVerifier.AutomataOutputUnexpected.selector, output));
         _accept();
     }
@@ -395,7 +395,7 @@ contract AutomataVerifierTest is AutomataFixture {
         _accept();
     }
 
-    /// @dev Automata says yes to whatever stands there, so that it is the adapter which refuses.
+    /// @dev Automata accepts any content, so it must be the adapter that refuses.
     function _recordFor(bytes memory changed) private {
         try reader.raw(changed) returns (bytes memory raw) {
             bytes memory report = _slice(changed, 48, 632);
@@ -404,7 +404,7 @@ contract AutomataVerifierTest is AutomataFixture {
         } catch {}
     }
 
-    /// @dev An adapter on Intel's root whose Automata says what was recorded of that quote; at its time.
+    /// @dev An adapter on Intel's root with Automata's recorded answer to that quote; at its time.
     function _intelsAdapter(string memory sets, string memory entry)
         private
         returns (AutomataVerifier intels, bytes memory given, PckCertificates intelsStore)

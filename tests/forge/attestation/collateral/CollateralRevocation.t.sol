@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
-import {IDcapVerifier} from "../../../contracts/interfaces/attestation/IDcapVerifier.sol";
-import {QuoteAssessment, TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {ICollateral} from "../../../../contracts/interfaces/attestation/ICollateral.sol";
+import {IDcapVerifier} from "../../../../contracts/interfaces/attestation/IDcapVerifier.sol";
+import {QuoteAssessment, TcbStatus} from "../../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given a quote of a machine, and revocation lists
 ///     when its authority's CRL lists its certificate
-///         it should be refused, and that of another machine should not
-///     when the root CRL lists its authority or the root, brought before or after the authority's CRL
+///         it should be refused, and a certificate of another machine accepted
+///     when the root CRL lists its authority or the root, uploaded before or after the authority's CRL
 ///         it should be refused
 ///     when a list names a certificate that isn't of its issuer
 ///         it should be accepted
 ///     when a newer list doesn't name it any more
 ///         it should be accepted again
-///     when the list that names it has ended
-///         it should count as revoked still
+///     when the list that names it has expired
+///         it should still count as revoked
 /// given a root CRL that lists a signer of collateral
-///     when it has signed what is kept
-///         that should not count, and what another signer signed should
+///     when it has signed a stored item
+///         that item should not count, and one by another signer should
 ///     when it signs more
 ///         it should be refused by name
 /// given a root CRL that lists the root
-///     it should take no collateral at all
+///     it should accept no collateral at all
 contract CollateralRevocationTest is CollateralFixture {
     uint160 private _leafSerial;
     uint160 private _authoritySerial;
@@ -47,7 +47,7 @@ contract CollateralRevocationTest is CollateralFixture {
         _verify(firstCore);
         _revoke(false, _leafSerial);
         _assertRevoked();
-        // nobody else
+        // no other certificate
         bytes32 second = _word(SECOND, "pckId");
         vm.assertTrue(dcap.verifyQuote(_bytes(SECOND, "core"), second, _anyPolicy()).quoteHash != 0);
     }
@@ -106,7 +106,7 @@ contract CollateralRevocationTest is CollateralFixture {
         _verify(firstCore);
     }
 
-    function test_verifyQuote__taken_off_the_list__accepted_again() external {
+    function test_verifyQuote__removed_from_the_list__accepted_again() external {
         _revoke(false, _leafSerial);
         _revoke(true, _authoritySerial);
         _assertRevoked();
@@ -145,7 +145,7 @@ contract CollateralRevocationTest is CollateralFixture {
         vm.assertEq(_verify(firstCore).evaluationNumber, 20);
         _revoke(true, _signerSerial);
         vm.assertEq(_verify(firstCore).evaluationNumber, 21);
-        // a bad status of the set that stands in is nothing to put anybody out by
+        // a bad status from the set that counts instead must not evict a shard
         vm.assertFalse(dcap.assessQuote(_claimsOf(firstCore, firstPck), _anyPolicy()).isConclusive);
     }
 
@@ -159,7 +159,7 @@ contract CollateralRevocationTest is CollateralFixture {
         signature = _signed(identity);
         vm.expectRevert(abi.encodeWithSelector(ICollateral.CollateralIssuerRevoked.selector, _signerSerial));
         dcap.updateQeIdentity(identity, signature, signerId);
-        // of another certificate with the same key it may be taken: that one isn't revoked
+        // of another certificate with the same key it may be accepted: that one isn't revoked
         dcap.updateQeIdentity(identity, signature, store.addCollateralSigner(_otherSigner()));
     }
 

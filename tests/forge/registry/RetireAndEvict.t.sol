@@ -7,9 +7,8 @@ import {ShardId} from "../../../contracts/types/Identifiers.sol";
 import {EvictionReason, ShardStatus} from "../../../contracts/types/Shard.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
-/// Given an active shard
-///   when its host retires it: it should be out for good
-///   when somebody evicts it: it should be out if its attestation or its measurement has ended, and stay in otherwise
+/// Given an active shard when its host retires it: it should have left for good when anyone evicts it: it should leave
+/// if its attestation has expired or its measurement was withdrawn, and stay otherwise
 contract LeaveTest is ShardFixture {
     Enclave private _enclaveAtHand;
     ShardId private _shardId;
@@ -25,7 +24,7 @@ contract LeaveTest is ShardFixture {
         emit IShardRegistry.ShardRetired(_shardId, _enclaveAtHand.host);
         vm.prank(_enclaveAtHand.host);
         registry.retire(_shardId);
-        _assertLeft(ShardStatus.RETIRED);
+        _assertHasLeft(ShardStatus.RETIRED);
     }
 
     function test_retire__by_a_stranger__reverts() external {
@@ -49,18 +48,18 @@ contract LeaveTest is ShardFixture {
         emit IShardRegistry.ShardEvicted(_shardId, stranger, EvictionReason.ATTESTATION_EXPIRED);
         vm.prank(stranger);
         registry.evict(_shardId);
-        _assertLeft(ShardStatus.EVICTED);
+        _assertHasLeft(ShardStatus.EVICTED);
     }
 
     function test_evict__measurement_withdrawn__takes_it_out() external {
         vm.prank(guardian);
         registry.withdrawMeasurement(modelId, MEASUREMENT);
-        vm.assertTrue(registry.isActive(_shardId)); // until somebody points it out
+        vm.assertTrue(registry.isActive(_shardId)); // until someone rechecks or evicts it
         vm.expectEmit(address(registry));
         emit IShardRegistry.ShardEvicted(_shardId, stranger, EvictionReason.MEASUREMENT_WITHDRAWN);
         vm.prank(stranger);
         registry.evict(_shardId);
-        _assertLeft(ShardStatus.EVICTED);
+        _assertHasLeft(ShardStatus.EVICTED);
     }
 
     function test_evict__last_second_of_its_attestation__reverts() external {
@@ -81,7 +80,7 @@ contract LeaveTest is ShardFixture {
         registry.evict(ShardId.wrap(9));
     }
 
-    function _assertLeft(ShardStatus status) private view {
+    function _assertHasLeft(ShardStatus status) private view {
         vm.assertTrue(registry.shard(_shardId).status == status);
         vm.assertFalse(registry.isActive(_shardId));
         vm.assertEq(registry.signerRecord(_enclaveAtHand.signer).leftAt, block.timestamp);

@@ -9,9 +9,9 @@ import {AcceptingVerifier} from "../../../contracts/mocks/AcceptingVerifier.sol"
 import {TeeTeeSystem} from "../fixtures/TeeTeeSystem.sol";
 
 /// Given a deployed registry and escrow
-///   when the deployer configures: the escrow should be bound and open, and the set-up without any power
+///   when the deployer configures: the escrow should be bound and open, and AccessSetup without any role
 ///   when anyone else configures, a holder is missing, or it was done before: it should be refused
-///   when the escrow isn't the one which the registry knows: it should not open
+///   when the escrow is not bound by the registry: requests should stay paused
 contract AccessSetupTest is TeeTeeSystem {
     function test_configure__by_the_deployer__leaves_the_setup_powerless() external view {
         (bool isAdmin,) = manager.hasRole(manager.ADMIN_ROLE(), address(setup));

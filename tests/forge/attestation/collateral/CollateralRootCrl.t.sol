@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "../../../contracts/attestation/DcapVerifier.sol";
-import {CollateralItem, ICollateral} from "../../../contracts/interfaces/attestation/ICollateral.sol";
+import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
+import {CollateralItem, ICollateral} from "../../../../contracts/interfaces/attestation/ICollateral.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
 
 /// @dev given Intel's recorded root CRL
 ///     when it is in force
-///         it should be kept and published
-///     when it begins only in the next second, or ends in this one
+///         it should be stored and published
+///     when it is in force from the next second on, or expires in this one
 ///         it should revert
-///     when it is kept already, or any byte of it is changed
+///     when it is stored already, or any byte of it is changed
 ///         it should revert
 /// given root CRLs of the simulated root
-///     when one was issued before the one that is kept, or at the same time
-///         it should revert, whatever the rest says
+///     when one was issued before the stored one, or at the same time
+///         it should revert, regardless of its content
 ///     when one was issued later
-///         it should take its place
+///         it should replace it
 ///     when it lists serial numbers
-///         it should keep them in ascending order
-///     when it is another issuer's, another key's, or its root has ended
+///         it should store them in ascending order
+///     when it is another issuer's, another key's, or its root has expired
 ///         it should revert with that error
 contract CollateralRootCrlTest is CollateralFixture {
     uint256 private constant RECORDED_AT = 1_772_111_040; // 2026-02-26T13:04:00Z
@@ -94,7 +94,7 @@ contract CollateralRootCrlTest is CollateralFixture {
 
     function test_updateRootCrl__issued_before_the_kept_one__reverts() external {
         vm.warp(simulatedAt);
-        // it would take back a revocation
+        // it would revoke a revocation
         dcap.updateRootCrl(_crl(true, ISSUED_AT + 1, ROOT_CRL_ENDS_AT, _serials(7)));
         bytes memory older = _crl(true, ISSUED_AT, ROOT_CRL_ENDS_AT + 1 days, _noSerials());
         vm.expectRevert(abi.encodeWithSelector(ICollateral.CollateralNotNewer.selector, ISSUED_AT + 1, ISSUED_AT));
