@@ -113,7 +113,7 @@ contract CertificatesTest is AttestationVectors {
     function test_addPckCertificate__length_longer_than_needed__reverts() external {
         // the algorithm's 10 bytes, announced by 81 0a
         uint256 algorithm = _find(_head, hex"300a06082a8648ce3d040302");
-        bytes memory head = bytes.concat(
+        bytes memory header = bytes.concat(
             _slice(_head, 0, algorithm), hex"30810a06082a8648ce3d040302", _slice(_head, algorithm + 12, _head.length)
         );
         _expectRefused(_assembled(header, _extensions), Der.DerValueUnexpected.selector);
@@ -193,7 +193,7 @@ contract CertificatesTest is AttestationVectors {
         uint256 validity = _find(_head, hex"301e170d") + 2;
         bytes memory begin = _slice(_head, validity, validity + 15);
         bytes memory times = bytes.concat(begin, hex"180f", "20330113120000Z");
-        bytes memory head = bytes.concat(
+        bytes memory header = bytes.concat(
             _slice(_head, 0, validity - 2), _element(0x30, times), _slice(_head, validity + 30, _head.length)
         );
         _expectRefused(_assembled(header, _extensions), Der.DerTagUnexpected.selector);
