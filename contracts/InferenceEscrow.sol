@@ -41,6 +41,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     using SafeERC20 for IERC20;
     using RecipientList for Recipients;
 
+    /// @notice Deploys an escrow that admits no requests until it is bound by the registry and unpaused.
     /// @param authority The AccessManager that decides who may pause and unpause new requests.
     /// @param terms See {IEscrowParameters}, which also declares what the constructor reverts with.
     constructor(address authority, EscrowParameters memory terms)
@@ -124,8 +125,8 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
-    /// @dev Frees memory after each settlement: nothing in it is needed again, and the price of memory grows with the
-    /// square of its size.
+    /// @dev Settles one by one, as {settle} does, under one reentrancy guard. Frees memory after each: nothing in it is
+    /// needed again, and the price of memory grows with the square of its size.
     function settleBatch(SettlementParameters[] calldata batch) external nonReentrant {
         for (uint256 i = 0; i < batch.length; ++i) {
             uint256 free;
@@ -223,6 +224,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev In the contract it only bounds {decline}; recipients also read it to know when to start.
     function takeoverAt(RequestId requestId, uint256 index) external view returns (uint256) {
         return _takeoverAtDown(_requireExisting(requestId), index);
     }
@@ -250,6 +252,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
+    /// @dev For enclaves and tests that want to compare; a settlement hashes for itself.
     function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32) {
         return _hashTypedDataV4(ReceiptHash.hash(receipt));
     }

@@ -34,6 +34,7 @@ import {QuoteClaims} from "./types/VerifiedQuote.sol";
 /// The token balance of this contract is the sum of all bonds. Functions that call the verifier and change state are
 /// `nonReentrant`: a verifier may have code of third parties behind it.
 contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
+    /// @notice Deploys a registry without models, shards and escrow.
     /// @param authority The AccessManager that decides who may call the restricted functions.
     /// @param token What bonds are posted in.
     /// @param verifier Verifies quotes; it can never be replaced.
@@ -97,7 +98,8 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         return _enrolmentDigest(identityDigest_, endpoint, payout, blockNumber);
     }
 
-    /// @dev Writes the shard and its signer's record, each slot once.
+    /// @dev Writes the shard and its signer's record, each slot once. The record of an earlier shard of the signer is
+    /// overwritten; {_checkEnrollable} has ensured that its bond is gone.
     function _storeShard(
         ShardId shardId,
         EnrolmentParameters calldata parameters,
@@ -178,7 +180,8 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         _evict(shardId, evicted, reason);
     }
 
-    /// @dev The bond's release is counted from now.
+    /// @dev Common to {evict} and {recheck}. The bond is not touched: being unfit is no offence. Its release is counted
+    /// from now.
     function _evict(ShardId shardId, Shard storage evicted, EvictionReason reason) private {
         evicted.status = ShardStatus.EVICTED;
         _signers[evicted.signer].leftAt = uint40(block.timestamp);
@@ -223,7 +226,7 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         if (!_isEnrolled(enrolled.status)) revert ShardNotActive(shardId, enrolled.status);
     }
 
-    /// @dev A shard of the caller.
+    /// @dev A shard of the caller, of any status.
     function _requireOwnShard(ShardId shardId) private view returns (Shard storage own) {
         own = _requireShard(shardId);
         if (own.host != msg.sender) revert NotTheHost(shardId, own.host, msg.sender);

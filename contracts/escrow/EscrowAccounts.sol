@@ -17,7 +17,8 @@ abstract contract EscrowAccounts is ImmutableParameters {
 
     /* CREDIT */
 
-    /// @dev Adds token wei to what the account can withdraw. Skips the storage access for an amount of zero.
+    /// @dev Adds token wei to what the account can withdraw. Skips the storage access for an amount of zero, so a model
+    /// without royalty credits no zero address.
     function _credit(address account, uint256 amount) internal {
         if (amount != 0) _add({account: _accounts[account], amount: amount, layerTokens: 0});
     }

@@ -7,7 +7,8 @@ import {IEscrowParameters} from "../interfaces/IEscrowParameters.sol";
 import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
 
-/// @notice The constructor's arguments; each is documented at the getter of its name in {IEscrowParameters}.
+/// @notice The constructor's arguments; each is documented at the getter of its name in {IEscrowParameters}. A struct,
+/// because eleven arguments do not fit on one stack.
 struct EscrowParameters {
     IERC20 token;
     IShardRegistry registry;

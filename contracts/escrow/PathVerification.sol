@@ -165,7 +165,9 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         receipt.outputCommitment = given.outputCommitment;
     }
 
-    /// @dev Zero for a malformed signature. No signer is zero, so callers need no second check.
+    /// @dev The address that signed the digest of `structHash` for this contract and chain; zero for a malformed
+    /// signature. No signer is zero, so callers need no second check. EIP-2098 has no room for a high s, so a signature
+    /// cannot be turned into another valid one.
     function _recover(bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address recovered) {
         (recovered,,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), r, vs);
     }

@@ -31,8 +31,8 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
 
     /* OPENING */
 
-    /// @dev Checks a request, stores it and emits {RequestOpened}. The caller collects the
-    /// deposit, which is in token wei.
+    /// @dev Checks a request, stores it and emits {RequestOpened}. The caller collects the deposit, which is in token
+    /// wei. The record is built in memory and written once, to two slots; envelope and nonce are only in the event.
     /// @param requester Pays the deposit and gets refunds. Not always the sender of the call.
     /// @param isPaid False: on a host's allowance, which the caller has reserved. Prices and deposit are then zero.
     function _openRequest(address requester, RequestParameters calldata parameters, bool isPaid)
@@ -172,11 +172,9 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
         if (tokens > contextLength) revert CapsAboveContext(tokens, contextLength);
     }
 
-    /// @dev Only the first may be asked at once, but each must be able to serve alone: an entry, active now, of this
-    /// model.
-    ///
-    /// Checks every recipient and packs their ids into one word, the primary in the lowest bits. At most four, so
-    /// comparing each with those before it is cheaper than any set. Each costs one call of the registry.
+    /// @dev Checks every recipient and packs their ids into one word, the primary in the lowest bits. Each must be able
+    /// to serve alone: an entry of this model that is active now. At most four, so comparing each with those before it
+    /// is cheaper than any set. Each costs one call of the registry.
     function _packRecipients(ModelId modelId, ShardId[] calldata shardIds)
         private
         view

@@ -34,8 +34,9 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
         }
     }
 
-    /// @dev Settles `record`, which is open and whose deadline has not passed. Everything is checked before anything is
-    /// written, and no token leaves the contract.
+    /// @dev Settles `record`, which is open and whose deadline has not passed. A request on a host's allowance takes
+    /// the same way with a cost of zero: all shares are zero, and the unused part of its reservation returns.
+    /// Everything is checked before anything is written, and no token leaves the contract.
     function _settle(SettlementParameters calldata parameters, RequestRecord memory record) internal {
         // Check:
         _checkUsage(parameters, record);
@@ -129,7 +130,8 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
         });
     }
 
-    /// @dev Credits every host its share and emits {StageSettled} for every stage.
+    /// @dev Credits every host its share and emits {StageSettled} for every stage. A host with two stages is credited
+    /// twice: merging them would cost more than it saves.
     /// @param shares Token wei per stage; see {CostSplit}.
     /// @param stages One event each, in the order of the path.
     /// @param paidTokens LLM tokens that were paid for. Zero on a host's allowance: free tokens earn neither shares nor

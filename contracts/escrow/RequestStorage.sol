@@ -22,7 +22,8 @@ abstract contract RequestStorage is ImmutableParameters {
 
     /* LOOKUP */
 
-    /// @dev Reverts for an id that was never opened.
+    /// @dev Reverts for an id that was never opened. Copies the record to memory: two storage accesses, however often
+    /// its fields are used.
     function _requireExisting(RequestId requestId) internal view returns (RequestRecord memory record) {
         record = _requests[requestId];
         if (record.status == RequestStatus.NONE) revert UnknownRequest(requestId);
@@ -89,7 +90,8 @@ abstract contract RequestStorage is ImmutableParameters {
         return inputTokens * record.inputPrice + outputTokens * record.outputPrice;
     }
 
-    /// @dev Published prices are never zero, so a price of zero marks a request on a host's allowance.
+    /// @dev Published prices are never zero, so a price of zero marks a request on a host's allowance. No flag is
+    /// stored for it.
     function _isPaid(RequestRecord memory record) internal pure returns (bool) {
         return record.inputPrice != 0;
     }

@@ -31,7 +31,7 @@ contract ModelAdministration is ModelStorage {
 
     /// @dev Bits 1 to 8: UP_TO_DATE to OUT_OF_DATE_CONFIGURATION_NEEDED.
     uint16 private constant _ACCEPTABLE_STATUSES = 0x01fe;
-    /// @dev The verifier stores collateral of no higher evaluation number.
+    /// @dev The verifier stores collateral of no higher evaluation number, so a policy with one could never be met.
     uint16 private constant _MAX_EVALUATION_NUMBER = 255;
 
     /// @param authority The registry's AccessManager. Only direct calls use it; they change nothing of the registry.
@@ -101,6 +101,7 @@ contract ModelAdministration is ModelStorage {
     /* MEASUREMENTS */
 
     /// @inheritdoc IModelAdministration
+    /// @dev Requires notice, so that hosts and requesters can review the image's source first.
     function allowMeasurement(ModelId modelId, bytes32 measurement) external restricted {
         _requireModel(modelId);
         _allowMeasurement(modelId, measurement);
@@ -144,6 +145,7 @@ contract ModelAdministration is ModelStorage {
     }
 
     /// @inheritdoc IModelAdministration
+    /// @dev Shards that were evicted meanwhile have to renew.
     function readmitPlatform(bytes32 platformId) external restricted {
         if (!_deniedPlatforms[platformId]) revert PlatformNotDenied(platformId);
         _deniedPlatforms[platformId] = false;
@@ -182,7 +184,7 @@ contract ModelAdministration is ModelStorage {
         }
     }
 
-    /// @dev Both callers have checked that the model exists.
+    /// @dev Both callers have checked that the model exists. Open requests keep the prices in their record.
     function _setPrices(ModelId modelId, uint64 inputPrice, uint64 outputPrice) private {
         _models[modelId].inputPrice = inputPrice;
         _models[modelId].outputPrice = outputPrice;
@@ -223,8 +225,9 @@ contract ModelAdministration is ModelStorage {
         emit PolicySet(modelId, policy);
     }
 
-    /// @dev Compares field by field: a field may not become looser, and the policies may not be equal. A maximum age of
-    /// zero means none, so it is looser than any other.
+    /// @dev Whether `policy` admits less than `current`, and nothing more. Compares field by field: a field may not
+    /// become looser, and the policies may not be equal. A maximum age of zero means none, so it is looser than any
+    /// other.
     function _isTightening(AttestationPolicy memory current, AttestationPolicy memory policy)
         private
         pure

@@ -16,6 +16,7 @@ abstract contract ModelStorage is AccessManaged, IModelAdministration {
     /// @dev Also the id of the latest model.
     uint32 internal _modelCount;
 
+    /// @dev A model that exists is never deleted.
     mapping(ModelId modelId => Model published) internal _models;
 
     /// @dev Every measurement that was ever allowed, in the order of its first permission. Never shrinks, so that an
@@ -23,8 +24,10 @@ abstract contract ModelStorage is AccessManaged, IModelAdministration {
     mapping(ModelId modelId => bytes32[] measurements) internal _measurements;
     mapping(ModelId modelId => mapping(bytes32 measurement => MeasurementRecord record)) internal _measurementRecords;
 
+    /// @dev One slot per model, set when the model is published.
     mapping(ModelId modelId => AttestationPolicy policy) internal _policies;
 
+    /// @dev For all models; denial outweighs the list.
     mapping(bytes32 platformId => bool isDenied) internal _deniedPlatforms;
     mapping(ModelId modelId => mapping(bytes32 platformId => bool isListed)) internal _listedPlatforms;
 

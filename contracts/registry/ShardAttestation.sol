@@ -169,8 +169,8 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
 
     /* QUOTE */
 
-    /// @dev Has the quote verified, compares it with what it must prove, and fills in the rest of `attestation`. The
-    /// block hash in the report data shows that the quote is at most 8191 blocks old.
+    /// @dev The one place where a quote is believed. Has it verified, compares it with what it must prove, and fills in
+    /// the rest of `attestation`. The block hash in the report data shows that the quote is at most 8191 blocks old.
     /// @return measurementIndex Position of the measurement among the model's; the signer's record keeps it.
     function _verifyQuote(Attestation memory attestation, ModelId modelId, bytes calldata quote, bytes32 pckId)
         internal
