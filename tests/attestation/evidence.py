@@ -16,8 +16,8 @@ VECTORS = Path(__file__).parents[1] / "vectors" / "attestation"
 
 @dataclass(frozen=True)
 class Evidence:
-    """In the order of QuoteEvidence in contracts/mocks/OneCallVerifier.sol. Certificates and CRLs are
-    DER; the JSON is the text that was signed."""
+    """In the order of QuoteEvidence in contracts/mocks/OneCallVerifier.sol. Certificates and CRLs
+    are DER; the JSON is the text that was signed."""
 
     authority: bytes
     leaf: bytes
