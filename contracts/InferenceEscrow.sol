@@ -33,7 +33,7 @@ import {Stage} from "./types/Shard.sol";
 /// @notice Holds a request's deposit until the request is answered, declined or past its deadline.
 /// @dev All external functions, in the order of a request's life. The checks and the bookkeeping behind them are in
 /// contracts/escrow: RequestAdmission opens requests, RequestSettlement ends them, PathVerification checks receipts,
-/// EscrowAccounts keeps what is owed, RequestStorage the requests, ImmutableParameters the terms.
+/// EscrowAccounts keeps what is owed, RequestStorage the requests, ImmutableParameters the deployment's values.
 ///
 /// The token balance of this contract is the sum of all open deposits and all credits. Functions that change either are
 /// `nonReentrant` as a second line of defence: token and registry are trusted not to call back.
@@ -74,7 +74,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
-    /// @dev The sender only pays gas: the requester is who signed the authorization.
+    /// @dev The sender only pays gas. The requester is the signer of the authorization.
     function requestWithAuthorization(RequestParameters calldata parameters, Authorization calldata authorization)
         external
         nonReentrant
@@ -126,7 +126,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
 
     /// @inheritdoc IInferenceEscrow
     /// @dev Settles one by one, as {settle} does, under one reentrancy guard. Frees memory after each: nothing in it is
-    /// needed again, and the price of memory grows with the square of its size.
+    /// needed again, and the cost of memory grows quadratically.
     function settleBatch(SettlementParameters[] calldata batch) external nonReentrant {
         for (uint256 i = 0; i < batch.length; ++i) {
             uint256 free;

@@ -11,9 +11,9 @@ import {IEscrowParameters} from "./IEscrowParameters.sol";
 /// @notice Holds a request's deposit until the request is answered, declined or past its deadline.
 /// @dev The life of a request:
 ///
-///     NONE ── request ──► OPEN ── settle ───► SETTLED    the path is paid, the rest of the deposit comes back
-///                          ├──── decline ──► DECLINED   the whole deposit comes back
-///                          └──── refund ───► REFUNDED   the whole deposit comes back, with a penalty
+///     NONE ── request ──► OPEN ─┬─ settle ──► SETTLED    the path is paid, the rest of the deposit comes back
+///                               ├─ decline ─► DECLINED   the whole deposit comes back
+///                               └─ refund ──► REFUNDED   the whole deposit comes back, with a penalty
 ///
 /// Until the deadline, any recipient may settle, and recipient `i` of `n` may decline once i/n of the window have
 /// passed. After the deadline, only a refund is possible. A request that ended never changes again.
@@ -258,8 +258,8 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
     /// different hosts and platforms; every receipt and the settlement are signed. Reverts with the error of the first
     /// check that fails.
     ///
-    /// Stages must be attested at the time of the call, not of the request: a shard that left in between earns nothing,
-    /// and its path cannot be settled any more.
+    /// Stages must be attested at the time of the call, not of the request: the path of a shard that left in between
+    /// cannot be settled any more. A shard that was only paused in between still counts.
     /// @param parameters Receipts in the order of the path.
     function settle(SettlementParameters calldata parameters) external;
 

@@ -22,13 +22,11 @@ import {IShardBonds} from "./IShardBonds.sol";
 /// @notice Who serves which layers of which model in which attested enclave.
 /// @dev The life of a shard:
 ///
-///     NONE ── enrol ──► ACTIVE ── recheck ──► PAUSED     no collateral in force; a recheck or a renewal resumes it
-///                         │ ▲                   │
-///                         │ └── recheck, renew ─┘
-///                         ├──── retire ───────► RETIRED    for good, by its host
-///                         └─ evict, recheck ──► EVICTED    no longer fit, by anyone; a renewal brings it back
+///     NONE ── enrol ──► ACTIVE ─┬─ recheck ────────► PAUSED    no collateral is in force; recheck or renew resumes it
+///                               ├─ retire ─────────► RETIRED   by its host, for good
+///                               └─ evict, recheck ─► EVICTED   no longer fit, at anyone's call; renew brings it back
 ///
-/// A paused shard can be retired and evicted as an active one can. An active shard gets requests only while its
+/// A paused shard can be retired and evicted like an active one. An active shard gets requests only while its
 /// attestation has not expired and its bond is whole; neither changes its status.
 ///
 /// A shard is enrolled because its quote was verified here: the quote shows which image runs, which keys the enclave

@@ -47,7 +47,7 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
     /// @inheritdoc IShardRegistry
     uint32 public immutable ATTESTATION_PERIOD;
 
-    /// @param verifier Decides which quotes are genuine. What it accepts, every model's policy builds on.
+    /// @param verifier Decides which quotes are genuine; every model's policy relies on that.
     /// @param attestationPeriod Seconds; see {IShardRegistry}.
     constructor(IQuoteVerifier verifier, uint32 attestationPeriod) {
         if (attestationPeriod == 0) revert NoAttestationPeriod();
