@@ -173,24 +173,24 @@ Frame = Open | Hidden | Finish | Abort | Heartbeat | Alive
 def encode(frame: Frame) -> bytes:
     """The frame as the body of a message."""
     if isinstance(frame, Open):
-        return b"".join((_start(Kind.OPEN), _place(frame.place), *_open_parts(frame)))
+        return b"".join((_encode_start(Kind.OPEN), _encode_place(frame.place), *_open_parts(frame)))
     if isinstance(frame, Hidden):
         shape = _HIDDEN.pack(len(frame.segments), frame.width)
-        heads = (_place(each.place) + _ROWS.pack(each.rows) for each in frame.segments)
-        return b"".join((_start(Kind.HIDDEN), shape, *heads, frame.data))
+        heads = (_encode_place(each.place) + _ROWS.pack(each.rows) for each in frame.segments)
+        return b"".join((_encode_start(Kind.HIDDEN), shape, *heads, frame.data))
     if isinstance(frame, Finish):
         head = _FINISH.pack(frame.end_position, len(frame.receipts))
         receipts = encode_receipts(frame.receipts)
-        return b"".join((_start(Kind.FINISH), _place(frame.place), head, receipts))
+        return b"".join((_encode_start(Kind.FINISH), _encode_place(frame.place), head, receipts))
     if isinstance(frame, Abort):
         reason = _ABORT.pack(frame.reason, frame.stage)
-        return b"".join((_start(Kind.ABORT), _place(frame.place), reason))
+        return b"".join((_encode_start(Kind.ABORT), _encode_place(frame.place), reason))
     if isinstance(frame, Heartbeat):
-        return _start(Kind.HEARTBEAT) + _HEARTBEAT.pack(frame.number, frame.shard_id)
+        return _encode_start(Kind.HEARTBEAT) + _HEARTBEAT.pack(frame.number, frame.shard_id)
     load = frame.load
     counts = (load.runs, load.waiting, load.turns)
     steps = (load.step_microseconds, load.longest_microseconds)
-    return _start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
+    return _encode_start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
 
 
 def decode(body: bytes) -> Frame:
@@ -223,24 +223,24 @@ def places_of(body: bytes) -> tuple[Place, ...]:
         first = _START.size + _HIDDEN.size
         whole = (len(body) - first) // _SEGMENT_BYTES
         starts = (first + number * _SEGMENT_BYTES for number in range(min(count, whole)))
-        return tuple(_place_at(body, start) for start in starts)
+        return tuple(_decode_place(body, start) for start in starts)
     if kind_of(body) in _PLACELESS or len(body) < _START.size + _PLACE.size:
         return ()
-    return (_place_at(body, _START.size),)
+    return (_decode_place(body, _START.size),)
 
 
 _PLACELESS = frozenset({0, Kind.HEARTBEAT, Kind.ALIVE})
 
 
-def _start(kind: Kind) -> bytes:
+def _encode_start(kind: Kind) -> bytes:
     return _START.pack(_VERSION, kind)
 
 
-def _place(place: Place) -> bytes:
+def _encode_place(place: Place) -> bytes:
     return _PLACE.pack(place.hop, place.run, place.sequence, place.first_position)
 
 
-def _place_at(body: bytes | memoryview, start: int) -> Place:
+def _decode_place(body: bytes | memoryview, start: int) -> Place:
     hop, run, sequence, first = _PLACE.unpack_from(body, start)
     return Place(RunId(run), hop, sequence, first)
 
@@ -257,7 +257,7 @@ def _open_parts(frame: Open) -> list[bytes]:
 
 
 def _decode_open(rest: memoryview) -> Open:
-    place, payload = _place_at(rest, 0), rest[_PLACE.size :]
+    place, payload = _decode_place(rest, 0), rest[_PLACE.size :]
     request_id, model_id, capacity, stages = _OPEN.unpack_from(payload)
     path = struct.unpack_from(f">{stages}I", payload, _OPEN.size)
     start = _OPEN.size + 4 * stages
@@ -301,7 +301,7 @@ def _decode_segment(rest: memoryview, start: int) -> Segment:
     (rows,) = _ROWS.unpack_from(rest, start + _PLACE.size)
     if rows < 1:
         raise FrameInvalid("has a segment without rows")
-    return Segment(_place_at(rest, start), rows)
+    return Segment(_decode_place(rest, start), rows)
 
 
 def _decode_finish(rest: memoryview) -> Finish:
@@ -309,12 +309,12 @@ def _decode_finish(rest: memoryview) -> Finish:
     encoded = rest[_PLACE.size + _FINISH.size :]
     if count > MAX_STAGES or len(encoded) != count * RECEIPT_BYTES:
         raise FrameInvalid(f"has {len(encoded)} bytes for {count} receipts")
-    return Finish(_place_at(rest, 0), end_position, decode_receipts(encoded))
+    return Finish(_decode_place(rest, 0), end_position, decode_receipts(encoded))
 
 
 def _decode_abort(rest: memoryview) -> Abort:
     reason, stage = _ABORT.unpack(rest[_PLACE.size :])
-    return Abort(_place_at(rest, 0), AbortReason(reason), stage)
+    return Abort(_decode_place(rest, 0), AbortReason(reason), stage)
 
 
 def _decode_heartbeat(rest: memoryview) -> Heartbeat:
