@@ -5,11 +5,11 @@ dstack hashes the file's bytes: the same JSON with other whitespace is another d
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from teetee.protocol.json import shallow as shallow_json
 from teetee.quotes.errors import ComposeInvalid
 from teetee.quotes.mr_config import mr_config_v1
 
@@ -62,8 +62,8 @@ class AppCompose:
 
 def _object(document: bytes, source: str) -> dict[str, Any]:
     try:
-        content = json.loads(document.decode("utf-8"))
-    except (ValueError, RecursionError):
+        content = shallow_json.load(document)
+    except ValueError:
         raise ComposeInvalid(source, "is not JSON in UTF-8") from None
     if not isinstance(content, dict):
         raise ComposeInvalid(source, "is not a JSON object")

@@ -7,10 +7,14 @@ given a document that dstack would not boot
     both parsers should reject it by the same rule, naming the source
 given a document that dstack boots
     both parsers should find the same name and hash
+given a process in which a library raised the recursion limit
+    the verifiers' parser should reject deep nesting, too
 given a missing file
     both parsers should say that it cannot be read
 """
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +28,15 @@ Parser = type[Compose] | type[AppCompose]
 REJECTIONS = (SimulatorComposeInvalid, ComposeInvalid)
 
 both = pytest.mark.parametrize("parser", [Compose, AppCompose], ids=["simulator", "verifier"])
+
+
+@pytest.fixture(autouse=True)
+def recursion_limit() -> Iterator[None]:
+    """Python's default, as in the simulator's process. Here, a library of other tests raises it."""
+    raised = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(raised)
 
 
 @both
@@ -50,6 +63,12 @@ def test_parse__document_that_dstack_does_not_boot__is_rejected(
     assert isinstance(caught.value, REJECTIONS)
     assert rule in caught.value.rule
     assert "app-compose.json" in str(caught.value)
+
+
+def test_parse__raised_recursion_limit__verifier_rejects_deep_nesting() -> None:
+    sys.setrecursionlimit(100_000)
+    with pytest.raises(ComposeInvalid, match="JSON in UTF-8"):
+        AppCompose.parse(b"[" * 100_000, "app-compose.json")
 
 
 @pytest.mark.parametrize(
