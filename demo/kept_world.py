@@ -41,16 +41,9 @@ class KeptWorld:
 
     @classmethod
     def create(cls, world: World) -> KeptWorld:
-        """Fund the wallets of a world that has started, and write its settings."""
-        requester, host = world.wallet(REQUESTER), world.wallet(HOST)
-        claims = [
-            world.command.begin("faucet", "wallet", "faucet", wallet=wallet)
-            for wallet in (requester, host)
-        ]
-        for claim in claims:
-            claim.value()
+        """Write the settings of a world that has started, and the key file of its host wallet."""
         kept = cls._of(world)
-        host.write_keystore(Path(kept.host_keystore), PASSPHRASE)
+        world.wallet(HOST).write_keystore(Path(kept.host_keystore), PASSPHRASE)
         kept.write()
         return kept
 
@@ -105,8 +98,9 @@ class KeptWorld:
         replace_private(self.shell_file, self._shell_text().encode())
 
     def remove(self) -> None:
-        """Remove both files."""
-        for path in (_json_file(Path(self.directory)), self.shell_file):
+        """Remove all files."""
+        host_keystore = Path(self.host_keystore)
+        for path in (_json_file(Path(self.directory)), self.shell_file, host_keystore):
             path.unlink(missing_ok=True)
 
     def _shell_text(self) -> str:
@@ -123,6 +117,16 @@ class KeptWorld:
                 "",
             ]
         )
+
+
+def claim_for_wallets(world: World) -> None:
+    """Both wallets claim tokens from the faucet. Raises what `RunningCommand.value` raises."""
+    claims = [
+        world.command.begin("faucet", "wallet", "faucet", wallet=world.wallet(role))
+        for role in (REQUESTER, HOST)
+    ]
+    for claim in claims:
+        claim.value()
 
 
 def _shell_file(directory: Path) -> Path:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from demo.commands.keeping import keep_running, print_settings
 from demo.commands.options import AskOptions
 from demo.errors import Interrupted
-from demo.kept_world import REQUESTER, KeptWorld
+from demo.kept_world import REQUESTER, KeptWorld, claim_for_wallets
 from demo.output.console import Console
 from demo.output.narration import (
     print_comparison,
@@ -61,6 +61,7 @@ def _run(options: AskOptions, console: Console, report: Report) -> None:
     with World(plan, console) as world:
         world.start()
         if options.keep:
+            claim_for_wallets(world)
             kept = KeptWorld.create(world)
             print_settings(console, kept)
         asked = _ask(options, console, report, world)
@@ -77,7 +78,8 @@ def _run(options: AskOptions, console: Console, report: Report) -> None:
 def _ask(options: AskOptions, console: Console, report: Report, world: World) -> AskResult:
     requester = world.wallet(REQUESTER)
     with console.phase("ask", "Question: asked, paid and answered", moving=False):
-        claim_tokens(world.command, requester)
+        if not options.keep:  # there, the wallets have claimed already
+            claim_tokens(world.command, requester)
         console.heading(f"> {options.question}")
         asked = ask(
             world.command,

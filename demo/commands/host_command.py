@@ -52,28 +52,29 @@ class HostCommands:
 
     def run(self) -> list[Argument]:
         """Start the enclave. Needs DSTACK_SIMULATOR_ENDPOINT."""
-        entry = ["--entry"] if self.layers.first == 0 else []
         return [
-            *("teetee", "host", "run", "--model", self.kept.model),
+            *("teetee", "host", "run", "--model", Path(self.kept.model)),
             *("--model-id", str(self.kept.model_id)),
-            *("--layers", f"{self.layers.first}-{self.layers.end}", *entry),
+            *("--layers", f"{self.layers.first}-{self.layers.end}"),
+            *(["--entry"] if self.layers.first == 0 else []),
             *("--listen", LOOPBACK, "--port", str(self.port)),
-            *("--data", self.folders.journals / self.name, "--keystore", self.kept.host_keystore),
+            *("--data", self.folders.journals / self.name, *self._wallet()),
         ]
 
     def fund(self, signer: str) -> list[Argument]:
         """Give an entry ETH: it pays the gas of its settlements."""
-        amount = (signer, SIGNER_ETHER, "--eth")
-        return ["teetee", "wallet", "send", *amount, "--keystore", self.kept.host_keystore]
+        return ["teetee", "wallet", "send", signer, SIGNER_ETHER, "--eth", *self._wallet()]
 
     def enrol(self) -> list[Argument]:
         """Enrol the enclave."""
-        return ["teetee", "host", "enrol", self.endpoint, "--keystore", self.kept.host_keystore]
+        return ["teetee", "host", "enrol", self.endpoint, *self._wallet()]
 
     def retire(self, shard_id: int) -> list[Argument]:
         """Take the shard out."""
-        keystore = ("--keystore", self.kept.host_keystore)
-        return ["teetee", "host", "retire", str(shard_id), *keystore]
+        return ["teetee", "host", "retire", str(shard_id), *self._wallet()]
+
+    def _wallet(self) -> list[Argument]:
+        return ["--keystore", Path(self.kept.host_keystore)]
 
 
 def run(options: HostOptions, console: Console) -> None:

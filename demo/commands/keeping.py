@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from demo.commands.options import WORLD_DIRECTORY
 from demo.errors import end_text
 from demo.kept_world import KeptWorld
 from demo.output.console import Console
@@ -25,12 +28,13 @@ def print_settings(console: Console, kept: KeptWorld) -> None:
     console.say(
         f"  PATH, so that `teetee` is found. A host's wallet: --keystore {kept.host_keystore}"
     )
-    console.say("One more host: make host LAYERS=8-19")
+    console.say(f"One more host: {_command(kept, 'host', 'make host LAYERS=8-19')}")
 
 
 def keep_running(console: Console, world: World, kept: KeptWorld) -> None:
     """Until a signal raises `Interrupted`."""
-    console.heading("The world runs until Ctrl-C, or `make world-stop`.")
+    stop = _command(kept, "stop", "make world-stop")
+    console.heading(f"The world runs until Ctrl-C, or `{stop}`.")
     try:
         while True:
             report_end(console, world.supervisor.wait_for_end())
@@ -48,3 +52,11 @@ def report_end(console: Console, service: ServiceProcess | None) -> None:
         console.say(
             "  Other shards of its layers, if any, take over its requests: `teetee shards`."
         )
+
+
+def _command(kept: KeptWorld, name: str, target: str) -> str:
+    """The make target, or for a world in another folder the command behind it."""
+    directory = Path(kept.directory)
+    if directory == WORLD_DIRECTORY:
+        return target
+    return f"python -m demo {name} --directory {short_path(directory)}"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from demo.commands.keeping import keep_running, print_settings
 from demo.commands.options import WorldOptions
 from demo.errors import Interrupted, WorldRuns
-from demo.kept_world import KeptWorld
+from demo.kept_world import KeptWorld, claim_for_wallets
 from demo.output.console import Console
 from demo.plan import WorldPlan
 from demo.world import World
@@ -23,6 +23,7 @@ def run(options: WorldOptions, console: Console) -> None:
     try:
         with World(plan, console) as world:
             world.start()
+            claim_for_wallets(world)
             kept = KeptWorld.create(world)
             console.say(f"The world is up after {sum(console.seconds.values()):.0f} s.", "bold")
             print_settings(console, kept)
