@@ -34,19 +34,22 @@ Formatter = Callable[[Any], str]
 
 ROWS: Mapping[str, tuple[str, Formatter]] = {
     "decode1_vs_llamacpp_rpc_q8": (
-        "decoding one stream, int8, two stages: over llama.cpp RPC, Q8_0, two workers",
+        "decoding one stream, int8, two stages, compared with llama.cpp RPC (Q8_0, two workers)",
         _times,
     ),
     "decode8_vs_llamacpp_rpc_q8": ("the same with eight streams", _times),
     "decode1_vs_hf": (
-        "decoding one stream, two stages: over transformers `generate`, fp32, unsplit, two threads",
+        "decoding one stream, two stages, compared with transformers `generate` (fp32, unsplit, two threads)",
         _times,
     ),
     "decode8_vs_hf": ("the same with eight streams", _times),
-    "added_stage_cost": ("what one more stage adds to the time per token of one stream", _added),
-    "receipts_cost": ("hashing, signing and checking receipts, of a request's time", _share),
-    "fill8": ("how much of the time the busier stage computes, eight streams", _share),
-    "limit_share": ("int8 decoding, of what one core can read from memory", _share),
+    "added_stage_cost": ("time per token that one more stage adds, one stream", _added),
+    "receipts_cost": (
+        "share of a request's time spent on receipts (hashing, signing, checking)",
+        _share,
+    ),
+    "fill8": ("share of the time in which the busier stage computes, eight streams", _share),
+    "limit_share": ("int8 decoding, share of one core's memory bandwidth", _share),
 }
 
 
