@@ -39,7 +39,7 @@ ROWS: Mapping[str, tuple[str, Formatter]] = {
     ),
     "decode8_vs_llamacpp_rpc_q8": ("the same with eight streams", _times),
     "decode1_vs_hf": (
-        "decoding one stream, two stages, compared with transformers `generate` (fp32, unsplit, two threads)",
+        "decoding one stream, two stages, compared with transformers (fp32, unsplit, two threads)",
         _times,
     ),
     "decode8_vs_hf": ("the same with eight streams", _times),
