@@ -42,16 +42,16 @@ SETTLING = [
     CrashPoint("oracle.request.workflow:RequestWorkflow.answer", "after"),
     CrashPoint("oracle.request.workflow:RequestWorkflow.conclude"),
     CrashPoint("oracle.request.settling:Settler._post"),
-    CrashPoint("teetee.chain.transactions.sender:Sender._submit"),
-    CrashPoint("teetee.chain.transactions.sender:Sender._submit", "after"),
+    CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit"),
+    CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit", "after"),
     CrashPoint("oracle.chain.escrow:ChainEscrowWriter.settle", "after"),
     CrashPoint("oracle.request.workflow:RequestWorkflow.conclude", "after"),
     CrashPoint("oracle.request.workflow:RequestWorkflow.credit"),
     CrashPoint("oracle.request.workflow:RequestWorkflow.credit", "after"),
 ]
 ENDING = [
-    CrashPoint("teetee.chain.transactions.sender:Sender._submit"),
-    CrashPoint("teetee.chain.transactions.sender:Sender._submit", "after"),
+    CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit"),
+    CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit", "after"),
 ]
 
 
@@ -135,7 +135,9 @@ def test_restart__killed_while_its_transaction_waits__settles_once(
     """The transaction is in the pool, its sender is gone, and blocks take their time."""
     asked = world.ask(shard_id)
     world.chain.rpc("evm_setAutomine", False)
-    crash_at(enclave, CrashPoint("teetee.chain.transactions.sender:Sender._submit", "after"))
+    crash_at(
+        enclave, CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit", "after")
+    )
     assert world.ends(asked) == 0
     with enclave.running() as process:
         process.ready()
