@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same question, answered by transformers on the unsplit model: what the split answer must
-equal.
+"""transformers' answer of the unsplit model, which the split model's answer must equal.
 
     python -m demo.unsplit_model < {"model", "messages", "maxTokens"}     → {"tokenIds", "text"}
 
-A process of its own that shares no code with the split model, from tokenizer to text: if both were
-wrong in the same way, equality would prove nothing. Any question will do, also one of several lines
-or of numbers alone. Input and output are pipes, since they hold question and answer.
+This process shares no code with the split model, from tokenizer to text: if both had the same bug,
+equality would prove nothing. Input and output are pipes, because they hold question and answer.
 """
 
 from __future__ import annotations
@@ -43,8 +41,8 @@ def _tokenizer(folder: Path, **source: str) -> Any:
 
 
 def _gguf_tokenizer(path: Path) -> Any:
-    # Alone in a folder: beside a tokenizer.json, transformers would not look for the chat template
-    # in the GGUF.
+    # Alone in a folder: beside a tokenizer.json, transformers does not read the chat template from
+    # the GGUF.
     with TemporaryDirectory() as folder:
         Path(folder, path.name).symlink_to(path.resolve())
         return _tokenizer(Path(folder), gguf_file=path.name)
@@ -57,7 +55,7 @@ def _from_folder(folder: Path) -> Any:
 
 
 def _from_gguf(path: Path) -> Any:
-    """As `from_pretrained(gguf_file=…)` does it, which insists on one more package."""
+    """As `from_pretrained(gguf_file=…)`, which requires one more package."""
     torch, transformers = import_module("torch"), import_module("transformers")
     loading = import_module("transformers.modeling_gguf_pytorch_utils")
     make = transformers.AutoModelForCausalLM.from_config
@@ -75,7 +73,7 @@ def _from_gguf(path: Path) -> Any:
 
 
 def main() -> None:
-    """stdin to stdout. Errors name their class alone: their text could hold the question."""
+    """From stdin to stdout. Errors name only their class: their text could contain the question."""
     try:
         asked = json.load(sys.stdin)
         found = answer(Path(asked["model"]), asked["messages"], asked["maxTokens"])

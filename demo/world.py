@@ -104,7 +104,7 @@ class World:
             self._enrol()
 
     def add_shard(self, plan: ShardPlan) -> EnclaveProcess:
-        """One more shard, of a host of its own, while everything runs."""
+        """One more shard with its own host, while everything runs."""
         (machine,) = start_machines(self.supervisor, self.folders, [plan.name])
         enclave = self._enclave(plan, machine)
         self.enclaves.append(enclave)

@@ -116,7 +116,7 @@ def _unused_name(folders: Folders, layers: LayerRange) -> str:
 def _print_commands(console: Console, commands: HostCommands) -> None:
     socket = socket_of(commands.folders, commands.name)
     console.heading(
-        "One more host. By hand, each in a terminal of its own after "
+        "One more host. By hand, each in its own terminal after "
         f"`source {short_path(commands.kept.shell_file)}`:"
     )
     console.say(f"  {_text(commands.serve())}")

@@ -18,7 +18,7 @@ from tee_simulator import SimulatedPki
 from teetee.chain.deployment import Deployment
 from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral
-from tests.contracts.deployed import ROLES, Cast, DeployedContracts
+from tests.contracts.deployed import ROLES, DeployedContracts, Roles
 from tests.contracts.enclaves import MANIFEST, Enclave
 from tests.contracts.enrolment import EnrolledShard, enrol, enrolment_of
 from tests.contracts.scripts import Scripts
@@ -30,8 +30,8 @@ ROYALTY_BPS, ENTRY_LAYER_EQUIVALENTS = 500, 2
 
 
 @pytest.fixture(scope="session")
-def cast(accounts: Any) -> Cast:
-    return Cast(**{role: accounts[index] for index, role in enumerate(ROLES)})
+def roles(accounts: Any) -> Roles:
+    return Roles(**{role: accounts[index] for index, role in enumerate(ROLES)})
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +45,13 @@ def pki(folder: Path) -> SimulatedPki:
 
 
 @pytest.fixture(scope="session")
-def deploy_arguments(pki: SimulatedPki, folder: Path, cast: Cast) -> list[str]:
+def deploy_arguments(pki: SimulatedPki, folder: Path, roles: Roles) -> list[str]:
     """Each role to an account of its own, and an hour's notice."""
     holders = ("admin", "publisher", "notice_giver", "guardian", "treasury")
     named = [
         part
         for role in holders
-        for part in (f"--{role.replace('_', '-')}", getattr(cast, role).address)
+        for part in (f"--{role.replace('_', '-')}", getattr(roles, role).address)
     ]
     delays = ["--admin-delay", "1h", "--notice-delay", "1h"]
     return ["deploy", "--root-ca", str(folder / "pki" / "root.pem"), *named, *delays]
@@ -64,9 +64,9 @@ def scripts(folder: Path) -> Scripts:
 
 @pytest.fixture(scope="session")
 def deployed(
-    scripts: Scripts, deploy_arguments: list[str], cast: Cast, project: ProjectManager, chain: Any
+    scripts: Scripts, deploy_arguments: list[str], roles: Roles, project: ProjectManager, chain: Any
 ) -> DeployedContracts:
-    scripts.succeed(*deploy_arguments, account=cast.named("deployer"))
+    scripts.succeed(*deploy_arguments, account=roles.named("deployer"))
     deployment = Deployment.load(scripts.deployment)
     abi = Path(__file__).parents[2] / "teetee" / "abi" / "AccessManager.json"
     return DeployedContracts(
@@ -105,7 +105,7 @@ def publish(
             *("--royalty-bps", str(ROYALTY_BPS)),
             *("--entry-layer-equivalents", str(ENTRY_LAYER_EQUIVALENTS)),
             *("--measurement", "0x" + entry.measurement.hex(), *more),
-            account=Cast.named(by),
+            account=Roles.named(by),
         )
 
     return publish
@@ -119,17 +119,17 @@ def model_id(publish: Callable[..., Any]) -> int:
 
 @pytest.fixture(scope="session")
 def collateral(
-    deployed: DeployedContracts, pki: SimulatedPki, cast: Cast, chain: ChainManager
+    deployed: DeployedContracts, pki: SimulatedPki, roles: Roles, chain: ChainManager
 ) -> datetime:
     """Collateral for the simulated machines, without any finding; the time of its issue."""
     now = datetime.fromtimestamp(chain.pending_timestamp, UTC)
-    return bring_collateral(deployed, pki, cast.stranger, now)
+    return bring_collateral(deployed, pki, roles.stranger, now)
 
 
 @pytest.fixture(scope="session")
 def path(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     model_id: int,
     entry: Enclave,
     last: Enclave,
@@ -138,7 +138,7 @@ def path(
     """Two shards of two hosts: together they serve the whole model."""
 
     def enrolled(host: AccountAPI, enclave: Enclave) -> EnrolledShard:
-        deployed.token.transfer(host, BOND, sender=cast.treasury)
+        deployed.token.transfer(host, BOND, sender=roles.treasury)
         return enrol(deployed, enclave, host, enrolment_of(deployed, enclave, host, model_id))
 
-    return enrolled(cast.entry_host, entry), enrolled(cast.last_host, last)
+    return enrolled(roles.entry_host, entry), enrolled(roles.last_host, last)

@@ -23,7 +23,7 @@ ROLES = (
 
 
 @dataclass(frozen=True)
-class Cast:
+class Roles:
     """One account per role; `named` gives its name for the scripts' --account."""
 
     deployer: AccountAPI

@@ -37,12 +37,12 @@ from administration.commands.group import (
     VIEWS,
 )
 from tests.contracts.conftest import DELAY, INPUT_PRICE, OUTPUT_PRICE
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.scripts import Scripts
 
 OTHER = "0x" + "22" * 32
-GIVER, GUARDIAN, PUBLISHER = (Cast.named(r) for r in ("notice_giver", "guardian", "publisher"))
+GIVER, GUARDIAN, PUBLISHER = (Roles.named(r) for r in ("notice_giver", "guardian", "publisher"))
 
 
 @pytest.fixture
@@ -114,27 +114,27 @@ def test_lower_prices__by_the_publisher__is_done_immediately(
 def test_withdraw_measurement__by_the_guardian__lets_anyone_evict(
     scripts: Scripts,
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     model_id: int,
     path: tuple[EnrolledShard, EnrolledShard],
 ) -> None:
     measurement = "0x" + path[0].enclave.measurement.hex()
     act = ["admin", "withdraw-measurement", "--model", str(model_id), "--measurement", measurement]
     assert "Done: withdraw-measurement" in scripts.succeed(*act, account=GUARDIAN)
-    deployed.registry.evict(path[0].shard_id, sender=cast.stranger)
+    deployed.registry.evict(path[0].shard_id, sender=roles.stranger)
     assert not deployed.registry.isActive(path[0].shard_id)
 
 
 def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
-    scripts: Scripts, deployed: DeployedContracts, cast: Cast, chain: ChainManager
+    scripts: Scripts, deployed: DeployedContracts, roles: Roles, chain: ChainManager
 ) -> None:
-    act = ["admin", "grant-role", "guardian", cast.stranger.address]
-    scripts.succeed(*act, account=Cast.named("admin"))
-    assert not deployed.manager.hasRole(3, cast.stranger)[0]
+    act = ["admin", "grant-role", "guardian", roles.stranger.address]
+    scripts.succeed(*act, account=Roles.named("admin"))
+    assert not deployed.manager.hasRole(3, roles.stranger)[0]
     wait_for_notice(chain)
-    scripts.succeed(*act, account=Cast.named("admin"))
-    assert tuple(deployed.manager.hasRole(3, cast.stranger)) == (True, 0)
-    assert cast.stranger.address in scripts.succeed("admin", "roles")
+    scripts.succeed(*act, account=Roles.named("admin"))
+    assert tuple(deployed.manager.hasRole(3, roles.stranger)) == (True, 0)
+    assert roles.stranger.address in scripts.succeed("admin", "roles")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
 def test_act__account_without_the_role__is_told_which(
     scripts: Scripts, deployed: DeployedContracts, act: str, role: str
 ) -> None:
-    complaint = scripts.fail("admin", act, account=Cast.named("stranger"))
+    complaint = scripts.fail("admin", act, account=Roles.named("stranger"))
     assert f"does not hold the role {role}" in complaint
 
 
@@ -189,13 +189,13 @@ def test_status__of_everything__shows_models_shards_and_money(
 
 
 def test_roles__after_deployment__are_four_with_their_notice(
-    scripts: Scripts, deployed: DeployedContracts, cast: Cast
+    scripts: Scripts, deployed: DeployedContracts, roles: Roles
 ) -> None:
     shown = scripts.succeed("admin", "roles")
     rows = re.findall(r"(\w+) +│ (0x\w{40}) │ ([\w: ]*\w)", shown)
     assert rows == [
-        ("ADMIN", cast.admin.address, "1:00:00"),
-        ("PUBLISHER", cast.publisher.address, "none"),
-        ("NOTICE_GIVER", cast.notice_giver.address, "1:00:00"),
-        ("GUARDIAN", cast.guardian.address, "none"),
+        ("ADMIN", roles.admin.address, "1:00:00"),
+        ("PUBLISHER", roles.publisher.address, "none"),
+        ("NOTICE_GIVER", roles.notice_giver.address, "1:00:00"),
+        ("GUARDIAN", roles.guardian.address, "none"),
     ]

@@ -22,7 +22,7 @@ import pytest
 
 from teetee.quotes.tcb_status import TcbStatus
 from tests.contracts.conftest import INPUT_PRICE, OUTPUT_PRICE
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import INPUT_CAP, OUTPUT_CAP, ask, parameters_of
 from tests.contracts.scripts import Scripts
@@ -71,20 +71,20 @@ def test_console__deployment_there__knows_the_contracts_by_name(
 
 def test_console__helpers__list_what_is_there(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     model_id: int,
     path: tuple[EnrolledShard, EnrolledShard],
     opened: dict[str, Any],
 ) -> None:
-    deployed.token.transfer(cast.requester, DEPOSIT, sender=cast.treasury)
+    deployed.token.transfer(roles.requester, DEPOSIT, sender=roles.treasury)
     parameters = parameters_of(deployed, model_id, path[0])
-    request_id, _ = ask(deployed, cast.requester, parameters, DEPOSIT)
+    request_id, _ = ask(deployed, roles.requester, parameters, DEPOSIT)
     assert opened["models"]()[model_id].name == "four layers"
     assert opened["policies"]()[model_id].accepted == {TcbStatus.UP_TO_DATE}
     assert {path[0].shard_id, path[1].shard_id} <= set(opened["shards"]())
     shown = str(opened["shards"]())
     assert re.search(rf"^{path[0].shard_id}:\n(  .*\n)*  host +{path[0].host.address}\n", shown)
-    assert opened["open_requests"]()[request_id].requester == cast.requester.address
+    assert opened["open_requests"]()[request_id].requester == roles.requester.address
 
 
 def test_console__no_deployment__says_so_and_opens(
@@ -113,7 +113,7 @@ def test_console__deployment_of_another_chain__says_so(
     file.write_text(json.dumps(other))
     monkeypatch.setenv("TEETEE_DEPLOYMENT", str(file))
     assert set(extras.ape_init_extras(networks)) == {"tee", "amount"}
-    assert "serves chain 31337, but chain 8453 is meant" in capsys.readouterr().out
+    assert "serves chain 31337 instead of chain 8453" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", ["missing", "1 +"], ids=["unknown name", "syntax"])

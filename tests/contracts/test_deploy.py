@@ -22,7 +22,7 @@ from ape.managers.chain import ChainManager
 from tee_simulator import SimulatedPki
 from teetee.chain.deployment import Deployment
 from teetee.quotes.certificates.pck_chain import certificate_id
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.scripts import Scripts
 
 ROLES = {"ADMIN": 0, "PUBLISHER": 1, "NOTICE_GIVER": 2, "GUARDIAN": 3}
@@ -51,20 +51,20 @@ def test_deploy__roles_of_their_own__names_contracts_with_code(
 
 
 def test_deploy__roles_of_their_own__leaves_the_deployer_none(
-    deployed: DeployedContracts, cast: Cast
+    deployed: DeployedContracts, roles: Roles
 ) -> None:
     for role in ROLES.values():
-        assert not deployed.manager.hasRole(role, cast.deployer)[0]
+        assert not deployed.manager.hasRole(role, roles.deployer)[0]
     granted = {(log.roleId, log.account) for log in deployed.manager.RoleGranted.range(0, 1000)}
     # The setup was the manager's first admin, and gave that up.
     members = {
         (role, account) for role, account in granted if deployed.manager.hasRole(role, account)[0]
     }
     assert members == {
-        (0, cast.admin.address),
-        (1, cast.publisher.address),
-        (2, cast.notice_giver.address),
-        (3, cast.guardian.address),
+        (0, roles.admin.address),
+        (1, roles.publisher.address),
+        (2, roles.notice_giver.address),
+        (3, roles.guardian.address),
     }
 
 
@@ -85,14 +85,14 @@ def test_deploy__contracts__know_each_other_and_admit_requests(deployed: Deploye
 
 
 def test_deploy__local_chain__has_a_faucet_and_the_treasury_the_rest(
-    deployed: DeployedContracts, cast: Cast
+    deployed: DeployedContracts, roles: Roles
 ) -> None:
     block, supply = deployed.deployment.deployed_at_block, deployed.token.totalSupply()
     reserve = deployed.token.balanceOf(deployed.token, block_id=block)
     assert reserve == 100_000_000 * 10**18
-    assert deployed.token.balanceOf(cast.treasury, block_id=block) == supply - reserve
-    deployed.token.claim(sender=cast.stranger)
-    assert deployed.token.balanceOf(cast.stranger) == deployed.token.FAUCET_AMOUNT()
+    assert deployed.token.balanceOf(roles.treasury, block_id=block) == supply - reserve
+    deployed.token.claim(sender=roles.stranger)
+    assert deployed.token.balanceOf(roles.stranger) == deployed.token.FAUCET_AMOUNT()
 
 
 def test_deploy__once_more__makes_new_contracts(

@@ -5,7 +5,7 @@ given a paid request
     when its path settles it
         it should divide the deposit to the last unit, by layers, fee and royalty
         it should name each stage's quote
-        it should pay everybody who withdraws, once
+        it should pay everyone who withdraws, once
     when it is settled again
         it should be refused
     when a receipt is signed by another enclave, or a stage is missing
@@ -21,7 +21,7 @@ import pytest
 from ape.managers.project import ProjectManager
 
 from tests.contracts.conftest import ENTRY_LAYER_EQUIVALENTS, INPUT_PRICE, OUTPUT_PRICE, ROYALTY_BPS
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enclaves import LAYERS
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import (
@@ -43,30 +43,34 @@ SETTLED = 2
 
 
 @pytest.fixture
-def request_id(deployed: DeployedContracts, cast: Cast, model_id: int, path: Path) -> int:
-    deployed.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
-    return ask(deployed, cast.requester, parameters_of(deployed, model_id, path[0]), DEPOSIT)[0]
+def request_id(deployed: DeployedContracts, roles: Roles, model_id: int, path: Path) -> int:
+    deployed.token.transfer(roles.requester, 10 * DEPOSIT, sender=roles.treasury)
+    return ask(deployed, roles.requester, parameters_of(deployed, model_id, path[0]), DEPOSIT)[0]
 
 
 @pytest.fixture
 def settlement(
-    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path, request_id: int
+    deployed: DeployedContracts, roles: Roles, model_id: int, path: Path, request_id: int
 ) -> dict[str, Any]:
     return settlement_of(
         deployed,
         model_id,
         request_id,
         path,
-        requester=cast.requester,
+        requester=roles.requester,
         input_tokens=INPUT,
         output_tokens=OUTPUT,
     )
 
 
 def test_settle__whole_path__divides_the_deposit_to_the_last_unit(
-    deployed: DeployedContracts, cast: Cast, path: Path, request_id: int, settlement: dict[str, Any]
+    deployed: DeployedContracts,
+    roles: Roles,
+    path: Path,
+    request_id: int,
+    settlement: dict[str, Any],
 ) -> None:
-    receipt = deployed.escrow.settle(settlement, sender=cast.stranger)
+    receipt = deployed.escrow.settle(settlement, sender=roles.stranger)
 
     royalty = COST * ROYALTY_BPS // 10_000
     pool = COST - COST * FEE_BPS // 10_000 - royalty
@@ -80,7 +84,7 @@ def test_settle__whole_path__divides_the_deposit_to_the_last_unit(
     assert sum(shares) + fee + royalty + settled.refund == DEPOSIT
     assert bytes(settled.answer) == ANSWER
     credit = {
-        role: deployed.escrow.accountOf(getattr(cast, role)).credit
+        role: deployed.escrow.accountOf(getattr(roles, role)).credit
         for role in ("entry_host", "last_host", "treasury", "publisher", "requester")
     }
     assert credit == {
@@ -94,9 +98,9 @@ def test_settle__whole_path__divides_the_deposit_to_the_last_unit(
 
 
 def test_settle__whole_path__names_each_stages_quote(
-    deployed: DeployedContracts, cast: Cast, path: Path, settlement: dict[str, Any]
+    deployed: DeployedContracts, roles: Roles, path: Path, settlement: dict[str, Any]
 ) -> None:
-    receipt = deployed.escrow.settle(settlement, sender=cast.stranger)
+    receipt = deployed.escrow.settle(settlement, sender=roles.stranger)
     stages = receipt.decode_logs(deployed.escrow.StageSettled)
     assert [(stage.shardId, stage.host, bytes(stage.quoteHash)) for stage in stages] == [
         (shard.shard_id, shard.host, bytes(deployed.registry.shard(shard.shard_id).quoteHash))
@@ -104,39 +108,39 @@ def test_settle__whole_path__names_each_stages_quote(
     ]
 
 
-def test_withdraw__after_settlement__pays_everybody_once(
-    deployed: DeployedContracts, cast: Cast, settlement: dict[str, Any], project: ProjectManager
+def test_withdraw__after_settlement__pays_everyone_once(
+    deployed: DeployedContracts, roles: Roles, settlement: dict[str, Any], project: ProjectManager
 ) -> None:
-    deployed.escrow.settle(settlement, sender=cast.stranger)
+    deployed.escrow.settle(settlement, sender=roles.stranger)
     for role in ("entry_host", "last_host", "treasury", "publisher", "requester"):
-        account = getattr(cast, role)
+        account = getattr(roles, role)
         before, credit = (
             deployed.token.balanceOf(account),
             deployed.escrow.accountOf(account).credit,
         )
-        deployed.escrow.withdraw(account, sender=cast.stranger)
+        deployed.escrow.withdraw(account, sender=roles.stranger)
         assert deployed.token.balanceOf(account) == before + credit
         with ape.reverts(project.InferenceEscrow.NothingToWithdraw, account=account.address):
-            deployed.escrow.withdraw(account, sender=cast.stranger)
+            deployed.escrow.withdraw(account, sender=roles.stranger)
     assert deployed.token.balanceOf(deployed.escrow) == 0
 
 
 def test_settle__second_time__is_refused(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     request_id: int,
     settlement: dict[str, Any],
     project: ProjectManager,
 ) -> None:
-    deployed.escrow.settle(settlement, sender=cast.stranger)
+    deployed.escrow.settle(settlement, sender=roles.stranger)
     error = project.InferenceEscrow.RequestNotOpen
     with ape.reverts(error, requestId=request_id, status=SETTLED):
-        deployed.escrow.settle(settlement, sender=cast.stranger)
+        deployed.escrow.settle(settlement, sender=roles.stranger)
 
 
 def test_settle__receipt_signed_by_another_enclave__is_refused(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     path: Path,
     request_id: int,
     settlement: dict[str, Any],
@@ -150,12 +154,12 @@ def test_settle__receipt_signed_by_another_enclave__is_refused(
         stage=1,
         expected=path[1].enclave.keys.signer.address,
     ):
-        deployed.escrow.settle(settlement, sender=cast.stranger)
+        deployed.escrow.settle(settlement, sender=roles.stranger)
 
 
 def test_settle__missing_stage__is_refused(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     request_id: int,
     settlement: dict[str, Any],
     project: ProjectManager,
@@ -163,26 +167,26 @@ def test_settle__missing_stage__is_refused(
     settlement["receipts"].pop()
     error = project.InferenceEscrow.PathIncomplete
     with ape.reverts(error, requestId=request_id, endLayer=2, layerCount=LAYERS):
-        deployed.escrow.settle(settlement, sender=cast.stranger)
+        deployed.escrow.settle(settlement, sender=roles.stranger)
 
 
 def test_request__above_the_callers_limit__is_refused(
-    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path, project: ProjectManager
+    deployed: DeployedContracts, roles: Roles, model_id: int, path: Path, project: ProjectManager
 ) -> None:
     parameters = parameters_of(deployed, model_id, path[0], maxDeposit=DEPOSIT - 1)
     error = project.InferenceEscrow.DepositAboveLimit
     with ape.reverts(error, deposit=DEPOSIT, maxDeposit=DEPOSIT - 1):
-        deployed.escrow.request(parameters, sender=cast.requester)
+        deployed.escrow.request(parameters, sender=roles.requester)
 
 
 def test_request__without_token_allowance__is_refused(
-    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path, project: ProjectManager
+    deployed: DeployedContracts, roles: Roles, model_id: int, path: Path, project: ProjectManager
 ) -> None:
     parameters = parameters_of(deployed, model_id, path[0])
     with ape.reverts(
         project.InferenceEscrow.TokenAllowanceTooLow,
-        requester=cast.requester.address,
+        requester=roles.requester.address,
         allowance=0,
         needed=DEPOSIT,
     ):
-        deployed.escrow.request(parameters, sender=cast.requester)
+        deployed.escrow.request(parameters, sender=roles.requester)

@@ -23,7 +23,7 @@ from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
 from tests.contracts.conftest import BOND, INPUT_PRICE, OUTPUT_PRICE
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.paid_requests import INPUT_CAP, OUTPUT_CAP, WINDOW, ask, parameters_of
 from tests.contracts.scripts import Scripts
@@ -38,13 +38,13 @@ REFUNDED, DECLINED = 3, 4
 
 @pytest.fixture
 def open_request(
-    deployed: DeployedContracts, cast: Cast, model_id: int, path: Path
+    deployed: DeployedContracts, roles: Roles, model_id: int, path: Path
 ) -> Callable[[], int]:
-    deployed.token.transfer(cast.requester, 10 * DEPOSIT, sender=cast.treasury)
+    deployed.token.transfer(roles.requester, 10 * DEPOSIT, sender=roles.treasury)
 
     def open_request() -> int:
         parameters = parameters_of(deployed, model_id, path[0])
-        return ask(deployed, cast.requester, parameters, DEPOSIT)[0]
+        return ask(deployed, roles.requester, parameters, DEPOSIT)[0]
 
     return open_request
 
@@ -52,39 +52,39 @@ def open_request(
 def test_pause__by_the_guardian__admits_no_request(
     scripts: Scripts,
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     open_request: Callable[[], int],
     project: ProjectManager,
 ) -> None:
-    scripts.succeed("admin", "pause", account=Cast.named("guardian"))
+    scripts.succeed("admin", "pause", account=Roles.named("guardian"))
     with ape.reverts(project.InferenceEscrow.RequestsPaused):
         open_request()
-    scripts.succeed("admin", "unpause", account=Cast.named("publisher"))
+    scripts.succeed("admin", "unpause", account=Roles.named("publisher"))
     assert open_request() == deployed.escrow.requestCount()
 
 
 def test_refund__paused_and_deadline_passed__gives_back_with_the_penalty(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     path: Path,
     open_request: Callable[[], int],
     chain: ChainManager,
 ) -> None:
     request_id = open_request()
-    deployed.escrow.pauseRequests(sender=cast.guardian)
-    before = deployed.token.balanceOf(cast.requester)
+    deployed.escrow.pauseRequests(sender=roles.guardian)
+    before = deployed.token.balanceOf(roles.requester)
     chain.mine(timestamp=chain.pending_timestamp + WINDOW + 1)
-    deployed.escrow.refund(request_id, sender=cast.stranger)
+    deployed.escrow.refund(request_id, sender=roles.stranger)
     assert deployed.escrow.requestOf(request_id).status == REFUNDED
     assert deployed.registry.shard(path[0].shard_id).bond == BOND - PENALTY
     assert not deployed.registry.isActive(path[0].shard_id)
-    deployed.escrow.withdraw(cast.requester, sender=cast.stranger)
-    assert deployed.token.balanceOf(cast.requester) == before + DEPOSIT + PENALTY
+    deployed.escrow.withdraw(roles.requester, sender=roles.stranger)
+    assert deployed.token.balanceOf(roles.requester) == before + DEPOSIT + PENALTY
 
 
 def test_refund__before_the_deadline__is_refused(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     open_request: Callable[[], int],
     project: ProjectManager,
 ) -> None:
@@ -92,12 +92,12 @@ def test_refund__before_the_deadline__is_refused(
     deadline = deployed.escrow.requestOf(request_id).deadline
     error = project.InferenceEscrow.RefundTooEarly
     with ape.reverts(error, requestId=request_id, deadline=deadline):
-        deployed.escrow.refund(request_id, sender=cast.requester)
+        deployed.escrow.refund(request_id, sender=roles.requester)
 
 
 def test_decline__by_the_entry__gives_everything_back_without_penalty(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     path: Path,
     open_request: Callable[[], int],
     accounts: Any,
@@ -108,5 +108,5 @@ def test_decline__by_the_entry__gives_everything_back_without_penalty(
     chain.provider.set_balance(signer.address, 10**18)
     deployed.escrow.decline(request_id, INVALID, sender=signer)
     assert deployed.escrow.requestOf(request_id).status == DECLINED
-    assert deployed.escrow.accountOf(cast.requester).credit == DEPOSIT
+    assert deployed.escrow.accountOf(roles.requester).credit == DEPOSIT
     assert deployed.registry.shard(path[0].shard_id).bond == BOND

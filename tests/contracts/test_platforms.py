@@ -43,13 +43,13 @@ from teetee.chain.types.shards import ShardStatus
 from teetee.protocol.layers import LayerRange
 from tests.contracts.collateral import bring_collateral, claims_of
 from tests.contracts.conftest import BOND, DELAY
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enclaves import Enclave
 from tests.contracts.enrolment import EnrolledShard, enrol, enrolment_of
 from tests.contracts.scripts import Scripts
 
-GIVER, GUARDIAN = Cast.named("notice_giver"), Cast.named("guardian")
-STRANGER = Cast.named("stranger")
+GIVER, GUARDIAN = Roles.named("notice_giver"), Roles.named("guardian")
+STRANGER = Roles.named("stranger")
 PLATFORM = "0x" + "55" * 32
 PLATFORM_UNWANTED, TCB_STATUS_REFUSED = 2, 4
 
@@ -82,13 +82,13 @@ def with_notice(scripts: Scripts, model_id: int, chain: ChainManager) -> Act:
 
 @pytest.fixture
 def recheck(
-    deployed: DeployedContracts, cast: Cast
+    deployed: DeployedContracts, roles: Roles
 ) -> Callable[[EnrolledShard], tuple[ShardStatus, list[int]]]:
     """By an account without a role: the shard's status then, and the reasons of an eviction."""
 
     def recheck(shard: EnrolledShard) -> tuple[ShardStatus, list[int]]:
         claims = shard.claims.to_abi()
-        receipt = deployed.registry.recheck(shard.shard_id, claims, sender=cast.stranger)
+        receipt = deployed.registry.recheck(shard.shard_id, claims, sender=roles.stranger)
         reasons = [log.reason for log in receipt.decode_logs(deployed.registry.ShardEvicted)]
         return ShardStatus(deployed.registry.shard(shard.shard_id).status), reasons
 
@@ -196,7 +196,7 @@ def test_policy__only_listed_platforms__evicts_a_shard_on_another(
 
 def test_policy__only_listed_platforms__refuses_to_enrol_on_another(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     folder: Path,
     pki: SimulatedPki,
     collateral: datetime,
@@ -205,8 +205,8 @@ def test_policy__only_listed_platforms__refuses_to_enrol_on_another(
     with_notice: Act,
     model_id: int,
 ) -> None:
-    host = cast.last_host
-    deployed.token.transfer(host, BOND, sender=cast.treasury)
+    host = roles.last_host
+    deployed.token.transfer(host, BOND, sender=roles.treasury)
     spare = Enclave.start(folder, "unlisted", pki, LayerRange(2, 4))
     enrolment = enrolment_of(deployed, spare, host, model_id)
     platform = claims_of(enrolment.quote).platform_id
@@ -231,7 +231,7 @@ def test_deny_platform__of_a_shard__lets_anyone_evict_it(
 def test_policy__number_without_collateral__pauses_until_it_is_uploaded(
     scripts: Scripts,
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     pki: SimulatedPki,
     path: Shards,
     collateral: datetime,
@@ -246,13 +246,13 @@ def test_policy__number_without_collateral__pauses_until_it_is_uploaded(
     assert "accepts UpToDate, from 21\n" in shown
     assert any("paused shards" in line and " 1 " in line for line in shown.splitlines())
     now = datetime.fromtimestamp(chain.pending_timestamp, UTC)
-    bring_collateral(deployed, pki, cast.stranger, now, collateral, evaluation_number=21)
+    bring_collateral(deployed, pki, roles.stranger, now, collateral, evaluation_number=21)
     assert recheck(path[0]) == (ShardStatus.ACTIVE, [])
 
 
 def test_policy__status_no_longer_accepted__evicts_its_shards(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     pki: SimulatedPki,
     path: Shards,
     collateral: datetime,
@@ -263,7 +263,7 @@ def test_policy__status_no_longer_accepted__evicts_its_shards(
 ) -> None:
     with_notice("set-policy", "--accept", "UpToDate", "--accept", "OutOfDate")
     now = datetime.fromtimestamp(chain.pending_timestamp, UTC)
-    bring_collateral(deployed, pki, cast.stranger, now, collateral, platform_status="OutOfDate")
+    bring_collateral(deployed, pki, roles.stranger, now, collateral, platform_status="OutOfDate")
     assert recheck(path[0]) == (ShardStatus.ACTIVE, [])
     immediately("tighten-policy", "--accept", "UpToDate")
     assert recheck(path[0]) == (ShardStatus.EVICTED, [TCB_STATUS_REFUSED])

@@ -43,13 +43,13 @@ from web3 import HTTPProvider
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.quotes.tcb_status import TcbStatus
 from tests.contracts.conftest import DELAY
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enrolment import EnrolledShard
 from tests.contracts.policy_changes import LOOSER, STRICTER
 from tests.contracts.scripts import Scripts
 
-GIVER, GUARDIAN = Cast.named("notice_giver"), Cast.named("guardian")
-STRANGER = Cast.named("stranger")
+GIVER, GUARDIAN = Roles.named("notice_giver"), Roles.named("guardian")
+STRANGER = Roles.named("stranger")
 TD_ATTRIBUTES, XFAM = "000000d000000080", "e71a060000000000"
 
 
@@ -96,22 +96,22 @@ def test_policy__of_a_new_model__is_shown_by_names(
 def test_policy__lists__are_those_that_hold_now(
     scripts: Scripts,
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     path: tuple[EnrolledShard, EnrolledShard],
     model_id: int,
     chain: ChainManager,
 ) -> None:
     denied, readmitted, listed, unlisted = (bytes([n]) * 32 for n in range(1, 5))
     for platform in (denied, readmitted):
-        deployed.registry.denyPlatform(platform, sender=cast.guardian)
+        deployed.registry.denyPlatform(platform, sender=roles.guardian)
     acts = [deployed.registry.readmitPlatform.encode_input(readmitted)]
     acts += [deployed.registry.listPlatform.encode_input(model_id, p) for p in (listed, unlisted)]
     for act in acts:
-        deployed.manager.schedule(deployed.registry, act, 0, sender=cast.notice_giver)
+        deployed.manager.schedule(deployed.registry, act, 0, sender=roles.notice_giver)
     wait_for_notice(chain)
     for act in acts:
-        deployed.manager.execute(deployed.registry, act, sender=cast.notice_giver)
-    deployed.registry.unlistPlatform(model_id, unlisted, sender=cast.guardian)
+        deployed.manager.execute(deployed.registry, act, sender=roles.notice_giver)
+    deployed.registry.unlistPlatform(model_id, unlisted, sender=roles.guardian)
 
     shown = scripts.succeed("admin", "policy", "--model", str(model_id))
     _, measurements, denials, listings, used = re.split(
@@ -160,14 +160,14 @@ def test_tighten_policy__one_field__is_changed_immediately_and_no_other(
 def test_tighten_policy__one_field_looser__names_it_and_the_right_command(
     scripts: Scripts,
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     model_id: int,
     project: ProjectManager,
     field: str,
 ) -> None:
     named, text, _ = LOOSER[field]
     scripts.succeed(*tighten(model_id, *STRICTER[field][0]), account=GUARDIAN)
-    before, nonce = stored(deployed, model_id), cast.guardian.nonce
+    before, nonce = stored(deployed, model_id), roles.guardian.nonce
     # together with another field that does ask for more
     more = ["--accept", "UpToDate", "--min-hosts", "3"] if field != "hosts" else []
     output = scripts.fail(*tighten(model_id, *named, *more), account=GUARDIAN)
@@ -175,12 +175,12 @@ def test_tighten_policy__one_field_looser__names_it_and_the_right_command(
         f"This would loosen the policy: [^;]*{re.escape(text)}. tighten-policy takes effect", output
     )
     assert "`ape run admin set-policy` does both, with notice. Nothing was sent." in output
-    assert (stored(deployed, model_id), cast.guardian.nonce) == (before, nonce)
+    assert (stored(deployed, model_id), roles.guardian.nonce) == (before, nonce)
     # The contract agrees.
     name, value = STRICTER[field][1], LOOSER[field][2]
     looser = replace(before, **{name: value}).to_abi()
     with ape.reverts(project.ShardRegistry.NotATightening, modelId=model_id):
-        deployed.registry.tightenPolicy(model_id, looser, sender=cast.guardian)
+        deployed.registry.tightenPolicy(model_id, looser, sender=roles.guardian)
 
 
 def test_tighten_policy__fewer_statuses__is_done_and_more_are_refused(
@@ -300,12 +300,12 @@ def test_set_policy__waiting__is_announced_and_done_by_one_call(
 
 
 def test_set_policy__tightened_while_it_waits__is_not_done(
-    scripts: Scripts, deployed: DeployedContracts, cast: Cast, model_id: int, chain: ChainManager
+    scripts: Scripts, deployed: DeployedContracts, roles: Roles, model_id: int, chain: ChainManager
 ) -> None:
     tighter = replace(stored(deployed, model_id), min_hosts=2)
     data = deployed.registry.tightenPolicy.encode_input(model_id, tighter.to_abi())
     tightening = {
-        "from": cast.guardian.address,
+        "from": roles.guardian.address,
         "to": deployed.registry.address,
         "data": to_hex(data),
     }
@@ -330,15 +330,15 @@ def test_set_policy__tightened_while_it_waits__is_not_done(
     ids=["status", "counts of one, stored as zero", "nothing asked for", "mask in capitals"],
 )
 def test_policy__as_it_is__says_so_and_sends_nothing(
-    scripts: Scripts, deployed: DeployedContracts, cast: Cast, model_id: int, named: list[str]
+    scripts: Scripts, deployed: DeployedContracts, roles: Roles, model_id: int, named: list[str]
 ) -> None:
-    nonces = cast.guardian.nonce, cast.notice_giver.nonce
+    nonces = roles.guardian.nonce, roles.notice_giver.nonce
     for act, account in ((tighten, GUARDIAN), (set_policy, GIVER)):
         output = scripts.succeed(*act(model_id, *named), account=account)
         assert (
             f"Nothing changes: this is the policy of model {model_id}. Nothing was sent." in output
         )
-    assert (cast.guardian.nonce, cast.notice_giver.nonce) == nonces
+    assert (roles.guardian.nonce, roles.notice_giver.nonce) == nonces
 
 
 def test_policy__no_field__says_how_to_name_one(
@@ -379,7 +379,7 @@ def test_policy__value_that_no_policy_has__is_explained(
 
 def test_tighten_policy__statuses_no_policy_has__are_refused_by_the_contract_too(
     deployed: DeployedContracts,
-    cast: Cast,
+    roles: Roles,
     model_id: int,
     project: ProjectManager,
     chain: ChainManager,
@@ -388,8 +388,8 @@ def test_tighten_policy__statuses_no_policy_has__are_refused_by_the_contract_too
     policy = list(stored(deployed, model_id).to_abi())
     policy[0] = revoked
     act = deployed.registry.setPolicy.encode_input(model_id, tuple(policy))
-    deployed.manager.schedule(deployed.registry, act, 0, sender=cast.notice_giver)
+    deployed.manager.schedule(deployed.registry, act, 0, sender=roles.notice_giver)
     wait_for_notice(chain)
     error = project.ShardRegistry.PolicyInvalid
     with ape.reverts(error, acceptedStatuses=revoked, minimumEvaluationNumber=0):
-        deployed.registry.setPolicy(model_id, tuple(policy), sender=cast.notice_giver)
+        deployed.registry.setPolicy(model_id, tuple(policy), sender=roles.notice_giver)

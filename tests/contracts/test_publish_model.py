@@ -15,20 +15,23 @@ from typing import Any
 
 from teetee.protocol.layers import LayerRange
 from tests.contracts.conftest import ENTRY_LAYER_EQUIVALENTS, INPUT_PRICE, OUTPUT_PRICE, ROYALTY_BPS
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.enclaves import LAYERS, MANIFEST, Enclave
 from tests.contracts.scripts import Scripts
 
 
 def test_publish_model__by_the_publisher__is_on_chain(
-    publish: Callable[..., dict[str, Any]], deployed: DeployedContracts, cast: Cast, entry: Enclave
+    publish: Callable[..., dict[str, Any]],
+    deployed: DeployedContracts,
+    roles: Roles,
+    entry: Enclave,
 ) -> None:
     published = publish("--manifest-uri", "https://models.example/four.json")
     assert published["modelId"] == deployed.registry.modelCount()
     model = deployed.registry.model(published["modelId"])
     assert (model.name, model.layerCount, model.contextLength) == ("four layers", LAYERS, 2048)
     assert (model.inputPrice, model.outputPrice) == (INPUT_PRICE, OUTPUT_PRICE)
-    assert (model.royaltyBps, model.royaltyRecipient) == (ROYALTY_BPS, cast.publisher.address)
+    assert (model.royaltyBps, model.royaltyRecipient) == (ROYALTY_BPS, roles.publisher.address)
     assert model.entryLayerEquivalents == ENTRY_LAYER_EQUIVALENTS
     assert model.manifestURI == "https://models.example/four.json"
     assert deployed.registry.isMeasurementAllowed(published["modelId"], entry.measurement)
@@ -43,13 +46,13 @@ def test_publish_model__slices__have_the_digests_of_the_manifest(
 
 
 def test_publish_model__by_a_stranger__is_refused(
-    scripts: Scripts, deployed: DeployedContracts, cast: Cast, folder: Path, model_id: int
+    scripts: Scripts, deployed: DeployedContracts, roles: Roles, folder: Path, model_id: int
 ) -> None:
     complaint = scripts.fail(
         *("publish_model", "--manifest", str(folder / "manifest.json")),
-        account=Cast.named("stranger"),
+        account=Roles.named("stranger"),
     )
-    assert f"AccessManagedUnauthorized(caller={cast.stranger.address})" in complaint
+    assert f"AccessManagedUnauthorized(caller={roles.stranger.address})" in complaint
 
 
 def test_publish_model__price_of_zero__is_refused(
@@ -57,7 +60,7 @@ def test_publish_model__price_of_zero__is_refused(
 ) -> None:
     complaint = scripts.fail(
         *("publish_model", "--manifest", str(folder / "manifest.json"), "--input-price", "0"),
-        account=Cast.named("publisher"),
+        account=Roles.named("publisher"),
     )
     assert "ZeroPrice()" in complaint
 

@@ -21,7 +21,7 @@ import pytest
 from ape.managers.chain import ChainManager
 
 from tests.contracts.conftest import DELAY
-from tests.contracts.deployed import ROLES, Cast, DeployedContracts
+from tests.contracts.deployed import ROLES, DeployedContracts, Roles
 
 PLATFORM = MEASUREMENT = b"m" * 32
 MODEL = {
@@ -64,7 +64,7 @@ WITH_NOTICE = [name for name, (_, _, role) in RESTRICTED.items() if role == "not
 
 @pytest.mark.parametrize("function", RESTRICTED)
 def test_restricted__accounts_without_the_role__are_refused(
-    deployed: DeployedContracts, cast: Cast, function: str
+    deployed: DeployedContracts, roles: Roles, function: str
 ) -> None:
     contract, arguments, holder = RESTRICTED[function]
     target = getattr(deployed, contract)
@@ -72,57 +72,57 @@ def test_restricted__accounts_without_the_role__are_refused(
     data = getattr(target, function).encode_input(*arguments)
     assert selector.startswith(function)
     for role in ROLES:
-        is_immediate, delay = deployed.manager.canCall(getattr(cast, role), target, data[:4])
+        is_immediate, delay = deployed.manager.canCall(getattr(roles, role), target, data[:4])
         expected = {"publisher": (True, 0), "guardian": (True, 0)}.get(holder, (False, DELAY))
         assert (is_immediate, delay) == (expected if role == holder else (False, 0)), role
 
 
 @pytest.mark.parametrize("function", RESTRICTED)
 def test_restricted__stranger__reverts_with_its_address(
-    deployed: DeployedContracts, cast: Cast, function: str, project: Any
+    deployed: DeployedContracts, roles: Roles, function: str, project: Any
 ) -> None:
     contract, arguments, _ = RESTRICTED[function]
     target = getattr(deployed, contract)
     error = project.contracts[target.contract_type.name].AccessManagedUnauthorized
-    with ape.reverts(error, caller=cast.stranger.address):
-        getattr(target, function)(*arguments, sender=cast.stranger)
+    with ape.reverts(error, caller=roles.stranger.address):
+        getattr(target, function)(*arguments, sender=roles.stranger)
 
 
 @pytest.mark.parametrize("function", WITH_NOTICE)
 def test_notice_giver__without_announcement__is_refused(
-    deployed: DeployedContracts, cast: Cast, function: str, model_id: int
+    deployed: DeployedContracts, roles: Roles, function: str, model_id: int
 ) -> None:
     contract, arguments, _ = RESTRICTED[function]
     with ape.reverts(deployed.manager.AccessManagerNotScheduled):
-        getattr(getattr(deployed, contract), function)(*arguments, sender=cast.notice_giver)
+        getattr(getattr(deployed, contract), function)(*arguments, sender=roles.notice_giver)
 
 
 def test_admin__without_announcement__cannot_grant_a_role(
-    deployed: DeployedContracts, cast: Cast
+    deployed: DeployedContracts, roles: Roles
 ) -> None:
     with ape.reverts(deployed.manager.AccessManagerNotScheduled):
-        deployed.manager.grantRole(NOTICE_GIVER, cast.admin, 0, sender=cast.admin)
+        deployed.manager.grantRole(NOTICE_GIVER, roles.admin, 0, sender=roles.admin)
 
 
 def test_admin__without_announcement__cannot_open_a_function(
-    deployed: DeployedContracts, cast: Cast
+    deployed: DeployedContracts, roles: Roles
 ) -> None:
     selector = deployed.registry.allowMeasurement.encode_input(1, MEASUREMENT)[:4]
     with ape.reverts(deployed.manager.AccessManagerNotScheduled):
-        deployed.manager.setTargetFunctionRole(deployed.registry, [selector], 1, sender=cast.admin)
+        deployed.manager.setTargetFunctionRole(deployed.registry, [selector], 1, sender=roles.admin)
 
 
 @pytest.mark.parametrize(
     ("role", "holder"), [(ADMIN, "admin"), (NOTICE_GIVER, "notice_giver")], ids=["own", "notice"]
 )
 def test_admin__shortens_a_delay__keeps_the_old_one_for_the_difference(
-    deployed: DeployedContracts, cast: Cast, chain: ChainManager, role: int, holder: str
+    deployed: DeployedContracts, roles: Roles, chain: ChainManager, role: int, holder: str
 ) -> None:
-    account = getattr(cast, holder)
+    account = getattr(roles, holder)
     shortening = deployed.manager.grantRole.encode_input(role, account, 0)
-    deployed.manager.schedule(deployed.manager, shortening, 0, sender=cast.admin)
+    deployed.manager.schedule(deployed.manager, shortening, 0, sender=roles.admin)
     chain.mine(timestamp=chain.pending_timestamp + DELAY)
-    deployed.manager.grantRole(role, account, 0, sender=cast.admin)
+    deployed.manager.grantRole(role, account, 0, sender=roles.admin)
     assert tuple(deployed.manager.hasRole(role, account)) == (True, DELAY)
     granted_at = chain.blocks.head.timestamp
     chain.mine(timestamp=granted_at + DELAY - 1)
@@ -132,9 +132,9 @@ def test_admin__shortens_a_delay__keeps_the_old_one_for_the_difference(
 
 
 def test_guardian__undoes_its_pause__is_refused(
-    deployed: DeployedContracts, cast: Cast, project: Any
+    deployed: DeployedContracts, roles: Roles, project: Any
 ) -> None:
-    deployed.escrow.pauseRequests(sender=cast.guardian)
+    deployed.escrow.pauseRequests(sender=roles.guardian)
     error = project.InferenceEscrow.AccessManagedUnauthorized
-    with ape.reverts(error, caller=cast.guardian.address):
-        deployed.escrow.unpauseRequests(sender=cast.guardian)
+    with ape.reverts(error, caller=roles.guardian.address):
+        deployed.escrow.unpauseRequests(sender=roles.guardian)

@@ -24,7 +24,7 @@ from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
 from teetee.chain.deployment import Deployment
-from tests.contracts.deployed import Cast, DeployedContracts
+from tests.contracts.deployed import DeployedContracts, Roles
 from tests.contracts.scripts import Scripts
 
 ADAPTER = (
@@ -59,12 +59,12 @@ def test_deploy__no_option__is_teetees_verifier(
     ids=["no address", "no contract there", "address for TeeTee's"],
 )
 def test_deploy__verifier_that_cannot_be__says_so_and_writes_nothing(
-    elsewhere: Scripts, deployed: DeployedContracts, cast: Cast, named: list[str], complaint: str
+    elsewhere: Scripts, deployed: DeployedContracts, roles: Roles, named: list[str], complaint: str
 ) -> None:
-    nonce = cast.deployer.nonce
-    output = elsewhere.fail("deploy", *named, account=Cast.named("deployer"))
+    nonce = roles.deployer.nonce
+    output = elsewhere.fail("deploy", *named, account=Roles.named("deployer"))
     assert complaint in output
-    assert cast.deployer.nonce == nonce
+    assert roles.deployer.nonce == nonce
     assert not elsewhere.deployment.exists()
 
 
@@ -122,7 +122,7 @@ def test_policy__age_of_collateral_for_the_adapter__is_refused(
     act: list[Any] = ["admin", command, "--model", str(model_id)]
     before = deployed.registry.policyOf(model_id)
     age = ["--max-collateral-age", "7d"]
-    output = scripts.fail(*act, *age, account=Cast.named(holder))
+    output = scripts.fail(*act, *age, account=Roles.named(holder))
     assert f"Automata's contract {adapter}, which does not say how old collateral is" in output
     assert deployed.registry.policyOf(model_id) == before
-    scripts.succeed(*act, "--min-hosts", "2", account=Cast.named(holder))
+    scripts.succeed(*act, "--min-hosts", "2", account=Roles.named(holder))
