@@ -31,7 +31,7 @@ from teetee.client.times import format_seconds
         ("\u202eback", "back"),
         ("two\nlines\t.", "two\nlines\t."),
         ("👨\u200d👩", "👨\u200d👩"),
-        ("bell\x07", "bell"),
+        ("alarm\x07", "alarm"),
     ],
 )
 def test_harmless__steering_characters__are_gone(text: str, seen: str) -> None:
