@@ -80,9 +80,9 @@ from shard_runtime.backends.loading import Backend, load_shard
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.entry.engine import EntrySettings
 from shard_runtime.engine.entry.entry import Entry
-from shard_runtime.engine.entry.generation import Generation, PathChange
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.job import GenerationJob
+from shard_runtime.engine.entry.request import Generation, PathChange
 from shard_runtime.engine.stage.stage import Stage, StageSettings
 from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits

@@ -2,8 +2,8 @@
 """Runs a job on this entry, over as many paths as it takes.
 
 Two ports hide the rest: `EntryRuntime` is the part of `shard_runtime.Entry` that computes, and
-`PathSource` chooses the shards. Text and token ids stay in memory; errors and logs name kinds and
-numbers.
+`PathSource` chooses the shards. The fail-over loop is in shard_runtime/engine/entry/failover.py.
+Text and token ids stay in memory; errors and logs name kinds and numbers.
 """
 
 import math

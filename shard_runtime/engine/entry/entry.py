@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The entry: turns prompts into answers. No other shard on the path sees text or token ids.
 
-This is the callers' side: each thread waits here for its answer, and for another path when one
-breaks. `engine` is the thread that computes.
+This is the callers' side: each thread waits here for its answer. When a path breaks, `failover`
+continues over another. `engine` is the thread that computes.
 """
 
 import queue
@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.entry.engine import EntryEngine, EntrySettings
-from shard_runtime.engine.entry.generation import EntryRequest, Generation
-from shard_runtime.engine.entry.job import GenerationJob
-from shard_runtime.engine.entry.path_search import PATH_FAILURES, PathSearch
+from shard_runtime.engine.entry.failover import generate_with_failover
+from shard_runtime.engine.entry.job import POLL_SECONDS, GenerationJob
+from shard_runtime.engine.entry.path_search import PathSearch
+from shard_runtime.engine.entry.request import EntryRequest, Generation
 from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.entry.shard_performance import ShardPerformance
 from shard_runtime.engine.receipts import RunBinding
@@ -29,8 +30,6 @@ from shard_runtime.links.peers import PeerDirectory, resolve_path
 from shard_runtime.links.port import Links
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from teetee.protocol.identifiers import RequestId, ShardId
-
-_POLL_SECONDS = 0.1
 
 
 class Entry:
@@ -109,27 +108,12 @@ class Entry:
             tokenizer=self._tokenizer,
             context_length=self._shard.architecture.context_length,
         )
-        search = PathSearch(job.choose_path, self._identity.shard_id)
-        while True:
-            path = self._next_path(job, search)
-            try:
-                return self._run_on(path, job, request)
-            except PATH_FAILURES as error:
-                search.record_failure(error, time.monotonic())
-                if job.on_failure is not None:
-                    job.on_failure(error)
-
-    def _next_path(self, job: GenerationJob, search: PathSearch) -> tuple[ShardId, ...]:
-        while True:
-            job.check_ended("a path", search.last_failure)
-            path = search.next_path(time.monotonic())
-            if path is not None:
-                return path
-            if self._engine.has_ended:
-                raise EntryClosed
-            if job.deadline is None and search.last_failure is not None:
-                raise search.last_failure
-            self._engine.closing.wait(_POLL_SECONDS)
+        return generate_with_failover(
+            job,
+            PathSearch(job.choose_path, self._identity.shard_id),
+            self._engine,
+            lambda path: self._run_on(path, job, request),
+        )
 
     def _run_on(
         self, path: tuple[ShardId, ...], job: GenerationJob, request: EntryRequest
@@ -153,7 +137,7 @@ class Entry:
         try:
             while True:
                 try:
-                    update = run.updates.get(timeout=_POLL_SECONDS)
+                    update = run.updates.get(timeout=POLL_SECONDS)
                 except queue.Empty:
                     update = ""
                 job.check_ended("its answer")

@@ -10,6 +10,9 @@ from shard_runtime.errors import DeadlinePassed, RunCancelled
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.prompt import Sampling
 
+POLL_SECONDS = 0.1
+"""How often a waiting caller checks whether its job has ended."""
+
 SaltOf = Callable[[int], bytes]
 """(hop) → the 32 bytes that its commitments are salted with."""
 

@@ -5,8 +5,8 @@ import queue
 import secrets
 
 from shard_runtime.backends.kv_cache import RunCache
-from shard_runtime.engine.entry.generation import EntryRequest, Generation
 from shard_runtime.engine.entry.job import SaltOf
+from shard_runtime.engine.entry.request import EntryRequest, Generation
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.engine.run import Run
 from shard_runtime.links.frames import Finish, Open, Place, RunId

@@ -38,9 +38,9 @@ import pytest
 
 from shard_runtime import Generation, ModelSource
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.engine.entry.generation import PathChange
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.path_search import PathFailure
+from shard_runtime.engine.entry.request import PathChange
 from shard_runtime.errors import (
     DeadlinePassed,
     StageFailed,
