@@ -44,6 +44,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     /// @notice Deploys an escrow that admits no requests until it is bound by the registry and unpaused.
     /// @param authority The AccessManager that decides who may pause and unpause new requests.
     /// @param terms See {IEscrowParameters}, which also declares what the constructor reverts with.
+    /// @dev Sets the EIP-712 domain of receipts and settlements; `escrow_domain` in teetee/protocol/typed_data.py.
     constructor(address authority, EscrowParameters memory terms)
         AccessManaged(authority)
         ImmutableParameters(terms)

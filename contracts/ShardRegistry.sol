@@ -42,6 +42,7 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
     /// @param attestationPeriod Seconds that one quote keeps a shard attested.
     /// @param unbondingPeriod Seconds between a shard's leaving and the release of its bond. Must exceed the escrow's
     /// longest window, or a bond could leave before a penalty on it is due.
+    /// @dev Sets the EIP-712 domain of enrolments; `registry_domain` in teetee/protocol/typed_data.py.
     constructor(
         address authority,
         IERC20 token,

@@ -25,7 +25,7 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
 
     links = TlsLinks(identity=link_identity, directory=directory, listener=listener)
     identity = StageIdentity(
-        shard_id, model_id, identity_digest, keys.signer, ReceiptDomain(chain_id, escrow)
+        shard_id, model_id, identity_digest, keys.signer, escrow_domain(chain_id, escrow)
     )
 
     stage = Stage(shard=shard, identity=identity, links=links, directory=directory)

@@ -10,7 +10,8 @@ from eth_utils.crypto import keccak
 from benchmarks.gas.chain import CHAIN_ID
 from benchmarks.gas.world import EnrolledShard, GasWorld
 from teetee.protocol.identifiers import RequestId
-from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, StageReceipt
+from teetee.protocol.typed_data import escrow_domain
 
 MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS = 1024, 512
 INPUT_TOKENS, OUTPUT_TOKENS = 700, 300
@@ -23,7 +24,7 @@ class SignedPath:
     def __init__(self, world: GasWorld, shards: list[EnrolledShard]) -> None:
         self._world = world
         self._shards = shards
-        self._domain = ReceiptDomain(CHAIN_ID, world.escrow.address)
+        self._domain = escrow_domain(CHAIN_ID, world.escrow.address)
 
     def request(self, envelope_bytes: int) -> Any:
         """A request with an envelope of that size, without zero bytes."""

@@ -43,7 +43,8 @@ library EnclaveIdentity {
         return keccak256(abi.encode(REPORT_TYPEHASH, identityDigest, blockNumber, blockHash));
     }
 
-    /// @notice EIP-712 struct hash of the Enrolment.
+    /// @notice EIP-712 struct hash of the Enrolment. Its domain, "TeeTee Registry" version "1", is set by
+    /// {ShardRegistry}'s constructor; in Python it is `registry_domain` in teetee/protocol/typed_data.py.
     function enrolmentHash(bytes32 identityDigest, string memory endpoint, address payout, uint256 blockNumber)
         internal
         pure

@@ -7,6 +7,8 @@ import {Settlement, StageReceipt} from "../types/Settlement.sol";
 /// @title ReceiptHash
 /// @notice EIP-712 struct hashes of what enclaves sign (docs/protocol.md, section 5), and the ERC-3009 nonce of a
 /// request (section 6).
+/// @dev The EIP-712 domain of receipts and settlements, "TeeTee Escrow" version "1", is set by {InferenceEscrow}'s
+/// constructor. Python: teetee/protocol/receipts.py, and `escrow_domain` in teetee/protocol/typed_data.py.
 library ReceiptHash {
     /// @notice Of what each stage signs.
     bytes32 internal constant STAGE_RECEIPT_TYPEHASH = keccak256(

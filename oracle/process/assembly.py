@@ -40,7 +40,7 @@ from shard_runtime import (
     TlsLinks,
 )
 from teetee.protocol.identifiers import ShardId
-from teetee.protocol.receipts import ReceiptDomain
+from teetee.protocol.typed_data import escrow_domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +265,7 @@ def _stage_identity(context: _Context) -> StageIdentity:
         model_id=enclave.identity.model_id,
         identity_digest=enclave.identity.identity_digest(),
         account=enclave.keys.signer,
-        domain=ReceiptDomain(enclave.settings.chain_id, enclave.deployment.escrow),
+        domain=escrow_domain(enclave.settings.chain_id, enclave.deployment.escrow),
     )
 
 

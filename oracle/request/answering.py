@@ -25,8 +25,9 @@ from teetee.protocol.answer import Answer
 from teetee.protocol.envelope import open_prompt, seal_answer
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import Prompt
-from teetee.protocol.receipts import ReceiptDomain, Settlement
+from teetee.protocol.receipts import Settlement
 from teetee.protocol.request_secret import RequestSecret
+from teetee.protocol.typed_data import escrow_domain
 
 _REASONS = {
     Blocker.CAPACITY: DeclineReason.OVERLOADED,
@@ -133,7 +134,7 @@ class EnvelopeAnswerer:
             answer_hash=keccak(sealed),
             last_receipt=completion.receipts[-1].receipt.struct_hash(),
         )
-        domain = ReceiptDomain(context.chain_id, context.escrow)
+        domain = escrow_domain(context.chain_id, context.escrow)
         return Answered(
             signed=settlement.sign(self._signer, domain),
             receipts=tuple(completion.receipts),

@@ -10,7 +10,8 @@ from shard_runtime.links.peers import Peer
 from teetee.errors import SignatureInvalid
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, SignedReceipt, StageReceipt
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, SignedReceipt, StageReceipt
+from teetee.protocol.typed_data import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def sign_receipt(
 
 def check_receipt(
     binding: RunBinding,
-    domain: ReceiptDomain,
+    domain: Domain,
     stage: int,
     receipts: Sequence[SignedReceipt],
     end_position: int,
@@ -79,7 +80,7 @@ def check_receipt(
 
 def check_receipts(
     binding: RunBinding,
-    domain: ReceiptDomain,
+    domain: Domain,
     receipts: Sequence[SignedReceipt],
     *,
     end_position: int,
@@ -115,7 +116,7 @@ def check_commitment(
         )
 
 
-def _signer(signed: SignedReceipt, domain: ReceiptDomain) -> str:
+def _signer(signed: SignedReceipt, domain: Domain) -> str:
     try:
         return signed.recover(domain)
     except SignatureInvalid:

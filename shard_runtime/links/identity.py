@@ -8,7 +8,7 @@ from eth_account.signers.local import LocalAccount
 
 from teetee.enclave.keys import tls_fingerprint
 from teetee.protocol.identifiers import ModelId, ShardId
-from teetee.protocol.receipts import ReceiptDomain
+from teetee.protocol.typed_data import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +33,4 @@ class StageIdentity:
     identity_digest: bytes
     """32 bytes, `EnclaveIdentity.identity_digest()`."""
     account: LocalAccount = field(repr=False)
-    domain: ReceiptDomain
+    domain: Domain

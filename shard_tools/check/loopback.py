@@ -16,10 +16,10 @@ from shard_tools.errors import CheckFailed
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain
+from teetee.protocol.typed_data import escrow_domain
 
 MODEL_ID = ModelId(1)
-DOMAIN = ReceiptDomain(31337, "0x000000000000000000000000000000000000c0DE")
+DOMAIN = escrow_domain(31337, "0x000000000000000000000000000000000000c0DE")
 LOOPBACK_SETTINGS = EntrySettings(heartbeats=HeartbeatSettings(max_missed=25))
 """Tolerates late stages: all share one machine, and there is no replica to switch to."""
 

@@ -20,7 +20,7 @@ from teetee.protocol.json.strict import (
     require_text,
 )
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.typed_data import Domain, StructType
+from teetee.protocol.typed_data import StructType, registry_domain
 
 _IDENTITY = StructType(
     "TeeTeeIdentity(uint256 chainId,address registry,address host,uint32 modelId,uint16 "
@@ -153,5 +153,5 @@ def enrolment_digest(
     """The 32 bytes (EIP-712) that the enclave's signer signs, which prevents an enrolment with
     another endpoint or payout address.
     """
-    domain = Domain("TeeTee Registry", "1", chain_id, registry)
+    domain = registry_domain(chain_id, registry)
     return domain.digest(_ENROLMENT.hash(identity_digest, endpoint, payout, block_number))

@@ -2,8 +2,9 @@
 """Receipts, which each stage signs for a request, and settlements, which the entry signs.
 docs/protocol.md section 5.
 
-A receipt is its signer's claim; the escrow and `teetee verify` check that signer, layers and
-neighbours fit together.
+Both are signed under `typed_data.escrow_domain`; contracts/libraries/ReceiptHash.sol hashes the
+same structs. A receipt is its signer's claim; the escrow and `teetee verify` check that signer,
+layers and neighbours fit together.
 """
 
 from __future__ import annotations
@@ -41,18 +42,6 @@ _MAX_UINT32 = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptDomain:
-    """The escrow that receipts are for; no other accepts them."""
-
-    chain_id: int
-    escrow: str
-
-    def digest(self, struct_hash: bytes) -> bytes:
-        """The 32 bytes to sign."""
-        return Domain("TeeTee Escrow", "1", self.chain_id, self.escrow).digest(struct_hash)
-
-
-@dataclass(frozen=True, slots=True)
 class StageReceipt:
     """One stage's claim about its work on one request."""
 
@@ -83,7 +72,7 @@ class StageReceipt:
             self.previous_receipt,
         )
 
-    def sign(self, account: LocalAccount, domain: ReceiptDomain) -> SignedReceipt:
+    def sign(self, account: LocalAccount, domain: Domain) -> SignedReceipt:
         """Sign as the stage's enclave."""
         signature = sign_digest(account, domain.digest(self.struct_hash()))
         return SignedReceipt(self, signature.r, signature.vs)
@@ -97,7 +86,7 @@ class SignedReceipt:
     r: bytes
     vs: bytes
 
-    def recover(self, domain: ReceiptDomain) -> str:
+    def recover(self, domain: Domain) -> str:
         """The checksummed address that signed. Raises `SignatureInvalid` if there is none."""
         return CompactSignature(self.r, self.vs).recover(domain.digest(self.receipt.struct_hash()))
 
@@ -163,7 +152,7 @@ class Settlement:
             self.last_receipt,
         )
 
-    def sign(self, account: LocalAccount, domain: ReceiptDomain) -> SignedSettlement:
+    def sign(self, account: LocalAccount, domain: Domain) -> SignedSettlement:
         """Sign as the entry's enclave."""
         signature = sign_digest(account, domain.digest(self.struct_hash()))
         return SignedSettlement(self, signature.r, signature.vs)
@@ -177,7 +166,7 @@ class SignedSettlement:
     r: bytes
     vs: bytes
 
-    def recover(self, domain: ReceiptDomain) -> str:
+    def recover(self, domain: Domain) -> str:
         """The checksummed address that signed. Raises `SignatureInvalid` if there is none."""
         return CompactSignature(self.r, self.vs).recover(
             domain.digest(self.settlement.struct_hash())

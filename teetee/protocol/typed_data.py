@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EIP-712 hashes of structs, domains and messages, as Solidity computes them.
+"""EIP-712 hashes of structs, domains and messages, as Solidity computes them, and the protocol's
+domains by name and version: `escrow_domain`, `registry_domain`.
 
-Supports what the protocol uses: flat structs of static types and strings; no arrays, no nested
-structs.
+The usage token declares its own domain, which teetee/chain/contracts/token.py reads. Supports what
+the protocol uses: flat structs of static types and strings; no arrays, no nested structs.
 """
 
 from dataclasses import dataclass
@@ -83,3 +84,17 @@ class Domain:
     def digest(self, struct_hash: bytes) -> bytes:
         """The 32 bytes to sign."""
         return keccak256(b"\x19\x01" + self.separator + struct_hash)
+
+
+def escrow_domain(chain_id: int, escrow: str) -> Domain:
+    """The domain of receipts and settlements (docs/protocol.md section 5), as the constructor of
+    contracts/InferenceEscrow.sol sets it. No other escrow or chain accepts them.
+    """
+    return Domain("TeeTee Escrow", "1", chain_id, escrow)
+
+
+def registry_domain(chain_id: int, registry: str) -> Domain:
+    """The domain of enrolments (docs/protocol.md section 3), as the constructor of
+    contracts/ShardRegistry.sol sets it.
+    """
+    return Domain("TeeTee Registry", "1", chain_id, registry)

@@ -7,8 +7,8 @@ from typing import Any
 from ape.api import AccountAPI
 
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
-from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, ReceiptDomain, Settlement, StageReceipt
-from teetee.protocol.typed_data import keccak256
+from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, StageReceipt
+from teetee.protocol.typed_data import Domain, escrow_domain, keccak256
 from tests.contracts.deployed import DeployedContracts
 from tests.contracts.enrolment import EnrolledShard
 
@@ -56,7 +56,7 @@ def settlement_of(
     answer: bytes = ANSWER,
 ) -> dict[str, Any]:
     """The argument of `settle`: a receipt of each stage, linked, and the entry's signature."""
-    domain = ReceiptDomain(deployed.deployment.chain_id, deployed.deployment.escrow)
+    domain = escrow_domain(deployed.deployment.chain_id, deployed.deployment.escrow)
     receipts, last_receipt = _receipts(
         domain, model_id, request_id, path, input_tokens + output_tokens - 1
     )
@@ -80,7 +80,7 @@ def settlement_of(
 
 
 def _receipts(
-    domain: ReceiptDomain,
+    domain: Domain,
     model_id: int,
     request_id: int,
     path: Sequence[EnrolledShard],

@@ -24,11 +24,12 @@ from oracle.request.watcher import Watcher
 from oracle.request.workflow import RequestWorkflow
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain, Settlement, StageReceipt
+from teetee.protocol.receipts import Settlement, StageReceipt
+from teetee.protocol.typed_data import escrow_domain
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, SHARD, FakeChain
 
 ACCOUNT = Account.from_key(bytes(31) + b"\1")
-DOMAIN = ReceiptDomain(CHAIN_ID, ESCROW)
+DOMAIN = escrow_domain(CHAIN_ID, ESCROW)
 SECONDS = 20.0
 
 

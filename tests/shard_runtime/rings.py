@@ -38,9 +38,9 @@ from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling
-from teetee.protocol.receipts import ReceiptDomain
+from teetee.protocol.typed_data import escrow_domain
 
-DOMAIN = ReceiptDomain(31337, "0x00000000000000000000000000000000000e5C20")
+DOMAIN = escrow_domain(31337, "0x00000000000000000000000000000000000e5C20")
 MODEL_ID = ModelId(3)
 REQUEST_ID = RequestId(41)
 # No test should wait for a whole second.

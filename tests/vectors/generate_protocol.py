@@ -36,13 +36,12 @@ from teetee.protocol.receipts import (
     NO_PREVIOUS_RECEIPT,
     SETTLEMENT_TYPEHASH,
     STAGE_RECEIPT_TYPEHASH,
-    ReceiptDomain,
     Settlement,
     StageReceipt,
 )
 from teetee.protocol.request_secret import ENVELOPE_TYPEHASH, RequestContext, RequestSecret
 from teetee.protocol.signatures import sign_digest
-from teetee.protocol.typed_data import keccak256
+from teetee.protocol.typed_data import escrow_domain, keccak256
 
 FILE = Path(__file__).with_name("protocol.json")
 CHAIN_ID = 84532
@@ -64,7 +63,7 @@ ESCROW = Account.from_key(_fixed("escrow")).address
 HOST = Account.from_key(_fixed("host")).address
 PAYOUT = Account.from_key(_fixed("payout")).address
 REQUESTER = Account.from_key(_fixed("requester")).address
-DOMAIN = ReceiptDomain(CHAIN_ID, ESCROW)
+DOMAIN = escrow_domain(CHAIN_ID, ESCROW)
 CONTEXT = RequestContext(CHAIN_ID, ESCROW, REQUESTER, MODEL, _fixed("client nonce"))
 SECRET = RequestSecret(_fixed("request secret"))
 PROMPT = Prompt(

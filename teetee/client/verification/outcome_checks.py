@@ -29,7 +29,7 @@ from teetee.client.verification.evidence import (
     SettlementEvidence,
 )
 from teetee.client.verification.report import PathStage, VerificationReport
-from teetee.protocol.receipts import ReceiptDomain
+from teetee.protocol.typed_data import escrow_domain
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _check_signatures(
     settlement: SettlementEvidence,
     enrolments: Mapping[int, EnrolmentEvidence],
 ) -> None:
-    domain = ReceiptDomain(context.chain_id, context.escrow)
+    domain = escrow_domain(context.chain_id, context.escrow)
     with checks.attempt("receipts"):
         rebuilt = receipt_checks.rebuild_receipts(request, settlement, enrolments)
         receipt_checks.check_receipts(checks, domain, rebuilt, enrolments)

@@ -20,13 +20,12 @@ from teetee.client.verification.evidence import (
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.receipts import (
     NO_PREVIOUS_RECEIPT,
-    ReceiptDomain,
     Settlement,
     SignedReceipt,
     SignedSettlement,
     StageReceipt,
 )
-from teetee.protocol.typed_data import keccak256
+from teetee.protocol.typed_data import Domain, keccak256
 
 
 def rebuild_receipts(
@@ -91,7 +90,7 @@ def check_path(
 
 def check_receipts(
     checks: Checklist,
-    domain: ReceiptDomain,
+    domain: Domain,
     receipts: Sequence[SignedReceipt],
     enrolments: Mapping[int, EnrolmentEvidence],
 ) -> None:
@@ -124,7 +123,7 @@ def check_receipts(
 
 def check_settlement(
     checks: Checklist,
-    domain: ReceiptDomain,
+    domain: Domain,
     request: RequestEvidence,
     settlement: SettlementEvidence,
     receipts: Sequence[SignedReceipt],

@@ -14,12 +14,13 @@ from shard_runtime.errors import RunCancelled
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain, SignedReceipt, StageReceipt
+from teetee.protocol.receipts import SignedReceipt, StageReceipt
+from teetee.protocol.typed_data import escrow_domain
 
 TEXT = "the canary sings"
 ENTRY, REPLICA, LAST = ShardId(1), ShardId(2), ShardId(3)
 ACCOUNT = Account.from_key(bytes(31) + b"\1")
-DOMAIN = ReceiptDomain(31_337, "0x00000000000000000000000000000000000000E5")
+DOMAIN = escrow_domain(31_337, "0x00000000000000000000000000000000000000E5")
 
 
 def receipt(request_id: RequestId) -> SignedReceipt:

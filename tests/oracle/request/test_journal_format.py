@@ -26,7 +26,8 @@ from oracle.request.journal_format import JournaledFailure, JsonSerializer
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain, Settlement, StageReceipt
+from teetee.protocol.receipts import Settlement, StageReceipt
+from teetee.protocol.typed_data import escrow_domain
 from tests.oracle.fake_chain import ESCROW, context
 
 SERIALIZER = JsonSerializer()
@@ -35,7 +36,7 @@ REFUSALS = (
     "an answer that this program did not write",
     "an outcome of unknown kind",
 )
-DOMAIN = ReceiptDomain(31_337, ESCROW)
+DOMAIN = escrow_domain(31_337, ESCROW)
 ACCOUNT = Account.from_key(bytes(31) + b"\1")
 
 

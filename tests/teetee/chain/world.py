@@ -26,13 +26,12 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 from teetee.protocol.receipts import (
     NO_PREVIOUS_RECEIPT,
-    ReceiptDomain,
     Settlement,
     SignedReceipt,
     StageReceipt,
 )
 from teetee.protocol.signatures import sign_digest
-from teetee.protocol.typed_data import keccak256
+from teetee.protocol.typed_data import Domain, escrow_domain, keccak256
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.chain.local_chain import BOND, TEE, LocalChain, role
 
@@ -87,9 +86,9 @@ class World:
         self.token = Token(self.connection, self.deployment)
 
     @property
-    def receipt_domain(self) -> ReceiptDomain:
+    def receipt_domain(self) -> Domain:
         """What receipts for this chain's escrow are signed for."""
-        return ReceiptDomain(self.deployment.chain_id, self.deployment.escrow)
+        return escrow_domain(self.deployment.chain_id, self.deployment.escrow)
 
     def account(self, name: str, *, tokens: int = 0) -> LocalAccount:
         """A new account with ETH, and with tokens if any are given."""

@@ -25,8 +25,8 @@ from teetee.client.verification.receipt_checks import rebuild_receipts
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.keyset import report_data
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain, Settlement
-from teetee.protocol.typed_data import keccak256
+from teetee.protocol.receipts import Settlement
+from teetee.protocol.typed_data import Domain, escrow_domain, keccak256
 from teetee.quotes import layout
 from teetee.quotes.claims import PckRecord, quote_hash
 from teetee.quotes.errors import QuoteRefused
@@ -224,10 +224,10 @@ def sign(
     settlement: SettlementEvidence,
     request: RequestEvidence,
     enrolments: dict[int, EnrolmentEvidence],
-    domain: ReceiptDomain | None = None,
+    domain: Domain | None = None,
 ) -> SettlementEvidence:
     """Return a copy with every signature renewed over the present values."""
-    domain = domain or ReceiptDomain(CONTEXT.chain_id, CONTEXT.escrow)
+    domain = domain or escrow_domain(CONTEXT.chain_id, CONTEXT.escrow)
     receipts = [each.receipt for each in rebuild_receipts(request, settlement, enrolments)]
     signed = [receipt.sign(signer_of(receipt.shard_id), domain) for receipt in receipts]
     last_receipt = receipts[-1].struct_hash()

@@ -21,7 +21,7 @@ import pytest
 from teetee.client.verification.outcome_checks import verify_settled
 from teetee.client.verification.report import VerificationReport
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain
+from teetee.protocol.typed_data import Domain, escrow_domain
 from tests.teetee.client.evidence_factory import (
     CONTEXT,
     OPENED_AT,
@@ -81,7 +81,7 @@ def with_request(evidence: Evidence, **changes: Any) -> Evidence:
     return replace(evidence, request=replace(evidence.request, **changes))
 
 
-def signed_again(evidence: Evidence, domain: ReceiptDomain | None = None) -> Evidence:
+def signed_again(evidence: Evidence, domain: Domain | None = None) -> Evidence:
     settlement = sign(evidence.settlement, evidence.request, evidence.enrolments, domain)
     return replace(evidence, settlement=settlement)
 
@@ -144,11 +144,11 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         ALL_RECEIPTS,
     ),
     "receipts of another escrow": (
-        lambda e: signed_again(e, ReceiptDomain(CONTEXT.chain_id, "0x" + "33" * 20)),
+        lambda e: signed_again(e, escrow_domain(CONTEXT.chain_id, "0x" + "33" * 20)),
         OTHER_DOMAIN,
     ),
     "receipts of another chain": (
-        lambda e: signed_again(e, ReceiptDomain(1, CONTEXT.escrow)),
+        lambda e: signed_again(e, escrow_domain(1, CONTEXT.escrow)),
         OTHER_DOMAIN,
     ),
     "answer swapped in the calldata": (

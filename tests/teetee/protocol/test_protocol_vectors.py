@@ -28,11 +28,11 @@ from teetee.protocol.keyset import enrolment_digest, report_data
 from teetee.protocol.receipts import (
     SETTLEMENT_TYPEHASH,
     STAGE_RECEIPT_TYPEHASH,
-    ReceiptDomain,
     SignedReceipt,
 )
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 from teetee.protocol.signatures import CompactSignature
+from teetee.protocol.typed_data import escrow_domain
 
 FILE = Path(__file__).parents[2] / "vectors" / "protocol.json"
 VECTORS: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
@@ -190,13 +190,13 @@ def test_receipt__of_another_request_chain_or_escrow__recovers_to_another_signer
     vector = VECTORS["stageReceipt"]
     numbers = ("modelId", "shardId", "firstLayer", "endLayer", "firstPosition", "endPosition")
     value = vector | {name: int(vector[name]) for name in numbers}
-    domain = ReceiptDomain(int(vector["chainId"]), vector["escrow"])
+    domain = escrow_domain(int(vector["chainId"]), vector["escrow"])
     assert SignedReceipt.from_json(value).recover(domain) == vector["signer"]
     others = [
         SignedReceipt.from_json(value | {"requestId": "1"}).recover(domain),
-        SignedReceipt.from_json(value).recover(ReceiptDomain(1, vector["escrow"])),
+        SignedReceipt.from_json(value).recover(escrow_domain(1, vector["escrow"])),
         SignedReceipt.from_json(value).recover(
-            ReceiptDomain(int(vector["chainId"]), "0x" + "11" * 20)
+            escrow_domain(int(vector["chainId"]), "0x" + "11" * 20)
         ),
     ]
     assert vector["signer"] not in others

@@ -28,10 +28,11 @@ from teetee.errors import FieldInvalid, SignatureInvalid
 from teetee.protocol.commitments import RunningCommitment, encode_token_ids
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.receipts import ReceiptDomain, Settlement, SignedReceipt, StageReceipt
+from teetee.protocol.receipts import Settlement, SignedReceipt, StageReceipt
 from teetee.protocol.signatures import CompactSignature, sign_digest
+from teetee.protocol.typed_data import escrow_domain
 
-DOMAIN = ReceiptDomain(8453, "0x" + "11" * 20)
+DOMAIN = escrow_domain(8453, "0x" + "11" * 20)
 SIGNER = Account.from_key(b"\x05" * 32)
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 RECEIPT = StageReceipt(
