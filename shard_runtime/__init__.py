@@ -14,10 +14,10 @@ How the process inside an enclave uses it:
     link_identity = LinkIdentity(keys.tls, keys.tls_certificate_der)
     listener = Listener(
         identity=link_identity, host="0.0.0.0", port=7700, # port 0: any; see listener.port
-        handlers={"teetee-enrol/1": handle, "teetee-stream/1": handle},
+        handlers={ENROL_ALPN: handle},                    # teetee.protocol.endpoint
     )
     listener.start()                                       # PortUnavailable
-    listener.handle(alpn, handle)                          # more purposes, at any time
+    listener.handle(alpn, handle)                          # more, as STREAM_ALPN, at any time
 
 `handle(stream)` runs in its own thread; the connection closes when it returns. `stream` has
 `receive(limit) -> bytes` (one `u32 length ‖ body`; LinkClosed at the end or on timeout,
@@ -29,7 +29,7 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
     )
 
     stage = Stage(shard=shard, identity=identity, links=links, directory=directory)
-    stage.start()                                          # serves "teetee-link/1" from now on
+    stage.start()                                          # serves LINK_ALPN from now on
     stage.close()                                          # ends its thread, its runs, the links
 
     entry = Entry(

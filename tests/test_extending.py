@@ -7,21 +7,21 @@ given the attestation policy
     contract, Python and administration should list the same fields, in the same order
 given an endpoint of the enclave
     the protocol page should list its ALPN name
+    no other module should spell it
 """
 
-import importlib
-import pkgutil
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-import oracle.endpoints
 from teetee.chain.abi import load_abi
 from teetee.chain.types import policies
 from teetee.cli.app import COMMANDS as TABLE
-from tests.source_tree import ROOT
+from teetee.protocol import endpoint
+from tests.source_tree import ROOT, modules_of, relative, syntax_tree
 
 
 def commands_of(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -73,12 +73,22 @@ def test_policy__administration__has_an_option_for_every_field() -> None:
     assert named == set(policies.AttestationPolicy.__dataclass_fields__)
 
 
+ALPN_NAMES = {value for name, value in vars(endpoint).items() if name.endswith("_ALPN")}
+
+
 def test_endpoint__every_one__is_listed_in_the_protocol() -> None:
-    modules = [
-        importlib.import_module(f"oracle.endpoints.{module.name}")
-        for module in pkgutil.iter_modules(oracle.endpoints.__path__)
-    ]
-    purposes = {module.PURPOSE for module in modules if hasattr(module, "PURPOSE")}
     page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    assert purposes
-    assert not {purpose for purpose in purposes if f"| `{purpose}` |" not in page}
+    listed = re.findall(r"^\| `(teetee-\w+/\d+)` \|", page, re.MULTILINE)
+    assert ALPN_NAMES
+    assert sorted(listed) == sorted(ALPN_NAMES)
+
+
+def test_endpoint__alpn_names__are_spelled_in_one_module() -> None:
+    spelled_in = {
+        relative(path)
+        for package in ("teetee", "shard_runtime", "shard_tools", "oracle")
+        for path in modules_of(package)
+        for node in ast.walk(syntax_tree(path))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"teetee-\w+/\d+", str(node.value))
+    }
+    assert spelled_in == {"teetee/protocol/endpoint.py"}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`teetee-enrol/1`: a fresh quote for the host's enrolment or renewal (docs/protocol.md sections 3
-and 7).
+and 7), attached as `ENROL_ALPN` by oracle/process/server.py.
 
 Clients are not authenticated: the quote names the configured host, the signature names endpoint and
 payout, and only the host can use either. So other clients can only cost time, and the rate limit
@@ -20,7 +20,6 @@ from teetee.errors import TeeTeeError
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
 from teetee.protocol.signatures import sign_digest
 
-PURPOSE = "teetee-enrol/1"
 MAX_REQUEST_BYTES = 2048
 MAX_ENDPOINT_CHARACTERS = 256
 TIMEOUT_SECONDS = 10.0

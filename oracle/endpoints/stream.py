@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`teetee-stream/1`: the text of a running request, for the client that knows `k` (docs/protocol.md
-section 7). Entry shards only.
+section 7). Entry shards only; attached as `STREAM_ALPN` by oracle/process/services.py.
 
 Nothing about a listener is logged, not even its connection.
 """
@@ -13,7 +13,6 @@ from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
 from oracle.inference.live_text import Finished, Interrupted, LiveEvent, LiveText, LiveTexts, Piece
 from teetee.protocol.identifiers import RequestId
 
-PURPOSE = "teetee-stream/1"
 PROOF_BYTES = 32
 MAX_HELLO_BYTES = 1024
 HELLO_TIMEOUT_SECONDS = 5.0

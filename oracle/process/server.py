@@ -11,7 +11,6 @@ from types import FrameType
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.peers import ChainPeers
-from oracle.endpoints.enrol import PURPOSE as ENROL
 from oracle.errors import Stopped
 from oracle.process.assembly import build_enrol_endpoint, build_service, link_identity
 from oracle.process.collateral_updater import ChainCollateral, CollateralUpdater
@@ -23,6 +22,7 @@ from oracle.process.settings import Settings
 from oracle.process.startup import PreparedEnclave, prepare_enclave
 from shard_runtime import Listener
 from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.protocol.endpoint import ENROL_ALPN
 
 RENEWAL_CHECK_SECONDS = 600.0
 
@@ -71,7 +71,7 @@ class Server:
             identity=link_identity(enclave),
             host=settings.listen_host,
             port=settings.listen_port,
-            handlers={ENROL: build_enrol_endpoint(enclave, self._log).serve},
+            handlers={ENROL_ALPN: build_enrol_endpoint(enclave, self._log).serve},
         )
         self._listener.start()
         self._loops = self._make_loops()

@@ -10,13 +10,13 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.heads import Heads
-from oracle.endpoints.stream import PURPOSE as STREAM
 from oracle.endpoints.stream import StreamEndpoint
 from oracle.process.logs import redirect_library_logs
 from oracle.process.loops import Loop
 from oracle.request.journal import Journal
 from oracle.request.workflow import RequestWorkflow
 from shard_runtime import Entry, Listener, Stage
+from teetee.protocol.endpoint import STREAM_ALPN
 from teetee.protocol.identifiers import ShardId
 
 ABANDON_SECONDS = 5.0
@@ -87,7 +87,7 @@ class EntryService:
     def start(self) -> None:
         """Serves requests, beginning with those that an earlier process left in the journal."""
         self._entry.start()
-        self._listener.handle(STREAM, self._stream.serve)
+        self._listener.handle(STREAM_ALPN, self._stream.serve)
         self._journal.open()
         redirect_library_logs(self._log)
         for loop in self._loops:

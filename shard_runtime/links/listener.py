@@ -24,8 +24,9 @@ from shard_runtime.errors import HandshakeFailed, LinkClosed, PortUnavailable
 from shard_runtime.links.identity import LinkIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.stream import Stream, TlsStream, describe, set_kernel_timeouts
-from shard_runtime.links.tls_context import LINK_ALPN, Accepts, peer_tls, server_context
+from shard_runtime.links.tls_context import Accepts, peer_tls, server_context
 from teetee.errors import TeeTeeError
+from teetee.protocol.endpoint import LINK_ALPN
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from OpenSSL.crypto import X509
 from shard_runtime.links.identity import LinkIdentity
 from teetee.enclave.keys import certificate_fingerprint
 from teetee.errors import KeyInvalid
-
-LINK_ALPN = "teetee-link/1"
+from teetee.protocol.endpoint import LINK_ALPN
 
 Accepts = Callable[[bytes], bool]
 """(tls) → whether a peer with that key may connect."""

@@ -10,7 +10,7 @@ from shard_runtime.links.outgoing_link import OutgoingLink
 from shard_runtime.links.peers import PeerDirectory
 from shard_runtime.links.port import OnFrame, OnPeerLost
 from shard_runtime.links.stream import Stream
-from shard_runtime.links.tls_context import LINK_ALPN
+from teetee.protocol.endpoint import LINK_ALPN
 from teetee.protocol.identifiers import ShardId
 
 

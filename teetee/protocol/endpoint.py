@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enclave's endpoint in the registry's spelling: `host:port`, or `[address]:port` for IPv6.
+"""An enclave's endpoint: its address in the registry's spelling (`host:port`, or `[address]:port`
+for IPv6), and the ALPN names of what its one listener serves (docs/protocol.md section 7).
 
-Opens no socket.
+Opens no socket. The listener is in shard_runtime/links/listener.py; each name says where a handler
+is attached to it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from teetee.errors import MalformedEndpoint
+
+LINK_ALPN = "teetee-link/1"
+"""Between enclaves of a model. Attached when a shard starts to serve:
+shard_runtime/links/tls_links.py."""
+STREAM_ALPN = "teetee-stream/1"
+"""The text of a running request: oracle/endpoints/stream.py. Attached once an entry is enrolled:
+oracle/process/services.py. Client: teetee/client/requests/answer_stream.py."""
+ENROL_ALPN = "teetee-enrol/1"
+"""A quote for an enrolment: oracle/endpoints/enrol.py. Attached when the process starts to listen:
+oracle/process/server.py. Client: teetee/client/hosting/enclave_statement.py."""
 
 MAX_PORT = 65_535
 

@@ -15,13 +15,12 @@ from typing import Any
 from teetee.client import pinned_tls
 from teetee.client.errors import EnclaveRefused, EnclaveUnreachable, StatementRefused
 from teetee.errors import FieldInvalid, SignatureInvalid
-from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.endpoint import ENROL_ALPN, Endpoint
 from teetee.protocol.json import frames as json_frames
 from teetee.protocol.json.strict import malformed_frame, require_bytes
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest
 from teetee.protocol.signatures import CompactSignature
 
-PURPOSE = "teetee-enrol/1"
 CONNECT_SECONDS = 10.0
 # On real hardware, a quote takes some seconds.
 REPLY_SECONDS = 60.0
@@ -54,7 +53,7 @@ def fetch_statement(listening_at: Endpoint, request: StatementRequest) -> Enclav
     `MalformedFrame`, `StatementRefused`.
     """
     connection = pinned_tls.connect(
-        listening_at, purpose=PURPOSE, tls=None, timeout=CONNECT_SECONDS
+        listening_at, purpose=ENROL_ALPN, tls=None, timeout=CONNECT_SECONDS
     )
     with connection:
         reply = _exchange(connection, listening_at, request)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from teetee.chain.types.shards import Shard
 from teetee.client import pinned_tls
 from teetee.client.errors import EnclaveUnreachable
-from teetee.client.hosting.enclave_statement import PURPOSE
 from teetee.errors import TeeTeeError
-from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.endpoint import ENROL_ALPN, Endpoint
 
 CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
@@ -49,7 +48,9 @@ def await_enclave(endpoint: Endpoint, seconds: float) -> None:
     give_up_at = time.monotonic() + seconds
     while True:
         try:
-            pinned_tls.connect(endpoint, purpose=PURPOSE, tls=None, timeout=CONNECT_SECONDS).close()
+            pinned_tls.connect(
+                endpoint, purpose=ENROL_ALPN, tls=None, timeout=CONNECT_SECONDS
+            ).close()
             return
         except EnclaveUnreachable:
             if time.monotonic() >= give_up_at:
@@ -62,7 +63,7 @@ def _probe(shard: Shard) -> Probe:
     try:
         endpoint = Endpoint.parse(shard.endpoint)
         connection = pinned_tls.connect(
-            endpoint, purpose=PURPOSE, tls=shard.keyset.tls, timeout=CONNECT_SECONDS
+            endpoint, purpose=ENROL_ALPN, tls=shard.keyset.tls, timeout=CONNECT_SECONDS
         )
         connection.close()
     except TeeTeeError as error:

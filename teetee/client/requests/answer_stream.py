@@ -15,10 +15,9 @@ from typing import Any
 from teetee.client import pinned_tls
 from teetee.client.errors import StreamBroken, StreamRefused
 from teetee.errors import MalformedFrame
-from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.endpoint import STREAM_ALPN, Endpoint
 from teetee.protocol.json import frames as json_frames
 
-PURPOSE = "teetee-stream/1"
 CONNECT_SECONDS = 10.0
 # How often `stopped` is checked while nothing arrives.
 POLL_SECONDS = 0.25
@@ -48,7 +47,7 @@ def read_stream(
     `EnclaveUnreachable`, `StreamBroken`, `StreamRefused` (retryable); `PeerKeyMismatch`,
     `WrongPeerPurpose`, `MalformedFrame` (fatal for this entry).
     """
-    connection = pinned_tls.connect(endpoint, purpose=PURPOSE, tls=tls, timeout=CONNECT_SECONDS)
+    connection = pinned_tls.connect(endpoint, purpose=STREAM_ALPN, tls=tls, timeout=CONNECT_SECONDS)
     with connection:
         _send_message(connection, endpoint, {"requestId": request_id, "proof": proof.hex()})
         decoder = json_frames.FrameDecoder()

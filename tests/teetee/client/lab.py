@@ -27,15 +27,13 @@ from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import DeclineReason, RequestOpened
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.client.contracts import Contracts
-from teetee.client.hosting import enclave_statement
 from teetee.client.hosting.hosting import Hosting
-from teetee.client.requests import answer_stream
 from teetee.client.verification.quote_check import PccsCollateral, QuoteCheck
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.answer import Answer
-from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.endpoint import ENROL_ALPN, STREAM_ALPN, Endpoint
 from teetee.protocol.envelope import open_prompt, seal_answer
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.json import frames as json_frames
@@ -167,9 +165,9 @@ class Lab:
         )
         server = EntryServer(
             keys,
-            answer_stream.PURPOSE,
+            STREAM_ALPN,
             self._stream,
-            {enclave_statement.PURPOSE: lambda asked, send: self._state(number, asked, send)},
+            {ENROL_ALPN: lambda asked, send: self._state(number, asked, send)},
         )
         enclave = LabEnclave(guest, keys, identity, host, server)
         server.__enter__()

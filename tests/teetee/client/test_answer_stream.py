@@ -34,10 +34,10 @@ from teetee.client.errors import (
     StreamRefused,
     WrongPeerPurpose,
 )
-from teetee.client.requests.answer_stream import PURPOSE, Done, Piece, read_stream
+from teetee.client.requests.answer_stream import Done, Piece, read_stream
 from teetee.client.requests.live_answer import LiveAnswer, StreamEntry
 from teetee.errors import MalformedFrame
-from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.endpoint import STREAM_ALPN, Endpoint
 from tests.teetee.client.entry_server import EntryServer, Script, Send, enclave_keys, says
 
 PROOF = bytes(range(32))
@@ -58,7 +58,7 @@ def read(server: EntryServer, endpoint: str = "") -> list[Piece | Done]:
 
 def test_read_stream__entry_streams__yields_pieces_and_end() -> None:
     script = says({"text": "Ja"}, {"text": "nus 🙂"}, {"done": True, "finishReason": "stop"})
-    with EntryServer(KEYS, PURPOSE, script) as server:
+    with EntryServer(KEYS, STREAM_ALPN, script) as server:
         events = read(server)
     assert events == [Piece("Ja"), Piece("nus 🙂"), Done("stop")]
     assert server.received == [{"requestId": 7, "proof": PROOF.hex()}]
@@ -66,7 +66,7 @@ def test_read_stream__entry_streams__yields_pieces_and_end() -> None:
 
 def test_read_stream__entry_refuses__raises_with_the_code() -> None:
     with (
-        EntryServer(KEYS, PURPOSE, says({"error": "unknown"})) as server,
+        EntryServer(KEYS, STREAM_ALPN, says({"error": "unknown"})) as server,
         pytest.raises(StreamRefused) as refused,
     ):
         read(server)
@@ -75,7 +75,7 @@ def test_read_stream__entry_refuses__raises_with_the_code() -> None:
 
 def test_read_stream__entry_closes_early__raises_stream_broken() -> None:
     with (
-        EntryServer(KEYS, PURPOSE, says({"text": "Ja"})) as server,
+        EntryServer(KEYS, STREAM_ALPN, says({"text": "Ja"})) as server,
         pytest.raises(StreamBroken, match="the answer will come from the chain"),
     ):
         read(server)
@@ -88,7 +88,7 @@ def test_read_stream__entry_closes_early__raises_stream_broken() -> None:
 )
 def test_read_stream__entry_breaks_the_protocol__raises_malformed_frame(frame: bytes) -> None:
     with (
-        EntryServer(KEYS, PURPOSE, lambda _, send: send(frame)) as server,
+        EntryServer(KEYS, STREAM_ALPN, lambda _, send: send(frame)) as server,
         pytest.raises(MalformedFrame) as malformed,
     ):
         read(server)
@@ -96,7 +96,7 @@ def test_read_stream__entry_breaks_the_protocol__raises_malformed_frame(frame: b
 
 
 def test_read_stream__other_key__refuses_before_anything_is_sent() -> None:
-    with EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server:
+    with EntryServer(enclave_keys(2), STREAM_ALPN, says({"done": True})) as server:
         with pytest.raises(PeerKeyMismatch, match="nothing was sent"):
             read(server)
         received = server.received
@@ -112,7 +112,7 @@ def test_read_stream__other_purpose__refuses() -> None:
 
 
 def test_read_stream__endpoint_closed__is_retryable() -> None:
-    with EntryServer(KEYS, PURPOSE, says({"done": True})) as server:
+    with EntryServer(KEYS, STREAM_ALPN, says({"done": True})) as server:
         endpoint = server.endpoint
     with pytest.raises(EnclaveUnreachable, match=endpoint):
         read(server, endpoint=endpoint)
@@ -134,7 +134,7 @@ def test_live_answer__entry_not_at_work_yet__asks_again() -> None:
     def script(message: dict[str, Any], send: Any) -> None:
         next(replies)(message, send)
 
-    with EntryServer(KEYS, PURPOSE, script) as server:
+    with EntryServer(KEYS, STREAM_ALPN, script) as server:
         text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
     assert (text, pieces, warnings) == ("Janus", ["Janus"], [])
 
@@ -145,7 +145,7 @@ def test_live_answer__stream_breaks_and_restarts__shows_no_text_twice() -> None:
     def script(message: dict[str, Any], send: Any) -> None:
         next(replies)(message, send)
 
-    with EntryServer(KEYS, PURPOSE, script) as server:
+    with EntryServer(KEYS, STREAM_ALPN, script) as server:
         text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
     assert (text, pieces) == ("Janus", ["Ja", "n", "us"])
     assert len(warnings) == 1
@@ -158,7 +158,7 @@ def test_live_answer__run_is_interrupted__says_so_once_and_goes_on() -> None:
     def script(message: dict[str, Any], send: Any) -> None:
         next(replies)(message, send)
 
-    with EntryServer(KEYS, PURPOSE, script) as server:
+    with EntryServer(KEYS, STREAM_ALPN, script) as server:
         text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
     assert (text, pieces) == ("Janus", ["Ja", "nus"])
     assert len(warnings) == 1
@@ -177,8 +177,8 @@ def test_live_answer__primary_silent__follows_the_one_who_takes_over() -> None:
     second = enclave_keys(2)
     done = says({"text": "Janus"}, {"done": True, "finishReason": "stop"})
     with (
-        EntryServer(KEYS, PURPOSE, silent_until(released)) as primary,
-        EntryServer(second, PURPOSE, done) as other,
+        EntryServer(KEYS, STREAM_ALPN, silent_until(released)) as primary,
+        EntryServer(second, STREAM_ALPN, done) as other,
     ):
         text, _, _ = follow(
             StreamEntry(primary.endpoint, KEYS.keyset.tls, 0),
@@ -196,7 +196,7 @@ def test_live_answer__wrong_key__warns_once_and_goes_on_without_text() -> None:
         warnings.append(text)
         warned.set()
 
-    with EntryServer(enclave_keys(2), PURPOSE, says({"done": True})) as server:
+    with EntryServer(enclave_keys(2), STREAM_ALPN, says({"done": True})) as server:
         entry = StreamEntry(server.endpoint, KEYS.keyset.tls, 0)
         live = LiveAnswer(
             [entry], request_id=7, proof=PROOF, on_text=lambda _: None, on_warning=warn

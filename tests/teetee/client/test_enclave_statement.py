@@ -21,14 +21,13 @@ from eth_account import Account
 
 from teetee.client.errors import EnclaveRefused, EnclaveUnreachable, StatementRefused
 from teetee.client.hosting.enclave_statement import (
-    PURPOSE,
     EnclaveStatement,
     StatementRequest,
     check_statement,
     fetch_statement,
 )
 from teetee.errors import MalformedFrame
-from teetee.protocol.endpoint import Endpoint
+from teetee.protocol.endpoint import ENROL_ALPN, Endpoint
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest
 from teetee.protocol.layers import LayerRange
@@ -131,7 +130,7 @@ def reply(**changes: Any) -> dict[str, Any]:
 
 
 def test_fetch_statement__true_reply__gives_the_statement() -> None:
-    with EntryServer(KEYS, PURPOSE, says(reply())) as server:
+    with EntryServer(KEYS, ENROL_ALPN, says(reply())) as server:
         statement = fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
     assert statement == TRUE
     assert server.received == [
@@ -164,10 +163,10 @@ def test_fetch_statement__true_reply__gives_the_statement() -> None:
 def test_fetch_statement__other_reply__raises_its_error(
     answer: dict[str, Any], error: type[Exception]
 ) -> None:
-    with EntryServer(KEYS, PURPOSE, says(answer)) as server, pytest.raises(error):
+    with EntryServer(KEYS, ENROL_ALPN, says(answer)) as server, pytest.raises(error):
         fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
 
 
 def test_fetch_statement__closes_without_a_word__may_pass() -> None:
-    with EntryServer(KEYS, PURPOSE, says()) as server, pytest.raises(EnclaveUnreachable):
+    with EntryServer(KEYS, ENROL_ALPN, says()) as server, pytest.raises(EnclaveUnreachable):
         fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
