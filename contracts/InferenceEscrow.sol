@@ -9,18 +9,17 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {EscrowParameters, ImmutableParameters} from "./escrow/ImmutableParameters.sol";
 import {RequestAdmission} from "./escrow/RequestAdmission.sol";
+import {RequestRefund} from "./escrow/RequestRefund.sol";
 import {RequestSettlement} from "./escrow/RequestSettlement.sol";
 import {IEscrowAccounts} from "./interfaces/IEscrowAccounts.sol";
 import {IInferenceEscrow} from "./interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "./libraries/ReceiptHash.sol";
-import {RecipientList} from "./libraries/RecipientList.sol";
 import {Account} from "./types/Account.sol";
 import {RequestId, ShardId} from "./types/Identifiers.sol";
 import {
     Authorization,
     DeclineReason,
     Permit,
-    Recipients,
     Request,
     RequestParameters,
     RequestRecord,
@@ -32,14 +31,20 @@ import {Stage} from "./types/Shard.sol";
 /// @title InferenceEscrow
 /// @notice Holds a request's deposit until the request is answered, declined or past its deadline.
 /// @dev All external functions, in the order of a request's life. The checks and the bookkeeping behind them are in
-/// contracts/escrow: RequestAdmission opens requests, RequestSettlement ends them, PathVerification checks receipts,
-/// EscrowAccounts keeps what is owed, RequestStorage the requests, ImmutableParameters the deployment's values.
+/// contracts/escrow: RequestAdmission opens requests, RequestSettlement ends those with an answer, RequestRefund those
+/// without one. PathVerification checks receipts, EscrowAccounts keeps what is owed, RequestStorage the requests,
+/// ImmutableParameters the deployment's values.
 ///
 /// The token balance of this contract is the sum of all open deposits and all credits. Functions that change either are
 /// `nonReentrant` as a second line of defence: token and registry are trusted not to call back.
-contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmission, RequestSettlement {
+contract InferenceEscrow is
+    AccessManaged,
+    ReentrancyGuardTransient,
+    RequestAdmission,
+    RequestSettlement,
+    RequestRefund
+{
     using SafeERC20 for IERC20;
-    using RecipientList for Recipients;
 
     /// @notice Deploys an escrow that admits no requests until it is bound by the registry and unpaused.
     /// @param authority The AccessManager that decides who may pause and unpause new requests.
@@ -144,17 +149,11 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     /* DECLINE AND REFUND */
 
     /// @inheritdoc IInferenceEscrow
-    /// @dev The sender is an enclave's signer, so the registry knows its shard. A signer has one shard at a time.
+    /// @dev {RequestRefund} says who may decline, and when.
     function decline(RequestId requestId, DeclineReason reason) external nonReentrant {
         // Check:
         RequestRecord memory record = _requireOpen(requestId);
-        ShardId shardId = REGISTRY.shardOf(msg.sender);
-        uint256 index = record.recipients.indexOf(shardId);
-        if (index == RecipientList.MAX_RECIPIENTS) revert NotARecipientsSigner(requestId, msg.sender);
-        uint256 from = _takeoverAtDown(record, index);
-        if (block.timestamp < from) revert DeclineTooEarly(requestId, from);
-        uint256 deadline = _deadline(record);
-        if (block.timestamp > deadline) revert DeclineTooLate(requestId, deadline);
+        ShardId shardId = _requireDecliner(requestId, record);
         // Effect:
         _requests[requestId].status = RequestStatus.DECLINED;
         uint256 deposit = _refundDeposit(record);
@@ -162,7 +161,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
     }
 
     /// @inheritdoc IInferenceEscrow
-    /// @dev The penalty is credited after the registry has paid it: only the registry knows how much the bond held.
+    /// @dev {RequestRefund} says who pays the penalty. Like the deposit, it goes to the requester, not to the sender.
     function refund(RequestId requestId) external nonReentrant {
         // Check:
         RequestRecord memory record = _requireOpen(requestId);
@@ -172,9 +171,7 @@ contract InferenceEscrow is AccessManaged, ReentrancyGuardTransient, RequestAdmi
         _requests[requestId].status = RequestStatus.REFUNDED;
         uint256 deposit = _refundDeposit(record);
         // Interaction, and the effect that depends on it:
-        uint256 penalty;
-        if (_isPaid(record)) penalty = REGISTRY.payPenalty(record.recipients.get(0), PENALTY, address(this));
-        _credit(record.requester, penalty);
+        uint256 penalty = _collectPenalty(record);
         emit RequestRefunded({requestId: requestId, requester: record.requester, refund: deposit, penalty: penalty});
     }
 

@@ -14,10 +14,10 @@ import {PathVerification} from "./PathVerification.sol";
 import {RequestStorage} from "./RequestStorage.sol";
 
 /// @title RequestSettlement
-/// @notice Ends requests: pays the path of an answered one, gives the deposit of any other back.
-/// @dev Tokens stay in the escrow; ending a request only turns its deposit into credits. A settlement costs two calls
-/// of the registry at most, one signature check per stage and one for the entry, and one storage write per account that
-/// is credited. Everything else is in calldata or memory.
+/// @notice Ends answered requests: checks the path that computed the answer, and pays it.
+/// @dev Tokens stay in the escrow; a settlement only turns the deposit into credits. It costs two calls of the registry
+/// at most, one signature check per stage and one for the entry, and one storage write per account that is credited.
+/// Everything else is in calldata or memory.
 abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerification {
     using RecipientList for Recipients;
 
@@ -173,16 +173,5 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
             lastReceipt: lastReceipt,
             answer: parameters.answer
         });
-    }
-
-    /* DECLINE AND REFUND */
-
-    /// @dev Credits the whole deposit to the requester, or returns the whole reservation to the host's allowance. The
-    /// caller has already ended the request, so this happens once.
-    /// @return deposit Token wei; zero on a host's allowance.
-    function _refundDeposit(RequestRecord memory record) internal returns (uint256 deposit) {
-        deposit = _deposit(record);
-        _credit(record.requester, deposit);
-        if (!_isPaid(record)) _returnAllowance(record.requester, _reservedTokens(record), record.openedAt);
     }
 }
