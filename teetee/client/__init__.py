@@ -24,7 +24,7 @@
     account = load_account(None, os.environ, getpass)
     pending = PendingRequests()
     client = Client(contracts, account, quotes=quotes, verification_quotes=quotes, pending=pending)
-    offer = client.quote_price(RequestSpec("Why is the sky blue?", max_tokens=64))
+    offer = client.prepare_offer(RequestSpec("Why is the sky blue?", max_tokens=64))
     opened = client.open_request(offer)
     outcome = client.await_answer(opened)
     if isinstance(outcome, Answered):

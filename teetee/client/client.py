@@ -18,9 +18,9 @@ from teetee.chain.types.requests import Request
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotIncluded, NotPending
 from teetee.client.requests.await_answer import AnswerCallbacks, Outcome, await_answer
+from teetee.client.requests.offer import Notify, Offer, OnShard, ignore_progress, prepare_offer
 from teetee.client.requests.open_request import OpenRequest, open_request
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
-from teetee.client.requests.quote_price import Notify, Offer, OnShard, ignore_progress, quote_price
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.verification.enrolment_checks import QuoteChecker
 from teetee.client.verification.report import VerificationReport
@@ -71,17 +71,17 @@ class Client:
         on_warning: Notify = _ignore,
     ) -> Outcome:
         """Price, open and await a request. See the three methods for the errors."""
-        opened = self.open_request(self.quote_price(spec, on_warning))
+        opened = self.open_request(self.prepare_offer(spec, on_warning))
         return self.await_answer(opened, on_text=on_text, on_warning=on_warning)
 
-    def quote_price(
+    def prepare_offer(
         self,
         spec: RequestSpec,
         on_warning: Notify = _ignore,
         on_shard: OnShard = ignore_progress,
     ) -> Offer:
         """Choose and check shards, and price the request. Nothing is sealed or sent."""
-        return quote_price(
+        return prepare_offer(
             spec,
             self._contracts,
             str(self._account.address),

@@ -59,7 +59,7 @@ class Requester:
 
     def open(self, spec: RequestSpec, *recipients: str) -> OpenRequest:
         """Seal for these entries, the primary first; pay and send."""
-        offer = self.client.quote_price(replace(spec, recipients=len(recipients) or 1))
+        offer = self.client.prepare_offer(replace(spec, recipients=len(recipients) or 1))
         if recipients:
             wanted = [self.world.enclave(name).shard_id for name in recipients]
             shards = {int(shard.shard_id): shard for shard in self._entries()}

@@ -19,9 +19,9 @@ from teetee.cli.session import FAILED, TEMPORARY, Session
 from teetee.client.amounts import round_amount
 from teetee.client.client import Client
 from teetee.client.requests.await_answer import Answered, Outcome
+from teetee.client.requests.offer import Offer
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.pending_requests import PendingRequests
-from teetee.client.requests.quote_price import Offer
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.times import format_seconds
 from teetee.client.verification.report import VerificationReport
@@ -87,7 +87,7 @@ def ask_question(context: AskContext, spec: RequestSpec) -> None:
             "own check is trusted. --pccs names a source of collateral."
         )
     with printer.waiting("Reading prices and shards…") as progress:
-        offer = context.client.quote_price(
+        offer = context.client.prepare_offer(
             spec,
             printer.warn,
             on_shard=lambda shard, number, count: progress(

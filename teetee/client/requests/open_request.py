@@ -17,8 +17,8 @@ from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSe
 from teetee.chain.types.requests import RequestParameters
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotOpened
+from teetee.client.requests.offer import Offer
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
-from teetee.client.requests.quote_price import Offer
 from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.request_secret import RequestContext, RequestSecret

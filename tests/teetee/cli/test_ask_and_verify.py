@@ -219,7 +219,7 @@ def opened_by_hand(lab: Lab, folder: Path, requester: LocalAccount) -> None:
         poll_seconds=0.05,
     )
     client.open_request(
-        client.quote_price(RequestSpec(CANARY, max_tokens=20, deadline_seconds=600))
+        client.prepare_offer(RequestSpec(CANARY, max_tokens=20, deadline_seconds=600))
     )
 
 

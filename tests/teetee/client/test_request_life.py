@@ -56,7 +56,7 @@ def test_ask__path_answers__gives_and_verifies_the_answer(lab: Lab, tmp_path: Pa
     client = make_client(lab, tmp_path)
     pieces: list[str] = []
     with AtWork(lab, lambda opened: answer_and_stream(lab, opened)):
-        opened = client.open_request(client.quote_price(SPEC))
+        opened = client.open_request(client.prepare_offer(SPEC))
         outcome = client.await_answer(opened, on_text=pieces.append)
     assert isinstance(outcome, Answered)
     assert outcome.answer.text == ANSWER
@@ -113,7 +113,7 @@ def test_ask__silence_until_the_deadline__is_refunded_with_penalty(
     lab: Lab, tmp_path: Path
 ) -> None:
     client = make_client(lab, tmp_path)
-    opened = client.open_request(client.quote_price(SPEC))
+    opened = client.open_request(client.prepare_offer(SPEC))
     deadline = client.request(int(opened.request_id)).deadline
     lab.chain.pass_time(deadline - lab.chain.now() + 1)
     warnings: list[str] = []
@@ -143,7 +143,7 @@ def test_ask__credit_from_before__pays_first(lab: Lab, tmp_path: Path) -> None:
 def test_resume__another_run__reads_the_answer(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=10 * TEE)
     first = make_client(lab, tmp_path, requester)
-    opened = first.open_request(first.quote_price(SPEC))
+    opened = first.open_request(first.prepare_offer(SPEC))
     second = make_client(lab, tmp_path, requester)
     [pending] = second.pending_requests()
     assert pending.request_id == opened.request_id
@@ -157,7 +157,7 @@ def test_resume__another_run__reads_the_answer(lab: Lab, tmp_path: Path) -> None
 def test_resume__transaction_never_seen__finds_the_request(lab: Lab, tmp_path: Path) -> None:
     requester = lab.world.account("requester", tokens=10 * TEE)
     client = make_client(lab, tmp_path, requester)
-    opened = client.open_request(client.quote_price(SPEC))
+    opened = client.open_request(client.prepare_offer(SPEC))
     folder = PendingRequests(tmp_path)
     [pending] = client.pending_requests()
     folder.update(replace(pending, request_id=None, transaction=None))

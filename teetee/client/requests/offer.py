@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns a request spec into an offer: model, recipients, price, deadline. Reads the chain, sends
-nothing.
+"""The offer that a user accepts or not before paying: model, recipients, deposit, deadline.
+
+`prepare_offer` reads the chain and sends nothing; `request_terms` computes deposit and deadline.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from teetee.client.amounts import format_amount, round_amount
 from teetee.client.contracts import Contracts
 from teetee.client.errors import AllowanceTooSmall, InsufficientTokens
 from teetee.client.requests.recipients import choose_recipients, spread_recipients
-from teetee.client.requests.request_spec import RequestSpec, RequestTerms, terms_of
+from teetee.client.requests.request_spec import RequestSpec
+from teetee.client.requests.request_terms import RequestTerms, terms_of
 from teetee.client.serving_paths import shards_on_paths
 from teetee.client.shard_listing import find_model
 from teetee.client.verification.shard_check import ShardCheck
@@ -52,7 +54,7 @@ class Offer:
     """Unix seconds of chain time."""
 
 
-def quote_price(
+def prepare_offer(
     spec: RequestSpec,
     contracts: Contracts,
     requester: str,

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from teetee.chain.contracts.escrow import EscrowTerms
 from teetee.chain.types.models import Model
 from teetee.client.errors import InvalidQuestion, PriceAboveLimit, PromptTooLong
-from teetee.client.requests.request_spec import (
+from teetee.client.requests.request_spec import RequestSpec
+from teetee.client.requests.request_terms import (
     OPENING_SECONDS,
     TEMPLATE_TOKENS,
-    RequestSpec,
     RequestTerms,
     TokenCaps,
     terms_of,
