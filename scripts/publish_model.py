@@ -24,7 +24,12 @@ HELP = """Publish a model: its digests, its prices, and the images that may run 
     ape run publish_model --manifest manifest.json --input-price 0.0001 --output-price 0.0003 \\
         --royalty-bps 500 --royalty-recipient 0x… --entry-layer-equivalents 8 --measurement 0x…
 
-Needs the role PUBLISHER. Only prices and measurements can be changed later: `ape run admin`.
+Its attestation policy has no option: the registry gives each new model the same one, from
+INITIAL_STATUSES in contracts/registry/ModelAdministration.sol. It accepts the TCB status UpToDate
+alone; ShardRegistry enforces it at enrolment, renewal and recheck. `ape run admin policy` shows it.
+
+Needs the role PUBLISHER. Only prices, measurements and policy can be changed later: `ape run
+admin`.
 """
 
 

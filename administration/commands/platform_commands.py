@@ -5,7 +5,7 @@ import click
 
 from administration.commands.group import PLATFORMS, change, model_option, wait_option
 from administration.option_types import BYTES32
-from administration.policy.models import require_model
+from administration.policy.current_policy import require_model
 from administration.roles.restricted_calls import Administrator, Outcome, RestrictedCall
 from teetee.chain.contract_errors import ContractRejected
 

@@ -13,8 +13,8 @@ import click
 from administration.chain.verifier import automata_behind
 from administration.commands.group import POLICIES, change, model_option, wait_option
 from administration.errors import CollateralAgeUnknown, PolicyChanged, PolicyLoosened
+from administration.policy.current_policy import policy_of
 from administration.policy.fields import Change, changes, policy_options, wanted_policy
-from administration.policy.models import policy_of
 from administration.roles.history import Announcement, announcements
 from administration.roles.restricted_calls import Administrator, Outcome, RestrictedCall
 from teetee.chain.types.policies import AttestationPolicy

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from administration.chain.contracts import Contracts
+from administration.policy.current_policy import policy_of
 from administration.policy.fields import described
 from administration.policy.lists import Platforms, allowed_measurements, platforms
-from administration.policy.models import policy_of
 from teetee.chain.types.policies import AttestationPolicy
 
 

@@ -11,8 +11,8 @@ from administration.chain.contracts import Contracts
 from administration.chain.networks import Network
 from administration.chain.verifier import automata_behind
 from administration.option_types import duration_text
+from administration.policy.current_policy import policy_of
 from administration.policy.fields import in_short
-from administration.policy.models import policy_of
 from administration.roles.history import Announcement, Membership
 from administration.roles.role_ids import ROLE_NAMES
 from teetee.chain.types.shards import ShardStatus

@@ -10,8 +10,8 @@ from eth_utils.conversions import to_hex
 from administration.chain.contracts import Contracts
 from administration.chain.event_logs import event_logs
 from administration.errors import OperationUnknown
+from administration.policy.current_policy import policy_of
 from administration.policy.fields import changes
-from administration.policy.models import policy_of
 from teetee.chain.types.policies import AttestationPolicy
 
 POLICY_FUNCTIONS = ("tightenPolicy", "setPolicy")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that a model exists: much of what the registry returns by model id does not check it, and
-is zero for an unknown id.
+"""A model's policy as the registry has it now, and the check that the model exists.
+
+Much of what the registry returns by model id does not check the id, and is zero for an unknown one.
+A new model's policy comes from constants of contracts/registry/ModelAdministration.sol:
+INITIAL_STATUSES, which is UpToDate alone, and the masks beside it.
 """
 
 from ape.contracts import ContractInstance
@@ -16,6 +19,6 @@ def require_model(registry: ContractInstance, model_id: int) -> None:
 
 
 def policy_of(registry: ContractInstance, model_id: int) -> AttestationPolicy:
-    """The model's present policy. Raises `UnknownModel`."""
+    """The model's current policy. Raises `UnknownModel`."""
     require_model(registry, model_id)
     return AttestationPolicy.from_struct(registry.policyOf(model_id))
