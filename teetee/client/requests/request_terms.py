@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terms that follow from a request spec: token caps, deadline, deposit, and whether the price
+is within the user's limit. Pure: model and escrow are given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from teetee.chain.contracts.escrow import EscrowTerms
+from teetee.chain.types.models import Model
+from teetee.client.amounts import format_amount
+from teetee.client.errors import InvalidQuestion, PriceAboveLimit, PromptTooLong
+from teetee.client.requests.request_spec import DEFAULT_DEADLINE_SECONDS, RequestSpec
+from teetee.client.settlement_split import price_of
+from teetee.protocol.prompt import Prompt
+
+OPENING_SECONDS = 5
+"""An allowance for sealing, paying and the next block."""
+
+# A token is at least one byte of the prompt, so the byte count is an upper bound. What a chat
+# template adds (roles, markers, often a system message of its own) is not known here.
+TEMPLATE_TOKENS = 96
+TEMPLATE_TOKENS_PER_MESSAGE = 16
+# Prose has about 4 bytes per token, code fewer. A prompt with more bytes than this per token of
+# context cannot fit; below, the entry decides.
+MAX_LIKELY_BYTES_PER_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class TokenCaps:
+    """The tokens a request may use at most. `certain`: whether the prompt is certain to fit."""
+
+    input_tokens: int
+    output_tokens: int
+    certain: bool
+
+
+@dataclass(frozen=True)
+class RequestTerms:
+    """What a spec amounts to for one model and escrow."""
+
+    prompt: Prompt = field(repr=False)
+    caps: TokenCaps
+    window_seconds: int
+    """From the request to its deadline."""
+    deposit: int
+    """The price of the caps, in wei; zero on an allowance."""
+
+
+def terms_of(spec: RequestSpec, model: Model, escrow: EscrowTerms) -> RequestTerms:
+    """Derive caps, deadline and deposit.
+
+    Raises `InvalidQuestion`, `PromptInvalid`, `PromptTooLong`, `PriceAboveLimit`.
+    """
+    prompt = spec.to_prompt()
+    caps = _choose_caps(spec, prompt, model.context_length)
+    window = _choose_window(spec, escrow.min_window, escrow.max_window)
+    deposit = _price_deposit(spec, caps, model.input_price, model.output_price)
+    return RequestTerms(prompt, caps, window, deposit)
+
+
+def _choose_caps(spec: RequestSpec, prompt: Prompt, context_length: int) -> TokenCaps:
+    """Pay for enough input tokens for the prompt, or for all that fit into the context."""
+    room = context_length - spec.max_tokens
+    size = sum(len(message.content.encode()) for message in prompt.messages)
+    bound = size + TEMPLATE_TOKENS + TEMPLATE_TOKENS_PER_MESSAGE * len(prompt.messages)
+    if room < 1 or size > room * MAX_LIKELY_BYTES_PER_TOKEN:
+        fewest = size // MAX_LIKELY_BYTES_PER_TOKEN + 1
+        raise PromptTooLong(fewest, spec.max_tokens, context_length)
+    if spec.max_input_tokens is None:
+        return TokenCaps(min(bound, room), spec.max_tokens, certain=bound <= room)
+    if not 1 <= spec.max_input_tokens <= room:
+        raise PromptTooLong(spec.max_input_tokens, spec.max_tokens, context_length)
+    certain = bound <= spec.max_input_tokens
+    return TokenCaps(spec.max_input_tokens, spec.max_tokens, certain)
+
+
+def _choose_window(spec: RequestSpec, min_window: int, max_window: int) -> int:
+    """Choose the seconds to the deadline; the escrow counts from the block of the request."""
+    shortest = min(min_window + OPENING_SECONDS, max_window)
+    if spec.deadline_seconds is None:
+        return max(shortest, min(DEFAULT_DEADLINE_SECONDS, max_window))
+    if not shortest <= spec.deadline_seconds <= max_window:
+        raise InvalidQuestion(
+            f"a deadline in {spec.deadline_seconds} s is not possible",
+            f"Choose --deadline from {shortest} to {max_window} seconds.",
+        )
+    return spec.deadline_seconds
+
+
+def _price_deposit(spec: RequestSpec, caps: TokenCaps, input_price: int, output_price: int) -> int:
+    if spec.allowance_shard is not None:
+        return 0
+    deposit = price_of(caps.input_tokens, caps.output_tokens, input_price, output_price)
+    if spec.max_price is not None and deposit > spec.max_price:
+        raise PriceAboveLimit(format_amount(deposit), format_amount(spec.max_price))
+    return deposit
