@@ -11,6 +11,7 @@ from itertools import accumulate
 from math import prod
 
 from shard_runtime.architecture import Architecture
+from shard_runtime.backends.native.layout import INT8_GROUP, INT8_GROUP_BYTES
 from shard_runtime.model_files.tensors.tensor_layout import (
     TensorLayout,
     embedding_layout,
@@ -37,8 +38,8 @@ class WeightPrecision(StrEnum):
 
     @property
     def weight_bytes(self) -> float:
-        """Bytes per weight. int8 adds a float16 scale for each 32 weights."""
-        return {"int8": 34 / 32, "float32": 4.0, "bfloat16": 2.0}[self]
+        """Bytes per weight. int8 adds a float16 scale for each group of weights."""
+        return {"int8": INT8_GROUP_BYTES / INT8_GROUP, "float32": 4.0, "bfloat16": 2.0}[self]
 
     @property
     def cache_bytes(self) -> int:

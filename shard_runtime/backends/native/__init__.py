@@ -21,11 +21,11 @@ from shard_runtime.backends.native.cache import NativeCache, NativeSpan
 from shard_runtime.backends.native.errors import NativeInputInvalid, NativeUnavailable
 from shard_runtime.backends.native.head import NativeEmbedding, NativeHead
 from shard_runtime.backends.native.layers import NativeLayers
+from shard_runtime.backends.native.layout import Precision
 from shard_runtime.backends.native.matrix import NativeMatrix, pack_matrix
 from shard_runtime.backends.native.shared_library import load_library
 from shard_runtime.backends.native.support import unsupported_reason
 from shard_runtime.backends.native.thread_pool import ThreadPool
-from shard_runtime.backends.native.views import Precision
 
 __all__ = [
     "NativeCache",

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run's keys and values in the layout of the attention kernel, described in source/views.h."""
+"""One run's keys and values in the layout of the attention kernel: `Span` of source/views.h."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from shard_runtime.architecture import Architecture
 from shard_runtime.backends.native.errors import NativeInputInvalid
+from shard_runtime.backends.native.layout import LANES, POSITIONS, Precision, round_up
 from shard_runtime.backends.native.memory import Pages
-from shard_runtime.backends.native.views import LANES, POSITIONS, Precision, round_up
 
 
 @dataclass(frozen=True, slots=True)

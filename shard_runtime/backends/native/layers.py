@@ -16,12 +16,13 @@ import torch
 from shard_runtime.architecture import Architecture
 from shard_runtime.backends.native.cache import CacheShape, NativeCache, NativeSpan
 from shard_runtime.backends.native.errors import NativeInputInvalid
+from shard_runtime.backends.native.layout import Precision
 from shard_runtime.backends.native.matrix import NativeMatrix, pack_matrix
 from shard_runtime.backends.native.memory import require_float32
 from shard_runtime.backends.native.rotary import RotaryTable
 from shard_runtime.backends.native.support import unsupported_reason
 from shard_runtime.backends.native.thread_pool import ThreadPool
-from shard_runtime.backends.native.views import LayerView, ModelView, Precision, SpanView
+from shard_runtime.backends.native.views import LayerView, ModelView, SpanView
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A weight matrix packed for the kernels.
 
-int8: each group of 32 inputs of an output shares a float16 scale, rounded up so that 127 steps
-reach the largest number; about 34/32 bytes per weight. Repacking GGUF's Q8_0 is lossless.
+int8: each group of inputs of an output (`layout.INT8_GROUP`) shares a float16 scale, rounded up so
+that 127 steps reach the largest number. Repacking GGUF's Q8_0 is lossless.
 """
 
 import ctypes
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import torch
 
 from shard_runtime.backends.native.errors import NativeInputInvalid
+from shard_runtime.backends.native.layout import Precision
 from shard_runtime.backends.native.memory import WeightPages, require_float32
 from shard_runtime.backends.native.shared_library import Library, load_library
-from shard_runtime.backends.native.views import MatrixView, Precision
+from shard_runtime.backends.native.views import MatrixView
 
 
 class NativeMatrix:

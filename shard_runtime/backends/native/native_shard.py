@@ -11,9 +11,9 @@ from shard_runtime.backends.kv_cache import CachePool
 from shard_runtime.backends.native.cache import NativeCache, NativeSpan
 from shard_runtime.backends.native.head import NativeEmbedding, NativeHead
 from shard_runtime.backends.native.layers import NativeLayers, PreparedSpans
+from shard_runtime.backends.native.layout import Precision
 from shard_runtime.backends.native.matrix import pack_matrix
 from shard_runtime.backends.native.thread_pool import ThreadPool
-from shard_runtime.backends.native.views import Precision
 from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.model_files.source import ModelSource
 from shard_runtime.model_files.weight_loader import WeightLoader, return_freed_memory

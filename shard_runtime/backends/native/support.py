@@ -10,7 +10,7 @@ MAX_HEAD_SIZE = 1024
 def unsupported_reason(architecture: Architecture) -> str | None:
     """Why the kernels cannot compute the model; None if they can.
 
-    Any sizes are supported: those that are not a multiple of 32 are padded.
+    Any sizes are supported: `layout` pads them to whole panels and groups.
     """
     shape = architecture
     rules = {

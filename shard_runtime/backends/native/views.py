@@ -2,24 +2,8 @@
 """The C structures of source/views.h, field by field."""
 
 import ctypes
-from enum import IntEnum
 
 ABI = 1
-
-POSITIONS = 16
-LANES = 16
-
-
-class Precision(IntEnum):
-    """The format of weights. Caches follow: float16 for int8 weights, float32 for float32."""
-
-    FLOAT32 = 0
-    INT8 = 1
-
-    @property
-    def cache_item_bytes(self) -> int:
-        """Bytes per number in a cache."""
-        return 2 if self is Precision.INT8 else 4
 
 
 class MatrixView(ctypes.Structure):
@@ -90,8 +74,3 @@ class HeadView(ctypes.Structure):
         ("norm_epsilon", ctypes.c_float),
         ("unused", ctypes.c_int32),
     )
-
-
-def round_up(number: int, multiple: int) -> int:
-    """The smallest multiple that is at least `number`."""
-    return -(-number // multiple) * multiple

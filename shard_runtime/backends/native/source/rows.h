@@ -10,7 +10,7 @@ struct Rows {
   int8_t* numbers;
   float* scales;         // (rows, groups)
   int32_t* corrections;  // (rows, groups)
-  int64_t stride;        // from row to row of floats and of numbers: a multiple of 32
+  int64_t stride;        // from row to row of floats and of numbers: a multiple of kGroup
   int64_t groups;        // from row to row of scales and corrections
 };
 

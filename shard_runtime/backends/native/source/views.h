@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The structures of the C interface, and the layout of packed weights and caches. views.py in
-// shard_runtime/backends/native repeats these structures field by field; kAbi changes with them.
+// The structures of the C interface. views.py in shard_runtime/backends/native repeats them field by
+// field; kAbi changes with them.
 #pragma once
 #include <cstdint>
+
+#include "layout.h"
 
 namespace teetee {
 
 constexpr int32_t kAbi = 1;
-constexpr int64_t kPanel = 32;       // outputs stored together
-constexpr int64_t kGroup = 32;       // inputs that share a scale
-constexpr int64_t kBlockBytes = 64 + kPanel * kGroup;  // 32 scales of 16 bits, then the numbers
-constexpr int64_t kPositions = 16;   // positions whose keys are stored together
 constexpr int64_t kRowsPerPass = 128;  // bounds the scratch memory
-
-constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
-enum Precision : int32_t { kFloat32 = 0, kInt8 = 1 };
 
 // (rows, columns) in torch's order: `columns` inputs, `rows` outputs.
 //
-// int8: by panel, by group: kPanel float16 scales; then, for every four inputs, the four numbers of
-// output 0, of output 1, … Numbers are stored plus 128, because VNNI needs one unsigned factor.
+// int8: by panel, by group: kPanel float16 scales; then, for every kInputsPerDot inputs, these numbers
+// of output 0, of output 1, … Numbers are stored plus 128, because VNNI needs one unsigned factor.
 // float32: by panel, by input: kPanel numbers. Outputs beyond `rows` are zero.
 struct Matrix {
   uint8_t* data;
@@ -30,12 +24,6 @@ struct Matrix {
   int32_t precision;
   int32_t unused;
 };
-
-// The distance from one panel of a matrix to the next.
-constexpr int64_t panel_bytes(int64_t columns, int32_t precision) {
-  if (precision == kInt8) return round_up(columns, kGroup) / kGroup * kBlockBytes;
-  return columns * kPanel * static_cast<int64_t>(sizeof(float));
-}
 
 struct Layer {
   const float* attention_norm;
@@ -67,7 +55,7 @@ struct Model {
 // Consecutive rows of one run: positions [first, first + rows).
 //
 // A cache stores, by layer and key-value head: the keys by block of kPositions, then by dimension, so
-// that a product needs no sum across lanes; then the values by position, padded to 16 dimensions.
+// that a product needs no sum across lanes; then the values by position, padded to kLanes.
 struct Span {
   uint8_t* cache;
   int64_t capacity;  // a multiple of kPositions

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from shard_runtime.backends.native import NativeMatrix, Precision, load_library
+from shard_runtime.backends.native.layout import INT8_GROUP, LANES, POSITIONS, round_up
 from shard_runtime.backends.native.memory import Pages
-from shard_runtime.backends.native.views import POSITIONS, round_up
 
-GROUP = 32
-"""Inputs that share a scale: `kGroup` of views.h."""
 EPSILON = 2.0**-24
 """The relative error of one float32 rounding: half the distance between neighbours at 1."""
 
@@ -59,14 +57,14 @@ class Quantized:
 
     def values(self, n: int) -> torch.Tensor:
         """The `n` dequantised numbers, float64."""
-        groups = self.numbers.view(-1, GROUP).double() * self.scales[:, None].double()
+        groups = self.numbers.view(-1, INT8_GROUP).double() * self.scales[:, None].double()
         return groups.flatten()[:n]
 
 
 def quantize(instructions: str, x: torch.Tensor) -> Quantized:
-    groups = round_up(len(x), GROUP) // GROUP
+    groups = round_up(len(x), INT8_GROUP) // INT8_GROUP
     found = Quantized(
-        torch.empty(groups * GROUP, dtype=torch.int8),
+        torch.empty(groups * INT8_GROUP, dtype=torch.int8),
         torch.empty(groups),
         torch.empty(groups, dtype=torch.int32),
     )
@@ -115,7 +113,7 @@ def attend(
     """Queries (Q, D) attend to positions [first, end) of keys and values (T, D) → (Q, D)."""
     (count, size), positions = queries.shape, len(keys)
     rounded = round_up(positions, POSITIONS)
-    pages = Pages(rounded * (size + round_up(size, 16)) * precision.cache_item_bytes)
+    pages = Pages(rounded * (size + round_up(size, LANES)) * precision.cache_item_bytes)
     # Poisoned, so that reading an unwritten position changes the result.
     ctypes.memset(pages.address, 0xFF, pages.size)
     firsts, ends = (torch.tensor(each) for each in zip(*seen, strict=True))

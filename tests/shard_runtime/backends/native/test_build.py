@@ -9,11 +9,14 @@ given x86-64 with a compiler
         it should contain every instruction set, also those that this CPU lacks
 given the Python package
     it should contain the C++ sources
+given the constants of layout.h
+    layout.py should repeat them
 """
 
 import ctypes
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tomllib
@@ -21,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+from shard_runtime.backends.native import NativeMatrix, Precision, layout
 from shard_runtime.backends.native.shared_library import Library
 from tests.shard_runtime.backends.native.conftest import NAMES, ROOT
 
@@ -62,3 +66,27 @@ def test_package__native_sources__are_included() -> None:
     package = ROOT / "shard_runtime/backends/native"
     packed = {path for pattern in patterns for path in package.glob(pattern)}
     assert packed == {file for file in (package / "source").rglob("*") if file.is_file()}
+
+
+def test_layout__in_python__repeats_the_header() -> None:
+    header = (ROOT / "shard_runtime/backends/native/source/layout.h").read_text(encoding="utf-8")
+    in_header: dict[str, int] = {}
+    for name, value in re.findall(
+        r"^constexpr int(?:64_t)? (k\w+) = ([^;]+);", header, re.MULTILINE
+    ):
+        in_header[name] = eval(value, {}, in_header)
+    in_python = {
+        "kLanes": layout.LANES,
+        "kPositions": layout.POSITIONS,
+        "kPanel": layout.PANEL,
+        "kGroup": layout.INT8_GROUP,
+        "kScaleBytes": layout.INT8_SCALE_BYTES,
+        "kBlockBytes": layout.PANEL * layout.INT8_GROUP_BYTES,
+    }
+    assert {name: in_header[name] for name in in_python} == in_python
+
+
+@pytest.mark.usefixtures("native_library")
+def test_matrix__of_one_int8_block__has_the_size_that_layout_says() -> None:
+    matrix = NativeMatrix(layout.PANEL, layout.INT8_GROUP, precision=Precision.INT8)
+    assert matrix.size_bytes == layout.PANEL * layout.INT8_GROUP_BYTES

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shard_runtime.backends.native import NativeMatrix, Precision, pack_matrix
+from shard_runtime.backends.native.layout import INT8_GROUP
 from tests.shard_runtime.backends.native import kernels
 from tests.shard_runtime.backends.native.kernels import EPSILON, random
 
@@ -87,7 +88,7 @@ def test_quantize__any_row__is_half_a_step_off(
     if zeros:
         x[:40] = 0
     found = kernels.quantize(instructions, x)
-    step = found.scales.repeat_interleave(32)[:n].double()
+    step = found.scales.repeat_interleave(INT8_GROUP)[:n].double()
     assert_within(found.values(n), x.double(), step * (0.5 + 256 * EPSILON))
     assert int(found.numbers.abs().max()) <= 127
     assert not found.numbers[n:].any()
@@ -95,7 +96,7 @@ def test_quantize__any_row__is_half_a_step_off(
     assert torch.equal(found.numbers, plain.numbers)
     assert torch.equal(found.scales, plain.scales)
     if instructions == "avx512":  # weights are stored plus 128 there
-        sums = found.numbers.view(-1, 32).sum(1, dtype=torch.int32)
+        sums = found.numbers.view(-1, INT8_GROUP).sum(1, dtype=torch.int32)
         assert torch.equal(found.corrections, -128 * sums)
 
 
@@ -137,7 +138,7 @@ def test_multiply__int8__is_the_product_of_the_quantised_values(
     right = matrix.get_rows(range(outputs)).double()
     size = left.abs() @ right.abs().T + offset.double().abs()
     # Sums within a group are exact; each group adds three roundings.
-    bound = (math.ceil(columns / 32) + 4) * EPSILON * size
+    bound = (math.ceil(columns / INT8_GROUP) + 4) * EPSILON * size
     assert_within(found, left @ right.T + offset.double(), bound)
     assert torch.equal(found, kernels.multiply("portable", matrix, x))
 
@@ -218,8 +219,13 @@ def test_put_rows__int8_in_pieces__are_half_a_step_off(
     for first in range(0, outputs, 7):
         matrix.put_rows(first, weight[first : first + 7])
     stored = matrix.get_rows(range(outputs))
-    padded = torch.nn.functional.pad(weight, (0, -columns % 32))
-    largest = padded.view(outputs, -1, 32).abs().amax(-1).repeat_interleave(32, 1)[:, :columns]
+    padded = torch.nn.functional.pad(weight, (0, -columns % INT8_GROUP))
+    largest = (
+        padded.view(outputs, -1, INT8_GROUP)
+        .abs()
+        .amax(-1)
+        .repeat_interleave(INT8_GROUP, 1)[:, :columns]
+    )
     # The scale is rounded up to float16: by up to 2⁻¹⁰ of it, below 2⁻¹⁴ by up to 2⁻²⁴.
     step = largest.double() / 127 * (1 + 2.0**-9) + 2.0**-24
     assert_within(stored, weight.double(), 0.5 * step)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantises activations to int8. Each group of 32 inputs of a row has its own scale, so a row's
+// Quantises activations to int8. Each group of kGroup inputs of a row has its own scale, so a row's
 // numbers depend only on the row.
 #pragma once
 #include <cstring>
@@ -15,6 +15,7 @@ constexpr float kMinLargest = 1e-30f;
 // numbers: n rounded up to groups; scales, corrections: one per group. The dot product starts from the
 // correction, because weights are stored plus 128.
 static void quantize(const float* x, int64_t n, int8_t* numbers, float* scales, int32_t* corrections) {
+  static_assert(kGroup == 2 * kLanes);
   for (int64_t g = 0; g * kGroup < n; g++) {
     const int64_t at = g * kGroup, remaining = n - at;
     const Floats low = load_up_to(x, at, n);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows times a packed int8 matrix. Per output: exact sums of 32 products, each times both scales,
+// Rows times a packed int8 matrix. Per output: exact sums of kGroup products, each times both scales,
 // added in the order of the groups. The tile size does not change this order.
 #pragma once
 #include <cstring>
@@ -9,6 +9,9 @@
 #include "views.h"
 
 namespace teetee::TEETEE_ISA {
+
+constexpr int kDots = kGroup / kInputsPerDot, kDotBytes = kPanel * kInputsPerDot;
+static_assert(kInputsPerDot == 4 && kDots == 8);  // four_bytes and the unrolled loop
 
 static inline int32_t four_bytes(const int8_t* p) {
   int32_t four;
@@ -34,11 +37,11 @@ static inline void int8_tile(const uint8_t* const (&panels)[S], int64_t half, co
       for (int h = 0; h < H; h++) sums[r][h] = start;
     }
 #pragma GCC unroll 8
-    for (int step = 0; step < 8; step++) {
+    for (int step = 0; step < kDots; step++) {
       Bytes weights[H];
-      for (int h = 0; h < H; h++) weights[h] = load_bytes(block + 64 + step * 128 + (half + h) * 64);
+      for (int h = 0; h < H; h++) weights[h] = load_bytes(block + kScalesBytes + step * kDotBytes + (half + h) * (kDotBytes / 2));
       for (int r = 0; r < R; r++) {
-        const int32_t four = four_bytes(inputs + r * x.stride + step * 4);
+        const int32_t four = four_bytes(inputs + r * x.stride + step * kInputsPerDot);
         for (int h = 0; h < H; h++) sums[r][h] = dot(sums[r][h], weights[h], four);
       }
     }

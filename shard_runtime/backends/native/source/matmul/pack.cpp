@@ -16,7 +16,9 @@ uint8_t* block_of(const Matrix& m, int64_t row, int64_t group) {
 }
 
 // The offset of input k of a group for output `lane` of the panel.
-int64_t offset_of(int64_t lane, int64_t k) { return 64 + k / 4 * 128 + lane * 4 + k % 4; }
+int64_t offset_of(int64_t lane, int64_t k) {
+  return kScalesBytes + k / kInputsPerDot * kInputsPerDot * kPanel + lane * kInputsPerDot + k % kInputsPerDot;
+}
 
 // The smallest float16 that is at least `scale`, so that 127 steps reach the largest number. A group
 // that already has a float16 scale (GGUF's Q8_0) keeps it and loses nothing.
@@ -35,7 +37,7 @@ bool put_group(const Matrix& m, int64_t row, int64_t group, const float* numbers
   if (half >= 0x7c00) return false;
   uint8_t* block = block_of(m, row, group);
   const int64_t lane = row % kPanel;
-  std::memcpy(block + 2 * lane, &half, 2);
+  std::memcpy(block + kScaleBytes * lane, &half, kScaleBytes);
   const float scale = half_to_float(half);
   for (int64_t k = 0; k < count; k++) {
     const long number = scale > 0 ? std::lrintf(numbers[k] / scale) : 0;
@@ -63,7 +65,7 @@ void clear_matrix(const Matrix& m) {
   const int64_t bytes = matrix_bytes(m.rows, m.columns, m.precision);
   std::memset(m.data, m.precision == kInt8 ? 128 : 0, bytes);
   if (m.precision != kInt8) return;
-  for (int64_t at = 0; at < bytes; at += kBlockBytes) std::memset(m.data + at, 0, 64);
+  for (int64_t at = 0; at < bytes; at += kBlockBytes) std::memset(m.data + at, 0, kScalesBytes);
 }
 
 bool put_rows(const Matrix& m, int64_t first, int64_t count, const float* numbers) {
@@ -90,7 +92,7 @@ void get_row(const Matrix& m, int64_t row, float* numbers) {
   for (int64_t k = 0; k < m.columns; k++) {
     const uint8_t* block = block_of(m, row, k / kGroup);
     uint16_t half;
-    std::memcpy(&half, block + 2 * lane, 2);
+    std::memcpy(&half, block + kScaleBytes * lane, kScaleBytes);
     const int number = block[offset_of(lane, k % kGroup)] - 128;
     numbers[k] = half_to_float(half) * static_cast<float>(number);
   }

@@ -3,6 +3,8 @@
 // instruction set; outside it, the linker would merge inline functions, which could then run
 // instructions that a machine lacks. For the same reason kernels use no library templates.
 #pragma once
+#include "layout.h"
+
 #if defined(TEETEE_AVX512)
 #define TEETEE_ISA avx512
 #include "simd/simd_avx512.h"
@@ -15,8 +17,6 @@
 #endif
 
 namespace teetee::TEETEE_ISA {
-
-constexpr int64_t kLanes = 16;
 
 // Loads kLanes numbers of the n at p, from i on; zeros beyond n.
 static inline Floats load_up_to(const float* p, int64_t i, int64_t n) {

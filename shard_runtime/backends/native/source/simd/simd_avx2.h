@@ -14,7 +14,7 @@ constexpr int kFloatTileRows = 6, kFloatTileTotals = 6;  // 12 totals, 2 weights
 // One core reads two streams in four fifths of the time of one (Zen 3); four streams would gain less
 // than their totals cost.
 constexpr int kStreams = 2, kStreamTotals = kTileTotals, kFloatStreamTotals = kFloatTileTotals;
-constexpr int64_t kStreamAhead = 64 + 32 * 32;  // bytes: a group of int8
+constexpr int64_t kStreamAhead = kBlockBytes;  // int8: one group
 constexpr int kTileVectors = 1;
 
 struct Floats { __m256 low, high; };
