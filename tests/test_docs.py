@@ -5,6 +5,8 @@ given a page of the documentation
     it should keep its lines within 120 characters, code blocks aside
     it should link only to files and headings that exist
     it should name only files that exist
+given the table of defaults in docs/architecture.md
+    each name should be defined in its file
 given the pre-commit configuration
     it should run every check of `make lint` and `make types`
 given what a newcomer looks for first
@@ -88,6 +90,26 @@ def test_page__every_file_it_names__exists(page: Path) -> None:
         and name not in MADE_BY_COMMANDS
     }
     assert not unknown
+
+
+DEFAULT_ROW = re.compile(r"^\| (?P<what>[^|]+) \| `(?P<name>[^`]+)` \| `(?P<path>[^`]+)` \|$")
+DEFAULTS = [
+    match
+    for _, line in lines_of(ROOT / "docs" / "architecture.md")
+    if (match := DEFAULT_ROW.match(line))
+]
+
+
+def test_defaults__the_table__is_read() -> None:
+    assert len(DEFAULTS) > 20
+
+
+@pytest.mark.parametrize("row", DEFAULTS, ids=lambda row: row["what"])
+def test_default__its_name__is_defined_in_its_file(row: re.Match[str]) -> None:
+    name = re.escape(row["name"])
+    # A variable, field or parameter with a value; a class; an option of a command.
+    definition = rf'\b{name}(: [^=\n]+)? ?= ?\S|\bclass {name}\b|"{name}", default='
+    assert re.search(definition, (ROOT / row["path"]).read_text(encoding="utf-8"))
 
 
 # Files that commands write, or that a reader brings.

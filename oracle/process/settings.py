@@ -30,7 +30,10 @@ from pydantic_settings import (
 )
 
 from oracle.errors import SettingsInvalid
+from shard_runtime.backends.kv_cache import DEFAULT_CACHE_BYTES
+from shard_runtime.engine.loop import DEFAULT_BUSY_WAIT_SECONDS
 from teetee.errors import FieldInvalid
+from teetee.protocol.endpoint import DEFAULT_PORT, MAX_PORT
 from teetee.protocol.layers import LayerRange
 
 PREFIX = "TEETEE_"
@@ -121,7 +124,10 @@ class Settings(BaseSettings):
 
     listen_host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104
     listen_port: int = Field(
-        7443, ge=0, le=65_535, description="Port for links and endpoints; 0 picks a free one."
+        DEFAULT_PORT,
+        ge=0,
+        le=MAX_PORT,
+        description="Port for links and endpoints; 0 picks a free one.",
     )
     data_directory: Path = Field(
         description="Folder of the journal. It holds ciphertext and public data only."
@@ -162,12 +168,12 @@ class Settings(BaseSettings):
         description="Maximum number of unfinished requests in the journal.",
     )
     cache_bytes: int = Field(
-        1 << 30,
+        DEFAULT_CACHE_BYTES,
         ge=1 << 20,
         description="Maximum size of the KV caches of all running requests together.",
     )
     busy_wait_seconds: float = Field(
-        0.02,
+        DEFAULT_BUSY_WAIT_SECONDS,
         ge=0,
         le=1,
         description="Maximum busy wait between two tokens, on a core that no other thread needs; 0"

@@ -3,6 +3,9 @@
 
 All times are chain time in Unix seconds. Contract state decides which requests exist and how they
 ended; the journal only adds what this oracle already has for them (an `Outcome`).
+
+The deadline and the takeover times are the request's own (contracts/escrow/RequestStorage.sol); the
+margins around the deadline are settings, with their defaults in oracle/process/settings.py.
 """
 
 from dataclasses import dataclass
@@ -18,8 +21,8 @@ ENCLAVE_FAULTS = frozenset(DeclineReason) - {DeclineReason.INVALID}
 class Timing:
     """The decision's margins, in s."""
 
-    decline_margin: int = 15  # before the deadline: time for a transaction to be included
-    refund_grace: int = 30  # after the deadline: time for the requester to act first
+    decline_margin: int  # before the deadline: time for a transaction to be included
+    refund_grace: int  # after the deadline: time for the requester to act first
 
 
 @dataclass(frozen=True, slots=True)

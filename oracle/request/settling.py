@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects settlements that are ready at about the same time and posts them in one transaction."""
+"""Collects settlements that are ready at about the same time and posts them in one transaction.
+
+How long a batch collects and how long its transaction may take are settings
+(oracle/process/settings.py); fees and resending are in teetee/chain/transactions/fee_policy.py.
+`workflow` tries a failed settlement again at the next block.
+"""
 
 import queue
 import threading

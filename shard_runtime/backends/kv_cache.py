@@ -12,6 +12,9 @@ from typing import Protocol
 
 from shard_runtime.errors import CacheFull
 
+DEFAULT_CACHE_BYTES = 1 << 30
+"""The budget of a shard whose operator sets no other: 1 GiB."""
+
 
 class RunCache(Protocol):
     """One run's keys and values in one shard. Its content is known to the backend alone."""

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import torch
 
+from shard_runtime.backends.kv_cache import DEFAULT_CACHE_BYTES
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.computing import StepPart, compute
 from shard_runtime.engine.inbox import FrameReceived, Inbox
@@ -31,12 +32,14 @@ from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
 
+DEFAULT_BUSY_WAIT_SECONDS = 0.02
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
     """Limits of one computing thread."""
 
-    cache_bytes: int = 1 << 30
+    cache_bytes: int = DEFAULT_CACHE_BYTES
     """Maximum for keys and values of all runs together."""
     rows: int = 128
     """Maximum of one step."""
@@ -44,7 +47,7 @@ class LoopSettings:
     """Maximum of prompt rows in one step; less than `rows`."""
     watch_seconds: float = 1.0
     """How often stale runs are looked for."""
-    busy_wait_seconds: float = 0.02
+    busy_wait_seconds: float = DEFAULT_BUSY_WAIT_SECONDS
     """How long the thread busy-waits for the row of a prepared step, unless another thread needs
     the core. 0: it sleeps at once, which is slower and saves power."""
 

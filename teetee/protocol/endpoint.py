@@ -22,6 +22,8 @@ ENROL_ALPN = "teetee-enrol/1"
 """A quote for an enrolment: oracle/endpoints/enrol.py. Attached when the process starts to listen:
 oracle/process/server.py. Client: teetee/client/hosting/enclave_statement.py."""
 
+DEFAULT_PORT = 7443
+"""Where an enclave listens unless its operator says otherwise."""
 MAX_PORT = 65_535
 
 

@@ -80,7 +80,7 @@ class Watching:
             shard_id=SHARD,
             confirmations=confirmations,
             max_active_requests=max_active,
-            timing=Timing(),
+            timing=Timing(decline_margin=15, refund_grace=30),
             log=open_log(),
         )
 

@@ -13,7 +13,7 @@ constexpr int64_t kRowsPerPass = 128;  // bounds the scratch memory
 
 // (rows, columns) in torch's order: `columns` inputs, `rows` outputs.
 //
-// int8: by panel, by group: kPanel float16 scales; then, for every kInputsPerDot inputs, these numbers
+// int8: by panel, by group: kPanel float16 scales; then, for every kInputsPerDot inputs, their numbers
 // of output 0, of output 1, … Numbers are stored plus 128, because VNNI needs one unsigned factor.
 // float32: by panel, by input: kPanel numbers. Outputs beyond `rows` are zero.
 struct Matrix {

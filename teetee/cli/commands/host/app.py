@@ -19,9 +19,10 @@ from teetee.cli.session import (
     with_skippable_quote_settings,
 )
 from teetee.client.amounts import parse_amount, round_amount
+from teetee.protocol.endpoint import DEFAULT_PORT
 from teetee.protocol.identifiers import ShardId
 
-DEFAULT_WAIT_SECONDS, DEFAULT_PORT = 60, 7443
+DEFAULT_WAIT_SECONDS = 60
 
 host = command_app(
     no_args_is_help=True,

@@ -15,11 +15,11 @@ import typer
 from teetee.cli.session import Session
 from teetee.client import keystore as keys
 from teetee.client.private_files import user_folder
+from teetee.protocol.endpoint import DEFAULT_PORT
 
 # The enclave makes its own keys; it must not see the host's.
 WITHHELD = (keys.KEY_VARIABLE, keys.PASSPHRASE_VARIABLE, "TEETEE_KEYSTORE")
 HOST_VARIABLE = "TEETEE_HOST"
-DEFAULT_PORT = 7443
 
 # By variable, the option that sets it.
 REQUIRED = {"TEETEE_MODEL": "--model", "TEETEE_MODEL_ID": "--model-id", "TEETEE_LAYERS": "--layers"}
