@@ -54,7 +54,7 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
         if (!isPaid) (record.inputPrice, record.outputPrice) = (0, 0);
         _checkCaps(parameters, contextLength);
         record.recipients = _packRecipients(parameters.modelId, parameters.recipients);
-        deposit = _deposit(record);
+        deposit = _deposit(record); // caps × prices: RequestStorage
         if (deposit > parameters.maxDeposit) revert DepositAboveLimit(deposit, parameters.maxDeposit);
         // Effect:
         requestId = RequestId.wrap(++_requestCount);

@@ -6,7 +6,8 @@ import {Split} from "../types/Settlement.sol";
 import {Stage} from "../types/Shard.sol";
 
 /// @title CostSplit
-/// @notice Divides a deposit to the last token wei; docs/protocol.md, section 6.
+/// @notice Divides a deposit to the last token wei; docs/protocol.md, section 6. The deposit and the cost themselves
+/// are computed from token counts and prices in RequestStorage.
 library CostSplit {
     /// @notice 100 %.
     uint256 internal constant BPS = 10_000;

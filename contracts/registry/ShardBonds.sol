@@ -12,7 +12,8 @@ import {Shard, ShardStatus, SignerRecord} from "../types/Shard.sol";
 /// @title ShardBonds
 /// @notice Shards as they are stored, their bonds, and the payout addresses of their hosts.
 /// @dev The registry's token balance is the sum of all bonds. Each function here changes the bond before it moves
-/// tokens, so a token that calls back finds nothing to take twice.
+/// tokens, so a token that calls back finds nothing to take twice. `BOND` and `UNBONDING_PERIOD` are fixed at
+/// deployment (administration/deployment/terms.py).
 abstract contract ShardBonds is AccessManaged, IShardBonds {
     using SafeERC20 for IERC20;
 

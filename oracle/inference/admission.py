@@ -11,6 +11,8 @@ Two limits apply, in this order; nothing else counts requests or jobs:
 
 Behind them the runtime counts nothing: a run waits in FIFO order until its worst-case KV cache fits
 into `TEETEE_CACHE_BYTES`, and then the scheduler shares each step among the runs.
+
+All three are settings; their defaults are in `oracle.process.settings`.
 """
 
 import threading

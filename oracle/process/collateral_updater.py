@@ -2,7 +2,9 @@
 """Keeps the chain's collateral fresh; this enclave pays the gas. With stale collateral, its shard
 and all others on the same kind of platform are paused.
 
-Every enclave may run it: what one has uploaded, the others find there.
+Every enclave may run it: what one has uploaded, the others find there. `oracle.process.server`
+starts it and repeats it every `collateral_seconds` (`oracle.process.settings`); which shards need a
+recheck is decided in `teetee.collateral.rechecks`.
 """
 
 from collections.abc import Collection, Iterator

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The content of an envelope: messages and sampling options, as JSON with exact fields and bounds.
 
-It is plaintext: reprs omit it, and errors name fields and rules, never values.
+`teetee.protocol.envelope` pads and encrypts it. It is plaintext: reprs omit it, and errors name
+fields and rules, never values.
 """
 
 import json

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A verification report as a person reads it: the verdict first."""
+"""A verification report as a person reads it: the verdict first.
+
+The wording of a check is where it is made: `teetee/client/verification/*_checks.py`.
+"""
 
 from __future__ import annotations
 

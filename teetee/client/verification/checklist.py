@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named checks, each passed or failed with a reason. A check that cannot be made fails."""
+"""Records named checks, each passed or failed with a reason. A check that cannot be made fails.
+
+The checks themselves, with their names and details, are in `enrolment_checks`, `receipt_checks`,
+`money_checks` and `outcome_checks`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantises activations to int8. Each group of kGroup inputs of a row has its own scale, so a row's
+// Quantises activations to int8. Each group of kGroup inputs (layout.h) of a row has its own scale, so a row's
 // numbers depend only on the row.
 #pragma once
 #include <cstring>
