@@ -12,6 +12,8 @@ given shard_runtime
         it should not reach web3
 given oracle.inference
     it should know neither an envelope nor the escrow
+given any module that runs in an enclave or a wallet
+    it should parse JSON only by teetee.protocol.json, which bounds its depth
 given any Python or Solidity file
     it should be named after its content, carry its licence and stay under 450 lines
 given any function
@@ -122,6 +124,10 @@ INFERENCE_KNOWS_NOT = {
 }
 
 SAYS_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc", "shared", "base", "manager"}
+
+# Only this folder calls Python's parser of JSON, which crashes on deeply nested text.
+JSON_PARSERS = "teetee/protocol/json/"
+PARSES_JSON_BOUNDED = ("teetee", "shard_runtime", "shard_tools", "oracle", "administration")
 
 MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 40
@@ -245,6 +251,34 @@ def test_imports__shard_runtime_with_all_it_pulls_in__never_reach_web3() -> None
         )
         parts = (imported.split(".") for imported in names)
         waiting += [".".join(each[:length]) for each in parts for length in range(1, len(each) + 1)]
+
+
+def _json_calls(path: Path) -> set[int]:
+    """Lines that parse JSON without a bound: by json.load(s), a JSONDecoder or response.json()."""
+    lines = set()
+    for node in ast.walk(syntax_tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module == "json":
+            lines.add(node.lineno)
+        if isinstance(node, ast.Attribute) and node.attr in {"JSONDecoder", "raw_decode"}:
+            lines.add(node.lineno)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        owner, name = ast.unparse(node.func.value), node.func.attr
+        reads_response = name == "json" and not node.args
+        if reads_response or (owner == "json" and name in {"load", "loads"}):
+            lines.add(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("package", PARSES_JSON_BOUNDED)
+def test_json__every_product_module__parses_it_with_a_bound_on_its_depth(package: str) -> None:
+    unbounded = {
+        f"{relative(path)}:{line}"
+        for path in modules_of(package)
+        if not relative(path).startswith(JSON_PARSERS)
+        for line in _json_calls(path)
+    }
+    assert not unbounded
 
 
 def test_names__every_file_and_folder__say_what_is_inside() -> None:

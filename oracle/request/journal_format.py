@@ -12,6 +12,7 @@ from typing import Any
 from dbos import Serializer
 
 from oracle.errors import JournalUnreadable
+from teetee.protocol.json import shallow as shallow_json
 
 _FAILURE = "$failure"
 
@@ -54,7 +55,7 @@ class JsonSerializer(Serializer):
             JournalUnreadable: the text is not JSON.
         """
         try:
-            value = json.loads(serialized_data)
+            value = shallow_json.load(serialized_data.encode())
         except ValueError:
             raise JournalUnreadable(what="a value that is not JSON") from None
         if isinstance(value, dict) and set(value) == {_FAILURE}:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shard_tools.errors import CheckFailed
+from teetee.protocol.json import shallow as shallow_json
 
 _STOP_TIMEOUT_SECONDS = 10
 
@@ -51,7 +52,7 @@ class WorkerProcess:
         line = self.process.stdout.readline()
         if not line:
             raise CheckFailed(self.name, "its process ended")
-        reply: dict[str, Any] = json.loads(line)
+        reply: dict[str, Any] = shallow_json.load(line.encode())
         if "error" in reply:
             raise CheckFailed(self.name, reply["error"])
         self.peak_bytes = reply["peakBytes"]

@@ -26,6 +26,7 @@ from shard_tools.check.loopback import LOOPBACK_SETTINGS, LoopbackStage, peer_fr
 from shard_tools.check.memory import peak_bytes
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.json import shallow as shallow_json
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling
 
@@ -125,7 +126,7 @@ class ReferenceWorker:
 def serve(worker: StageWorker | ReferenceWorker, commands: TextIO, replies: TextIO) -> None:
     """Answers commands until they end. Every reply has the peak memory so far."""
     for line in commands:
-        command = json.loads(line)
+        command = shallow_json.load(line.encode())
         run: Callable[[Command], Command] = getattr(worker, command["do"])
         try:
             reply = run(command)

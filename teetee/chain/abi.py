@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads the contracts' ABIs from files that `scripts/export_abi.py` generates."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selector
+
+from teetee.protocol.json import shallow as shallow_json
 
 Abi = list[dict[str, Any]]
 
@@ -22,7 +23,7 @@ def abi_names() -> tuple[str, ...]:
 @cache
 def load_abi(name: str) -> Abi:
     """The ABI of a contract. Raises `FileNotFoundError` for a name that is not in `abi_names()`."""
-    abi: Abi = json.loads(files("teetee.abi").joinpath(f"{name}.json").read_text())
+    abi: Abi = shallow_json.load(files("teetee.abi").joinpath(f"{name}.json").read_bytes())
     return abi
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from eth_utils.address import is_checksum_address
 
 from teetee.chain.errors import DeploymentInvalid, NotDeployed
+from teetee.protocol.json import shallow as shallow_json
 
 LOCAL_NETWORK = "base-local"
 ROOT = Path(__file__).parents[2]
@@ -49,11 +50,14 @@ class Deployment:
     def load(cls, path: Path) -> "Deployment":
         """Read a file. Raises `NotDeployed`, `DeploymentInvalid`."""
         try:
-            value = json.loads(path.read_text())
+            value = shallow_json.load(path.read_bytes(), allow_byte_order_mark=True)
         except FileNotFoundError:
             raise NotDeployed(path.stem, str(path)) from None
-        except (ValueError, OSError):
-            raise DeploymentInvalid(str(path), "the file", "must be readable JSON") from None
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror or type(error).__name__})"
+            raise DeploymentInvalid(str(path), "the file", reason) from None
+        except ValueError as error:
+            raise DeploymentInvalid(str(path), "the file", str(error)) from None
         if not isinstance(value, dict) or not isinstance(value.get("contracts"), dict):
             raise DeploymentInvalid(str(path), "contracts", "must be an object")
         if not value["contracts"]:

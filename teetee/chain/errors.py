@@ -20,20 +20,12 @@
         ├── InsufficientFunds       not enough ETH for gas
         └── ContractRejected        see `teetee.chain.contract_errors`
 
-URLs appear without user, password, path and query, where providers put keys.
+URLs appear as `urls.public_url` shows them.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from teetee.errors import Fatal, Retryable
-
-
-def public_url(url: str) -> str:
-    """Scheme, host and port only."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
 class RpcUnavailable(Retryable):

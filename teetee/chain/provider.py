@@ -3,7 +3,7 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import requests
 from eth_typing import URI
@@ -11,10 +11,29 @@ from web3 import HTTPProvider
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from teetee.chain.errors import RpcUnavailable, WrongChain, public_url
+from teetee.chain.errors import RpcUnavailable, WrongChain
+from teetee.chain.rpc_results import AnswerMalformed, require_answer
+from teetee.chain.urls import public_url
+from teetee.protocol.json import shallow as shallow_json
+from teetee.protocol.json.shallow import NotJson
 
 _BUSY = frozenset({-32005, 429})
 _BUSY_WORDS = ("rate limit", "too many requests", "capacity", "compute units")
+
+
+class _Node(HTTPProvider):
+    """One node. Its answers are not trusted to be shallow JSON, nor to fit the method."""
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        """Raises `NotJson`."""
+        return cast(RPCResponse, shallow_json.load(raw_response))
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Raises `NotJson`, `AnswerMalformed` and what requests raises."""
+        response = super().make_request(method, params)
+        require_answer(method, response)
+        return response
 
 
 class FailoverProvider(BaseProvider):
@@ -30,7 +49,7 @@ class FailoverProvider(BaseProvider):
             raise ValueError("at least one RPC URL is needed")
         self._chain_id = chain_id
         self._nodes = [
-            HTTPProvider(URI(url), {"timeout": timeout_seconds}, exception_retry_configuration=None)
+            _Node(URI(url), {"timeout": timeout_seconds}, exception_retry_configuration=None)
             for url in urls
         ]
         self._names = [public_url(url) for url in urls]
@@ -51,8 +70,8 @@ class FailoverProvider(BaseProvider):
             except requests.RequestException as error:
                 reasons[self._names[index]] = _reason(error)
                 continue
-            except ValueError:  # not JSON, perhaps the page of a proxy or captive portal
-                reasons[self._names[index]] = "the answer is not JSON"
+            except (NotJson, AnswerMalformed) as error:  # perhaps the page of a captive portal
+                reasons[self._names[index]] = f"the answer {error}"
                 continue
             if _is_busy(response):
                 reasons[self._names[index]] = "the node is over its rate limit"
@@ -89,6 +108,8 @@ def _reason(error: requests.RequestException) -> str:
         return "no connection"
     if error.response is not None:
         return f"HTTP {error.response.status_code}"
+    if isinstance(error, ValueError):  # requests' errors about the URL itself
+        return "not an address that begins with http:// or https:// and a host"
     return type(error).__name__
 
 

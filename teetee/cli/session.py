@@ -64,10 +64,10 @@ class Session:
         return keystore.load_account(path, os.environ, self._ask_passphrase)
 
     def address(self, path: Path | None) -> str:
-        """The wallet's address, for which no passphrase is asked."""
+        """The wallet's address. Asks for a passphrase only if the keystore does not name it."""
         from teetee.client import keystore
 
-        return keystore.find_address(path, os.environ)[0]
+        return keystore.find_address(path, os.environ, self._ask_passphrase)[0]
 
     @cached_property
     def contracts(self) -> Contracts:
@@ -90,12 +90,17 @@ class Session:
         return LOCAL_POLL_SECONDS if is_local else POLL_SECONDS
 
     def _ask_passphrase(self, path: str) -> str:
-        from teetee.client.errors import NoPassphrase
+        return ask_passphrase(self.printer, f"Passphrase of {path}", path)
 
-        if self.printer.as_json or not os.isatty(0):
-            raise NoPassphrase(path)
-        answer: str = typer.prompt(f"Passphrase of {path}", hide_input=True, err=True)
-        return answer
+
+def ask_passphrase(printer: Printer, text: str, path: str, *, twice: bool = False) -> str:
+    """Ask on the terminal. Raises `NoPassphrase` if there is none."""
+    from teetee.client.errors import NoPassphrase
+
+    if printer.as_json or not os.isatty(0):
+        raise NoPassphrase(path)
+    answer: str = typer.prompt(text, hide_input=True, confirmation_prompt=twice, err=True)
+    return answer
 
 
 def command_app(**attributes: Any) -> typer.Typer:

@@ -18,7 +18,7 @@
         │               InsufficientTokens, AllowanceTooSmall
         ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
-        │               KeystoreExists
+        │               KeystoreOfAnotherAddress, KeystoreExists
         └── pending     PendingRequestUnreadable, NotPending, NotOpened
 
 No message ever holds a prompt, an answer or a key.
@@ -355,7 +355,8 @@ class WrongPassphrase(Fatal):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"The passphrase does not decrypt {path}. Check TEETEE_PASSPHRASE, or enter it again."
+            f"The passphrase does not decrypt {path}, or the file was changed. Check "
+            "TEETEE_PASSPHRASE, or enter it again."
         )
 
 
@@ -374,7 +375,19 @@ class KeystoreUnreadable(Fatal):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
-            f"{path} cannot be read as a keystore ({reason}). Name another with --keystore."
+            f"{path} cannot be read as a version 3 keystore: {reason}. Name another with "
+            "--keystore, or export the key again."
+        )
+
+
+class KeystoreOfAnotherAddress(Fatal):
+    """The file names another address than its key has."""
+
+    def __init__(self, path: str, named: str, derived: str) -> None:
+        self.named, self.derived = named, derived
+        super().__init__(
+            f"{path} names the address {named}, but its key is the one of {derived}. Nothing was "
+            "signed. Use the original file, or correct its address if that account is meant."
         )
 
 

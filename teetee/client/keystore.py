@@ -11,15 +11,17 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teetee.client.errors import (
     KeystoreExists,
+    KeystoreOfAnotherAddress,
     KeystoreUnreadable,
     MalformedKey,
     NoKey,
     WrongPassphrase,
 )
+from teetee.client.keystore_file import KEY_BYTES, KeystoreFile
 from teetee.client.private_files import create_private, user_folder
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def load_account(
     keystore.
 
     `ask` is called with the keystore's path if the environment has no passphrase. Errors: `NoKey`,
-    `MalformedKey`, `KeystoreUnreadable`, `WrongPassphrase`.
+    `MalformedKey`, `KeystoreUnreadable`, `WrongPassphrase`, `KeystoreOfAnotherAddress`.
     """
     if keystore is not None:
         return open_keystore(keystore, _passphrase(keystore, environment, ask))
@@ -56,9 +58,13 @@ def load_account(
     raise NoKey
 
 
-def find_address(keystore: Path | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Find the address of the wallet that `load_account` loads, and where it comes from. Needs no
-    passphrase.
+def find_address(
+    keystore: Path | None, environment: Mapping[str, str], ask: AskPassphrase
+) -> tuple[str, str]:
+    """Find the address of the wallet that `load_account` loads, and where it comes from.
+
+    A keystore's own word is believed unless the environment has the passphrase that proves it.
+    `ask` is called only for a keystore that names no address.
     """
     key = environment.get(KEY_VARIABLE)
     if keystore is None and key:
@@ -66,7 +72,10 @@ def find_address(keystore: Path | None, environment: Mapping[str, str]) -> tuple
     path = keystore or default_keystore()
     if keystore is None and not path.exists():
         raise NoKey
-    return keystore_address(path), str(path)
+    named = KeystoreFile.read(path).address
+    if named is not None and PASSPHRASE_VARIABLE not in environment:
+        return named, str(path)
+    return str(open_keystore(path, _passphrase(path, environment, ask)).address), str(path)
 
 
 def create_keystore(path: Path, passphrase: str) -> LocalAccount:
@@ -85,43 +94,28 @@ def create_keystore(path: Path, passphrase: str) -> LocalAccount:
     return account
 
 
-def keystore_address(path: Path) -> str:
-    """Read the address that a keystore names. Only decrypting the key proves it."""
-    from eth_utils.address import is_hex_address, to_checksum_address
-
-    address = _read(path).get("address")
-    if not isinstance(address, str) or not is_hex_address(address):
-        raise KeystoreUnreadable(str(path), "it names no address")
-    return str(to_checksum_address(address))
-
-
 def open_keystore(path: Path, passphrase: str) -> LocalAccount:
-    """Decrypt a keystore. Raises `KeystoreUnreadable`, `WrongPassphrase`."""
+    """Decrypt a keystore. Raises `KeystoreUnreadable`, `WrongPassphrase`,
+    `KeystoreOfAnotherAddress`.
+    """
     from eth_account import Account
 
-    content = _read(path)
+    file = KeystoreFile.read(path)
     try:
-        key = Account.decrypt(content, passphrase)
+        # The bytes that were typed, also where the locale cannot read them.
+        key = bytes(Account.decrypt(file.content, passphrase.encode(errors="surrogateescape")))  # type: ignore[arg-type]
     except ValueError as error:
         if "MAC" in str(error):
             raise WrongPassphrase(str(path)) from None
-        raise KeystoreUnreadable(str(path), "it is not a version 3 keystore") from None
-    except (KeyError, TypeError):
-        raise KeystoreUnreadable(str(path), "it is not a version 3 keystore") from None
-    account: LocalAccount = Account.from_key(key)
+        raise KeystoreUnreadable(str(path), "its parameters cannot be computed here") from None
+    except MemoryError:
+        raise KeystoreUnreadable(str(path), "it needs more memory than there is") from None
+    if not 0 < int.from_bytes(key) < SECP256K1_ORDER:
+        raise KeystoreUnreadable(str(path), "what it holds is not a private key")
+    account: LocalAccount = Account.from_key(key.rjust(KEY_BYTES, b"\0"))
+    if file.address not in (None, account.address):
+        raise KeystoreOfAnotherAddress(str(path), str(file.address), str(account.address))
     return account
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise KeystoreUnreadable(str(path), error.strerror or "unreadable") from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise KeystoreUnreadable(str(path), "it is not JSON") from None
-    if not isinstance(content, dict):
-        raise KeystoreUnreadable(str(path), "it is not a JSON object")
-    return content
 
 
 def _passphrase(path: Path, environment: Mapping[str, str], ask: AskPassphrase) -> str:

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teetee.chain.contracts.collateral import PlatformKind
-from teetee.chain.errors import public_url
+from teetee.chain.urls import public_url
 from teetee.collateral.published import PublishedCrl, PublishedJson
 from teetee.quotes.certificates.pck_chain import certificates_from_pem
 from teetee.quotes.collateral.signed_json import QE_IDENTITY, TCB_INFO, SignedJson

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 from cryptography import x509
 
 from teetee.chain.contracts.collateral import PlatformKind
+from teetee.protocol.json import shallow as shallow_json
 from teetee.quotes.collateral.signed_json import SignedJson
 from teetee.quotes.errors import CollateralInvalid
 
@@ -35,7 +35,7 @@ class PublishedJson:
     def parse(cls, signed: SignedJson, signer: bytes, root: bytes) -> Self:
         """From the signed JSON and its issuer chain. Raises `CollateralInvalid`."""
         try:
-            content = json.loads(signed.text)
+            content = shallow_json.load(signed.text.encode())
             number = content["tcbEvaluationDataNumber"]
             if not isinstance(number, int) or number < 0:
                 raise ValueError("no number")
@@ -48,7 +48,7 @@ class PublishedJson:
                 number=number,
                 kind=_kind(content),
             )
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             raise CollateralInvalid("lacks a date, a number or its FMSPC") from None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from teetee.errors import ManifestInvalid
+from teetee.protocol.json import shallow as shallow_json
 from teetee.protocol.json.strict import require_bytes
 from teetee.protocol.layers import MAX_LAYERS, LayerRange
 from teetee.protocol.typed_data import keccak256
@@ -87,9 +88,9 @@ class ModelManifest:
         if len(text) > MAX_MANIFEST_BYTES:
             raise ManifestInvalid("the file", f"must not exceed {MAX_MANIFEST_BYTES} bytes")
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ManifestInvalid("the file", "must be JSON") from None
+            value = shallow_json.load(text.encode())
+        except ValueError as error:
+            raise ManifestInvalid("the file", str(error)) from None
         if not isinstance(value, dict) or set(value) != _FIELDS:
             raise ManifestInvalid("the file", f"must be an object with exactly {sorted(_FIELDS)}")
         if not isinstance(value["name"], str) or not isinstance(value["layer_digests"], list):

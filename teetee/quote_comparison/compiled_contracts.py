@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selector
 
+from teetee.protocol.json import shallow as shallow_json
 from teetee.quote_comparison.errors import ContractsNotCompiled
 
 ROOT: Final = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def load_artefact(name: str, root: Path = ROOT) -> ContractArtefact:
     """The contract of that name. Raises `ContractsNotCompiled`."""
     path = root / "build" / "forge" / f"{name}.sol" / f"{name}.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = shallow_json.load(path.read_bytes())
         bytecode = content["bytecode"]["object"]
         abi = content["abi"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -50,7 +50,7 @@ def error_signatures(root: Path = ROOT) -> dict[bytes, ErrorSignature]:
     found: dict[bytes, ErrorSignature] = {}
     for source in sorted((root / "contracts" / "attestation").rglob("*.sol")):
         for path in sorted((root / "build" / "forge" / source.name).glob("*.json")):
-            abi = json.loads(path.read_text(encoding="utf-8"))["abi"]
+            abi = shallow_json.load(path.read_bytes())["abi"]
             for entry in abi:
                 if entry["type"] == "error":
                     types = tuple(collapse_if_tuple(argument) for argument in entry["inputs"])

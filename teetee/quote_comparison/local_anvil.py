@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import requests
 
+from teetee.protocol.json import shallow as shallow_json
 from teetee.quote_comparison.compiled_contracts import ROOT
 from teetee.quote_comparison.errors import AnvilFailed, AnvilUnavailable
 
@@ -157,7 +158,7 @@ class LocalAnvil:
         }
         try:
             response = self._session.post(self._url, json=request, timeout=_CALL_SECONDS)
-            answer: dict[str, Any] = response.json()
+            answer: dict[str, Any] = shallow_json.load(response.content)
         except (requests.RequestException, ValueError) as error:
             raise AnvilFailed(method, type(error).__name__) from None
         return answer

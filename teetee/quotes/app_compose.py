@@ -63,8 +63,8 @@ class AppCompose:
 def _object(document: bytes, source: str) -> dict[str, Any]:
     try:
         content = shallow_json.load(document)
-    except ValueError:
-        raise ComposeInvalid(source, "is not JSON in UTF-8") from None
+    except ValueError as error:
+        raise ComposeInvalid(source, str(error)) from None
     if not isinstance(content, dict):
         raise ComposeInvalid(source, "is not a JSON object")
     return content

@@ -4,7 +4,6 @@
 This module reads the fields that all families share; families.py reads those of a single family.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
 from shard_runtime.model_files.config.families import FAMILIES, WRAPPERS, Family
 from shard_runtime.model_files.config.fields import ConfigFields
 from shard_runtime.model_files.config.rope import read_rope
+from teetee.protocol.json import shallow as shallow_json
 from teetee.protocol.layers import MAX_LAYERS
 
 _ACTIVATIONS = {
@@ -45,11 +45,11 @@ def read_config_json(path: Path) -> Architecture:
 def read_json_object(path: Path) -> dict[str, Any]:
     """Reads a JSON file that must hold an object. Raises `ModelFileInvalid`."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = shallow_json.load(path.read_bytes())
     except OSError as error:
         raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise ModelFileInvalid(str(path), "it is not JSON") from None
+    except ValueError as error:
+        raise ModelFileInvalid(str(path), f"it {error}") from None
     if not isinstance(value, dict):
         raise ModelFileInvalid(str(path), "it is not an object")
     return value

@@ -4,13 +4,13 @@
 The safetensors package is not used because it maps the file into memory.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from shard_runtime.errors import ModelFileInvalid
 from shard_runtime.model_files.tensors.tensor_store import StoredTensor, TensorStore
+from teetee.protocol.json import shallow as shallow_json
 
 _MAX_HEADER_BYTES = 100 << 20  # the format's own limit
 
@@ -31,7 +31,7 @@ def _files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            names = set(shallow_json.load(index.read_bytes())["weight_map"].values())
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ModelFileInvalid(str(index), "it must have a weight_map") from None
         if not all(isinstance(name, str) and Path(name).name == name for name in names):
@@ -48,11 +48,11 @@ def _read_header(path: Path) -> list[StoredTensor]:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(_MAX_HEADER_BYTES, size - 8):
                 raise ModelFileInvalid(str(path), "the header reaches beyond the end of the file")
-            header = json.loads(file.read(length))
+            header = shallow_json.load(file.read(length))
     except OSError as error:
         raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise ModelFileInvalid(str(path), "the header is not JSON") from None
+    except ValueError as error:
+        raise ModelFileInvalid(str(path), f"the header {error}") from None
     if not isinstance(header, dict):
         raise ModelFileInvalid(str(path), "the header is not an object")
     start = 8 + length

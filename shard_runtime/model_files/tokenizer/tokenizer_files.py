@@ -17,6 +17,7 @@ from typing import Any
 from shard_runtime.errors import ModelFileInvalid, TokenizerInvalid
 from shard_runtime.model_files.config.config_json import read_json_object
 from shard_runtime.model_files.gguf.tokenizer_json import convert_tokenizer
+from teetee.protocol.json import shallow as shallow_json
 
 _NO_TOKEN = 0xFFFFFFFF
 
@@ -79,7 +80,7 @@ def _tokenizer_json(path: Path, gguf: Path | None) -> tuple[str | None, dict[str
     if path.is_file():
         value = read_json_object(path)
     elif gguf is not None:
-        value = json.loads(convert_tokenizer(gguf))
+        value = shallow_json.load(convert_tokenizer(gguf).encode())
     else:
         return None, {}
     try:

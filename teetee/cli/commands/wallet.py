@@ -12,7 +12,7 @@ import typer
 from teetee.cli.options import KeystoreOption, parse_address
 from teetee.cli.output.help_text import epilog
 from teetee.cli.output.printer import Printer
-from teetee.cli.session import Session, command_app, with_printer, with_session
+from teetee.cli.session import Session, ask_passphrase, command_app, with_printer, with_session
 from teetee.client.amounts import format_amount, parse_amount, round_amount
 
 if TYPE_CHECKING:
@@ -78,7 +78,11 @@ def show(printer: Printer, keystore: KeystoreOption = None) -> None:
     """Print the wallet's address."""
     from teetee.client.keystore import find_address
 
-    address, source = find_address(keystore, os.environ)
+    address, source = find_address(
+        keystore,
+        os.environ,
+        lambda path: ask_passphrase(printer, f"Passphrase of {path}", path),
+    )
     printer.result({"address": address, "source": source})
     if not printer.as_json:
         printer.line(address)
@@ -197,15 +201,9 @@ def _sent_json(sent: ConfirmedTransaction) -> dict[str, Any]:
 
 
 def _new_passphrase(printer: Printer, path: Path) -> str:
-    from teetee.client.errors import NoPassphrase
     from teetee.client.keystore import PASSPHRASE_VARIABLE
 
     given = os.environ.get(PASSPHRASE_VARIABLE)
     if given is not None:
         return given
-    if printer.as_json or not os.isatty(0):
-        raise NoPassphrase(str(path))
-    chosen: str = typer.prompt(
-        f"Passphrase for {path}", hide_input=True, confirmation_prompt=True, err=True
-    )
-    return chosen
+    return ask_passphrase(printer, f"Passphrase for {path}", str(path), twice=True)

@@ -23,6 +23,7 @@ from eth_account.signers.local import LocalAccount
 
 from teetee.client.errors import PendingRequestUnreadable
 from teetee.client.private_files import create_private, replace_private, user_folder
+from teetee.protocol.json import shallow as shallow_json
 
 VERSION = 1
 PURPOSE = b"teetee/resume/v1"
@@ -134,7 +135,7 @@ def _encode(pending: PendingRequest) -> bytes:
 
 def _decode(path: Path) -> PendingRequest:
     try:
-        value = json.loads(path.read_bytes())
+        value = shallow_json.load(path.read_bytes())
         if value["version"] != VERSION:
             raise PendingRequestUnreadable(str(path), f"it has version {value['version']!r}")
         return PendingRequest(

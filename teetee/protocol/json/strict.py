@@ -4,12 +4,11 @@
 Refuses repeated fields, NaN and infinities, text that is not Unicode, and nesting deeper than 64.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from teetee.errors import MalformedFrame
-from teetee.protocol.json.shallow import require_shallow
+from teetee.protocol.json.shallow import load
 
 Refuse = Callable[[str, str], Exception]
 """Makes the error to raise from a field's name and the rule it breaks."""
@@ -23,10 +22,7 @@ def malformed_frame(field: str, rule: str) -> MalformedFrame:
 def parse_object(data: bytes, refuse: Refuse) -> dict[str, Any]:
     """The JSON object in `data` (UTF-8)."""
     try:
-        require_shallow(data)
-        value = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
+        value = load(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except ValueError:
         raise refuse(
             "the text", "must be one JSON value in UTF-8, without NaN and without repeated fields"

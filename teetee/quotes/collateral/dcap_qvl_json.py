@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collateral (TCB info, QE identity, CRLs and their issuer chains) in dcap-qvl's JSON form."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -9,6 +8,7 @@ from typing import Self
 import dcap_qvl
 from cryptography import x509
 
+from teetee.protocol.json import shallow as shallow_json
 from teetee.quotes.errors import CollateralInvalid
 
 
@@ -61,7 +61,7 @@ class Collateral:
     def fmspc(self) -> str:
         """The platforms' FMSPC: 12 hex digits, upper case. Raises `CollateralInvalid`."""
         try:
-            return str(json.loads(self.to_dcap_qvl().tcb_info)["fmspc"]).upper()
+            return str(shallow_json.load(self.to_dcap_qvl().tcb_info.encode())["fmspc"]).upper()
         except (ValueError, KeyError, TypeError) as error:
             raise CollateralInvalid("has TCB info without FMSPC") from error
 

@@ -3,10 +3,11 @@
 
 Keeps the inner object's text exactly as it was signed."""
 
-import json
 from dataclasses import dataclass
 from typing import Final, Self
 
+from teetee.protocol.json import shallow as shallow_json
+from teetee.protocol.json.source_text import members_of
 from teetee.quotes.errors import CollateralInvalid
 
 TCB_INFO: Final = "tcbInfo"
@@ -14,7 +15,6 @@ QE_IDENTITY: Final = "enclaveIdentity"
 SIGNATURE: Final = "signature"
 
 MAX_CHARACTERS: Final = 1 << 18
-_SPACE: Final = " \t\r\n"
 
 
 @dataclass(frozen=True)
@@ -31,47 +31,14 @@ class SignedJson:
         if len(text) > MAX_CHARACTERS:
             raise CollateralInvalid(f"has a {name} of more than {MAX_CHARACTERS} characters")
         try:
-            members = _members(text)
-            signature = bytes.fromhex(json.loads(members[SIGNATURE]))
+            members = members_of(text)
+            signature = bytes.fromhex(shallow_json.load(members[SIGNATURE].encode()))
             inner = members[name]
-            content = json.loads(inner)
-        except (ValueError, KeyError, TypeError, RecursionError):
+            content = shallow_json.load(inner.encode())
+        except (ValueError, KeyError, TypeError):
             raise CollateralInvalid(
                 f'has a {name} that is not Intel\'s signed JSON {{"{name}": …, "signature": …}}'
             ) from None
         if not isinstance(content, dict):
             raise CollateralInvalid(f"has a {name} that is not an object")
         return cls(inner, signature)
-
-
-def _members(text: str) -> dict[str, str]:
-    """The source text of each member of the outermost object. Raises ValueError."""
-    decoder = json.JSONDecoder()
-    members: dict[str, str] = {}
-    position = _after(text, _spaces(text, 0), "{")
-    while True:
-        key, position = decoder.raw_decode(text, _spaces(text, position))
-        start = _spaces(text, _after(text, _spaces(text, position), ":"))
-        _, position = decoder.raw_decode(text, start)
-        if not isinstance(key, str) or key in members:
-            raise ValueError("repeated member")
-        members[key] = text[start:position]
-        position = _spaces(text, position)
-        if text[position : position + 1] != ",":
-            break
-        position += 1
-    if text[_after(text, position, "}") :].strip(_SPACE):
-        raise ValueError("text after the object")
-    return members
-
-
-def _spaces(text: str, position: int) -> int:
-    while text[position : position + 1] in tuple(_SPACE):
-        position += 1
-    return position
-
-
-def _after(text: str, position: int, character: str) -> int:
-    if text[position : position + 1] != character:
-        raise ValueError(f"{character} missing")
-    return position + 1

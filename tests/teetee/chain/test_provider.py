@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from teetee.chain.connection import Connection
-from teetee.chain.errors import RpcRefused, RpcUnavailable, WrongChain, public_url
+from teetee.chain.errors import RpcRefused, RpcUnavailable, WrongChain
+from teetee.chain.urls import public_url
 from tests.teetee.chain.rpc_proxy import HttpAnswer, RpcError, node
 
 CHAIN = 8453

@@ -32,7 +32,7 @@ from teetee.client.errors import (
 from teetee.client.keystore import (
     create_keystore,
     default_keystore,
-    keystore_address,
+    find_address,
     load_account,
     open_keystore,
 )
@@ -61,7 +61,7 @@ def test_create_keystore__fresh__opens_again_and_is_private(tmp_path: Path) -> N
     created = create_keystore(path, "passphrase")
     assert path.stat().st_mode & 0o777 == 0o600
     assert open_keystore(path, "passphrase").address == created.address
-    assert keystore_address(path) == created.address
+    assert find_address(path, {}, no_terminal) == (created.address, str(path))
     assert created.key.hex() not in path.read_text()
     assert [entry.name for entry in path.parent.iterdir()] == ["keystore.json"]
 
