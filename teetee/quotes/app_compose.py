@@ -63,8 +63,9 @@ class AppCompose:
 def _object(document: bytes, source: str) -> dict[str, Any]:
     try:
         content = shallow_json.load(document)
-    except ValueError as error:
-        raise ComposeInvalid(source, str(error)) from None
+    except ValueError:
+        rule = "is not JSON in UTF-8, or is nested more than 64 deep"
+        raise ComposeInvalid(source, rule) from None
     if not isinstance(content, dict):
         raise ComposeInvalid(source, "is not a JSON object")
     return content

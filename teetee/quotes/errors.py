@@ -28,7 +28,7 @@ class QuoteUnreadable(QuoteError):
         self.place = place
         super().__init__(
             f"No quote can be read from {place}: {reason}. Name a file with the quote's bytes, "
-            "raw, in hexadecimal, or in base64."
+            "raw, in hexadecimal or in base64, or with JSON that contains one."
         )
 
 
@@ -38,7 +38,8 @@ class QuoteMalformed(QuoteError):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(
-            f"Not a quote that TeeTee can read: it {rule}. Ask the guest agent for a fresh quote."
+            f"Not a quote that TeeTee can read: it {rule}. Check that it was copied in full, or "
+            "ask the guest agent for a fresh quote."
         )
 
 

@@ -26,7 +26,10 @@ quote = command_app(
         "teetee quote check quote.bin --collateral ./collateral",
     ),
 )
-FILE_HELP = "File with the quote: raw bytes, hexadecimal or base64. Trailing zeros are ignored."
+FILE_HELP = (
+    "File with the quote: raw bytes, hexadecimal, base64, PEM, or JSON that contains one. Trailing "
+    "zeros are ignored."
+)
 CHECK_EPILOG = epilog(
     "teetee quote check quote.bin --collateral ./collateral",
     "teetee quote check quote.bin --collateral ./collateral --at 1786704338",

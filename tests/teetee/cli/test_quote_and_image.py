@@ -96,7 +96,7 @@ def test_show__no_such_file__says_so() -> None:
     assert result.status == 1
     assert result.err == (
         "error: No quote can be read from nowhere.bin: No such file or directory. Name a file with "
-        "the quote's bytes, raw, in hexadecimal, or in base64.\n"
+        "the quote's bytes, raw, in hexadecimal or in base64, or with JSON that contains one.\n"
     )
 
 
