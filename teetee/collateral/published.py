@@ -26,6 +26,8 @@ class PublishedJson:
     issued_at: int
     next_update: int
     """Unix seconds."""
+    identity: str
+    """"TDX" of a TCB info, "TD_QE" of the identity of TDX's quoting enclave."""
     number: int
     """tcbEvaluationDataNumber."""
     kind: PlatformKind | None
@@ -45,11 +47,12 @@ class PublishedJson:
                 root=root,
                 issued_at=_seconds(content["issueDate"]),
                 next_update=_seconds(content["nextUpdate"]),
+                identity=str(content["id"]),
                 number=number,
                 kind=_kind(content),
             )
         except (ValueError, KeyError, TypeError):
-            raise CollateralInvalid("lacks a date, a number or its FMSPC") from None
+            raise CollateralInvalid("lacks an id, a date, a number or its FMSPC") from None
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,6 @@ class Synchronization:
         return self._upload(f"QE identity {published.number}", stored, published, call)
 
     def _tcb_info(self, published: PublishedJson, kind: PlatformKind) -> SynchronizedItem:
-        if published.kind != kind:
-            raise CollateralInvalid(f"has TCB info for {published.kind} instead of {kind}")
         signer_id = self._signer(published)
         signed = published.signed
         call = self._store.update_tcb_info(signed.text, signed.signature, signer_id)

@@ -8,7 +8,8 @@ QuoteError (Fatal)
 ├── CertificateUnreadable     the file contains no certificate
 ├── ComposeInvalid            not an app-compose document
 ├── CollateralInvalid         not collateral, or not in force at that time
-├── NoCollateralInFolder       a folder without any collateral
+├── PccsAddressInvalid        not an http:// or https:// address
+├── NoCollateralInFolder      a folder without any collateral
 ├── QuoteRefused              an invalid signature, chain or platform state
 └── TcbStatusRefused          valid signatures, but the platform is out of date
 CollateralUnavailable (Retryable)  the PCCS does not answer, or without collateral
@@ -83,6 +84,16 @@ class CollateralInvalid(QuoteError):
         super().__init__(f"The collateral {rule}. Fetch current collateral for this quote.")
 
 
+class PccsAddressInvalid(QuoteError):
+    """Not an address of a PCCS."""
+
+    def __init__(self, shown: str) -> None:
+        super().__init__(
+            f"{shown!r} is not the address of a PCCS: it must begin with https:// or http://, and "
+            "a host must follow. Correct --pccs, or TEETEE_PCCS."
+        )
+
+
 class NoCollateralInFolder(QuoteError):
     """A folder without any collateral."""
 
@@ -118,7 +129,9 @@ class TcbStatusRefused(QuoteError):
 class CollateralUnavailable(Retryable):
     """The PCCS does not answer, or has no collateral for this platform."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, status: int | None = None) -> None:
         self.url = url
         self.reason = reason
+        self.status = status
+        """Of the HTTP answer, if there was one."""
         super().__init__(f"No collateral from {url}: {reason}. Try again, or name another PCCS.")

@@ -6,7 +6,6 @@ status by name; CRLs issued in the future, quotes followed by other bytes, and T
 refused, as the contract refuses them.
 """
 
-import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 import dcap_qvl
 
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
-from teetee.quotes.errors import CollateralUnavailable, QuoteRefused, TcbStatusRefused
+from teetee.quotes.errors import QuoteRefused, TcbStatusRefused
 from teetee.quotes.quote import Quote, TdReport
 
 INTEL_PCS_URL: Final = dcap_qvl.INTEL_PCS_URL
@@ -31,23 +30,6 @@ class QuoteVerdict:
     """`UpToDate`, or one that the caller accepted."""
     advisory_ids: tuple[str, ...]
     """Intel's security advisories for the platform."""
-
-
-def fetch_collateral(pccs_url: str, quote: bytes) -> Collateral:
-    """Collateral for the quote's platform from a PCCS, or from Intel's PCS.
-
-    Blocks, possibly for minutes; call it in a thread from asynchronous code. Raises
-    `QuoteMalformed`, `CollateralUnavailable`.
-    """
-    Quote.parse(quote)
-
-    async def fetch() -> dcap_qvl.QuoteCollateralV3:
-        return await dcap_qvl.get_collateral(pccs_url, quote)
-
-    try:
-        return Collateral.parse(asyncio.run(fetch()).to_json())
-    except (ValueError, OSError) as error:
-        raise CollateralUnavailable(pccs_url, _first_line(error)) from error
 
 
 def verify_quote(
@@ -80,10 +62,6 @@ def _require_production(report: TdReport) -> None:
         raise QuoteRefused("MROWNER or MROWNERCONFIG is set")
     if any(report.mr_signer_seam) or any(report.seam_attributes):
         raise QuoteRefused("its TDX module is not Intel's")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _reason(error: ValueError) -> str:

@@ -20,12 +20,13 @@ from cryptography import x509
 from teetee.chain.contracts.certificates import CertificateChain
 from teetee.client.errors import CertificateMissing, CollateralMissing, NoCollateralSource
 from teetee.client.times import format_time
+from teetee.collateral.quote_collateral import fetch_collateral
 from teetee.protocol.json import shallow as shallow_json
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import CollateralInvalid
 from teetee.quotes.quote import Quote, rebuild_quote
-from teetee.quotes.verification import ONLY_UP_TO_DATE, fetch_collateral, verify_quote
+from teetee.quotes.verification import ONLY_UP_TO_DATE, verify_quote
 
 
 class CertificateStore(Protocol):

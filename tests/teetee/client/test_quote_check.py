@@ -35,12 +35,12 @@ from teetee.client.verification.quote_check import (
     QuoteCheck,
     issued_at,
 )
+from teetee.collateral.quote_collateral import fetch_collateral
 from teetee.errors import Fatal
 from teetee.quotes.certificates.pck_chain import certificate_id
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
 from teetee.quotes.quote import Quote
-from teetee.quotes.verification import fetch_collateral
 from tests.teetee.chain.local_chain import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -13,111 +13,26 @@ given an answer that is cut off, too long, not collateral, or without its issuer
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from io import BytesIO
-from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from collections.abc import Callable
 
 import pytest
-import requests
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from requests.adapters import BaseAdapter
 
-from teetee.chain.contracts.collateral import PlatformKind
-from teetee.collateral.pccs import MAX_RESPONSE_BYTES, PccsReader
+from teetee.collateral.pccs_connection import MAX_RESPONSE_BYTES
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
-from teetee.quotes.quote import Quote
-from tests.teetee.quotes.recorded import VECTORS
-
-KIND = PlatformKind(bytes.fromhex("b0c06f000000"), bytes(2))
-SET = VECTORS / "collateral" / "tdx_b0c06f_2026-08"
-QUOTE = (VECTORS / "quotes" / "tdx_v4_b0c06f_near_mpc.bin").read_bytes()
-_, AUTHORITY, ROOT = Quote.parse(QUOTE).pck_chain_der()
-SIGNER = (VECTORS / "certs" / "intel_sgx_tcb_signing_2025.der").read_bytes()
-TCB_INFO, QE_IDENTITY = (
-    (SET / name).read_bytes() for name in ("tcb_info.json", "qe_identity.json")
+from tests.teetee.collateral.pccs_service import (
+    AUTHORITY,
+    KIND,
+    PCK_CRL,
+    ROOT,
+    ROOT_CRL,
+    SIGNER,
+    TCB_INFO,
+    Answer,
+    chain,
+    intels,
+    phalas,
+    reader_of,
 )
-PCK_CRL, ROOT_CRL = ((SET / name).read_bytes() for name in ("pck_crl.der", "root_ca_crl.der"))
-INTELS_ROOT_CRL = "certificates.trustedservices.intel.com/IntelSGXRootCA.der"
-
-Answer = tuple[int, bytes, Mapping[str, str]]
-
-
-class Service(BaseAdapter):
-    """Answers requests without a network."""
-
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
-        super().__init__()
-        self.answers = dict(answers)
-        self.asked: list[tuple[str, dict[str, list[str]]]] = []
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        address = urlsplit(str(request.url))
-        place = address.path if address.netloc == "pccs.example" else address.netloc + address.path
-        self.asked.append((place, parse_qs(address.query)))
-        response = requests.Response()
-        response.status_code, content, headers = self.answers.get(place, (404, b"", {}))
-        response.raw = BytesIO(content)
-        response.headers.update(headers)
-        return response
-
-    def close(self) -> None:
-        pass
-
-
-def pem(*certificates: bytes) -> str:
-    loaded = (x509.load_der_x509_certificate(der) for der in certificates)
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in loaded)
-
-
-def chain(name: str, *certificates: bytes) -> dict[str, str]:
-    return {name: quote(pem(*certificates), safe="")}
-
-
-def intels() -> dict[str, Answer]:
-    return {
-        "/tdx/certification/v4/tcb": (200, TCB_INFO, chain("TCB-Info-Issuer-Chain", SIGNER, ROOT)),
-        "/tdx/certification/v4/qe/identity": (
-            200,
-            QE_IDENTITY,
-            chain("SGX-Enclave-Identity-Issuer-Chain", SIGNER, ROOT),
-        ),
-        "/sgx/certification/v4/pckcrl": (
-            200,
-            PCK_CRL,
-            chain("SGX-PCK-CRL-Issuer-Chain", AUTHORITY, ROOT),
-        ),
-        INTELS_ROOT_CRL: (200, ROOT_CRL, {}),
-    }
-
-
-def phalas() -> dict[str, Answer]:
-    crl = x509.load_der_x509_crl(PCK_CRL).public_bytes(Encoding.PEM)
-    return {
-        "/tdx/certification/v4/tcb": (
-            200,
-            TCB_INFO,
-            chain("sgx-tcb-info-issuer-chain", SIGNER, ROOT),
-        ),
-        "/tdx/certification/v4/qe/identity": (
-            200,
-            QE_IDENTITY,
-            chain("sgx-enclave-identity-issuer-chain", SIGNER, ROOT),
-        ),
-        "/sgx/certification/v4/pckcrl": (
-            200,
-            crl,
-            chain("sgx-pck-crl-issuer-chain", AUTHORITY, ROOT),
-        ),
-        "/sgx/certification/v4/rootcacrl": (200, ROOT_CRL.hex().upper().encode() + b"\n", {}),
-    }
-
-
-def reader_of(answers: Mapping[str, Answer]) -> tuple[PccsReader, Service]:
-    service, session = Service(answers), requests.Session()
-    session.mount("https://", service)
-    return PccsReader("https://pccs.example/sgx/certification/v4/", session), service
 
 
 @pytest.mark.parametrize("shape", [intels, phalas], ids=["Intel's PCS", "a PCCS"])
@@ -139,15 +54,16 @@ def test_reader__either_shape__reads_what_intel_signed(
 def test_reader__number_is_named__asks_for_that_set() -> None:
     reader, service = reader_of(intels())
     reader.tcb_info(KIND, 20)
-    reader.qe_identity(20)
-    assert [query["tcbEvaluationDataNumber"] for _, query in service.asked] == [["20"], ["20"]]
+    reader.qe_identity(19)
+    assert [query["tcbEvaluationDataNumber"] for _, query in service.asked] == [["20"], ["19"]]
 
 
 def test_reader__nothing_for_that_platform__is_to_be_tried_again() -> None:
     reader, _ = reader_of({})
     with pytest.raises(CollateralUnavailable) as missing:
         reader.tcb_info(KIND)
-    assert (missing.value.url, missing.value.reason) == ("https://pccs.example", "HTTP 404")
+    assert (missing.value.url, missing.value.status) == ("https://pccs.example", 404)
+    assert missing.value.reason.startswith("HTTP 404, it has no collateral for this kind of")
 
 
 WRONG: dict[str, tuple[str, Answer, str]] = {

@@ -31,6 +31,7 @@ from tee_simulator.guest.measurements import GuestMeasurements
 from tee_simulator.http_server import HttpServer
 from tee_simulator.pki.signatures import sign_p256
 from tee_simulator.pki.simulated_pki import SimulatedPki
+from teetee.collateral.quote_collateral import fetch_collateral
 from teetee.errors import Fatal, Retryable
 from teetee.quotes.certificates.pck_chain import certificate_id, chain_from_pem
 from teetee.quotes.collateral.dcap_qvl_json import Collateral
@@ -43,7 +44,7 @@ from teetee.quotes.errors import (
     TcbStatusRefused,
 )
 from teetee.quotes.quote import Quote, rebuild_quote
-from teetee.quotes.verification import QuoteVerdict, fetch_collateral, verify_quote
+from teetee.quotes.verification import QuoteVerdict, verify_quote
 from tests.teetee.quotes import recorded
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
