@@ -103,13 +103,20 @@ bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runti
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape test-deep lint types format
-test: setup lint types test-forge test-python test-ape ## run everything that CI runs
+test: setup test-static-and-forge test-python test-ape ## run everything that CI runs
+
+# solc runs on one core for most of the forge tests' time; lint and types use the other one.
+.PHONY: test-static-and-forge
+test-static-and-forge: setup
+	@$(MAKE) --no-print-directory lint types & static=$$!; failed=0; \
+	    $(MAKE) --no-print-directory test-forge || failed=1; \
+	    wait $$static || failed=1; exit $$failed
 
 test-forge: node ## run the contracts' unit, fuzz, invariant and gas tests
 	toolchain/forge test
 
-# Two at a time, except tests that start whole systems with timeouts, measure, or aggregate over all their cases.
-ALONE := tests/system tests/oracle tests/benchmarks tests/attestation
+# Two at a time, except tests that start whole systems with timeouts, or measure.
+ALONE := tests/system tests/benchmarks
 test-python: venv node native ## test the Python packages and the whole system
 	.venv/bin/python -m pytest tests --ignore=tests/contracts $(ALONE:%=--ignore=%) -n 2 --dist loadfile
 	.venv/bin/python -m pytest $(ALONE)
