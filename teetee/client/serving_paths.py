@@ -2,7 +2,8 @@
 """Which shards can serve a request together, and which layers no shard serves. Pure.
 
 The entry chooses the path when it runs the request, so the wallet looks at every shard that could
-be on one.
+be on one. `requests.recipients` chooses the entries that a request names, among those on a whole
+path.
 """
 
 from __future__ import annotations

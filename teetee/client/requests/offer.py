@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The offer that a user accepts or not before paying: model, recipients, deposit, deadline.
 
-`prepare_offer` reads the chain and sends nothing; `request_terms` computes deposit and deadline.
+`prepare_offer` reads the chain and sends nothing; `request_terms` computes deposit and deadline,
+and `recipients` chooses the entries.
 """
 
 from __future__ import annotations
