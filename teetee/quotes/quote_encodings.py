@@ -54,7 +54,7 @@ def find_quote(data: bytes) -> bytes:
     if _begins_quote(data):
         return data
     text = _text_of(data)
-    if text is None:
+    if not text:
         raise NoQuoteFound(f"encoding not known: it begins with the bytes {data[:16].hex(' ')}")
     problem = ""
     if text[:1] in ("{", "[", '"'):

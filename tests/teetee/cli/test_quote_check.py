@@ -103,7 +103,7 @@ def test_check__a_crl_as_pem_or_hexadecimal__accepted(
     [
         (None, "No such file or directory"),
         (b"", "it is empty"),
-        (bytes(1 << 21), "it has more than 1048576 bytes"),
+        (bytes((1 << 22) + 1), "it has more than 4194304 bytes"),
         (QUOTE.hex().encode()[:-1], "it has an odd number of hexadecimal digits"),
     ],
     ids=["missing", "empty", "huge", "odd"],
@@ -170,9 +170,15 @@ def test_check__a_file_of_something_else__both_refuse(
     assert result.json["onChain"]["error"]
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"\x89PNG\r\n" + bytes(900), QUOTE[:2000]])
-def test_check__bytes_that_are_no_quote__both_refuse(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"hello\n", b"\x89PNG\r\n" + bytes(900), bytes(900)])
+def test_check__bytes_in_no_encoding_of_a_quote__says_so(tmp_path: Path, content: bytes) -> None:
     result = check(written(tmp_path, content), "--json")
+    _expect_sentence(result, "QuoteUnreadable", "quote", "encoding not known: it begins with")
+
+
+@pytest.mark.parametrize("length", [40, 700, 2000])
+def test_check__quote_that_is_cut_off__both_refuse(tmp_path: Path, length: int) -> None:
+    result = check(written(tmp_path, QUOTE[:length]), "--json")
     assert result.status == 0
     assert not result.json["dcapQvl"]["ok"]
     assert result.json["onChain"]["error"].startswith("Not a quote that TeeTee can read: ")
