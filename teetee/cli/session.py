@@ -14,6 +14,7 @@ import inspect
 import os
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,7 @@ from teetee.cli.options import (
 )
 from teetee.cli.output.help_text import unwrapped
 from teetee.cli.output.printer import Printer
+from teetee.cli.output.streams import OutputLost
 from teetee.errors import Retryable, TeeTeeError
 
 if TYPE_CHECKING:
@@ -203,13 +205,18 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
     try:
         action()
     except TeeTeeError as error:
-        _report(printer, error.error_name, str(error), isinstance(error, Retryable))
+        _report(printer, error.error_name, _with_notes(error), isinstance(error, Retryable))
         raise typer.Exit(TEMPORARY if isinstance(error, Retryable) else FAILED) from None
-    except KeyboardInterrupt:
-        _report(printer, "Interrupted", "Interrupted.", True)
+    except KeyboardInterrupt as error:
+        _report(printer, "Interrupted", _with_notes(error, "Interrupted."), True)
         raise typer.Exit(INTERRUPTED) from None
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
+    except OSError as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        _report(printer, type(error).__name__, _with_notes(error, _refused_by_system(error)), False)
+        raise typer.Exit(FAILED) from None
     except Exception as error:
         # A bug. The message of a foreign error may hold anything, a prompt too: only its place is
         # shown.
@@ -220,13 +227,27 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
             f"TeeTee has a bug: {type(error).__name__} in {Path(place.filename).name}, line "
             f"{place.lineno}. Please report it; {DEBUG_VARIABLE}=1 shows the whole traceback."
         )
-        _report(printer, type(error).__name__, text, False)
+        _report(printer, type(error).__name__, _with_notes(error, text), False)
         raise typer.Exit(FAILED) from None
+
+
+def _with_notes(error: BaseException, text: str = "") -> str:
+    """The message, and what was added on its way up, such as how to continue a paid request."""
+    return " ".join([text or str(error), *getattr(error, "__notes__", ())])
+
+
+def _refused_by_system(error: OSError) -> str:
+    place = f" for {error.filename}" if error.filename else ""
+    return (
+        f"The system refused a file or a connection{place}: {error.strerror or error}. Check its "
+        "permissions and the free space of its disk."
+    )
 
 
 def _report(printer: Printer, name: str, message: str, retryable: bool) -> None:
     printer.fail(message)
-    printer.result({"error": {"name": name, "message": message, "retryable": retryable}})
+    with suppress(OutputLost):
+        printer.result({"error": {"name": name, "message": message, "retryable": retryable}})
 
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -71,7 +71,7 @@ class Client:
         on_warning: Notify = _ignore,
     ) -> Outcome:
         """Price, open and await a request. See the three methods for the errors."""
-        opened = self.open_request(self.prepare_offer(spec, on_warning))
+        opened = self.open_request(self.prepare_offer(spec, on_warning), on_warning)
         return self.await_answer(opened, on_text=on_text, on_warning=on_warning)
 
     def prepare_offer(
@@ -91,9 +91,11 @@ class Client:
             on_shard=on_shard,
         )
 
-    def open_request(self, offer: Offer) -> OpenRequest:
+    def open_request(self, offer: Offer, on_warning: Notify = _ignore) -> OpenRequest:
         """Seal the prompt, pay the deposit, send the request."""
-        return open_request(offer, self._contracts, self._account, self._sender, self._pending)
+        return open_request(
+            offer, self._contracts, self._account, self._sender, self._pending, on_warning
+        )
 
     def await_answer(
         self,
@@ -112,7 +114,9 @@ class Client:
         )
 
     def forget(self, opened: OpenRequest) -> None:
-        """Remove the request's secret from disk: the answer is read, or the money is back."""
+        """Remove the request's secret from disk: the answer is read, or the money is back. Raises
+        `FileNotWritten`.
+        """
         self._pending.remove(opened.pending)
 
     def pending_requests(self) -> list[PendingRequest]:

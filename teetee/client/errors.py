@@ -19,6 +19,7 @@
         ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreOfAnotherAddress, KeystoreExists
+        ├── files       FileNotWritten, FileNotRead, NoHomeFolder
         └── pending     PendingRequestUnreadable, NotPending, NotOpened
 
 No message ever holds a prompt, an answer or a key.
@@ -396,6 +397,38 @@ class KeystoreExists(Fatal):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} already exists and is kept. Name another file with --keystore.")
+
+
+# ---------------------------------------------------------------- files
+
+
+class FileNotWritten(Fatal):
+    """The folder cannot be written, or its disk is full."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"{path} cannot be written ({reason}). Check the permissions and the free space of its "
+            "folder, or name another with XDG_STATE_HOME or XDG_CONFIG_HOME."
+        )
+
+
+class FileNotRead(Fatal):
+    """The file or folder exists, and cannot be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} cannot be read ({reason}). Check its permissions.")
+
+
+class NoHomeFolder(Fatal):
+    """This user has no home folder, and no other folder is named."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(
+            f"This user has no home folder. Name a folder for TeeTee's files with {variable}, or "
+            "set HOME."
+        )
 
 
 # ---------------------------------------------------------------- pending requests

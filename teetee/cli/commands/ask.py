@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -192,7 +193,7 @@ def ask(
     """
     spec = RequestSpec(
         prompt=_read_prompt(prompt),
-        system=system,
+        system=None if system is None else _as_typed(system),
         model=model,
         max_tokens=max_tokens,
         max_input_tokens=max_input_tokens,
@@ -200,7 +201,7 @@ def ask(
         top_p=top_p,
         top_k=top_k,
         seed=seed,
-        stop=tuple(stop or ()),
+        stop=tuple(_as_typed(each) for each in stop or ()),
         deadline_seconds=deadline,
         max_price=None if max_price is None else parse_amount(max_price),
         recipients=recipients,
@@ -248,12 +249,28 @@ def resume(
         follow_request(context, context.client.resume(request), None)
 
 
-def _read_prompt(prompt: str) -> str:
-    if prompt != "-":
-        return prompt
+def _as_typed(argument: str) -> str:
+    """UTF-8 that was typed, also where Python could not read it by the locale (LC_ALL=C)."""
+    if argument.isascii() or not any("\udc80" <= each <= "\udcff" for each in argument):
+        return argument
     try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        from teetee.client.errors import InvalidQuestion
+        return os.fsencode(argument).decode()
+    except UnicodeError:  # the prompt's own check names it
+        return argument
 
+
+def _read_prompt(prompt: str) -> str:
+    from teetee.client.errors import InvalidQuestion
+
+    if prompt != "-":
+        return _as_typed(prompt)
+    if sys.stdin is None:
+        raise InvalidQuestion("stdin is closed", "Pipe the question in, or type it.")
+    try:
+        text = sys.stdin.buffer.read().decode()  # UTF-8, whatever the locale says
+    except UnicodeDecodeError:
         raise InvalidQuestion("stdin is not UTF-8 text", "Convert it first.") from None
+    except OSError as error:
+        reason = f"stdin cannot be read ({error.strerror})"
+        raise InvalidQuestion(reason, "Pipe the question in, or type it.") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -14,10 +14,12 @@ from teetee.chain.types.requests import RequestDeclined
 from teetee.cli.network import QuoteSettings
 from teetee.cli.output.formats import plural
 from teetee.cli.output.outcome_view import RETRY_MAY_HELP, outcome_json, print_outcome
+from teetee.cli.output.streams import OutputLost
 from teetee.cli.output.verification_view import print_report, verdict
 from teetee.cli.session import FAILED, TEMPORARY, Session
 from teetee.client.amounts import round_amount
 from teetee.client.client import Client
+from teetee.client.errors import FileNotWritten
 from teetee.client.requests.await_answer import Answered, Outcome
 from teetee.client.requests.offer import Offer
 from teetee.client.requests.open_request import OpenRequest
@@ -25,7 +27,6 @@ from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.times import format_seconds
 from teetee.client.verification.report import VerificationReport
-from teetee.errors import Retryable
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class AnswerProgress:
     shown: list[str] = field(default_factory=list, repr=False)
     """The text that the user has seen."""
     characters: int = 0
+    lost: OutputLost | None = None
+    """Set when the output took no more text; the stream's thread cannot raise it."""
 
     def describe(self) -> str:
         """For the spinner."""
@@ -96,7 +99,7 @@ def ask_question(context: AskContext, spec: RequestSpec) -> None:
         )
     _print_offer(context, offer)
     with printer.waiting("Paying and sending the encrypted question…"):
-        opened = context.client.open_request(offer)
+        opened = context.client.open_request(offer, printer.warn)
     gas_used = opened.sent.gas_used if opened.sent else None
     printer.say(f"request {opened.request_id} is on the chain", "dim")
     follow_request(context, opened, gas_used)
@@ -111,17 +114,26 @@ def follow_request(context: AskContext, opened: OpenRequest, gas_used: int | Non
             outcome = context.client.await_answer(
                 opened, on_text=_on_text(context, progress), on_warning=printer.warn
             )
-    except (KeyboardInterrupt, Retryable):
-        printer.say(f"Request {number} goes on without you. `teetee resume {number}` continues.")
+        if progress.lost is not None:
+            raise progress.lost
+        if isinstance(outcome, Answered) and not printer.as_json:
+            _print_answer(context, outcome.answer.text, "".join(progress.shown))
+        report = _verify(context, number)
+        printer.result(outcome_json(outcome, report, gas_used))
+    except BaseException as error:
+        error.add_note(f"Request {number} is on the chain: `teetee resume {number}` continues it.")
         raise
-    if isinstance(outcome, Answered) and not printer.as_json:
-        _print_answer(context, outcome.answer.text, "".join(progress.shown))
-    report = _verify(context, number)
-    printer.result(outcome_json(outcome, report, gas_used))
-    context.client.forget(opened)
+    _forget(context, opened)
     _print_end(context, outcome, report)
     if code := _exit_code(context, outcome, report):
         raise typer.Exit(code)
+
+
+def _forget(context: AskContext, opened: OpenRequest) -> None:
+    try:
+        context.client.forget(opened)
+    except FileNotWritten as error:
+        context.session.printer.warn(f"The answer was read, but its secret stays on disk: {error}")
 
 
 def _on_text(context: AskContext, progress: AnswerProgress) -> Callable[[str], None] | None:
@@ -133,11 +145,14 @@ def _on_text(context: AskContext, progress: AnswerProgress) -> Callable[[str], N
 
     def receive(text: str) -> None:
         progress.characters += len(text)
-        if printer.as_json and context.stream:
-            printer.event({"text": text})
-        elif is_shown:
-            progress.shown.append(text)
-            printer.piece(text)
+        try:
+            if printer.as_json and context.stream:
+                printer.event({"text": text})
+            elif is_shown:
+                progress.shown.append(text)
+                printer.piece(text)
+        except OutputLost as lost:
+            progress.lost = lost
 
     return receive
 

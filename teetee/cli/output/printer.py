@@ -11,12 +11,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from teetee.cli.output.streams import GuardedMessages, GuardedOutput
 from teetee.cli.output.tables import INDENT, Row, record_lines, table_lines, wrapped
 from teetee.cli.output.terminal_text import harmless, one_line
 
@@ -53,8 +54,10 @@ class Printer:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         # Created now, not at import: a test or a pipe may have replaced the streams.
-        self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._stdout = cast(TextIO, GuardedOutput(sys.stdout))
+        self._out = Console(file=self._stdout, highlight=False, soft_wrap=True)
+        messages = cast(TextIO, GuardedMessages(sys.stderr))
+        self._err = Console(file=messages, highlight=False, soft_wrap=True)
         self._mid_line = False
         self.json_lines = False
         """Whether each JSON value is one line, because several follow one another."""
@@ -119,8 +122,7 @@ class Printer:
         if self._spinner is not None:
             self._spinner.stop()
         shown = harmless(text) if self._out.is_terminal else text
-        sys.stdout.write(shown)
-        sys.stdout.flush()
+        self._write(shown)
         if shown:
             self._mid_line = not shown.endswith("\n")
 
@@ -171,14 +173,17 @@ class Printer:
 
     def _write_json(self, value: Any) -> None:
         indent = None if self.json_lines else 2
-        sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        is_unicode = str(self._stdout.encoding).lower().replace("-", "").startswith("utf")
+        self._write(json.dumps(value, indent=indent, ensure_ascii=not is_unicode) + "\n")
 
     def _end_line(self) -> None:
         if self._mid_line:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
             self._mid_line = False
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._stdout.write(text)
+        self._stdout.flush()
 
 
 def _coloured(text: str, style: str) -> Text:

@@ -6,6 +6,7 @@ sent.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from eth_account.signers.local import LocalAccount
@@ -16,14 +17,16 @@ from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnc
 from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.requests import RequestParameters
 from teetee.client.contracts import Contracts
-from teetee.client.errors import NotOpened
-from teetee.client.requests.offer import Offer
+from teetee.client.errors import FileNotWritten, NotOpened
+from teetee.client.requests.offer import Notify, Offer
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 
 NONCE_BYTES = 32
+_NOT_SENT = (ContractRejected, InsufficientFunds, FeeAboveLimit)
+"""Not sent, or reverted: no request was opened."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,13 @@ def open_request(
     account: LocalAccount,
     sender: TransactionSender,
     pending_requests: PendingRequests,
+    on_warning: Notify,
 ) -> OpenRequest:
     """Seal, pay, send, and wait for the block.
 
-    Raises `NotOpened` and the chain's errors. The pending request stays on disk whenever the
-    transaction may have been sent.
+    Raises `NotOpened`, `FileNotWritten` before anything is sent, and the chain's errors. The
+    pending request stays on disk whenever the transaction may have been sent, and then every error
+    has a note that says so.
     """
     deployment = contracts.deployment
     context = RequestContext(
@@ -61,13 +66,22 @@ def open_request(
     secret = RequestSecret.fresh()
     call = _payment(offer, _parameters(offer, context, secret), contracts, account)
     pending = _pending_request(offer, context, secret, account)
-    pending_requests.add(pending)
-    sent = _send(call, pending, sender, pending_requests)
-    opened = contracts.history.opened_in(sent.logs)
-    if opened is None:
-        raise NotOpened(sent.transaction_hash)
+    _store(pending, pending_requests)
+    try:
+        sent = _send(call, pending, sender, pending_requests)
+        opened = contracts.history.opened_in(sent.logs)
+        if opened is None:
+            raise NotOpened(sent.transaction_hash)
+    except _NOT_SENT:
+        raise
+    except BaseException as error:
+        error.add_note("If the question was sent, it is paid: `teetee resume` lists it.")
+        raise
     pending = replace(pending, transaction=sent.transaction_hash, request_id=int(opened.request_id))
-    pending_requests.update(pending)
+    try:
+        pending_requests.update(pending)
+    except FileNotWritten as error:  # the file has the secret: the chain tells the number again
+        on_warning(f"Request {pending.request_id} is paid, but its number cannot be noted: {error}")
     return OpenRequest(opened.request_id, context, secret, pending, sent)
 
 
@@ -119,6 +133,14 @@ def _pending_request(
     return bare.sealed(account, secret.value)
 
 
+def _store(pending: PendingRequest, pending_requests: PendingRequests) -> None:
+    try:
+        pending_requests.add(pending)
+    except FileNotWritten as error:
+        error.add_note("Nothing was sent or paid.")
+        raise
+
+
 def _send(
     call: Call,
     pending: PendingRequest,
@@ -128,8 +150,10 @@ def _send(
     try:
         return sender.send(call)
     except TransactionUnconfirmed as error:
-        pending_requests.update(replace(pending, transaction=error.transaction_hash))
+        with suppress(FileNotWritten):
+            pending_requests.update(replace(pending, transaction=error.transaction_hash))
         raise
-    except (ContractRejected, InsufficientFunds, FeeAboveLimit):
-        pending_requests.remove(pending)  # not sent, or reverted: no request was opened
+    except _NOT_SENT:
+        with suppress(FileNotWritten):
+            pending_requests.remove(pending)
         raise

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +22,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_account.signers.local import LocalAccount
 
-from teetee.client.errors import PendingRequestUnreadable
-from teetee.client.private_files import create_private, replace_private, user_folder
+from teetee.client.errors import FileNotRead, PendingRequestUnreadable
+from teetee.client.private_files import (
+    create_private,
+    remove_private,
+    replace_private,
+    user_folder,
+)
 from teetee.protocol.json import shallow as shallow_json
 
 VERSION = 1
@@ -96,13 +102,24 @@ class PendingRequests:
 
     def remove(self, pending: PendingRequest) -> None:
         """Remove its file, if there is one."""
-        self._path(pending).unlink(missing_ok=True)
+        remove_private(self._path(pending))
 
     def all(self, chain_id: int, escrow: str, requester: str | None = None) -> list[PendingRequest]:
-        """List one escrow's (and wallet's), oldest first. Raises `PendingRequestUnreadable`."""
-        found = [_decode(path) for path in sorted(self._folder.glob(f"{chain_id}-{escrow}-*.json"))]
+        """List one escrow's (and wallet's), oldest first. Raises `PendingRequestUnreadable`,
+        `FileNotRead`.
+        """
+        found = [_decode(path) for path in self._files(f"{chain_id}-{escrow}-*.json")]
         matching = [each for each in found if requester is None or each.requester == requester]
         return sorted(matching, key=lambda each: each.sent_after_block)
+
+    def _files(self, pattern: str) -> list[Path]:
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:  # glob would find nothing, and say nothing
+            raise FileNotRead(str(self._folder), error.strerror or type(error).__name__) from None
+        return [self._folder / name for name in sorted(names) if fnmatchcase(name, pattern)]
 
     def _path(self, pending: PendingRequest) -> Path:
         name = f"{pending.chain_id}-{pending.escrow}-{pending.client_nonce.hex()}.json"
@@ -151,7 +168,7 @@ def _decode(path: Path) -> PendingRequest:
             request_id=_optional(value, "requestId", int),
         )
     except OSError as error:
-        raise PendingRequestUnreadable(str(path), error.strerror or "unreadable") from None
+        raise FileNotRead(str(path), error.strerror or type(error).__name__) from None
     except (ValueError, KeyError, TypeError):
         raise PendingRequestUnreadable(str(path), "it is damaged") from None
 
