@@ -154,11 +154,11 @@ def test_ask__stdin_is_closed_and_is_the_question__says_so() -> None:
     expect_sentence(ended.stderr, "The question cannot be sent: stdin is closed.")
 
 
-def test_ask__stdin_is_a_folder__says_so(tmp_path: Path) -> None:
-    folder = os.open(tmp_path, os.O_RDONLY)
-    ended = run("ask", "-", prepare=lambda: os.dup2(folder, 0) and None)
+def test_ask__stdin_cannot_be_read__says_so() -> None:
+    write_only = os.open(os.devnull, os.O_WRONLY)
+    ended = run("ask", "-", prepare=lambda: os.dup2(write_only, 0) and None)
     assert ended.returncode == 1
-    expect_sentence(ended.stderr, "stdin cannot be read (Is a directory)")
+    expect_sentence(ended.stderr, "The question cannot be sent: stdin cannot be read (")
 
 
 def test_ask__utf8_in_the_locale_c__is_no_fault_of_the_question() -> None:
