@@ -97,7 +97,7 @@ class Session:
 
 def ask_passphrase(printer: Printer, text: str, path: str, *, twice: bool = False) -> str:
     """Ask on the terminal. Raises `NoPassphrase` if there is none."""
-    from teetee.client.errors import NoPassphrase
+    from teetee.client.wallet_file_errors import NoPassphrase
 
     if printer.as_json or not os.isatty(0):
         raise NoPassphrase(path)

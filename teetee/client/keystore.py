@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teetee.client.errors import (
+from teetee.client.keystore_file import KEY_BYTES, KeystoreFile
+from teetee.client.private_files import create_private, user_folder
+from teetee.client.wallet_file_errors import (
     KeystoreExists,
     KeystoreOfAnotherAddress,
     KeystoreUnreadable,
@@ -21,8 +23,6 @@ from teetee.client.errors import (
     NoKey,
     WrongPassphrase,
 )
-from teetee.client.keystore_file import KEY_BYTES, KeystoreFile
-from teetee.client.private_files import create_private, user_folder
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

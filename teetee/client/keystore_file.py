@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from teetee.client.errors import KeystoreUnreadable
+from teetee.client.wallet_file_errors import KeystoreUnreadable
 from teetee.protocol.json import shallow as shallow_json
 
 MAX_FILE_BYTES: Final = 1 << 16

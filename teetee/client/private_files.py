@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from teetee.client.errors import FileNotWritten, NoHomeFolder
+from teetee.client.wallet_file_errors import FileNotWritten, NoHomeFolder
 
 
 def user_folder(variable: str, fallback: str) -> Path:

@@ -19,7 +19,6 @@ from teetee.cli.output.verification_view import print_report, verdict
 from teetee.cli.session import FAILED, TEMPORARY, Session
 from teetee.client.amounts import round_amount
 from teetee.client.client import Client
-from teetee.client.errors import FileNotWritten
 from teetee.client.requests.await_answer import Answered, Outcome
 from teetee.client.requests.offer import Offer
 from teetee.client.requests.open_request import OpenRequest
@@ -27,6 +26,7 @@ from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.times import format_seconds
 from teetee.client.verification.report import VerificationReport
+from teetee.client.wallet_file_errors import FileNotWritten
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnc
 from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
 from teetee.chain.types.requests import RequestParameters
 from teetee.client.contracts import Contracts
-from teetee.client.errors import FileNotWritten, NotOpened
+from teetee.client.errors import NotOpened
 from teetee.client.requests.offer import Notify, Offer
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
+from teetee.client.wallet_file_errors import FileNotWritten
 from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
@@ -78,10 +79,7 @@ def open_request(
         error.add_note("If the question was sent, it is paid: `teetee resume` lists it.")
         raise
     pending = replace(pending, transaction=sent.transaction_hash, request_id=int(opened.request_id))
-    try:
-        pending_requests.update(pending)
-    except FileNotWritten as error:  # the file has the secret: the chain tells the number again
-        on_warning(f"Request {pending.request_id} is paid, but its number cannot be noted: {error}")
+    _note_number(pending, pending_requests, on_warning)
     return OpenRequest(opened.request_id, context, secret, pending, sent)
 
 
@@ -139,6 +137,15 @@ def _store(pending: PendingRequest, pending_requests: PendingRequests) -> None:
     except FileNotWritten as error:
         error.add_note("Nothing was sent or paid.")
         raise
+
+
+def _note_number(
+    pending: PendingRequest, pending_requests: PendingRequests, on_warning: Notify
+) -> None:
+    try:
+        pending_requests.update(pending)
+    except FileNotWritten as error:  # the file has the secret: the chain tells the number again
+        on_warning(f"Request {pending.request_id} is paid, but its number cannot be noted: {error}")
 
 
 def _send(

@@ -22,13 +22,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_account.signers.local import LocalAccount
 
-from teetee.client.errors import FileNotRead, PendingRequestUnreadable
+from teetee.client.errors import PendingRequestUnreadable
 from teetee.client.private_files import (
     create_private,
     remove_private,
     replace_private,
     user_folder,
 )
+from teetee.client.wallet_file_errors import FileNotRead
 from teetee.protocol.json import shallow as shallow_json
 
 VERSION = 1

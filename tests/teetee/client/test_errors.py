@@ -12,13 +12,14 @@ import inspect
 
 import pytest
 
-from teetee.client import errors
+from teetee.client import errors, wallet_file_errors
 from teetee.errors import Fatal, Retryable, TeeTeeError
 
 CLASSES = [
     each
-    for _, each in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(each, TeeTeeError) and each.__module__ == errors.__name__
+    for module in (errors, wallet_file_errors)
+    for _, each in inspect.getmembers(module, inspect.isclass)
+    if issubclass(each, TeeTeeError) and each.__module__ == module.__name__
 ]
 
 
@@ -31,7 +32,7 @@ def test_error__any__is_split_and_stands_in_the_tree(kind: type[TeeTeeError]) ->
 
 
 def test_tree__every_name__is_a_class() -> None:
-    tree = (errors.__doc__ or "").split("TeeTeeError\n")[1].split("No message")[0]
+    tree = (errors.__doc__ or "").split("TeeTeeError\n")[1].split("The classes of")[0]
     words = {word.strip(",") for word in tree.split() if word[0].isupper()}
     known = {kind.__name__ for kind in CLASSES} | {"Retryable", "Fatal"}
     assert words <= known

@@ -22,19 +22,19 @@ from typing import NoReturn
 import pytest
 from eth_account import Account
 
-from teetee.client.errors import (
-    KeystoreExists,
-    KeystoreUnreadable,
-    MalformedKey,
-    NoKey,
-    WrongPassphrase,
-)
 from teetee.client.keystore import (
     create_keystore,
     default_keystore,
     find_address,
     load_account,
     open_keystore,
+)
+from teetee.client.wallet_file_errors import (
+    KeystoreExists,
+    KeystoreUnreadable,
+    MalformedKey,
+    NoKey,
+    WrongPassphrase,
 )
 
 KEY = "0x" + "42" * 32

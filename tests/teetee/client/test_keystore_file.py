@@ -29,8 +29,12 @@ from eth_utils.crypto import keccak
 from typer.testing import CliRunner
 
 from teetee.cli.app import application
-from teetee.client.errors import KeystoreOfAnotherAddress, KeystoreUnreadable, WrongPassphrase
 from teetee.client.keystore import find_address, open_keystore
+from teetee.client.wallet_file_errors import (
+    KeystoreOfAnotherAddress,
+    KeystoreUnreadable,
+    WrongPassphrase,
+)
 
 KEY = "42" * 32
 ADDRESS = str(Account.from_key(KEY).address)

@@ -11,11 +11,11 @@ from teetee.chain.transactions.sender import TransactionSender
 from teetee.cli.network import QuoteSettings
 from teetee.cli.output.formats import format_minute
 from teetee.cli.session import Session
-from teetee.client.errors import NoKey
 from teetee.client.hosting.enclave_check import EnclaveCheck, VerifiedEnclave
 from teetee.client.hosting.hosting import HostActions, Hosting
 from teetee.client.hosting.shard_probe import await_enclave
 from teetee.client.times import format_seconds
+from teetee.client.wallet_file_errors import NoKey
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
 from teetee.protocol.endpoint import Endpoint
