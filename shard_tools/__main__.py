@@ -30,6 +30,7 @@ from shard_tools.plan.planning import make_plan
 from shard_tools.plan.report import PlanReport
 from shard_tools.prepare import prepare_gguf
 from teetee.errors import TeeTeeError
+from teetee.standard_streams import run_with_streams, takes_unicode
 
 DIFFERENT, FAILED = 1, 2
 
@@ -241,7 +242,7 @@ def unsplit(
 
 def main() -> None:
     """Runs the command line."""
-    app()
+    run_with_streams(app, FAILED)
 
 
 def _prompt_form(chat: bool | None) -> PromptForm:
@@ -252,7 +253,7 @@ def _prompt_form(chat: bool | None) -> PromptForm:
 
 def _read_text(path: Path) -> str:
     if str(path) == "-":
-        return sys.stdin.read()
+        return "" if sys.stdin is None else sys.stdin.read()
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -267,7 +268,8 @@ def _print_report(report: CheckReport | PlanReport, as_json: bool) -> None:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    ensure_ascii = not takes_unicode(sys.stdout)
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=ensure_ascii) + "\n")
 
 
 @contextmanager

@@ -78,7 +78,7 @@ LAYERS = {
         ("quotes", "enclave"),
         ("protocol",),
         ("protocol.json",),
-        ("errors", "abi"),
+        ("errors", "abi", "standard_streams"),
     ),
     "shard_runtime": (
         ("__init__",),

@@ -8,6 +8,7 @@ from typing import Any
 
 from shard_tools.errors import HostsInvalid
 from shard_tools.plan.hosts import HostSpec
+from teetee.protocol.json.shallow import BYTE_ORDER_MARK
 from teetee.protocol.json.strict import parse_object
 
 EXAMPLE = """{"hosts": [
@@ -41,7 +42,7 @@ def read_hosts(path: Path) -> tuple[HostSpec, ...]:
     Raises `HostsInvalid`.
     """
     try:
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
     except OSError as error:
         raise HostsInvalid(str(path), "the file", error.strerror, "a readable file") from None
     return hosts_from_json(data, str(path))

@@ -5,21 +5,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 
 from teetee.cli.lazy_group import LazyCommand, lazy_group
 from teetee.cli.options import DeploymentOption, NetworkOption, RpcOption
 from teetee.cli.output.help_text import unwrapped
-from teetee.cli.output.streams import (
-    GuardedMessages,
-    OutputLost,
-    discard,
-    open_streams,
-    output_problem,
-)
 from teetee.cli.session import CONTEXT_SETTINGS, FAILED, connection_settings, typed_connection
+from teetee.standard_streams import run_with_streams
 
 ASK, LOOK, HOST = "Ask", "Look and check", "Host and inspect"
 
@@ -106,23 +99,4 @@ def teetee(
 
 def main() -> None:
     """Entry point of the `teetee` command."""
-    try:
-        open_streams()
-        application(prog_name=Path(sys.argv[0]).name, standalone_mode=True)
-    except (OutputLost, OSError) as error:  # help texts are printed by libraries
-        _end_without_output(error)
-    except SystemExit as ending:
-        try:
-            sys.stdout.flush()
-        except OSError as error:
-            if not ending.code:
-                _end_without_output(error)
-            discard(sys.stdout)
-        raise
-
-
-def _end_without_output(error: Exception) -> NoReturn:
-    discard(sys.stdout)
-    reason = error if isinstance(error, OutputLost) else OutputLost(output_problem(error))
-    print(f"error: {reason}", file=GuardedMessages(sys.stderr))
-    raise SystemExit(FAILED) from None
+    run_with_streams(lambda: application(prog_name=Path(sys.argv[0]).name), FAILED)

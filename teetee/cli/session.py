@@ -35,8 +35,8 @@ from teetee.cli.options import (
 )
 from teetee.cli.output.help_text import unwrapped
 from teetee.cli.output.printer import Printer
-from teetee.cli.output.streams import OutputLost
 from teetee.errors import Retryable, TeeTeeError
+from teetee.standard_streams import OutputLost
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

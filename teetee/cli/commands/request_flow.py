@@ -14,7 +14,6 @@ from teetee.chain.types.requests import RequestDeclined
 from teetee.cli.network import QuoteSettings
 from teetee.cli.output.formats import plural
 from teetee.cli.output.outcome_view import RETRY_MAY_HELP, outcome_json, print_outcome
-from teetee.cli.output.streams import OutputLost
 from teetee.cli.output.verification_view import print_report, verdict
 from teetee.cli.session import FAILED, TEMPORARY, Session
 from teetee.client.amounts import round_amount
@@ -27,6 +26,7 @@ from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.times import format_seconds
 from teetee.client.verification.report import VerificationReport
 from teetee.client.wallet_file_errors import FileNotWritten
+from teetee.standard_streams import OutputLost
 
 
 @dataclass(frozen=True)

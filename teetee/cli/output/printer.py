@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from teetee.cli.output.streams import GuardedMessages, GuardedOutput
 from teetee.cli.output.tables import INDENT, Row, record_lines, table_lines, wrapped
 from teetee.cli.output.terminal_text import harmless, one_line
+from teetee.standard_streams import GuardedMessages, GuardedOutput, takes_unicode
 
 STYLES = {
     "good": "green",
@@ -173,8 +173,8 @@ class Printer:
 
     def _write_json(self, value: Any) -> None:
         indent = None if self.json_lines else 2
-        is_unicode = str(self._stdout.encoding).lower().replace("-", "").startswith("utf")
-        self._write(json.dumps(value, indent=indent, ensure_ascii=not is_unicode) + "\n")
+        ensure_ascii = not takes_unicode(self._stdout)
+        self._write(json.dumps(value, indent=indent, ensure_ascii=ensure_ascii) + "\n")
 
     def _end_line(self) -> None:
         if self._mid_line:

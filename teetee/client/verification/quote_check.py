@@ -79,7 +79,7 @@ class FolderCollateral:
         wanted = _fmspc(quote)
         for path in sorted(self._folder.glob("*.json")):
             try:
-                found = Collateral.parse(path.read_text())
+                found = Collateral.parse(path.read_text(encoding="utf-8-sig"))
             except (OSError, UnicodeDecodeError):
                 raise CollateralInvalid(f"in {path} cannot be read") from None
             if found.fmspc == wanted:

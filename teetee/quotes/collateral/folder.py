@@ -123,7 +123,7 @@ def _crl(path: Path) -> bytes:
 
 def _signed_json(path: Path, name: str) -> SignedJson:
     try:
-        return SignedJson.parse(_file(path).decode("utf-8"), name)
+        return SignedJson.parse(_file(path).decode("utf-8-sig"), name)
     except UnicodeDecodeError:
         raise CollateralInvalid(f"has a {path.name} that is not text") from None
 

@@ -86,6 +86,12 @@ def test_hosts_from_json__unknown_field_beside_hosts__is_rejected() -> None:
         read(entry(), latency=3)
 
 
+def test_read_hosts__byte_order_mark__is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"hosts": [entry()]}).encode())
+    assert len(read_hosts(path)) == 1
+
+
 def test_read_hosts__no_file_or_no_json__says_so(tmp_path: Path) -> None:
     with pytest.raises(HostsInvalid, match="No such file"):
         read_hosts(tmp_path / "none.json")

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from teetee.errors import Fatal
 
@@ -45,6 +45,37 @@ def open_streams() -> None:
         raise OutputLost("it is closed")
 
 
+def run_with_streams(run: Callable[[], object], status: int) -> None:
+    """Run a whole command. If its output is lost, end with one sentence and that status: help texts
+    and library code print past `GuardedOutput`.
+    """
+    try:
+        open_streams()
+        run()
+    except (OutputLost, OSError) as error:
+        _end_without_output(error, status)
+    except SystemExit as ending:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            if not ending.code:
+                _end_without_output(error, status)
+            discard(sys.stdout)
+        raise
+
+
+def _end_without_output(error: Exception, status: int) -> NoReturn:
+    discard(sys.stdout)
+    reason = error if isinstance(error, OutputLost) else OutputLost(_problem(error))
+    print(f"error: {reason}", file=GuardedMessages(sys.stderr))
+    raise SystemExit(status) from None
+
+
+def takes_unicode(stream: TextIO) -> bool:
+    """Whether its encoding has every character; else JSON escapes what it may lack."""
+    return str(stream.encoding).lower().startswith("utf")
+
+
 def _devnull() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8")
 
@@ -75,7 +106,7 @@ class GuardedOutput:
         try:
             return action()
         except (OSError, ValueError) as error:
-            self._lost = OutputLost(output_problem(error))
+            self._lost = OutputLost(_problem(error))
             discard(self._stream)
             raise self._lost from None
 
@@ -95,7 +126,7 @@ class GuardedMessages(GuardedOutput):
             super().flush()
 
 
-def output_problem(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     """Why a stream takes no text, as a clause."""
     if isinstance(error, BrokenPipeError):
         return "the program that reads it has ended"
