@@ -2,21 +2,33 @@
 """A connection to a chain: reads pinned to one block, contract errors decoded, every other failure
 a `Retryable` or a `Fatal`.
 
-Only this module, `provider`, `logs`, `calldata` and `transactions` know web3. They import it when
-they first use it, because it takes most of a second.
+Only this module, `provider`, `read_batch`, `logs`, `calldata` and `transactions` know web3. They
+import it when they first use it, because it takes most of a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from eth_utils.address import to_checksum_address
 
 from teetee.chain.abi import load_abi
-from teetee.chain.contract_errors import decode_rejection
-from teetee.chain.errors import BlockUnknown, NoContract, RpcRefused, RpcUnavailable
+from teetee.chain.block_search import find_block
+from teetee.chain.contract_errors import ContractRejected, decode_rejection
+from teetee.chain.errors import BlockUnknown, RpcRefused, RpcUnavailable
+from teetee.chain.node_failures import RetryPolicy
+from teetee.chain.read_batch import (
+    Moment,
+    ReadBatch,
+    ViewAnswer,
+    ViewCall,
+    Views,
+    decode_views,
+    encode_views,
+    split_views,
+)
 from teetee.chain.types.blocks import Block
 
 if TYPE_CHECKING:
@@ -26,12 +38,21 @@ if TYPE_CHECKING:
 
     from teetee.chain.calldata import Call
 
+_LEAST_TIP = 1_000_000
+"""Wei per gas, for a node that names no tip: what Base's blocks usually hold."""
+_FEW_CALLS = 2
+_SHORT_BYTES = 16_384
+"""A node that cannot return this much from a program runs none. Longer answers may be above the
+24,576 bytes that code may have."""
 _UNKNOWN_BLOCK_WORDS = (
     "header not found",
     "unknown block",
     "block not found",
     "blocknotfound",
     "outofrange",
+    "header for hash not found",
+    "not currently canonical",
+    "resource not found",
 )
 
 
@@ -42,14 +63,36 @@ class Connection:
     """
 
     def __init__(
-        self, urls: Sequence[str], *, chain_id: int, timeout_seconds: float = 20.0
+        self,
+        urls: Sequence[str],
+        *,
+        chain_id: int,
+        timeout_seconds: float = 20.0,
+        retry: RetryPolicy | None = None,
     ) -> None:
         from web3 import Web3
+        from web3.middleware import AttributeDictMiddleware
 
         from teetee.chain.provider import FailoverProvider
 
         self.chain_id = chain_id
-        self.web3 = Web3(FailoverProvider(urls, chain_id=chain_id, timeout_seconds=timeout_seconds))
+        self._provider = FailoverProvider(
+            urls, chain_id=chain_id, timeout_seconds=timeout_seconds, retry=retry
+        )
+        # Of web3's usual middleware, one asks for the chain id before each call; the provider has
+        # checked it. The others serve accounts, names and gas prices that are not used here.
+        self.web3 = Web3(self._provider, middleware=[(AttributeDictMiddleware, "attrdict")])
+        self.max_log_blocks: int | None = None
+        """The range that the node accepts in eth_getLogs; None: not known to be limited."""
+        self._runs_programs = True
+
+    def require_node(self) -> None:
+        """Check that a node answers and serves the chain."""
+        self._provider.require_node()
+
+    def single_attempts(self) -> AbstractContextManager[None]:
+        """In this block and thread, a node that fails is not asked again: for loops that poll."""
+        return self._provider.single_attempts()
 
     def head(self) -> Block:
         """The newest block."""
@@ -69,17 +112,7 @@ class Connection:
         """The first block whose time is at least `timestamp`, found by bisection; None if there is
         none yet.
         """
-        newest = self.head()
-        if newest.timestamp < timestamp:
-            return None
-        first, last = not_before, newest.number
-        while first < last:
-            middle = (first + last) // 2
-            if self.block(middle).timestamp < timestamp:
-                first = middle + 1
-            else:
-                last = middle
-        return self.block(first)
+        return find_block(self.block, self.head(), timestamp, not_before=not_before)
 
     def contract(self, name: str, address: str) -> Contract:
         """A contract by the name of its ABI."""
@@ -93,15 +126,12 @@ class Connection:
         """Call a view function, at one block or at the head. Raises `ContractRejected`,
         `BlockUnknown`, `NoContract`.
         """
-        from web3.exceptions import BadFunctionCallOutput
+        return self.batch(at).add(contract, function, *arguments)()
 
-        bound = contract.functions[function](*arguments)
-        block: Any = at.hash if at else "latest"
-        with translate_errors("eth_call", block):
-            try:
-                return bound.call(block_identifier=block)
-            except BadFunctionCallOutput:
-                raise NoContract(f"contract with {function}", str(contract.address)) from None
+    def batch(self, at: Block | None = None, *, with_moment: bool = False) -> ReadBatch:
+        """Collects reads of one block, or of the head, and makes them in one call."""
+        block = _pinned(at) if at else "latest"
+        return ReadBatch(lambda calls: self._read_views(calls, block, with_moment))
 
     def simulate(self, call: Call, sender: str, at: Block | None = None) -> None:
         """Run a call without sending it, at the head or on the state after a block.
@@ -117,6 +147,23 @@ class Connection:
         with translate_errors("eth_getBalance", "latest"):
             return int(self.web3.eth.get_balance(to_checksum_address(address)))
 
+    def estimate_gas(self, call: Call, sender: str) -> int:
+        """Raises the error that sending it would end with."""
+        with translate_errors("eth_estimateGas", "latest"):
+            return int(self.web3.eth.estimate_gas(transaction_of(call, sender)))
+
+    def transaction_count(self, address: str) -> int:
+        """The next nonce, after the pending transactions that the node knows."""
+        with translate_errors("eth_getTransactionCount", "pending"):
+            found = self.web3.eth.get_transaction_count(to_checksum_address(address), "pending")
+        return int(found)
+
+    def base_fee_and_tip(self) -> tuple[int, int]:
+        """The newest block's base fee, and the tip that is usual now, in wei per gas."""
+        with translate_errors("eth_getBlock", "latest"):
+            base_fee = int(self.web3.eth.get_block("latest").get("baseFeePerGas", 0))
+        return base_fee, self._usual_tip(base_fee)
+
     def transaction_input(self, transaction_hash: str) -> tuple[str, bytes]:
         """A transaction's recipient and calldata. Raises `BlockUnknown` if the node does not have
         it.
@@ -124,6 +171,68 @@ class Connection:
         with translate_errors("eth_getTransactionByHash", transaction_hash):
             found = self.web3.eth.get_transaction(transaction_hash)  # type: ignore[arg-type]
         return str(found.get("to") or ""), bytes(found["input"])
+
+    # ------------------------------------------------------------ private
+
+    def _usual_tip(self, base_fee: int) -> int:
+        """From the first of three methods that the node has."""
+        with suppress(RpcRefused):
+            return _wei(self._request("eth_maxPriorityFeePerGas"))
+        with suppress(RpcRefused, TypeError, KeyError, IndexError):
+            history = self._request("eth_feeHistory", "0x5", "latest", [50])
+            rewards = [_wei(block[0]) for block in history["reward"]]
+            return max(rewards, default=_LEAST_TIP)
+        with suppress(RpcRefused):
+            return max(_wei(self._request("eth_gasPrice")) - base_fee, _LEAST_TIP)
+        return _LEAST_TIP
+
+    def _request(self, method: str, *parameters: Any) -> Any:
+        """A method that web3 has no name for, or another default. Raises `RpcRefused`."""
+        endpoint: Any = method
+        with translate_errors(method, "latest"):
+            return self.web3.manager.request_blocking(endpoint, list(parameters))
+
+    def _read_views(self, calls: Sequence[ViewCall], block: Any, with_moment: bool) -> Views:
+        if len(calls) == 1 and not with_moment:
+            return Views([self._read_view(calls[0], block)])
+        found = [self._read_group(group, block) for group in split_views(calls)]
+        moment = found[-1].moment
+        if moment is None and with_moment:
+            head = self.block(block["blockHash"] if isinstance(block, dict) else block)
+            moment = Moment(head.number, head.timestamp)
+        return Views([answer for views in found for answer in views.answers], moment)
+
+    def _read_group(self, calls: Sequence[ViewCall], block: Any) -> Views:
+        """In one call; in halves, if the node refuses it or the answer is too long for one."""
+        views = self._run_program(calls, block) if self._runs_programs else None
+        if views is not None:
+            return views
+        if len(calls) > _FEW_CALLS:
+            middle = len(calls) // 2
+            halves = [self._read_group(part, block) for part in (calls[:middle], calls[middle:])]
+            return Views([answer for views in halves for answer in views.answers])
+        answers = [self._read_view(call, block) for call in calls]
+        size = sum(len(answer) for answer in answers if isinstance(answer, bytes))
+        self._runs_programs = self._runs_programs and size > _SHORT_BYTES
+        return Views(answers)
+
+    def _run_program(self, calls: Sequence[ViewCall], block: Any) -> Views | None:
+        """None: the node does not run it."""
+        program: Any = {"data": "0x" + encode_views(calls).hex()}
+        try:
+            with translate_errors("eth_call", block):
+                answers = bytes(self.web3.eth.call(program, block))
+        except (RpcRefused, ContractRejected):
+            answers = b""
+        return decode_views(answers, len(calls))
+
+    def _read_view(self, call: ViewCall, block: Any) -> ViewAnswer:
+        transaction: Any = {"to": to_checksum_address(call.address), "data": "0x" + call.data.hex()}
+        try:
+            with translate_errors("eth_call", block):
+                return bytes(self.web3.eth.call(transaction, block))
+        except ContractRejected as rejected:
+            return rejected
 
 
 def transaction_of(call: Call, sender: str) -> TxParams:
@@ -174,7 +283,22 @@ def code_and_message(error: Web3RPCError) -> tuple[int, str]:
     return 0, str(answer)
 
 
+def _wei(text: object) -> int:
+    """Raises `RpcRefused` for anything but a JSON-RPC quantity."""
+    try:
+        return int(str(text), 16)
+    except ValueError:
+        raise RpcRefused("the fee", 0, f"{str(text)[:40]!r} is no amount") from None
+
+
+def _pinned(block: Block) -> dict[str, Any]:
+    """As EIP-1898 names a block: by its hash, as long as the chain has it."""
+    return {"blockHash": "0x" + block.hash.hex(), "requireCanonical": True}
+
+
 def _block_name(block: object) -> str:
+    if isinstance(block, Mapping):
+        return str(block["blockHash"])
     return "0x" + block.hex() if isinstance(block, bytes) else str(block)
 
 

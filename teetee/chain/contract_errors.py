@@ -17,6 +17,7 @@ from teetee.chain.next_steps import NEXT_STEPS, UNKNOWN_ERROR
 from teetee.errors import Fatal
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
+WITHOUT_REASON: Final = "without a reason"
 _PANIC = bytes.fromhex("4e487b71")
 
 
@@ -34,6 +35,11 @@ class ContractRejected(Fatal):
     def error_name(self) -> str:
         """The custom error's."""
         return self.name
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether the node gave no data of the refusal."""
+        return self.name == WITHOUT_REASON
 
 
 class UnknownRequest(ContractRejected):
@@ -92,7 +98,7 @@ def decode_rejection(data: bytes) -> ContractRejected:
             return ContractRejected("Panic", {"code": decode(["uint256"], arguments)[0]})
         error = error_types().get(selector)
         if error is None:
-            return ContractRejected(f"0x{selector.hex()}" if selector else "without a reason")
+            return ContractRejected(f"0x{selector.hex()}" if selector else WITHOUT_REASON)
         values = decode(list(error.types), arguments)
     except (DecodingError, UnicodeDecodeError):
         return ContractRejected(f"0x{selector.hex()}")

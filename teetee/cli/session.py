@@ -80,8 +80,14 @@ class Session:
     def sender(self, account: LocalAccount) -> TransactionSender:
         """Sends that wallet's transactions."""
         from teetee.chain.transactions.sender import TransactionSender
+        from teetee.client.wallet_turn import wallet_turn
 
-        return TransactionSender(self.contracts.connection, account, poll_seconds=self.poll_seconds)
+        return TransactionSender(
+            self.contracts.connection,
+            account,
+            poll_seconds=self.poll_seconds,
+            turn=wallet_turn(self.contracts.deployment.chain_id, str(account.address)),
+        )
 
     @property
     def poll_seconds(self) -> float:

@@ -17,15 +17,22 @@ from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.requests import Request
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotIncluded, NotPending
-from teetee.client.requests.await_answer import AnswerCallbacks, Outcome, await_answer
-from teetee.client.requests.offer import Notify, Offer, OnShard, ignore_progress, prepare_offer
-from teetee.client.requests.open_request import OpenRequest, open_request
+from teetee.client.requests.await_answer import (
+    AnswerCallbacks,
+    Answered,
+    Outcome,
+    await_answer,
+)
+from teetee.client.requests.offer import Notify, Offer, ignore_progress, prepare_offer
+from teetee.client.requests.open_request import OpenRequest, Wallet, open_request
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
+from teetee.client.verification.attestation_lookup import AttestationLookup
 from teetee.client.verification.enrolment_checks import QuoteChecker
 from teetee.client.verification.report import VerificationReport
-from teetee.client.verification.shard_check import ShardCheck
-from teetee.client.verification.verify_request import verify_request
+from teetee.client.verification.shard_check import OnShard, ShardCheck
+from teetee.client.verification.verify_request import KnownEvents, verify_request
+from teetee.client.wallet_turn import wallet_turn
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 
@@ -60,8 +67,16 @@ class Client:
         self._pending = pending
         self._poll_seconds = poll_seconds
         self._random_source = random_source or random.SystemRandom()
-        self._sender = TransactionSender(contracts.connection, account, poll_seconds=poll_seconds)
-        self._shard_check = ShardCheck(contracts, quotes)
+        turn = wallet_turn(
+            contracts.deployment.chain_id, str(account.address), folder=pending.folder
+        )
+        connection = contracts.connection
+        sender = TransactionSender(connection, account, poll_seconds=poll_seconds)
+        self._wallet = Wallet(account, sender, turn)
+        self._refunds = TransactionSender(connection, account, poll_seconds=poll_seconds, turn=turn)
+        self._attestations = AttestationLookup(contracts)
+        self._shard_check = ShardCheck(contracts, quotes, self._attestations)
+        self._known: dict[int, KnownEvents] = {}
 
     def ask(
         self,
@@ -93,9 +108,7 @@ class Client:
 
     def open_request(self, offer: Offer, on_warning: Notify = _ignore) -> OpenRequest:
         """Seal the prompt, pay the deposit, send the request."""
-        return open_request(
-            offer, self._contracts, self._account, self._sender, self._pending, on_warning
-        )
+        return open_request(offer, self._contracts, self._wallet, self._pending, on_warning)
 
     def await_answer(
         self,
@@ -109,9 +122,12 @@ class Client:
         The secret stays on disk until `forget`, so that a crash loses no answer.
         """
         callbacks = AnswerCallbacks(on_text, on_warning)
-        return await_answer(
-            opened, self._contracts, self._sender, callbacks, poll_seconds=self._poll_seconds
+        outcome = await_answer(
+            opened, self._contracts, self._refunds, callbacks, poll_seconds=self._poll_seconds
         )
+        ended = outcome.settled if isinstance(outcome, Answered) else outcome.ended
+        self._known[outcome.request_id] = KnownEvents(opened.event, ended)
+        return outcome
 
     def forget(self, opened: OpenRequest) -> None:
         """Remove the request's secret from disk: the answer is read, or the money is back. Raises
@@ -163,7 +179,13 @@ class Client:
 
     def verify(self, request_id: int) -> VerificationReport:
         """Verify any request from the chain, by any requester."""
-        return verify_request(RequestId(request_id), self._contracts, self._verification_quotes)
+        return verify_request(
+            RequestId(request_id),
+            self._contracts,
+            self._verification_quotes,
+            attestations=self._attestations,
+            known=self._known.get(request_id),
+        )
 
     def _reopened(self, pending: PendingRequest, request_id: int) -> OpenRequest:
         context = RequestContext(

@@ -8,6 +8,7 @@
     │   ├── StreamBroken            the live stream ended early; the answer comes from the chain
     │   ├── StreamRefused           the entry answered with an error code
     │   ├── NotIncluded             the chain does not show the request yet
+    │   ├── WalletBusy              another process pays from the wallet for too long
     │   └── ShardUncheckable        a shard of the path cannot be checked, so nothing is sent
     └── Fatal
         ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, StatementRefused
@@ -358,6 +359,17 @@ class NotOpened(Fatal):
         super().__init__(
             f"Transaction {transaction} was included, but opened no request. Check that the "
             "deployment file belongs to this chain."
+        )
+
+
+class WalletBusy(Retryable):
+    """Another process has paid from the same wallet for too long."""
+
+    def __init__(self, address: str, path: str) -> None:
+        self.address = address
+        super().__init__(
+            f"Another process is paying from {address} and has not finished (it holds {path}). "
+            "Nothing was sent. Try again when it has."
         )
 
 

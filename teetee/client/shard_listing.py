@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 from teetee.chain.errors import LogMissing
@@ -85,18 +86,24 @@ def find_model(contracts: Contracts, wanted: str | None, at: Block) -> Model:
 
     Raises `NoModel`, `ModelNotChosen`, `ModelUnknown`.
     """
-    count = contracts.registry.model_count(at)
-    if count == 0:
+    number = model_number(wanted)
+    if number is not None:
+        return contracts.registry.model(number, at)
+    models = _all_models(contracts, at)
+    if not models:
         raise NoModel
-    if wanted is None and count > 1:
-        raise ModelNotChosen(count)
-    if wanted is None or (wanted.isascii() and wanted.isdecimal()):
-        return contracts.registry.model(ModelId(int(wanted or 1)), at)
-    for number in range(1, count + 1):
-        model = contracts.registry.model(ModelId(number), at)
-        if model.name == wanted:
+    if wanted is None and len(models) > 1:
+        raise ModelNotChosen(len(models))
+    for model in models:
+        if wanted in (None, model.name):
             return model
-    raise ModelUnknown(wanted)
+    raise ModelUnknown(str(wanted))
+
+
+def model_number(wanted: str | None) -> ModelId | None:
+    """The number that `wanted` is; None for a name."""
+    is_number = wanted is not None and wanted.isascii() and wanted.isdecimal()
+    return ModelId(int(wanted or 0)) if is_number else None
 
 
 def list_models(
@@ -110,8 +117,7 @@ def list_models(
     if wanted is not None:
         models = [find_model(contracts, wanted, at)]
     else:
-        numbers = range(1, contracts.registry.model_count(at) + 1)
-        models = [contracts.registry.model(ModelId(number), at) for number in numbers]
+        models = _all_models(contracts, at)
     every_shard = _all_shards(contracts, at) if include_inactive else []
     listings = []
     for model in models:
@@ -129,11 +135,25 @@ def shards_of_host(contracts: Contracts, host: str) -> list[Shard]:
     return [shard for shard in _all_shards(contracts, at) if shard.host == host]
 
 
+def _all_models(contracts: Contracts, at: Block) -> list[Model]:
+    numbers = range(1, contracts.registry.model_count(at) + 1)
+    batch = contracts.connection.batch(at)
+    reads = [contracts.registry.model_in(batch, ModelId(number)) for number in numbers]
+    return [read() for read in reads]
+
+
 def _all_shards(contracts: Contracts, at: Block) -> list[Shard]:
+    numbers = range(1, contracts.registry.shard_count(at) + 1)
+    try:
+        return contracts.registry.shards([ShardId(number) for number in numbers], at)
+    except LogMissing:
+        return _all_shards_with_events(contracts, at)
+
+
+def _all_shards_with_events(contracts: Contracts, at: Block) -> list[Shard]:
+    """One by one: a shard without an event has a newer enrolment, which comes later in the list."""
     shards = []
     for number in range(1, contracts.registry.shard_count(at) + 1):
-        try:
+        with suppress(LogMissing):
             shards.append(contracts.registry.shard(ShardId(number), at))
-        except LogMissing:
-            continue  # its enclave has a newer enrolment, which comes later in the list
     return shards

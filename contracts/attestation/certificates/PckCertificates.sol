@@ -22,6 +22,7 @@ contract PckCertificates is IPckCertificates {
     bytes32 private immutable _ROOT_SUBJECT;
     uint160 private immutable _ROOT_SERIAL;
     uint40 private immutable _ROOT_EXPIRES_AT;
+    uint256 private immutable _ROOT_BLOCK;
     bool private immutable _NATIVE_P256;
 
     /// @dev As many as a revocation mask has bits. Intel has two authorities and one signer.
@@ -31,6 +32,7 @@ contract PckCertificates is IPckCertificates {
     uint16 private _signerCount;
     mapping(uint256 index => bytes32 authorityId) private _authorityIds;
     mapping(bytes32 authorityId => Authority authority) private _authorities;
+    mapping(bytes32 authorityId => uint256 number) private _authorityBlocks;
     mapping(uint256 index => bytes32 signerId) private _signerIds;
     mapping(bytes32 signerId => CollateralSigner signer) private _signers;
 
@@ -48,6 +50,7 @@ contract PckCertificates is IPckCertificates {
         (_ROOT_X, _ROOT_Y) = (certificate.key.x, certificate.key.y);
         (_ROOT_ID, _ROOT_SUBJECT) = (certificate.id, certificate.subject);
         (_ROOT_SERIAL, _ROOT_EXPIRES_AT) = (certificate.serial, certificate.notAfter);
+        _ROOT_BLOCK = block.number;
         emit RootPinned(certificate.id, rootDer);
     }
 
@@ -76,6 +79,7 @@ contract PckCertificates is IPckCertificates {
             expiresAt: _earlier(certificate.notAfter, _ROOT_EXPIRES_AT),
             index: index
         });
+        _authorityBlocks[authorityId] = block.number;
         emit AuthorityAdded({authorityId: authorityId, index: index, der: der});
     }
 
@@ -152,6 +156,13 @@ contract PckCertificates is IPckCertificates {
     }
 
     /// @inheritdoc IPckCertificates
+    function addedInBlock(bytes32 id) external view returns (uint256) {
+        if (id == _ROOT_ID) return _ROOT_BLOCK;
+        uint256 number = _authorityBlocks[id];
+        return number == 0 ? PckRecord.readBlock(address(this), id) : number;
+    }
+
+    /// @inheritdoc IPckCertificates
     function collateralSigner(bytes32 signerId) external view returns (CollateralSigner memory stored) {
         stored = _signers[signerId];
         if (stored.index == 0) revert CollateralSignerUnknown(signerId);
@@ -173,7 +184,7 @@ contract PckCertificates is IPckCertificates {
             let record := mload(0x40)
             for { let i := 0 } lt(i, 0xa0) { i := add(i, 0x20) } { mstore(add(record, i), tload(i)) }
             // PckRecord.BYTES
-            return(record, 136)
+            return(record, 140)
         }
     }
 

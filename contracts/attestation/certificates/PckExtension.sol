@@ -85,10 +85,13 @@ library PckExtension {
         offset = der.enterLast({offset: offset, end: next, tag: Der.SEQUENCE});
         uint256 version;
         uint256 versions;
-        for (uint256 n = 1; n <= COMPONENTS; ++n) {
-            (version, offset) = _readVersion({der: der, offset: offset, end: next, n: n});
-            if (version > type(uint8).max) revert SecurityVersionInvalid(n);
-            versions = (versions << 8) | version;
+        // n ends at 17
+        unchecked {
+            for (uint256 n = 1; n <= COMPONENTS; ++n) {
+                (version, offset) = _readVersion({der: der, offset: offset, end: next, n: n});
+                if (version > type(uint8).max) revert SecurityVersionInvalid(n);
+                versions = (versions << 8) | version;
+            }
         }
         platform.componentSvns = bytes16(uint128(versions));
         (version, offset) = _readVersion({der: der, offset: offset, end: next, n: 17});

@@ -20,8 +20,8 @@ library PckRecord {
     bytes32 private constant CREATION_CODE_HASH = 0x77616ff75e05b539390d9bb1a827b63de396ecdcfd292fff51296e8bb762abaa;
 
     /// @dev STOP ‖ x ‖ y ‖ PPID 16 ‖ component SVNs 16 ‖ serial 20 ‖ FMSPC 6 ‖ PCE id 2 ‖ PCE SVN 2 ‖ authority 2 ‖
-    /// expiry 5 ‖ configuration 1 ‖ SGX type 1
-    uint256 internal constant BYTES = 136;
+    /// expiry 5 ‖ configuration 1 ‖ SGX type 1 ‖ block 4
+    uint256 internal constant BYTES = 140;
 
     /// @notice The selector that the creation code calls; see {CREATION_CODE}.
     bytes4 internal constant PENDING_RECORD = 0xe37e4d26;
@@ -47,8 +47,9 @@ library PckRecord {
         if (record == address(0)) revert RecordNotCreated(pckId);
     }
 
-    /// @notice Encodes a certificate as a record.
-    function encode(PckCertificate memory certificate) internal pure returns (bytes memory) {
+    /// @notice Encodes a certificate as a record that is created in this block. 32 bits hold its number for 272 years
+    /// of a block every two seconds.
+    function encode(PckCertificate memory certificate) internal view returns (bytes memory) {
         bytes memory platform = abi.encodePacked(
             certificate.serial,
             certificate.fmspc,
@@ -57,7 +58,8 @@ library PckRecord {
             certificate.authorityIndex,
             certificate.expiresAt,
             certificate.configuration,
-            certificate.sgxType
+            certificate.sgxType,
+            uint32(block.number)
         );
         return abi.encodePacked(
             bytes1(0), certificate.x, certificate.y, certificate.ppid, certificate.componentSvns, platform
@@ -92,6 +94,16 @@ library PckRecord {
         certificate.expiresAt = uint40(validity >> 216);
         certificate.configuration = uint8(validity >> 208);
         certificate.sgxType = uint8(validity >> 200);
+    }
+
+    /// @notice The block in which the record of that id was created; zero if there is none.
+    function readBlock(address store, bytes32 pckId) internal view returns (uint256 createdIn) {
+        address record = addressOf(store, pckId);
+        assembly ("memory-safe") {
+            // into the scratch space; a copy from beyond the code is zero
+            extcodecopy(record, 0, 136, 0x20)
+            createdIn := shr(224, mload(0))
+        }
     }
 
     /// @notice Adds what the record of that id says to claims that already have what the quote says.

@@ -5,6 +5,7 @@ Events are only as trustworthy as the node. Two of their fields can be verified:
 can be computed again, and `quote_hash` is also in settlements and in calldata.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +13,17 @@ from teetee.chain.calldata import decode_call
 from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable
-from teetee.chain.logs import WHOLE_CHAIN, read_logs
+from teetee.chain.logs import WHOLE_CHAIN, read_logs, read_logs_in_blocks
 from teetee.chain.types.abi_fields import from_event
 from teetee.chain.types.blocks import EventLog
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import Keyset
 from teetee.quotes.quote import core_of_argument
 from teetee.quotes.tcb_status import TcbStatus
+
+_ATTESTATIONS = ("ShardEnrolled", "ShardRenewed")
+_DEPARTURES = ("ShardRetired", "ShardEvicted")
+_PERMISSIONS = ("MeasurementAllowed", "MeasurementWithdrawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,8 @@ class Attestation:
     quoted_block_hash: bytes
     block_number: int
     """The block of the event."""
+    block_time: int | None
+    """Its time, Unix seconds; None: the node did not say."""
     transaction_hash: str
 
 
@@ -72,37 +79,38 @@ class AttestationHistory:
         self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
     ) -> tuple[Attestation, ...]:
         """All attestations from first to last block, inclusive, oldest first."""
-        found = [
-            _attestation(log)
-            for event in ("ShardEnrolled", "ShardRenewed")
-            for log in self._logs(event, first_block, last_block, shardId=shard_id)
-        ]
-        return tuple(sorted(found, key=lambda attestation: attestation.block_number))
+        logs = self._logs(_ATTESTATIONS, first_block, last_block, shardId=shard_id)
+        return tuple(_attestation(log) for log in logs)
+
+    def in_blocks(self, blocks: Mapping[ShardId, int]) -> tuple[Attestation, ...]:
+        """The attestations of several shards in known blocks, oldest first."""
+        logs = read_logs_in_blocks(
+            self._connection,
+            self._contract,
+            _ATTESTATIONS,
+            blocks.values(),
+            shardId=list(blocks),
+        )
+        return tuple(_attestation(log) for log in logs)
 
     def departures(
         self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
     ) -> tuple[Departure, ...]:
         """The shard's retirements and evictions, oldest first."""
-        found = [
+        return tuple(
             Departure(
-                is_eviction=event == "ShardEvicted",
+                is_eviction=log.event == "ShardEvicted",
                 block_number=log.block_number,
                 transaction_hash=log.transaction_hash,
             )
-            for event in ("ShardRetired", "ShardEvicted")
-            for log in self._logs(event, first_block, last_block, shardId=shard_id)
-        ]
-        return tuple(sorted(found, key=lambda departure: departure.block_number))
+            for log in self._logs(_DEPARTURES, first_block, last_block, shardId=shard_id)
+        )
 
     def was_measurement_allowed(self, model_id: ModelId, measurement: bytes, block: int) -> bool:
         """Whether the model allowed the measurement at the end of a block."""
         indexed = {"modelId": model_id, "measurement": measurement}
-        changes = [
-            (log.block_number, log.index, event == "MeasurementAllowed")
-            for event in ("MeasurementAllowed", "MeasurementWithdrawn")
-            for log in self._logs(event, None, block, **indexed)
-        ]
-        return max(changes)[2] if changes else False
+        changes = self._logs(_PERMISSIONS, None, block, **indexed)
+        return bool(changes) and changes[-1].event == "MeasurementAllowed"
 
     def quote(self, transaction_hash: str) -> tuple[bytes, bytes]:
         """Quote core and pckId, from the calldata of an enrolment or renewal.
@@ -121,13 +129,13 @@ class AttestationHistory:
         raise CalldataUnreadable(transaction_hash)
 
     def _logs(
-        self, event: str, first: int | None, last: int | None, **indexed: Any
+        self, events: tuple[str, ...], first: int | None, last: int | None, **indexed: Any
     ) -> list[EventLog]:
         return list(
             read_logs(
                 self._connection,
                 self._contract,
-                event,
+                events,
                 first_block=self._deployment.deployed_at_block if first is None else first,
                 last_block=self._connection.head().number if last is None else last,
                 blocks_per_range=WHOLE_CHAIN,

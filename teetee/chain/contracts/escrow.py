@@ -4,7 +4,7 @@
 Events are in `teetee.chain.contracts.escrow_history`. Without `at`, reads are of the newest block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownRequest
 from teetee.chain.contracts.token import Permit
 from teetee.chain.deployment import Deployment
+from teetee.chain.read_batch import ReadBatch
 from teetee.chain.types.abi_fields import from_abi, to_abi
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import (
@@ -27,6 +28,16 @@ from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import RequestId, ShardId
 
 PAGE = 200
+_TERMS = (
+    "token",
+    "registry",
+    "treasury",
+    "fee_bps",
+    "penalty",
+    "min_window",
+    "max_window",
+    "max_envelope_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +63,26 @@ class Escrow:
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection
         self.contract = connection.contract("InferenceEscrow", deployment.escrow)
+        self._terms: EscrowTerms | None = None
 
     # ------------------------------------------------------------ reads
 
     def terms(self) -> EscrowTerms:
-        """They never change: read them once."""
-        return EscrowTerms(
-            token=self._read("TOKEN"),
-            registry=self._read("REGISTRY"),
-            treasury=self._read("TREASURY"),
-            fee_bps=self._read("FEE_BPS"),
-            penalty=self._read("PENALTY"),
-            min_window=self._read("MIN_WINDOW"),
-            max_window=self._read("MAX_WINDOW"),
-            max_envelope_bytes=self._read("MAX_ENVELOPE_BYTES"),
-        )
+        """They never change: they are read once."""
+        return self.terms_in(self._connection.batch())()
+
+    def terms_in(self, batch: ReadBatch) -> Callable[[], EscrowTerms]:
+        """The same, read with others."""
+        known = self._terms
+        if known is not None:
+            return lambda: known
+        reads = {name: batch.add(self.contract, name.upper()) for name in _TERMS}
+
+        def terms() -> EscrowTerms:
+            self._terms = EscrowTerms(**{name: read() for name, read in reads.items()})
+            return self._terms
+
+        return terms
 
     def request_count(self, at: Block | None = None) -> int:
         """The number of requests, which is also the highest id."""
@@ -74,16 +90,25 @@ class Escrow:
 
     def request_of(self, request_id: RequestId, at: Block | None = None) -> Request:
         """One request. Raises `UnknownRequest`."""
-        stored = self._read("requestOf", request_id, at=at)
-        if RequestStatus(stored.status) is RequestStatus.NONE:
-            raise UnknownRequest("UnknownRequest", {"requestId": request_id})
-        return from_abi(
-            Request,
-            stored._asdict(),
-            request_id=request_id,
-            status=RequestStatus(stored.status),
-            recipients=tuple(stored.recipients),
-        )
+        return self.request_in(self._connection.batch(at), request_id)()
+
+    def request_in(self, batch: ReadBatch, request_id: RequestId) -> Callable[[], Request]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "requestOf", request_id)
+
+        def request() -> Request:
+            stored = read()
+            if RequestStatus(stored.status) is RequestStatus.NONE:
+                raise UnknownRequest("UnknownRequest", {"requestId": request_id})
+            return from_abi(
+                Request,
+                stored._asdict(),
+                request_id=request_id,
+                status=RequestStatus(stored.status),
+                recipients=tuple(stored.recipients),
+            )
+
+        return request
 
     def open_page(
         self, cursor: int, limit: int = PAGE, at: Block | None = None
@@ -96,13 +121,23 @@ class Escrow:
 
     def account_of(self, address: str, at: Block | None = None) -> Account:
         """An address's account with the escrow."""
-        stored = self._read("accountOf", address, at=at)
-        return from_abi(Account, stored._asdict())
+        return self.account_in(self._connection.batch(at), address)()
+
+    def account_in(self, batch: ReadBatch, address: str) -> Callable[[], Account]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "accountOf", address)
+        return lambda: from_abi(Account, read()._asdict())
 
     def allowance_of(self, host: str, shard_id: ShardId, at: Block | None = None) -> Allowance:
         """LLM tokens that the shard's host may use today without paying."""
-        quota, used = self._read("allowanceOf", host, shard_id, at=at)
-        return Allowance(quota=int(quota), used=int(used))
+        return self.allowance_in(self._connection.batch(at), host, shard_id)()
+
+    def allowance_in(
+        self, batch: ReadBatch, host: str, shard_id: ShardId
+    ) -> Callable[[], Allowance]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "allowanceOf", host, shard_id)
+        return lambda: Allowance(quota=int(read().quota), used=int(read().used))
 
     # ------------------------------------------------------------ calls
 

@@ -15,7 +15,7 @@ from teetee.chain.connection import Connection
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import CalldataUnreadable, LogMissing
-from teetee.chain.logs import logs_of_receipt, read_logs
+from teetee.chain.logs import NEAR_BLOCKS, Events, logs_of_receipt, read_logs
 from teetee.chain.types.abi_fields import from_abi, from_event
 from teetee.chain.types.blocks import EventLog
 from teetee.chain.types.requests import (
@@ -30,10 +30,14 @@ from teetee.chain.types.requests import (
     StageSettled,
 )
 from teetee.chain.types.settlements import SettlementParameters
-from teetee.protocol.identifiers import RequestId
 
 if TYPE_CHECKING:
     from web3.types import LogReceipt
+
+_ENDS = ("StageSettled", "RequestSettled", "RequestDeclined", "RequestRefunded")
+
+BlockRange = tuple[int, int]
+"""First and last block, both included."""
 
 
 class EscrowHistory:
@@ -48,33 +52,44 @@ class EscrowHistory:
 
     def opened(self, request: Request) -> RequestOpened:
         """The event that opened the request. Raises `LogMissing`."""
-        block = self._first_block_at(request.opened_at)
-        # On a test chain, consecutive blocks may have the same time.
-        for number in range(block, self._last_block_at(request.opened_at, block) + 1):
-            for log in self._logs("RequestOpened", number, number, requestId=request.request_id):
+        first = self._first_block_at(request.opened_at)
+        head = self._connection.head().number
+        start = first
+        while start <= head:
+            end = min(start + NEAR_BLOCKS - 1, head)
+            for log in self._logs("RequestOpened", start, end, requestId=request.request_id):
                 return from_event(RequestOpened, log)
-        raise LogMissing("RequestOpened", block)
+            # On a test chain, consecutive blocks may have the same time.
+            if self._connection.block(end).timestamp > request.opened_at:
+                break
+            start = end + 1
+        raise LogMissing("RequestOpened", first)
 
     def ended(self, request: Request) -> RequestEnd | None:
         """How the request ended; None while it is open. Raises `LogMissing`."""
         if request.status is RequestStatus.OPEN:
             return None
         first = self._first_block_at(request.opened_at)
-        head = self._connection.head().number
-        past_deadline = self._connection.first_block_at(request.deadline + 1, not_before=first)
-        last_in_time = past_deadline.number - 1 if past_deadline else head
-        request_id = request.request_id
-        if request.status is RequestStatus.SETTLED:
-            for log in self._logs("RequestSettled", first, last_in_time, requestId=request_id):
-                return self._settled(log)
-        elif request.status is RequestStatus.DECLINED:
-            for log in self._logs("RequestDeclined", first, last_in_time, requestId=request_id):
-                reason = DeclineReason(log.arguments["reason"])
-                return from_event(RequestDeclined, log, reason=reason)
-        else:
-            for log in self._logs("RequestRefunded", last_in_time, head, requestId=request_id):
-                return from_event(RequestRefunded, log)
-        raise LogMissing(f"end of request {request_id}", first)
+        for between in self._likely_ranges(request, first):
+            if (found := self.end_in(request, between)) is not None:
+                return found
+        raise LogMissing(f"end of request {request.request_id}", first)
+
+    def end_in(self, request: Request, between: BlockRange) -> RequestEnd | None:
+        """The end of a request within a range of blocks; None if it is not there."""
+        stages: list[EventLog] = []
+        for log in self._logs(_ENDS, *between, requestId=request.request_id):
+            match log.event:
+                case "StageSettled":
+                    stages.append(log)
+                case "RequestSettled":
+                    return self._settled(log, stages)
+                case "RequestDeclined":
+                    reason = DeclineReason(log.arguments["reason"])
+                    return from_event(RequestDeclined, log, reason=reason)
+                case "RequestRefunded":
+                    return from_event(RequestRefunded, log)
+        return None
 
     def settlement(self, settled: RequestSettled) -> SettlementParameters:
         """The signed settlement, from the transaction's calldata. Raises `CalldataUnreadable`."""
@@ -99,11 +114,11 @@ class EscrowHistory:
 
     # ------------------------------------------------------------ private
 
-    def _logs(self, event: str, first: int, last: int, **indexed: Any) -> Iterator[EventLog]:
+    def _logs(self, events: Events, first: int, last: int, **indexed: Any) -> Iterator[EventLog]:
         return read_logs(
             self._connection,
             self._escrow.contract,
-            event,
+            events,
             first_block=first,
             last_block=last,
             **indexed,
@@ -117,15 +132,26 @@ class EscrowHistory:
             raise LogMissing("request", self._connection.head().number)
         return block.number
 
-    def _last_block_at(self, timestamp: int, first: int) -> int:
-        later = self._connection.first_block_at(timestamp + 1, not_before=first)
-        return later.number - 1 if later else self._connection.head().number
+    def _likely_ranges(self, request: Request, first: int) -> Iterator[BlockRange]:
+        """Where the end of a request is, likely blocks first: blocks take a second or more.
+        `first`: the block that opened it.
+        """
+        head = self._connection.head().number
+        if request.status is not RequestStatus.REFUNDED:
+            likely = min(first + request.deadline - request.opened_at, head)
+            yield first, likely
+            first = likely + 1
+        late = self._connection.first_block_at(request.deadline + 1, not_before=first)
+        if request.status is RequestStatus.REFUNDED:
+            yield (late.number if late else head), head
+        else:
+            yield first, (late.number - 1 if late else head)
 
-    def _settled(self, log: EventLog) -> RequestSettled:
-        request_id = RequestId(log.arguments["requestId"])
-        block = log.block_number
-        stages = [
+    def _settled(self, log: EventLog, stages: Sequence[EventLog]) -> RequestSettled:
+        """The stages' events come before it, in the same block."""
+        paid = [
             from_abi(StageSettled, stage.arguments)
-            for stage in self._logs("StageSettled", block, block, requestId=request_id)
+            for stage in stages
+            if stage.block_number == log.block_number
         ]
-        return from_event(RequestSettled, log, stages=tuple(stages))
+        return from_event(RequestSettled, log, stages=tuple(paid))

@@ -5,17 +5,21 @@ Only events contain a shard's keys and endpoint. The keys are verified: the iden
 from them must equal the one in contract state. `Shard` says what contract state does not cover.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Connection
-from teetee.chain.contract_errors import ShardReplaced, UnknownShard
+from teetee.chain.contract_errors import ShardReplaced
 from teetee.chain.contracts.attestation_history import Attestation, AttestationHistory
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.verifiers import QuoteVerifier
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
+from teetee.chain.read_batch import ReadBatch
 from teetee.chain.types.abi_fields import from_abi
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
@@ -28,6 +32,29 @@ from teetee.protocol.signatures import CompactSignature
 from teetee.quotes.claims import QuoteClaims
 
 PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveIds:
+    """A page of active shards' ids, and the cursor of the next; 0 at the end."""
+
+    shard_ids: tuple[ShardId, ...]
+    next_cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ShardState:
+    """What contract state says about a shard."""
+
+    shard_id: ShardId
+    stored: Any
+    is_active: bool
+    attested_in: int | None
+    """The block with the event of the current quote; None: the contract does not know it."""
+
+    @property
+    def quote_hash(self) -> bytes:
+        return bytes(self.stored.quoteHash)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +90,27 @@ class Registry:
 
     def model_count(self, at: Block | None = None) -> int:
         """The number of models, which is also the highest id."""
-        return int(self._read("modelCount", at=at))
+        return self.model_count_in(self._connection.batch(at))()
+
+    def model_count_in(self, batch: ReadBatch) -> Callable[[], int]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "modelCount")
+        return lambda: int(read())
 
     def model(self, model_id: ModelId, at: Block | None = None) -> Model:
         """A published model. Raises `UnknownModel`."""
-        at = at or self._connection.head()
-        stored = self._read("model", model_id, at=at)
-        digests = self._read("layerDigests", model_id, at=at)
-        return from_abi(
+        return self.model_in(self._connection.batch(at), model_id)()
+
+    def model_in(self, batch: ReadBatch, model_id: ModelId) -> Callable[[], Model]:
+        """The same, read with others."""
+        stored = batch.add(self.contract, "model", model_id)
+        digests = batch.add(self.contract, "layerDigests", model_id)
+        return lambda: from_abi(
             Model,
-            stored._asdict(),
+            stored()._asdict(),
             model_id=model_id,
-            layer_digests=tuple(digests),
-            manifest_uri=stored.manifestURI,
+            layer_digests=tuple(digests()),
+            manifest_uri=stored().manifestURI,
         )
 
     def is_measurement_allowed(
@@ -86,7 +121,12 @@ class Registry:
 
     def policy(self, model_id: ModelId, at: Block | None = None) -> AttestationPolicy:
         """A model's requirements for platforms and paths. Raises `UnknownModel`."""
-        return AttestationPolicy.from_struct(self._read("policyOf", model_id, at=at))
+        return self.policy_in(self._connection.batch(at), model_id)()
+
+    def policy_in(self, batch: ReadBatch, model_id: ModelId) -> Callable[[], AttestationPolicy]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "policyOf", model_id)
+        return lambda: AttestationPolicy.from_struct(read())
 
     # ------------------------------------------------------------ shards
 
@@ -104,50 +144,42 @@ class Registry:
 
     def shard(self, shard_id: ShardId, at: Block | None = None) -> Shard:
         """One shard, verified. Raises `UnknownShard`, `LogMissing`, `ShardIdentityMismatch`."""
-        at = at or self._connection.head()
-        stored = self._read("shard", shard_id, at=at)
-        if ShardStatus(stored.status) is ShardStatus.NONE:
-            raise UnknownShard("UnknownShard", {"shardId": shard_id})
-        attestation = self._attestation(shard_id, bytes(stored.quoteHash), at)
-        shard = Shard(
-            shard_id=shard_id,
-            model_id=ModelId(stored.modelId),
-            layers=LayerRange(stored.firstLayer, stored.endLayer),
-            is_entry=stored.isEntry,
-            host=stored.host,
-            keyset=replace(attestation.keyset, signer=stored.signer),
-            endpoint=attestation.endpoint,
-            slice_digest=attestation.slice_digest,
-            identity_digest=bytes(stored.identityDigest),
-            quote_hash=bytes(stored.quoteHash),
-            measurement=attestation.measurement,
-            pck_id=attestation.pck_id,
-            platform_id=attestation.platform_id,
-            tcb_status=attestation.tcb_status,
-            evaluation_number=attestation.evaluation_number,
-            collateral_until=attestation.collateral_until,
-            attested_until=stored.attestedUntil,
-            status=ShardStatus(stored.status),
-            is_active=self.is_active(shard_id, at),
-            bond=stored.bond,
-            enrolment_transaction=attestation.transaction_hash,
-            quoted_block_number=attestation.quoted_block_number,
-            quoted_block_hash=attestation.quoted_block_hash,
-        )
-        self._verify_identity(shard)
-        return shard
+        return self.shards([shard_id], at)[0]
+
+    def shards(self, shard_ids: Sequence[ShardId], at: Block | None = None) -> list[Shard]:
+        """Several shards in that order, read together at one block. Raises the same."""
+        batch = self._connection.batch(at)
+        reads = [self._shard_reads(batch, shard_id) for shard_id in shard_ids]
+        states = [read() for read in reads]
+        self._find_attestations(states, at)
+        return [self._verified(state, self._attestations[state.shard_id]) for state in states]
 
     def active_shards(self, model_id: ModelId, at: Block | None = None) -> tuple[Shard, ...]:
         """All shards of a model that may serve, ascending by id, read at one block."""
         block = at or self._connection.head()
+        return tuple(self.shards(self.active_ids(model_id, block), block))
 
-        found: list[Shard] = []
-        cursor = 0
-        while True:
-            ids, cursor = self._read("activeShards", model_id, cursor, PAGE, at=block)
-            found += [self.shard(ShardId(shard_id), block) for shard_id in ids]
-            if cursor == 0:
-                return tuple(found)
+    def active_ids(self, model_id: ModelId, at: Block) -> list[ShardId]:
+        """Their ids alone."""
+        first = self.active_ids_in(self._connection.batch(at), model_id)
+        return self.all_active_ids(model_id, first(), at)
+
+    def active_ids_in(self, batch: ReadBatch, model_id: ModelId) -> Callable[[], ActiveIds]:
+        """The first page of the ids, read with others; see `all_active_ids`."""
+        page = batch.add(self.contract, "activeShards", model_id, 0, PAGE)
+        return lambda: _active_ids(page())
+
+    def all_active_ids(self, model_id: ModelId, first: ActiveIds, at: Block) -> list[ShardId]:
+        """The ids of the first page and of those that follow."""
+        found, cursor = list(first.shard_ids), first.next_cursor
+        while cursor:
+            page = _active_ids(self._read("activeShards", model_id, cursor, PAGE, at=at))
+            found, cursor = found + list(page.shard_ids), page.next_cursor
+        return found
+
+    def attestation(self, shard: Shard) -> Attestation:
+        """The attestation that `shard` was read with."""
+        return self._attestations[shard.shard_id]
 
     def identity(self, shard: Shard) -> EnclaveIdentity:
         """The identity that the shard's quote must contain."""
@@ -263,28 +295,86 @@ class Registry:
     def _read(self, function: str, *arguments: Any, at: Block | None = None) -> Any:
         return self._connection.read(self.contract, function, *arguments, at=at)
 
-    def _attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
-        """The event of the current quote."""
-        known = self._attestations.get(shard_id)
-        if known is None or known.quote_hash != quote_hash:
-            known = self._attestations[shard_id] = self._find_attestation(shard_id, quote_hash, at)
-        return known
+    def _shard_reads(self, batch: ReadBatch, shard_id: ShardId) -> Callable[[], _ShardState]:
+        stored = batch.add(self.contract, "shard", shard_id)
+        is_active = batch.add(self.contract, "isActive", shard_id)
+        block = batch.add(self.contract, "attestationBlock", shard_id)
 
-    def _find_attestation(self, shard_id: ShardId, quote_hash: bytes, at: Block) -> Attestation:
-        try:
-            block = int(self._read("attestationBlock", shard_id, at=at))
-            found = self.history.of_shard(shard_id, first_block=block, last_block=block)
-        except (
-            ShardReplaced
-        ):  # the contract no longer has the block: the enclave was enrolled again
-            block = self._deployment.deployed_at_block
-            found = self.history.of_shard(shard_id, last_block=at.number)
-        for attestation in reversed(found):
-            if attestation.quote_hash == quote_hash:
-                return attestation
-        raise LogMissing("ShardEnrolled or ShardRenewed", block)
+        def state() -> _ShardState:
+            try:
+                attested_in = int(block())
+            except ShardReplaced:
+                attested_in = None  # the contract no longer has it: the enclave was enrolled again
+            return _ShardState(shard_id, stored(), bool(is_active()), attested_in)
+
+        return state
+
+    def _find_attestations(self, states: Sequence[_ShardState], at: Block | None) -> None:
+        """Reads the events of those current quotes that are not known yet. Raises `LogMissing`."""
+        missing = [state for state in states if not self._is_known(state)]
+        blocks = {
+            state.shard_id: state.attested_in for state in missing if state.attested_in is not None
+        }
+        for found in self.history.in_blocks(blocks) if blocks else ():
+            self._keep(found, missing)
+        for state in missing:
+            if state.attested_in is None:
+                last = at.number if at else None
+                for found in self.history.of_shard(state.shard_id, last_block=last):
+                    self._keep(found, [state])
+            if not self._is_known(state):
+                first = state.attested_in or self._deployment.deployed_at_block
+                raise LogMissing("ShardEnrolled or ShardRenewed", first)
+
+    def _keep(self, found: Attestation, states: Sequence[_ShardState]) -> None:
+        if any((s.shard_id, s.quote_hash) == (found.shard_id, found.quote_hash) for s in states):
+            self._attestations[found.shard_id] = found
+
+    def _is_known(self, state: _ShardState) -> bool:
+        """By quote, and by block: a shard may renew with the quote that it has."""
+        known = self._attestations.get(state.shard_id)
+        return (
+            known is not None
+            and known.quote_hash == state.quote_hash
+            and state.attested_in in (None, known.block_number)
+        )
+
+    def _verified(self, state: _ShardState, attestation: Attestation) -> Shard:
+        """Raises `ShardIdentityMismatch`."""
+        stored = state.stored
+        shard = Shard(
+            shard_id=state.shard_id,
+            model_id=ModelId(stored.modelId),
+            layers=LayerRange(stored.firstLayer, stored.endLayer),
+            is_entry=stored.isEntry,
+            host=stored.host,
+            keyset=replace(attestation.keyset, signer=stored.signer),
+            endpoint=attestation.endpoint,
+            slice_digest=attestation.slice_digest,
+            identity_digest=bytes(stored.identityDigest),
+            quote_hash=state.quote_hash,
+            measurement=attestation.measurement,
+            pck_id=attestation.pck_id,
+            platform_id=attestation.platform_id,
+            tcb_status=attestation.tcb_status,
+            evaluation_number=attestation.evaluation_number,
+            collateral_until=attestation.collateral_until,
+            attested_until=stored.attestedUntil,
+            status=ShardStatus(stored.status),
+            is_active=state.is_active,
+            bond=stored.bond,
+            enrolment_transaction=attestation.transaction_hash,
+            quoted_block_number=attestation.quoted_block_number,
+            quoted_block_hash=attestation.quoted_block_hash,
+        )
+        self._verify_identity(shard)
+        return shard
 
     def _verify_identity(self, shard: Shard) -> None:
         computed = self.identity(shard).identity_digest()
         if computed != shard.identity_digest:
             raise ShardIdentityMismatch(shard.shard_id, shard.identity_digest, computed)
+
+
+def _active_ids(page: Any) -> ActiveIds:
+    return ActiveIds(tuple(ShardId(each) for each in page.shardIds), int(page.next))

@@ -2,7 +2,8 @@
 """Sends calls: simulates, prices, signs, broadcasts, raises fees if needed, waits for confirmation.
 
 Use one `TransactionSender` per account and process. It serializes the allocation of nonces but not
-the waiting, so calls can be pending in parallel. `fee_policy` makes the decisions.
+the waiting, so calls can be pending in parallel; `turn` keeps other processes from the account in
+the meantime. `fee_policy` makes the decisions.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from teetee.chain.connection import (
     transaction_of,
     translate_errors,
 )
-from teetee.chain.contract_errors import ContractRejected
+from teetee.chain.contract_errors import WITHOUT_REASON, ContractRejected
 from teetee.chain.errors import (
     BlockUnknown,
     FeeAboveLimit,
@@ -41,6 +43,7 @@ from teetee.chain.transactions.fee_policy import (
     market_fees,
     next_action,
 )
+from teetee.chain.transactions.poll_pauses import poll_pauses
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -85,7 +88,8 @@ class _PendingTransaction:
 
 
 class TransactionSender:
-    """Sends from one account. Thread-safe; two processes must not share an account.
+    """Sends from one account. Thread-safe; two processes that share an account need the same
+    `turn`, which is held from the first read of a call to its confirmation.
 
     `send` raises `ContractRejected` (by simulation or by the chain), `InsufficientFunds`,
     `FeeAboveLimit`, `TransactionUnconfirmed`, `RpcUnavailable`, `RpcRefused`, `WrongChain`.
@@ -100,7 +104,11 @@ class TransactionSender:
         poll_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`poll_seconds`: the first pause between two looks for a transaction; later ones grow to
+        four times as much.
+        """
         self.address = str(account.address)
         self._connection = connection
         self._account = account
@@ -108,36 +116,40 @@ class TransactionSender:
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._wait = wait
+        self._turn = turn
         self._lock = threading.Lock()
         self._next_nonce = 0
         self._pending_count = 0
 
     def send(self, call: Call) -> ConfirmedTransaction:
         """Send one call and wait until it is confirmed."""
-        self._connection.simulate(call, self.address)
-        gas = self._gas(call)
-        fees = self._affordable_fees()
-        self._require_funds(call, gas, fees)
-        pending = self._submit(call, gas, fees)
-        try:
-            return self._await_confirmation(pending)
-        finally:
-            with self._lock:
-                self._pending_count -= 1
+        with self._turn():
+            gas = self._gas(call)
+            fees = self._affordable_fees()
+            self._require_funds(call, gas, fees)
+            pending = self._submit(call, gas, fees)
+            try:
+                return self._await_confirmation(pending)
+            finally:
+                with self._lock:
+                    self._pending_count -= 1
 
     # ------------------------------------------------------------ before sending
 
     def _gas(self, call: Call) -> int:
-        with translate_errors("eth_estimateGas", "latest"):
-            estimate = self._connection.web3.eth.estimate_gas(transaction_of(call, self.address))
+        """The estimate is also the simulation: a call that would be refused has none."""
+        try:
+            estimate = self._connection.estimate_gas(call, self.address)
+        except ContractRejected as rejected:
+            if not rejected.is_unexplained:
+                raise
+            self._connection.simulate(call, self.address)  # some nodes give reasons only here
+            raise
         with_margin = estimate + estimate * self._policy.gas_margin_percent // 100
         return min(with_margin, max(estimate, _MAX_GAS_PER_TRANSACTION))
 
     def _market_fees(self) -> Fees:
-        with translate_errors("eth_maxPriorityFeePerGas", "latest"):
-            head = self._connection.web3.eth.get_block("latest")
-            tip = int(self._connection.web3.eth.max_priority_fee)
-        return market_fees(int(head.get("baseFeePerGas", 0)), tip)
+        return market_fees(*self._connection.base_fee_and_tip())
 
     def _affordable_fees(self) -> Fees:
         market = self._market_fees()
@@ -169,10 +181,7 @@ class TransactionSender:
         raise RpcRefused("eth_sendRawTransaction", 0, f"{_MAX_NONCES_TRIED} nonces are used")
 
     def _free_nonce(self) -> int:
-        with translate_errors("eth_getTransactionCount", "pending"):
-            count = int(
-                self._connection.web3.eth.get_transaction_count(self._account.address, "pending")
-            )
+        count = self._connection.transaction_count(self.address)
         # The node may not know our pending transactions. Without any, its count is right: a dropped
         # transaction must not leave a gap that blocks all later ones.
         return max(count, self._next_nonce) if self._pending_count else count
@@ -221,10 +230,12 @@ class TransactionSender:
     # ------------------------------------------------------------ waiting
 
     def _await_confirmation(self, pending: _PendingTransaction) -> ConfirmedTransaction:
+        pauses = poll_pauses(self._poll_seconds, 4 * self._poll_seconds)
         while True:
             try:
-                receipt = self._receipt(pending.hashes)
-                action = next_action(self._state(pending, receipt), self._policy)
+                with self._connection.single_attempts():
+                    receipt = self._receipt(pending.hashes)
+                    action = next_action(self._state(pending, receipt), self._policy)
                 if isinstance(action, Confirmed) and receipt is not None:
                     return self._confirmed(pending.call, receipt)
                 if isinstance(action, Resend):
@@ -236,7 +247,7 @@ class TransactionSender:
                 raise TransactionUnconfirmed(
                     pending.hashes[-1], pending.nonce, self._policy.give_up_after_seconds
                 )
-            self._wait(self._poll_seconds)
+            self._wait(next(pauses))
 
     def _resend(self, pending: _PendingTransaction, fees: Fees) -> None:
         pending.fees = fees
@@ -245,14 +256,21 @@ class TransactionSender:
         self._broadcast(pending)
 
     def _state(self, pending: _PendingTransaction, receipt: TxReceipt | None) -> TransactionState:
+        """Asks the node for what matters at this point alone."""
         now = self._clock()
+        since_last = now - pending.last_sent
+        may_resend = receipt is None and since_last >= self._policy.resend_after_seconds
+        included_at = None if receipt is None else int(receipt["blockNumber"])
+        head = included_at or 0
+        if included_at is not None and self._policy.confirmations > 1:
+            head = self._connection.head().number
         return TransactionState(
             seconds_since_first=now - pending.first_sent,
-            seconds_since_last=now - pending.last_sent,
+            seconds_since_last=since_last,
             offered=pending.fees,
-            market=pending.fees if receipt is not None else self._market_fees(),
-            included_at=None if receipt is None else int(receipt["blockNumber"]),
-            head=self._connection.head().number,
+            market=self._market_fees() if may_resend else pending.fees,
+            included_at=included_at,
+            head=head,
         )
 
     def _receipt(self, hashes: Sequence[str]) -> TxReceipt | None:
@@ -272,7 +290,7 @@ class TransactionSender:
             self._connection.simulate(
                 call, self.address, at=self._connection.block(int(receipt["blockNumber"]))
             )
-            raise ContractRejected("without a reason", {"gasUsed": gas_used})
+            raise ContractRejected(WITHOUT_REASON, {"gasUsed": gas_used})
         return ConfirmedTransaction(
             transaction_hash="0x" + bytes(receipt["transactionHash"]).hex(),
             block_number=int(receipt["blockNumber"]),

@@ -26,9 +26,17 @@ def from_abi(kind: type[T], values: Mapping[str, Any], **others: object) -> T:
 
 
 def from_event(kind: type[T], log: EventLog, **others: object) -> T:
-    """The same for an event's arguments, with its block and transaction."""
-    place = {"block_number": log.block_number, "transaction_hash": log.transaction_hash}
-    return from_abi(kind, log.arguments, **(place | others))
+    """The same for an event's arguments, with its block, time and transaction, as far as the kind
+    has them.
+    """
+    place = {
+        "block_number": log.block_number,
+        "block_time": log.timestamp,
+        "transaction_hash": log.transaction_hash,
+    }
+    names = {field.name for field in fields(kind)}
+    known = {name: value for name, value in place.items() if name in names}
+    return from_abi(kind, log.arguments, **(known | others))
 
 
 def to_abi(value: _Dataclass) -> dict[str, Any]:

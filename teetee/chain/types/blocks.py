@@ -27,3 +27,5 @@ class EventLog:
     transaction_hash: str
     index: int
     """Position in its block."""
+    timestamp: int | None = None
+    """Of its block, Unix seconds; None: the node did not say."""

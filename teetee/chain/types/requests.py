@@ -139,6 +139,8 @@ class RequestSettled:
     stages: tuple[StageSettled, ...]
     block_number: int
     transaction_hash: str
+    block_time: int | None = None
+    """Unix seconds; None: the node did not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,8 @@ class RequestDeclined:
     refund: int
     block_number: int
     transaction_hash: str
+    block_time: int | None = None
+    """Unix seconds; None: the node did not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,8 @@ class RequestRefunded:
     penalty: int
     block_number: int
     transaction_hash: str
+    block_time: int | None = None
+    """Unix seconds; None: the node did not say."""
 
 
 RequestEnd = RequestSettled | RequestDeclined | RequestRefunded

@@ -63,6 +63,15 @@ class LiveAnswer:
         """Whether an entry has sent the end of the answer."""
         return self._finished.is_set()
 
+    @property
+    def has_text(self) -> bool:
+        """Whether an entry has sent any of the answer."""
+        return bool(self._shown)
+
+    def wait(self, seconds: float) -> None:
+        """Pause; less long if the end of the answer arrives."""
+        self._finished.wait(seconds)
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

@@ -9,28 +9,39 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from teetee.chain.contracts.escrow import EscrowTerms
 from teetee.chain.deployment import LOCAL_NETWORK
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
+from teetee.chain.types.requests import Account
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount, round_amount
 from teetee.client.contracts import Contracts
-from teetee.client.errors import AllowanceTooSmall, InsufficientTokens
+from teetee.client.errors import (
+    AllowanceTooSmall,
+    InsufficientTokens,
+    ModelNotChosen,
+    NoModel,
+)
 from teetee.client.requests.recipients import choose_recipients, spread_recipients
 from teetee.client.requests.request_spec import RequestSpec
-from teetee.client.requests.request_terms import RequestTerms, terms_of
+from teetee.client.requests.request_terms import (
+    RequestTerms,
+    require_valid,
+    terms_of,
+    window_of,
+)
 from teetee.client.serving_paths import shards_on_paths
-from teetee.client.shard_listing import find_model
-from teetee.client.verification.shard_check import ShardCheck
+from teetee.client.shard_listing import find_model, model_number
+from teetee.client.verification.shard_check import OnShard, ShardCheck
 from teetee.errors import NoEntryShard
-from teetee.protocol.identifiers import ShardId
+from teetee.protocol.identifiers import ModelId, ShardId
+from teetee.protocol.path import Spread
 
 Notify = Callable[[str], None]
-OnShard = Callable[[int, int, int], None]
-"""Called before a shard is checked, with its id, its position from 1, and the number of shards."""
 
 
 def ignore_progress(_shard_id: int, _position: int, _count: int) -> None:
@@ -71,28 +82,75 @@ def prepare_offer(
     `InsufficientTokens`, `NoEntryShard`, `PathIncomplete`, `SpreadUnmet`, `TooFewEntries`,
     `ShardRefused`, `ShardUncheckable`, and the chain's errors.
     """
-    at = contracts.connection.head()
-    model = find_model(contracts, spec.model, at)
-    terms = terms_of(spec, model, contracts.escrow.terms())
+    basis = _read_basis(spec, contracts, requester)
+    model, at = basis.model, basis.at
+    require_valid(spec, model, basis.escrow)
+    on_paths = _serving_shards(contracts, basis)
+    recipients = choose_recipients(
+        spread_recipients(on_paths, model.layer_count, basis.spread),
+        spec.recipients,
+        deadline=at.timestamp + window_of(spec, basis.escrow),
+        random_source=random_source,
+    )
+    terms = terms_of(spec, model, basis.escrow)
     if not terms.caps.certain:
         on_warning(
             "The prompt may have more tokens than are paid for; if it does, the entry declines."
         )
-    credit = _require_funds(spec, terms, contracts, requester, at)
+    _require_funds(spec, terms, contracts, requester, basis)
     deadline = _chain_time(contracts, at) + terms.window_seconds
-    on_paths = _serving_shards(contracts, model, at)
-    statuses = {}
-    for position, shard in enumerate(on_paths, start=1):
-        on_shard(int(shard.shard_id), position, len(on_paths))
-        statuses[int(shard.shard_id)] = shard_check.require_fit(shard, model, at)
-    spread = contracts.registry.policy(model.model_id, at).spread
-    recipients = choose_recipients(
-        spread_recipients(on_paths, model.layer_count, spread),
-        spec.recipients,
-        deadline=deadline,
-        random_source=random_source,
+    statuses = shard_check.require_fit(on_paths, model, at, on_shard)
+    return Offer(spec, terms, model, recipients, statuses, basis.credit, at, deadline)
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What a price depends on, read together at one block. Amounts in wei."""
+
+    at: Block
+    model: Model
+    escrow: EscrowTerms
+    spread: Spread
+    shard_ids: Sequence[ShardId]
+    """The model's active shards."""
+    credit: int
+    """The requester's, as far as it can pay."""
+    balance: int
+    """In tokens that are not credit."""
+    free_tokens: int
+    """LLM tokens that the requester may use today as the host of the spec's shard."""
+
+
+def _read_basis(spec: RequestSpec, contracts: Contracts, requester: str) -> _Basis:
+    """Raises `NoModel`, `ModelNotChosen`, `ModelUnknown`, and the chain's errors."""
+    at = contracts.connection.head()
+    model_id = ModelId(1)  # unless it is named, the only one
+    if spec.model is not None:
+        model_id = model_number(spec.model) or find_model(contracts, spec.model, at).model_id
+    registry, escrow, batch = contracts.registry, contracts.escrow, contracts.connection.batch(at)
+    count = registry.model_count_in(batch)
+    model, policy = registry.model_in(batch, model_id), registry.policy_in(batch, model_id)
+    first_ids, terms = registry.active_ids_in(batch, model_id), escrow.terms_in(batch)
+    account = escrow.account_in(batch, requester)
+    balance = contracts.token.balance_in(batch, requester)
+    allowance = escrow.allowance_in(batch, requester, ShardId(spec.allowance_shard or 0))
+    if spec.model is None and count() != 1:
+        raise ModelNotChosen(count()) if count() else NoModel
+    return _Basis(
+        at=at,
+        model=model(),
+        escrow=terms(),
+        spread=policy().spread,
+        shard_ids=registry.all_active_ids(model_id, first_ids(), at),
+        credit=0 if spec.allowance_shard is not None else payable_credit(account()),
+        balance=balance(),
+        free_tokens=allowance().left,
     )
-    return Offer(spec, terms, model, recipients, statuses, credit, at, deadline)
+
+
+def payable_credit(account: Account) -> int:
+    """The escrow never empties a credit: one wei stays."""
+    return max(0, account.credit - 1)
 
 
 def _chain_time(contracts: Contracts, at: Block) -> int:
@@ -102,32 +160,27 @@ def _chain_time(contracts: Contracts, at: Block) -> int:
     return max(at.timestamp, int(time.time()))
 
 
-def _serving_shards(contracts: Contracts, model: Model, at: Block) -> tuple[Shard, ...]:
-    active = contracts.registry.active_shards(model.model_id, at)
-    if not active:
-        raise NoEntryShard(model.model_id)
-    return shards_on_paths(active, model.layer_count)
+def _serving_shards(contracts: Contracts, basis: _Basis) -> tuple[Shard, ...]:
+    if not basis.shard_ids:
+        raise NoEntryShard(basis.model.model_id)
+    active = contracts.registry.shards(basis.shard_ids, basis.at)
+    return shards_on_paths(active, basis.model.layer_count)
 
 
 def _require_funds(
-    spec: RequestSpec, terms: RequestTerms, contracts: Contracts, requester: str, at: Block
-) -> int:
-    """Return the credit that can pay. Raises `AllowanceTooSmall`, `InsufficientTokens`."""
+    spec: RequestSpec, terms: RequestTerms, contracts: Contracts, requester: str, basis: _Basis
+) -> None:
+    """Raises `AllowanceTooSmall`, `InsufficientTokens`."""
     if spec.allowance_shard is not None:
-        shard_id = ShardId(spec.allowance_shard)
-        available = contracts.escrow.allowance_of(requester, shard_id, at).left
         needed = terms.caps.input_tokens + terms.caps.output_tokens
-        if needed > available:
-            raise AllowanceTooSmall(shard_id, needed, available)
-        return 0
-    # The escrow never empties a credit: one wei stays.
-    credit = max(0, contracts.escrow.account_of(requester, at).credit - 1)
-    balance = contracts.token.balance_of(requester, at)
-    if balance + credit < terms.deposit:
+        if needed > basis.free_tokens:
+            raise AllowanceTooSmall(spec.allowance_shard, needed, basis.free_tokens)
+        return
+    available = basis.balance + basis.credit
+    if available < terms.deposit:
         raise InsufficientTokens(
             requester,
             format_amount(terms.deposit),
-            round_amount(balance + credit, down=True),
+            round_amount(available, down=True),
             faucet=contracts.token.faucet_amount() > 0,
         )
-    return credit

@@ -6,8 +6,11 @@ sent.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from eth_account.signers.local import LocalAccount
 
@@ -15,10 +18,11 @@ from teetee.chain.calldata import Call
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.errors import FeeAboveLimit, InsufficientFunds, TransactionUnconfirmed
 from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
-from teetee.chain.types.requests import RequestParameters
+from teetee.chain.types.requests import RequestOpened, RequestParameters
+from teetee.chain.types.shards import Shard
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotOpened
-from teetee.client.requests.offer import Notify, Offer
+from teetee.client.requests.offer import Notify, Offer, payable_credit
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.client.wallet_file_errors import FileNotWritten
 from teetee.protocol.envelope import seal_prompt
@@ -28,6 +32,9 @@ from teetee.protocol.request_secret import RequestContext, RequestSecret
 NONCE_BYTES = 32
 _NOT_SENT = (ContractRejected, InsufficientFunds, FeeAboveLimit)
 """Not sent, or reverted: no request was opened."""
+LOST_RACES = frozenset({"TokenAllowanceTooLow"})
+PAUSES_AFTER_RACES = (0.5, 2.0, 4.0)
+"""Seconds: a node may lag a block behind the one that decided the race."""
 
 
 @dataclass(frozen=True)
@@ -40,47 +47,63 @@ class OpenRequest:
     pending: PendingRequest = field(repr=False)
     sent: ConfirmedTransaction | None = None
     """The transaction; None if an earlier process sent it."""
+    event: RequestOpened | None = None
+    """Its event; None likewise."""
+    recipients: tuple[Shard, ...] = ()
+    """The recipients as they were read; empty likewise."""
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """What pays for requests."""
+
+    account: LocalAccount
+    sender: TransactionSender
+    turn: Callable[[], AbstractContextManager[None]]
+    """Held while a payment is made: see `wallet_turn`."""
 
 
 def open_request(
     offer: Offer,
     contracts: Contracts,
-    account: LocalAccount,
-    sender: TransactionSender,
+    wallet: Wallet,
     pending_requests: PendingRequests,
     on_warning: Notify,
 ) -> OpenRequest:
     """Seal, pay, send, and wait for the block.
 
-    Raises `NotOpened`, `FileNotWritten` before anything is sent, and the chain's errors. The
-    pending request stays on disk whenever the transaction may have been sent, and then every error
-    has a note that says so.
+    Raises `FileNotWritten` and `WalletBusy` before anything is sent, `NotOpened`, and the chain's
+    errors. The pending request stays on disk whenever the transaction may have been sent, and then
+    every error has a note that says so.
     """
-    deployment = contracts.deployment
-    context = RequestContext(
-        chain_id=deployment.chain_id,
-        escrow=deployment.escrow,
-        requester=str(account.address),
+    started = time.monotonic()
+    with wallet.turn():
+        # The deadline counts from the payment, not from the time when the wallet was busy.
+        waited = int(time.monotonic() - started)
+        offer = replace(offer, deadline=offer.deadline + waited)
+        context = _context(offer, contracts, wallet)
+        secret = RequestSecret.fresh()
+        parameters = _parameters(offer, context, secret)
+        payment = partial(_payment, offer, parameters, contracts, wallet.account)
+        call = payment()
+        pending = _pending_request(offer, context, secret, wallet.account)
+        _store(pending, pending_requests)
+        sent, opened = _send(call, payment, contracts, wallet, pending, pending_requests)
+    pending = replace(pending, transaction=sent.transaction_hash, request_id=int(opened.request_id))
+    _note_number(pending, pending_requests, on_warning)
+    return OpenRequest(
+        opened.request_id, context, secret, pending, sent, opened, tuple(offer.recipients)
+    )
+
+
+def _context(offer: Offer, contracts: Contracts, wallet: Wallet) -> RequestContext:
+    return RequestContext(
+        chain_id=contracts.deployment.chain_id,
+        escrow=contracts.deployment.escrow,
+        requester=str(wallet.account.address),
         model_id=offer.model.model_id,
         client_nonce=os.urandom(NONCE_BYTES),
     )
-    secret = RequestSecret.fresh()
-    call = _payment(offer, _parameters(offer, context, secret), contracts, account)
-    pending = _pending_request(offer, context, secret, account)
-    _store(pending, pending_requests)
-    try:
-        sent = _send(call, pending, sender, pending_requests)
-        opened = contracts.history.opened_in(sent.logs)
-        if opened is None:
-            raise NotOpened(sent.transaction_hash)
-    except _NOT_SENT:
-        raise
-    except BaseException as error:
-        error.add_note("If the question was sent, it is paid: `teetee resume` lists it.")
-        raise
-    pending = replace(pending, transaction=sent.transaction_hash, request_id=int(opened.request_id))
-    _note_number(pending, pending_requests, on_warning)
-    return OpenRequest(opened.request_id, context, secret, pending, sent)
 
 
 def _parameters(offer: Offer, context: RequestContext, secret: RequestSecret) -> RequestParameters:
@@ -102,16 +125,22 @@ def _payment(
     offer: Offer, parameters: RequestParameters, contracts: Contracts, account: LocalAccount
 ) -> Call:
     """Pay from the credit first; then by the token allowance if it suffices, else by a permit in
-    the same transaction.
+    the same transaction. Reads all three first.
     """
     escrow, token = contracts.escrow, contracts.token
     if offer.spec.allowance_shard is not None:
         return escrow.request_on_allowance(parameters, ShardId(offer.spec.allowance_shard))
-    missing = max(0, offer.terms.deposit - offer.credit)
-    spender = contracts.deployment.escrow
-    if token.allowance(str(account.address), spender) >= missing:
+    spender, address = contracts.deployment.escrow, str(account.address)
+    batch = contracts.connection.batch()
+    credit = escrow.account_in(batch, address)
+    allowance = token.allowance_in(batch, address, spender)
+    terms = token.permit_terms_in(batch, address)
+    missing = max(0, offer.terms.deposit - payable_credit(credit()))
+    if allowance() >= missing:
         return escrow.request(parameters)
-    permit = token.sign_permit(account, spender=spender, value=missing, deadline=offer.deadline)
+    permit = token.sign_permit_on(
+        terms(), account, spender=spender, value=missing, deadline=offer.deadline
+    )
     return escrow.request_with_permit(parameters, permit)
 
 
@@ -150,17 +179,42 @@ def _note_number(
 
 def _send(
     call: Call,
+    payment: Callable[[], Call],
+    contracts: Contracts,
+    wallet: Wallet,
     pending: PendingRequest,
-    sender: TransactionSender,
     pending_requests: PendingRequests,
-) -> ConfirmedTransaction:
+) -> tuple[ConfirmedTransaction, RequestOpened]:
     try:
-        return sender.send(call)
-    except TransactionUnconfirmed as error:
-        with suppress(FileNotWritten):
-            pending_requests.update(replace(pending, transaction=error.transaction_hash))
-        raise
+        sent = _pay(call, payment, wallet.sender)
+        opened = contracts.history.opened_in(sent.logs)
+        if opened is None:
+            raise NotOpened(sent.transaction_hash)
     except _NOT_SENT:
         with suppress(FileNotWritten):
             pending_requests.remove(pending)
         raise
+    except BaseException as error:
+        if isinstance(error, TransactionUnconfirmed):
+            with suppress(FileNotWritten):
+                pending_requests.update(replace(pending, transaction=error.transaction_hash))
+        error.add_note("If the question was sent, it is paid: `teetee resume` lists it.")
+        raise
+    return sent, opened
+
+
+def _pay(
+    call: Call, payment: Callable[[], Call], sender: TransactionSender
+) -> ConfirmedTransaction:
+    """Send; and again with a fresh permit, if another machine used the wallet's permit nonce or
+    credit in the meantime: a refused transaction has opened no request.
+    """
+    for pause in PAUSES_AFTER_RACES:
+        try:
+            return sender.send(call)
+        except ContractRejected as error:
+            if error.name not in LOST_RACES:
+                raise
+        time.sleep(pause)
+        call = payment()
+    return sender.send(call)

@@ -91,7 +91,7 @@ class PendingRequests:
     """One user's folder of pending requests."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or user_folder("XDG_STATE_HOME", ".local/state")
+        self.folder = folder or user_folder("XDG_STATE_HOME", ".local/state")
 
     def add(self, pending: PendingRequest) -> None:
         """Write a new file for it."""
@@ -115,16 +115,16 @@ class PendingRequests:
 
     def _files(self, pattern: str) -> list[Path]:
         try:
-            names = os.listdir(self._folder)
+            names = os.listdir(self.folder)
         except FileNotFoundError:
             return []
         except OSError as error:  # glob would find nothing, and say nothing
-            raise FileNotRead(str(self._folder), error.strerror or type(error).__name__) from None
-        return [self._folder / name for name in sorted(names) if fnmatchcase(name, pattern)]
+            raise FileNotRead(str(self.folder), error.strerror or type(error).__name__) from None
+        return [self.folder / name for name in sorted(names) if fnmatchcase(name, pattern)]
 
     def _path(self, pending: PendingRequest) -> Path:
         name = f"{pending.chain_id}-{pending.escrow}-{pending.client_nonce.hex()}.json"
-        return self._folder / name
+        return self.folder / name
 
 
 def _key(account: LocalAccount, client_nonce: bytes) -> bytes:

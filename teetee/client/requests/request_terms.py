@@ -5,7 +5,7 @@ is within the user's limit. Pure: model and escrow are given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from teetee.chain.contracts.escrow import EscrowTerms
 from teetee.chain.types.models import Model
@@ -55,7 +55,7 @@ def terms_of(spec: RequestSpec, model: Model, escrow: EscrowTerms) -> RequestTer
     """
     prompt = spec.to_prompt()
     caps = _choose_caps(spec, prompt, model.context_length)
-    window = _choose_window(spec, escrow.min_window, escrow.max_window)
+    window = window_of(spec, escrow)
     deposit = _price_deposit(spec, caps, model.input_price, model.output_price)
     return RequestTerms(prompt, caps, window, deposit)
 
@@ -76,8 +76,14 @@ def _choose_caps(spec: RequestSpec, prompt: Prompt, context_length: int) -> Toke
     return TokenCaps(spec.max_input_tokens, spec.max_tokens, certain)
 
 
-def _choose_window(spec: RequestSpec, min_window: int, max_window: int) -> int:
+def require_valid(spec: RequestSpec, model: Model, escrow: EscrowTerms) -> None:
+    """Raises those errors of `terms_of` that depend on no price."""
+    terms_of(replace(spec, max_price=None), model, escrow)
+
+
+def window_of(spec: RequestSpec, escrow: EscrowTerms) -> int:
     """Choose the seconds to the deadline; the escrow counts from the block of the request."""
+    min_window, max_window = escrow.min_window, escrow.max_window
     shortest = min(min_window + OPENING_SECONDS, max_window)
     if spec.deadline_seconds is None:
         return max(shortest, min(DEFAULT_DEADLINE_SECONDS, max_window))

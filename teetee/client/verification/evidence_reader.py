@@ -7,6 +7,7 @@ from teetee.chain.types.models import Model
 from teetee.chain.types.requests import (
     Request,
     RequestDeclined,
+    RequestEnd,
     RequestOpened,
     RequestRefunded,
     RequestSettled,
@@ -24,19 +25,21 @@ from teetee.client.verification.evidence import (
     ShareEvidence,
     StageEvidence,
 )
-from teetee.errors import TeeTeeError
+from teetee.protocol.identifiers import ShardId
 
 
 class EvidenceReader:
     """Reads evidence from one escrow and registry. Every call raises the chain's errors."""
 
-    def __init__(self, contracts: Contracts) -> None:
+    def __init__(self, contracts: Contracts, attestations: AttestationLookup | None = None) -> None:
         self._contracts = contracts
-        self._attestations = AttestationLookup(contracts)
+        self._attestations = attestations or AttestationLookup(contracts)
 
-    def request(self, request: Request) -> RequestEvidence:
-        """Read contract state, and note where the event differs from it."""
-        opened = self._contracts.history.opened(request)
+    def request(self, request: Request, opened: RequestOpened | None = None) -> RequestEvidence:
+        """Read contract state, and note where the event differs from it; `opened`: the event, if
+        it is read already.
+        """
+        opened = opened or self._contracts.history.opened(request)
         return RequestEvidence(
             request_id=request.request_id,
             requester=request.requester,
@@ -59,7 +62,7 @@ class EvidenceReader:
         return SettlementEvidence(
             transaction=settled.transaction_hash,
             block_number=settled.block_number,
-            block_time=self._contracts.connection.block(settled.block_number).timestamp,
+            block_time=self._block_time(settled),
             input_tokens=signed.input_tokens,
             output_tokens=signed.output_tokens,
             answer=signed.answer,
@@ -84,21 +87,22 @@ class EvidenceReader:
     ) -> tuple[dict[int, EnrolmentEvidence], dict[int, str]]:
         """Read the enrolments of the path's shards, and the reasons where that fails."""
         hashes = {share.shard_id: share.quote_hash for share in settlement.shares}
-        found, missing = {}, {}
-        for stage in settlement.stages:
-            try:
-                found[stage.shard_id] = self._attestations.find_enrolment(
-                    stage.shard_id, hashes.get(stage.shard_id, b""), settlement.block_number
-                )
-            except TeeTeeError as error:
-                missing[stage.shard_id] = str(error)
-        return found, missing
+        quotes = {
+            ShardId(stage.shard_id): hashes.get(stage.shard_id, b"") for stage in settlement.stages
+        }
+        found, missing = self._attestations.settled_enrolments(
+            quotes, settled_in=settlement.block_number, settled_at=settlement.block_time
+        )
+        return (
+            {int(shard_id): each for shard_id, each in found.items()},
+            {int(shard_id): reason for shard_id, reason in missing.items()},
+        )
 
     def decline(self, declined: RequestDeclined) -> DeclineEvidence:
         """Read the event and its time."""
         return DeclineEvidence(
             transaction=declined.transaction_hash,
-            block_time=self._contracts.connection.block(declined.block_number).timestamp,
+            block_time=self._block_time(declined),
             shard_id=declined.shard_id,
             reason=declined.reason.name,
             amount=declined.refund,
@@ -108,10 +112,13 @@ class EvidenceReader:
         """Read the event and its time."""
         return RefundEvidence(
             transaction=refunded.transaction_hash,
-            block_time=self._contracts.connection.block(refunded.block_number).timestamp,
+            block_time=self._block_time(refunded),
             amount=refunded.refund,
             penalty=refunded.penalty,
         )
+
+    def _block_time(self, ended: RequestEnd) -> int:
+        return ended.block_time or self._contracts.connection.block(ended.block_number).timestamp
 
 
 def model_evidence(model: Model) -> ModelEvidence:

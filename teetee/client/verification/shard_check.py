@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.shards import Shard
@@ -18,23 +21,48 @@ from teetee.client.verification.enrolment_checks import (
     check_time,
     check_weights,
 )
+from teetee.client.verification.evidence import EnrolmentEvidence
 from teetee.client.verification.evidence_reader import model_evidence
+from teetee.errors import TeeTeeError
+
+OnShard = Callable[[int, int, int], None]
+"""Called before a shard is checked, with its id, its position from 1, and the number of shards."""
 
 
 class ShardCheck:
     """Checks shards of one registry. `quotes` None: trust the chain's own check of the quote."""
 
-    def __init__(self, contracts: Contracts, quotes: QuoteChecker | None) -> None:
+    def __init__(
+        self, contracts: Contracts, quotes: QuoteChecker | None, attestations: AttestationLookup
+    ) -> None:
         self._contracts = contracts
         self._quotes = quotes
-        self._attestations = AttestationLookup(contracts)
+        self._attestations = attestations
 
-    def require_fit(self, shard: Shard, model: Model, at: Block) -> str:
-        """Return the TCB status; empty if quotes are not checked.
+    def require_fit(
+        self, shards: Sequence[Shard], model: Model, at: Block, on_shard: OnShard
+    ) -> dict[int, str]:
+        """Check active shards that were read at block `at`. Return their TCB statuses by id;
+        empty ones if quotes are not checked.
 
         Raises `ShardRefused`, `ShardUncheckable`, and the chain's errors.
         """
-        enrolment = self._attestations.find_enrolment(shard.shard_id, shard.quote_hash, at.number)
+        enrolments = self._attestations.current_enrolments(shards, at)
+        if self._quotes is not None:
+            self._read_certificates(shards)
+        statuses = {}
+        for position, shard in enumerate(shards, start=1):
+            on_shard(int(shard.shard_id), position, len(shards))
+            enrolment = enrolments[shard.shard_id]
+            statuses[int(shard.shard_id)] = self._check(shard, enrolment, model, at)
+        return statuses
+
+    def _read_certificates(self, shards: Sequence[Shard]) -> None:
+        """Together; a chain that cannot be read is reported by the check that needs it."""
+        with suppress(TeeTeeError):
+            self._contracts.certificates.read_chains([shard.pck_id for shard in shards])
+
+    def _check(self, shard: Shard, enrolment: EnrolmentEvidence, model: Model, at: Block) -> str:
         deployment = self._contracts.deployment
         checks = Checklist()
         check_identity(checks, deployment.chain_id, deployment.registry, enrolment)

@@ -3,8 +3,19 @@
 
 from __future__ import annotations
 
-from teetee.chain.types.requests import Request, RequestDeclined, RequestRefunded, RequestSettled
+from dataclasses import dataclass
+
+from teetee.chain.types.requests import (
+    Request,
+    RequestDeclined,
+    RequestEnd,
+    RequestOpened,
+    RequestRefunded,
+    RequestSettled,
+    RequestStatus,
+)
 from teetee.client.contracts import Contracts
+from teetee.client.verification.attestation_lookup import AttestationLookup
 from teetee.client.verification.enrolment_checks import QuoteChecker
 from teetee.client.verification.evidence import RequestEvidence
 from teetee.client.verification.evidence_reader import EvidenceReader, model_evidence
@@ -20,17 +31,32 @@ from teetee.client.verification.report import VerificationReport
 from teetee.protocol.identifiers import RequestId
 
 
+@dataclass(frozen=True)
+class KnownEvents:
+    """Events of a request that this process has read. None: not read yet."""
+
+    opened: RequestOpened | None = None
+    ended: RequestEnd | None = None
+
+
 def verify_request(
-    request_id: RequestId, contracts: Contracts, quotes: QuoteChecker
+    request_id: RequestId,
+    contracts: Contracts,
+    quotes: QuoteChecker,
+    *,
+    attestations: AttestationLookup | None = None,
+    known: KnownEvents | None = None,
 ) -> VerificationReport:
     """Check everything about a request; failed checks are part of the report.
 
-    Raises `UnknownRequest`, and the chain's errors if it cannot be read.
+    `attestations` and `known`: what is not read again. Raises `UnknownRequest`, and the chain's
+    errors if it cannot be read.
     """
-    reader = EvidenceReader(contracts)
+    reader, known = EvidenceReader(contracts, attestations), known or KnownEvents()
     stored = contracts.escrow.request_of(request_id)
-    request = reader.request(stored)
-    ended = contracts.history.ended(stored)
+    request = reader.request(stored, known.opened)
+    has_ended = stored.status is not RequestStatus.OPEN
+    ended = (known.ended or contracts.history.ended(stored)) if has_ended else None
     if isinstance(ended, RequestSettled):
         return _verify_settled(stored, request, ended, contracts, reader, quotes)
     if isinstance(ended, RequestDeclined):

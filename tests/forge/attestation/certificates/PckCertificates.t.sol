@@ -25,6 +25,9 @@ import {AttestationVectors} from "../AttestationVectors.sol";
 ///         it should be refused under every other authority
 ///     when it is no leaf of a platform, or not in force, or its issuer has expired
 ///         it should revert
+/// given an id
+///     when root, authority or leaf has it
+///         it should name the block of the event
 contract PckCertificatesTest is AttestationVectors {
     uint256 private constant INTEL_ROOT_ENDS = 2524607999; // 2049-12-31T23:59:59Z
     uint256 private constant INTEL_AUTHORITY_ENDS = 2000285410; // 2033-05-21T10:50:10Z
@@ -281,6 +284,29 @@ contract PckCertificatesTest is AttestationVectors {
             abi.encodeWithSelector(IPckCertificates.IssuerExpired.selector, authorityId, INTEL_AUTHORITY_ENDS)
         );
         _intel.addPckCertificate(der, authorityId);
+    }
+
+    /* BLOCKS */
+
+    function test_addedInBlock__root_authority_and_leaf__the_block_of_their_events() external {
+        vm.roll(1_000);
+        PckCertificates store = new PckCertificates(_bytes(INTEL, "root"));
+        (bytes32 rootId,,,) = store.root();
+        vm.roll(2_000);
+        bytes32 authorityId = store.addAuthority(_bytes(INTEL, "authority"));
+        vm.roll(4_294_967_295);
+        bytes32 pckId = store.addPckCertificate(_bytes(NEAR_MPC, "leaf"), authorityId);
+        vm.roll(4_294_967_296);
+        store.addAuthority(_bytes(INTEL, "authority"));
+        store.addPckCertificate(_bytes(NEAR_MPC, "leaf"), authorityId);
+        vm.assertEq(store.addedInBlock(rootId), 1_000);
+        vm.assertEq(store.addedInBlock(authorityId), 2_000);
+        vm.assertEq(store.addedInBlock(pckId), 4_294_967_295);
+    }
+
+    function test_addedInBlock__unknown__zero() external view {
+        vm.assertEq(_intel.addedInBlock(keccak256("unknown")), 0);
+        vm.assertEq(_intel.addedInBlock(0), 0);
     }
 
     function test_pckCertificate__unknown__reverts() external {
