@@ -66,7 +66,7 @@ class RetryPolicy:
 
     busy_retries: int = 5
     """For nodes that are over their rate limit and do not say how long to wait."""
-    told_seconds: float = 60.0
+    max_asked_seconds: float = 60.0
     """The total of the waits that nodes ask for."""
     lost_retries: int = 3
     """For nodes that have worked before, whose connection broke off or whose server failed."""
@@ -74,7 +74,7 @@ class RetryPolicy:
     """Doubled with each retry, unless the node says how long to wait."""
 
 
-NO_RETRY = RetryPolicy(busy_retries=0, told_seconds=0.0, lost_retries=0)
+NO_RETRY = RetryPolicy(busy_retries=0, max_asked_seconds=0.0, lost_retries=0)
 
 
 def pause_before_retry(
@@ -90,9 +90,10 @@ def pause_before_retry(
     `attempt` counts from 0, `waited` is the total so far in seconds, `has_answered`: whether any
     node has worked before.
     """
-    told = [each.retry_after for each in failures if each.retry_after is not None]
-    if told:
-        return min(told) if waited + min(told) <= policy.told_seconds else None
+    asked_for = [each.retry_after for each in failures if each.retry_after is not None]
+    if asked_for:
+        pause = min(asked_for)
+        return pause if waited + pause <= policy.max_asked_seconds else None
     kinds = {failure.kind for failure in failures}
     retries = policy.lost_retries if FailureKind.LOST in kinds and has_answered else 0
     if FailureKind.BUSY in kinds:
@@ -146,8 +147,8 @@ def _is_about_range(message: str, has_words: bool, parameters: Any) -> bool:
 
 
 def _busy(reason: str, retry_after: float | None) -> NodeFailure:
-    told = "" if retry_after is None else f" and asks to wait {retry_after:g} s"
-    return NodeFailure(reason + told, FailureKind.BUSY, retry_after)
+    wish = "" if retry_after is None else f" and asks to wait {retry_after:g} s"
+    return NodeFailure(reason + wish, FailureKind.BUSY, retry_after)
 
 
 def _backoff_seconds(data: object) -> float | None:

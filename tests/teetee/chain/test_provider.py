@@ -204,12 +204,12 @@ def test_head__only_node_stays_busy__is_given_up() -> None:
     assert len(asked) == 1 + QUICK.busy_retries
 
 
-@pytest.mark.parametrize("told", ["1", "date"], ids=["seconds", "an HTTP date"])
-def test_head__busy_node_says_how_long__is_asked_again_after_that(told: str) -> None:
-    if told == "date":
-        told = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+@pytest.mark.parametrize("wish", ["1", "date"], ids=["seconds", "an HTTP date"])
+def test_head__busy_node_says_how_long__is_asked_again_after_that(wish: str) -> None:
+    if wish == "date":
+        wish = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     started = time.monotonic()
-    with node(failing_first(HttpAnswer(429, b"", {"Retry-After": told}), 1, [])) as url:
+    with node(failing_first(HttpAnswer(429, b"", {"Retry-After": wish}), 1, [])) as url:
         assert connection(url).head().number == 16
     assert 0.5 <= time.monotonic() - started <= 4
 

@@ -96,10 +96,10 @@ def test_ask__three_threads_at_once__are_all_paid_and_answered(
     lab: Lab, tmp_path: Path, clients: int
 ) -> None:
     requester = lab.world.account("requester", tokens=10 * TEE)
-    made = [make_client(lab, tmp_path, requester) for _ in range(clients)]
+    client_list = [make_client(lab, tmp_path, requester) for _ in range(clients)]
     before = lab.world.escrow.request_count()
     with blocks_each_second(lab), answering(lab), ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [pool.submit(made[each % clients].ask, SPEC) for each in range(AT_ONCE)]
+        asked = [pool.submit(client_list[each % clients].ask, SPEC) for each in range(AT_ONCE)]
         outcomes = [each.result() for each in asked]
     assert all(isinstance(outcome, Answered) for outcome in outcomes)
     assert len({outcome.request_id for outcome in outcomes}) == AT_ONCE
@@ -160,13 +160,13 @@ def test_wallet_turn__held_by_another__is_retryable_then_free(tmp_path: Path) ->
 
 
 def test_wallet_turn__holder_is_killed__is_free(tmp_path: Path) -> None:
-    held = (
+    program = (
         "import sys; from pathlib import Path; from teetee.client.wallet_turn import wallet_turn\n"
         "with wallet_turn(1, '0xWallet', Path(sys.argv[1]))():\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", held, str(tmp_path)],
+        [sys.executable, "-c", program, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
