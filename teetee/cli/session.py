@@ -80,7 +80,7 @@ class Session:
     def sender(self, account: LocalAccount) -> TransactionSender:
         """Sends that wallet's transactions."""
         from teetee.chain.transactions.sender import TransactionSender
-        from teetee.client.wallet_turn import wallet_turn
+        from teetee.client.requests.wallet_turn import wallet_turn
 
         return TransactionSender(
             self.contracts.connection,

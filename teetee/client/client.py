@@ -27,12 +27,12 @@ from teetee.client.requests.offer import Notify, Offer, ignore_progress, prepare
 from teetee.client.requests.open_request import OpenRequest, Wallet, open_request
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
+from teetee.client.requests.wallet_turn import wallet_turn
 from teetee.client.verification.attestation_lookup import AttestationLookup
 from teetee.client.verification.enrolment_checks import QuoteChecker
 from teetee.client.verification.report import VerificationReport
 from teetee.client.verification.shard_check import OnShard, ShardCheck
 from teetee.client.verification.verify_request import KnownEvents, verify_request
-from teetee.client.wallet_turn import wallet_turn
 from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 

@@ -34,7 +34,7 @@ from teetee.client.errors import WalletBusy
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
-from teetee.client.wallet_turn import wallet_turn
+from teetee.client.requests.wallet_turn import wallet_turn
 from tests.teetee.chain.local_chain import CHAIN_ID, TEE
 from tests.teetee.cli.terminal import at_lab
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
@@ -161,7 +161,7 @@ def test_wallet_turn__held_by_another__is_retryable_then_free(tmp_path: Path) ->
 
 def test_wallet_turn__holder_is_killed__is_free(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from teetee.client.wallet_turn import wallet_turn\n"
+        "import sys; from pathlib import Path; from teetee.client.requests.wallet_turn import wallet_turn\n"
         "with wallet_turn(1, '0xWallet', Path(sys.argv[1]))():\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
