@@ -161,7 +161,8 @@ def test_wallet_turn__held_by_another__is_retryable_then_free(tmp_path: Path) ->
 
 def test_wallet_turn__holder_is_killed__is_free(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from teetee.client.requests.wallet_turn import wallet_turn\n"
+        "import sys; from pathlib import Path\n"
+        "from teetee.client.requests.wallet_turn import wallet_turn\n"
         "with wallet_turn(1, '0xWallet', Path(sys.argv[1]))():\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
