@@ -23,6 +23,8 @@ teetee.errors.Fatal
 │   ├── DigestMismatch      the files differ from what was published
 │   ├── TokenizerMissing
 │   ├── TokenizerInvalid
+│   │   └── TokenizerUnsupported    a tokenizer that would give other token ids here
+│   ├── TokenIdsDiffer      the tokenizer gives other token ids than the publisher's
 │   └── PrecisionUnavailable    on this machine, or for this model
 ├── PromptError
 │   ├── PromptEmpty
@@ -213,9 +215,8 @@ class TokenizerMissing(ModelError):
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"{model} has no tokenizer.json. Put one beside the weights (for a GGUF, `python -m "
-            "shard_tools prepare` creates it where transformers is installed), or give token ids "
-            "instead of text."
+            f"{model} has no tokenizer.json. Put one beside the weights, or give token ids instead "
+            "of text."
         )
 
 
@@ -227,6 +228,36 @@ class TokenizerInvalid(ModelError):
         super().__init__(
             f"{file} is not a usable tokenizer: {rule}. Download the model's files again."
         )
+
+
+class TokenizerUnsupported(TokenizerInvalid):
+    """A tokenizer with a property that this runtime does not know: it could give other ids."""
+
+    def __init__(self, file: str, rule: str) -> None:
+        self.file, self.rule = file, rule
+        ModelError.__init__(
+            self,
+            f"The tokenizer of {file} is not supported: {rule}. Put the model's own tokenizer.json "
+            "beside the weights, saved by a current version of transformers.",
+        )
+
+
+class TokenIdsDiffer(ModelError):
+    """The tokenizer gives other token ids for the sample text than the publisher's did."""
+
+    def __init__(self, expected: bytes | None, found: bytes | None) -> None:
+        self.expected, self.found = expected, found
+        if expected is None:
+            what = "The manifest has no token_ids_digest, but the model has a tokenizer"
+            remedy = "Make the manifest again with `python -m shard_tools digest`."
+        else:
+            here = "this model has no tokenizer" if found is None else f"here it is 0x{found.hex()}"
+            what = f"The token_ids_digest was published as 0x{expected.hex()}; {here}"
+            remedy = (
+                "Use the published tokenizer files and the version of the tokenizers package in "
+                "requirements/."
+            )
+        super().__init__(f"{what}. {remedy} Nothing is served with other token ids.")
 
 
 class PrecisionUnavailable(ModelError):

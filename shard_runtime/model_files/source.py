@@ -23,8 +23,9 @@ from shard_runtime.model_files.tensors.tensor_names import (
     detect_tensor_names,
 )
 from shard_runtime.model_files.tensors.tensor_store import TensorStore
+from shard_runtime.model_files.tokenizer.reading import read_tokenizer_files
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
-from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles, read_tokenizer_files
+from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja"]

@@ -2,12 +2,13 @@
 """Reads the header of a GGUF file, versions 2 and 3: the metadata and the location of each tensor.
 
 The gguf package's reader is not used because it maps the file into memory and builds some hundred
-thousand objects for the tokenizer, in every stage. Long arrays (tokens, merges) are skipped here:
-tokenizer_json.py converts the tokenizer.
+thousand objects for the tokenizer, in every stage. Long arrays (tokens, merges) are skipped unless
+the caller names them: tokenizer_json.py converts the tokenizer.
 """
 
 import math
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,11 +47,15 @@ class GgufFile:
     tensors: TensorStore
 
 
-def read_gguf(path: Path) -> GgufFile:
-    """Reads the header. Raises `ModelFileInvalid`."""
+def read_gguf(path: Path, long_arrays: Collection[str] = ()) -> GgufFile:
+    """Reads the header.
+
+    long_arrays: keys whose arrays are kept however long they are.
+    Raises `ModelFileInvalid`.
+    """
     try:
         with path.open("rb") as file:
-            return _Reader(path, file).read()
+            return _Reader(path, file, long_arrays).read()
     except OSError as error:
         raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
     except (struct.error, UnicodeDecodeError):
@@ -58,9 +63,10 @@ def read_gguf(path: Path) -> GgufFile:
 
 
 class _Reader:
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, long_arrays: Collection[str]) -> None:
         self._path = path
         self._file = file
+        self._long_arrays = frozenset(long_arrays)
         self._size = path.stat().st_size
 
     def read(self) -> GgufFile:
@@ -74,7 +80,8 @@ class _Reader:
         metadata = {}
         for _ in range(entry_count):
             key = self._read_string()
-            metadata[key] = self._read_value(self._unpack("<I")[0])
+            kind = self._unpack("<I")[0]
+            metadata[key] = self._read_value(kind, keep_long=key in self._long_arrays)
         entries = [self._read_tensor_entry() for _ in range(tensor_count)]
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1:
@@ -92,18 +99,19 @@ class _Reader:
             raise self._invalid("a string in the header is too long")
         return self._file.read(length).decode()
 
-    def _read_value(self, kind: int) -> Any:
+    def _read_value(self, kind: int, *, keep_long: bool = False) -> Any:
         if kind == _STRING:
             return self._read_string()
         if kind == _ARRAY:
-            return self._read_array()
+            return self._read_array(keep_long=keep_long)
         if kind not in _SCALARS:
             raise self._invalid(f"the header has a value of unknown type {kind}")
         return self._unpack("<" + _SCALARS[kind])[0]
 
-    def _read_array(self) -> list[Any] | None:
+    def _read_array(self, *, keep_long: bool) -> list[Any] | None:
         kind, length = self._unpack("<IQ")
-        if length <= _MAX_KEPT_ARRAY_LENGTH and kind != _ARRAY:
+        limit = _MAX_HEADER_ENTRIES if keep_long else _MAX_KEPT_ARRAY_LENGTH
+        if length <= limit and kind != _ARRAY:
             return [self._read_value(kind) for _ in range(length)]
         if kind == _STRING:
             for _ in range(length):

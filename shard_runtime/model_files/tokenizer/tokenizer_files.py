@@ -9,17 +9,12 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
-from shard_runtime.errors import ModelFileInvalid, TokenizerInvalid
-from shard_runtime.model_files.config.config_json import read_json_object
-from shard_runtime.model_files.gguf.tokenizer_json import convert_tokenizer
-from teetee.protocol.json import shallow as shallow_json
+from shard_runtime.model_files.tokenizer.chat_template import printed_names
 
 _NO_TOKEN = 0xFFFFFFFF
+_IMPLIED = ("bos_token", "eos_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +26,11 @@ class TokenizerFiles:
     chat_template: str | None = field(repr=False)
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]
+    """The tokens that end an answer, ascending."""
+    named_tokens: Mapping[str, str] = field(default_factory=dict)
+    """name → text of the special tokens that the chat template can print: bos_token, …"""
+    token_ids: Mapping[str, int] = field(default_factory=dict, repr=False)
+    """text → id of the added tokens in `json`."""
 
     def digest(self) -> bytes:
         """`H(tokenizer)` of docs/protocol.md section 2, 32 bytes. Missing texts have length 0."""
@@ -41,84 +41,27 @@ class TokenizerFiles:
         bos = _NO_TOKEN if self.bos_token_id is None else self.bos_token_id
         hasher.update(struct.pack(">II", bos, len(self.eos_token_ids)))
         hasher.update(struct.pack(f">{len(self.eos_token_ids)}I", *self.eos_token_ids))
+        printed = self._printed_otherwise()
+        if printed is not None:
+            encoded = json.dumps(printed, sort_keys=True, separators=(",", ":")).encode()
+            hasher.update(len(encoded).to_bytes(4) + encoded)
         return hasher.digest()
 
+    def _printed_otherwise(self) -> dict[str, str] | None:
+        """The named tokens that the template prints; None if the ids above say the same.
 
-def read_tokenizer_files(
-    folder: Path, gguf: Path | None, metadata: Mapping[str, Any]
-) -> TokenizerFiles:
-    """Reads the tokenizer of a model folder, or of a GGUF (with its metadata) in that folder.
-
-    Raises `TokenizerInvalid`, `ModelFileInvalid`, and `TokenizerMissing` for a GGUF that cannot be
-    converted here.
-    """
-    configuration = _read_optional(folder / "tokenizer_config.json")
-    generation = _read_optional(folder / "generation_config.json")
-    model = _read_optional(folder / "config.json")
-    convertible = gguf if "tokenizer.ggml.model" in metadata else None
-    text, added = _tokenizer_json(folder / "tokenizer.json", convertible)
-
-    bos = [
-        *_ids(generation.get("bos_token_id")),
-        *_ids(model.get("bos_token_id")),
-        *_ids(metadata.get("tokenizer.ggml.bos_token_id")),
-        *_ids(added.get(_content(configuration.get("bos_token")))),
-    ]
-    eos = {
-        *_ids(generation.get("eos_token_id") or model.get("eos_token_id")),
-        *_ids(metadata.get("tokenizer.ggml.eos_token_id")),
-        *_ids(metadata.get("tokenizer.ggml.eot_token_id")),
-        *_ids(added.get(_content(configuration.get("eos_token")))),
-    }
-    template = _chat_template(folder, configuration) or metadata.get("tokenizer.chat_template")
-    return TokenizerFiles(text, template, bos[0] if bos else None, tuple(sorted(eos)))
-
-
-@lru_cache(maxsize=1)
-def _tokenizer_json(path: Path, gguf: Path | None) -> tuple[str | None, dict[str, int]]:
-    """The canonical JSON and the added tokens. Cached: parsing takes ten times the file's size."""
-    if path.is_file():
-        value = read_json_object(path)
-    elif gguf is not None:
-        value = shallow_json.load(convert_tokenizer(gguf).encode())
-    else:
-        return None, {}
-    try:
-        added = {str(token["content"]): int(token["id"]) for token in value["added_tokens"]}
-    except (TypeError, KeyError, ValueError):
-        raise TokenizerInvalid(str(path), "the added_tokens are malformed") from None
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False), added
-
-
-def _chat_template(folder: Path, configuration: dict[str, Any]) -> str | None:
-    beside = folder / "chat_template.jinja"
-    if beside.is_file():
-        try:
-            return beside.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise ModelFileInvalid(str(beside), "it cannot be read as UTF-8") from None
-    template = configuration.get("chat_template")
-    if isinstance(template, list):  # several named templates
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
-    return template if isinstance(template, str) else None
-
-
-def _read_optional(path: Path) -> dict[str, Any]:
-    return read_json_object(path) if path.is_file() else {}
-
-
-def _content(token: Any) -> str:
-    """The text of a special token, which tokenizer_config.json has as a string or an object."""
-    content = token.get("content") if isinstance(token, dict) else token
-    return content if isinstance(content, str) else ""
-
-
-def _ids(value: Any) -> list[int]:
-    """The token ids in a number, a list of numbers or nothing."""
-    values = value if isinstance(value, list) else [value]
-    return [
-        token
-        for token in values
-        if isinstance(token, int) and not isinstance(token, bool) and 0 <= token < _NO_TOKEN
-    ]
+        The digest omits what the ids say, as it did before templates could print other tokens.
+        """
+        names = printed_names(self.chat_template or "", {*self.named_tokens, *_IMPLIED})
+        printed = {name: self.named_tokens[name] for name in names if name in self.named_tokens}
+        implied = {
+            "bos_token": self.bos_token_id,
+            "eos_token": min(self.eos_token_ids, default=None),
+        }
+        texts = {token: text for text, token in self.token_ids.items()}
+        expected = {
+            name: texts.get(token, "")
+            for name, token in implied.items()
+            if name in names and token is not None
+        }
+        return None if printed == expected else printed
