@@ -6,7 +6,7 @@ How the process inside an enclave uses it:
     source = open_model("folder | file.gguf | hub id")     # reads headers only
     shard = load_shard(
         source, LayerRange(0, 11), is_entry=True,          # reads its own tensors only
-        manifest=ModelManifest or None,                    # checked against it: DigestMismatch
+        manifest=ModelManifest or None,    # checked against it: DigestMismatch, TokenIdsDiffer
         dtype="float32",                                   # or "bfloat16", "float16"
     )
     shard.slice_digest                                     # goes into EnclaveIdentity
@@ -93,6 +93,7 @@ from shard_runtime.links.tls_links import TlsLinks
 from shard_runtime.model_files.digests import build_manifest
 from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_runtime.model_files.split import split_layers
+from shard_runtime.model_files.tokenizer.token_ids import check_token_ids
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 
 __all__ = [
@@ -118,6 +119,7 @@ __all__ = [
     "Stream",
     "TlsLinks",
     "build_manifest",
+    "check_token_ids",
     "load_shard",
     "load_tokenizer",
     "open_model",

@@ -178,8 +178,7 @@ def prepare(
 ) -> None:
     """Put a GGUF into a folder together with its tokenizer, ready to serve.
 
-    Converts the tokenizer with transformers once, so that the serving processes need neither
-    transformers nor the memory of a conversion. Digests do not change.
+    Converts the tokenizer once, so that the serving processes need not. Digests do not change.
     """
     with _friendly_errors(as_json):
         source = prepare_gguf(open_model(model), folder)

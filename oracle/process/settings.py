@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     model: str = Field(
         min_length=1, description="The model's weights: a GGUF file, a local folder or a hub id."
     )
+    manifest: Path | None = Field(
+        None,
+        description="The model's manifest, made by `python -m shard_tools digest`. An entry compares"
+        " its tokenizer with it. Default: manifest.json in the model's folder, if there is one.",
+    )
     layers: Layers = Field(
         description="The layers of this shard as FIRST-END, the end not included, like 0-15."
     )

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -18,7 +19,14 @@ from oracle.chain.heads import ChainBlocks, Heads
 from oracle.chain.registry import ChainRegistryReader
 from oracle.errors import StartUpRefused, Stopped
 from oracle.process.settings import Settings
-from shard_runtime import ModelSource, ModelTokenizer, load_shard, load_tokenizer, open_model
+from shard_runtime import (
+    ModelSource,
+    ModelTokenizer,
+    check_token_ids,
+    load_shard,
+    load_tokenizer,
+    open_model,
+)
 from shard_runtime import Shard as LoadedShard
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownModel
@@ -30,6 +38,7 @@ from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity
+from teetee.protocol.manifest import ModelManifest
 
 FIRST_RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 30.0
@@ -69,6 +78,8 @@ def prepare_enclave(
     model = retry("chain", lambda: _read_model(registry, settings))
     tokenizer, loaded = _load_weights(settings, log)
     identity = _identity(settings, deployment, keys, loaded, model)
+    if tokenizer is not None:
+        _check_token_ids(settings, tokenizer, model, log)
     blocks = ChainBlocks(connection)
     heads = _open_heads(settings, blocks)
     # Polled after loading, which can take long, so that the first reader finds a fresh head.
@@ -162,6 +173,30 @@ def _load_tokenizer(source: ModelSource) -> ModelTokenizer:
             " TEETEE_IS_ENTRY=false.",
         )
     return tokenizer
+
+
+def _check_token_ids(
+    settings: Settings, tokenizer: ModelTokenizer, model: Model, log: FilteringBoundLogger
+) -> None:
+    """Compares the tokenizer with the published manifest, which the chain vouches for."""
+    path = settings.manifest or Path(settings.model) / "manifest.json"
+    if settings.manifest is None and not path.is_file():
+        log.warning("no manifest, token ids not compared", looked_for=str(path))
+        return
+    try:
+        manifest = ModelManifest.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise StartUpRefused(
+            what=f"the manifest {path} cannot be read",
+            remedy="Correct TEETEE_MANIFEST, or make it with `python -m shard_tools digest`.",
+        ) from None
+    layers, is_entry = settings.layers, settings.is_entry
+    if manifest.slice_digest(layers, is_entry) != model.slice_digest(layers, is_entry):
+        raise StartUpRefused(
+            what=f"the manifest {path} is not that of model {settings.model_id}",
+            remedy="Use the file from which the model was published.",
+        )
+    check_token_ids(tokenizer, manifest)
 
 
 def _identity(

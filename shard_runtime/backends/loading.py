@@ -16,7 +16,8 @@ from shard_runtime.backends.native.native_shard import load_native_shard
 from shard_runtime.backends.shard import Shard
 from shard_runtime.backends.torch.loading import load_torch_shard
 from shard_runtime.errors import PrecisionUnavailable
-from shard_runtime.model_files.source import ModelSource
+from shard_runtime.model_files.source import ModelSource, load_tokenizer
+from shard_runtime.model_files.tokenizer.token_ids import check_token_ids
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 
@@ -47,10 +48,26 @@ def load_shard(
     """Loads one slice.
 
     dtype: int8 (native only), float32, bfloat16 or float16. manifest: the published digests; every
-    part is compared. threads: of the native backend; torch has its own setting.
+    part is compared, and for an entry the token ids of the sample text. threads: of the native
+    backend; torch has its own setting.
     Raises `PrecisionUnavailable`, `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`,
-    `DigestMismatch`.
+    `DigestMismatch`, `TokenIdsDiffer`.
     """
+    shard = _load(source, layers, is_entry, manifest, dtype, backend, threads)
+    if is_entry and manifest is not None:
+        check_token_ids(load_tokenizer(source), manifest)
+    return shard
+
+
+def _load(
+    source: ModelSource,
+    layers: LayerRange,
+    is_entry: bool,
+    manifest: ModelManifest | None,
+    dtype: str,
+    backend: Backend,
+    threads: int,
+) -> Shard:
     blocker = _native_blocker(source, dtype)
     if backend is not Backend.TORCH and blocker is None:
         return load_native_shard(

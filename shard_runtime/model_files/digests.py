@@ -20,6 +20,8 @@ from shard_runtime.model_files.tensors.tensor_layout import (
     layer_layout,
 )
 from shard_runtime.model_files.tensors.tensor_store import StoredTensor, read_pieces
+from shard_runtime.model_files.tokenizer.token_ids import token_ids_digest
+from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
 from teetee.protocol.manifest import ModelManifest
 
@@ -86,8 +88,8 @@ def head_part(source: ModelSource) -> ModelPart:
 def build_manifest(source: ModelSource) -> ModelManifest:
     """Reads the whole model once and returns its digests as a manifest.
 
-    Raises `TensorMissing`, `ModelFileInvalid`, `TokenizerInvalid`, and `TokenizerMissing` for a
-    GGUF whose tokenizer cannot be converted here. Does not check shapes and types; loading does.
+    Raises `TensorMissing`, `ModelFileInvalid`, `TokenizerInvalid`. Does not check shapes and types;
+    loading does.
     """
     architecture = source.architecture
     tokenizer = source.read_tokenizer_files()
@@ -101,6 +103,7 @@ def build_manifest(source: ModelSource) -> ModelManifest:
         embedding_digest=_digest(source, embedding_part(source, tokenizer)),
         head_digest=_digest(source, head_part(source)),
         context_length=architecture.context_length,
+        token_ids_digest=token_ids_digest(ModelTokenizer(tokenizer, source.name)),
     )
 
 

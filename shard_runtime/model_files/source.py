@@ -58,8 +58,7 @@ class ModelSource:
     def read_tokenizer_files(self) -> TokenizerFiles:
         """The model's tokenizer, chat template and special tokens.
 
-        Raises `TokenizerInvalid`, `ModelFileInvalid`, and `TokenizerMissing` for a GGUF that cannot
-        be converted here.
+        Raises `TokenizerInvalid`, `TokenizerUnsupported`, `ModelFileInvalid`.
         """
         return read_tokenizer_files(self.folder, self.gguf, self.metadata)
 

@@ -25,6 +25,7 @@ _FIELDS = {
     "head_digest",
     "context_length",
 }
+_LATER_FIELDS = {"token_ids_digest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class ModelManifest:
     head_digest: bytes
     context_length: int
     """In tokens, prompt and answer together."""
+    token_ids_digest: bytes | None = None
+    """Of the tokenizer's ids for the sample text; None for a model without a tokenizer. The
+    contracts do not know it: an entry compares it when it loads."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= MAX_NAME_CHARACTERS:
@@ -51,7 +55,8 @@ class ModelManifest:
             )
         if not 1 <= self.context_length < 1 << 32:
             raise ManifestInvalid("context_length", "must be from 1 to 4294967295 tokens")
-        digests = (self.config_digest, *self.layer_digests, self.embedding_digest, self.head_digest)
+        digests = [self.config_digest, *self.layer_digests, self.embedding_digest, self.head_digest]
+        digests += [] if self.token_ids_digest is None else [self.token_ids_digest]
         if any(len(digest) != 32 for digest in digests):
             raise ManifestInvalid("digests", "must be 32 bytes each")
 
@@ -71,7 +76,7 @@ class ModelManifest:
 
     def to_json(self) -> str:
         """Readable JSON; equal manifests give equal text."""
-        value = {
+        value: dict[str, Any] = {
             "name": self.name,
             "layer_count": self.layer_count,
             "context_length": self.context_length,
@@ -80,6 +85,8 @@ class ModelManifest:
             "head_digest": "0x" + self.head_digest.hex(),
             "layer_digests": ["0x" + digest.hex() for digest in self.layer_digests],
         }
+        if self.token_ids_digest is not None:
+            value["token_ids_digest"] = "0x" + self.token_ids_digest.hex()
         return json.dumps(value, indent=2) + "\n"
 
     @classmethod
@@ -91,7 +98,7 @@ class ModelManifest:
             value = shallow_json.load(text.encode())
         except ValueError as error:
             raise ManifestInvalid("the file", str(error)) from None
-        if not isinstance(value, dict) or set(value) != _FIELDS:
+        if not isinstance(value, dict) or set(value) - _LATER_FIELDS != _FIELDS:
             raise ManifestInvalid("the file", f"must be an object with exactly {sorted(_FIELDS)}")
         if not isinstance(value["name"], str) or not isinstance(value["layer_digests"], list):
             raise ManifestInvalid(
@@ -107,6 +114,11 @@ class ModelManifest:
             embedding_digest=_digest("embedding_digest", value["embedding_digest"]),
             head_digest=_digest("head_digest", value["head_digest"]),
             context_length=_number(value, "context_length"),
+            token_ids_digest=(
+                _digest("token_ids_digest", value["token_ids_digest"])
+                if "token_ids_digest" in value
+                else None
+            ),
         )
 
 

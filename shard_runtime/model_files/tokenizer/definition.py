@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The content of tokenizer.json, as far as it takes part in encoding prompts.
 
-The saved settings for truncation and padding do not: they describe batches of whoever saved the
-file. Everything else is for the tokenizers package, which refuses what it does not know.
+The saved settings for truncation and padding do not: they describe the batches of a training.
+Everything else is for the tokenizers package, which refuses what it does not know.
 """
 
 import json

@@ -160,8 +160,8 @@ def sample_lines() -> tuple[str, ...]:
     fixed = [*_fixed_lines()]
     numbers = _Numbers()
     makers = (_spaced_digits, _indented, _prose, _symbols, _conversation, _any_characters)
-    made = (makers[index % len(makers)](numbers) for index in range(COUNT - len(fixed)))
-    return (*fixed, *made)
+    mixed = (makers[index % len(makers)](numbers) for index in range(COUNT - len(fixed)))
+    return (*fixed, *mixed)
 
 
 @lru_cache(maxsize=1)

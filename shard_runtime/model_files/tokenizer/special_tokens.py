@@ -132,26 +132,28 @@ class _Reader:
 
     def _token(self, name: str, value: Any) -> AddedToken:
         """A special token, written as its text or as an object."""
+        return AddedToken(self._text(name, value), special=True, **_flags(value))
+
+    def _listed(self, value: Any) -> AddedToken:
+        flags = _flags(value)
+        special = isinstance(value, dict) and value.get("special") is True
+        return AddedToken(self._text(_LISTED, value), special=special, **flags)
+
+    def _text(self, name: str, value: Any) -> str:
         content = value.get("content") if isinstance(value, dict) else value
         if not isinstance(content, str) or not content:
             raise TokenizerInvalid(self._file, f"{name} is {value!r:.80}, not a token")
-        flags = (
-            {key: value[key] for key in _FLAGS if key in value} if isinstance(value, dict) else {}
-        )
-        return AddedToken(content, special=True, **flags)
-
-    def _listed(self, value: Any) -> AddedToken:
-        token = self._token(_LISTED, value)
-        if isinstance(value, dict):
-            token.special = value.get("special") is True
-            token.normalized = value.get("normalized", not token.special) is True
-        return token
+        return content
 
     def _id(self, value: Any) -> int:
         try:
             return int(value)
         except (TypeError, ValueError):
             raise TokenizerInvalid(self._file, f"{value!r:.80} is not a token id") from None
+
+
+def _flags(value: Any) -> dict[str, bool]:
+    return {key: value[key] for key in _FLAGS if key in value} if isinstance(value, dict) else {}
 
 
 def _special(token: AddedToken) -> AddedToken:
