@@ -45,7 +45,15 @@ def _gguf_tokenizer(path: Path) -> Any:
     # the GGUF.
     with TemporaryDirectory() as folder:
         Path(folder, path.name).symlink_to(path.resolve())
-        return _tokenizer(Path(folder), gguf_file=path.name)
+        tokenizer = _tokenizer(Path(folder), gguf_file=path.name)
+    described = import_module("transformers.integrations.gguf").get_gguf_tokenizer(str(path))[1]
+    if described["pre_tokenizer_type"] == "smollm":
+        # SmolLM's tokenizer.json splits digits off first; transformers does not know the name.
+        steps = import_module("tokenizers.pre_tokenizers")
+        tokenizer.backend_tokenizer.pre_tokenizer = steps.Sequence(
+            [steps.Digits(individual_digits=True), steps.ByteLevel(add_prefix_space=False)]
+        )
+    return tokenizer
 
 
 def _from_folder(folder: Path) -> Any:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepares a GGUF for serving: puts its tokenizer beside it, so that no stage has to convert it."""
 
+import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,14 @@ def needs_tokenizer(source: ModelSource) -> bool:
     """Whether this is a GGUF with a tokenizer in its metadata and no tokenizer.json beside it."""
     has_json = (source.folder / "tokenizer.json").is_file()
     return source.gguf is not None and "tokenizer.ggml.model" in source.metadata and not has_json
+
+
+def with_tokenizer(source: ModelSource, stack: contextlib.ExitStack) -> ModelSource:
+    """The same model, for a bare GGUF with its tokenizer beside it until the stack unwinds."""
+    if not needs_tokenizer(source):
+        return source
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="teetee-check-"))
+    return prepare_gguf(source, Path(folder), link=os.symlink)
 
 
 def prepare_gguf(

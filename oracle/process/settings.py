@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     )
     manifest: Path | None = Field(
         None,
-        description="The model's manifest, made by `python -m shard_tools digest`. An entry compares"
-        " its tokenizer with it. Default: manifest.json in the model's folder, if there is one.",
+        description="The manifest that `python -m shard_tools digest` made. An entry compares its"
+        " tokenizer with it. Default: manifest.json in the model's folder, if there is one.",
     )
     layers: Layers = Field(
         description="The layers of this shard as FIRST-END, the end not included, like 0-15."

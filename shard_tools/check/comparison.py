@@ -2,35 +2,40 @@
 """Runs a check: sends the same prompts to N stages and the unsplit model, compares the tokens."""
 
 import contextlib
-import os
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_runtime.model_files.split import split_layers
 from shard_tools.check import reference
 from shard_tools.check.memory import bare_bytes
 from shard_tools.check.processes import WorkerProcess, start_worker
-from shard_tools.check.prompts import PromptForm, encode_prompts, first_difference
+from shard_tools.check.prompts import PromptForm, encode_prompts, first_difference, text_lines
 from shard_tools.check.report import CheckReport, PromptResult, StageMemory
 from shard_tools.check.ring import RingAnswer, run_ring
-from shard_tools.prepare import needs_tokenizer, prepare_gguf
+from shard_tools.check.transformers_comparison import compare_parts
+from shard_tools.prepare import with_tokenizer
 
 Tokens = tuple[int, ...]
 
 
 def run_check(
-    model: str, *, stages: int, prompts: str, max_tokens: int, form: PromptForm
+    model: str,
+    *,
+    stages: int,
+    prompts: str,
+    max_tokens: int,
+    form: PromptForm,
+    against_transformers: bool = False,
 ) -> CheckReport:
     """Checks a model.
 
+    against_transformers: also compares tokens, template output, end tokens and logits.
     Raises the errors of opening, encoding and splitting, `CheckFailed`, `StageMisbehaved`.
     """
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
-        source = _with_tokenizer(open_model(model), stack)
+        source = with_tokenizer(open_model(model), stack)
         layers = split_layers(source.architecture, stages)
         tokenizer = load_tokenizer(source)
         token_ids = encode_prompts(prompts, tokenizer, form)
@@ -41,6 +46,9 @@ def run_check(
         expected = [answer.token_ids for answer in unsplit.answers]
         if worker is not None:
             expected = _receive_reference(worker, len(token_ids))
+        parts = None
+        if against_transformers:
+            parts = compare_parts(source, token_ids, text_lines(prompts))
     bare = bare_bytes()
     compared = zip(token_ids, ring.answers, unsplit.answers, expected, strict=True)
     return CheckReport(
@@ -56,15 +64,8 @@ def run_check(
         unsplit_bytes=unsplit.peak_bytes[0] - bare,
         reference_bytes=worker.peak_bytes - bare if worker else None,
         seconds=time.monotonic() - began,
+        parts=parts,
     )
-
-
-def _with_tokenizer(source: ModelSource, stack: contextlib.ExitStack) -> ModelSource:
-    """Converts the tokenizer of a bare GGUF once instead of in each process."""
-    if not needs_tokenizer(source):
-        return source
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="teetee-check-"))
-    return prepare_gguf(source, Path(folder), link=os.symlink)
 
 
 def _start_reference(

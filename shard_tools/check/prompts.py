@@ -29,6 +29,12 @@ def token_ids_of(line: str) -> tuple[int, ...] | None:
     return tuple(int(number) for number in re.findall(r"\d+", line))
 
 
+def text_lines(text: str) -> list[str]:
+    """The lines that are text."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [line for line in lines if token_ids_of(line) is None]
+
+
 def encode_prompts(
     text: str, tokenizer: ModelTokenizer, form: PromptForm = PromptForm.AUTOMATIC
 ) -> list[tuple[int, ...]]:

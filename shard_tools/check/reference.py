@@ -50,6 +50,34 @@ def load_reference_tokenizer(source: ModelSource) -> Any:
     return transformers.AutoTokenizer.from_pretrained(str(source.folder), **gguf)
 
 
+def render(tokenizer: Any, text: str) -> str | None:
+    """A user message by the chat template, up to the start of the model's turn; None if it fails.
+
+    The template is code from the model's publisher and may raise anything.
+    """
+    messages = [{"role": "user", "content": text}]
+    try:
+        return str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        )
+    except Exception:  # noqa: BLE001 - see above
+        return None
+
+
+def end_tokens(model: Any) -> frozenset[int]:
+    """The tokens at which `generate` ends an answer."""
+    named = model.generation_config.eos_token_id
+    listed = named if isinstance(named, list) else [named]
+    return frozenset(token for token in listed if token is not None)
+
+
+@torch.inference_mode()
+def next_logits(model: Any, prompt: Sequence[int]) -> torch.Tensor:
+    """(V,) scores of the token after a prompt."""
+    logits: torch.Tensor = model(torch.tensor([list(prompt)])).logits[0, -1]
+    return logits
+
+
 def _load_gguf(path: Path) -> Any:
     """Replaces `from_pretrained(gguf_file=…)`, which requires `accelerate` without using it."""
     transformers: Any = import_module("transformers")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shard_tools.check.memory import MEASURE
+from shard_tools.check.parts import Parts
 from teetee.protocol.layers import LayerRange
 
 _MEBIBYTE = 1 << 20
@@ -58,11 +59,15 @@ class CheckReport:
     reference_bytes: int | None
     """The reference's process, above the bare interpreter; None without transformers."""
     seconds: float
+    parts: Parts | None = None
+    """The comparison with transformers part by part, if it was asked for."""
 
     @property
     def equal(self) -> bool:
-        """Whether all answers are equal."""
-        return all(prompt.equal for prompt in self.prompts)
+        """Whether all answers are equal, and all parts that were compared."""
+        return all(prompt.equal for prompt in self.prompts) and (
+            self.parts is None or self.parts.equal
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The document that `check --json` prints."""
@@ -73,6 +78,7 @@ class CheckReport:
             "maxTokens": self.max_tokens,
             "equal": self.equal,
             "prompts": [_prompt_json(prompt) for prompt in self.prompts],
+            **(self.parts.to_json() if self.parts is not None else {}),
             "memory": self._memory_json(),
             "seconds": round(self.seconds, 1),
         }
@@ -80,8 +86,11 @@ class CheckReport:
     def print(self, console: Console) -> None:
         """Prints both tables and the verdict."""
         console.print(self._prompt_table())
+        if self.parts is not None:
+            console.print(self.parts.table())
         console.print(self._memory_table())
-        verdict = "[green]equal[/green]" if self.equal else "[red]different[/red]"
+        same = all(prompt.equal for prompt in self.prompts)
+        verdict = "[green]equal[/green]" if same else "[red]different[/red]"
         console.print(
             f"Greedy tokens of {len(self.stages)} stages and of {self.reference}: {verdict}. "
             f"All receipts verified. {self.seconds:.0f} s."

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers prompts with the unsplit model by transformers alone: tokenizer, chat template and
-arithmetic.
+"""Answers prompts with the unsplit model by transformers: tokenizer, chat template and arithmetic.
 
-No code of this runtime computes the answer, so it is an independent reference for a split one.
+No code of this runtime computes the answer, so it is an independent reference for a split one. Two
+things come from here: which tokens end an answer, and the tokenizer.json of a bare GGUF, because
+transformers reads some GGUF tokenizers otherwise than their models were trained.
 """
 
-from collections.abc import Iterable
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from shard_runtime.errors import PromptEmpty
-from shard_runtime.model_files.source import open_model
+from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_tools.check import reference
 from shard_tools.check.memory import peak_bytes
 from shard_tools.check.prompts import PromptForm, token_ids_of
+from shard_tools.prepare import with_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,17 @@ def answer_unsplit(model: str, prompts: str, form: PromptForm, max_tokens: int) 
     if not lines:
         raise PromptEmpty
     source = open_model(model)
+    with contextlib.ExitStack() as stack:
+        return _answer(with_tokenizer(source, stack), lines, form, max_tokens)
+
+
+def _answer(
+    source: ModelSource, lines: list[str], form: PromptForm, max_tokens: int
+) -> UnsplitReport:
     loaded = reference.load_reference(source)
     numbers_only = all(token_ids_of(line) is not None for line in lines)
     tokenizer = None if numbers_only else reference.load_reference_tokenizer(source)
-    eos_token_ids = _eos_token_ids(loaded, tokenizer)
+    eos_token_ids = load_tokenizer(source).eos_token_ids
     answers = []
     for line in lines:
         prompt = token_ids_of(line) or _encode(tokenizer, line, form)
@@ -82,10 +91,3 @@ def _encode(tokenizer: Any, line: str, form: PromptForm) -> tuple[int, ...]:
     messages = [{"role": "user", "content": line}]
     encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
     return tuple(encoded["input_ids"])
-
-
-def _eos_token_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The end tokens named in the model's files."""
-    named = [model.generation_config.eos_token_id, getattr(tokenizer, "eos_token_id", None)]
-    listed: Iterable[Any] = (each if isinstance(each, list) else [each] for each in named)
-    return frozenset(token for each in listed for token in each if token is not None)

@@ -9,12 +9,15 @@ import json
 import os
 import secrets
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
+import torch
+
 from shard_runtime.backends.loading import load_shard
-from shard_runtime.backends.shard import Shard
+from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.path_search import fixed_path
@@ -31,6 +34,7 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling
 
 Command = dict[str, Any]
+SCORED_ROWS = 64
 
 
 class StageWorker:
@@ -83,6 +87,18 @@ class StageWorker:
             answers = list(threads.map(lambda each: self._answer(command, each), prompts))
         return {"answers": answers}
 
+    def score(self, command: Command) -> Command:
+        """The logits of the token after a prompt, by the whole model in one stage."""
+        assert self._shard is not None
+        token_ids = tuple(command["tokenIds"])
+        pool = self._shard.cache_pool(0)
+        cache = pool.create_cache(len(token_ids))
+        for first in range(0, len(token_ids), SCORED_ROWS):
+            rows = token_ids[first : first + SCORED_ROWS]
+            span = Span(cache, first, len(rows))
+            hidden = self._shard.forward(self._shard.embed(rows), [span])
+        return {"logits": _encode_floats(self._shard.logits(hidden[-1:])[0])}
+
     def report_peak(self, _command: Command) -> Command:
         """Does nothing; every reply reports the peak memory."""
         return {}
@@ -105,15 +121,40 @@ class StageWorker:
 
 
 class ReferenceWorker:
-    """The unsplit model by transformers. Commands: `load`, then `ask`."""
+    """The unsplit model by transformers. Commands: `load`, then the others."""
 
     def __init__(self) -> None:
+        self._source: ModelSource | None = None
         self._model: Any = None
+        self._tokenizer: Any = None
 
     def load(self, command: Command) -> Command:
         """Loads the whole model."""
-        self._model = reference.load_reference(open_model(command["model"]))
+        self._source = open_model(command["model"])
+        self._model = reference.load_reference(self._source)
         return {}
+
+    def encode(self, command: Command) -> Command:
+        """The token ids of texts, without special tokens around them."""
+        encode = self._load_tokenizer()
+        return {
+            "tokenIds": [
+                encode(text, add_special_tokens=False)["input_ids"] for text in command["texts"]
+            ]
+        }
+
+    def render(self, command: Command) -> Command:
+        """What the chat template makes of texts; None where it fails."""
+        tokenizer = self._load_tokenizer()
+        return {"rendered": [reference.render(tokenizer, text) for text in command["texts"]]}
+
+    def report_end_tokens(self, _command: Command) -> Command:
+        """The tokens at which `generate` ends an answer."""
+        return {"tokenIds": sorted(reference.end_tokens(self._model))}
+
+    def score(self, command: Command) -> Command:
+        """The logits of the token after a prompt."""
+        return {"logits": _encode_floats(reference.next_logits(self._model, command["tokenIds"]))}
 
     def ask(self, command: Command) -> Command:
         """Answers one prompt."""
@@ -121,6 +162,16 @@ class ReferenceWorker:
             self._model, command["tokenIds"], command["maxTokens"], command["eosTokenIds"]
         )
         return {"tokenIds": token_ids}
+
+    def _load_tokenizer(self) -> Any:
+        assert self._source is not None
+        if self._tokenizer is None:
+            self._tokenizer = reference.load_reference_tokenizer(self._source)
+        return self._tokenizer
+
+
+def _encode_floats(values: torch.Tensor) -> str:
+    return b64encode(values.float().contiguous().numpy().tobytes()).decode()
 
 
 def serve(worker: StageWorker | ReferenceWorker, commands: TextIO, replies: TextIO) -> None:

@@ -119,7 +119,8 @@ def check_config_fields(
     definition: the content of tokenizer.json.
     """
     for field, value in configuration.items():
-        if field in _HONOURED or field in _HARMLESS or field.endswith("_token"):
+        names_token = field.endswith("_token") and isinstance(value, str | dict | None)
+        if field in _HONOURED or field in _HARMLESS or names_token:
             continue
         is_harmless = _HARMLESS_VALUES.get(field)
         if field == "clean_up_tokenization_spaces":
