@@ -5,19 +5,24 @@ given a model folder and prompts as token ids
     `check` should run real processes, find them equal, and report tokens, receipts and memory
 given an answer that differs
     `check` should exit with 1 and say where
+given --against-transformers
+    `check` should report tokens, template output, end tokens and logits apart
 given an invalid model or invalid prompts
     every command should exit with 2 and a sentence
 `digest` should print the manifest; `split` ranges; `unsplit` the answer of transformers
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import shard_tools.__main__ as command
@@ -25,13 +30,14 @@ from shard_runtime import build_manifest
 from shard_runtime.errors import PromptEmpty
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
+from shard_tools.check.parts import EndTokenPart, LogitPart, Parts, TextPart
 from shard_tools.check.prompts import PromptForm, encode_prompts, first_difference, token_ids_of
 from shard_tools.check.report import CheckReport, PromptResult, StageMemory
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
-from tests.shard_runtime.byte_tokenizer import TEMPLATE, byte_tokenizer
+from tests.shard_runtime.byte_tokenizer import END, TEMPLATE, byte_tokenizer, write_tokenizer
 from tests.shard_runtime.conftest import Tiny
-from tests.shard_runtime.tiny_models import greedy, prompt_of
+from tests.shard_runtime.tiny_models import SHAPE, greedy, prompt_of, save
 
 MIB = 1 << 20
 
@@ -46,8 +52,9 @@ def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def report(*differences: int | None) -> CheckReport:
+def report(*differences: int | None, parts: Parts | None = None) -> CheckReport:
     return CheckReport(
+        parts=parts,
         model="tiny",
         max_tokens=8,
         reference="transformers",
@@ -101,6 +108,77 @@ def test_check__answers_that_differ__exits_with_1_and_says_where(
     table = CliRunner().invoke(command.app, ["check", "tiny", "--prompts", str(prompts)])
     assert table.exit_code == 1
     assert "differs at 4" in table.stdout
+
+
+@pytest.mark.system
+def test_check__against_transformers__reports_each_part(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SHAPE, "vocab_size", 300)
+        save("llama", folder)
+    write_tokenizer(folder, eos_token=END, tokenizer_class="PreTrainedTokenizerFast")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("the duck\n5 17 3\n")
+    arguments = ("--prompts", prompts, "--max-tokens", 4, "--against-transformers")
+    done = run("check", folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    parts = {name: found[name]["equal"] for name in ("tokens", "template", "endTokens", "logits")}
+    assert parts == {"tokens": True, "template": True, "endTokens": True, "logits": True}
+    assert [found[name]["compared"] for name in ("tokens", "template", "logits")] == [2001, 1, 2]
+    # The class makes transformers rebuild the tokenizer without what tokenizer.json says.
+    definition = json.loads((folder / "tokenizer.json").read_text())
+    definition["pre_tokenizer"] = {"type": "Digits", "individual_digits": True}
+    (folder / "tokenizer.json").write_text(json.dumps(definition))
+    write_tokenizer_class(folder, "GPT2Tokenizer")
+    done = run("check", folder, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"tokens\s+│ differs", done.stdout)
+    assert re.search(r"logits\s+│ yes", done.stdout)
+
+
+def write_tokenizer_class(folder: Path, name: str) -> None:
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenizer_class": name}))
+
+
+SAME_TEXT = TextPart(compared=3, different=())
+SAME_ENDS = EndTokenPart(ours=frozenset({2}), theirs=frozenset({2}))
+SAME_LOGITS = LogitPart(compared=3, largest_difference=1e-6, largest_logit=10.0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "different"),
+    [
+        (Parts(SAME_TEXT, SAME_TEXT, SAME_ENDS, SAME_LOGITS), None),
+        (Parts(TextPart(3, (2,)), SAME_TEXT, SAME_ENDS, SAME_LOGITS), "tokens"),
+        (Parts(SAME_TEXT, TextPart(3, (1, 3)), SAME_ENDS, SAME_LOGITS), "template"),
+        (
+            Parts(SAME_TEXT, SAME_TEXT, EndTokenPart(frozenset(), frozenset({7})), SAME_LOGITS),
+            "endTokens",
+        ),
+        (Parts(SAME_TEXT, SAME_TEXT, SAME_ENDS, LogitPart(3, 0.5, 10.0)), "logits"),
+    ],
+    ids=["none", "tokens", "template", "end tokens", "logits"],
+)
+def test_report__part_that_differs__is_named(parts: Parts, different: str | None) -> None:
+    found = report(None, parts=parts)
+    document = found.to_json()
+    names = ("tokens", "template", "endTokens", "logits")
+    assert [name for name in names if not document[name]["equal"]] == (
+        [different] if different else []
+    )
+    assert found.equal is (different is None)
+    printed = StringIO()
+    found.print(Console(file=printed, width=100))
+    assert ("differs" in printed.getvalue()) is (different is not None)
+
+
+def test_report__more_end_tokens_than_transformers__are_equal_and_named() -> None:
+    part = EndTokenPart(ours=frozenset({0, 2, 4}), theirs=frozenset({2}))
+    assert part.equal
+    assert part.to_json()["additional"] == [0, 4]
+    assert part.describe() == "ends at 0, 2, 4; transformers only at 2"
 
 
 def test_report__memory__is_relative_to_the_unsplit_process() -> None:

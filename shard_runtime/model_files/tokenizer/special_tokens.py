@@ -19,6 +19,7 @@ from shard_runtime.model_files.tokenizer.config_fields import STANDARD_TOKENS
 from shard_runtime.model_files.tokenizer.token_defaults import default_tokens
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
+_SWITCHES = ("add_bos_token", "add_eos_token")
 _LISTED, _EXTRA = "added_tokens_decoder", "extra_special_tokens"
 _EXTRA_BEFORE, _SPECIFIC = "additional_special_tokens", "model_specific_special_tokens"
 
@@ -64,8 +65,7 @@ def read_special_tokens(
         defaults["pad_token"] = padding["pad_token"]
     named = reader.named_tokens(defaults)
     extra = reader.extra_tokens()
-    texts = {token.content for token in (*named.values(), *extra)}
-    listed = reader.listed_tokens(texts)
+    listed = reader.listed_tokens({token.content for token in (*named.values(), *extra)})
     by_text = {token.content: token for token in listed.values()}
     return SpecialTokens(
         named={name: token.content for name, token in named.items()},
@@ -90,22 +90,24 @@ class _Reader:
         others = {
             name: value
             for name, value in values.items()
-            if name.endswith("_token") and name not in STANDARD_TOKENS
+            if name.endswith("_token") and name not in (*STANDARD_TOKENS, *_SWITCHES)
         }
         explicit = [values.get(_SPECIFIC), self._extra()]
         for each in explicit:
             others |= each if isinstance(each, dict) else {}
         tokens = {name: values.get(name) for name in STANDARD_TOKENS} | others
         return {
-            name: self._token(name, value)
-            for name, value in tokens.items()
-            if value is not None and not isinstance(value, bool)
+            name: self._token(name, value) for name, value in tokens.items() if value is not None
         }
 
     def extra_tokens(self) -> list[AddedToken]:
         """The special tokens without a name."""
         extra = self._extra()
-        return [self._token(_EXTRA, each) for each in extra] if isinstance(extra, list) else []
+        if isinstance(extra, dict | None):
+            return []  # those of an object have names
+        if not isinstance(extra, list):
+            raise TokenizerInvalid(self._file, f"{_EXTRA} is {extra!r:.80}, not a list of tokens")
+        return [self._token(_EXTRA, each) for each in extra]
 
     def listed_tokens(self, special: set[str]) -> dict[int, AddedToken]:
         """The tokens that are listed with their ids. special: the texts of the special tokens."""
@@ -114,10 +116,11 @@ class _Reader:
             if not isinstance(listed, dict):
                 raise TokenizerInvalid(self._file, f"{_LISTED} is not an object")
             return {self._id(key): self._listed(value) for key, value in listed.items()}
+        # transformers has not read these yet when it reads added_tokens.json.
+        later = [] if self._extra_is_configured() else self.extra_tokens()
+        known = special - {token.content for token in later}
         return {
-            self._id(token): AddedToken(
-                text, normalized=text not in special, special=text in special
-            )
+            self._id(token): AddedToken(text, normalized=text not in known, special=text in known)
             for text, token in self._older_ids.items()
         }
 
@@ -126,34 +129,39 @@ class _Reader:
         value = self._configuration.get(_EXTRA) or self._configuration.get(_EXTRA_BEFORE)
         if older is not None and isinstance(value, list | None):
             return [*(value or []), *older] if isinstance(older, list) else older
-        if value is None and _EXTRA not in self._configuration:
-            return self._older_map.get(_EXTRA_BEFORE)
-        return value
+        return value if self._extra_is_configured() else self._older_map.get(_EXTRA_BEFORE)
+
+    def _extra_is_configured(self) -> bool:
+        """Whether the extra tokens are not those that only special_tokens_map.json has."""
+        return (
+            _EXTRA in self._configuration
+            or _EXTRA in self._older_map
+            or bool(self._configuration.get(_EXTRA_BEFORE))
+        )
 
     def _token(self, name: str, value: Any) -> AddedToken:
         """A special token, written as its text or as an object."""
-        return AddedToken(self._text(name, value), special=True, **_flags(value))
+        fields = value if isinstance(value, dict) else {"content": value}
+        content = fields.get("content")
+        flags = {key: fields[key] for key in _FLAGS if key in fields}
+        is_text = isinstance(content, str) and content
+        if not is_text or not all(isinstance(flag, bool) for flag in flags.values()):
+            raise TokenizerInvalid(self._file, f"{name} is {value!r:.80}, not a token")
+        return AddedToken(content, special=True, **flags)
 
     def _listed(self, value: Any) -> AddedToken:
-        flags = _flags(value)
-        special = isinstance(value, dict) and value.get("special") is True
-        return AddedToken(self._text(_LISTED, value), special=special, **flags)
-
-    def _text(self, name: str, value: Any) -> str:
-        content = value.get("content") if isinstance(value, dict) else value
-        if not isinstance(content, str) or not content:
-            raise TokenizerInvalid(self._file, f"{name} is {value!r:.80}, not a token")
-        return content
+        token = self._token(_LISTED, value)
+        if isinstance(value, dict) and value.get("special") is True:
+            return token
+        flags = {key: getattr(token, key) for key in _FLAGS if key != "normalized"}
+        flags["normalized"] = value.get("normalized", True) if isinstance(value, dict) else True
+        return AddedToken(token.content, special=False, **flags)
 
     def _id(self, value: Any) -> int:
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            raise TokenizerInvalid(self._file, f"{value!r:.80} is not a token id") from None
-
-
-def _flags(value: Any) -> dict[str, bool]:
-    return {key: value[key] for key in _FLAGS if key in value} if isinstance(value, dict) else {}
+        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if not (text.isascii() and text.isdigit()):
+            raise TokenizerInvalid(self._file, f"{value!r:.80} is not a token id")
+        return int(text)
 
 
 def _special(token: AddedToken) -> AddedToken:

@@ -10,7 +10,8 @@ given the GGUF file
         in float32, the answers should equal transformers'
         in bfloat16, they should equal those of one stage, except for ties beside others
     its digests should equal the recorded ones
-    its tokenizer should equal the one that transformers reads from the file
+    its tokenizer should equal that of the model's own tokenizer.json: digits are split off first
+    its end tokens should be those of llama.cpp
 """
 
 import json
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
 from shard_runtime import (
     ModelSource,
@@ -34,6 +37,7 @@ from shard_runtime import (
     split_layers,
 )
 from shard_runtime.backends.native.shared_library import LIBRARY_SETTING
+from shard_runtime.model_files.tokenizer.sample_text import sample_lines
 from shard_tools.check import reference
 from shard_tools.check.memory import bare_bytes
 from shard_tools.check.ring import run_ring
@@ -60,10 +64,11 @@ Write a haiku about the sea.
 1, 4093, 198, 28120, 355
 """
 
-# Digests of the packaged file. The embedding digest is missing: it covers the tokenizer's JSON,
-# which depends on the version of transformers that converts it.
+# Digests of the packaged file.
 CONFIG_DIGEST = "fafef7f6c63a89933daad086f848c80a2d30dad914b0ac59a457f9df2342f516"
 HEAD_DIGEST = "b55fc85165ff69c517d3c44fb0630b800331dabc6cdf9bc89bdaf45cc33b4257"
+EMBEDDING_DIGEST = "3a5332b6d433fc863ce0c639fd26715170c553f66df5f6ec7cb661c81f04074d"
+TOKEN_IDS_DIGEST = "9ddeba0604ac5f139e34d565b1652b059bdbe899406d38ccba7f95d63138eb39"
 FIRST_LAYER_DIGEST = "f32d20e966951be94c8e41bf978b019cc3f4c19047baa0ed12aa3bbad0865158"
 
 
@@ -93,6 +98,7 @@ def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     prompts = tmp_path / "prompts.txt"
     prompts.write_text(PROMPTS)
     arguments = ["--stages", "2", "--prompts", str(prompts), "--max-tokens", "12", "--json"]
+    arguments += ["--against-transformers"]
     done = subprocess.run(
         [sys.executable, "-m", "shard_tools", "check", str(prepared.folder), *arguments],
         capture_output=True,
@@ -103,6 +109,10 @@ def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [prompt["equal"] for prompt in found["prompts"]] == [True] * 4
+    parts = [found[part] for part in ("tokens", "template", "endTokens", "logits")]
+    assert [part["equal"] for part in parts] == [True] * 4
+    assert found["tokens"]["compared"] == 2003
+    assert found["endTokens"]["additional"] == [0, 4]
     assert [prompt["receiptsVerified"] for prompt in found["prompts"]] == [2] * 4
     assert found["prompts"][2]["inputTokens"] > 256  # more than one chunk
     memory = found["memory"]
@@ -184,6 +194,9 @@ def test_build_manifest__packaged_file__has_the_recorded_digests(
 ) -> None:
     assert manifest.config_digest.hex() == CONFIG_DIGEST
     assert manifest.head_digest.hex() == HEAD_DIGEST
+    assert manifest.embedding_digest.hex() == EMBEDDING_DIGEST
+    assert manifest.token_ids_digest is not None
+    assert manifest.token_ids_digest.hex() == TOKEN_IDS_DIGEST
     assert manifest.layer_digests[0].hex() == FIRST_LAYER_DIGEST
     assert (manifest.layer_count, manifest.context_length) == (30, 8192)
     assert prepared.architecture.tied_embedding
@@ -197,6 +210,52 @@ def test_prepare_gguf__packaged_file__changes_no_digest(
     assert needs_tokenizer(bare)
     assert build_manifest(bare) == manifest
     assert manifest.slice_digest(LayerRange(11, 30), is_entry=False) != manifest.head_digest
+
+
+def own_tokenizer(prepared: ModelSource) -> Tokenizer:
+    """The file's vocabulary, split as the model's own tokenizer.json says (HuggingFaceTB):
+    Sequence[Digits(individual_digits=true), ByteLevel(add_prefix_space=false, use_regex=true)].
+    """
+    tokenizer = Tokenizer.from_file(str(prepared.folder / "tokenizer.json"))
+    tokenizer.pre_tokenizer = Sequence(
+        [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x  2024", ["x", "ĠĠ", "2", "0", "2", "4"]),
+        ("a:   1\n    2\n", ["a", ":", "ĠĠĠ", "1", "ĊĠĠĠĠ", "2", "Ċ"]),
+        ("\t\t3", ["ĉĉ", "3"]),
+        ("| 1  |  22 |", ["|", "Ġ", "1", "Ġ", "Ġ|", "ĠĠ", "2", "2", "Ġ|"]),
+        (
+            "for i in range(10):\n    9",
+            ["for", "Ġi", "Ġin", "Ġrange", "(", "1", "0", "):", "ĊĠĠĠĠ", "9"],
+        ),
+    ],
+)
+def test_encode__digits_after_spaces__are_split_as_the_model_was_trained(
+    prepared: ModelSource, text: str, words: list[str]
+) -> None:
+    own = own_tokenizer(prepared)
+    (ids,) = load_tokenizer(prepared).encode_lines([text])
+    assert [own.id_to_token(token) for token in ids] == words
+    assert ids == tuple(own.encode(text).ids)
+
+
+def test_encode__sample_text__gives_the_ids_of_the_model_s_own_tokenizer(
+    prepared: ModelSource,
+) -> None:
+    own = own_tokenizer(prepared)
+    found = load_tokenizer(prepared).encode_lines(sample_lines())
+    assert found == [tuple(own.encode(line).ids) for line in sample_lines()]
+
+
+def test_eos_token_ids__packaged_file__are_those_of_llama_cpp(prepared: ModelSource) -> None:
+    for source in (prepared, open_model(packaged())):
+        assert load_tokenizer(source).eos_token_ids == {0, 2, 4}
 
 
 def test_encode_messages__chat__equals_transformers(

@@ -14,6 +14,7 @@ given a manifest
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,8 +64,10 @@ def test_slice_digest__beyond_the_model__is_refused() -> None:
     assert refused.value.rule == "is 3, which does not contain 1-4"
 
 
-def test_from_json__of_to_json__is_the_same_manifest() -> None:
-    assert ModelManifest.from_json(MANIFEST.to_json()) == MANIFEST
+@pytest.mark.parametrize("token_ids_digest", [None, b"\x07" * 32])
+def test_from_json__of_to_json__is_the_same_manifest(token_ids_digest: bytes | None) -> None:
+    manifest = replace(MANIFEST, token_ids_digest=token_ids_digest)
+    assert ModelManifest.from_json(manifest.to_json()) == manifest
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,8 @@ def test_from_json__of_to_json__is_the_same_manifest() -> None:
         ({"layer_digests": "0x12"}, "the file"),
         ({"head_digest": 5}, "head_digest"),
         ({"head_digest": "0x" + "zz" * 32}, "head_digest"),
+        ({"token_ids_digest": None}, "token_ids_digest"),
+        ({"token_ids_digest": "0x12"}, "token_ids_digest"),
         ({"context_length": 0}, "context_length"),
         ({"context_length": 1.5}, "context_length"),
         ({"surprise": 1}, "the file"),
