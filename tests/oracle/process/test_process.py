@@ -19,12 +19,14 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oracle.__main__ import main
+from shard_runtime import build_manifest, open_model
 from teetee.chain.types.requests import RequestStatus
 from teetee.protocol.identifiers import ShardId
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
@@ -199,6 +201,33 @@ def test_run__one_byte_of_the_weights_is_flipped__exits_1_and_serves_nothing(
     (last,) = [event for event in events(entry) if event["event"] == "the process ends"]
     assert last["error"] == "StartUpRefused"
     assert "Download the model's files again; nothing is served from these." in last["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "expected_text"),
+    [
+        ({"token_ids_digest": b"\x07" * 32}, "TokenIdsDiffer", "published as 0x0707"),
+        ({"token_ids_digest": None}, "TokenIdsDiffer", "has no token_ids_digest"),
+        ({"head_digest": b"\x07" * 32}, "StartUpRefused", "is not that of model"),
+    ],
+    ids=["other token ids", "older manifest", "of another model"],
+)
+def test_run__manifest_says_otherwise__exits_1_and_serves_nothing(
+    world: EnclaveWorld,
+    entry: LocalEnclave,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    error: str,
+    expected_text: str,
+) -> None:
+    manifest = tmp_path / "manifest.json"
+    published = build_manifest(open_model(world.folder / "model"))
+    manifest.write_text(replace(published, **changes).to_json())
+    with entry.running({"TEETEE_MANIFEST": str(manifest)}) as process:
+        assert process.exit_code(EXIT_SECONDS) == 1
+    (last,) = [event for event in events(entry) if event["event"] == "the process ends"]
+    assert last["error"] == error
+    assert expected_text in last["detail"]
 
 
 def test_run__port_is_in_use__exits_1_and_says_which(
