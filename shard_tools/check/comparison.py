@@ -3,7 +3,7 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_runtime.model_files.split import split_layers
@@ -15,6 +15,7 @@ from shard_tools.check.report import CheckReport, PromptResult, StageMemory
 from shard_tools.check.ring import RingAnswer, run_ring
 from shard_tools.check.transformers_comparison import compare_parts
 from shard_tools.prepare import with_tokenizer
+from teetee.protocol.layers import LayerRange
 
 Tokens = tuple[int, ...]
 
@@ -28,9 +29,8 @@ def run_check(
     form: PromptForm,
     against_transformers: bool = False,
 ) -> CheckReport:
-    """Checks a model.
+    """Checks a model; against_transformers: also tokens, template, end tokens and logits.
 
-    against_transformers: also compares tokens, template output, end tokens and logits.
     Raises the errors of opening, encoding and splitting, `CheckFailed`, `StageMisbehaved`.
     """
     began = time.monotonic()
@@ -39,16 +39,13 @@ def run_check(
         layers = split_layers(source.architecture, stages)
         tokenizer = load_tokenizer(source)
         token_ids = encode_prompts(prompts, tokenizer, form)
-        eos_token_ids = sorted(tokenizer.eos_token_ids)
-        worker = _start_reference(source, token_ids, max_tokens, eos_token_ids, stack)
+        worker = _start_reference(source, token_ids, max_tokens, tokenizer.eos_token_ids, stack)
         unsplit = run_ring(source, split_layers(source.architecture, 1), token_ids, max_tokens)
         ring = unsplit if stages == 1 else run_ring(source, layers, token_ids, max_tokens)
         expected = [answer.token_ids for answer in unsplit.answers]
-        if worker is not None:
-            expected = _receive_reference(worker, len(token_ids))
-        parts = None
-        if against_transformers:
-            parts = compare_parts(source, token_ids, text_lines(prompts))
+        expected = expected if worker is None else _receive_reference(worker, len(token_ids))
+        lines = text_lines(prompts)
+        parts = compare_parts(source, token_ids, lines) if against_transformers else None
     bare = bare_bytes()
     compared = zip(token_ids, ring.answers, unsplit.answers, expected, strict=True)
     return CheckReport(
@@ -56,10 +53,7 @@ def run_check(
         max_tokens=max_tokens,
         reference=reference.name() if worker else "shard_runtime in one process",
         prompts=tuple(_prompt_result(line, *each) for line, each in enumerate(compared, start=1)),
-        stages=tuple(
-            StageMemory(each, peak - bare)
-            for each, peak in zip(layers, ring.peak_bytes, strict=True)
-        ),
+        stages=_stage_memory(layers, ring.peak_bytes, bare),
         bare_bytes=bare,
         unsplit_bytes=unsplit.peak_bytes[0] - bare,
         reference_bytes=worker.peak_bytes - bare if worker else None,
@@ -68,11 +62,17 @@ def run_check(
     )
 
 
+def _stage_memory(
+    layers: Sequence[LayerRange], peaks: Sequence[int], bare: int
+) -> tuple[StageMemory, ...]:
+    return tuple(StageMemory(each, peak - bare) for each, peak in zip(layers, peaks, strict=True))
+
+
 def _start_reference(
     source: ModelSource,
     prompts: Sequence[Tokens],
     max_tokens: int,
-    eos_token_ids: Sequence[int],
+    eos_token_ids: Collection[int],
     stack: contextlib.ExitStack,
 ) -> WorkerProcess | None:
     """Starts transformers first: it takes longest and works while the rings run."""
@@ -80,8 +80,9 @@ def _start_reference(
         return None
     worker = stack.enter_context(start_worker("the unsplit model", "reference"))
     worker.send(do="load", model=str(source.path))
+    ends = sorted(eos_token_ids)
     for prompt in prompts:
-        worker.send(do="ask", tokenIds=prompt, maxTokens=max_tokens, eosTokenIds=eos_token_ids)
+        worker.send(do="ask", tokenIds=prompt, maxTokens=max_tokens, eosTokenIds=ends)
     return worker
 
 

@@ -52,8 +52,8 @@ class TextPart:
 class EndTokenPart:
     """The tokens that end an answer."""
 
-    ours: frozenset[int]
-    theirs: frozenset[int]
+    found: frozenset[int]
+    expected: frozenset[int]
     """Those of transformers' generation config."""
 
     @property
@@ -61,25 +61,25 @@ class EndTokenPart:
         """Whether every end token of transformers ends an answer here. More may: those that the
         tokenizer names, and for a GGUF those of llama.cpp.
         """
-        return self.theirs <= self.ours
+        return self.expected <= self.found
 
     def to_json(self) -> dict[str, Any]:
         """Both sets, ascending."""
         return {
             "equal": self.equal,
-            "ours": sorted(self.ours),
-            "theirs": sorted(self.theirs),
-            "missing": sorted(self.theirs - self.ours),
-            "additional": sorted(self.ours - self.theirs),
+            "found": sorted(self.found),
+            "expected": sorted(self.expected),
+            "missing": sorted(self.expected - self.found),
+            "additional": sorted(self.found - self.expected),
         }
 
     def describe(self) -> str:
         """For a person."""
-        parts = [f"ends at {_list(self.ours)}"]
+        parts = [f"ends at {_list(self.found)}"]
         if not self.equal:
-            parts.append(f"missing {_list(self.theirs - self.ours)}")
-        if self.ours - self.theirs:
-            parts.append(f"transformers only at {_list(self.theirs)}")
+            parts.append(f"missing {_list(self.expected - self.found)}")
+        if self.found - self.expected:
+            parts.append(f"transformers only at {_list(self.expected)}")
         return "; ".join(parts)
 
 

@@ -35,16 +35,16 @@ def compare_parts(
     with contextlib.ExitStack() as stack:
         theirs = stack.enter_context(start_worker("transformers", "reference"))
         theirs.send(do="load", model=str(source.path))
-        ours = stack.enter_context(start_worker("the unsplit model", "stage"))
+        own = stack.enter_context(start_worker("the unsplit model", "stage"))
         whole = [0, source.architecture.layer_count]
-        ours.send(do="load", model=str(source.path), layers=whole, isEntry=True)
+        own.send(do="load", model=str(source.path), layers=whole, isEntry=True)
         theirs.receive()
-        ours.receive()
+        own.receive()
         return Parts(
             tokens=_compare_tokens(tokenizer, theirs, lines),
             template=_compare_template(tokenizer, theirs, lines),
             end_tokens=_compare_end_tokens(tokenizer, theirs),
-            logits=_compare_logits(ours, theirs, prompts),
+            logits=_compare_logits(own, theirs, prompts),
         )
 
 
@@ -78,18 +78,18 @@ def _render(tokenizer: ModelTokenizer, line: str) -> str | None:
 
 def _compare_end_tokens(tokenizer: ModelTokenizer, theirs: WorkerProcess) -> EndTokenPart:
     expected = theirs.ask(do="report_end_tokens")["tokenIds"]
-    return EndTokenPart(ours=tokenizer.eos_token_ids, theirs=frozenset(expected))
+    return EndTokenPart(found=tokenizer.eos_token_ids, expected=frozenset(expected))
 
 
 def _compare_logits(
-    ours: WorkerProcess, theirs: WorkerProcess, prompts: Sequence[tuple[int, ...]]
+    own: WorkerProcess, theirs: WorkerProcess, prompts: Sequence[tuple[int, ...]]
 ) -> LogitPart:
     """Of the token after each prompt."""
     difference = largest = 0.0
     for prompt in prompts:
-        for worker in (ours, theirs):
+        for worker in (own, theirs):
             worker.send(do="score", tokenIds=prompt)
-        found, expected = (_logits(worker.receive()["logits"]) for worker in (ours, theirs))
+        found, expected = (_logits(worker.receive()["logits"]) for worker in (own, theirs))
         difference = max(difference, float((found - expected).abs().max()))
         largest = max(largest, float(expected.abs().max()))
     return LogitPart(compared=len(prompts), largest_difference=difference, largest_logit=largest)

@@ -7,17 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from shard_runtime import ModelTokenizer, load_tokenizer, open_model
+from shard_runtime.model_files.gguf.tokenizer_json import build_tokenizer
+from shard_runtime.model_files.tokenizer import reading
 from shard_runtime.model_files.tokenizer.sample_text import sample_lines
 from tests.shard_runtime.gguf_writing import write_gguf
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
+
+BEGIN, END = "<|im_start|>", "<|im_end|>"
+SPECIAL = (BEGIN, END, "<|endoftext|>")
+FIRST_ROW = ("x  2024", "a:   1\n    2\n", "\t\t3", "| 1  |  22 |", "for i in range(10):\n    9")
 
 Merge = tuple[str, str]
 
@@ -105,6 +113,34 @@ def write_tokenizer_gguf(
     writer.close()
     plain.unlink()
     return path
+
+
+def tokenizer_of(gguf: Path) -> ModelTokenizer:
+    return load_tokenizer(open_model(gguf))
+
+
+def convert_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting a process for each conversion would take minutes."""
+    monkeypatch.setattr(
+        reading, "convert_tokenizer", lambda gguf: str(build_tokenizer(gguf).to_str())
+    )
+
+
+def byte_level_gguf(path: Path, pre: str | None, **metadata: Any) -> Path:
+    tokens, merges = byte_level_vocabulary()
+    count = len(tokens)
+    return write_tokenizer_gguf(
+        path,
+        tokens=[*tokens, *SPECIAL],
+        kinds=[NORMAL] * count + [CONTROL] * len(SPECIAL),
+        **{
+            "pre": pre,
+            "merges": [f"{left} {right}" for left, right in merges],
+            "bos_token_id": count,
+            "eos_token_id": count + 1,
+        }
+        | metadata,
+    )
 
 
 def _add(writer: gguf.GGUFWriter, name: str, value: Any) -> None:

@@ -143,7 +143,7 @@ def write_tokenizer_class(folder: Path, name: str) -> None:
 
 
 SAME_TEXT = TextPart(compared=3, different=())
-SAME_ENDS = EndTokenPart(ours=frozenset({2}), theirs=frozenset({2}))
+SAME_ENDS = EndTokenPart(found=frozenset({2}), expected=frozenset({2}))
 SAME_LOGITS = LogitPart(compared=3, largest_difference=1e-6, largest_logit=10.0)
 
 
@@ -175,7 +175,7 @@ def test_report__part_that_differs__is_named(parts: Parts, different: str | None
 
 
 def test_report__more_end_tokens_than_transformers__are_equal_and_named() -> None:
-    part = EndTokenPart(ours=frozenset({0, 2, 4}), theirs=frozenset({2}))
+    part = EndTokenPart(found=frozenset({0, 2, 4}), expected=frozenset({2}))
     assert part.equal
     assert part.to_json()["additional"] == [0, 4]
     assert part.describe() == "ends at 0, 2, 4; transformers only at 2"

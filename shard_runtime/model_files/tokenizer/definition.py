@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from shard_runtime.errors import TokenizerInvalid, TokenizerUnsupported
 from shard_runtime.model_files.tokenizer.special_tokens import SpecialTokens
+from teetee.protocol.json import shallow as shallow_json
 
 _FIELDS = {
     "version",
@@ -77,7 +78,7 @@ def add_tokens(
             )
     if not missing:
         return value
-    return value | {"added_tokens": json.loads(tokenizer.to_str())["added_tokens"]}
+    return value | {"added_tokens": shallow_json.load(tokenizer.to_str().encode())["added_tokens"]}
 
 
 def added_ids(value: Mapping[str, Any], file: str) -> dict[str, int]:

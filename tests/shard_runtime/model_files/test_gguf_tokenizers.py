@@ -2,19 +2,14 @@
 """Tokenizers in a GGUF's metadata give the token ids that the model was trained with.
 
 There is no llama.cpp here. The expected values are computed from what its src/llama-vocab.cpp
-defines: the regular expressions of each pre-tokenizer (with the `regex` package) and the
-sentencepiece algorithm (written out below), and from the tokenizer.json of each model family (with
-the tokenizers package).
+defines, the regular expressions of each pre-tokenizer (with the `regex` package), and from the
+tokenizer.json of each model family (with the tokenizers package).
 
 given a byte-level vocabulary and a pre-tokenizer that is supported
     its ids of the sample text should equal those of the family's tokenizer.json
     its words should equal those of llama.cpp's expressions
     where transformers knows the pre-tokenizer, its JSON should be the same: no digest changes
 given one that is not supported, or none
-    it should be refused by name
-given a sentencepiece vocabulary
-    its ids of the sample text should equal those of llama.cpp's algorithm
-given a key of the tokenizer that is not known to be harmless
     it should be refused by name
 given a tokenizer.json beside a GGUF that splits text otherwise
     it should be refused
@@ -31,25 +26,19 @@ import regex
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from shard_runtime import ModelTokenizer, build_manifest, load_tokenizer, open_model
+from shard_runtime import build_manifest, load_tokenizer, open_model
 from shard_runtime.errors import TokenizerInvalid, TokenizerUnsupported
 from shard_runtime.model_files.gguf.pre_tokenizers import PRE_TOKENIZERS
 from shard_runtime.model_files.gguf.tokenizer_json import build_tokenizer, convert_tokenizer
-from shard_runtime.model_files.tokenizer import reading
 from shard_runtime.model_files.tokenizer.sample_text import sample_lines
 from tests.shard_runtime.gguf_tokenizers import (
-    CONTROL,
-    NORMAL,
-    SPACE,
-    USER_DEFINED,
+    FIRST_ROW,
+    SPECIAL,
+    byte_level_gguf,
     byte_level_vocabulary,
-    sentencepiece_vocabulary,
-    write_tokenizer_gguf,
+    convert_in_this_process,
+    tokenizer_of,
 )
-
-BEGIN, END = "<|im_start|>", "<|im_end|>"
-SPECIAL = (BEGIN, END, "<|endoftext|>")
-FIRST_ROW = ["x  2024", "a:   1\n    2\n", "\t\t3", "| 1  |  22 |", "for i in range(10):\n    9"]
 
 LLAMA_3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -74,10 +63,7 @@ GPT_2 = BYTES | {"use_regex": True}
 
 @pytest.fixture(autouse=True)
 def _convert_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting a process for each conversion would take minutes; one test does."""
-    monkeypatch.setattr(
-        reading, "convert_tokenizer", lambda gguf: str(build_tokenizer(gguf).to_str())
-    )
+    convert_in_this_process(monkeypatch)
 
 
 def split(expression: str, **options: Any) -> dict[str, Any]:
@@ -155,23 +141,6 @@ REFUSED = (
 )
 
 
-def byte_level_gguf(path: Path, pre: str | None, **metadata: Any) -> Path:
-    tokens, merges = byte_level_vocabulary()
-    count = len(tokens)
-    return write_tokenizer_gguf(
-        path,
-        tokens=[*tokens, *SPECIAL],
-        kinds=[NORMAL] * count + [CONTROL] * len(SPECIAL),
-        **{
-            "pre": pre,
-            "merges": [f"{left} {right}" for left, right in merges],
-            "bos_token_id": count,
-            "eos_token_id": count + 1,
-        }
-        | metadata,
-    )
-
-
 def family_tokenizer(pre: str, tokens: list[str]) -> Tokenizer:
     """The vocabulary in the form of the family's own tokenizer.json."""
     pre_tokenizer, ignores_merges = FAMILIES[pre]
@@ -205,10 +174,6 @@ def family_tokenizer(pre: str, tokens: list[str]) -> Tokenizer:
         },
     }
     return Tokenizer.from_str(json.dumps(definition))
-
-
-def tokenizer_of(gguf: Path) -> ModelTokenizer:
-    return load_tokenizer(open_model(gguf))
 
 
 @pytest.mark.parametrize("pre", PRE_TOKENIZERS)
@@ -245,9 +210,9 @@ def _split(word: str, expression: str) -> Iterator[str]:
 def test_split__supported_pre_tokenizer__gives_the_words_of_llama_cpp_s_expressions(
     pre: str,
 ) -> None:
-    ours = PRE_TOKENIZERS[pre].build()
+    built = PRE_TOKENIZERS[pre].build()
     for line in sample_lines():
-        places = [place for _, place in ours.pre_tokenize_str(line)]
+        places = [place for _, place in built.pre_tokenize_str(line)]
         found = [line[start:end] for start, end in places]
         assert found == words(line, LLAMA_CPP[pre]), line
 
@@ -280,112 +245,6 @@ def test_load_tokenizer__unsupported_pre_tokenizer__is_refused_by_name(
             read(source)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("remove_extra_whitespaces", True),
-        ("suppress_tokens", [1, 2]),
-        ("normalizer__lowercase", True),
-        ("precompiled_charsmap", [1, 2, 3]),
-        ("add_sep_token", True),
-        ("surprise", 1),
-        ("tokenizer.surprise", "x"),
-    ],
-)
-def test_load_tokenizer__key_that_is_not_understood__is_refused_by_name(
-    key: str, value: Any, tmp_path: Path
-) -> None:
-    path = byte_level_gguf(tmp_path / "a.gguf", "gpt-2", **{key: value})
-    with pytest.raises(TokenizerUnsupported, match=key.replace("__", ".")):
-        tokenizer_of(path)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("add_space_prefix", False),
-        ("remove_extra_whitespaces", False),
-        ("token_type_count", 1),
-        ("separator_token_id", 3),
-        ("tokenizer.chat_templates", ["tool_use"]),
-        ("tokenizer.chat_template.tool_use", "{{ messages }}"),
-        ("tokenizer.huggingface.json", "{}"),
-    ],
-)
-def test_load_tokenizer__key_without_effect__is_passed_over(
-    key: str, value: Any, tmp_path: Path
-) -> None:
-    plain = tokenizer_of(byte_level_gguf(tmp_path / "a.gguf", "gpt-2"))
-    found = tokenizer_of(byte_level_gguf(tmp_path / "b.gguf", "gpt-2", **{key: value}))
-    assert found.encode_text(FIRST_ROW[0]) == plain.encode_text(FIRST_ROW[0])
-
-
-@pytest.mark.parametrize(
-    ("changes", "what"),
-    [
-        ({"merges": ["a b c", "zzz"]}, "merges"),
-        ({"merges": ["Ġ zzzzzz"]}, "merges"),
-        ({"merges": None}, "merges is absent"),
-        ({"eos_token_id": 1 << 20}, "eos_token_id is 1048576"),
-        ({"add_bos_token": "yes"}, "add_bos_token is 'yes'"),
-        ({"bos_token_id": "1"}, "bos_token_id is '1'"),
-    ],
-    ids=["no pair", "unknown token", "no merges", "beyond the vocabulary", "text", "id as text"],
-)
-def test_load_tokenizer__malformed_metadata__is_refused_by_name(
-    changes: dict[str, Any], what: str, tmp_path: Path
-) -> None:
-    path = byte_level_gguf(tmp_path / "a.gguf", "gpt-2", **changes)
-    with pytest.raises(TokenizerInvalid, match=what):
-        tokenizer_of(path)
-
-
-@pytest.mark.parametrize("model", ["bert", "t5", "rwkv", "plamo2", "gemma4", "GPT2"])
-def test_load_tokenizer__other_kind_of_tokenizer__is_refused_by_name(
-    model: str, tmp_path: Path
-) -> None:
-    path = write_tokenizer_gguf(tmp_path / "a.gguf", tokens=["a", "b"], model_name=model)
-    with pytest.raises(TokenizerUnsupported, match=f"tokenizer.ggml.model is '{model}'"):
-        tokenizer_of(path)
-
-
-@pytest.mark.parametrize(
-    ("flags", "around"),
-    [
-        ({}, (0, 0)),
-        ({"add_bos_token": True}, (1, 0)),
-        ({"add_bos_token": True, "add_eos_token": True}, (1, 1)),
-    ],
-    ids=["by default", "bos", "both"],
-)
-def test_encode_text__flags_of_the_file__surround_plain_text(
-    flags: dict[str, Any], around: tuple[int, int], tmp_path: Path
-) -> None:
-    tokens, _ = byte_level_vocabulary()
-    found = tokenizer_of(byte_level_gguf(tmp_path / "a.gguf", "gpt-2", **flags)).encode_text("x")
-    assert found[: around[0]] == (len(tokens),) * around[0]
-    assert found[len(found) - around[1] :] == (len(tokens) + 1,) * around[1]
-    assert len(found) == 1 + sum(around)
-
-
-def test_encode_text__llama_3__begins_with_bos_unless_the_file_says_no(tmp_path: Path) -> None:
-    tokens, _ = byte_level_vocabulary()
-    begins = tokenizer_of(byte_level_gguf(tmp_path / "a.gguf", "llama-bpe")).encode_text("x")
-    assert begins[0] == len(tokens)
-    quiet = byte_level_gguf(tmp_path / "b.gguf", "llama-bpe", add_bos_token=False)
-    assert tokenizer_of(quiet).encode_text("x") == begins[1:]
-
-
-def test_encode__phi_3__strips_what_follows_a_control_token(tmp_path: Path) -> None:
-    """By the model's name, as llama.cpp does: the file has no such property."""
-    named = byte_level_gguf(tmp_path / "a.gguf", "gpt-2", general__name="Phi-3 mini")
-    plain = byte_level_gguf(tmp_path / "b.gguf", "gpt-2")
-    line = [f"{BEGIN} \n the"]
-    assert tokenizer_of(named).encode_lines(line) == tokenizer_of(plain).encode_lines(
-        [f"{BEGIN}the"]
-    )
-
-
 def test_convert__in_its_own_process__gives_the_same_json_or_says_what_is_wrong(
     tmp_path: Path,
 ) -> None:
@@ -394,92 +253,6 @@ def test_convert__in_its_own_process__gives_the_same_json_or_says_what_is_wrong(
     broken = byte_level_gguf(tmp_path / "b.gguf", "smollm", merges=None)
     with pytest.raises(TokenizerInvalid, match="merges is absent"):
         convert_tokenizer(broken)
-
-
-# -- sentencepiece -----------------------------------------------------------------------------
-
-
-class LlamaCppSentencepiece:
-    """llama.cpp's `llm_tokenizer_spm_session` and what surrounds it, written out."""
-
-    def __init__(self, tokens: list[str], scores: list[float], special: set[str]) -> None:
-        self._ids = {text: token for token, text in enumerate(tokens)}
-        self._scores = scores
-        self._special = special
-
-    def encode(self, text: str, prefix: bool) -> tuple[int, ...]:
-        output: list[int] = []
-        after_special = True
-        for part in self._parts(text):
-            if part in self._special:
-                output.append(self._ids[part])
-                after_special = True
-            else:
-                spaced = (" " if prefix and after_special else "") + part
-                output += self._tokenize(spaced.replace(" ", SPACE))
-                after_special = False
-        return tuple(output)
-
-    def _parts(self, text: str) -> list[str]:
-        longest_first = sorted(self._special, key=lambda each: -len(each.encode()))
-        expression = "|".join(regex.escape(each) for each in longest_first)
-        return [part for part in regex.split(f"({expression})", text) if part]
-
-    def _tokenize(self, text: str) -> list[int]:
-        symbols = list(text)
-        while True:
-            best = None
-            for place in range(len(symbols) - 1):
-                token = self._ids.get(symbols[place] + symbols[place + 1])
-                if token is not None and (best is None or self._scores[token] > best[0]):
-                    best = (self._scores[token], place)
-            if best is None:
-                break
-            place = best[1]
-            symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
-        return [token for symbol in symbols for token in self._tokens_of(symbol)]
-
-    def _tokens_of(self, symbol: str) -> list[int]:
-        if symbol in self._ids:
-            return [self._ids[symbol]]
-        return [self._ids[f"<0x{byte:02X}>"] for byte in symbol.encode()]
-
-
-@pytest.mark.parametrize("prefix", [True, False], ids=["prefix space", "no prefix space"])
-def test_encode__sentencepiece__gives_the_ids_of_llama_cpp_s_algorithm(
-    prefix: bool, tmp_path: Path
-) -> None:
-    tokens, scores, kinds = sentencepiece_vocabulary()
-    tokens += ["<|user|>", "<tag>"]
-    kinds += [CONTROL, USER_DEFINED]
-    scores += [0.0, 0.0]
-    path = write_tokenizer_gguf(
-        tmp_path / "a.gguf",
-        tokens=tokens,
-        kinds=kinds,
-        model_name="llama",
-        scores=scores,
-        add_space_prefix=prefix,
-    )
-    tokenizer = tokenizer_of(path)
-    theirs = LlamaCppSentencepiece(tokens, scores, {"<unk>", "<s>", "</s>", "<|user|>", "<tag>"})
-    lines = [*FIRST_ROW, "  hi", "<s> hi</s>\n<|user|>x<tag> y", *sample_lines()]
-    for line, ids in zip(lines, tokenizer.encode_lines(lines), strict=True):
-        if len(line) < 300:  # the algorithm above is quadratic
-            assert ids == theirs.encode(line, prefix), line
-    assert tokenizer.encode_text("hi")[0] == 1  # begins with <s>
-    assert tokenizer.eos_token_ids == {2}
-
-
-def test_load_tokenizer__sentencepiece_without_bytes__is_refused(tmp_path: Path) -> None:
-    path = write_tokenizer_gguf(
-        tmp_path / "a.gguf",
-        tokens=["<unk>", "<s>", "</s>", "a"],
-        model_name="llama",
-        scores=[0.0, 0.0, 0.0, -1.0],
-    )
-    with pytest.raises(TokenizerInvalid, match="lacks tokens for single bytes"):
-        tokenizer_of(path)
 
 
 # -- a tokenizer.json beside -------------------------------------------------------------------

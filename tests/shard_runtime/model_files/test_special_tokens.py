@@ -76,16 +76,16 @@ def write(folder: Path, name: str, value: Any) -> None:
 def assert_same(folder: Path) -> ModelTokenizer:
     """Everything that a request needs is as transformers has it."""
     theirs: Any = AutoTokenizer.from_pretrained(folder)
-    ours = load_tokenizer(open_model(folder))
+    found = load_tokenizer(open_model(folder))
     for chat in (CHAT, MESSAGES):
         rendered = theirs.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        assert ours.render_messages(chat) == rendered
+        assert found.render_messages(chat) == rendered
         ids = theirs.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
-        assert ours.encode_messages(chat) == tuple(ids["input_ids"])
-        assert ours.encode_text(rendered) == tuple(theirs(rendered)["input_ids"])
-        back = ours.encode_messages(chat)
-        assert ours.decode(back) == theirs.decode(list(back), skip_special_tokens=True)
-    return ours
+        assert found.encode_messages(chat) == tuple(ids["input_ids"])
+        assert found.encode_text(rendered) == tuple(theirs(rendered)["input_ids"])
+        back = found.encode_messages(chat)
+        assert found.decode(back) == theirs.decode(list(back), skip_special_tokens=True)
+    return found
 
 
 def listed(*tokens: dict[str, Any], first: int = COUNT) -> dict[str, Any]:
