@@ -47,7 +47,7 @@ def _gguf_tokenizer(path: Path) -> Any:
         Path(folder, path.name).symlink_to(path.resolve())
         tokenizer = _tokenizer(Path(folder), gguf_file=path.name)
     described = import_module("transformers.integrations.gguf").get_gguf_tokenizer(str(path))[1]
-    if described["pre_tokenizer_type"] == "smollm":
+    if described.get("pre_tokenizer_type") == "smollm":
         # SmolLM's tokenizer.json splits digits off first; transformers does not know the name.
         steps = import_module("tokenizers.pre_tokenizers")
         tokenizer.backend_tokenizer.pre_tokenizer = steps.Sequence(

@@ -6,12 +6,14 @@ often name one end token where the model has several. Where it picks one of seve
 of them count here: its choice depends on the order of a hash table.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from shard_runtime.errors import TokenizerInvalid
 
 _KEY = "tokenizer.ggml.{}_token_id"
+_ANY_KEY = re.compile(r"tokenizer\.ggml\.\w+_token_id")
 _NAMED_ROLES = ("eos", "eot", "eom")
 PRINTED_ROLES = {
     "bos": "bos_token",
@@ -65,17 +67,16 @@ NAMED_TEXTS = END_TEXTS | {text for texts in FILL_TEXTS.values() for text in tex
 def role_ids(metadata: Mapping[str, Any], file: str) -> dict[str, int]:
     """The ids that the metadata gives the roles that templates can print: bos, eos, …
 
-    Raises `TokenizerInvalid` for an id that is none.
+    Raises `TokenizerInvalid` if any role has no number as id.
     """
+    for key, token in metadata.items():
+        if _ANY_KEY.fullmatch(key) and (isinstance(token, bool) or not isinstance(token, int)):
+            raise TokenizerInvalid(file, f"{key} is {token!r:.80}, not a token id")
     is_sentencepiece = metadata.get("tokenizer.ggml.model") == "llama"
     ids = dict(SENTENCEPIECE_IDS) if is_sentencepiece else {}
     for role in PRINTED_ROLES:
-        key = _KEY.format(role)
-        if key in metadata:
-            token = metadata[key]
-            if isinstance(token, bool) or not isinstance(token, int) or token < 0:
-                raise TokenizerInvalid(file, f"{key} is {token!r:.80}, not a token id")
-            ids[role] = token
+        if _KEY.format(role) in metadata:
+            ids[role] = metadata[_KEY.format(role)]
     return ids
 
 

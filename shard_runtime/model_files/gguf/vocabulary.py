@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import AddedToken
 
 from shard_runtime.errors import TokenizerInvalid
-from shard_runtime.model_files.gguf.end_tokens import NAMED_TEXTS, end_texts
+from shard_runtime.model_files.gguf.end_tokens import NAMED_TEXTS, end_texts, role_ids
 from shard_runtime.model_files.gguf.gguf_file import read_gguf
 
 _TOKENS, _TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
@@ -72,17 +72,8 @@ class GgufVocabulary:
 
     def token(self, role: str, default: int | None) -> str | None:
         """The text of the token that `tokenizer.ggml.{role}_token_id` names."""
-        key = f"tokenizer.ggml.{role}_token_id"
-        token = self.metadata.get(key, default)
-        if token is None:
-            return None
-        if isinstance(token, bool) or not isinstance(token, int):
-            raise TokenizerInvalid(self.file, f"{key} is {token!r:.80}, not a token id")
-        if token >= len(self.tokens):
-            raise TokenizerInvalid(
-                self.file, f"{key} is {token}; the vocabulary has {len(self.tokens)} tokens"
-            )
-        return self.tokens[token]
+        token = self.metadata.get(f"tokenizer.ggml.{role}_token_id", default)
+        return None if token is None else self.tokens[token]
 
     def _kinds(self) -> list[int]:
         kinds = list(self.types)
@@ -104,6 +95,7 @@ def read_vocabulary(path: Path) -> GgufVocabulary:
     """Reads the vocabulary of a GGUF. Raises `ModelFileInvalid`, `TokenizerInvalid`."""
     metadata = read_gguf(path, (_TOKENS, _TYPES, _SCORES, _MERGES)).metadata
     file = str(path)
+    role_ids(metadata, file)
     tokens = _array(metadata, _TOKENS, str, file)
     if tokens is None:
         raise TokenizerInvalid(file, f"{_TOKENS} is absent")
@@ -115,6 +107,9 @@ def read_vocabulary(path: Path) -> GgufVocabulary:
             raise TokenizerInvalid(
                 file, f"{key} has {len(values)} entries for {len(tokens)} tokens"
             )
+    for key, token in metadata.items():
+        if key.endswith("_token_id") and not 0 <= token < len(tokens):
+            raise TokenizerInvalid(file, f"{key} is {token} of {len(tokens)} tokens")
     return GgufVocabulary(
         file, metadata, tokens, types, scores, _array(metadata, _MERGES, str, file)
     )

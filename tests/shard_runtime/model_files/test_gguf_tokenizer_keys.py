@@ -80,8 +80,21 @@ def test_load_tokenizer__key_without_effect__is_passed_over(
         ({"eos_token_id": 1 << 20}, "eos_token_id is 1048576"),
         ({"add_bos_token": "yes"}, "add_bos_token is 'yes'"),
         ({"bos_token_id": "1"}, "bos_token_id is '1'"),
+        ({"eot_token_id": "1"}, "eot_token_id is '1'"),
+        ({"eom_token_id": True}, "eom_token_id is True"),
+        ({"fim_pad_token_id": 1 << 20}, "fim_pad_token_id is 1048576"),
     ],
-    ids=["no pair", "unknown token", "no merges", "beyond the vocabulary", "text", "id as text"],
+    ids=[
+        "no pair",
+        "unknown token",
+        "no merges",
+        "beyond the vocabulary",
+        "text",
+        "id as text",
+        "other id as text",
+        "flag",
+        "pad",
+    ],
 )
 def test_load_tokenizer__malformed_metadata__is_refused_by_name(
     changes: dict[str, Any], what: str, tmp_path: Path
