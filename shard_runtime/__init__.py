@@ -69,7 +69,8 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
   and is called from several threads. `seed=None` draws a seed: pass the one derived from the
   request.
 * `split_layers(source.architecture, stages)` proposes ranges that take about equally long;
-  `build_manifest(source)` makes the `ModelManifest`.
+  `build_manifest(source)` makes the `ModelManifest`. `measure_template(tokenizer)` says how many
+  tokens the chat template adds.
 
 A run is one attempt at a request on one path. Text and token ids exist in the entry alone; hidden
 states, which count as plaintext too, in the stages and inside TLS. None of them is ever logged, or
@@ -93,6 +94,7 @@ from shard_runtime.links.tls_links import TlsLinks
 from shard_runtime.model_files.digests import build_manifest
 from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
 from shard_runtime.model_files.split import split_layers
+from shard_runtime.model_files.tokenizer.template_tokens import measure_template
 from shard_runtime.model_files.tokenizer.token_ids import check_token_ids
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 
@@ -122,6 +124,7 @@ __all__ = [
     "check_token_ids",
     "load_shard",
     "load_tokenizer",
+    "measure_template",
     "open_model",
     "split_layers",
 ]

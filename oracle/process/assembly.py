@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from oracle.chain.escrow import ChainEscrowReader, ChainEscrowWriter
 from oracle.chain.peers import ChainPeers
 from oracle.endpoints.enrol import EnrolEndpoint
+from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
 from oracle.endpoints.stream import StreamEndpoint
 from oracle.errors import StartUpRefused
@@ -38,6 +39,7 @@ from shard_runtime import (
     StageIdentity,
     StageSettings,
     TlsLinks,
+    measure_template,
 )
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.typed_data import escrow_domain
@@ -140,6 +142,7 @@ def _entry_service(context: _Context) -> EntryService:
         loops=_loops(context, _watcher(context, reader, journal), settler),
         listener=context.listener,
         stream=_stream_endpoint(context, texts),
+        info=_info_endpoint(context),
         heads=enclave.heads,
         stop=context.stop,
         abandon=context.abandon,
@@ -255,6 +258,18 @@ def _stream_endpoint(context: _Context, texts: LiveTexts) -> StreamEndpoint:
         ),
         concurrency=ConcurrencyLimit(settings.max_streams),
         stop=context.abandon,
+    )
+
+
+def _info_endpoint(context: _Context) -> InfoEndpoint:
+    settings, tokenizer = context.settings, context.enclave.tokenizer
+    return InfoEndpoint(
+        template=None if tokenizer is None else measure_template(tokenizer),
+        rate=RateLimit(
+            per_second=settings.streams_per_second,
+            burst=settings.max_streams,
+            clock=time.monotonic,
+        ),
     )
 
 

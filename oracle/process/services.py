@@ -10,13 +10,14 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.heads import Heads
+from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.stream import StreamEndpoint
 from oracle.process.logs import redirect_library_logs
 from oracle.process.loops import Loop
 from oracle.request.journal import Journal
 from oracle.request.workflow import RequestWorkflow
 from shard_runtime import Entry, Listener, Stage
-from teetee.protocol.endpoint import STREAM_ALPN
+from teetee.protocol.endpoint import INFO_ALPN, STREAM_ALPN
 from teetee.protocol.identifiers import ShardId
 
 ABANDON_SECONDS = 5.0
@@ -51,7 +52,7 @@ class StageService:
 
 
 class EntryService:
-    """An entry shard: runtime, journal, loops and the stream endpoint.
+    """An entry shard: runtime, journal, loops, and the endpoints for wallets.
 
     Two events end it. `stop`: no new work starts, and no step waits; running inferences may finish.
     `abandon`: running inferences end, too.
@@ -67,6 +68,7 @@ class EntryService:
         loops: Sequence[Loop],
         listener: Listener,
         stream: StreamEndpoint,
+        info: InfoEndpoint,
         heads: Heads,
         stop: threading.Event,
         abandon: threading.Event,
@@ -79,6 +81,7 @@ class EntryService:
         self._loops = loops
         self._listener = listener
         self._stream = stream
+        self._info = info
         self._heads = heads
         self._stop = stop
         self._abandon = abandon
@@ -88,6 +91,7 @@ class EntryService:
         """Serves requests, beginning with those that an earlier process left in the journal."""
         self._entry.start()
         self._listener.handle(STREAM_ALPN, self._stream.serve)
+        self._listener.handle(INFO_ALPN, self._info.serve)
         self._journal.open()
         redirect_library_logs(self._log)
         for loop in self._loops:

@@ -20,6 +20,7 @@ from shard_runtime.model_files.tensors.tensor_layout import (
     layer_layout,
 )
 from shard_runtime.model_files.tensors.tensor_store import StoredTensor, read_pieces
+from shard_runtime.model_files.tokenizer.template_tokens import measure_template
 from shard_runtime.model_files.tokenizer.token_ids import token_ids_digest
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
@@ -93,6 +94,7 @@ def build_manifest(source: ModelSource) -> ModelManifest:
     """
     architecture = source.architecture
     tokenizer = source.read_tokenizer_files()
+    model_tokenizer = ModelTokenizer(tokenizer, source.name)
     return ModelManifest(
         name=source.name,
         layer_count=architecture.layer_count,
@@ -103,7 +105,8 @@ def build_manifest(source: ModelSource) -> ModelManifest:
         embedding_digest=_digest(source, embedding_part(source, tokenizer)),
         head_digest=_digest(source, head_part(source)),
         context_length=architecture.context_length,
-        token_ids_digest=token_ids_digest(ModelTokenizer(tokenizer, source.name)),
+        token_ids_digest=token_ids_digest(model_tokenizer),
+        template_tokens=measure_template(model_tokenizer),
     )
 
 

@@ -18,6 +18,9 @@ shard_runtime/links/tls_links.py."""
 STREAM_ALPN = "teetee-stream/1"
 """The text of a running request: oracle/endpoints/stream.py. Attached once an entry is enrolled:
 oracle/process/services.py. Client: teetee/client/requests/answer_stream.py."""
+INFO_ALPN = "teetee-info/1"
+"""What a wallet should know before it pays: oracle/endpoints/info.py. Attached once an entry is
+enrolled: oracle/process/services.py. Client: teetee/client/requests/entry_info.py."""
 ENROL_ALPN = "teetee-enrol/1"
 """A quote for an enrolment: oracle/endpoints/enrol.py. Attached when the process starts to listen:
 oracle/process/server.py. Client: teetee/client/hosting/enclave_statement.py."""

@@ -8,10 +8,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from teetee.errors import ManifestInvalid
+from teetee.errors import FieldInvalid, ManifestInvalid
 from teetee.protocol.json import shallow as shallow_json
 from teetee.protocol.json.strict import require_bytes
 from teetee.protocol.layers import MAX_LAYERS, LayerRange
+from teetee.protocol.prompt import TemplateTokens
 from teetee.protocol.typed_data import keccak256
 
 MAX_MANIFEST_BYTES = 8 << 20
@@ -25,7 +26,7 @@ _FIELDS = {
     "head_digest",
     "context_length",
 }
-_LATER_FIELDS = {"token_ids_digest"}
+_LATER_FIELDS = {"token_ids_digest", "template_tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,9 @@ class ModelManifest:
     token_ids_digest: bytes | None = None
     """Of the tokenizer's ids for the sample text; None for a model without a tokenizer. The
     contracts do not know it: an entry compares it when it loads."""
+    template_tokens: TemplateTokens | None = None
+    """What the chat template adds to a prompt; None: there is none, or it was not measured. The
+    contracts do not know it."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= MAX_NAME_CHARACTERS:
@@ -87,6 +91,8 @@ class ModelManifest:
         }
         if self.token_ids_digest is not None:
             value["token_ids_digest"] = "0x" + self.token_ids_digest.hex()
+        if self.template_tokens is not None:
+            value["template_tokens"] = self.template_tokens.to_json()
         return json.dumps(value, indent=2) + "\n"
 
     @classmethod
@@ -119,6 +125,9 @@ class ModelManifest:
                 if "token_ids_digest" in value
                 else None
             ),
+            template_tokens=(
+                _template_tokens(value["template_tokens"]) if "template_tokens" in value else None
+            ),
         )
 
 
@@ -127,6 +136,14 @@ def _number(value: dict[str, Any], field: str) -> int:
     if not isinstance(number, int) or isinstance(number, bool):
         raise ManifestInvalid(field, "must be an integer")
     return number
+
+
+def _template_tokens(value: object) -> TemplateTokens:
+    try:
+        return TemplateTokens.from_json(value)
+    except FieldInvalid as error:
+        rule = f"are not valid: {error.field} {error.rule}"
+        raise ManifestInvalid("template_tokens", rule) from None
 
 
 def _digest(field: str, text: object) -> bytes:

@@ -6,10 +6,11 @@ fields and rules, never values.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, Self, get_args
 
-from teetee.errors import PromptInvalid
+from teetee.errors import FieldInvalid, PromptInvalid
 from teetee.protocol.json.strict import (
     parse_object,
     require_fields,
@@ -30,10 +31,12 @@ MAX_STOP_STRINGS = 4
 MAX_STOP_CHARACTERS = 256
 MAX_TOKENS = (1 << 32) - 1
 """Token counts are `uint32` on chain; a model's context length is the narrower bound."""
+MAX_TEMPLATE_TOKENS = (1 << 24) - 1
 
 _MESSAGE_FIELDS = frozenset({"role", "content"})
 _SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k", "seed", "stop", "max_tokens"})
 _PROMPT_FIELDS = frozenset({"messages", "sampling"})
+_TEMPLATE_FIELDS = {"alone": "alone", "with_system": "withSystem", "per_message": "perMessage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +154,44 @@ def _number(value: object, name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise PromptInvalid(name, "must be a number")
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTokens:
+    """Upper bounds of what a model's chat template adds to a prompt: roles, markers, and often a
+    system message of its own. The manifest has them, and an entry says them (`teetee-info/1`).
+
+    Raises `FieldInvalid` for numbers that no template can have.
+    """
+
+    alone: int
+    """Once, in a conversation that begins with the user's message."""
+    with_system: int
+    """Once, in one that begins with a system message."""
+    per_message: int
+    """For each message, in addition."""
+
+    def __post_init__(self) -> None:
+        for name in _TEMPLATE_FIELDS:
+            value: object = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise FieldInvalid(name, "must be an integer")
+            if not 0 <= value <= MAX_TEMPLATE_TOKENS:
+                raise FieldInvalid(name, f"must be from 0 to {MAX_TEMPLATE_TOKENS}")
+
+    def added_to(self, messages: Sequence[Message]) -> int:
+        """The most tokens that the template adds to these messages."""
+        has_system = bool(messages) and messages[0].role == "system"
+        return (self.with_system if has_system else self.alone) + self.per_message * len(messages)
+
+    def to_json(self) -> dict[str, int]:
+        """As the manifest and the entry write it."""
+        return {wire: getattr(self, name) for name, wire in _TEMPLATE_FIELDS.items()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """The reverse of `to_json`. Raises `FieldInvalid`."""
+        expected = sorted(_TEMPLATE_FIELDS.values())
+        if not isinstance(value, dict) or sorted(value) != expected:
+            raise FieldInvalid("template tokens", f"must be exactly {expected}")
+        return cls(**{name: value[wire] for name, wire in _TEMPLATE_FIELDS.items()})

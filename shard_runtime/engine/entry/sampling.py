@@ -27,7 +27,7 @@ class Sampler:
         scores, tokens = torch.sort(logits.double(), descending=True, stable=True)
         if self._sampling.top_k:
             scores = scores[: self._sampling.top_k]
-        shares = torch.softmax(scores / self._sampling.temperature, dim=-1)
+        shares = torch.softmax(_scaled(scores, self._sampling.temperature), dim=-1)
         before = shares.cumsum(-1) - shares  # probability of all likelier tokens
         shares = shares[before < self._sampling.top_p]
         threshold = self._uniform(index) * float(shares.sum())
@@ -38,3 +38,13 @@ class Sampler:
         """In [0, 1), 53 bits."""
         digest = sha256(f"teetee/sampling/v1/{self._seed}/{index}".encode()).digest()
         return (int.from_bytes(digest[:8]) >> 11) / (1 << 53)
+
+
+def _scaled(scores: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Descending scores over the temperature. If it is so low that they overflow, their distances
+    from the first, which then has the whole probability.
+    """
+    scaled = scores / temperature
+    if bool(torch.isfinite(scaled).all()):
+        return scaled
+    return (scores - scores[0]) / temperature

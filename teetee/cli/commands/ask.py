@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +25,9 @@ from teetee.client.requests.request_spec import (
     DEFAULT_MAX_TOKENS,
     RequestSpec,
 )
+
+if TYPE_CHECKING:
+    from teetee.protocol.prompt import TemplateTokens
 
 ask_app = command_app()
 resume_app = command_app()
@@ -153,6 +157,15 @@ def ask(
             rich_help_panel=PRICE,
         ),
     ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The model's published manifest, for the tokens that its chat template adds. "
+            "Default: ask the entry.",
+            rich_help_panel=PRICE,
+        ),
+    ] = None,
     deadline: Annotated[
         int | None,
         typer.Option(
@@ -206,6 +219,7 @@ def ask(
         max_price=None if max_price is None else parse_amount(max_price),
         recipients=recipients,
         allowance_shard=allowance,
+        template=None if manifest is None else _read_template(manifest),
     )
     spec.to_prompt()  # an invalid question is reported before the wallet and the chain are opened
 
@@ -257,6 +271,20 @@ def _as_typed(argument: str) -> str:
         return os.fsencode(argument).decode()
     except UnicodeError:  # the prompt's own check names it
         return argument
+
+
+def _read_template(path: Path) -> TemplateTokens:
+    """Raises `ManifestInvalid`."""
+    from teetee.errors import ManifestInvalid
+    from teetee.protocol.manifest import ModelManifest
+
+    try:
+        template = ModelManifest.from_json(path.read_text(encoding="utf-8")).template_tokens
+    except (OSError, UnicodeDecodeError):
+        raise ManifestInvalid(f"the file {path}", "cannot be read") from None
+    if template is None:
+        raise ManifestInvalid("template_tokens", "is missing, which `digest` has added since")
+    return template
 
 
 def _read_prompt(prompt: str) -> str:

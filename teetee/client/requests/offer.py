@@ -26,9 +26,11 @@ from teetee.client.errors import (
     ModelNotChosen,
     NoModel,
 )
+from teetee.client.requests.entry_info import ask_template_tokens
 from teetee.client.requests.recipients import choose_recipients, spread_recipients
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.requests.request_terms import (
+    USUAL_TEMPLATE,
     RequestTerms,
     require_valid,
     terms_of,
@@ -92,7 +94,8 @@ def prepare_offer(
         deadline=at.timestamp + window_of(spec, basis.escrow),
         random_source=random_source,
     )
-    terms = terms_of(spec, model, basis.escrow)
+    template = spec.template or ask_template_tokens(recipients, on_warning) or USUAL_TEMPLATE
+    terms = terms_of(spec, model, basis.escrow, template)
     if not terms.caps.certain:
         on_warning(
             "The prompt may have more tokens than are paid for; if it does, the entry declines."

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from teetee.client.errors import InvalidQuestion
-from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.prompt import Message, Prompt, Sampling, TemplateTokens
 
 DEFAULT_MAX_TOKENS = 256
 DEFAULT_DEADLINE_SECONDS = 300
@@ -33,6 +33,8 @@ class RequestSpec:
     deadline_seconds: int | None = None
     max_price: int | None = None
     recipients: int = 1
+    template: TemplateTokens | None = None
+    """What the model's chat template adds; None: an entry is asked."""
     allowance_shard: int | None = None
     """The shard whose free allowance pays, for its host; None: the deposit pays."""
 

@@ -13,15 +13,18 @@ from teetee.client.amounts import format_amount
 from teetee.client.errors import InvalidQuestion, PriceAboveLimit, PromptTooLong
 from teetee.client.requests.request_spec import DEFAULT_DEADLINE_SECONDS, RequestSpec
 from teetee.client.settlement_split import price_of
-from teetee.protocol.prompt import Prompt
+from teetee.protocol.prompt import Prompt, TemplateTokens
 
 OPENING_SECONDS = 5
 """An allowance for sealing, paying and the next block."""
 
 # A token is at least one byte of the prompt, so the byte count is an upper bound. What a chat
-# template adds (roles, markers, often a system message of its own) is not known here.
+# template adds, if no entry says it:
 TEMPLATE_TOKENS = 96
 TEMPLATE_TOKENS_PER_MESSAGE = 16
+USUAL_TEMPLATE = TemplateTokens(TEMPLATE_TOKENS, TEMPLATE_TOKENS, TEMPLATE_TOKENS_PER_MESSAGE)
+TEMPLATE_MARGIN_TOKENS = 16
+"""A template may print the date, whose length changes, and pieces of text may join otherwise."""
 # Prose has about 4 bytes per token, code fewer. A prompt with more bytes than this per token of
 # context cannot fit; below, the entry decides.
 MAX_LIKELY_BYTES_PER_TOKEN = 16
@@ -48,25 +51,34 @@ class RequestTerms:
     """The price of the caps, in wei; zero on an allowance."""
 
 
-def terms_of(spec: RequestSpec, model: Model, escrow: EscrowTerms) -> RequestTerms:
-    """Derive caps, deadline and deposit.
+def terms_of(
+    spec: RequestSpec,
+    model: Model,
+    escrow: EscrowTerms,
+    template: TemplateTokens = USUAL_TEMPLATE,
+) -> RequestTerms:
+    """Derive caps, deadline and deposit. `template`: what the model's chat template adds.
 
     Raises `InvalidQuestion`, `PromptInvalid`, `PromptTooLong`, `PriceAboveLimit`.
     """
     prompt = spec.to_prompt()
-    caps = _choose_caps(spec, prompt, model.context_length)
+    caps = _choose_caps(spec, prompt, model.context_length, template)
     window = window_of(spec, escrow)
     deposit = _price_deposit(spec, caps, model.input_price, model.output_price)
     return RequestTerms(prompt, caps, window, deposit)
 
 
-def _choose_caps(spec: RequestSpec, prompt: Prompt, context_length: int) -> TokenCaps:
+def _choose_caps(
+    spec: RequestSpec, prompt: Prompt, context_length: int, template: TemplateTokens
+) -> TokenCaps:
     """Pay for enough input tokens for the prompt, or for all that fit into the context."""
     room = context_length - spec.max_tokens
     size = sum(len(message.content.encode()) for message in prompt.messages)
-    bound = size + TEMPLATE_TOKENS + TEMPLATE_TOKENS_PER_MESSAGE * len(prompt.messages)
-    if room < 1 or size > room * MAX_LIKELY_BYTES_PER_TOKEN:
-        fewest = size // MAX_LIKELY_BYTES_PER_TOKEN + 1
+    added = template.added_to(prompt.messages)
+    is_known = template is not USUAL_TEMPLATE
+    bound = size + added + (TEMPLATE_MARGIN_TOKENS if is_known else 0)
+    if room < 1 or size > room * MAX_LIKELY_BYTES_PER_TOKEN or (is_known and added >= room):
+        fewest = size // MAX_LIKELY_BYTES_PER_TOKEN + 1 + (added if is_known else 0)
         raise PromptTooLong(fewest, spec.max_tokens, context_length)
     if spec.max_input_tokens is None:
         return TokenCaps(min(bound, room), spec.max_tokens, certain=bound <= room)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choosing tokens.
 
-given temperature 0
+given temperature 0, or one so low that the scores overflow
     it should choose the likeliest token
 given a seed
     the same logits should give the same tokens, whatever is sampled in between
@@ -38,6 +38,24 @@ def frequencies(count: int = 4000, **options: float) -> dict[int, float]:
 def test_choose__temperature_zero__takes_the_likeliest(numbers: list[float]) -> None:
     logits = torch.tensor(numbers)
     assert logits[sampler(temperature=0.0).choose(logits, 3)] == logits.max()
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.5, 1e-308])
+@pytest.mark.parametrize("temperature", [1e-3, 1e-300, 1e-307, 1e-308, 1e-320, 5e-324])
+@pytest.mark.parametrize("shift", [0.0, -50.0, 50.0], ids=["around 0", "negative", "positive"])
+def test_choose__lowest_temperatures__take_the_likeliest(
+    temperature: float, top_p: float, shift: float
+) -> None:
+    logits = torch.tensor([1.0, 7.0, -3.0, 6.5, -9.0]) + shift
+    reference = int(logits.argmax())
+    chooser = sampler(temperature=temperature, top_p=top_p)
+    assert {chooser.choose(logits, index) for index in range(50)} == {reference}
+
+
+def test_choose__lowest_temperature_and_equal_scores__takes_one_of_the_likeliest() -> None:
+    logits = torch.tensor([2.0, 5.0, 5.0, 1.0])
+    chooser = sampler(temperature=1e-310)
+    assert {chooser.choose(logits, index) for index in range(50)} == {1, 2}
 
 
 def test_choose__temperature_one__follows_the_shares() -> None:

@@ -33,13 +33,13 @@ from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.answer import Answer
-from teetee.protocol.endpoint import ENROL_ALPN, STREAM_ALPN, Endpoint
+from teetee.protocol.endpoint import ENROL_ALPN, INFO_ALPN, STREAM_ALPN, Endpoint
 from teetee.protocol.envelope import open_prompt, seal_answer
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.json import frames as json_frames
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.prompt import Prompt
+from teetee.protocol.prompt import Prompt, TemplateTokens
 from teetee.protocol.receipts import NO_PREVIOUS_RECEIPT, Settlement, SignedReceipt, StageReceipt
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 from teetee.protocol.signatures import sign_digest
@@ -105,6 +105,8 @@ class Lab:
     enclaves: list[LabEnclave] = field(default_factory=list)
     texts: dict[int, list[str]] = field(default_factory=dict)
     """What is streamed, by request."""
+    template: TemplateTokens | None = None
+    """What entries say of their chat template."""
 
     def __post_init__(self) -> None:
         self.world = World(self.chain)
@@ -167,7 +169,10 @@ class Lab:
             keys,
             STREAM_ALPN,
             self._stream,
-            {ENROL_ALPN: lambda asked, send: self._state(number, asked, send)},
+            {
+                ENROL_ALPN: lambda asked, send: self._state(number, asked, send),
+                INFO_ALPN: self._say_info,
+            },
         )
         enclave = LabEnclave(guest, keys, identity, host, server)
         server.__enter__()
@@ -222,6 +227,11 @@ class Lab:
             "signature": "0x" + signature.to_bytes().hex(),
         }
         send(json_frames.encode(reply))
+
+    def _say_info(self, _: dict[str, Any], send: Send) -> None:
+        """`teetee-info/1`."""
+        template = None if self.template is None else self.template.to_json()
+        send(json_frames.encode({"templateTokens": template}))
 
     def _stream(self, asked: dict[str, Any], send: Send) -> None:
         """`teetee-stream/1`."""
@@ -372,3 +382,4 @@ def borrowed(lab: Lab) -> Iterator[None]:
         enclave.server.__exit__()
     lab.enclaves[:] = enclaves
     lab.texts.clear()
+    lab.template = None

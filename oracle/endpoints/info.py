@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`teetee-info/1`: what a wallet should know before it pays (docs/protocol.md section 7). Entry
+shards only.
+
+Clients are not authenticated, and nothing about them is logged: the reply is public.
+"""
+
+from oracle.endpoints.messages import MessageStream, receive_json, send_json
+from oracle.endpoints.rate_limits import RateLimit
+from teetee.protocol.prompt import TemplateTokens
+
+MAX_REQUEST_BYTES = 64
+TIMEOUT_SECONDS = 5.0
+
+
+class InfoEndpoint:
+    """Each call of `serve` answers one client."""
+
+    def __init__(self, *, template: TemplateTokens | None, rate: RateLimit) -> None:
+        """`template`: what the model's chat template adds; None if that is not known."""
+        self._template = template
+        self._rate = rate
+
+    def serve(self, stream: MessageStream) -> None:
+        """One request, which is an empty object; one reply. Raises `LinkClosed`."""
+        receive_json(stream, limit=MAX_REQUEST_BYTES, seconds=TIMEOUT_SECONDS)
+        if not self._rate.try_acquire():
+            send_json(stream, {"error": "busy"}, seconds=TIMEOUT_SECONDS)
+            return
+        template = None if self._template is None else self._template.to_json()
+        send_json(stream, {"templateTokens": template}, seconds=TIMEOUT_SECONDS)
