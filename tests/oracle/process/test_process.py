@@ -28,7 +28,9 @@ import pytest
 from oracle.__main__ import main
 from shard_runtime import build_manifest, open_model
 from teetee.chain.types.requests import RequestStatus
+from teetee.client.requests.entry_info import ask_template_tokens
 from teetee.protocol.identifiers import ShardId
+from teetee.protocol.prompt import TemplateTokens
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
 from tests.oracle.oracle_process import OracleProcess
 
@@ -75,6 +77,18 @@ def test_run__two_stages__both_sign_and_are_paid(
     assert [stage.shard_id for stage in settled.stages] == shard_ids
     assert [stage.host for stage in settled.stages] == [first.host.address, second.host.address]
     assert len(answer.token_ids) == settled.output_tokens == 12
+
+
+def test_run__entry_serves__says_what_its_template_adds(
+    world: EnclaveWorld, entry: LocalEnclave
+) -> None:
+    with entry.running() as process:
+        shard_id = started(entry, process)
+        world.await_end(world.ask(shard_id))  # by then it serves
+        shard = world.registry.shard(shard_id)
+        # The template puts the contents side by side; each message may be one word.
+        assert ask_template_tokens([shard], pytest.fail) == TemplateTokens(0, 0, 1)
+        assert process.terminate() == 0
 
 
 def test_run__stage_dies_in_the_middle_and_comes_back__settles_once(
