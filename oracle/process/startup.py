@@ -32,6 +32,7 @@ from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownModel
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import Deployment
+from teetee.chain.node_failures import RetryPolicy
 from teetee.chain.types.models import Model
 from teetee.enclave.guest_agent import DstackGuestAgent, GuestAgent
 from teetee.enclave.keys import EnclaveKeys
@@ -42,6 +43,8 @@ from teetee.protocol.manifest import ModelManifest
 
 FIRST_RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 30.0
+# The loops ask again on their own; a thread that sleeps in a call would delay the stop.
+NODE_RETRY = RetryPolicy(busy_retries=2, max_asked_seconds=4.0, lost_retries=1)
 
 Value = TypeVar("Value")
 
@@ -69,7 +72,7 @@ def prepare_enclave(
 ) -> PreparedEnclave:
     """Raises `StartUpRefused` and other `Fatal` errors, and `Stopped` once `stop` is set."""
     deployment = _load_deployment(settings)
-    connection = Connection(_rpc_urls(settings), chain_id=settings.chain_id)
+    connection = Connection(_rpc_urls(settings), chain_id=settings.chain_id, retry=NODE_RETRY)
     retry = _Retry(stop, log)
     guest = DstackGuestAgent()
     keys = retry("guest-agent", lambda: EnclaveKeys.derive(guest))

@@ -156,13 +156,16 @@ class Client:
         None: it was not included and no longer can be; its file is removed. Raises `NotIncluded`
         while it still can be.
         """
-        head = self._contracts.connection.head()
+        connection = self._contracts.connection
+        head = connection.head()
+        # The escrow opens no request after its deadline.
+        past = connection.first_block_at(pending.deadline + 1, not_before=pending.sent_after_block)
         logs = read_logs(
-            self._contracts.connection,
+            connection,
             self._contracts.escrow.contract,
             "RequestOpened",
             first_block=pending.sent_after_block,
-            last_block=head.number,
+            last_block=head.number if past is None else past.number,
             requester=pending.requester,
         )
         for log in logs:
