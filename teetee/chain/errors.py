@@ -35,8 +35,8 @@ class RpcUnavailable(Retryable):
         self.reasons = dict(reasons)
         tried = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
         super().__init__(
-            f"No Ethereum node answers ({tried}). Check the network and the RPC URL; with `make "
-            "demo`, that anvil runs."
+            f"No Ethereum node answers ({tried}). Check the network and the RPC URL. The node of "
+            "`make world` runs until that ends; `source build/world.env` names its URL."
         )
 
 
@@ -176,13 +176,13 @@ class CalldataUnreadable(Fatal):
 
 
 class InsufficientFunds(Fatal):
-    """Not enough ETH for gas. Amounts in wei."""
+    """Not enough ETH for gas, or for the ETH that is sent. Amounts in wei."""
 
     def __init__(self, needed: int, balance: int, address: str) -> None:
         self.needed = needed
         self.balance = balance
         self.address = address
         super().__init__(
-            f"{address} has {balance / 1e18:.6f} ETH, and the transaction can cost "
-            f"{needed / 1e18:.6f} ETH. Send ETH to that address on this chain."
+            f"{address} has {balance / 1e18:.6f} ETH, and the transaction needs up "
+            f"to {needed / 1e18:.6f} ETH. Send ETH to that address on this chain, or send less."
         )

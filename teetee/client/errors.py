@@ -16,7 +16,8 @@
         │               CollateralKeptElsewhere, NoCollateralSource, ShardRefused
         ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries,
         │               InvalidQuestion, PromptTooLong, MalformedAmount, PriceAboveLimit,
-        │               InsufficientTokens, AllowanceTooSmall
+        │               InsufficientTokens, TransferAboveBalance,
+    │               AllowanceTooSmall
         ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreOfAnotherAddress, KeystoreExists
@@ -204,8 +205,9 @@ class NoNetwork(Fatal):
 
     def __init__(self) -> None:
         super().__init__(
-            "No network is named, and there is no local deployment (`make demo` makes one). Use "
-            "--network base-sepolia or base-mainnet, or name a file with --deployment."
+            "No network is named. For one on this machine, run `make world` in another terminal "
+            "and `source build/world.env` in this one. Otherwise, name one with --network, or its "
+            "file with --deployment."
         )
 
 
@@ -282,6 +284,15 @@ class InsufficientTokens(Fatal):
         super().__init__(
             f"{address} has {available}, and the deposit is {needed}. {remedy}, or lower "
             "--max-tokens."
+        )
+
+
+class TransferAboveBalance(Fatal):
+    """The wallet has fewer tokens than are to be sent."""
+
+    def __init__(self, address: str, amount: str, available: str) -> None:
+        super().__init__(
+            f"{address} has {available}, and {amount} were to be sent. Nothing was sent. Send less."
         )
 
 

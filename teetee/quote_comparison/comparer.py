@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from teetee.quote_comparison.compiled_contracts import load_artefact
+from teetee.quote_comparison.compiled_contracts import compile_if_missing
 from teetee.quote_comparison.local_anvil import LocalAnvil
 from teetee.quote_comparison.off_chain import verify_off_chain
 from teetee.quote_comparison.on_chain import CERTIFICATES, VERIFIER, verify_on_chain
@@ -17,14 +18,16 @@ from teetee.quotes.errors import CollateralInvalid
 
 
 class QuoteComparer:
-    """A context manager. Entering it raises `ContractsNotCompiled`, `AnvilUnavailable`."""
+    """A context manager. Entering it compiles the contracts if they are not, after a call of
+    `on_compile`; it raises `ContractsNotCompiled`, `AnvilUnavailable`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, on_compile: Callable[[], None] = lambda: None) -> None:
+        self._on_compile = on_compile
         self._anvil = LocalAnvil()
 
     def __enter__(self) -> Self:
-        for name in (CERTIFICATES, VERIFIER):
-            load_artefact(name)
+        compile_if_missing((CERTIFICATES, VERIFIER), self._on_compile)
         self._anvil.__enter__()
         return self
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads the contracts that forge compiled in this repository: ABI, bytecode, custom errors."""
+"""The contracts that forge compiles in this repository: ABI, bytecode, custom errors."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,8 @@ from teetee.protocol.json import shallow as shallow_json
 from teetee.quote_comparison.errors import ContractsNotCompiled
 
 ROOT: Final = Path(__file__).parents[2]
+SOURCES: Final = "contracts/attestation"
+_COMPILE_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,34 @@ def load_artefact(name: str, root: Path = ROOT) -> ContractArtefact:
     if not isinstance(bytecode, str) or not bytecode.startswith("0x") or len(bytecode) < 4:
         raise ContractsNotCompiled(name, str(path))
     return ContractArtefact(name, abi, bytecode)
+
+
+def compile_if_missing(
+    names: Sequence[str], on_compile: Callable[[], None], root: Path = ROOT
+) -> None:
+    """Compile the contracts of `SOURCES` unless those names are compiled. `on_compile` is called
+    before. Raises `ContractsNotCompiled`.
+    """
+    try:
+        for name in names:
+            load_artefact(name, root)
+    except ContractsNotCompiled:
+        on_compile()
+        _compile(root)
+        error_signatures.cache_clear()
+        for name in names:
+            load_artefact(name, root)
+
+
+def _compile(root: Path) -> None:
+    """Without its output: what is missing afterwards is named by `load_artefact`."""
+    command = [str(root / "toolchain" / "forge"), "build", SOURCES]
+    try:
+        subprocess.run(
+            command, cwd=root, capture_output=True, timeout=_COMPILE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return
 
 
 ErrorSignature = tuple[str, tuple[str, ...], tuple[str, ...]]

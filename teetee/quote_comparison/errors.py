@@ -20,7 +20,9 @@ class ContractsNotCompiled(QuoteComparisonError):
 
     def __init__(self, name: str, path: str) -> None:
         self.name = name
-        super().__init__(f"{name} is not compiled: {path} is missing. Run `make contracts`.")
+        super().__init__(
+            f"{name} cannot be compiled: {path} is missing. Run `make contracts`, which says why."
+        )
 
 
 class AnvilUnavailable(QuoteComparisonError):

@@ -76,4 +76,4 @@ def test_ask__stranger_on_a_hosts_allowance__is_refused(world: World, requester:
         stdin=b"Name a colour.",
     )
     assert result.status == 1
-    assert result.error in {"AllowanceTooSmall", "NotTheShardsHost"}
+    assert result.error == "ShardOfAnother"

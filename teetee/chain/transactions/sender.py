@@ -124,6 +124,8 @@ class TransactionSender:
     def send(self, call: Call) -> ConfirmedTransaction:
         """Send one call and wait until it is confirmed."""
         with self._turn():
+            if call.value:  # nodes refuse to simulate it, each with words of its own
+                self._require_ether(call.value)
             gas = self._gas(call)
             fees = self._affordable_fees()
             self._require_funds(call, gas, fees)
@@ -159,8 +161,10 @@ class TransactionSender:
         return cap_fees(market, self._policy.max_fee_per_gas)
 
     def _require_funds(self, call: Call, gas: int, fees: Fees) -> None:
+        self._require_ether(gas * fees.max_fee + call.value)
+
+    def _require_ether(self, needed: int) -> None:
         balance = self._connection.ether_of(self.address)
-        needed = gas * fees.max_fee + call.value
         if balance < needed:
             raise InsufficientFunds(needed, balance, self.address)
 

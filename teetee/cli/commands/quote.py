@@ -30,6 +30,7 @@ FILE_HELP = (
     "File with the quote: raw bytes, hexadecimal, base64, PEM, or JSON that contains one. Trailing "
     "zeros are ignored."
 )
+COMPILING = "Compiling the contracts, which the first check needs: up to a minute…"
 CHECK_EPILOG = epilog(
     "teetee quote check quote.bin --collateral ./collateral",
     "teetee quote check quote.bin --collateral ./collateral --at 1786704338",
@@ -103,7 +104,7 @@ def check(
 ) -> None:
     """Check a quote twice, by dcap-qvl and by TeeTee's contracts on a private chain, and compare.
 
-    Needs anvil and the compiled contracts; no network.
+    Needs no network. The first call compiles the contracts.
     """
     from teetee.quote_comparison.comparer import QuoteComparer
     from teetee.quote_comparison.errors import TimeOutOfRange
@@ -121,7 +122,7 @@ def check(
     root = intel.root_ca() if root_ca is None else read_certificate(root_ca)
     with (
         printer.waiting("Checking the quote…"),
-        QuoteComparer() as comparer,
+        QuoteComparer(lambda: printer.say(COMPILING, "dim")) as comparer,
     ):
         pair = comparer.compare(raw, collateral, root, second)
     printer.result(pair.to_json())

@@ -62,6 +62,11 @@ def create(printer: Printer, keystore: KeystoreOption = None) -> None:
     printer.result({"address": account.address, "keystore": str(path)})
     if not printer.as_json:
         printer.line(str(account.address))
+    if keys.PASSPHRASE_VARIABLE in os.environ:
+        printer.warn(
+            f"The passphrase of this wallet is the value of {keys.PASSPHRASE_VARIABLE}. Run `unset "
+            f"{keys.PASSPHRASE_VARIABLE}` first to be asked for one."
+        )
     printer.say(
         f"Written to {path}. Back up this file and its passphrase: no one can restore them."
     )
@@ -166,10 +171,15 @@ def send(
 ) -> None:
     """Send TEE, or ETH, to another wallet."""
     from teetee.chain.calldata import Call
+    from teetee.client.errors import TransferAboveBalance
 
     wei, unit = parse_amount(amount), "ETH" if eth else "TEE"
-    sender = session.address(keystore)
-    call = Call(to, b"", "transfer", wei) if eth else session.contracts.token.transfer(to, wei)
+    if not wei:
+        raise typer.BadParameter("an amount of 0 moves nothing.", param_hint="'AMOUNT'")
+    sender, token = session.address(keystore), session.contracts.token
+    if not eth and (balance := token.balance_of(sender)) < wei:
+        raise TransferAboveBalance(sender, format_amount(wei), round_amount(balance, down=True))
+    call = Call(to, b"", "transfer", wei) if eth else token.transfer(to, wei)
     sent = _send(session, keystore, call, f"Sending {format_amount(wei, unit)}…")
     session.printer.result(
         {"address": sender, "to": to, "amount": str(wei), "unit": unit, **_sent_json(sent)}

@@ -20,7 +20,7 @@ WHY_DECLINED = {
 }
 ADVICE = {
     DeclineReason.UNREADABLE: "Ask again with another entry: see `teetee shards`.",
-    DeclineReason.INVALID: "Change the question, or raise --max-input-tokens.",
+    DeclineReason.INVALID: "Shorten or change the question; raise --max-input-tokens, if set.",
     DeclineReason.NO_PATH: "See which shards answer: `teetee shards --probe`. Then ask again.",
     DeclineReason.OVERLOADED: "Ask again in a minute, or with a later --deadline.",
     DeclineReason.STOPPING: "Ask again; with --recipients 2, another entry takes over.",

@@ -103,8 +103,9 @@ class LiveAnswer:
             if refusal.code == "interrupted" and "interrupted" not in warned:
                 warned.add("interrupted")
                 self._on_warning(
-                    "The entry's run was interrupted, perhaps by a shard that failed. It goes on "
-                    "over other shards."
+                    "The answer was interrupted, perhaps because a shard failed. The entry "
+                    "continues it if other shards serve the same layers. Otherwise it declines, "
+                    "and the deposit is refunded."
                 )
         except TeeTeeError as error:
             # One warning per entry and kind of error.

@@ -25,6 +25,7 @@ from teetee.client.errors import (
     InsufficientTokens,
     ModelNotChosen,
     NoModel,
+    ShardOfAnother,
 )
 from teetee.client.requests.entry_info import ask_template_tokens
 from teetee.client.requests.recipients import choose_recipients, spread_recipients
@@ -81,8 +82,8 @@ def prepare_offer(
     """Choose and check the shards, price the request, and check that `requester` can pay.
 
     Raises what `terms_of` raises, `ModelUnknown` and its like, `AllowanceTooSmall`,
-    `InsufficientTokens`, `NoEntryShard`, `PathIncomplete`, `SpreadUnmet`, `TooFewEntries`,
-    `ShardRefused`, `ShardUncheckable`, and the chain's errors.
+    `ShardOfAnother`, `InsufficientTokens`, `NoEntryShard`, `PathIncomplete`, `SpreadUnmet`,
+    `TooFewEntries`, `ShardRefused`, `ShardUncheckable`, and the chain's errors.
     """
     basis = _read_basis(spec, contracts, requester)
     model, at = basis.model, basis.at
@@ -96,11 +97,9 @@ def prepare_offer(
     )
     template = spec.template or ask_template_tokens(recipients, on_warning) or USUAL_TEMPLATE
     terms = terms_of(spec, model, basis.escrow, template)
-    if not terms.caps.certain:
-        on_warning(
-            "The prompt may have more tokens than are paid for; if it does, the entry declines."
-        )
     _require_funds(spec, terms, contracts, requester, basis)
+    if not terms.caps.certain:
+        on_warning(_describe_risk(terms, model.context_length))
     deadline = _chain_time(contracts, at) + terms.window_seconds
     statuses = shard_check.require_fit(on_paths, model, at, on_shard)
     return Offer(spec, terms, model, recipients, statuses, basis.credit, at, deadline)
@@ -151,6 +150,23 @@ def _read_basis(spec: RequestSpec, contracts: Contracts, requester: str) -> _Bas
     )
 
 
+def _describe_risk(terms: RequestTerms, context_length: int) -> str:
+    """What may happen to a prompt that is not certain to fit, and what avoids it."""
+    caps, size = terms.caps, terms.prompt_bytes
+    if caps.input_tokens + caps.output_tokens >= context_length:
+        return (
+            f"The prompt ({size:,} bytes) may not fit: the model's context has {context_length:,} "
+            f"tokens, {caps.output_tokens:,} of them for the answer. If it does not, the entry "
+            "declines, and the deposit is refunded. To be safe, shorten the prompt or lower "
+            "--max-tokens."
+        )
+    return (
+        f"The prompt ({size:,} bytes) may have more than {caps.input_tokens:,} tokens. If it does, "
+        "the entry declines, and the deposit is refunded. To be safe, raise --max-input-tokens or "
+        "leave it out."
+    )
+
+
 def payable_credit(account: Account) -> int:
     """The escrow never empties a credit: one wei stays."""
     return max(0, account.credit - 1)
@@ -173,10 +189,13 @@ def _serving_shards(contracts: Contracts, basis: _Basis) -> tuple[Shard, ...]:
 def _require_funds(
     spec: RequestSpec, terms: RequestTerms, contracts: Contracts, requester: str, basis: _Basis
 ) -> None:
-    """Raises `AllowanceTooSmall`, `InsufficientTokens`."""
+    """Raises `AllowanceTooSmall`, `ShardOfAnother`, `UnknownShard`, `InsufficientTokens`."""
     if spec.allowance_shard is not None:
         needed = terms.caps.input_tokens + terms.caps.output_tokens
         if needed > basis.free_tokens:
+            host = contracts.registry.shard(ShardId(spec.allowance_shard), basis.at).host
+            if host != requester:
+                raise ShardOfAnother(spec.allowance_shard, host, requester)
             raise AllowanceTooSmall(spec.allowance_shard, needed, basis.free_tokens)
         return
     available = basis.balance + basis.credit

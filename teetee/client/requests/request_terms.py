@@ -50,6 +50,11 @@ class RequestTerms:
     deposit: int
     """The price of the caps, in wei; zero on an allowance."""
 
+    @property
+    def prompt_bytes(self) -> int:
+        """Of the messages' texts, in UTF-8."""
+        return _text_bytes(self.prompt)
+
 
 def terms_of(
     spec: RequestSpec,
@@ -73,7 +78,7 @@ def _choose_caps(
 ) -> TokenCaps:
     """Pay for enough input tokens for the prompt, or for all that fit into the context."""
     room = context_length - spec.max_tokens
-    size = sum(len(message.content.encode()) for message in prompt.messages)
+    size = _text_bytes(prompt)
     added = template.added_to(prompt.messages)
     is_known = template is not USUAL_TEMPLATE
     bound = size + added + (TEMPLATE_MARGIN_TOKENS if is_known else 0)
@@ -86,6 +91,10 @@ def _choose_caps(
         raise PromptTooLong(spec.max_input_tokens, spec.max_tokens, context_length)
     certain = bound <= spec.max_input_tokens
     return TokenCaps(spec.max_input_tokens, spec.max_tokens, certain)
+
+
+def _text_bytes(prompt: Prompt) -> int:
+    return sum(len(message.content.encode()) for message in prompt.messages)
 
 
 def require_valid(spec: RequestSpec, model: Model, escrow: EscrowTerms) -> None:

@@ -26,7 +26,8 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from teetee.chain.types.requests import DeclineReason, RequestOpened
+from teetee.chain.contracts.escrow import Escrow
+from teetee.chain.types.requests import Allowance, DeclineReason, RequestOpened
 from teetee.client.client import Client
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
@@ -124,7 +125,8 @@ def test_ask__collateral_away__sends_nothing(lab: Lab, tmp_path: Path) -> None:
         (("--recipients", "2"), TEE, "TooFewEntries"),
         (("--deadline", "5"), TEE, "InvalidQuestion"),
         (("--max-tokens", "2048"), TEE, "PromptTooLong"),
-        (("--allowance", "1"), TEE, "AllowanceTooSmall"),
+        (("--allowance", "1"), TEE, "ShardOfAnother"),
+        (("--allowance", "999"), TEE, "UnknownShard"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -145,6 +147,38 @@ def test_ask__prompt_beyond_the_context__says_so(lab: Lab, tmp_path: Path) -> No
     assert result.json["error"]["name"] == "PromptTooLong"
 
 
+def test_ask__prompt_that_may_exceed_the_context__says_so_before_it_pays(
+    lab: Lab, tmp_path: Path
+) -> None:
+    env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=3 * TEE))
+    with AtWork(lab, lambda opened: lab.decline(opened, lab.enclaves[0], DeclineReason.INVALID)):
+        result = teetee("ask", "-", *QUICK, "--no-verify", env=env, given="word " * 1_000)
+    warning = "The prompt (5,000 bytes) may not fit: the model's context has 2,048 tokens, 20 of"
+    assert result.err.index(warning) < result.err.index("is on the chain")
+    assert "Shorten or change the question" in result.err
+    assert "To be safe, shorten the prompt or lower --max-tokens" in result.err
+
+
+def test_ask__prompt_that_may_exceed_its_own_limit__names_the_option(
+    lab: Lab, tmp_path: Path
+) -> None:
+    env = at_lab(lab, tmp_path, lab.world.account("requester", tokens=TEE))
+    with answering(lab):
+        result = teetee("ask", CANARY, *QUICK, "--max-input-tokens", "30", env=env)
+    assert "may have more than 30 tokens" in result.err
+    assert "raise --max-input-tokens or leave it out" in result.err
+
+
+def test_ask__host_without_allowance_left__says_how_little_there_is(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = at_lab(lab, tmp_path, lab.enclaves[1].host)
+    monkeypatch.setattr(Escrow, "allowance_in", lambda *_: lambda: Allowance(quota=100, used=93))
+    result = teetee("ask", CANARY, "--allowance", "2", *QUICK, "--json", env=env)
+    assert (result.status, result.json["error"]["name"]) == (1, "AllowanceTooSmall")
+    assert "has 7 tokens left today" in result.err
+
+
 def test_ask__path_with_a_gap__says_which_layers(lab: Lab, tmp_path: Path) -> None:
     registry = lab.world.registry
     lab.world.sender(lab.enclaves[1].host).send(registry.retire(lab.enclaves[1].shard_id or 0))  # type: ignore[arg-type]
@@ -157,7 +191,7 @@ def test_ask__path_with_a_gap__says_which_layers(lab: Lab, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("reason", "status", "words"),
     [
-        (DeclineReason.INVALID, 1, "Change the question"),
+        (DeclineReason.INVALID, 1, "Shorten or change the question"),
         (DeclineReason.OVERLOADED, 75, "Ask again"),
     ],
     ids=["for good", "for now"],

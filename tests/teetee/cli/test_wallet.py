@@ -93,7 +93,32 @@ def test_send__more_than_it_has__sends_nothing(lab: Lab, tmp_path: Path) -> None
     sender, receiver = lab.world.account("sender", tokens=TEE), lab.world.account("receiver")
     arguments = ("wallet", "send", str(receiver.address), "2", "--json")
     result = teetee(*arguments, env=at_lab(lab, tmp_path, sender))
-    assert (result.status, result.json["error"]["name"]) == (1, "ERC20InsufficientBalance")
+    assert (result.status, result.json["error"]["name"]) == (1, "TransferAboveBalance")
+    assert "has 1 TEE, and 2 TEE were to be sent" in result.err
+
+
+def test_send__more_ether_than_it_has__names_both_amounts(lab: Lab, tmp_path: Path) -> None:
+    sender, receiver = lab.world.account("sender"), lab.world.account("receiver")
+    lab.chain.fund(sender.address, 2 * 10**18)
+    arguments = ("wallet", "send", str(receiver.address), "1000", "--eth", "--json")
+    result = teetee(*arguments, env=at_lab(lab, tmp_path, sender))
+    assert (result.status, result.json["error"]["name"]) == (1, "InsufficientFunds")
+    assert "has 2.000000 ETH, and the transaction needs up to 1000.000000 ETH" in result.err
+
+
+def test_send__nothing__is_a_usage_error(lab: Lab, tmp_path: Path) -> None:
+    env = at_lab(lab, tmp_path, lab.world.account("sender", tokens=TEE))
+    result = teetee("wallet", "send", str(lab.world.account("receiver").address), "0.0", env=env)
+    assert result.status == 2
+    assert "an amount of 0 moves nothing" in re.sub(r"[\s│]+", " ", result.err)
+
+
+def test_create__passphrase_in_the_environment__says_which_was_used(tmp_path: Path) -> None:
+    result = teetee(
+        "wallet", "create", env={"XDG_CONFIG_HOME": str(tmp_path), "TEETEE_PASSPHRASE": "p"}
+    )
+    assert result.status == 0
+    assert "passphrase of this wallet is the value of TEETEE_PASSPHRASE" in result.err
 
 
 @pytest.mark.parametrize("key", ["0x" + "42" * 32, ""])

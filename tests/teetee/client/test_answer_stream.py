@@ -162,7 +162,7 @@ def test_live_answer__run_is_interrupted__says_so_once_and_goes_on() -> None:
         text, pieces, warnings = follow(StreamEntry(server.endpoint, KEYS.keyset.tls, 0))
     assert (text, pieces) == ("Janus", ["Ja", "nus"])
     assert len(warnings) == 1
-    assert "goes on over other shards" in warnings[0]
+    assert "Otherwise it declines, and the deposit is refunded" in warnings[0]
 
 
 def silent_until(released: threading.Event) -> Script:

@@ -57,10 +57,10 @@ def _shard_status(session: Session, shard: Shard, address: str) -> dict[str, Any
 
 
 def _print_account(session: Session, value: dict[str, Any]) -> None:
-    earned = round_amount(int(value["credit"]), down=True)
+    credit = round_amount(int(value["credit"]), down=True)
     session.printer.record(
         [
-            ("earned", f"{earned}, paid out by `teetee host withdraw`"),
+            ("credit", f"{credit}, from earnings and refunds; `teetee host withdraw` pays it out"),
             ("payout to", value["payout"] or "not fixed yet"),
             ("served", f"{value['servedLayerTokens']} tokens × layers; free use grows with it"),
         ],
