@@ -83,6 +83,11 @@ def deployment_path(network: str, root: Path = ROOT) -> Path:
     return folder / f"{network}.json"
 
 
+def known_networks(root: Path = ROOT) -> list[str]:
+    """The local one, and those with a committed file."""
+    return sorted({LOCAL_NETWORK, *(path.stem for path in (root / "deployments").glob("*.json"))})
+
+
 def _parse(path: Path, value: dict[str, Any]) -> Deployment:
     if set(value) != _FIELDS or set(value["contracts"]) != set(_CONTRACTS):
         raise DeploymentInvalid(

@@ -83,7 +83,7 @@ NEXT_STEPS: Final = {
     "WrongSigner": _SETTLEMENT,
     "SettlementNotSigned": _SETTLEMENT,
     # Accounts and free use
-    "NothingToWithdraw": "Nothing: the credit was withdrawn, or spent on a request.",
+    "NothingToWithdraw": "Refunds and earnings become credit; it pays for requests first.",
     "NotTheShardsHost": "Use the host's key.",
     "AllowanceShardInactive": "Renew the shard first, or pay.",
     "AllowanceShardOfOtherModel": "Ask the model that the shard serves, or pay.",
@@ -143,7 +143,7 @@ NEXT_STEPS: Final = {
     "NotThePayout": "Send from the payout address.",
     "BondInUse": "Retire the shard first.",
     "BondStillLocked": "Wait until the time it names.",
-    "NothingBonded": "Nothing: the bond was withdrawn, or used up by penalties.",
+    "NothingBonded": "It was withdrawn, or used up by penalties.",
     "NotTheEscrow": "Only the escrow calls this.",
     "EscrowAlreadyBound": "Nothing: a registry has one escrow for ever.",
     "ZeroEscrow": _TERMS,

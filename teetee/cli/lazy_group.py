@@ -32,6 +32,9 @@ class LazyCommand(NamedTuple):
         command.name = name
         for each in (command, *getattr(command, "commands", {}).values()):
             each.get_params = _without_flag_types(each.get_params)
+            for parameter in each.params:
+                if (wanted := _wanted_number(parameter)) is not None:
+                    parameter.process_value = _quoting(parameter, wanted)
         return command
 
 
@@ -46,6 +49,32 @@ def _without_flag_types(get_params: GetParams) -> GetParams:
         return parameters
 
     return plain
+
+
+def _wanted_number(parameter: Any) -> str | None:
+    """`a whole number from 1 to 4`; None: the parameter takes no number."""
+    names: dict[Any, str] = {int: "a whole number", float: "a number"}
+    name = names.get(parameter.type_descriptor.annotation)
+    first, last = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if name is None or first is None:
+        return name
+    return f"{name} from {first} {'up' if last is None else f'to {last}'}"
+
+
+def _quoting(parameter: Any, wanted: str) -> Callable[[Any, Any], Any]:
+    """The parameter's parser, with errors that quote the value and say what is wanted."""
+    process = parameter.process_value
+
+    def process_value(context: Any, value: Any) -> Any:
+        try:
+            return process(context, value)
+        except typer.BadParameter as error:
+            if error.__cause__ is None:  # a parser of ours
+                raise
+            text = f"{str(value)[:40]!r} is not {wanted}."
+            raise typer.BadParameter(text, ctx=context, param=parameter) from None
+
+    return process_value
 
 
 def lazy_group(table: dict[str, LazyCommand]) -> type[TyperGroup]:

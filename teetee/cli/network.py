@@ -40,28 +40,35 @@ class ConnectionSettings:
 
     @property
     def path(self) -> Path:
-        """The deployment file. Raises `NoNetwork`."""
-        from teetee.chain.deployment import LOCAL_NETWORK, deployment_path
-        from teetee.client.errors import NoNetwork
+        """The deployment file. Raises `NoNetwork`, `NetworkUnknown`, `LocalNetworkMissing`."""
+        from teetee.chain.deployment import LOCAL_NETWORK, deployment_path, known_networks
+        from teetee.client.errors import LocalNetworkMissing, NetworkUnknown, NoNetwork
 
         if self.deployment is not None:
             return self.deployment
-        if self.network is not None:
-            return deployment_path(self.network)
-        local = deployment_path(LOCAL_NETWORK)
-        if not local.exists():
-            raise NoNetwork
-        return local
+        known = known_networks()
+        if self.network is not None and self.network not in known:
+            raise NetworkUnknown(self.network, known)
+        path = deployment_path(self.network or LOCAL_NETWORK)
+        if self.network in (None, LOCAL_NETWORK) and not path.exists():
+            raise LocalNetworkMissing(LOCAL_NETWORK) if self.network else NoNetwork
+        return path
 
     def load(self) -> Deployment:
-        """Raises `NoNetwork`, `NotDeployed`, `DeploymentInvalid`."""
+        """Raises the same as `path`, `NotDeployed`, `DeploymentInvalid`."""
         from teetee.chain.deployment import Deployment
 
         return Deployment.load(self.path)
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The nodes to ask, in order. Raises the same as `load`."""
+        """The nodes to ask, in order. Raises `MalformedNodeUrl`, and the same as `load`."""
+        from teetee.chain.urls import is_web_address, public_url
+        from teetee.client.errors import MalformedNodeUrl
+
+        for url in self.rpc:
+            if not is_web_address(url):
+                raise MalformedNodeUrl(public_url(url))
         return self.rpc or (PUBLIC_NODES.get(self.load().network, PUBLIC_NODES["base-local"]),)
 
     @property

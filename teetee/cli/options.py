@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -109,6 +110,20 @@ def parse_number(text: str) -> int:
     if text.isascii() and text.isdecimal() and int(text) > 0:
         return int(text)
     raise typer.BadParameter(f"{text[:40]!r} is not a number from 1 up, such as 17.")
+
+
+def parse_time(text: str) -> int:
+    """Unix seconds, given as such or as a date in ISO 8601; without a time zone, in UTC."""
+    if text.removeprefix("-").isdecimal() and text.isascii():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text[:40]!r} is not a time. Write Unix seconds, such as 1750327235, or a date in "
+            "UTC, such as 2025-06-19 or 2025-06-19T10:00:35."
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 RequestArgument = Annotated[

@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from teetee.chain.logs import read_logs
 from teetee.chain.transactions.sender import TransactionSender
-from teetee.chain.types.requests import Request
+from teetee.chain.types.requests import Request, RequestStatus
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotIncluded, NotPending
 from teetee.client.requests.await_answer import (
@@ -143,12 +143,12 @@ class Client:
     def resume(self, request_id: int) -> OpenRequest:
         """Continue a request of an earlier process.
 
-        Raises `NotPending`, `PendingRequestUnreadable`, and the chain's errors.
+        Raises `NotPending`, `UnknownRequest`, `PendingRequestUnreadable`, and the chain's errors.
         """
         for pending in self.pending_requests():
             if (pending.request_id or self.find_request_id(pending)) == request_id:
                 return self._reopened(pending, request_id)
-        raise NotPending(str(request_id))
+        raise NotPending(str(request_id), self._why_not_pending(request_id))
 
     def find_request_id(self, pending: PendingRequest) -> int | None:
         """Look up the id of a request whose transaction was not seen to be included.
@@ -188,6 +188,18 @@ class Client:
             self._verification_quotes,
             attestations=self._attestations,
             known=self._known.get(request_id),
+        )
+
+    def _why_not_pending(self, request_id: int) -> str:
+        """As a clause. Raises `UnknownRequest`."""
+        request = self.request(request_id)
+        if request.requester != str(self._account.address):
+            return f"it is of another wallet, {request.requester}"
+        if request.status is RequestStatus.OPEN:
+            return "it was sent from another machine or folder, and only that one has its secret"
+        return (
+            f"it is {request.status.name.lower()}, and its secret was removed when the result was "
+            "read, or is on another machine"
         )
 
     def _reopened(self, pending: PendingRequest, request_id: int) -> OpenRequest:

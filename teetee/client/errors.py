@@ -14,10 +14,10 @@
         ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
         │               CollateralKeptElsewhere, NoCollateralSource, ShardRefused
-        ├── question    NoNetwork, NoModel, ModelNotChosen, ModelUnknown, TooFewEntries,
-        │               InvalidQuestion, PromptTooLong, MalformedAmount, PriceAboveLimit,
-        │               InsufficientTokens, TransferAboveBalance,
-    │               AllowanceTooSmall
+        ├── network     NoNetwork, NetworkUnknown, LocalNetworkMissing, MalformedNodeUrl
+        ├── question    NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
+        │               PromptTooLong, MalformedAmount, PriceAboveLimit, InsufficientTokens,
+        │               TransferAboveBalance, AllowanceTooSmall
         ├── hosting     BondNotCovered, OtherEnclave, ShardOfAnother
         ├── keys        NoKey, MalformedKey, WrongPassphrase, NoPassphrase, KeystoreUnreadable,
         │               KeystoreOfAnotherAddress, KeystoreExists
@@ -30,6 +30,8 @@ prompt, an answer or a key.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from teetee.client.times import format_time
 from teetee.errors import Fatal, Retryable
 
@@ -41,6 +43,7 @@ class EnclaveUnreachable(Retryable):
 
     def __init__(self, endpoint: str, reason: str) -> None:
         self.endpoint = endpoint
+        self.reason = reason
         super().__init__(
             f"The enclave at {endpoint} cannot be reached ({reason}). "
             "Check that it is running and that its port is open, then try again."
@@ -211,6 +214,34 @@ class NoNetwork(Fatal):
         )
 
 
+class NetworkUnknown(Fatal):
+    """No network has that name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no network {name[:60]!r}. Known networks: {', '.join(known)}. For another "
+            "one, name its file with --deployment."
+        )
+
+
+class LocalNetworkMissing(Fatal):
+    """The local network is named, and nothing is deployed on it."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__(
+            f"Nothing is deployed on {network}. Run `make world` in another terminal and `source "
+            "build/world.env` in this one, without --network; or deploy with `ape run deploy`."
+        )
+
+
+class MalformedNodeUrl(Fatal):
+    """The address of a node is no URL."""
+
+    def __init__(self, url: str) -> None:
+        remedy = "Begin it with http:// or https://" if "://" in url else f"Write http://{url}"
+        super().__init__(f"{url!r} is not the URL of an Ethereum node. {remedy} (--rpc).")
+
+
 class NoModel(Fatal):
     """No model is published."""
 
@@ -356,10 +387,10 @@ class PendingRequestUnreadable(Fatal):
 class NotPending(Fatal):
     """No secret of this request is on this machine."""
 
-    def __init__(self, request: str) -> None:
+    def __init__(self, request: str, reason: str) -> None:
         super().__init__(
-            f"This machine has no secret for request {request}. `teetee resume` lists the requests "
-            "it can continue; `teetee verify` needs no secret."
+            f"Request {request} cannot be continued: {reason}. `teetee resume` lists the requests "
+            f"that can; `teetee verify {request}` checks any request."
         )
 
 

@@ -48,6 +48,11 @@ def key_hash(connection: ssl.SSLSocket) -> bytes:
         return b""  # matches no pinned hash
 
 
+def reason_of(error: Exception) -> str:
+    """The system's words, without its number."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def _handshake(endpoint: Endpoint, purpose: str, timeout: float) -> ssl.SSLSocket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -57,9 +62,9 @@ def _handshake(endpoint: Endpoint, purpose: str, timeout: float) -> ssl.SSLSocke
     try:
         plain = socket.create_connection((endpoint.host, endpoint.port), timeout=timeout)
     except OSError as error:
-        raise EnclaveUnreachable(str(endpoint), str(error)) from error
+        raise EnclaveUnreachable(str(endpoint), reason_of(error)) from error
     try:
         return context.wrap_socket(plain)
     except (OSError, ValueError) as error:
         plain.close()
-        raise EnclaveUnreachable(str(endpoint), str(error)) from error
+        raise EnclaveUnreachable(str(endpoint), reason_of(error)) from error

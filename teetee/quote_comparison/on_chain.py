@@ -14,6 +14,7 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
+from teetee.chain.contract_errors import show_argument
 from teetee.errors import TeeTeeError
 from teetee.quote_comparison.compiled_contracts import error_signatures, load_artefact
 from teetee.quote_comparison.local_anvil import LAST_SECOND, LocalAnvil, Reverted
@@ -147,9 +148,8 @@ def explain_revert(data: bytes) -> str:
         return f"refused with 0x{data[:4].hex()}"
     name, names, types = found
     values = _decode_or_none(lambda: decode(types, data[4:])) or ()
-    if name == "TcbRefused" and values:
-        values = (TcbStatus(values[0]).intel_name,)
-    shown = (f"{key}={_shown(value)}" for key, value in zip(names, values, strict=False))
+    given = zip(names, values, strict=False)
+    shown = (f"{key}={show_argument(name, key, value)}" for key, value in given)
     return f"{name}({', '.join(shown)})"
 
 
@@ -158,10 +158,6 @@ def _decode_or_none(read: Callable[[], Any]) -> Any:
         return read()
     except (DecodingError, ValueError):
         return None
-
-
-def _shown(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _create(anvil: LocalAnvil, name: str, *arguments: Any) -> Contract:

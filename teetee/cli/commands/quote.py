@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teetee.cli.options import parse_number
+from teetee.cli.options import parse_number, parse_time
 from teetee.cli.output.help_text import epilog
 from teetee.cli.output.printer import Printer
 from teetee.cli.session import FAILED, Session, command_app, with_printer, with_session
@@ -33,7 +33,7 @@ FILE_HELP = (
 COMPILING = "Compiling the contracts, which the first check needs: up to a minute…"
 CHECK_EPILOG = epilog(
     "teetee quote check quote.bin --collateral ./collateral",
-    "teetee quote check quote.bin --collateral ./collateral --at 1786704338",
+    "teetee quote check quote.bin --collateral ./collateral --at 2026-08-14",
     notes="""
 The folder holds tcb_info.json, qe_identity.json, pck_crl.der and root_ca_crl.der as a PCCS serves
 them: the JSON exactly as it was signed, not reformatted. docs/attestation.md says where the two
@@ -93,7 +93,12 @@ def check(
     ],
     at: Annotated[
         int | None,
-        typer.Option("--at", metavar="UNIX_SECONDS", help="Time of the check. Default: now."),
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            parser=parse_time,
+            help="Time of the check: Unix seconds, or a date in UTC. Default: now.",
+        ),
     ] = None,
     root_ca: Annotated[
         Path | None,

@@ -122,7 +122,7 @@ def _exchange(
             for message in decoder.feed(data):
                 return message
     except OSError as error:
-        raise EnclaveUnreachable(str(listening_at), str(error)) from error
+        raise EnclaveUnreachable(str(listening_at), pinned_tls.reason_of(error)) from error
     raise EnclaveUnreachable(str(listening_at), "it closed the connection without a reply")
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -40,21 +40,27 @@ def probe_shards(shards: Sequence[Shard]) -> dict[int, Probe]:
         return {probe.shard_id: probe for probe in pool.map(_probe, shards)}
 
 
-def await_enclave(endpoint: Endpoint, seconds: float) -> None:
-    """Wait until an enclave listens: it loads its layers first.
+def await_enclave(
+    endpoint: Endpoint, seconds: float, on_wait: Callable[[str], None] = lambda _: None
+) -> None:
+    """Wait until an enclave listens: it loads its layers first. `on_wait` gets the first problem.
 
     Raises `EnclaveUnreachable` after that time, and what `pinned_tls.connect` raises else.
     """
     give_up_at = time.monotonic() + seconds
+    is_waiting = False
     while True:
         try:
             pinned_tls.connect(
                 endpoint, purpose=ENROL_ALPN, tls=None, timeout=CONNECT_SECONDS
             ).close()
             return
-        except EnclaveUnreachable:
+        except EnclaveUnreachable as error:
             if time.monotonic() >= give_up_at:
                 raise
+            if not is_waiting:
+                on_wait(error.reason)
+            is_waiting = True
             time.sleep(min(RETRY_SECONDS, max(0.0, give_up_at - time.monotonic())))
 
 

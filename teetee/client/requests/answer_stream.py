@@ -63,7 +63,7 @@ def _send_message(connection: ssl.SSLSocket, endpoint: Endpoint, message: dict[s
     try:
         connection.sendall(json_frames.encode(message))
     except OSError as error:
-        raise StreamBroken(str(endpoint), str(error)) from error
+        raise StreamBroken(str(endpoint), pinned_tls.reason_of(error)) from error
     connection.settimeout(POLL_SECONDS)
 
 
@@ -76,7 +76,7 @@ def _receive(
         except TimeoutError:
             continue
         except OSError as error:
-            raise StreamBroken(str(endpoint), str(error)) from error
+            raise StreamBroken(str(endpoint), pinned_tls.reason_of(error)) from error
         if not data:
             raise StreamBroken(str(endpoint), "the entry closed the connection")
         yield data

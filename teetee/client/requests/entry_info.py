@@ -75,5 +75,5 @@ def _exchange(connection: ssl.SSLSocket, endpoint: Endpoint) -> dict[str, Any]:
             for message in decoder.feed(data):
                 return message
     except OSError as error:
-        raise EnclaveUnreachable(str(endpoint), str(error)) from error
+        raise EnclaveUnreachable(str(endpoint), pinned_tls.reason_of(error)) from error
     raise EnclaveUnreachable(str(endpoint), "it closed the connection without a reply")

@@ -11,6 +11,8 @@ given the custom errors of the committed ABIs
     each should have a sentence that says what to do next, and no other error should have one
 """
 
+from string import Formatter
+
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 
 from teetee.chain.abi import error_types
 from teetee.chain.contract_errors import (
+    SENTENCES,
     ContractRejected,
     PlatformRefused,
     RequestNotOpen,
@@ -36,7 +39,7 @@ def test_decode__known_error__is_its_class_with_arguments() -> None:
     error = decode_rejection(data_of("RequestNotOpen(uint256,uint8)", 7, 2))
     assert type(error) is RequestNotOpen
     assert error.arguments == {"requestId": 7, "status": 2}
-    assert "RequestNotOpen(requestId=7, status=2)" in str(error)
+    assert str(error).startswith("Request 7 is settled (RequestNotOpen). ")
 
 
 def test_decode__address_argument__is_checksummed() -> None:
@@ -96,6 +99,39 @@ def test_next_steps__every_custom_error_of_the_abis__has_one() -> None:
     names = {error.name for error in error_types().values()}
     assert set(NEXT_STEPS) == names
     assert all(sentence.endswith(".") for sentence in NEXT_STEPS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("UnknownModel", {"modelId": 7}, "There is no model 7 (UnknownModel). List the models"),
+        ("ShardNotActive", {"shardId": 4, "status": 2}, "Shard 4 is retired (ShardNotActive)."),
+        ("TcbRefused", {"status": 7}, "TcbRefused(status=OutOfDate)"),
+        (
+            "CollateralNotInForce",
+            {"issuedAt": 1750327235, "nextUpdate": (1 << 256) - 1},
+            f"(issuedAt=2025-06-19 10:00:35 UTC, nextUpdate={(1 << 256) - 1})",
+        ),
+        (
+            "ERC20InsufficientBalance",
+            {"sender": "x", "balance": 10**18, "needed": 25 * 10**17},
+            "(sender=x, balance=1 TEE, needed=2.5 TEE)",
+        ),
+        ("FaucetTooSoon", {}, "The contract refused: FaucetTooSoon()."),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalnum() else "",
+)
+def test_message__of_a_custom_error__says_it_in_words_that_people_use(
+    name: str, arguments: dict[str, object], words: str
+) -> None:
+    assert words in str(ContractRejected(name, arguments))
+
+
+def test_sentences__each__is_of_a_custom_error_and_its_arguments() -> None:
+    arguments = {error.name: set(error.names) for error in error_types().values()}
+    for name, sentence in SENTENCES.items():
+        named = {field for _, field, _, _ in Formatter().parse(sentence) if field}
+        assert named <= arguments[name], name
 
 
 def test_message__of_a_custom_error__ends_with_its_next_step() -> None:

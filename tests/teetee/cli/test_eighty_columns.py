@@ -126,7 +126,7 @@ def test_host_status__eighty_columns__shows_every_address_whole(lab: Lab, tmp_pa
     lines = [re.sub(r"expires in .*", "…", line) for line in lines_of(result.out)]
     assert lines == [
         f"Host {entry.host.address}",
-        "  earned     0 TEE, paid out by `teetee host withdraw`",
+        "  credit     0 TEE earned or refunded, paid out by `teetee host withdraw`",
         f"  payout to  {entry.host.address}",
         "  served     0 tokens × layers; free use grows with it",
         "shard 1  model 1  layers 0-2  ✓ registered  …",

@@ -16,6 +16,7 @@ import base64
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,14 @@ def test_check__quote_that_is_cut_off__both_refuse(tmp_path: Path, length: int) 
     assert result.json["onChain"]["error"].startswith("Not a quote that TeeTee can read: ")
 
 
-@pytest.mark.parametrize("at", ["abc", "", "1.5", "2025-06-20", "0x10"])
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%SZ", "%Y%m%dT%H%M%S+00"])
+def test_check__a_date_for_the_second__is_that_second(tmp_path: Path, form: str) -> None:
+    at = f"{datetime.fromtimestamp(int(AT), UTC):{form}}"
+    result = check(written(tmp_path, QUOTE), "--json", at=at)
+    assert (result.status, result.json["onChain"]["ok"]) == (0, True)
+
+
+@pytest.mark.parametrize("at", ["abc", "", "1.5", "2025-06-31", "0x10"])
 def test_check__a_second_that_is_no_number__exits_2(tmp_path: Path, at: str) -> None:
     result = check(written(tmp_path, QUOTE), at=at)
     assert result.status == 2

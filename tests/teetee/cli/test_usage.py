@@ -20,6 +20,7 @@ given NO_COLOR, or no terminal
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,12 @@ def test_usage__not_understood__exits_2(arguments: tuple[str, ...]) -> None:
         (("ask", "Why?", "--top-p", "0"), {}, "PromptInvalid", "Correct it"),
         (("ask", "Why?", "--max-price", "much"), {}, "MalformedAmount", "1.5"),
         (("wallet", "show"), {"TEETEE_PRIVATE_KEY": "abc"}, "MalformedKey", "32 bytes"),
-        (("verify", "1", "--network", "base-nowhere"), {}, "NotDeployed", "ape run deploy"),
+        (
+            ("verify", "1", "--network", "base-nowhere"),
+            {},
+            "NetworkUnknown",
+            "base-local, base-mainnet, base-sepolia",
+        ),
         (("shards", "--network", "base-sepolia"), {}, "NotDeployed", "ape run deploy"),
         (("host", "top-up", "1", "x"), {"TEETEE_PRIVATE_KEY": KEY}, "MalformedAmount", "1.5"),
     ],
@@ -127,7 +133,7 @@ def test_error__of_ours__exits_1_with_one_sentence(
     assert "Traceback" not in result.err
 
 
-def test_error__node_away__exits_75(home: dict[str, str], tmp_path: Path) -> None:
+def _deployment_file(folder: Path) -> Path:
     deployment = {
         "network": "base-local",
         "chainId": 31337,
@@ -137,8 +143,13 @@ def test_error__node_away__exits_75(home: dict[str, str], tmp_path: Path) -> Non
             ("token", "registry", "escrow", "verifier", "certificates", "accessManager"), ADDRESS
         ),
     }
-    path = tmp_path / "deployment.json"
+    path = folder / "deployment.json"
     path.write_text(json.dumps(deployment))
+    return path
+
+
+def test_error__node_away__exits_75(home: dict[str, str], tmp_path: Path) -> None:
+    path = _deployment_file(tmp_path)
     result = teetee(
         *("shards", "--json", "--deployment", str(path), "--rpc", "http://127.0.0.1:9/secret"),
         env=home,
@@ -192,6 +203,45 @@ def test_output__no_colour_wanted__has_no_escape_sequence(
         assert "\x1b" not in result.out + result.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ask", "x", "--deadline", "5m"), "'5m' is not a whole number."),
+        (("ask", "x", "--max-tokens", "many"), "'many' is not a whole number from 1 to 65535."),
+        (("ask", "x", "--max-tokens", "0"), "'0' is not a whole number from 1 to 65535."),
+        (("ask", "x", "--temperature", "hot"), "'hot' is not a number from 0 to 2."),
+        (("history", "--last", "0"), "'0' is not a whole number from 1 up."),
+        (("host", "run", "--port", "https"), "'https' is not a whole number from 0 to 65535."),
+        (("quote", "check", "x", "--at", "soon"), "'soon' is not a time. Write Unix seconds"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_usage__value_of_another_kind__is_quoted_with_what_is_wanted(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    result = teetee(*arguments)
+    assert result.status == 2
+    assert words in re.sub(r"[\s│]+", " ", result.err)
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("localhost:8545", "'localhost:8545' is not the URL of an Ethereum node. Write http://"),
+        ("ftp://node.example/key", "'ftp://node.example' is not the URL"),
+    ],
+)
+def test_rpc__no_web_address__says_how_to_write_it(
+    home: dict[str, str], tmp_path: Path, url: str, remedy: str
+) -> None:
+    result = teetee(
+        "shards", "--deployment", str(_deployment_file(tmp_path)), "--rpc", url, env=home
+    )
+    assert result.status == 1
+    assert remedy in result.err
+    assert "/key" not in result.err
+
+
 def test_verify__no_number__says_what_is_wanted() -> None:
     result = teetee("verify", "abc")
     assert result.status == 2
@@ -216,5 +266,5 @@ def test_network__named__replaces_the_environments_file(
 ) -> None:
     env = home | {"TEETEE_DEPLOYMENT": "elsewhere.json", "TEETEE_NETWORK": "base-sepolia"}
     error = teetee(*arguments, "--json", env=env).json["error"]
-    assert error["name"] == "NotDeployed"
+    assert error["name"] == "NetworkUnknown"
     assert "base-nowhere" in error["message"]

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.contract_errors import UnknownRequest
 from teetee.chain.types.requests import DeclineReason, RequestOpened, RequestRefunded
 from teetee.client.client import Client
 from teetee.client.errors import NotPending
@@ -165,5 +166,20 @@ def test_resume__transaction_never_seen__finds_the_request(lab: Lab, tmp_path: P
 
 
 def test_resume__unknown_request__says_so(lab: Lab, tmp_path: Path) -> None:
-    with pytest.raises(NotPending, match="999"):
+    with pytest.raises(UnknownRequest, match="no request 999"):
         make_client(lab, tmp_path).resume(999)
+
+
+def test_resume__answer_was_read__says_so_and_how_to_check_it(lab: Lab, tmp_path: Path) -> None:
+    client = make_client(lab, tmp_path)
+    opened = client.open_request(client.prepare_offer(SPEC))
+    client.forget(opened)
+    number = int(opened.request_id)
+    with pytest.raises(NotPending, match="only that one has its secret"):
+        client.resume(number)
+    lab.settle(opened.event, lab.enclaves[:3])
+    with pytest.raises(NotPending, match=f"it is settled.*`teetee verify {number}`"):
+        client.resume(number)
+    stranger = make_client(lab, tmp_path, lab.world.account("stranger"))
+    with pytest.raises(NotPending, match=f"of another wallet, {opened.context.requester}"):
+        stranger.resume(number)

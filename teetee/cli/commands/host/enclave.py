@@ -135,8 +135,15 @@ def _await_enclave(session: Session, endpoint: Endpoint, seconds: int) -> None:
         left = format_seconds(max(0, round(give_up_at - time.monotonic())))
         return f"Waiting for the enclave at {endpoint} to start… {left} left"
 
+    def say_once(reason: str) -> None:
+        session.printer.say(
+            f"The enclave at {endpoint} does not answer yet ({reason}); trying again for "
+            f"{format_seconds(seconds)}. --wait sets the time.",
+            "dim",
+        )
+
     with session.printer.waiting(progress):
-        await_enclave(endpoint, seconds)
+        await_enclave(endpoint, seconds, say_once)
 
 
 def _synchronization(

@@ -60,7 +60,7 @@ def _print_account(session: Session, value: dict[str, Any]) -> None:
     credit = round_amount(int(value["credit"]), down=True)
     session.printer.record(
         [
-            ("credit", f"{credit}, from earnings and refunds; `teetee host withdraw` pays it out"),
+            ("credit", f"{credit} earned or refunded, paid out by `teetee host withdraw`"),
             ("payout to", value["payout"] or "not fixed yet"),
             ("served", f"{value['servedLayerTokens']} tokens × layers; free use grows with it"),
         ],
