@@ -17,8 +17,12 @@ teetee.errors.Fatal
 │   ├── ModelNotFound       no such folder, file or hub id
 │   ├── ModelFileInvalid    malformed or damaged
 │   ├── ArchitectureUnsupported
+│   ├── ConfigFieldUnsupported  a field, or a value of it, that might change the result
+│   ├── QuantizationUnsupported quantized by a method that is not computed
 │   ├── TensorMissing
 │   ├── TensorInvalid       shape or type does not match the architecture
+│   ├── TensorUnused        a tensor that no part of the architecture uses
+│   ├── TensorAmbiguous     two files hold a tensor of that name
 │   ├── SplitInvalid        layers that the model does not have, or too many stages
 │   ├── DigestMismatch      the files differ from what was published
 │   ├── TokenizerMissing
@@ -173,6 +177,29 @@ class ArchitectureUnsupported(ModelError):
         )
 
 
+class ConfigFieldUnsupported(ModelError):
+    """A config field, or a value of it, that is neither computed nor known to have no effect."""
+
+    def __init__(self, file: str, family: str, field: str, value: str) -> None:
+        self.file, self.family, self.field, self.value = file, family, field, value
+        super().__init__(
+            f"{file} sets {field} to {value}. For a {family} model, this is neither computed nor "
+            "known to have no effect. Remove the field if the model does not depend on it; the "
+            "digests do not cover the text of the file."
+        )
+
+
+class QuantizationUnsupported(ModelError):
+    """A model that another tool quantized in a way that is not computed here."""
+
+    def __init__(self, file: str, sign: str) -> None:
+        self.file, self.sign = file, sign
+        super().__init__(
+            f"{file} is of a model quantized by a method that is not supported: {sign}. Use the "
+            "model's float weights (float32, bfloat16 or float16), or a GGUF of it."
+        )
+
+
 class TensorMissing(ModelError):
     """The architecture needs a tensor that no file contains."""
 
@@ -187,6 +214,30 @@ class TensorInvalid(ModelError):
     def __init__(self, tensor: str, rule: str) -> None:
         self.tensor, self.rule = tensor, rule
         super().__init__(f"The tensor {tensor} {rule}. Download the model's files again.")
+
+
+class TensorUnused(ModelError):
+    """Tensors in the files that no part of the architecture uses."""
+
+    def __init__(self, file: str, tensors: tuple[str, ...]) -> None:
+        self.file, self.tensors = file, tensors
+        more = f" and {len(tensors) - 3} more" if len(tensors) > 3 else ""
+        super().__init__(
+            f"{file} has tensors that this architecture does not use: {', '.join(tensors[:3])}"
+            f"{more}. The model may need them, so it is not computed without them. Check that "
+            "config.json belongs to these files, or remove the tensors."
+        )
+
+
+class TensorAmbiguous(ModelError):
+    """Two files hold a tensor of the same name."""
+
+    def __init__(self, tensor: str, first: str, second: str) -> None:
+        self.tensor, self.first, self.second = tensor, first, second
+        super().__init__(
+            f"{first} and {second} both hold the tensor {tensor}. Keep only the files of one "
+            "model in the folder, or add its model.safetensors.index.json."
+        )
 
 
 class SplitInvalid(ModelError):

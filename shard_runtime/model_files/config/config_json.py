@@ -10,8 +10,9 @@ from typing import Any
 
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
-from shard_runtime.model_files.config.families import FAMILIES, WRAPPERS, Family
+from shard_runtime.model_files.config.families import FAMILIES, Family
 from shard_runtime.model_files.config.fields import ConfigFields
+from shard_runtime.model_files.config.model_config import read_model_config
 from shard_runtime.model_files.config.rope import read_rope
 from teetee.protocol.json import shallow as shallow_json
 from teetee.protocol.layers import MAX_LAYERS
@@ -28,17 +29,19 @@ _ACTIVATIONS = {
 def read_config_json(path: Path) -> Architecture:
     """Reads and checks the architecture.
 
-    Raises `ModelFileInvalid`, and `ArchitectureUnsupported` naming the unsupported feature.
+    Raises `ModelFileInvalid`; `ArchitectureUnsupported`, `ConfigFieldUnsupported` and
+    `QuantizationUnsupported`, which name what is not supported.
     """
-    values = _text_config(read_json_object(path), str(path))
-    name = ConfigFields(values, str(path)).text("model_type")
-    family = FAMILIES.get(name)
+    file = str(path)
+    model_type, values = read_model_config(path)
+    family = FAMILIES.get(model_type)
     if family is None:
-        raise ArchitectureUnsupported(name, "the family is unknown")
-    fields = ConfigFields(family.complete(values), str(path))
-    architecture = _common_fields(family, fields, str(path))
+        raise ArchitectureUnsupported(model_type, "the family is unknown")
+    fields = ConfigFields(family.complete(values, model_type, file), file)
+    architecture = _common_fields(family, fields, file)
+    _check_padding(fields, architecture)
     architecture = replace(architecture, **family.differences(fields, architecture))
-    architecture.check(str(path))
+    architecture.check(file)
     return architecture
 
 
@@ -55,24 +58,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _text_config(values: dict[str, Any], file: str) -> dict[str, Any]:
-    """The part of the config that describes the text model: nested in multimodal models."""
-    inner = WRAPPERS.get(str(values.get("model_type")))
-    if inner is None:
-        return values
-    text = values.get("text_config")
-    if not isinstance(text, dict):
-        raise ModelFileInvalid(file, "its text_config must be an object")
-    tied = {key: values[key] for key in ("tie_word_embeddings",) if key in values}
-    return {"model_type": inner} | tied | text
-
-
 def _common_fields(family: Family, fields: ConfigFields, file: str) -> Architecture:
     hidden_size, head_count = fields.integer("hidden_size"), fields.integer("num_attention_heads")
     layer_count = fields.integer("num_hidden_layers", maximum=MAX_LAYERS)
     head_size = fields.integer("head_dim", max(1, hidden_size // head_count))
     rope = read_rope(family.name, fields, head_size, file)
-    biased = family.may_have_bias and fields.flag("attention_bias", default=False)
+    biased = fields.flag("attention_bias", default=False)
     return Architecture(
         name=family.name,
         layer_count=layer_count,
@@ -85,7 +76,7 @@ def _common_fields(family: Family, fields: ConfigFields, file: str) -> Architect
         head_size=head_size,
         vocabulary_size=fields.integer("vocab_size"),
         context_length=fields.integer("max_position_embeddings"),
-        norm_epsilon=fields.number("rms_norm_eps", 1e-6),
+        norm_epsilon=fields.number("rms_norm_eps"),
         rope_theta=rope.theta,
         rope_scaling=rope.scaling,
         qkv_bias=biased,
@@ -101,8 +92,15 @@ def _common_fields(family: Family, fields: ConfigFields, file: str) -> Architect
 
 
 def _activation(family: str, fields: ConfigFields) -> str:
-    name = fields.text("hidden_act", "silu")
+    name = fields.text("hidden_act")
     if name not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         raise ArchitectureUnsupported(family, f"the activation is {name}, not one of {known}")
     return _ACTIVATIONS[name]
+
+
+def _check_padding(fields: ConfigFields, architecture: Architecture) -> None:
+    """Padding has no effect here, but outside the vocabulary it shows that files do not match."""
+    padding, size = fields.raw("pad_token_id"), architecture.vocabulary_size
+    if padding is not None and not -size <= padding < size:
+        raise fields.invalid("pad_token_id", f"is {padding}, outside the vocabulary of {size}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model families: the `config.json` fields specific to each, and how its architecture differs.
+"""Model families: how the architecture of each differs. family_fields.py lists their fields.
 
 A family's reader returns the fields of `Architecture` that differ from the common decoder: RMSNorm,
 rotary grouped-query attention over all earlier positions, SwiGLU.
@@ -11,13 +11,12 @@ from math import sqrt
 from typing import Any
 
 from shard_runtime.architecture import Architecture, ExpertRouting
-from shard_runtime.errors import ArchitectureUnsupported
+from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
+from shard_runtime.model_files.config.family_fields import FAMILY_FIELDS
+from shard_runtime.model_files.config.field_table import complete_fields
 from shard_runtime.model_files.config.fields import ConfigFields
 
 Differences = dict[str, Any]
-
-WRAPPERS = {"gemma3": "gemma3_text", "mistral3": "mistral"}
-"""Multimodal wrappers and the `model_type` of their text model."""
 
 _LAYER_KINDS = {"full_attention", "sliding_attention"}
 
@@ -30,31 +29,47 @@ class Family:
     """Our name: that of GGUF where GGUF has one."""
     differences: Callable[[ConfigFields, Architecture], Differences]
     """Reads what differs. Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    """transformers' defaults for fields that the config omits."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """The family's own field names → the common names."""
-    may_have_bias: bool = False
-    """Whether `attention_bias` applies."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names that transformers accepts → the names in the table of fields."""
 
-    def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The config under common field names, with defaults filled in."""
-        common = {self.renamed.get(key, key): value for key, value in values.items()}
-        return {**self.defaults, **common}
+    def complete(self, values: Mapping[str, Any], model_type: str, file: str) -> dict[str, Any]:
+        """The computed fields under common names, the absent ones with their defaults.
+
+        Raises `ConfigFieldUnsupported` for a field that may change the result in an unknown way,
+        and `ModelFileInvalid` for a value of another type.
+        """
+        own: dict[str, Any] = {}
+        for name, value in values.items():
+            known = self.aliases.get(name, name)
+            if known in own:
+                other = next(key for key in values if self.aliases.get(key, key) == known)
+                raise ModelFileInvalid(file, f"{name} and {other} are names of the same field")
+            own[known] = value
+        complete = complete_fields(FAMILY_FIELDS[model_type], own, model_type, file)
+        return {self.renamed.get(name, name): value for name, value in complete.items()}
 
 
 def _llama(fields: ConfigFields, plain: Architecture) -> Differences:
+    _require_whole_heads(fields, plain)
     return {"mlp_bias": fields.flag("mlp_bias", default=False)}
 
 
 def _same_window(fields: ConfigFields, plain: Architecture) -> Differences:
     """The same window for all layers, if any."""
-    window = fields.integer("sliding_window", 0, minimum=0)
-    return {"windows": (window,) * plain.layer_count}
+    if fields.raw("sliding_window") is None:
+        return {}
+    return {"windows": (fields.integer("sliding_window"),) * plain.layer_count}
 
 
 def _ministral(fields: ConfigFields, plain: Architecture) -> Differences:
-    return {"windows": _windows_by_layer_type(fields, plain, lambda layer: True)}
+    if not fields.has("head_dim"):  # no default in its class, unlike Mistral's
+        raise fields.invalid("head_dim", "is missing")
+    windows = plain.windows
+    if fields.has("sliding_window") or fields.has("layer_types"):
+        windows = _windows_by_layer_type(fields, plain, lambda layer: True)
+    return {"windows": windows}
 
 
 def _qwen2(fields: ConfigFields, plain: Architecture) -> Differences:
@@ -66,12 +81,11 @@ def _qwen3(fields: ConfigFields, plain: Architecture) -> Differences:
 
 
 def _qwen3_moe(fields: ConfigFields, plain: Architecture) -> Differences:
-    count = fields.integer("num_experts", fields.integer("num_local_experts", 128))
-    step = fields.integer("decoder_sparse_step", 1)
+    step = fields.integer("decoder_sparse_step")
     dense = set(fields.integers("mlp_only_layers"))
     layers = (layer for layer in range(plain.layer_count) if (layer + 1) % step == 0)
     experts = ExpertRouting(
-        count=count,
+        count=fields.integer("num_experts"),
         chosen=fields.integer("num_experts_per_tok"),
         intermediate_size=fields.integer("moe_intermediate_size"),
         normalized=fields.flag("norm_topk_prob", default=False),
@@ -83,9 +97,11 @@ def _qwen3_moe(fields: ConfigFields, plain: Architecture) -> Differences:
 
 
 def _mixtral(fields: ConfigFields, plain: Architecture) -> Differences:
+    if plain.rope_scaling.kind in ("yarn", "longrope") and not fields.has("head_dim"):
+        raise fields.invalid("head_dim", f"is missing, which {plain.rope_scaling.kind} needs")
     experts = ExpertRouting(
-        count=fields.integer("num_local_experts", 8),
-        chosen=fields.integer("num_experts_per_tok", 2),
+        count=fields.integer("num_local_experts"),
+        chosen=fields.integer("num_experts_per_tok"),
         intermediate_size=plain.intermediate_size,
         normalized=True,
         layers=tuple(range(plain.layer_count)),
@@ -107,14 +123,19 @@ def _gemma2(fields: ConfigFields, plain: Architecture) -> Differences:
     return {
         **_gemma_2_or_3("gemma2", fields, plain),
         "windows": _windows_by_layer_type(fields, plain, lambda layer: layer % 2 == 0),
-        "attention_cap": fields.number("attn_logit_softcapping", 0.0),
+        "attention_cap": _cap(fields, "attn_logit_softcapping"),
     }
 
 
 def _gemma3(fields: ConfigFields, plain: Architecture) -> Differences:
-    if fields.number("attn_logit_softcapping", 0.0):
+    if fields.has("attn_logit_softcapping"):
         raise ArchitectureUnsupported("gemma3", "it caps attention scores")
-    pattern = fields.integer("sliding_window_pattern", 6)
+    pattern = fields.integer("sliding_window_pattern")
+    if not fields.has("layer_types") and fields.raw("_sliding_window_pattern") not in (
+        None,
+        pattern,
+    ):
+        raise fields.invalid("_sliding_window_pattern", f"is not the pattern, which is {pattern}")
     return {
         **_gemma_2_or_3("gemma3", fields, plain),
         "windows": _windows_by_layer_type(fields, plain, lambda layer: (layer + 1) % pattern != 0),
@@ -124,17 +145,25 @@ def _gemma3(fields: ConfigFields, plain: Architecture) -> Differences:
 
 def _gemma_2_or_3(name: str, fields: ConfigFields, plain: Architecture) -> Differences:
     _require_causal_attention(name, fields)
-    scalar = fields.number("query_pre_attn_scalar")
+    _require_whole_heads(fields, plain)
+    scalar = fields.integer("query_pre_attn_scalar")
     return {
         "norm": "rms_one",
         "post_norms": True,
         "embedding_scale": sqrt(plain.hidden_size),
-        "attention_scale": 0.0 if scalar in (0, plain.head_size) else 1 / sqrt(scalar),
-        "logit_cap": fields.number("final_logit_softcapping", 0.0),
+        "attention_scale": 0.0 if scalar == plain.head_size else 1 / sqrt(scalar),
+        "logit_cap": _cap(fields, "final_logit_softcapping"),
     }
 
 
+def _cap(fields: ConfigFields, field: str) -> float:
+    return fields.positive(field) if fields.has(field) else 0.0
+
+
 def _gpt2(fields: ConfigFields, plain: Architecture) -> Differences:
+    _require_whole_heads(fields, plain)
+    if fields.raw("n_ctx") not in (None, plain.context_length):
+        raise fields.invalid("n_ctx", f"is not the context length, which is {plain.context_length}")
     if fields.flag("scale_attn_by_inverse_layer_idx", default=False):
         raise ArchitectureUnsupported("gpt2", "it scales attention by layer")
     if fields.flag("add_cross_attention", default=False):
@@ -152,25 +181,40 @@ def _gpt2(fields: ConfigFields, plain: Architecture) -> Differences:
 
 
 def _qwen_windows(fields: ConfigFields, plain: Architecture) -> tuple[int, ...]:
-    if not fields.flag("use_sliding_window", default=False):
-        return plain.windows
-    first = fields.integer("max_window_layers", plain.layer_count, minimum=0)
-    return _windows_by_layer_type(fields, plain, lambda layer: layer >= first)
+    if fields.flag("use_sliding_window", default=False) and fields.has("sliding_window"):
+        first = fields.integer("max_window_layers", minimum=0)
+        return _windows_by_layer_type(fields, plain, lambda layer: layer >= first)
+    kinds = _layer_kinds(fields, plain) or ()
+    if "sliding_attention" in kinds:
+        raise fields.invalid(
+            "layer_types", "has windows, but use_sliding_window or size is not set"
+        )
+    return plain.windows
 
 
 def _windows_by_layer_type(
     fields: ConfigFields, plain: Architecture, has_window: Callable[[int], bool]
 ) -> tuple[int, ...]:
     """Windows as `layer_types` lists them, or by the family's rule if the config has no list."""
-    if not fields.has("sliding_window"):
-        return plain.windows
-    window, kinds = fields.integer("sliding_window"), fields.raw("layer_types")
-    if isinstance(kinds, list) and len(kinds) == plain.layer_count:
-        for kind in kinds:
-            if kind not in _LAYER_KINDS:
-                raise ArchitectureUnsupported(plain.name, f"it has layers of kind {kind}")
-        return tuple(window if kind == "sliding_attention" else 0 for kind in kinds)
-    return tuple(window if has_window(layer) else 0 for layer in range(plain.layer_count))
+    window, kinds = fields.integer("sliding_window"), _layer_kinds(fields, plain)
+    if kinds is None:
+        return tuple(window if has_window(layer) else 0 for layer in range(plain.layer_count))
+    return tuple(window if kind == "sliding_attention" else 0 for kind in kinds)
+
+
+def _layer_kinds(fields: ConfigFields, plain: Architecture) -> list[str] | None:
+    """The checked `layer_types`; None if the config has none."""
+    kinds = fields.raw("layer_types")
+    if kinds is None:
+        return None
+    for kind in kinds:
+        if kind not in _LAYER_KINDS:
+            raise ArchitectureUnsupported(plain.name, f"it has layers of kind {kind}")
+    if len(kinds) != plain.layer_count:
+        raise fields.invalid(
+            "layer_types", f"has {len(kinds)} entries for {plain.layer_count} layers"
+        )
+    return list(kinds)
 
 
 def _require_causal_attention(name: str, fields: ConfigFields) -> None:
@@ -178,20 +222,14 @@ def _require_causal_attention(name: str, fields: ConfigFields) -> None:
         raise ArchitectureUnsupported(name, "its tokens attend to later ones")
 
 
-_GEMMA_DEFAULTS = {
-    "head_dim": 256,
-    "hidden_act": "gelu_pytorch_tanh",
-    "tie_word_embeddings": True,
-    "max_position_embeddings": 8192,
-}
-_GEMMA_2_OR_3_DEFAULTS = _GEMMA_DEFAULTS | {"sliding_window": 4096, "query_pre_attn_scalar": 256}
-_GEMMA3_DEFAULTS = _GEMMA_2_OR_3_DEFAULTS | {
-    "vocab_size": 262208,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-    "max_position_embeddings": 131072,
-    "rope_theta": 1_000_000.0,
-}
+def _require_whole_heads(fields: ConfigFields, plain: Architecture) -> None:
+    if plain.hidden_size % plain.head_count:
+        raise fields.invalid(
+            "num_attention_heads",
+            f"is {plain.head_count}, which does not divide the hidden size {plain.hidden_size}",
+        )
+
+
 _GPT2_NAMES = {
     "n_embd": "hidden_size",
     "n_layer": "num_hidden_layers",
@@ -201,24 +239,26 @@ _GPT2_NAMES = {
     "layer_norm_epsilon": "rms_norm_eps",
     "activation_function": "hidden_act",
 }
-_GPT2_DEFAULTS = {"hidden_act": "gelu_new", "tie_word_embeddings": True, "rms_norm_eps": 1e-5}
-_CAPS = {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+_GPT2_ALIASES = {
+    "hidden_size": "n_embd",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "max_position_embeddings": "n_positions",
+}
 _ACTIVATION = {"hidden_activation": "hidden_act"}
 
 FAMILIES: Mapping[str, Family] = {
-    "llama": Family("llama", _llama, may_have_bias=True),
+    "llama": Family("llama", _llama),
     "mistral": Family("mistral", _same_window),
     "ministral": Family("ministral", _ministral),
     "qwen2": Family("qwen2", _qwen2),
-    "qwen3": Family("qwen3", _qwen3, may_have_bias=True),
-    "qwen3_moe": Family("qwen3_moe", _qwen3_moe, may_have_bias=True),
-    "mixtral": Family("mixtral", _mixtral, {"rope_theta": 1_000_000.0, "rms_norm_eps": 1e-5}),
-    "gemma": Family("gemma", _gemma, _GEMMA_DEFAULTS, may_have_bias=True),
-    "gemma2": Family(
-        "gemma2", _gemma2, _GEMMA_2_OR_3_DEFAULTS | _CAPS, _ACTIVATION, may_have_bias=True
-    ),
-    "gemma3_text": Family("gemma3", _gemma3, _GEMMA3_DEFAULTS, _ACTIVATION, may_have_bias=True),
-    "phi3": Family("phi3", _same_window, {"rms_norm_eps": 1e-5}),
-    "gpt2": Family("gpt2", _gpt2, _GPT2_DEFAULTS, _GPT2_NAMES),
+    "qwen3": Family("qwen3", _qwen3),
+    "qwen3_moe": Family("qwen3_moe", _qwen3_moe, aliases={"num_local_experts": "num_experts"}),
+    "mixtral": Family("mixtral", _mixtral, aliases={"num_experts": "num_local_experts"}),
+    "gemma": Family("gemma", _gemma),
+    "gemma2": Family("gemma2", _gemma2, _ACTIVATION),
+    "gemma3_text": Family("gemma3", _gemma3, _ACTIVATION),
+    "phi3": Family("phi3", _same_window),
+    "gpt2": Family("gpt2", _gpt2, _GPT2_NAMES, _GPT2_ALIASES),
 }
 """By `model_type`."""

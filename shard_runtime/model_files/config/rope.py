@@ -2,19 +2,26 @@
 """Reads the rotary position embedding (RoPE) settings of a `config.json`.
 
 transformers 5 writes `rope_parameters` with theta inside (for Gemma 3, one such object per layer
-type); transformers 4 wrote `rope_theta` and `rope_scaling`.
+type); transformers 4 wrote `rope_theta` and `rope_scaling`. Where a file has both, `rope_scaling`
+takes precedence, as in transformers.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shard_runtime.architecture import RopeScaling
-from shard_runtime.errors import ArchitectureUnsupported, ModelFileInvalid
+from shard_runtime.errors import ArchitectureUnsupported, ConfigFieldUnsupported, ModelFileInvalid
+from shard_runtime.model_files.config.field_table import show_value
 from shard_runtime.model_files.config.fields import ConfigFields
+from shard_runtime.model_files.config.rope_scaling import (
+    RopeContext,
+    check_parameters,
+    read_scaling,
+)
 
 _PARTIAL_ROTARY_FAMILIES = ("phi3",)
+_LAYER_KINDS = ("full_attention", "sliding_attention")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,100 +35,95 @@ class RopeSettings:
 
 
 def read_rope(name: str, fields: ConfigFields, head_size: int, file: str) -> RopeSettings:
-    """Reads the settings of family `name`. Raises `ModelFileInvalid`, `ArchitectureUnsupported`."""
+    """Reads the settings of family `name`.
+
+    Raises `ModelFileInvalid`, `ArchitectureUnsupported`, `ConfigFieldUnsupported`.
+    """
     if name == "gpt2":
         return RopeSettings(0.0, RopeScaling(), 0, 0.0)
-    parameters = fields.raw("rope_parameters") or fields.raw("rope_scaling") or {}
-    if not isinstance(parameters, Mapping):
-        raise ModelFileInvalid(file, "the RoPE parameters must be an object")
-    local_theta = _local_theta(name, fields, parameters, file)
-    parameters = parameters.get("full_attention", parameters)
-    if not isinstance(parameters, Mapping):
-        raise ModelFileInvalid(file, "the RoPE parameters must be an object")
-    rope = ConfigFields(parameters, file)
-    theta = rope.number("rope_theta", fields.number("rope_theta", 10000.0))
+    local_theta = 0.0
+    if name == "gemma3":
+        parent, parameters, local = _parameters_by_layer_kind(fields, file)
+        local_theta = _local_theta(local, fields, file)
+    else:
+        parent, parameters = _parameters(fields)
+    kind = _kind(name, parameters, parent, file)
+    context = RopeContext(
+        name,
+        file,
+        parent,
+        fields.integer("max_position_embeddings"),
+        None if name == "gemma3" else fields.raw("original_max_position_embeddings"),
+    )
+    check_parameters(parameters, kind, context)
+    rope = ConfigFields(parameters, file, parent=f"{parent}.")
+    if name == "gemma3" and not rope.flag("truncate", default=True):
+        raise ArchitectureUnsupported(name, "its layers of full attention do not truncate YaRN")
+    theta = rope.number("rope_theta", fields.number("rope_theta"))
     share = rope.number("partial_rotary_factor", fields.number("partial_rotary_factor", 1.0))
     if share != 1.0 and name not in _PARTIAL_ROTARY_FAMILIES:
         raise ArchitectureUnsupported(name, "it rotates only part of each head")
-    kind = rope.text("rope_type", rope.text("type", "default"))
-    if name == "phi3" and kind in ("su", "yarn"):  # early names of longrope
-        kind = "longrope"
     size = int(head_size * share)
-    scaling = _scaling(name, kind, rope, fields)
+    scaling = read_scaling(kind, rope, context)
     return RopeSettings(theta, scaling, 0 if size == head_size else size, local_theta)
 
 
-def longrope_attention_factor(factor: float, original: int) -> float:
-    """The factor applied to queries and keys (LongRoPE, arXiv 2402.13753)."""
-    return math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+def _parameters(fields: ConfigFields) -> tuple[str, Mapping[str, Any]]:
+    """The object that is in effect, and its name."""
+    for parent in ("rope_scaling", "rope_parameters"):
+        if parameters := fields.raw(parent):
+            return parent, parameters
+    return "rope_parameters", {}
 
 
-def yarn_attention_factor(factor: float) -> float:
-    """The factor applied to queries and keys (YaRN, arXiv 2309.00071, equation 22)."""
-    return 0.1 * math.log(factor) + 1.0 if factor > 1 else 1.0
+def _parameters_by_layer_kind(
+    fields: ConfigFields, file: str
+) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """Gemma 3's name and object for layers that attend to all positions, and the object for those
+    with a window. `rope_scaling` changes the former.
+    """
+    by_kind = fields.raw("rope_parameters") or {}
+    for kind, parameters in by_kind.items():
+        label = f"rope_parameters.{kind}"
+        if kind not in _LAYER_KINDS:
+            raise ConfigFieldUnsupported(file, "gemma3", label, show_value(parameters))
+        if not isinstance(parameters, dict | None):
+            raise ModelFileInvalid(file, f"{label} must be an object")
+    full, local = (by_kind.get(kind) or {} for kind in _LAYER_KINDS)
+    scaling = fields.raw("rope_scaling")
+    if scaling is not None:
+        if fields.raw("rope_parameters") is not None and by_kind.get("full_attention") is None:
+            raise ModelFileInvalid(file, "rope_parameters.full_attention is missing")
+        return "rope_scaling", {"rope_type": "default"} | full | scaling, local
+    return "rope_parameters.full_attention", full, local
 
 
-def _local_theta(
-    name: str, fields: ConfigFields, parameters: Mapping[str, Any], file: str
-) -> float:
-    if name != "gemma3":
-        return 0.0
-    own = parameters.get("sliding_attention") or {}
-    if not isinstance(own, Mapping):
-        raise ModelFileInvalid(file, "the RoPE parameters must be an object")
-    local = ConfigFields(own, file)
-    if local.text("rope_type", "default") != "default":
-        raise ArchitectureUnsupported(name, "layers with a window use RoPE scaling")
-    return local.number("rope_theta", fields.number("rope_local_base_freq", 10000.0))
+def _kind(name: str, parameters: Mapping[str, Any], parent: str, file: str) -> str:
+    """The kind of scaling. Phi-3's `su` and `yarn` are early names of longrope."""
+    kinds = [parameters[key] for key in ("rope_type", "type") if key in parameters]
+    kind = kinds[0] if kinds else "default"
+    if any(each != kind for each in kinds):
+        shown = " and ".join(map(show_value, kinds))
+        raise ModelFileInvalid(file, f"{parent} has a rope_type and another type: {shown}")
+    if not isinstance(kind, str):
+        raise ModelFileInvalid(file, f"{parent}.rope_type must be a string, not {show_value(kind)}")
+    if name != "phi3":
+        return kind
+    if kind not in ("default", "longrope", "su", "yarn"):
+        raise ArchitectureUnsupported(name, f"the RoPE scaling is {kind}")
+    if kind == "su" and "original_max_position_embeddings" not in parameters:
+        raise ModelFileInvalid(file, f"{parent}.original_max_position_embeddings is missing")
+    return "default" if kind == "default" else "longrope"
 
 
-def _scaling(name: str, kind: str, rope: ConfigFields, fields: ConfigFields) -> RopeScaling:
-    if kind == "default":
-        return RopeScaling()
-    if kind == "linear":
-        return RopeScaling(kind, factor=rope.number("factor"))
-    if kind == "llama3":
-        return RopeScaling(
-            kind,
-            factor=rope.number("factor"),
-            original_context_length=rope.integer("original_max_position_embeddings"),
-            low_frequency_factor=rope.number("low_freq_factor"),
-            high_frequency_factor=rope.number("high_freq_factor"),
-        )
-    if kind == "longrope":
-        return _longrope(rope, fields)
-    if kind == "yarn" and not (rope.has("mscale") or rope.has("mscale_all_dim")):
-        return _yarn(rope, fields)
-    raise ArchitectureUnsupported(name, f"the RoPE scaling is {kind}")
-
-
-def _longrope(rope: ConfigFields, fields: ConfigFields) -> RopeScaling:
-    original = rope.integer(
-        "original_max_position_embeddings",
-        fields.integer("original_max_position_embeddings", 0, minimum=0) or None,
-        minimum=2,
-    )
-    factor = rope.number("factor", fields.integer("max_position_embeddings") / original)
-    attention_factor = rope.number("attention_factor", longrope_attention_factor(factor, original))
-    return RopeScaling(
-        "longrope",
-        factor=max(1.0, factor),
-        original_context_length=original,
-        attention_factor=attention_factor,
-        factors=rope.numbers("short_factor"),
-        long_factors=rope.numbers("long_factor"),
-    )
-
-
-def _yarn(rope: ConfigFields, fields: ConfigFields) -> RopeScaling:
-    original = fields.integer("max_position_embeddings")
-    factor = rope.number("factor")
-    return RopeScaling(
-        "yarn",
-        factor=factor,
-        original_context_length=rope.integer("original_max_position_embeddings", original),
-        beta_fast=rope.number("beta_fast", 32.0),
-        beta_slow=rope.number("beta_slow", 1.0),
-        attention_factor=rope.number("attention_factor", yarn_attention_factor(factor)),
-        truncate=rope.flag("truncate", default=True),
-    )
+def _local_theta(local: Mapping[str, Any], fields: ConfigFields, file: str) -> float:
+    """Theta of layers with a window, which have no scaling."""
+    parent = "rope_parameters.sliding_attention"
+    if _kind("gemma3", local, parent, file) != "default":
+        raise ArchitectureUnsupported("gemma3", "layers with a window use RoPE scaling")
+    context = RopeContext("gemma3", file, parent, fields.integer("max_position_embeddings"), None)
+    check_parameters(local, "default", context)
+    rope = ConfigFields(local, file, parent=f"{parent}.")
+    if rope.number("partial_rotary_factor", 1.0) != 1.0:
+        raise ArchitectureUnsupported("gemma3", "it rotates only part of each head")
+    return rope.number("rope_theta", fields.number("rope_local_base_freq"))

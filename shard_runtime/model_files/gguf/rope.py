@@ -8,7 +8,10 @@ import torch
 from shard_runtime.architecture import RopeScaling
 from shard_runtime.errors import ArchitectureUnsupported
 from shard_runtime.model_files.config.fields import ConfigFields
-from shard_runtime.model_files.config.rope import longrope_attention_factor, yarn_attention_factor
+from shard_runtime.model_files.config.rope_scaling import (
+    longrope_attention_factor,
+    yarn_attention_factor,
+)
 from shard_runtime.model_files.gguf.gguf_file import GgufFile
 from shard_runtime.model_files.tensors.dequantization import dequantizer_for
 from shard_runtime.model_files.tensors.tensor_store import StoredTensor, read_pieces
