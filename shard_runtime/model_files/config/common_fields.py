@@ -34,7 +34,6 @@ _GENERATION = [
     "assistant_lookbehind",
     "bad_words_ids",
     "begin_suppress_tokens",
-    "cache_implementation",
     "diversity_penalty",
     "do_sample",
     "early_stopping",
@@ -79,6 +78,7 @@ _NAMES_AND_NOTES = {
 }
 EVERY_FAMILY: FieldTable = {
     **{name: no_effect(_ANY) for name in _GENERATION},
+    "cache_implementation": no_effect(TEXT_OR_NULL, only("hybrid", "static", "dynamic", None)),
     **_NAMES_AND_NOTES,
     "model_type": no_effect(TEXT),
     "architectures": no_effect(LIST_OR_NULL),
@@ -93,7 +93,7 @@ EVERY_FAMILY: FieldTable = {
     "_attn_implementation": _ATTENTION,
     "_attn_implementation_autoset": no_effect(FLAG),
     # Outputs beside the logits.
-    "return_dict": no_effect(FLAG),
+    "return_dict": no_effect(FLAG, only(True)),
     "output_hidden_states": no_effect(FLAG),
     "output_attentions": no_effect(FLAG, only(False)),
     "use_cache": no_effect(FLAG),

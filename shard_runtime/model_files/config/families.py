@@ -66,10 +66,7 @@ def _same_window(fields: ConfigFields, plain: Architecture) -> Differences:
 def _ministral(fields: ConfigFields, plain: Architecture) -> Differences:
     if not fields.has("head_dim"):  # no default in its class, unlike Mistral's
         raise fields.invalid("head_dim", "is missing")
-    windows = plain.windows
-    if fields.has("sliding_window") or fields.has("layer_types"):
-        windows = _windows_by_layer_type(fields, plain, lambda layer: True)
-    return {"windows": windows}
+    return {"windows": _windows_by_layer_type(fields, plain, lambda layer: True)}
 
 
 def _qwen2(fields: ConfigFields, plain: Architecture) -> Differences:

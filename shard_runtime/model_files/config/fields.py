@@ -75,10 +75,10 @@ class ConfigFields:
         return value
 
     def numbers(self, field: str) -> tuple[float, ...]:
-        """A list of numbers above 0."""
+        """A list of one or more numbers above 0."""
         values = self._get(field, None)
-        if not isinstance(values, list) or not all(map(_is_positive, values)):
-            raise self.invalid(field, "must be a list of numbers above 0")
+        if not isinstance(values, list) or not values or not all(map(_is_positive, values)):
+            raise self.invalid(field, "must be a list of one or more numbers above 0")
         return tuple(float(value) for value in values)
 
     def integers(self, field: str) -> tuple[int, ...]:

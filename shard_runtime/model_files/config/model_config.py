@@ -15,7 +15,7 @@ from shard_runtime.errors import (
 )
 from shard_runtime.model_files.config.families import FAMILIES
 from shard_runtime.model_files.config.family_fields import WRAPPER_FIELDS
-from shard_runtime.model_files.config.field_table import complete_fields, show_value
+from shard_runtime.model_files.config.field_table import complete_fields, require_type, show_value
 from teetee.protocol.json.shallow import require_shallow
 
 _QUANTIZATION_FIELDS = ("quantization_config", "compression_config", "quantization")
@@ -83,13 +83,15 @@ def _text_model(model_type: str, values: dict[str, Any], file: str) -> tuple[str
     wrapper = _WRAPPERS[model_type]
     text = values.get("text_config", {})
     if isinstance(text, dict):
-        inner = text.get("model_type", wrapper.text_type)
+        inner = _model_type({"model_type": wrapper.text_type} | text, file)
         if inner != wrapper.text_type:
             rule = "the family is unknown" if inner not in FAMILIES else f"{model_type} has another"
-            raise ArchitectureUnsupported(str(inner), rule)
+            raise ArchitectureUnsupported(inner, rule)
     outer = complete_fields(WRAPPER_FIELDS[model_type], values, model_type, file)
     text = wrapper.default_text if outer["text_config"] is None else outer["text_config"]
     _refuse_quantization(text, file)
+    tied_inside = text.get("tie_word_embeddings", False)
+    require_type((bool,), "text_config.tie_word_embeddings", tied_inside, file)
     if model_type == "mistral3" and "layer_types" in text:
         value = show_value(text["layer_types"])
         raise ConfigFieldUnsupported(file, model_type, "text_config.layer_types", value)

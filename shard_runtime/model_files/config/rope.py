@@ -126,4 +126,4 @@ def _local_theta(local: Mapping[str, Any], fields: ConfigFields, file: str) -> f
     rope = ConfigFields(local, file, parent=f"{parent}.")
     if rope.number("partial_rotary_factor", 1.0) != 1.0:
         raise ArchitectureUnsupported("gemma3", "it rotates only part of each head")
-    return rope.number("rope_theta", fields.number("rope_local_base_freq"))
+    return rope.positive("rope_theta", fields.positive("rope_local_base_freq"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.shard_runtime.model_files.config.base_configs import BASES, Config
+from tests.shard_runtime.model_files.config.base_configs import BASES, EXTRAS, ROPE_EXTRAS, Config
 
 _AGAIN = "\u2026again"
 """Marks the second of two equal keys until the config is text."""
@@ -43,13 +43,15 @@ def draw_variants(count: int, seed: int) -> Iterator[Variant]:
 def _draw_variant(name: str, chance: random.Random) -> Variant:
     config = copy.deepcopy(BASES[name])
     titles = []
-    for _ in range(chance.choice([1, 1, 1, 2])):
+    for _ in range(chance.choice([1, 1, 1, 1, 2, 3])):
         holder, path = chance.choice(list(_objects(config)))
         if not holder:
             continue
         field = chance.choice(list(holder))
         change = chance.choice(_CHANGES)
-        titles.append(f"{change.__name__.strip('_')} {path}{field}: {change(holder, field, chance)}")
+        titles.append(
+            f"{change.__name__.strip('_')} {path}{field}: {change(holder, field, chance)}"
+        )
     text = json.dumps(config).replace(json.dumps(_AGAIN)[1:-1], "")
     return Variant(f"{name}: {'; '.join(titles)}", text)
 
@@ -107,6 +109,13 @@ def _borrow(config: Config, field: str, chance: random.Random) -> str:
     return f"{name} = {other[name]}"
 
 
+def _add(config: Config, field: str, chance: random.Random) -> str:
+    extras = ROPE_EXTRAS if config.keys() & {"rope_type", "type"} else EXTRAS
+    name = chance.choice(list(extras))
+    config[name] = copy.deepcopy(chance.choice(extras[name]))
+    return f"{name} = {config[name]}"
+
+
 def _swap(config: Config, field: str, chance: random.Random) -> str:
     """Gives the field the value of another one."""
     name = chance.choice(list(config))
@@ -115,4 +124,4 @@ def _swap(config: Config, field: str, chance: random.Random) -> str:
 
 
 _CHANGES = (_drop, _drop, _null, _null, _double, _double, _repeat, _rename, _wrong_type)
-_CHANGES += (_wrong_type, _borrow, _swap)
+_CHANGES += (_wrong_type, _borrow, _add, _add, _add, _swap)
