@@ -19,6 +19,7 @@ teetee.errors.Fatal
 │   ├── ArchitectureUnsupported
 │   ├── ConfigFieldUnsupported  a field, or a value of it, that might change the result
 │   ├── QuantizationUnsupported quantized by a method that is not computed
+│   ├── AdapterUnsupported  a folder with a LoRA or another adapter
 │   ├── TensorMissing
 │   ├── TensorInvalid       shape or type does not match the architecture
 │   ├── TensorUnused        a tensor that no part of the architecture uses
@@ -197,6 +198,17 @@ class QuantizationUnsupported(ModelError):
         super().__init__(
             f"{file} is of a model quantized by a method that is not supported: {sign}. Use the "
             "model's float weights (float32, bfloat16 or float16), or a GGUF of it."
+        )
+
+
+class AdapterUnsupported(ModelError):
+    """A folder with an adapter, which would not be applied."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        super().__init__(
+            f"{file} describes an adapter, which is not applied here. Merge the adapter into the "
+            "weights, or remove its files if the weights are meant without it."
         )
 
 

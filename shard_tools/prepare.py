@@ -12,6 +12,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from shard_runtime.errors import ModelNotFound
+from shard_runtime.model_files.digests import check_tensors
 from shard_runtime.model_files.gguf.end_tokens import PRINTED_ROLES, role_ids
 from shard_runtime.model_files.gguf.tokenizer_json import convert_tokenizer
 from shard_runtime.model_files.gguf.tokenizer_keys import check_tokenizer_keys
@@ -38,10 +39,12 @@ def prepare_gguf(
     """Links (across file systems: copies) the GGUF into `folder` and writes its tokenizer there.
 
     Chat template and special tokens are those of the GGUF's metadata, so no digest changes.
-    Raises `ModelNotFound` for another format, `TokenizerUnsupported`, `TokenizerInvalid`.
+    Raises `ModelNotFound` for another format, `TokenizerUnsupported`, `TokenizerInvalid`, and what
+    loading the model would raise: `TensorMissing`, `TensorInvalid`.
     """
     if source.gguf is None:
         raise ModelNotFound(str(source.folder), "only a GGUF needs to be prepared")
+    check_tensors(source)
     check_tokenizer_keys(source.metadata, str(source.gguf))
     text = convert_tokenizer(source.gguf.resolve())
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,14 @@ from hashlib import sha256
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import DigestMismatch
 from shard_runtime.model_files.source import ModelSource
+from shard_runtime.model_files.tensors.slot_tensor import find_slot_tensor
 from shard_runtime.model_files.tensors.tensor_layout import (
     Slot,
     TensorLayout,
     embedding_layout,
     head_layout,
     layer_layout,
+    model_layouts,
 )
 from shard_runtime.model_files.tensors.tensor_store import StoredTensor, read_pieces
 from shard_runtime.model_files.tokenizer.template_tokens import measure_template
@@ -89,9 +91,10 @@ def head_part(source: ModelSource) -> ModelPart:
 def build_manifest(source: ModelSource) -> ModelManifest:
     """Reads the whole model once and returns its digests as a manifest.
 
-    Raises `TensorMissing`, `ModelFileInvalid`, `TokenizerInvalid`. Does not check shapes and types;
-    loading does.
+    Refuses every model that loading would refuse. Raises `TensorMissing`, `TensorInvalid`,
+    `ModelFileInvalid`, `TokenizerInvalid`.
     """
+    check_tensors(source)
     architecture = source.architecture
     tokenizer = source.read_tokenizer_files()
     model_tokenizer = ModelTokenizer(tokenizer, source.name)
@@ -108,6 +111,16 @@ def build_manifest(source: ModelSource) -> ModelManifest:
         token_ids_digest=token_ids_digest(model_tokenizer),
         template_tokens=measure_template(model_tokenizer),
     )
+
+
+def check_tensors(source: ModelSource) -> None:
+    """Checks that the files hold every tensor of the model, as loading all of it would.
+
+    Reads only headers. Raises `TensorMissing`, `TensorInvalid`.
+    """
+    for layout in model_layouts(source.architecture, source.names):
+        for slot in layout.slots:
+            find_slot_tensor(source.tensors, slot)
 
 
 def check_digest(part: ModelPart, expected: bytes | None, found: bytes) -> None:

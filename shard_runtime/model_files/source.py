@@ -13,10 +13,9 @@ from typing import Any
 
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import ModelNotFound
-from shard_runtime.model_files.config.config_json import read_config_json
+from shard_runtime.model_files.folder import read_folder
 from shard_runtime.model_files.gguf.gguf_file import read_gguf
 from shard_runtime.model_files.gguf.metadata import read_gguf_metadata
-from shard_runtime.model_files.tensors.safetensors_file import read_safetensors
 from shard_runtime.model_files.tensors.tensor_names import (
     FileFormat,
     TensorNames,
@@ -66,7 +65,8 @@ class ModelSource:
 def open_model(model: str | Path) -> ModelSource:
     """Opens a folder, a .gguf file, or a hub id (downloaded if huggingface_hub is installed).
 
-    Raises `ModelNotFound`, `ModelFileInvalid`, `ArchitectureUnsupported`.
+    Refuses a model that has a field or a tensor whose effect is not known, and raises an error that
+    names it. Raises `ModelError`: of its subclasses, all but those of digests and tokenizers.
     """
     path = Path(model)
     if path.is_file():
@@ -74,11 +74,9 @@ def open_model(model: str | Path) -> ModelSource:
     if not path.is_dir():
         path = _download(str(model))
     if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
-        architecture = read_config_json(path / "config.json")
+        architecture, tensors = read_folder(path)
         name = path.resolve().name
-        return ModelSource(
-            name, path, None, FileFormat.SAFETENSORS, architecture, read_safetensors(path)
-        )
+        return ModelSource(name, path, None, FileFormat.SAFETENSORS, architecture, tensors)
     ggufs = sorted(path.glob("*.gguf"))
     if len(ggufs) != 1:
         raise ModelNotFound(

@@ -10,7 +10,7 @@ import ctypes
 
 import torch
 
-from shard_runtime.errors import SplitInvalid, TensorInvalid
+from shard_runtime.errors import SplitInvalid
 from shard_runtime.model_files.digests import (
     ModelPart,
     PartDigest,
@@ -21,7 +21,7 @@ from shard_runtime.model_files.digests import (
     layer_part,
 )
 from shard_runtime.model_files.source import ModelSource
-from shard_runtime.model_files.tensors.dequantization import dequantizer_for
+from shard_runtime.model_files.tensors.slot_tensor import find_slot_tensor
 from shard_runtime.model_files.tensors.slot_writer import SlotWriter
 from shard_runtime.model_files.tensors.tensor_layout import Slot
 from teetee.protocol.layers import LayerRange
@@ -97,10 +97,7 @@ class WeightLoader:
         return tensors, digest
 
     def _fill_slot(self, part_digest: PartDigest, slot: Slot, target: torch.Tensor) -> None:
-        tensor = self._source.tensors.find_tensor(slot.name)
-        if tensor.shape != slot.shape:
-            raise TensorInvalid(slot.name, f"has shape {tensor.shape}, not {slot.shape}")
-        dequantize = dequantizer_for(tensor)
+        tensor, dequantize = find_slot_tensor(self._source.tensors, slot)
         writer = SlotWriter(slot, target)
         for first, piece in part_digest.read_pieces(tensor):
             writer.write_rows(first, dequantize(piece, len(piece) // tensor.row_bytes))

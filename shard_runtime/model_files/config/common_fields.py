@@ -29,6 +29,10 @@ def _is_label_map(value: Any) -> bool:
     )
 
 
+def _are_token_ids(value: Any) -> bool:
+    return not isinstance(value, list) or all(type(each) is int for each in value)
+
+
 _GENERATION = [
     "assistant_confidence_threshold",
     "assistant_lookbehind",
@@ -99,7 +103,7 @@ EVERY_FAMILY: FieldTable = {
     "use_cache": no_effect(FLAG),
     # Tokens: the tokenizer's files and the end of an answer, read elsewhere.
     "bos_token_id": no_effect(INTEGER_OR_NULL),
-    "eos_token_id": no_effect(_TOKENS_OR_NULL),
+    "eos_token_id": no_effect(_TOKENS_OR_NULL, _are_token_ids),
     "pad_token_id": computed(INTEGER_OR_NULL),
     "sep_token_id": no_effect(INTEGER_OR_NULL),
     "decoder_start_token_id": no_effect(INTEGER_OR_NULL),

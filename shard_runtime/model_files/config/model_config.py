@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a `config.json` up to its text model: strict JSON, quantization, multimodal wrappers."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from shard_runtime.errors import (
 from shard_runtime.model_files.config.families import FAMILIES
 from shard_runtime.model_files.config.family_fields import WRAPPER_FIELDS
 from shard_runtime.model_files.config.field_table import complete_fields, require_type, show_value
-from teetee.protocol.json.shallow import require_shallow
+from teetee.protocol.json.distinct import load_object
 
 _QUANTIZATION_FIELDS = ("quantization_config", "compression_config", "quantization")
 
@@ -56,7 +55,7 @@ def read_model_config(path: Path) -> tuple[str, dict[str, Any]]:
     `QuantizationUnsupported`.
     """
     file = str(path)
-    values = _read_strict_object(path)
+    values = _read_object(path)
     _refuse_quantization(values, file)
     model_type = _model_type(values, file)
     if model_type in _WRAPPERS:
@@ -68,7 +67,7 @@ def read_model_config(path: Path) -> tuple[str, dict[str, Any]]:
 
 def is_wrapped(path: Path) -> bool:
     """Whether the config is of a multimodal model, whose files hold other tensors too."""
-    return _read_strict_object(path).get("model_type") in _WRAPPERS
+    return _read_object(path).get("model_type") in _WRAPPERS
 
 
 def _model_type(values: Mapping[str, Any], file: str) -> str:
@@ -104,26 +103,10 @@ def _refuse_quantization(values: Mapping[str, Any], file: str) -> None:
             raise QuantizationUnsupported(file, f"{name} is {show_value(values[name])}")
 
 
-def _read_strict_object(path: Path) -> dict[str, Any]:
-    """A JSON object without repeated fields, NaN, infinities and deep nesting."""
-    repeated: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        fields = dict(pairs)
-        names = [name for name, _ in pairs]
-        repeated.extend(name for name in fields if names.count(name) > 1)
-        return fields
-
+def _read_object(path: Path) -> dict[str, Any]:
     try:
-        data = path.read_bytes()
-        require_shallow(data)
-        value = json.loads(data.decode(), object_pairs_hook=unique)
+        return load_object(path.read_bytes())
     except OSError as error:
         raise ModelFileInvalid(str(path), f"it cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise ModelFileInvalid(str(path), "it is not JSON of at most 64 levels") from None
-    if repeated:
-        raise ModelFileInvalid(str(path), f"it has the field {repeated[0]} more than once")
-    if not isinstance(value, dict):
-        raise ModelFileInvalid(str(path), "it is not an object")
-    return value
+    except ValueError as error:
+        raise ModelFileInvalid(str(path), f"it {error}") from None

@@ -8,7 +8,7 @@ records what the format changed and loading has to undo: GGUF permutes the rows 
 and keys and adds 1 to Gemma's norms; safetensors files of GPT-2 store transposed matrices.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from shard_runtime.architecture import Architecture, ExpertRouting
@@ -96,6 +96,14 @@ def head_layout(architecture: Architecture, names: TensorNames) -> TensorLayout:
         shape = (architecture.vocabulary_size, architecture.hidden_size)
         builder.layout.add_target("head", shape, Slot(names.model_tensor("head"), shape, "head"))
     return builder.layout
+
+
+def model_layouts(architecture: Architecture, names: TensorNames) -> Iterator[TensorLayout]:
+    """The layouts of all parts: embedding, layers, head."""
+    yield embedding_layout(architecture, names)
+    for layer in range(architecture.layer_count):
+        yield layer_layout(architecture, layer, names)
+    yield head_layout(architecture, names)
 
 
 class _LayoutBuilder:

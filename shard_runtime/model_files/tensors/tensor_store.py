@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shard_runtime.errors import ModelFileInvalid, TensorMissing
+from shard_runtime.errors import ModelFileInvalid, TensorAmbiguous, TensorMissing
 
 PIECE_BYTES = 1 << 20
 """The approximate size of one read. Larger reads gain nothing; buffers of this size do not show in
@@ -42,17 +42,25 @@ class StoredTensor:
     @property
     def row_bytes(self) -> int:
         """The size of one row."""
-        return self.byte_length // self.rows
+        return self.byte_length // max(1, self.rows)
 
 
 class TensorStore:
     """All tensors of a model by name. Opens no files."""
 
     def __init__(self, tensors: Iterable[StoredTensor]) -> None:
-        self._tensors = {tensor.name: tensor for tensor in tensors}
+        """Raises `TensorAmbiguous` if two tensors have the same name."""
+        self._tensors: dict[str, StoredTensor] = {}
+        for tensor in tensors:
+            other = self._tensors.setdefault(tensor.name, tensor)
+            if other is not tensor:
+                raise TensorAmbiguous(tensor.name, str(other.path), str(tensor.path))
 
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
+
+    def __iter__(self) -> Iterator[StoredTensor]:
+        return iter(self._tensors.values())
 
     def find_tensor(self, name: str) -> StoredTensor:
         """The tensor of that name. Raises `TensorMissing`."""

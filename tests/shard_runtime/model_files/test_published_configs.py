@@ -146,10 +146,15 @@ GPT2 = {
 
 
 def read(config: dict[str, Any], folder: Path) -> tuple[Architecture, Any]:
-    """The architecture that is read, and the text config that transformers reads."""
+    """The architecture that is read, and the text config that transformers reads, tied as the whole
+    model is.
+    """
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    return open_model(folder).architecture, AutoConfig.from_pretrained(folder).get_text_config()
+    theirs = AutoConfig.from_pretrained(folder)
+    text = theirs.get_text_config()
+    text.tie_word_embeddings = theirs.tie_word_embeddings
+    return open_model(folder).architecture, text
 
 
 @pytest.mark.parametrize(

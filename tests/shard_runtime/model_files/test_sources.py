@@ -133,6 +133,8 @@ def test_open__unsupported_model__is_named(
 ) -> None:
     model_type = {"gemma3": "gemma3_text"}.get(name, name)
     write_config(tmp_path, **({"model_type": model_type} | changes))
+    if model_type == "gpt2":
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"} | changes))
     with pytest.raises(ArchitectureUnsupported, match=why) as raised:
         open_model(tmp_path)
     assert raised.value.name == name
@@ -157,7 +159,6 @@ def test_open__unsupported_model__is_named(
         {"model_type": "phi3", "partial_rotary_factor": 0.4},
         {"model_type": "mixtral", "num_experts_per_tok": 9},
         {"model_type": "qwen3_moe", "mlp_only_layers": [-1]},
-        {"model_type": "gemma3", "text_config": [1]},
     ],
     ids=str,
 )
@@ -166,6 +167,13 @@ def test_open__contradictory_config__raises_model_file_invalid(
 ) -> None:
     write_config(tmp_path, **changes)
     with pytest.raises(ModelFileInvalid, match=r"config\.json is not valid"):
+        open_model(tmp_path)
+
+
+def test_open__text_config_that_is_no_object__raises_model_file_invalid(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "gemma3", "text_config": [1]}')
+    with pytest.raises(ModelFileInvalid, match="text_config must be an object or null, not"):
         open_model(tmp_path)
 
 

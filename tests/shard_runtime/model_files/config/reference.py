@@ -13,11 +13,7 @@ from shard_runtime import load_shard, open_model
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import ModelError
 from shard_runtime.model_files.config.config_json import read_config_json
-from shard_runtime.model_files.tensors.tensor_layout import (
-    embedding_layout,
-    head_layout,
-    layer_layout,
-)
+from shard_runtime.model_files.tensors.tensor_layout import model_layouts
 from shard_runtime.model_files.tensors.tensor_names import FileFormat, detect_tensor_names
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.model_files.config.base_configs import VOCABULARY
@@ -42,15 +38,17 @@ class Reference:
         path = self._folder / "config.json"
         path.write_text(text)
         try:
-            ours = read_config_json(path)
+            architecture = read_config_json(path)
         except ModelError:
             self.counts["refused"] += 1
             return
         theirs = read_theirs(self._folder)
-        key = ours.canonical_json() + json.dumps(theirs.to_dict(), default=str, sort_keys=True)
+        key = architecture.canonical_json() + json.dumps(
+            theirs.to_dict(), default=str, sort_keys=True
+        )
         if key not in self._known:
             if _parameters(theirs) > _MAX_PARAMETERS:
-                assert _weights(ours) == _parameters(theirs)
+                assert _weights(architecture) == _parameters(theirs)
                 self.counts["too large, of equal size"] += 1
                 return
             actual, expected = logits_of_both(theirs, text, self._folder)
@@ -111,6 +109,5 @@ def _parameters(config: Any) -> int:
 
 def _weights(architecture: Architecture) -> int:
     names = detect_tensor_names(FileFormat.SAFETENSORS, architecture.name, ())
-    layouts = [embedding_layout(architecture, names), head_layout(architecture, names)]
-    layouts += [layer_layout(architecture, each, names) for each in range(architecture.layer_count)]
+    layouts = model_layouts(architecture, names)
     return sum(prod(shape) for layout in layouts for shape in layout.targets.values())
