@@ -9,11 +9,15 @@ given --against-transformers
     `check` should report tokens, template output, end tokens and logits apart
 given an invalid model or invalid prompts
     every command should exit with 2 and a sentence
+given a model that loading would refuse
+    `digest` and `prepare` should refuse it too, naming the reason
 `digest` should print the manifest; `split` ranges; `unsplit` the answer of transformers
 """
 
 import json
 import re
+import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +41,7 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.manifest import ModelManifest
 from tests.shard_runtime.byte_tokenizer import END, TEMPLATE, byte_tokenizer, write_tokenizer
 from tests.shard_runtime.conftest import Tiny
+from tests.shard_runtime.gguf_writing import write_gguf
 from tests.shard_runtime.tiny_models import SHAPE, greedy, prompt_of, save
 
 MIB = 1 << 20
@@ -210,6 +215,52 @@ def test_digest__json__is_the_manifest(tiny: Callable[[str], Tiny]) -> None:
     assert ModelManifest.from_json(done.stdout) == build_manifest(source)
     table = CliRunner().invoke(command.app, ["digest", str(source.folder)])
     assert "layer 5" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "named"),
+    [
+        ("config.json", '{"quantization_config": {"quant_method": "fp8"}}', "quantization_config"),
+        ("config.json", '{"residual_multiplier": 0.5}', "sets residual_multiplier to 0.5"),
+        ("adapter_config.json", "{}", "describes an adapter"),
+    ],
+)
+def test_digest__folder_that_loading_refuses__exits_with_2_and_prints_no_manifest(
+    tiny: Callable[[str], Tiny], tmp_path: Path, file: str, text: str, named: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama")[0].folder, folder)
+    path = folder / file
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(before | json.loads(text)))
+    done = CliRunner().invoke(command.app, ["digest", str(folder), "--json"])
+    assert done.exit_code == 2
+    assert "layerDigests" not in done.stdout
+    assert named in done.stderr
+
+
+@pytest.mark.parametrize("wrong", ["missing", "of another shape"])
+def test_prepare__gguf_that_loading_refuses__exits_with_2_and_writes_nothing(
+    tiny: Callable[[str], Tiny], tmp_path: Path, wrong: str
+) -> None:
+    up = "blk.1.ffn_up.weight"
+    write_gguf(tiny("llama")[1], tmp_path / "whole.gguf")
+    damaged = (tmp_path / "whole.gguf").read_bytes()
+    if wrong == "missing":
+        damaged = damaged.replace(up.encode(), up.replace("up", "UP").encode())
+    else:
+        names = damaged.index(up.encode()) + len(up) + 4
+        first, second = struct.unpack_from("<QQ", damaged, names)
+        swapped = struct.pack("<QQ", second, first)
+        damaged = damaged[:names] + swapped + damaged[names + 16 :]
+    (tmp_path / "model.gguf").write_bytes(damaged)
+    target = tmp_path / "prepared"
+    for arguments in (["digest", "--json"], ["prepare", str(target)]):
+        name, *others = arguments
+        done = CliRunner().invoke(command.app, [name, str(tmp_path / "model.gguf"), *others])
+        assert done.exit_code == 2
+        assert up in done.stderr or "UP" in done.stderr
+    assert not target.exists()
 
 
 def test_split__json__is_the_ranges(tiny: Callable[[str], Tiny]) -> None:

@@ -91,6 +91,7 @@ EVERY_FAMILY: FieldTable = {
     "task_specific_params": no_effect(OBJECT_OR_NULL),
     "tokenizer_class": no_effect(TEXT_OR_NULL),
     "unsloth_fixed": no_effect(FLAG),
+    "quantization_config": no_effect((NULL,)),  # any other value was refused before
     "dtype": _DTYPE,
     "torch_dtype": _DTYPE,
     "attn_implementation": _ATTENTION,
