@@ -298,7 +298,7 @@ ONE = '"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
 @pytest.mark.parametrize(
     ("header", "size", "why"),
     [
-        (f"{{{ONE}, {ONE}}}", 4, "distinct names"),
+        (f"{{{ONE}, {ONE}}}", 4, "has the field a more than once"),
         (
             f'{{{ONE}, "b": {{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}}}',
             4,
@@ -313,7 +313,7 @@ ONE = '"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
         ('{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}', 4, "malformed"),
         ('{"a": {"dtype": "F32", "shape": [true], "data_offsets": [0, 4]}}', 4, "malformed"),
         (f'{{{ONE[:-1]}, "scale": 2.0}}}}', 4, "malformed"),
-        ("[" * 5000, 4, "not a JSON object"),
+        ("[" * 5000, 4, "more than 64 deep"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 30 else "",
 )
