@@ -64,7 +64,7 @@ def read_theirs(folder: Path) -> Any:
     config = AutoConfig.from_pretrained(folder)
     text = config.get_text_config()
     if config.model_type in _WRAPPERS:
-        text.tie_word_embeddings = config.tie_word_embeddings
+        text.tie_word_embeddings = bool(config.tie_word_embeddings)
     return text
 
 

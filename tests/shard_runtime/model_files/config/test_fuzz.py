@@ -8,12 +8,17 @@ renamed, of another type, of another family, or with another field's value
 """
 
 import json
+from collections.abc import Iterable
 
 import pytest
 
 from tests.shard_runtime.model_files.config.base_configs import BASES
 from tests.shard_runtime.model_files.config.reference import Reference
-from tests.shard_runtime.model_files.config.variants import draw_variants
+from tests.shard_runtime.model_files.config.variants import (
+    Variant,
+    draw_variants,
+    every_variant,
+)
 
 SEED = 20261130
 
@@ -26,9 +31,10 @@ def test_logits__unchanged_config__equal_transformers(reference: Reference, name
     assert reference.counts["computed equal"] == 1
 
 
-def compare(reference: Reference, count: int, seed: int) -> None:
-    wrong = []
-    for variant in draw_variants(count, seed):
+def compare(reference: Reference, variants: Iterable[Variant]) -> None:
+    wrong, count = [], 0
+    for variant in variants:
+        count += 1
         try:
             reference.compare(variant.text)
         except Exception as error:  # noqa: BLE001 - whatever transformers raises is a finding
@@ -39,7 +45,7 @@ def compare(reference: Reference, count: int, seed: int) -> None:
 
 
 def test_logits__changed_config__equal_transformers_or_are_refused(reference: Reference) -> None:
-    compare(reference, 300, SEED)
+    compare(reference, draw_variants(300, SEED))
 
 
 @pytest.mark.deep
@@ -48,4 +54,12 @@ def test_logits__changed_config__equal_transformers_or_are_refused(reference: Re
 def test_logits__2000_changed_configs__equal_transformers_or_are_refused(
     reference: Reference, seed: int
 ) -> None:
-    compare(reference, 2000, seed)
+    compare(reference, draw_variants(2000, seed))
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(3600)
+def test_logits__every_change_of_every_field__equal_transformers_or_are_refused(
+    reference: Reference,
+) -> None:
+    compare(reference, every_variant())
