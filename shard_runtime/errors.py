@@ -49,6 +49,60 @@ teetee.errors.Fatal
 """
 
 from shard_runtime.abort_reason import AbortReason
+from shard_runtime.model_errors import (
+    AdapterUnsupported as AdapterUnsupported,
+)
+from shard_runtime.model_errors import (
+    ArchitectureUnsupported as ArchitectureUnsupported,
+)
+from shard_runtime.model_errors import (
+    ConfigFieldUnsupported as ConfigFieldUnsupported,
+)
+from shard_runtime.model_errors import (
+    DigestMismatch as DigestMismatch,
+)
+from shard_runtime.model_errors import (
+    ModelError as ModelError,
+)
+from shard_runtime.model_errors import (
+    ModelFileInvalid as ModelFileInvalid,
+)
+from shard_runtime.model_errors import (
+    ModelNotFound as ModelNotFound,
+)
+from shard_runtime.model_errors import (
+    PrecisionUnavailable as PrecisionUnavailable,
+)
+from shard_runtime.model_errors import (
+    QuantizationUnsupported as QuantizationUnsupported,
+)
+from shard_runtime.model_errors import (
+    SplitInvalid as SplitInvalid,
+)
+from shard_runtime.model_errors import (
+    TensorAmbiguous as TensorAmbiguous,
+)
+from shard_runtime.model_errors import (
+    TensorInvalid as TensorInvalid,
+)
+from shard_runtime.model_errors import (
+    TensorMissing as TensorMissing,
+)
+from shard_runtime.model_errors import (
+    TensorUnused as TensorUnused,
+)
+from shard_runtime.model_errors import (
+    TokenIdsDiffer as TokenIdsDiffer,
+)
+from shard_runtime.model_errors import (
+    TokenizerInvalid as TokenizerInvalid,
+)
+from shard_runtime.model_errors import (
+    TokenizerMissing as TokenizerMissing,
+)
+from shard_runtime.model_errors import (
+    TokenizerUnsupported as TokenizerUnsupported,
+)
 from teetee.errors import Fatal, Retryable
 
 
@@ -140,198 +194,6 @@ class EntryClosed(Retryable):
 
     def __init__(self) -> None:
         super().__init__("The entry is shutting down. Ask again when it is back, or ask another.")
-
-
-class ModelError(Fatal):
-    """A problem with a model's files, or with computing them here."""
-
-
-class ModelNotFound(ModelError):
-    """No such folder, file or hub id."""
-
-    def __init__(self, model: str, reason: str) -> None:
-        self.model, self.reason = model, reason
-        super().__init__(
-            f"No model at {model}: {reason}. Give a folder with config.json and *.safetensors, "
-            "a folder with one *.gguf, a .gguf file, or a hub id such as "
-            "HuggingFaceTB/SmolLM2-135M-Instruct."
-        )
-
-
-class ModelFileInvalid(ModelError):
-    """A malformed or damaged file."""
-
-    def __init__(self, file: str, rule: str) -> None:
-        self.file, self.rule = file, rule
-        super().__init__(f"{file} is not valid: {rule}. Download the model's files again.")
-
-
-class ArchitectureUnsupported(ModelError):
-    """A model that this runtime cannot compute."""
-
-    def __init__(self, name: str, feature: str) -> None:
-        self.name, self.feature = name, feature
-        super().__init__(
-            f"The architecture {name!r} is not supported: {feature}. Supported are llama, mistral, "
-            "ministral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2, gemma3 (text), phi3 and "
-            "gpt2, with RoPE scaling default, linear, llama3, yarn or longrope."
-        )
-
-
-class ConfigFieldUnsupported(ModelError):
-    """A config field, or a value of it, that is neither computed nor known to have no effect."""
-
-    def __init__(self, file: str, family: str, field: str, value: str) -> None:
-        self.file, self.family, self.field, self.value = file, family, field, value
-        super().__init__(
-            f"{file} sets {field} to {value}. For a {family} model, this is neither computed nor "
-            "known to have no effect. Remove the field if the model does not depend on it; the "
-            "digests do not cover the text of the file."
-        )
-
-
-class QuantizationUnsupported(ModelError):
-    """A model that another tool quantized in a way that is not computed here."""
-
-    def __init__(self, file: str, sign: str) -> None:
-        self.file, self.sign = file, sign
-        super().__init__(
-            f"{file} is of a model quantized by a method that is not supported: {sign}. Use the "
-            "model's float weights (float32, bfloat16 or float16), or a GGUF of it."
-        )
-
-
-class AdapterUnsupported(ModelError):
-    """A folder with an adapter, which would not be applied."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        super().__init__(
-            f"{file} describes an adapter, which is not applied here. Merge the adapter into the "
-            "weights, or remove its files if the weights are meant without it."
-        )
-
-
-class TensorMissing(ModelError):
-    """The architecture needs a tensor that no file contains."""
-
-    def __init__(self, tensor: str) -> None:
-        self.tensor = tensor
-        super().__init__(f"The tensor {tensor} is missing. Download the model's files again.")
-
-
-class TensorInvalid(ModelError):
-    """A tensor whose shape or type does not match the architecture."""
-
-    def __init__(self, tensor: str, rule: str) -> None:
-        self.tensor, self.rule = tensor, rule
-        super().__init__(f"The tensor {tensor} {rule}. Download the model's files again.")
-
-
-class TensorUnused(ModelError):
-    """Tensors in the files that no part of the architecture uses."""
-
-    def __init__(self, file: str, tensors: tuple[str, ...]) -> None:
-        self.file, self.tensors = file, tensors
-        more = f" and {len(tensors) - 3} more" if len(tensors) > 3 else ""
-        super().__init__(
-            f"{file} has tensors that this architecture does not use: {', '.join(tensors[:3])}"
-            f"{more}. The model may need them, so it is not computed without them. Check that "
-            "config.json belongs to these files, or remove the tensors."
-        )
-
-
-class TensorAmbiguous(ModelError):
-    """Two files hold a tensor of the same name."""
-
-    def __init__(self, tensor: str, first: str, second: str) -> None:
-        self.tensor, self.first, self.second = tensor, first, second
-        super().__init__(
-            f"{first} and {second} both hold the tensor {tensor}. Keep only the files of one "
-            "model in the folder, or add its model.safetensors.index.json."
-        )
-
-
-class SplitInvalid(ModelError):
-    """Layers that the model does not have, or more stages than layers."""
-
-    def __init__(self, rule: str) -> None:
-        self.rule = rule
-        super().__init__(f"The model cannot be split this way: {rule}. Choose other layer ranges.")
-
-
-class DigestMismatch(ModelError):
-    """The loaded files differ from what was published."""
-
-    def __init__(self, part: str, tensors: tuple[str, ...], expected: bytes, found: bytes) -> None:
-        self.part, self.tensors, self.expected, self.found = part, tensors, expected, found
-        among = f" One of these tensors differs: {', '.join(tensors)}." if tensors else ""
-        super().__init__(
-            f"The {part} was published as 0x{expected.hex()} but is 0x{found.hex()} here.{among} "
-            "Download the model's files again; do not serve these."
-        )
-
-
-class TokenizerMissing(ModelError):
-    """The model has no tokenizer to encode or decode text."""
-
-    def __init__(self, model: str) -> None:
-        self.model = model
-        super().__init__(
-            f"{model} has no tokenizer.json. Put one beside the weights, or give token ids instead "
-            "of text."
-        )
-
-
-class TokenizerInvalid(ModelError):
-    """The tokenizer or its configuration cannot be used."""
-
-    def __init__(self, file: str, rule: str) -> None:
-        self.file, self.rule = file, rule
-        super().__init__(
-            f"{file} is not a usable tokenizer: {rule}. Download the model's files again."
-        )
-
-
-class TokenizerUnsupported(TokenizerInvalid):
-    """A tokenizer with a property that this runtime does not know: it could give other ids."""
-
-    def __init__(self, file: str, rule: str) -> None:
-        self.file, self.rule = file, rule
-        ModelError.__init__(
-            self,
-            f"The tokenizer of {file} is not supported: {rule}. Put the model's own tokenizer.json "
-            "beside the weights, saved by a current version of transformers.",
-        )
-
-
-class TokenIdsDiffer(ModelError):
-    """The tokenizer gives other token ids for the sample text than the publisher's did."""
-
-    def __init__(self, expected: bytes | None, found: bytes | None) -> None:
-        self.expected, self.found = expected, found
-        if expected is None:
-            what = "The manifest has no token_ids_digest, but the model has a tokenizer"
-            remedy = "Make the manifest again with `python -m shard_tools digest`."
-        else:
-            here = "this model has no tokenizer" if found is None else f"here it is 0x{found.hex()}"
-            what = f"The token_ids_digest was published as 0x{expected.hex()}; {here}"
-            remedy = (
-                "Use the published tokenizer files and the version of the tokenizers package in "
-                "requirements/."
-            )
-        super().__init__(f"{what}. {remedy} Nothing is served with other token ids.")
-
-
-class PrecisionUnavailable(ModelError):
-    """The model cannot be computed in that precision on this machine."""
-
-    def __init__(self, precision: str, reason: str) -> None:
-        self.precision, self.reason = precision, reason
-        super().__init__(
-            f"{precision} is not available here: {reason}. Choose float32, or build the native "
-            "backend with `make native`."
-        )
 
 
 class PromptError(Fatal):

@@ -93,7 +93,7 @@ LAYERS = {
         ("model_files.tensors",),
         ("architecture",),
         ("errors",),
-        ("abort_reason",),
+        ("abort_reason", "model_errors"),
     ),
     "oracle": (
         ("__main__",),
