@@ -48,59 +48,25 @@ teetee.errors.Fatal
 └── RunCancelled            the caller cancelled
 """
 
-from shard_runtime.abort_reason import AbortReason
+from shard_runtime.abort_reason import AbortReason  # noqa: I001 - one import for all aliases
 from shard_runtime.model_errors import (
     AdapterUnsupported as AdapterUnsupported,
-)
-from shard_runtime.model_errors import (
     ArchitectureUnsupported as ArchitectureUnsupported,
-)
-from shard_runtime.model_errors import (
     ConfigFieldUnsupported as ConfigFieldUnsupported,
-)
-from shard_runtime.model_errors import (
     DigestMismatch as DigestMismatch,
-)
-from shard_runtime.model_errors import (
     ModelError as ModelError,
-)
-from shard_runtime.model_errors import (
     ModelFileInvalid as ModelFileInvalid,
-)
-from shard_runtime.model_errors import (
     ModelNotFound as ModelNotFound,
-)
-from shard_runtime.model_errors import (
     PrecisionUnavailable as PrecisionUnavailable,
-)
-from shard_runtime.model_errors import (
     QuantizationUnsupported as QuantizationUnsupported,
-)
-from shard_runtime.model_errors import (
     SplitInvalid as SplitInvalid,
-)
-from shard_runtime.model_errors import (
     TensorAmbiguous as TensorAmbiguous,
-)
-from shard_runtime.model_errors import (
     TensorInvalid as TensorInvalid,
-)
-from shard_runtime.model_errors import (
     TensorMissing as TensorMissing,
-)
-from shard_runtime.model_errors import (
     TensorUnused as TensorUnused,
-)
-from shard_runtime.model_errors import (
     TokenIdsDiffer as TokenIdsDiffer,
-)
-from shard_runtime.model_errors import (
     TokenizerInvalid as TokenizerInvalid,
-)
-from shard_runtime.model_errors import (
     TokenizerMissing as TokenizerMissing,
-)
-from shard_runtime.model_errors import (
     TokenizerUnsupported as TokenizerUnsupported,
 )
 from teetee.errors import Fatal, Retryable
