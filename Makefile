@@ -52,11 +52,13 @@ node: $(STAMPS)/node ## install node_modules: solc, Foundry, OpenZeppelin, solad
 	$(PYTHON) -m venv $*
 
 $(STAMPS)/venv: requirements/test.txt .venv/pyvenv.cfg
+	@echo 'Installing $(TORCH) and $(words $(shell sed -n "s/^\([a-z0-9._-]*\)==.*/\1/p" $<)) packages into .venv: some minutes, without further output.'
 	.venv/bin/python $(PIP) install '$(TORCH)'
 	.venv/bin/python $(PIP) install $(LOCKED) -r requirements/test.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/venv-ape: requirements/ape.txt .venv-ape/pyvenv.cfg
+	@echo 'Installing $(words $(shell sed -n "s/^\([a-z0-9._-]*\)==.*/\1/p" $<)) packages into .venv-ape: a minute or two, without further output.'
 	.venv-ape/bin/python $(PIP) install $(LOCKED) -r requirements/ape.txt
 	@mkdir -p $(STAMPS) && touch $@
 
@@ -68,6 +70,7 @@ $(STAMPS)/%-project: $(STAMPS)/% pyproject.toml
 # Without the packages' install scripts: the compiler and Foundry's binaries need none.
 $(STAMPS)/node: package.json package-lock.json toolchain/solc
 	@toolchain/check-prerequisites.sh
+	@echo 'Installing solc, Foundry and the contracts'"'"' libraries into node_modules: about a minute.'
 	npm ci --ignore-scripts --loglevel=error
 	@mkdir -p $(STAMPS) build/solcx && ln -sf ../../toolchain/solc build/solcx/solc-v0.8.37
 	@touch $@

@@ -20,11 +20,16 @@ from ape.managers.networks import NetworkManager
 from administration.chain.contracts import open_contracts
 from administration.chain.networks import connected_network
 from teetee.chain.types.policies import AttestationPolicy
+from teetee.chain.types.requests import RequestStatus
+from teetee.chain.types.shards import ShardStatus
 from teetee.client.amounts import format_amount, parse_amount
+from teetee.client.times import format_time
 from teetee.errors import TeeTeeError
 
 CONTRACTS = ("token", "registry", "escrow", "verifier", "certificates")
 REQUEST_PAGE = 500
+TIMES = {"attestedUntil", "openedAt", "deadline"}
+AMOUNTS = {"bond", "deposit", "inputPrice", "outputPrice"}
 
 
 class Listing(dict[int, Any]):
@@ -100,9 +105,21 @@ def _ids(count: int) -> range:
 def _record_text(key: int, record: Any) -> str:
     names = [each.name for each in fields(record)]
     width = max(map(len, names))
-    lines = (f"  {name:<{width}}  {_value_text(getattr(record, name))}" for name in names)
+    statuses = RequestStatus if "requester" in names else ShardStatus
+    lines = (
+        f"  {name:<{width}}  {_value_text(name, getattr(record, name), statuses)}" for name in names
+    )
     return "\n".join([f"{key}:", *lines])
 
 
-def _value_text(value: Any) -> str:
-    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+def _value_text(name: str, value: Any, statuses: type[RequestStatus | ShardStatus]) -> str:
+    """The contract's value, and what it means to people."""
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    if name in TIMES:
+        return f"{value}  {format_time(value)}"
+    if name in AMOUNTS:
+        return f"{value}  {format_amount(value)}"
+    if name == "status":
+        return f"{value}  {statuses(value).name}"
+    return str(value)

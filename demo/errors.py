@@ -56,7 +56,7 @@ class LayersInvalid(DemoError):
     def __init__(self, text: str, layer_count: int) -> None:
         super().__init__(
             f"{text!r} is not a range of this model's layers. Write FIRST-END, the end not "
-            f"included, within 0-{layer_count}: for example --layers 8-19."
+            f"included, within 0-{layer_count}: for example `make host LAYERS=8-19`."
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -18,10 +19,16 @@ T = TypeVar("T")
 ENCODING_GAPS = "backslashreplace"
 
 
-class OutputLost(Fatal):
-    """Standard output takes no more text."""
+READER_ENDED = 128 + signal.SIGPIPE
+"""The exit status of a command whose output is no longer read, as of those that the signal ends:
+of `teetee verify N | head -1`, 1 would mean a failed check."""
 
-    def __init__(self, reason: str) -> None:
+
+class OutputLost(Fatal):
+    """Standard output takes no more text. `status`: the exit status, if it is a special one."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        self.status = status
         super().__init__(
             f"The output cannot be written ({reason}). Give the command a standard output that "
             "stays open, or a file on a disk with free space."
@@ -66,9 +73,9 @@ def run_with_streams(run: Callable[[], object], status: int) -> None:
 
 def _end_without_output(error: Exception, status: int) -> NoReturn:
     discard(sys.stdout)
-    reason = error if isinstance(error, OutputLost) else OutputLost(_problem(error))
-    print(f"error: {reason}", file=GuardedMessages(sys.stderr))
-    raise SystemExit(status) from None
+    lost = error if isinstance(error, OutputLost) else _lost(error)
+    print(f"error: {lost}", file=GuardedMessages(sys.stderr))
+    raise SystemExit(lost.status or status) from None
 
 
 def takes_unicode(stream: TextIO) -> bool:
@@ -106,7 +113,7 @@ class GuardedOutput:
         try:
             return action()
         except (OSError, ValueError) as error:
-            self._lost = OutputLost(_problem(error))
+            self._lost = _lost(error)
             discard(self._stream)
             raise self._lost from None
 
@@ -126,13 +133,13 @@ class GuardedMessages(GuardedOutput):
             super().flush()
 
 
-def _problem(error: Exception) -> str:
-    """Why a stream takes no text, as a clause."""
+def _lost(error: Exception) -> OutputLost:
+    """Why a stream takes no text."""
     if isinstance(error, BrokenPipeError):
-        return "the program that reads it has ended"
+        return OutputLost("the program that reads it has ended", READER_ENDED)
     if isinstance(error, UnicodeEncodeError):
-        return f"its encoding, {error.encoding}, lacks a character"
-    return getattr(error, "strerror", None) or "it is closed"
+        return OutputLost(f"its encoding, {error.encoding}, lacks a character")
+    return OutputLost(getattr(error, "strerror", None) or "it is closed")
 
 
 def discard(stream: TextIO) -> None:

@@ -116,8 +116,8 @@ def _unused_name(folders: Folders, layers: LayerRange) -> str:
 def _print_commands(console: Console, commands: HostCommands) -> None:
     socket = socket_of(commands.folders, commands.name)
     console.heading(
-        "One more host. By hand, each in its own terminal after "
-        f"`source {short_path(commands.kept.shell_file)}`:"
+        "One more host, by these commands. To call them yourself, open a terminal for each and "
+        f"`source {short_path(commands.kept.shell_file)}` there first:"
     )
     console.say(f"  {_text(commands.serve())}")
     console.say(f"  DSTACK_SIMULATOR_ENDPOINT={socket} {_text(commands.run())}")

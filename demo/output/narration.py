@@ -135,3 +135,8 @@ def _print_gas(console: Console, verification: Verification, roles: Mapping[str,
     deployed = verification.ledger.gas_by_step().get("deploy", 0)
     rows.insert(0, ("deploy", "all contracts", "publisher", f"{deployed:,}"))
     console.table(("transaction", "contract", "sent by", "#gas"), rows, "Gas")
+    console.say(
+        "Each of these is the first of its kind on a new chain, with its payload. README's table "
+        "shows later ones, without payload.",
+        "dim",
+    )

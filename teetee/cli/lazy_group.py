@@ -7,6 +7,7 @@ command's own help says comes from its module; a test holds the two together.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ class LazyCommand(NamedTuple):
         command: Any = typer.main.get_command(getattr(import_module(module), attribute))
         command.name = name
         for each in (command, *getattr(command, "commands", {}).values()):
+            each.parse_args = _with_hints(each.parse_args)
             each.get_params = _without_flag_types(each.get_params)
             for parameter in each.params:
                 if (wanted := _wanted_number(parameter)) is not None:
@@ -49,6 +51,22 @@ def _without_flag_types(get_params: GetParams) -> GetParams:
         return parameters
 
     return plain
+
+
+def _with_hints(parse_args: Callable[[Any, list[str]], Any]) -> Callable[[Any, list[str]], Any]:
+    """Errors about too many words, or a negative number, say what is meant."""
+
+    def parse(context: Any, arguments: list[str]) -> Any:
+        try:
+            return parse_args(context, arguments)
+        except typer.TyperException as error:
+            if "unexpected extra argument" in error.message:
+                error.message += ". Put a text with spaces in quotes."
+            elif re.fullmatch(r"No such option: -[\d.]+", error.message):
+                error.message += ". A number cannot be negative here."
+            raise
+
+    return parse
 
 
 def _wanted_number(parameter: Any) -> str | None:

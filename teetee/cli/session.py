@@ -6,6 +6,7 @@ exit 0    done
      2    wrong usage
      75   an error that may pass by itself (EX_TEMPFAIL)
     130   interrupted
+    141   the program that reads the output has ended
 """
 
 from __future__ import annotations
@@ -212,9 +213,11 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
         action()
     except TeeTeeError as error:
         _report(printer, error.error_name, _with_notes(error), isinstance(error, Retryable))
-        raise typer.Exit(TEMPORARY if isinstance(error, Retryable) else FAILED) from None
+        raise typer.Exit(_exit_status(error)) from None
     except KeyboardInterrupt as error:
-        _report(printer, "Interrupted", _with_notes(error, "Interrupted."), True)
+        message = _with_notes(error, "Interrupted.")
+        printer.say(message, "warn")
+        _report_json(printer, "Interrupted", message, True)
         raise typer.Exit(INTERRUPTED) from None
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
@@ -237,6 +240,12 @@ def ended_by_errors(printer: Printer, action: Callable[[], None]) -> None:
         raise typer.Exit(FAILED) from None
 
 
+def _exit_status(error: TeeTeeError) -> int:
+    if isinstance(error, OutputLost) and error.status is not None:
+        return error.status
+    return TEMPORARY if isinstance(error, Retryable) else FAILED
+
+
 def _with_notes(error: BaseException, text: str = "") -> str:
     """The message, and what was added on its way up, such as how to continue a paid request."""
     return " ".join([text or str(error), *getattr(error, "__notes__", ())])
@@ -252,6 +261,10 @@ def _refused_by_system(error: OSError) -> str:
 
 def _report(printer: Printer, name: str, message: str, retryable: bool) -> None:
     printer.fail(message)
+    _report_json(printer, name, message, retryable)
+
+
+def _report_json(printer: Printer, name: str, message: str, retryable: bool) -> None:
     with suppress(OutputLost):
         printer.result({"error": {"name": name, "message": message, "retryable": retryable}})
 

@@ -198,8 +198,8 @@ class TooFewEntries(Fatal):
 
     def __init__(self, model_id: int, wanted: int, found: int) -> None:
         super().__init__(
-            f"Model {model_id} has {found} active entry shards with a complete path, and {wanted} "
-            "are needed. Nothing was paid. Use fewer --recipients, or try later."
+            f"{wanted} recipients need as many active entry shards with a complete path; model "
+            f"{model_id} has {found}. Nothing was paid. Use fewer --recipients, or try later."
         )
 
 

@@ -84,7 +84,10 @@ def test_console__helpers__list_what_is_there(
     assert {path[0].shard_id, path[1].shard_id} <= set(opened["shards"]())
     shown = str(opened["shards"]())
     assert re.search(rf"^{path[0].shard_id}:\n(  .*\n)*  host +{path[0].host.address}\n", shown)
+    assert re.search(r"\n  attestedUntil +\d+  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", shown)
+    assert re.search(r"\n  status +1  ACTIVE\n(  .*\n)*  bond +(\d+)0{18}  \2 TEE\n", shown)
     assert opened["open_requests"]()[request_id].requester == roles.requester.address
+    assert re.search(r"\n  status +1  OPEN\n", str(opened["open_requests"]()))
 
 
 def test_console__no_deployment__says_so_and_opens(

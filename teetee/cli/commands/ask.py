@@ -25,6 +25,7 @@ from teetee.client.requests.request_spec import (
     DEFAULT_MAX_TOKENS,
     RequestSpec,
 )
+from teetee.protocol.prompt import MAX_SEED
 
 if TYPE_CHECKING:
     from teetee.protocol.prompt import TemplateTokens
@@ -126,6 +127,7 @@ def ask(
         int | None,
         typer.Option(
             min=0,
+            max=MAX_SEED,
             metavar="N",
             help="Seed of the sampling. Default: derived from the request's secret.",
             rich_help_panel=SAMPLING,

@@ -29,6 +29,7 @@ def history(
 ) -> None:
     """List this wallet's requests, and what they cost."""
     printer, address = session.printer, session.address(keystore)
+    from teetee.cli.output.formats import plural
     from teetee.cli.output.request_view import describe_request
     from teetee.client.amounts import round_amount
     from teetee.client.requests.request_history import requests_of
@@ -50,4 +51,6 @@ def history(
         lead=("request {}", "{}", "{}"),
     )
     total = round_amount(sum(past.cost for past in found))
-    printer.say(f"{total} for {len(found)} requests of {address}", "dim")
+    answered = plural(sum(past.request.status.name == "SETTLED" for past in found), "answer")
+    shown = plural(len(found), "request")
+    printer.say(f"{total} for {answered} to {shown} of {address}", "dim")

@@ -118,8 +118,9 @@ def _tcb_statuses(
 
 
 def _probes(session: Session, listings: list[ModelListing]) -> dict[int, Probe]:
+    from teetee.cli.output.formats import plural
     from teetee.client.hosting.shard_probe import probe_shards
 
     active = [shard for listing in listings for shard in listing.active]
-    with session.printer.waiting(f"Connecting to {len(active)} shards…"):
+    with session.printer.waiting(f"Connecting to {plural(len(active), 'shard')}…"):
         return probe_shards(active)

@@ -106,17 +106,17 @@ def expect_sentence(err: bytes, *words: str) -> str:
 
 
 LOST = {
-    "full disk": (full_disk, "No space left on device"),
-    "pipe without a reader": (pipe_without_reader, "the program that reads it has ended"),
+    "full disk": (full_disk, "No space left on device", 1),
+    "pipe without a reader": (pipe_without_reader, "the program that reads it has ended", 141),
 }
 
 
 @pytest.mark.parametrize("name", LOST)
 @pytest.mark.parametrize("arguments", [SHOW, (*SHOW, "--json")], ids=["a table", "JSON"])
 def test_output__takes_no_text__is_one_sentence(name: str, arguments: tuple[str, ...]) -> None:
-    make, reason = LOST[name]
+    make, reason, status = LOST[name]
     ended = run(*arguments, stdout=make())
-    assert ended.returncode == 1
+    assert ended.returncode == status
     expect_sentence(ended.stderr, f"The output cannot be written ({reason})")
 
 
@@ -135,6 +135,16 @@ def test_output__read_by_head__is_one_sentence() -> None:
     assert b"Traceback" not in ended.stderr
     assert b"report" not in ended.stderr
     assert b"Exception ignored" not in ended.stderr
+
+
+def test_verify__output_is_not_read_to_its_end__does_not_end_as_a_failed_check(
+    lab: Lab, tmp_path: Path
+) -> None:
+    env = at_lab(lab, tmp_path, requester(lab))
+    with answering(lab):
+        asked = json.loads(run(*ASK, "--json", env=env).stdout)
+    ended = run("verify", str(asked["requestId"]), env=env, stdout=pipe_without_reader())
+    assert ended.returncode == 141
 
 
 @pytest.mark.parametrize("descriptor", [0, 1, 2], ids=["stdin", "stdout", "stderr"])
@@ -215,12 +225,12 @@ def requester(lab: Lab) -> LocalAccount:
 def test_ask__output_breaks_after_the_payment__names_resume(
     lab: Lab, tmp_path: Path, name: str, options: tuple[str, ...]
 ) -> None:
-    make, reason = LOST[name]
+    make, reason, status = LOST[name]
     env = at_lab(lab, tmp_path, requester(lab))
     with answering(lab):
         ended = run(*ASK, *options, env=env, stdout=make())
     request = lab.world.escrow.request_count()
-    assert ended.returncode == 1
+    assert ended.returncode == status
     expect_sentence(ended.stderr, reason, f"`teetee resume {request}` continues it")
     resumed = run("resume", str(request), "--json", env=env)
     assert json.loads(resumed.stdout)["answer"] == ANSWER
