@@ -16,6 +16,7 @@ teetee.errors.Fatal
 ├── ModelError
 │   ├── ModelNotFound       no such folder, file or hub id
 │   ├── ModelFileInvalid    malformed or damaged
+│   ├── ModelPartMissing    a file of a model in parts
 │   ├── ArchitectureUnsupported
 │   ├── ConfigFieldUnsupported  a field, or a value of it, that might change the result
 │   ├── QuantizationUnsupported quantized by a method that is not computed
@@ -57,6 +58,7 @@ from shard_runtime.model_errors import (
     ModelError as ModelError,
     ModelFileInvalid as ModelFileInvalid,
     ModelNotFound as ModelNotFound,
+    ModelPartMissing as ModelPartMissing,
     PrecisionUnavailable as PrecisionUnavailable,
     QuantizationUnsupported as QuantizationUnsupported,
     SplitInvalid as SplitInvalid,

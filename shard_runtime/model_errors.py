@@ -30,6 +30,17 @@ class ModelFileInvalid(ModelError):
         super().__init__(f"{file} is not valid: {rule}. Download the model's files again.")
 
 
+class ModelPartMissing(ModelError):
+    """A file of a model in parts."""
+
+    def __init__(self, file: str, number: int, count: int) -> None:
+        self.file, self.number, self.count = file, number, count
+        super().__init__(
+            f"{file} is missing: it is part {number} of {count} of the model. Put all parts into "
+            "the same folder."
+        )
+
+
 class ArchitectureUnsupported(ModelError):
     """A model that this runtime cannot compute."""
 
@@ -101,7 +112,7 @@ class TensorUnused(ModelError):
         super().__init__(
             f"{file} has tensors that this architecture does not use: {', '.join(tensors[:3])}"
             f"{more}. The model may need them, so it is not computed without them. Check that "
-            "config.json belongs to these files, or remove the tensors."
+            "the configuration belongs to these tensors, or remove them from the file."
         )
 
 

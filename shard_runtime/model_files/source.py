@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opens a model: a folder with safetensors, a folder with one GGUF, a GGUF file or a hub id.
 
-Opening reads only headers and configuration.
+A GGUF is one file or the first of several parts. Opening reads only headers and configuration.
 """
 
 import re
@@ -14,8 +14,8 @@ from typing import Any
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import ModelNotFound
 from shard_runtime.model_files.folder import read_folder
-from shard_runtime.model_files.gguf.gguf_file import read_gguf
-from shard_runtime.model_files.gguf.metadata import read_gguf_metadata
+from shard_runtime.model_files.gguf.gguf_model import open_gguf
+from shard_runtime.model_files.gguf.parts import gguf_models, model_name
 from shard_runtime.model_files.tensors.tensor_names import (
     FileFormat,
     TensorNames,
@@ -43,6 +43,8 @@ class ModelSource:
     tensors: TensorStore
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """GGUF metadata without long arrays; empty for safetensors."""
+    gguf_files: tuple[Path, ...] = ()
+    """All files of a GGUF, the first of which is `gguf`; empty for safetensors."""
 
     @property
     def names(self) -> TensorNames:
@@ -77,10 +79,12 @@ def open_model(model: str | Path) -> ModelSource:
         architecture, tensors = read_folder(path)
         name = path.resolve().name
         return ModelSource(name, path, None, FileFormat.SAFETENSORS, architecture, tensors)
-    ggufs = sorted(path.glob("*.gguf"))
+    ggufs = gguf_models(path)
     if len(ggufs) != 1:
+        found = f": {', '.join(each.name for each in ggufs)}" if ggufs else ""
         raise ModelNotFound(
-            str(model), f"the folder has no *.safetensors with config.json, and {len(ggufs)} *.gguf"
+            str(model),
+            f"the folder has no *.safetensors with config.json, and {len(ggufs)} *.gguf{found}",
         )
     return _open_gguf(ggufs[0])
 
@@ -91,10 +95,16 @@ def load_tokenizer(source: ModelSource) -> ModelTokenizer:
 
 
 def _open_gguf(path: Path) -> ModelSource:
-    gguf = read_gguf(path)
-    architecture = read_gguf_metadata(gguf)
+    gguf, architecture = open_gguf(path)
     return ModelSource(
-        path.stem, path.parent, path, FileFormat.GGUF, architecture, gguf.tensors, gguf.metadata
+        model_name(path),
+        path.parent,
+        path,
+        FileFormat.GGUF,
+        architecture,
+        gguf.tensors,
+        gguf.metadata,
+        gguf.parts or (path,),
     )
 
 

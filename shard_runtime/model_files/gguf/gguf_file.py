@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the header of a GGUF file, versions 2 and 3: the metadata and the location of each tensor.
+"""Reads the header of one GGUF file, versions 2 and 3: the metadata and each tensor's location.
+
+As in llama.cpp (ggml/src/gguf.cpp, `gguf_init_from_file_impl`), the tensors' bytes follow each
+other without gaps, so that no two can overlap, and no key or tensor occurs twice.
 
 The gguf package's reader is not used because it maps the file into memory and builds some hundred
 thousand objects for the tokenizer, in every stage. Long arrays (tokens, merges) are skipped unless
@@ -8,7 +11,7 @@ the caller names them: tokenizer_json.py converts the tokenizer.
 
 import math
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,10 +35,12 @@ _SCALARS = {
     12: "d",
 }
 _STRING, _ARRAY = 8, 9
+_VERSIONS = (2, 3)
 _MAX_STRING_BYTES = 16 << 20
 _MAX_HEADER_ENTRIES = 1 << 20
 _MAX_KEPT_ARRAY_LENGTH = 1024
 _MAX_DIMENSIONS = 4
+_DEFAULT_ALIGNMENT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,10 @@ class GgufFile:
 
     path: Path
     metadata: dict[str, Any]
+    """None in the place of a long array."""
     tensors: TensorStore
+    parts: tuple[Path, ...] = ()
+    """All files of a model in parts, the first of which is `path`; empty for a model in one."""
 
 
 def read_gguf(path: Path, long_arrays: Collection[str] = ()) -> GgufFile:
@@ -62,6 +70,16 @@ def read_gguf(path: Path, long_arrays: Collection[str] = ()) -> GgufFile:
         raise ModelFileInvalid(str(path), "the header is truncated or corrupt") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A tensor as the header describes it; the offset counts from the first tensor's bytes."""
+
+    name: str
+    dimensions: tuple[int, ...]
+    kind: int
+    offset: int
+
+
 class _Reader:
     def __init__(self, path: Path, file: BinaryIO, long_arrays: Collection[str]) -> None:
         self._path = path
@@ -70,25 +88,38 @@ class _Reader:
         self._size = path.stat().st_size
 
     def read(self) -> GgufFile:
-        if self._file.read(4) != b"GGUF":
-            raise self._invalid("it does not begin with GGUF")
-        version, tensor_count, entry_count = self._unpack("<IQQ")
-        if version not in (2, 3):
-            raise self._invalid(f"its version is {version}; versions 2 and 3 are supported")
-        if max(tensor_count, entry_count) > _MAX_HEADER_ENTRIES:
-            raise self._invalid("the header announces more entries than a model can have")
-        metadata = {}
+        tensor_count, entry_count = self._read_counts()
+        metadata: dict[str, Any] = {}
         for _ in range(entry_count):
             key = self._read_string()
+            if key in metadata:
+                raise self._invalid(f"the key {key} occurs twice")
             kind = self._unpack("<I")[0]
             metadata[key] = self._read_value(kind, keep_long=key in self._long_arrays)
         entries = [self._read_tensor_entry() for _ in range(tensor_count)]
-        alignment = metadata.get("general.alignment", 32)
-        if not isinstance(alignment, int) or alignment < 1:
-            raise self._invalid("the alignment is not a positive integer")
-        start = -(-self._file.tell() // alignment) * alignment
-        store = TensorStore(self._tensor(start, *entry) for entry in entries)
-        return GgufFile(self._path, metadata, store)
+        tensors = self._locate(entries, self._alignment(metadata))
+        return GgufFile(self._path, metadata, TensorStore(tensors))
+
+    def _read_counts(self) -> tuple[int, int]:
+        """(tensors, metadata entries), checked."""
+        magic = self._file.read(4)
+        if magic != b"GGUF":
+            raise self._invalid(f"it does not begin with GGUF but with {magic!r}")
+        version, tensor_count, entry_count = self._unpack("<IQQ")
+        if version not in _VERSIONS and int.from_bytes(version.to_bytes(4), "little") in _VERSIONS:
+            raise self._invalid("it is big-endian; only little-endian files are supported")
+        if version not in _VERSIONS:
+            raise self._invalid(f"its version is {version}; versions 2 and 3 are supported")
+        if max(tensor_count, entry_count) > _MAX_HEADER_ENTRIES:
+            raise self._invalid("the header announces more entries than a model can have")
+        return tensor_count, entry_count
+
+    def _alignment(self, metadata: dict[str, Any]) -> int:
+        alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
+        is_integer = isinstance(alignment, int) and not isinstance(alignment, bool)
+        if not is_integer or alignment < 1 or alignment & (alignment - 1):
+            raise self._invalid(f"general.alignment is {alignment!r:.40}, not a power of two")
+        return int(alignment)
 
     def _unpack(self, layout: str) -> tuple[Any, ...]:
         return struct.unpack(layout, self._file.read(struct.calcsize(layout)))
@@ -127,31 +158,56 @@ class _Reader:
             raise self._invalid("the header reaches beyond the end of the file")
         self._file.seek(count, 1)
 
-    def _read_tensor_entry(self) -> tuple[str, tuple[int, ...], int, int]:
+    def _read_tensor_entry(self) -> _Entry:
         name = self._read_string()
         (rank,) = self._unpack("<I")
         if not 1 <= rank <= _MAX_DIMENSIONS:
             raise self._invalid(f"{name} has {rank} dimensions")
         dimensions = self._unpack(f"<{rank}Q")
         kind, offset = self._unpack("<IQ")
-        return name, dimensions, kind, offset
+        return _Entry(name, dimensions, kind, offset)
 
-    def _tensor(
-        self, start: int, name: str, dimensions: tuple[int, ...], kind: int, offset: int
-    ) -> StoredTensor:
+    def _locate(self, entries: list[_Entry], alignment: int) -> Iterator[StoredTensor]:
+        """The tensors, each where the padded bytes of the previous ones end."""
+        start = -(-self._file.tell() // alignment) * alignment
+        names, expected = set(), 0
+        for entry in entries:
+            if entry.name in names:
+                raise self._invalid(f"the tensor {entry.name} occurs twice")
+            names.add(entry.name)
+            if entry.offset != expected:
+                raise self._invalid(
+                    f"the bytes of {entry.name} begin at {entry.offset}, not where those of the "
+                    f"previous tensor end, at {expected}"
+                )
+            tensor = self._tensor(start, entry)
+            expected += -(-tensor.byte_length // alignment) * alignment
+            yield tensor
+
+    def _tensor(self, start: int, entry: _Entry) -> StoredTensor:
+        name, dimensions = entry.name, entry.dimensions
         try:
-            quantization = GGMLQuantizationType(kind)
+            quantization = GGMLQuantizationType(entry.kind)
         except ValueError:
-            raise self._invalid(f"{name} is of unknown type {kind}") from None
+            raise self._invalid(f"{name} is of unknown type {entry.kind}") from None
         block, block_bytes = GGML_QUANT_SIZES[quantization]
-        if min(dimensions) < 1 or dimensions[0] % block:
-            raise self._invalid(f"the rows of {name} are not whole blocks")
+        if min(dimensions) < 1:
+            raise self._invalid(f"{name} has the dimensions {dimensions}; each must be at least 1")
+        if dimensions[0] % block:
+            raise self._invalid(
+                f"the rows of {name}, {dimensions[0]} long, are not whole blocks of {block} "
+                f"{quantization.name} numbers"
+            )
         byte_length = math.prod(dimensions) // block * block_bytes
-        if start + offset + byte_length > self._size:
-            raise self._invalid(f"{name} reaches beyond the end of the file")
+        end = start + entry.offset + byte_length
+        if end > self._size:
+            raise self._invalid(
+                f"{name} reaches beyond the end of the file, to byte {end} of {self._size}"
+            )
         shape = tuple(reversed(dimensions))
+        offset = start + entry.offset
         return StoredTensor(
-            name, quantization.name, dimensions, shape, self._path, start + offset, byte_length
+            name, quantization.name, dimensions, shape, self._path, offset, byte_length
         )
 
     def _invalid(self, rule: str) -> ModelFileInvalid:

@@ -56,6 +56,12 @@ class TensorStore:
             if other is not tensor:
                 raise TensorAmbiguous(tensor.name, str(other.path), str(tensor.path))
 
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __iter__(self) -> Iterator[StoredTensor]:
+        return iter(self._tensors.values())
+
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
 
