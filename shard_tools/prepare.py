@@ -36,7 +36,8 @@ def with_tokenizer(source: ModelSource, stack: contextlib.ExitStack) -> ModelSou
 def prepare_gguf(
     source: ModelSource, folder: Path, link: Callable[[Path, Path], None] = os.link
 ) -> ModelSource:
-    """Links (across file systems: copies) the GGUF into `folder` and writes its tokenizer there.
+    """Links (across file systems: copies) all files of the GGUF into `folder` and writes its
+    tokenizer there.
 
     Chat template and special tokens are those of the GGUF's metadata, so no digest changes.
     Raises `ModelNotFound` for another format, `TokenizerUnsupported`, `TokenizerInvalid`, and what
@@ -48,12 +49,13 @@ def prepare_gguf(
     check_tokenizer_keys(source.metadata, str(source.gguf))
     text = convert_tokenizer(source.gguf.resolve())
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / source.gguf.name
-    if not target.exists():
-        try:
-            link(source.gguf.resolve(), target)
-        except OSError:
-            shutil.copyfile(source.gguf, target)
+    for file in source.gguf_files:
+        target = folder / file.name
+        if not target.exists():
+            try:
+                link(file.resolve(), target)
+            except OSError:
+                shutil.copyfile(file, target)
     (folder / "tokenizer.json").write_text(text, encoding="utf-8")
     configuration = json.dumps(_configuration(source, Tokenizer.from_str(text)), indent=2)
     (folder / "tokenizer_config.json").write_text(configuration + "\n", encoding="utf-8")

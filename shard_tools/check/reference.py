@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from shard_runtime.model_files.source import ModelSource
+from shard_tools.check.one_gguf import as_one_file
 from shard_tools.errors import CheckFailed
 
 
@@ -36,7 +37,8 @@ def load_reference(source: ModelSource) -> Any:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if source.gguf is not None:
-        return _load_gguf(source.gguf).eval()
+        with as_one_file(source.gguf_files) as path:
+            return _load_gguf(path).eval()
     model = transformers.AutoModelForCausalLM
     return model.from_pretrained(str(source.folder), dtype=torch.float32).eval()
 

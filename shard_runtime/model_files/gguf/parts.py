@@ -8,7 +8,7 @@ of a model in parts equal those of the same model in one file.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from shard_runtime.errors import ModelError, ModelFileInvalid, ModelPartMissing
 from shard_runtime.model_files.config.fields import ConfigFields
 from shard_runtime.model_files.gguf.gguf_file import GgufFile, read_gguf
-from shard_runtime.model_files.tensors.tensor_store import StoredTensor, TensorStore
+from shard_runtime.model_files.tensors.tensor_store import TensorStore
 
 _PART = re.compile(r"(?P<model>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 _MAX_PARTS = 0xFFFF
@@ -32,7 +32,8 @@ def gguf_models(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if _is_gguf(path))
     models: dict[str, Path] = {}
     for path in files:
-        models.setdefault(model_name(path) if _PART.fullmatch(path.name) else path.name, path)
+        part = _PART.fullmatch(path.name)
+        models.setdefault(f"{part['model']}-of-{part['count']}" if part else path.name, path)
     return [path for path in models.values() if not _is_projector(path)]
 
 
@@ -45,7 +46,7 @@ def model_name(path: Path) -> str:
 def read_parts(path: Path) -> GgufFile:
     """Reads the headers of a model, of which `path` is the file or the first part.
 
-    Raises `ModelFileInvalid`, `ModelPartMissing`.
+    Raises `ModelFileInvalid`, `ModelPartMissing`, `TensorAmbiguous`.
     """
     first = read_gguf(path)
     split = ConfigFields(first.metadata, str(path), prefix="split.")
@@ -55,11 +56,12 @@ def read_parts(path: Path) -> GgufFile:
     number = split.integer("no", minimum=0, maximum=_MAX_PARTS)
     paths = _part_paths(path, number, count)
     if number > 0:
+        _require_part(paths, 0)
         raise ModelFileInvalid(
-            str(path), f"it is part {number + 1} of {count} (split.no is {number}); name the first"
+            str(path), f"it is part {number + 1} of {count}; name the first, {paths[0].name}"
         )
     parts = [first, *(_read_part(paths, index, first) for index in range(1, count))]
-    tensors = TensorStore(_unique(tensor for part in parts for tensor in part.tensors))
+    tensors = TensorStore(tensor for part in parts for tensor in part.tensors)
     expected = split.integer("tensors.count", minimum=0)
     if len(tensors) != expected:
         raise ModelFileInvalid(
@@ -103,8 +105,7 @@ def _part_paths(path: Path, number: int, count: int) -> list[Path]:
 
 def _read_part(paths: Sequence[Path], index: int, first: GgufFile) -> GgufFile:
     path, count = paths[index], len(paths)
-    if not path.is_file():
-        raise ModelPartMissing(str(path), index + 1, count)
+    _require_part(paths, index)
     part = read_gguf(path)
     split = ConfigFields(part.metadata, str(path), prefix="split.")
     for key, expected in (("no", index), ("count", count)):
@@ -120,17 +121,10 @@ def _read_part(paths: Sequence[Path], index: int, first: GgufFile) -> GgufFile:
     return part
 
 
+def _require_part(paths: Sequence[Path], index: int) -> None:
+    if not paths[index].is_file():
+        raise ModelPartMissing(str(paths[index]), index + 1, len(paths))
+
+
 def _same(first: Any, other: Any) -> bool:
     return type(first) is type(other) and bool(first == other)
-
-
-def _unique(tensors: Iterable[StoredTensor]) -> list[StoredTensor]:
-    """The tensors. Raises `ModelFileInvalid` if two parts hold one of the same name."""
-    found: dict[str, StoredTensor] = {}
-    for tensor in tensors:
-        other = found.setdefault(tensor.name, tensor)
-        if other is not tensor:
-            raise ModelFileInvalid(
-                str(tensor.path), f"it holds the tensor {tensor.name}, and so does {other.path}"
-            )
-    return list(found.values())

@@ -59,9 +59,6 @@ class TensorStore:
     def __len__(self) -> int:
         return len(self._tensors)
 
-    def __iter__(self) -> Iterator[StoredTensor]:
-        return iter(self._tensors.values())
-
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
 
