@@ -105,13 +105,13 @@ def test_as_one_file__parts__has_the_metadata_and_tensors_of_the_whole(
     whole: Path, parts: Path
 ) -> None:
     with as_one_file(open_model(parts).gguf_files) as joined:
-        ours, theirs = GGUFReader(joined), GGUFReader(whole)
-        keys = [key for key in theirs.fields if not key.startswith("GGUF.")]
-        assert {key: ours.fields[key].contents() for key in keys} == {
-            key: theirs.fields[key].contents() for key in keys
+        joined_file, whole_file = GGUFReader(joined), GGUFReader(whole)
+        keys = [key for key in whole_file.fields if not key.startswith("GGUF.")]
+        assert {key: joined_file.fields[key].contents() for key in keys} == {
+            key: whole_file.fields[key].contents() for key in keys
         }
-        found = {tensor.name: tensor.data.tobytes() for tensor in ours.tensors}
-        assert found == {tensor.name: tensor.data.tobytes() for tensor in theirs.tensors}
+        found = {tensor.name: tensor.data.tobytes() for tensor in joined_file.tensors}
+        assert found == {tensor.name: tensor.data.tobytes() for tensor in whole_file.tensors}
     assert not joined.exists()
 
 
