@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of a GGUF's metadata that are neither computed nor known to have no effect are refused.
 
-given a key that llama.cpp reads for other architectures only, that nobody knows, or whose value
-says something else than is computed
+given a key that llama.cpp reads for other architectures only, or for none, or whose value says
+something else than is computed
     opening it should name the key and the value
 given a value of another type or out of bounds
     opening it should name the key and what it must be
