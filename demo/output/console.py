@@ -92,7 +92,13 @@ class Console:
         for row in rows:
             table.add_row(*(Text(harmless(cell)) for cell in row))
         self.say()
-        self._rich.print(table, soft_wrap=False)
+        if self._rich.is_terminal:
+            self._rich.print(table, soft_wrap=False)
+            return
+        with self._rich.capture() as printed:
+            self._rich.print(table, soft_wrap=False)
+        for line in printed.get().splitlines():
+            self.say(line.rstrip())
 
     def _status(self, title: str) -> Status:
         return self._rich.status(escape(title), spinner="dots")
