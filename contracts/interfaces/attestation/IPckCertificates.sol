@@ -133,8 +133,8 @@ interface IPckCertificates {
     /// @notice Whether an authority with that id is stored.
     function hasAuthority(bytes32 authorityId) external view returns (bool);
 
-    /// @notice The block in which the root was pinned, or an authority or a leaf added. Its event has the DER, so readers
-    /// need not search for it. Zero: none has that id.
+    /// @notice The block in which the root was pinned, or an authority or a leaf added. Its event has the DER, so
+    /// readers need not search for it. Zero: none has that id.
     function addedInBlock(bytes32 id) external view returns (uint256);
 
     /// @notice The stored signer of collateral. It may have expired; see `expiresAt`. Reverts with
