@@ -103,7 +103,9 @@ class Scheduler:
     def _next_tokens(self, micro_batches: int, room: int) -> list[Share]:
         decoding = len(self._decoding.union(self._tokens))
         count = min(len(self._tokens), -(-decoding // micro_batches), room)
-        return [self._schedule(self._tokens.popleft(), 1) for _ in range(count)]
+        tokens = [self._tokens.popleft() for _ in range(count)]
+        self._decoding.update(tokens)
+        return [self._schedule(run, 1) for run in tokens]
 
     def _next_prompts(self, window: int | None) -> list[Share]:
         room = self._chunk
@@ -111,8 +113,11 @@ class Scheduler:
         for run in list(self._prompts):
             if room and self._has_room(run, window):
                 self._prompts.remove(run)
-                shares.append(self._schedule(run, room))
-                room -= shares[-1].rows
+                share = self._schedule(run, room)
+                self._in_flight[run] += share.rows
+                self._in_lane[self._lanes[run]] += share.rows
+                shares.append(share)
+                room -= share.rows
         self._prompts.extend(share.run for share in shares if share.run in self._waiting)
         return shares
 
@@ -122,9 +127,4 @@ class Scheduler:
         self.waiting -= rows
         if waiting > rows:
             self._waiting[run] = waiting - rows
-        if waiting == 1:
-            self._decoding.add(run)
-        else:
-            self._in_flight[run] += rows
-            self._in_lane[self._lanes[run]] += rows
         return Share(run, rows)

@@ -101,6 +101,17 @@ def test_add__prompt_cut_into_single_rows_by_a_peer__is_given_out_whole() -> Non
     assert scheduler.waiting == 0
 
 
+def test_next__one_row_of_a_prompt_is_left__counts_in_its_lane_like_the_others() -> None:
+    scheduler = Scheduler(rows=16, chunk=8)
+    scheduler.add(run(1), 9, lane="path")
+    assert scheduler.next(1, 16) == [Share(run(1), 8)]
+    assert scheduler.next(1, 16) == [Share(run(1), 1)]
+    scheduler.add(run(2), 8, lane="path")
+    assert not scheduler.has_work(16)  # 9 of 16 positions are in flight: no room for a chunk
+    scheduler.on_returned(run(1), 1)
+    assert scheduler.has_work(16)
+
+
 def test_next__one_lane_does_not_move__serves_the_other() -> None:
     scheduler = Scheduler(rows=16, chunk=8)
     scheduler.add(run(1), 100, lane="stuck")
