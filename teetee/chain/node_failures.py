@@ -32,6 +32,7 @@ _RANGE_WORDS = ("range", "results", "response size", "blocks", "timeout")
 _URL_RULE = "not an address that begins with http:// or https:// and a host"
 _BUSY_STATUS = 429
 _FIRST_SERVER_STATUS = 500
+_MAX_BACKOFF_SECONDS = 1e9  # a longer integer may not fit a float
 
 
 class FailureKind(Enum):
@@ -110,7 +111,10 @@ def failure_of_response(
         return None
     message = str(error.get("message", "")).lower()
     has_words = any(word in message for word in _BUSY_WORDS)
-    if not has_words and error.get("code") not in _BUSY_CODES:
+    code = error.get("code", 0)
+    if not has_words and not isinstance(code, int):
+        return NodeFailure("the code of its error is no integer", FailureKind.OTHER)
+    if not has_words and code not in _BUSY_CODES:
         return None
     if method == "eth_getLogs" and _is_about_range(message, has_words, parameters):
         return None
@@ -156,7 +160,7 @@ def _backoff_seconds(data: object) -> float | None:
     rate = data.get("rate") if isinstance(data, Mapping) else None
     seconds = rate.get("backoff_seconds") if isinstance(rate, Mapping) else None
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
-        return float(seconds)
+        return float(min(seconds, _MAX_BACKOFF_SECONDS))
     return None
 
 
@@ -168,7 +172,7 @@ def _retry_after(text: str | None) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

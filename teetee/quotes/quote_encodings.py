@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterator
 from typing import Final
 
-from teetee.protocol.json import shallow as shallow_json
+from teetee.protocol.json import distinct as distinct_json
 from teetee.protocol.json.shallow import NotJson
 
 MIN_QUOTE_BYTES: Final = 432
@@ -23,6 +23,8 @@ _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe
 _HEX_SEPARATORS = re.compile(r"(?:0|\\)[xX](?=[0-9A-Fa-f])|[\s:,;\-]+")
 _HEX = re.compile(r"[0-9A-Fa-f]{2,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_INNER_SPACE = re.compile(r"\S[ \t]+\S")
+"""Within a line. Decoding a web form turns each plus sign into a space."""
 _USUAL_ALPHABET: Final = str.maketrans("-_", "+/")
 _PEM_BEGIN = re.compile(r"-----BEGIN ([^-\n]*)-----")
 _DATA_URL = re.compile(r"data:[\w/.+\-]*;base64,")
@@ -59,10 +61,13 @@ def find_quote(data: bytes) -> bytes:
     problem = ""
     if text[:1] in ("{", "[", '"'):
         try:
-            value = shallow_json.load(text.encode())
+            value = distinct_json.load(text.encode())
+            if isinstance(value, str):
+                text = value
+                if text.lstrip()[:1] in ("{", "["):
+                    value = distinct_json.load(text.encode(errors="replace"))
             if not isinstance(value, str):
                 return _from_json(value)
-            text = value
         except NotJson as error:
             problem = f"it looks like JSON, but {error}"
     found = _decode(text)
@@ -129,9 +134,12 @@ def _from_base64(text: str) -> bytes | None:
         return None
     digits = digits.rstrip("=")
     try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+        found = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except ValueError:
         return None
+    if _INNER_SPACE.search(text) and _begins_quote(found):
+        raise NoQuoteFound("its base64 contains spaces, perhaps in place of plus signs")
+    return found
 
 
 # ---------------------------------------------------------------- JSON
@@ -162,7 +170,7 @@ def _candidates(
             continue
         if layers > 1 and text.lstrip()[:1] in ("{", "["):
             try:
-                inner = shallow_json.load(text.encode())
+                inner = distinct_json.load(text.encode())
             except ValueError:
                 continue
             yield from _candidates(inner, name, layers - 1)

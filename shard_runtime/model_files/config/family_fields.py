@@ -85,6 +85,8 @@ _LLAMA: FieldTable = {
     "pretraining_tp": no_effect(INTEGER_OR_NULL),  # slices products, whose sum is the same
     "is_llama_config": no_effect(FLAG, only(True)),
     "rope_interleaved": no_effect(FLAG, only(False)),
+    "max_sequence_length": no_effect(INTEGER),  # of LLaMA-1's files; read by nothing
+    "activation": no_effect(TEXT, only("swiglu")),  # what hidden_act's silu makes of this MLP
 }
 _MISTRAL_SIZES = _decoder(
     vocabulary=32000,
@@ -263,6 +265,7 @@ _GPT2: FieldTable = {
     "pad_token_id": computed(INTEGER_OR_NULL, None),
     "reorder_and_upcast_attn": no_effect(FLAG),  # the same sums, in float32
     "n_ctx": computed(INTEGER),
+    "n_special": no_effect(INTEGER, only(0)),
     **{
         name: no_effect(NUMBER, is_share)
         for name in ("resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout")

@@ -12,10 +12,15 @@ from teetee.protocol.json import shallow
 
 def load_object(data: bytes) -> dict[str, Any]:
     """The object. Raises `NotJson`, which names the repeated field of this or an inner object."""
-    value = shallow.load(data, object_pairs_hook=_distinct)
+    value = load(data)
     if not isinstance(value, dict):
         raise shallow.NotJson("is not an object")
     return value
+
+
+def load(data: bytes) -> Any:
+    """Any value. Raises `NotJson`, which names the repeated field of an object in it."""
+    return shallow.load(data, object_pairs_hook=_distinct)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -153,7 +153,20 @@ RATE_LIMITS = [
     pytest.param(RpcError(-32007, "50/second request limit reached"), id="-32007"),
     pytest.param(RpcError(-32000, "429 Too Many Requests"), id="429 in words"),
 ]
+BACKOFF = b'{"rate":{"backoff_seconds":1' + b"0" * 400 + b"}}"
+NO_CODE = b'{"jsonrpc":"2.0","id":1,"error":{"code":[1],"message":"x"}}'
 OTHER_FAILURES = [
+    pytest.param(HttpAnswer(200, NO_CODE), id="a list as code"),
+    pytest.param(HttpAnswer(400, NO_CODE.replace(b"[1]", b"{}")), id="an object as code, HTTP 400"),
+    pytest.param(
+        HttpAnswer(
+            200, b'{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"data":' + BACKOFF + b"}}"
+        ),
+        id="a backoff of 401 digits",
+    ),
+    pytest.param(
+        HttpAnswer(503, b"", {"Retry-After": f"1 Jan {'9' * 21} 00:00:00 GMT"}), id="a year too far"
+    ),
     pytest.param(RpcError(-32000, "internal error"), id="an error"),
     pytest.param(HttpAnswer(200, b'{"jsonrpc":"2.0","id":1,"result":null}'), id="null"),
     pytest.param(HttpAnswer(200, b'{"jsonrpc":"2.0","id":1,"result":"Base"}'), id="no number"),

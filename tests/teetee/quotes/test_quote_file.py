@@ -93,6 +93,7 @@ FORMS: dict[str, str] = {
     "a Buffer of Node": json.dumps({"quote": {"type": "Buffer", "data": list(RAW)}}),
     "numbers alone": json.dumps(list(RAW)),
     "JSON text alone": json.dumps(textwrap.fill(HEX, 63)),
+    "JSON in a JSON text": json.dumps(json.dumps({"quote": HEX})),
     "JSON, indented": json.dumps({"quote": HEX}, indent=4) + "\n\n",
 }
 
@@ -147,6 +148,18 @@ UNKNOWN: dict[str, tuple[bytes, str]] = {
     "TDREPORT": (b"\x81\x00\x00\x00".ljust(1024, b"\x01"), "a TDREPORT, which only its own"),
     "SEV-SNP": (b"\x03\x00\x00\x00".ljust(1184, b"\x01"), "an attestation report of AMD SEV-SNP"),
     "broken JSON": (b'{"quote": "' + HEX.encode() + b'"', "it looks like JSON, but is not JSON"),
+    "a field twice": (
+        f'{{"quote": "{HEX}", "quote": "{OTHER.hex()}"}}'.encode(),
+        "it looks like JSON, but has the field quote more than once",
+    ),
+    "an inner field twice": (
+        f'[{{"quote": "{HEX}", "quote": "{OTHER.hex()}"}}]'.encode(),
+        "has the field quote more than once",
+    ),
+    "plus signs as spaces": (
+        BASE64.replace("+", " ").encode(),
+        "its base64 contains spaces, perhaps in place of plus signs",
+    ),
     "two JSON values": (b'{"a": 1}\n{"b": 2}', "it looks like JSON, but is not JSON"),
     "nested JSON": (b'{"a":' * 40_000, "it looks like JSON, but nests lists and objects more than"),
     "nested lists": (b"[" * 200_000, "it looks like JSON, but nests lists and objects more than"),

@@ -114,6 +114,8 @@ def test_read__unknown_field__is_refused_by_name(
     ("name", "field", "value"),
     [
         ("llama", "rope_interleaved", True),
+        ("llama", "activation", "gelu"),
+        ("gpt2", "n_special", 1),
         ("qwen2", "use_mrope", True),
         ("qwen3_moe", "shared_expert_intermediate_size", 512),
         ("phi3", "mlp_bias", True),
