@@ -173,11 +173,19 @@ class TokenizerUnsupported(TokenizerInvalid):
 
     def __init__(self, file: str, rule: str) -> None:
         self.file, self.rule = file, rule
-        ModelError.__init__(
-            self,
-            f"The tokenizer of {file} is not supported: {rule}. Put the model's own tokenizer.json "
-            "beside the weights, saved by a current version of transformers.",
-        )
+        if file.endswith((".gguf", "tokenizer.json")):
+            advice = (
+                "Put the model's own tokenizer.json beside the weights, saved by a current version "
+                "of transformers."
+            )
+        elif file.endswith(".json"):
+            advice = (
+                "Leave that out of the file if the model's tokens and answers do not depend on it; "
+                "otherwise choose another model."
+            )
+        else:
+            advice = "Put the template for conversations into chat_template.jinja there."
+        ModelError.__init__(self, f"The tokenizer of {file} is not supported: {rule}. {advice}")
 
 
 class TokenIdsDiffer(ModelError):

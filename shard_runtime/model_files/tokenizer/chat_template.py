@@ -25,7 +25,9 @@ _FAILURES = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    NameError,
     RecursionError,
+    SyntaxError,  # `break` outside a loop
     TypeError,
     ValueError,
 )
@@ -39,7 +41,7 @@ def render(
     named_tokens: the special tokens that the template can print, by name.
     """
     try:
-        return (
+        rendered = (
             _environment()
             .from_string(template)
             .render(
@@ -50,10 +52,12 @@ def render(
                 documents=None,
             )
         )
+        rendered.encode()  # fails for half of a surrogate pair, which no tokenizer encodes
     except ChatTemplateInvalid:
         raise
     except _FAILURES:
         raise ChatTemplateInvalid("it fails on these messages") from None
+    return rendered
 
 
 def printed_names(template: str, names: Collection[str]) -> set[str]:

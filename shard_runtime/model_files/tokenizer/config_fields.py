@@ -38,6 +38,8 @@ _HARMLESS = frozenset(
     {
         # Lengths, sides and truncation of batches; prompts are neither cut nor filled.
         "max_len",
+        "max_len_sentences_pair",
+        "max_len_single_sentence",
         "max_length",
         "model_max_length",
         "pad_to_multiple_of",
@@ -48,21 +50,27 @@ _HARMLESS = frozenset(
         "truncation",
         "truncation_side",
         "truncation_strategy",
-        # Where the tokenizer was loaded from, and by what.
+        # Where the tokenizer was loaded from, by what, and what for.
         "_commit_hash",
         "_from_auto",
+        "_name_or_path",
         "backend",
         "device_map",
         "dtype",
         "files_loaded",
+        "from_slow",
+        "is_fast",
         "is_local",
+        "language",
         "local_files_only",
         "merges_file",
+        "model_type",
         "name_or_path",
         "processor_class",
         "revision",
         "special_tokens_map_file",
         "tokenizer_file",
+        "tokenizer_type",
         "torch_dtype",
         "transformers_version",
         "trust_remote_code",
@@ -77,14 +85,15 @@ _HARMLESS = frozenset(
         "legacy",
         "sp_model_kwargs",
         "spaces_between_special_tokens",
-        "unk_id",
         "use_default_system_prompt",
         # What else transformers does with messages and answers.
         "chat_control_tokens",
+        "chat_template_kwargs",
         "model_input_names",
         "response_schema",
         "response_template",
         "return_token_type_ids",
+        "trim_offsets",
         "verbose",
     }
 )
@@ -94,19 +103,41 @@ def _is_off(value: Any) -> bool:
     return value is None or value is False or value == [] or value == {}
 
 
+def _is_id(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _are_ids(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(map(_is_id, value)))
+
+
+# Ids of tokens: transformers finds them by the tokens' texts.
+_IDS = (
+    *(f"{name}_id" for name in STANDARD_TOKENS),
+    *("bos_id", "eos_id", "pad_id", "unk_id"),
+)
+
 # Fields that have no effect with these values.
 _HARMLESS_VALUES: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(_IDS, lambda value: _is_id(value) or _are_ids(value)),
+    "additional_special_tokens_ids": _are_ids,
     "auto_map": lambda value: (
         _is_off(value) or (isinstance(value, dict) and "AutoTokenizer" not in value)
     ),
     "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": _is_off,
+    "continuing_subword_prefix": lambda value: value is None or value == "",
+    "default_chat_template": lambda value: value is None,
     "do_lower_case": _is_off,
+    "end_of_word_suffix": lambda value: value is None or value == "",
     "fast_tokenizer_files": _is_off,
     "fix_mistral_regex": _is_off,
     "init_inputs": _is_off,
+    "normalizer": lambda value: value is None,
+    "post_processor": lambda value: value is None,
     "remove_space": _is_off,
     "split_special_tokens": _is_off,
     "strip_accents": _is_off,
+    "suffix_first": _is_off,
     "tokenize_chinese_chars": lambda value: value is None or isinstance(value, bool),
 }
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from shard_runtime.errors import TokenizerInvalid, TokenizerUnsupported
 from shard_runtime.model_files.tokenizer.special_tokens import SpecialTokens
@@ -57,7 +57,9 @@ def build_tokenizer(text: str, file: str) -> Tokenizer:
     """Raises `TokenizerInvalid`."""
     try:
         return Tokenizer.from_str(text)
-    except Exception:  # noqa: BLE001 - the package raises bare Exception
+    except BaseException as error:  # the package raises bare Exception, or panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise TokenizerInvalid(file, "the tokenizers package cannot read it") from None
 
 
@@ -68,7 +70,8 @@ def add_tokens(
 
     Raises `TokenizerInvalid` if a token does not get the id that a file lists for it.
     """
-    missing = special.missing(tokenizer.get_added_tokens_decoder())
+    before = tokenizer.get_added_tokens_decoder()
+    missing = special.missing(before)
     tokenizer.add_tokens(missing)
     for token, listed in special.listed.items():
         found = tokenizer.token_to_id(listed.content)
@@ -78,7 +81,17 @@ def add_tokens(
             )
     if not missing:
         return value
-    return value | {"added_tokens": shallow_json.load(tokenizer.to_str().encode())["added_tokens"]}
+    tokens = shallow_json.load(tokenizer.to_str().encode())["added_tokens"]
+    return value | {"added_tokens": [_still_special(token, before) for token in tokens]}
+
+
+def _still_special(token: dict[str, Any], before: Mapping[int, AddedToken]) -> dict[str, Any]:
+    """A token that was special stays special, though another file says otherwise.
+
+    So it is in transformers: adding a token again does not take it from the special ones.
+    """
+    earlier = before.get(token["id"])
+    return token | {"special": True} if earlier is not None and earlier.special else token
 
 
 def added_ids(value: Mapping[str, Any], file: str) -> dict[str, int]:

@@ -22,6 +22,8 @@ _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 _SWITCHES = ("add_bos_token", "add_eos_token")
 _LISTED, _EXTRA = "added_tokens_decoder", "extra_special_tokens"
 _EXTRA_BEFORE, _SPECIFIC = "additional_special_tokens", "model_specific_special_tokens"
+_EMPTY = AddedToken("", special=True)
+"""A name that templates print as nothing; no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class SpecialTokens:
         added = [token for token in listed if repr(token) not in known]
         texts = {token.content for token in (*existing.values(), *added)}
         for token in self.unlisted:
-            if token.content not in texts:
+            if token.content and token.content not in texts:
                 texts.add(token.content)
                 added.append(token)
         return [_special(each) if each.content in self.named.values() else each for each in added]
@@ -97,7 +99,9 @@ class _Reader:
             others |= each if isinstance(each, dict) else {}
         tokens = {name: values.get(name) for name in STANDARD_TOKENS} | others
         return {
-            name: self._token(name, value) for name, value in tokens.items() if value is not None
+            name: _EMPTY if value == "" and name in STANDARD_TOKENS else self._token(name, value)
+            for name, value in tokens.items()
+            if value is not None
         }
 
     def extra_tokens(self) -> list[AddedToken]:

@@ -2,7 +2,9 @@
 """The special tokens that transformers assumes where a folder's files name none.
 
 They depend on the tokenizer class, which transformers chooses from tokenizer_config.json and the
-model family. The class has no influence on token ids here: tokenizer.json defines those.
+model family. They are all that the class decides here. In transformers 5 some classes also change
+token ids: they rebuild the tokenizer without parts of its tokenizer.json. Here that file alone
+defines the ids, which then differ from `AutoTokenizer`'s (docs/decisions/020-tokenizers.md).
 """
 
 from collections.abc import Mapping

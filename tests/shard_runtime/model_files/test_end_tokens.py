@@ -159,5 +159,6 @@ def test_eos_token_ids__no_token_id__is_refused_by_name(folder: Path, value: Any
 
 def test_load_tokenizer__stop_strings__are_refused_by_name(folder: Path) -> None:
     (folder / "generation_config.json").write_text(json.dumps({"stop_strings": ["###"]}))
-    with pytest.raises(TokenizerUnsupported, match="its stop_strings are"):
+    with pytest.raises(TokenizerUnsupported, match="its stop_strings are") as raised:
         load_tokenizer(open_model(folder))
+    assert "tokenizer.json" not in str(raised.value)

@@ -85,8 +85,22 @@ def test_encode_messages__features_that_templates_use__are_supported(
         "{{ messages.__class__.__mro__ }}",
         "{% set _ = messages.append(1) %}",
         "{{ ''.__class__.__base__.__subclasses__() }}",
+        "{% break %}",
+        "{% for m in messages %}{% generation %}{% continue %}{% endgeneration %}{% endfor %}",
+        r"{{ '\ud83d\ude00' }}",
     ],
-    ids=["refuses", "type", "undefined", "syntax", "class", "mutates", "escapes"],
+    ids=[
+        "refuses",
+        "type",
+        "undefined",
+        "syntax",
+        "class",
+        "mutates",
+        "escapes",
+        "break outside a loop",
+        "continue out of a generation block",
+        "lone surrogates",
+    ],
 )
 def test_encode_messages__template_fails__raises_without_message_text(
     folder: Path, template: str
