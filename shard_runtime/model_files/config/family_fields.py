@@ -207,6 +207,8 @@ _GEMMA2: FieldTable = {
     **_GEMMA_2_OR_3,
     "final_logit_softcapping": computed(FLOAT_OR_NULL, 30.0),
     "attn_logit_softcapping": computed(FLOAT_OR_NULL, 50.0),
+    # Beside an equal sliding_window in Gemma 2 9B's file; read by nothing.
+    "sliding_window_size": no_effect(INTEGER, only(4096)),
     "attn_implementation": _EAGER_ATTENTION,
     "_attn_implementation": _EAGER_ATTENTION,
 }

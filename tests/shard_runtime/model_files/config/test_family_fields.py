@@ -116,6 +116,7 @@ def test_read__unknown_field__is_refused_by_name(
         ("llama", "rope_interleaved", True),
         ("llama", "activation", "gelu"),
         ("gpt2", "n_special", 1),
+        ("gemma2", "sliding_window_size", 2048),
         ("qwen2", "use_mrope", True),
         ("qwen3_moe", "shared_expert_intermediate_size", 512),
         ("phi3", "mlp_bias", True),
