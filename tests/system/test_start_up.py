@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An enclave's process that must not serve, with the real model.
 
-given the weights file with one flipped byte, with a missing tensor, or cut short
+given the weights file with one flipped byte, with a renamed tensor, or cut short
     when the process starts
         it should end with status 1, say why, and never be ready
 
@@ -48,7 +48,7 @@ def cut_the_end_off(file: Path) -> None:
     ("damage", "error"),
     [
         pytest.param(flip_one_byte, "StartUpRefused", id="one flipped byte"),
-        pytest.param(rename_one_tensor, "TensorMissing", id="a missing tensor"),
+        pytest.param(rename_one_tensor, "TensorUnused", id="a renamed tensor"),
         pytest.param(cut_the_end_off, "ModelFileInvalid", id="cut short"),
     ],
 )
