@@ -106,23 +106,27 @@ bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runti
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape test-deep lint types format
-test: setup test-static-and-forge test-python test-ape ## run everything that CI runs
+test: setup test-static-and-forge test-packages test-system-and-ape ## run everything that CI runs
 
-# solc runs on one core for most of the forge tests' time; lint and types use the other one.
-.PHONY: test-static-and-forge
+# Each pair has a part that keeps one core busy or waits: solc, or a system with its timeouts.
+.PHONY: test-static-and-forge test-system-and-ape test-packages test-system
 test-static-and-forge: setup
-	@$(MAKE) --no-print-directory lint types & static=$$!; failed=0; \
+	@$(MAKE) --no-print-directory lint types & other=$$!; failed=0; \
 	    $(MAKE) --no-print-directory test-forge || failed=1; \
-	    wait $$static || failed=1; exit $$failed
+	    wait $$other || failed=1; exit $$failed
+test-system-and-ape: setup
+	@$(MAKE) --no-print-directory test-ape & other=$$!; failed=0; \
+	    $(MAKE) --no-print-directory test-system || failed=1; \
+	    wait $$other || failed=1; exit $$failed
 
 test-forge: node ## run the contracts' unit, fuzz, invariant and gas tests
 	toolchain/forge test
 
-# Two at a time, except tests that start whole systems with timeouts, or measure.
-ALONE := tests/system tests/benchmarks
-test-python: venv node native ## test the Python packages and the whole system
-	.venv/bin/python -m pytest tests --ignore=tests/contracts $(ALONE:%=--ignore=%) -n 2 --dist loadfile
-	.venv/bin/python -m pytest $(ALONE)
+test-python: test-packages test-system ## test the Python packages and the whole system
+test-packages: venv node native
+	.venv/bin/python -m pytest tests --ignore=tests/contracts --ignore=tests/system -n 2 --dist loadfile
+test-system: venv node native
+	.venv/bin/python -m pytest tests/system
 
 test-ape: venv-ape contracts ## test the contracts with ape, and check that the committed ABIs are up to date
 	toolchain/ape run export_abi --check

@@ -142,7 +142,7 @@ def test_list_platform__model_that_does_not_exist__is_named(
     scripts: Scripts, deployed: DeployedContracts
 ) -> None:
     output = scripts.fail("admin", "list-platform", "--model", "999", PLATFORM, account=GIVER)
-    assert "UnknownModel(modelId=999)" in output
+    assert "There is no model 999 (UnknownModel)" in output
 
 
 def test_platform__denied_and_readmitted__takes_notice_one_way_only(

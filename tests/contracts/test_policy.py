@@ -134,7 +134,7 @@ def test_policy__model_that_does_not_exist__is_named(
 ) -> None:
     change = [] if command == "policy" else ["--min-hosts", "2"]
     output = scripts.fail("admin", command, "--model", "999", *change)
-    assert "UnknownModel(modelId=999)" in output
+    assert "There is no model 999 (UnknownModel)" in output
 
 
 # ---------------------------------------------------------------- tightening
