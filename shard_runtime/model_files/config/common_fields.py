@@ -78,7 +78,13 @@ _ATTENTION = no_effect(TEXT_OR_NULL, only("eager", "sdpa", "flash_attention_2", 
 
 _NAMES_AND_NOTES = {
     name: no_effect(TEXT_OR_NULL)
-    for name in ("transformers_version", "_name_or_path", "_commit_hash", "unsloth_version")
+    for name in (
+        "transformers_version",
+        "_name_or_path",
+        "_model_name_or_path",  # written by transformers for a model read from GGUF
+        "_commit_hash",
+        "unsloth_version",
+    )
 }
 EVERY_FAMILY: FieldTable = {
     **{name: no_effect(_ANY) for name in _GENERATION},
@@ -107,6 +113,7 @@ EVERY_FAMILY: FieldTable = {
     "eos_token_id": no_effect(_TOKENS_OR_NULL, _are_token_ids),
     "pad_token_id": computed(INTEGER_OR_NULL),
     "sep_token_id": no_effect(INTEGER_OR_NULL),
+    "unk_token_id": no_effect(INTEGER_OR_NULL),
     "decoder_start_token_id": no_effect(INTEGER_OR_NULL),
     "prefix": no_effect((NULL,)),
     # Classification heads, which a decoder does not have.

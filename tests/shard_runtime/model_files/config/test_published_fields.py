@@ -51,6 +51,15 @@ PUBLISHED: dict[str, Config] = {
         "tie_word_embeddings": True,
         "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16", "fp16": "float16"}},
     },
+    "SmolLM2 135M, saved by transformers from GGUF": {
+        **sizes(576, 1536, 30, 9, 3, 8192, 49152),
+        "_model_name_or_path": "Smollm2 135M 8k Lc100K Mix1 Ep2",
+        "model_type": "llama",
+        "head_dim": 64,
+        "rope_parameters": {"rope_theta": 100000.0, "rope_type": "default"},
+        "tie_word_embeddings": True,
+        "unk_token_id": 0,
+    },
     "Llama 2 13B": {
         **sizes(5120, 13824, 40, 40, 40, 4096, 32000),
         "model_type": "llama",
