@@ -29,6 +29,8 @@ FLOAT_BYTES = 4
 """Size of one number of a row."""
 
 _VERSION = 1
+VERSION = bytes([_VERSION])
+"""The first byte of every body."""
 _START = struct.Struct(">BB")
 _PLACE = struct.Struct(">H16sII")
 _OPEN = struct.Struct(">32sIIB")
@@ -40,8 +42,10 @@ _ABORT = struct.Struct(">BH")
 _HEARTBEAT = struct.Struct(">II")
 _ALIVE = struct.Struct(">IIIIIII")
 _FIRST_RUN = _START.size + _HIDDEN.size + 2
+_RUN = _START.size + 2
 _RUN_BYTES = 16
 _SALT_BYTES = 32
+_STAGE = struct.Struct(">I32s32s")
 
 
 class Kind(IntEnum):
@@ -68,6 +72,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedStage:
+    """A stage of a path as the run's entry knows it: shard, attested identity, TLS key."""
+
+    shard_id: ShardId
+    identity_digest: bytes
+    tls: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Opens a run: its request and model, its path, how many positions it may have."""
 
@@ -75,9 +88,15 @@ class Open:
     request_id: RequestId
     model_id: ModelId
     capacity: int
-    path: tuple[ShardId, ...]
+    stages: tuple[NamedStage, ...]
+    """In path order, the entry first."""
     salts: tuple[bytes, ...] = field(repr=False)
     """For the hops from `place.hop` to the last."""
+
+    @property
+    def path(self) -> tuple[ShardId, ...]:
+        """The shards, in path order."""
+        return tuple(stage.shard_id for stage in self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +233,28 @@ def first_run_of(body: bytes) -> RunId:
     return RunId(body[_FIRST_RUN : _FIRST_RUN + _RUN_BYTES])
 
 
+def run_of(body: bytes) -> RunId:
+    """The run that an OPEN, FINISH or ABORT body names; arbitrary bytes for another kind."""
+    return RunId(body[_RUN : _RUN + _RUN_BYTES])
+
+
+def max_frame_bytes(kind: Kind, width: int) -> int:
+    """The longest body of a kind, with rows of `width` numbers."""
+    if kind == Kind.HIDDEN:
+        rows = MAX_ROWS * (_SEGMENT_BYTES + width * FLOAT_BYTES)
+        return _START.size + _HIDDEN.size + rows
+    if kind == Kind.HEARTBEAT:
+        return _START.size + _HEARTBEAT.size
+    if kind == Kind.ALIVE:
+        return _START.size + _ALIVE.size
+    rest = {
+        Kind.OPEN: _OPEN.size + MAX_STAGES * _STAGE.size + 1 + (MAX_STAGES + 1) * _SALT_BYTES,
+        Kind.FINISH: _FINISH.size + MAX_STAGES * RECEIPT_BYTES,
+        Kind.ABORT: _ABORT.size,
+    }
+    return _START.size + _PLACE.size + rest[kind]
+
+
 def places_of(body: bytes) -> tuple[Place, ...]:
     """The places that a body names, as many as are readable, even if the rest is malformed."""
     if kind_of(body) == Kind.HIDDEN:
@@ -246,11 +287,10 @@ def _decode_place(body: bytes | memoryview, start: int) -> Place:
 
 
 def _open_parts(frame: Open) -> list[bytes]:
-    stages = len(frame.path)
     request_id = frame.request_id.to_bytes(32)
     return [
-        _OPEN.pack(request_id, frame.model_id, frame.capacity, stages),
-        struct.pack(f">{stages}I", *frame.path),
+        _OPEN.pack(request_id, frame.model_id, frame.capacity, len(frame.stages)),
+        *(_STAGE.pack(each.shard_id, each.identity_digest, each.tls) for each in frame.stages),
         bytes([len(frame.salts)]),
         *frame.salts,
     ]
@@ -259,11 +299,16 @@ def _open_parts(frame: Open) -> list[bytes]:
 def _decode_open(rest: memoryview) -> Open:
     place, payload = _decode_place(rest, 0), rest[_PLACE.size :]
     request_id, model_id, capacity, stages = _OPEN.unpack_from(payload)
-    path = struct.unpack_from(f">{stages}I", payload, _OPEN.size)
-    start = _OPEN.size + 4 * stages
+    start = _OPEN.size + _STAGE.size * stages
+    named = tuple(_STAGE.iter_unpack(payload[_OPEN.size : start]))
     count = payload[start : start + 1].tobytes()
     salts = bytes(payload[start + 1 :])
-    if not 1 <= stages <= MAX_STAGES or capacity < 1 or not 1 <= place.hop < stages:
+    if (
+        len(named) != stages
+        or not 1 <= stages <= MAX_STAGES
+        or capacity < 1
+        or not 1 <= place.hop < stages
+    ):
         raise FrameInvalid("opens a run without positions, or with a place outside its path")
     expected = stages - place.hop + 1
     if count != bytes([expected]) or len(salts) != expected * _SALT_BYTES:
@@ -273,7 +318,7 @@ def _decode_open(rest: memoryview) -> Open:
         request_id=RequestId(int.from_bytes(request_id)),
         model_id=ModelId(model_id),
         capacity=capacity,
-        path=tuple(ShardId(shard_id) for shard_id in path),
+        stages=tuple(NamedStage(ShardId(shard_id), *keys) for shard_id, *keys in named),
         salts=tuple(
             salts[start : start + _SALT_BYTES] for start in range(0, len(salts), _SALT_BYTES)
         ),

@@ -35,6 +35,7 @@ from shard_runtime.links.frames import (
     Hidden,
     Kind,
     Load,
+    NamedStage,
     Open,
     Place,
     RunId,
@@ -68,7 +69,9 @@ def opens(draw: st.DrawFn) -> Open:
         request_id=RequestId(draw(st.integers(0, 2**256 - 1))),
         model_id=ModelId(draw(U32)),
         capacity=draw(st.integers(1, 2**32 - 1)),
-        path=tuple(ShardId(draw(U32)) for _ in range(stages)),
+        stages=tuple(
+            NamedStage(ShardId(draw(U32)), draw(BYTES32), draw(BYTES32)) for _ in range(stages)
+        ),
         salts=tuple(draw(BYTES32) for _ in range(count)),
     )
 
