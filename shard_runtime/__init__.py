@@ -60,9 +60,9 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
   then the request waits until its deadline or, without one, ends with the error of the path that
   broke.
 * It returns `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts,
-  changes)`. The receipts are verified: signer and identity as the directory says, linked, equal
-  commitments of neighbours, the last one equal to what returned here. A path's first shard is the
-  entry itself.
+  changes, earlier_shards)`. The receipts are verified: signer and identity as the directory says,
+  linked, equal commitments of neighbours, the last one equal to what returned here. A path's first
+  shard is the entry itself.
 * Path failures: StageFailed, StageSilent, LinkCongested (Retryable), PeerUnknown, StageMisbehaved
   (Fatal; names hop and shard). Other Retryable: CacheFull, DeadlinePassed, EntryClosed. Other
   Fatal: PromptError and its subclasses, PathInvalid, RunCancelled.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from teetee.protocol.answer import FinishReason
-from teetee.protocol.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.prompt import Sampling
 from teetee.protocol.receipts import SignedReceipt
 
@@ -60,3 +60,7 @@ class Completion(Protocol):
     @property
     def receipts(self) -> Sequence[SignedReceipt]:
         """One per stage, verified, in path order."""
+
+    @property
+    def earlier_shards(self) -> Sequence[ShardId]:
+        """Shards of runs that broke, if they are not on the last path."""

@@ -100,9 +100,7 @@ def resolve_path(
 
 
 class RefusedPeers:
-    """Peers that may not connect for a while: each offence refuses a peer for twice as long as the one before.
-    Thread-safe.
-    """
+    """Peers that may not connect for a while, twice as long after each offence. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` is monotonic, in s."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from shard_runtime.links.frames import Alive, Heartbeat, Load, decode, encode
 from shard_runtime.links.peers import PeerDirectory
 from shard_runtime.links.port import Links
-from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ class HeartbeatResponder:
                 self._last_heartbeat_at[sender] = time.monotonic()
                 alive = Alive(heartbeat.number, self._self_id, self._load())
                 self._links.send_frame(heartbeat.shard_id, encode(alive))
-        except TeeTeeError as error:
+        except Exception as error:  # noqa: BLE001 - the sender's link must stay open
             facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
             _log.warning("a heartbeat was not answered", extra=facts)
 

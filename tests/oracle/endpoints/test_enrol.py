@@ -88,6 +88,7 @@ def endpoint(guest: FakeGuest, identity: EnclaveIdentity, burst: int = 10) -> En
         guest=guest,
         blocks=FakeBlocks(),
         rate=RateLimit(per_second=1e-9, burst=burst, clock=lambda: 0.0),
+        host_rate=RateLimit(per_second=1e-9, burst=burst, clock=lambda: 0.0),
         log=open_log(),
     )
 
