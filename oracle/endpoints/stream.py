@@ -67,6 +67,11 @@ class StreamEndpoint:
         except StreamRefusal as refusal:
             send_json(stream, {"error": refusal.code}, seconds=SEND_TIMEOUT_SECONDS)
 
+    def listeners_of(self, request_id: RequestId) -> int:
+        """How many listen to that request now."""
+        with self._lock:
+            return self._listeners[request_id]
+
     def _send_text(self, stream: MessageStream, text: LiveText) -> None:
         for event in text.follow(self._stop):
             send_json(stream, _message(event), seconds=SEND_TIMEOUT_SECONDS, multiple=PADDING_BYTES)

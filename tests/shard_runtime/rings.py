@@ -223,17 +223,14 @@ def running(
         network = None if tls else MemoryNetwork(directory, tamper)
         parts: list[Any] = []
         for index, (shard, each) in enumerate(zip(shards, keys, strict=True)):
-            links = (
+            links: Links = (
                 network.links(each.keyset.tls)
-                if network is not None
+                if network
                 else tls_links(each, directory, listeners[index], limits)
             )
             wiring = (shard, stage_identity(index + 1, each), links, directory)
-            part = (
-                stage(stage_settings, *wiring, guard)
-                if index
-                else entry(source, entry_settings, *wiring)
-            )
+            stage_wiring = (stage_settings, *wiring, guard)
+            part = stage(*stage_wiring) if index else entry(source, entry_settings, *wiring)
             part.start()
             stack.callback(part.close)
             parts.append(part)

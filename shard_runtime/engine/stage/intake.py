@@ -64,7 +64,7 @@ class StageIntake:
         self._runs = runs
         self._scheduler = scheduler
         self._gate = gate
-        self.admission = admission
+        self._admission = admission
 
     def read_frame(self, sender: bytes, body: bytes) -> None:
         """Handle one frame."""
@@ -104,7 +104,7 @@ class StageIntake:
                 if run.is_admitted:
                     self._scheduler.add(run.id, segment.rows)
                 else:
-                    self.admission.check_waiting_rows()
+                    self._admission.check_waiting_rows()
             except (FrameInvalid, TooManyRuns) as error:
                 self._runs.abort_with_error(run, error)
 
@@ -118,7 +118,7 @@ class StageIntake:
                 self._gate.forget(run_id)
                 return
             run = self._runs.open_run(frame, binding)
-            if not self.admission.ask(run):
+            if not self._admission.ask(run):
                 return
             if run.hop + 1 < len(frame.stages):
                 onward = Open(

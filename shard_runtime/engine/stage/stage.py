@@ -81,18 +81,10 @@ class Stage(EngineLoop[StageRun]):
             gate=self._gate,
             guard=guard,
         )
-        self._intake = StageIntake(
-            shard=shard,
-            identity=identity,
-            links=links,
-            directory=directory,
-            runs=self._runs,
-            scheduler=self._scheduler,
-            gate=self._gate,
-            admission=RunAdmission(
-                guard, self._runs, self._scheduler, self._inbox.put, settings.max_waiting_rows
-            ),
+        self._admission = RunAdmission(
+            guard, self._runs, self._scheduler, self._inbox.put, settings.max_waiting_rows
         )
+        self._intake = self._make_intake(directory)
         self._heartbeats = HeartbeatResponder(identity.shard_id, links, directory, self._load)
         self._turns = 0
         self._times = StepTimes()
@@ -109,6 +101,18 @@ class Stage(EngineLoop[StageRun]):
         if self._thread.is_alive():
             self._thread.join()
         self._links.close()
+
+    def _make_intake(self, directory: PeerDirectory) -> StageIntake:
+        return StageIntake(
+            shard=self._shard,
+            identity=self._identity,
+            links=self._links,
+            directory=directory,
+            runs=self._runs,
+            scheduler=self._scheduler,
+            gate=self._gate,
+            admission=self._admission,
+        )
 
     # -- events --------------------------------------------------------------------------------
 
@@ -128,7 +132,7 @@ class Stage(EngineLoop[StageRun]):
             case PeerOffended(tls):
                 self._runs.abort_of_offender(tls)
             case RunVerdict():
-                self._intake.admission.apply(event)
+                self._admission.apply(event)
 
     # -- one step ------------------------------------------------------------------------------
 

@@ -47,6 +47,8 @@ class FakeEntry:
         self.plan: list[Exception | None] = [None]
         self.runs: list[dict[str, Any]] = []
         self.check_error: Exception | None = None
+        self.earlier_shards: tuple[ShardId, ...] | None = None
+        """None: those of the runs that broke."""
 
     def encode(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
         return range(sum(len(message["content"].split()) for message in messages))
@@ -69,7 +71,7 @@ class FakeEntry:
             failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
             if failure is None:
                 job.on_text(TEXT)
-                return self._generation(job)
+                return self._generation(job, tuple(sorted(failed)))
             if not isinstance(failure, PATH_FAILURES):
                 raise failure
             job.on_failure(failure)
@@ -83,7 +85,7 @@ class FakeEntry:
             assert job.deadline == math.inf
             raise RunCancelled from None
 
-    def _generation(self, job: GenerationJob) -> Generation:
+    def _generation(self, job: GenerationJob, failed: tuple[ShardId, ...]) -> Generation:
         return Generation(
             text=TEXT,
             token_ids=(7, 8),
@@ -91,6 +93,7 @@ class FakeEntry:
             input_tokens=len(job.token_ids),
             output_tokens=2,
             receipts=(receipt(job.request_id),),
+            earlier_shards=failed if self.earlier_shards is None else self.earlier_shards,
         )
 
 

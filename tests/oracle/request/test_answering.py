@@ -44,8 +44,8 @@ from shard_runtime.errors import (
     StageSilent,
 )
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
-from teetee.protocol.envelope import open_answer, seal_prompt
-from teetee.protocol.identifiers import ModelId, RequestId
+from teetee.protocol.envelope import open_answer, read_earlier_shards, seal_prompt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.prompt import Message, Prompt, Sampling
 from teetee.protocol.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
@@ -193,6 +193,19 @@ def test_answer__path_breaks__takes_another_without_the_shard_that_failed(
     assert [run["path"] for run in desk.entry.runs] == [(SHARD, REPLICA), (SHARD, LAST)]
     assert desk.paths.failed == [REPLICA]
     assert desk.paths.until == {1_100}
+
+
+def test_h11__path_breaks__sealed_answer_names_its_shards(desk: Desk) -> None:
+    desk.entry.plan = [StageSilent((REPLICA,), 1.2), None]
+    outcome = desk.answer(opening())
+    assert isinstance(outcome, Answered)
+    assert open_answer(outcome.answer, SECRET, context(), NUMBER).earlier_shards == (REPLICA,)
+    assert read_earlier_shards(outcome.answer) == (REPLICA,)
+
+
+def test_h11__runs_broke_over_more_shards_than_an_answer_names__refuses(desk: Desk) -> None:
+    desk.entry.earlier_shards = tuple(ShardId(each) for each in range(100, 200))
+    assert desk.answer(opening()) == Refused(DeclineReason.NO_PATH)
 
 
 def test_answer__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_path(
