@@ -30,6 +30,8 @@ class InferenceJob:
     """Chain time in Unix seconds. Shards whose attestation ends earlier are used last. It does not
     end the job: `is_cancelled` does.
     """
+    permits: Callable[[ShardId], bool] = lambda _: True
+    """Whether the requester lets that shard compute, besides the entry."""
     is_cancelled: Callable[[], bool]
     """Called about ten times a second, in the thread that runs the job."""
 

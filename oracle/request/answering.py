@@ -107,6 +107,7 @@ class EnvelopeAnswerer:
             max_input_tokens=request.max_input_tokens,
             max_output_tokens=request.max_output_tokens,
             expires_at=request.deadline,
+            permits=prompt.shards.permits,
             is_cancelled=give_up,
         )
 

@@ -2,7 +2,7 @@
 """The two ports of an inference in memory: a runtime that counts words as tokens, and two paths."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from eth_account import Account
@@ -105,10 +105,12 @@ class FakePaths:
         self.has_path = True
         self.until: set[int] = set()
 
-    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
+    def choose(
+        self, *, avoiding: frozenset[ShardId], permits: Callable[[ShardId], bool], until: int
+    ) -> Sequence[ShardId]:
         self.until.add(until)
         for shard_id in (REPLICA, LAST):
-            if shard_id not in avoiding and self.has_path:
+            if shard_id not in avoiding and permits(shard_id) and self.has_path:
                 return [ENTRY, shard_id]
         raise NoPath(model_id=1, layers=4)
 
