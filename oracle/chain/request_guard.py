@@ -30,8 +30,9 @@ MAX_OPEN_RUNS = 2
 MAX_OPEN_RUNS_PER_ENTRY = 32
 MAX_UNSEEN_PER_ENTRY = 4
 """Runs of one entry for requests that the chain does not show yet."""
-UNSEEN_SECONDS = 3.0
-"""How long a run waits for its request: nodes see a block at different times."""
+UNSEEN_SECONDS = 2.0
+"""How long a run waits for its request: nodes see a block at different times. Shorter than the time
+after which an entry counts a stage that keeps its rows as stalled."""
 RECHECK_SECONDS = 10.0
 """How often the requests of open runs are read again."""
 PAUSE_SECONDS = 0.25

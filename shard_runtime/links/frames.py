@@ -22,6 +22,7 @@ RunId = NewType("RunId", bytes)
 """16 random bytes that the entry draws for each attempt at a request on a path."""
 
 MAX_STAGES = 64
+MAX_REPORTED_RUNS = 64
 MAX_ROWS = 512
 """Positions in one frame, over all its segments."""
 
@@ -41,6 +42,7 @@ _FINISH = struct.Struct(">IB")
 _ABORT = struct.Struct(">BH")
 _HEARTBEAT = struct.Struct(">II")
 _ALIVE = struct.Struct(">IIIIIII")
+_PROGRESS = struct.Struct(">16sII")
 _FIRST_RUN = _START.size + _HIDDEN.size + 2
 _RUN = _START.size + 2
 _RUN_BYTES = 16
@@ -177,6 +179,15 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How many positions of a run a stage has received and sent."""
+
+    run: RunId
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """A stage's answer to a heartbeat."""
 
@@ -184,6 +195,8 @@ class Alive:
     shard_id: ShardId
     """The answering stage's."""
     load: Load
+    runs: tuple[RunProgress, ...] = ()
+    """The asking entry's, at most `MAX_REPORTED_RUNS`."""
 
 
 Frame = Open | Hidden | Finish | Abort | Heartbeat | Alive
@@ -209,7 +222,9 @@ def encode(frame: Frame) -> bytes:
     load = frame.load
     counts = (load.runs, load.waiting, load.turns)
     steps = (load.step_microseconds, load.longest_microseconds)
-    return _encode_start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
+    head = _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
+    runs = (_PROGRESS.pack(each.run, each.received, each.sent) for each in frame.runs)
+    return b"".join((_encode_start(Kind.ALIVE), head, bytes([len(frame.runs)]), *runs))
 
 
 def decode(body: bytes) -> Frame:
@@ -219,7 +234,7 @@ def decode(body: bytes) -> Frame:
         if version != _VERSION:
             raise FrameInvalid(f"has version {version} instead of {_VERSION}")
         return _DECODERS[Kind(kind)](memoryview(body)[_START.size :])
-    except (struct.error, ValueError, FieldInvalid):
+    except (struct.error, ValueError, IndexError, FieldInvalid):
         raise FrameInvalid("is cut off, or has a field out of bounds") from None
 
 
@@ -246,7 +261,7 @@ def max_frame_bytes(kind: Kind, width: int) -> int:
     if kind == Kind.HEARTBEAT:
         return _START.size + _HEARTBEAT.size
     if kind == Kind.ALIVE:
-        return _START.size + _ALIVE.size
+        return _START.size + _ALIVE.size + 1 + MAX_REPORTED_RUNS * _PROGRESS.size
     rest = {
         Kind.OPEN: _OPEN.size + MAX_STAGES * _STAGE.size + 1 + (MAX_STAGES + 1) * _SALT_BYTES,
         Kind.FINISH: _FINISH.size + MAX_STAGES * RECEIPT_BYTES,
@@ -368,8 +383,14 @@ def _decode_heartbeat(rest: memoryview) -> Heartbeat:
 
 
 def _decode_alive(rest: memoryview) -> Alive:
-    number, shard_id, *counts = _ALIVE.unpack(rest)
-    return Alive(number, ShardId(shard_id), Load(*counts))
+    number, shard_id, *counts = _ALIVE.unpack_from(rest)
+    count, encoded = rest[_ALIVE.size], rest[_ALIVE.size + 1 :]
+    runs = tuple(
+        RunProgress(RunId(run), *positions) for run, *positions in _PROGRESS.iter_unpack(encoded)
+    )
+    if len(runs) != count or count > MAX_REPORTED_RUNS:
+        raise FrameInvalid(f"reports {len(runs)} runs, and says {count}")
+    return Alive(number, ShardId(shard_id), Load(*counts), runs)
 
 
 _DECODERS: dict[Kind, Callable[[memoryview], Frame]] = {

@@ -49,7 +49,9 @@ QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshak
 ANY_REQUEST = AnyRequest()
 QUICK_STAGE = StageSettings(watch_seconds=0.05, rows=16, chunk=8)
 # Long timeouts: many processes share the cores, and a late stage is not dead.
-QUICK_HEARTBEATS = HeartbeatSettings(interval_seconds=0.05, max_missed=100, max_stuck=200)
+QUICK_HEARTBEATS = HeartbeatSettings(
+    interval_seconds=0.05, max_missed=100, max_stuck=200, max_still=200
+)
 QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)
 
 

@@ -56,6 +56,11 @@ class EntryRun(Run):
         return self.positions_received < self.positions_sent or self.receipt is not None
 
     @property
+    def is_awaiting_receipts(self) -> bool:
+        """Whether only the stages' receipts are missing."""
+        return self.receipt is not None
+
+    @property
     def is_awaiting_one_row(self) -> bool:
         is_in_flight = self.positions_received + 1 == self.positions_sent == self.request.end
         return is_in_flight and self.stages > 1 and self.positions_sent < self.request.capacity

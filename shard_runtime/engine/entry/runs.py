@@ -88,6 +88,7 @@ class EntryRuns(OpenRuns[EntryRun]):
             self._waiting.popleft()
             self._open[run.id] = run
             self._heartbeats.watch_path(run.path[1:])
+            self._heartbeats.stalls.watch_run(run)
             run.last_progress_at = time.monotonic()
             with self.aborting_on_error(run):
                 if run.stages > 1:
@@ -133,10 +134,17 @@ class EntryRuns(OpenRuns[EntryRun]):
                 self.abort_with_error(run, error)
 
     def abort_silent(self, max_seconds: float) -> None:
-        """Abort the runs for which nothing returned for longer than `max_seconds`."""
+        """Abort the runs whose rows a stage keeps, and those for which nothing returned for longer
+        than `max_seconds`.
+        """
         now = time.monotonic()
         for run in list(self._open.values()):
-            if run.has_outstanding and now - run.last_progress_at > max_seconds:
+            if not run.has_outstanding:
+                continue
+            silent_seconds = now - run.last_progress_at
+            if stalled := self._heartbeats.stalls.find_stalled(run):
+                self.abort_with_error(run, StageSilent(stalled, round(silent_seconds, 1)))
+            elif silent_seconds > max_seconds:
                 self.abort_with_error(run, StageSilent(run.path[1:], max_seconds))
 
     def end_run(self, run: EntryRun) -> bool:
@@ -152,6 +160,7 @@ class EntryRuns(OpenRuns[EntryRun]):
         run.cache = None
         self._scheduler.drop(run.id)
         self._heartbeats.unwatch_path(run.path[1:])
+        self._heartbeats.stalls.unwatch_run(run)
         return True
 
     def _own_failure(self) -> StageFailed:

@@ -19,7 +19,15 @@ from shard_runtime.engine.stage.heartbeat_responder import HeartbeatResponder
 from shard_runtime.engine.stage.request_guard import RequestGuard
 from shard_runtime.engine.stage.run import StageRun
 from shard_runtime.errors import LinkCongested, TooManyRuns
-from shard_runtime.links.frames import Abort, Open, Place, RunId, encode
+from shard_runtime.links.frames import (
+    MAX_REPORTED_RUNS,
+    Abort,
+    Open,
+    Place,
+    RunId,
+    RunProgress,
+    encode,
+)
 from shard_runtime.links.port import Links
 from teetee.protocol.identifiers import ShardId
 
@@ -57,6 +65,16 @@ class StageRuns(OpenRuns[StageRun]):
 
     def __iter__(self) -> Iterator[StageRun]:
         return iter(list(self._open.values()))
+
+    def progress_of(self, entry_tls: bytes) -> tuple[RunProgress, ...]:
+        """How far the runs of that entry are. Any thread may call it; the numbers may be a step
+        old.
+        """
+        runs = [run for run in self if run.entry_tls == entry_tls]
+        return tuple(
+            RunProgress(run.id, run.positions_received, run.positions_sent)
+            for run in runs[:MAX_REPORTED_RUNS]
+        )
 
     def has_ended(self, run: RunId, entry_tls: bytes) -> bool:
         """Whether the run was open, or its entry aborted it before it was."""

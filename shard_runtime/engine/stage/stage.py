@@ -85,7 +85,9 @@ class Stage(EngineLoop[StageRun]):
             guard, self._runs, self._scheduler, self._inbox.put, settings.max_waiting_rows
         )
         self._intake = self._make_intake(directory)
-        self._heartbeats = HeartbeatResponder(identity.shard_id, links, directory, self._load)
+        self._heartbeats = HeartbeatResponder(
+            identity.shard_id, links, directory, self._load, self._runs.progress_of
+        )
         self._turns = 0
         self._times = StepTimes()
 

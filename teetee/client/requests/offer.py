@@ -180,9 +180,7 @@ def _chain_time(contracts: Contracts, at: Block) -> int:
     return max(at.timestamp, int(time.time()))
 
 
-def _serving_shards(
-    contracts: Contracts, basis: _Basis, choice: ShardChoice
-) -> tuple[Shard, ...]:
+def _serving_shards(contracts: Contracts, basis: _Basis, choice: ShardChoice) -> tuple[Shard, ...]:
     permitted = [shard_id for shard_id in basis.shard_ids if choice.permits(shard_id)]
     if not permitted:
         raise NoEntryShard(basis.model.model_id)

@@ -48,7 +48,7 @@ class Clock:
 
 
 class Guarded:
-    """A guard over a chain in memory, with the verdicts that it told."""
+    """A guard over a chain in memory, with the verdicts that it verdicts."""
 
     def __init__(self) -> None:
         self.chain, self.clock = FakeChain(), Clock()
@@ -56,17 +56,17 @@ class Guarded:
         self.guard = ChainRequestGuard(
             reader=self.chain, heads=self.heads, clock=self.clock, log=open_log()
         )
-        self.told: list[tuple[RunTerms, bool]] = []
+        self.verdicts: list[tuple[RunTerms, bool]] = []
 
     def check(self, terms: RunTerms) -> bool | None:
-        return self.guard.check(terms, lambda verdict: self.told.append((terms, verdict)))
+        return self.guard.check(terms, lambda verdict: self.verdicts.append((terms, verdict)))
 
     def decide(self, terms: RunTerms) -> bool | None:
         """The verdict at once or after one poll."""
         if (verdict := self.check(terms)) is not None:
             return verdict
         self.guard.poll()
-        return next((told for of, told in self.told if of is terms), None)
+        return next((verdicts for of, verdicts in self.verdicts if of is terms), None)
 
 
 @pytest.fixture(autouse=True)
@@ -123,14 +123,14 @@ def test_h9__entry_was_shown_an_invented_request__refuses_when_its_time_is_up(
     assert guarded.decide(invented) is None
     guarded.clock.now += UNSEEN_SECONDS + 1
     guarded.guard.poll()
-    assert guarded.told == [(invented, False)]
+    assert guarded.verdicts == [(invented, False)]
 
 
 def test_h9__many_invented_requests__wait_for_few_of_them(guarded: Guarded) -> None:
     invented = [terms(number) for number in range(90, 90 + MAX_UNSEEN_PER_ENTRY + 3)]
     assert [guarded.check(each) for each in invented] == [None] * len(invented)
     guarded.guard.poll()
-    assert guarded.told == [(each, False) for each in invented[MAX_UNSEEN_PER_ENTRY:]]
+    assert guarded.verdicts == [(each, False) for each in invented[MAX_UNSEEN_PER_ENTRY:]]
 
 
 def test_h9__block_arrives_a_moment_later__permits_it_then(guarded: Guarded) -> None:
@@ -138,7 +138,7 @@ def test_h9__block_arrives_a_moment_later__permits_it_then(guarded: Guarded) -> 
     assert guarded.decide(early) is None
     guarded.chain.open()
     guarded.guard.poll()
-    assert guarded.told == [(early, True)]
+    assert guarded.verdicts == [(early, True)]
 
 
 def test_h9__second_recipient_before_its_turn__waits_for_it(guarded: Guarded) -> None:
@@ -147,7 +147,7 @@ def test_h9__second_recipient_before_its_turn__waits_for_it(guarded: Guarded) ->
     assert guarded.decide(second) is None
     guarded.chain.mine(25)
     guarded.guard.poll()
-    assert guarded.told == [(second, True)]
+    assert guarded.verdicts == [(second, True)]
 
 
 def test_h9__one_request_opens_many_runs_at_once__permits_two(guarded: Guarded) -> None:
@@ -185,8 +185,8 @@ def test_h9__one_entry_opens_many_runs__permits_its_share(guarded: Guarded) -> N
         guarded.chain.open(recipients=(SHARD, OTHER_ENTRY), window=10_000)
         for _ in range(MAX_OPEN_RUNS_PER_ENTRY + 1)
     ]
-    verdicts = [guarded.check(terms(number)) for number in numbers]
-    assert verdicts == [None] * MAX_OPEN_RUNS_PER_ENTRY + [False]
+    answers = [guarded.check(terms(number)) for number in numbers]
+    assert answers == [None] * MAX_OPEN_RUNS_PER_ENTRY + [False]
     assert guarded.check(terms(numbers[-1], entry=OTHER_ENTRY)) is None
 
 
@@ -196,10 +196,10 @@ def test_h9__request_ends_while_its_run_is_open__ends_the_run(guarded: Guarded) 
     assert guarded.decide(run) is True
     guarded.chain.decline(number, DeclineReason.OVERLOADED)
     guarded.guard.poll()
-    assert guarded.told == [(run, True)]
+    assert guarded.verdicts == [(run, True)]
     guarded.clock.now += RECHECK_SECONDS + 1
     guarded.guard.poll()
-    assert guarded.told == [(run, True), (run, False)]
+    assert guarded.verdicts == [(run, True), (run, False)]
 
 
 def test_h9__chain_cannot_be_read__refuses_when_its_time_is_up(guarded: Guarded) -> None:
@@ -211,7 +211,7 @@ def test_h9__chain_cannot_be_read__refuses_when_its_time_is_up(guarded: Guarded)
     assert guarded.decide(later) is None
     guarded.clock.now += UNSEEN_SECONDS + 1
     guarded.guard.poll()
-    assert guarded.told[-1] == (later, False)
+    assert guarded.verdicts[-1] == (later, False)
 
 
 def test_h9__requests_are_past__forgets_them(guarded: Guarded) -> None:
