@@ -22,6 +22,7 @@ from shard_runtime.links.frames import (
     run_of,
 )
 
+_HIDDEN, _VERSION = int(Kind.HIDDEN), VERSION[0]  # comparing enumerations takes longer
 _BURST = 1000.0
 _PER_SECOND = 200.0
 """Of a peer's frames that belong to none of its open runs."""
@@ -40,6 +41,7 @@ class FrameGate:
     ) -> None:
         """width: the numbers in a row. `on_refused` is called with the `tls` of a refused peer."""
         self._max_bytes = {int(kind): max_frame_bytes(kind, width) for kind in Kind}
+        self._max_rows_bytes = self._max_bytes[_HIDDEN]
         self._on_refused = on_refused
         self._clock = clock
         self._senders: dict[RunId, bytes] = {}
@@ -53,6 +55,14 @@ class FrameGate:
     def admit(self, sender: bytes, body: bytes) -> None:
         """Raises `PeerRefused` for a frame that its sender may not send."""
         kind = kind_of(body)
+        if (  # each token takes this way
+            kind == _HIDDEN
+            and self._senders.get(first_run_of(body)) == sender
+            and body[0] == _VERSION
+            and len(body) <= self._max_rows_bytes
+            and not self._offenders
+        ):
+            return
         if (rule := self._offenders.pop(sender, None)) is not None:
             self._refuse(sender, rule)
         if body[:1] != VERSION or len(body) > self._max_bytes.get(kind, 0):
