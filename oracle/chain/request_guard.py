@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from oracle.chain.heads import Heads
 from oracle.chain.ports import EscrowReader
 from shard_runtime import OnVerdict, RunTerms
+from shard_runtime.errors import TooManyRuns
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import Request, RequestStatus
 from teetee.errors import TeeTeeError
@@ -99,11 +100,13 @@ class ChainRequestGuard:
         """Guards these two."""
 
     def check(self, terms: RunTerms, on_verdict: OnVerdict) -> bool | None:
-        """From memory if the request was read lately; otherwise the next `poll` decides."""
+        """From memory if the request was read lately; otherwise the next `poll` decides.
+
+        Raises `TooManyRuns`.
+        """
         with self._changed:
             record = self._records.setdefault(terms.request_id, _Record())
-            if not self._has_place(record, terms.entry):
-                return False
+            self._require_place(record, terms.entry)
             run = _OpenRun(terms, on_verdict, self._clock())
             record.positions[terms.entry] += terms.capacity
             is_recent = self._clock() - record.read_at <= RECHECK_SECONDS
@@ -139,13 +142,16 @@ class ChainRequestGuard:
             self._decide()
         self._forget_ended()
 
-    def _has_place(self, record: _Record, entry: ShardId) -> bool:
-        """Whether the entry may have one more open run."""
+    def _require_place(self, record: _Record, entry: ShardId) -> None:
+        """Raises `TooManyRuns` if the entry may not have one more open run now."""
         of_entry = sum(
             run.terms.entry == entry for each in self._records.values() for run in each.runs
         )
         of_both = sum(run.terms.entry == entry for run in record.runs)
-        return of_both < MAX_OPEN_RUNS and of_entry < MAX_OPEN_RUNS_PER_ENTRY
+        if of_both >= MAX_OPEN_RUNS:
+            raise TooManyRuns(MAX_OPEN_RUNS)
+        if of_entry >= MAX_OPEN_RUNS_PER_ENTRY:
+            raise TooManyRuns(MAX_OPEN_RUNS_PER_ENTRY)
 
     def _due(self) -> list[RequestId]:
         """The requests to read: those of undecided runs, and those of open runs now and then."""

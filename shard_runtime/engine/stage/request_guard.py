@@ -35,6 +35,8 @@ class RequestGuard(Protocol):
     def check(self, terms: RunTerms, on_verdict: OnVerdict) -> bool | None:
         """Whether a run on these terms may be computed; None: `on_verdict` will tell. False: the
         guard does not count the run; otherwise it does, until `run_ended`.
+
+        Raises `TooManyRuns` if the entry, or the request, has as many as it may.
         """
         ...
 

@@ -29,6 +29,7 @@ from oracle.chain.request_guard import (
 )
 from oracle.process.logs import open_log
 from shard_runtime import RunTerms
+from shard_runtime.errors import TooManyRuns
 from teetee.chain.types.requests import DeclineReason
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from tests.oracle.fake_chain import CHAIN_ID, SHARD, FakeChain
@@ -155,7 +156,8 @@ def test_h9__one_request_opens_many_runs_at_once__permits_two(guarded: Guarded) 
     first = terms()
     assert guarded.decide(first) is True
     assert guarded.check(terms()) is True
-    assert guarded.check(terms()) is False
+    with pytest.raises(TooManyRuns):
+        guarded.check(terms())
     guarded.guard.run_ended(first, 0)
     assert guarded.check(terms()) is True
 
@@ -185,8 +187,10 @@ def test_h9__one_entry_opens_many_runs__permits_its_share(guarded: Guarded) -> N
         guarded.chain.open(recipients=(SHARD, OTHER_ENTRY), window=10_000)
         for _ in range(MAX_OPEN_RUNS_PER_ENTRY + 1)
     ]
-    answers = [guarded.check(terms(number)) for number in numbers]
-    assert answers == [None] * MAX_OPEN_RUNS_PER_ENTRY + [False]
+    for number in numbers[:-1]:
+        assert guarded.check(terms(number)) is None
+    with pytest.raises(TooManyRuns):
+        guarded.check(terms(numbers[-1]))
     assert guarded.check(terms(numbers[-1], entry=OTHER_ENTRY)) is None
 
 
