@@ -27,6 +27,8 @@ _BURST = 1000.0
 _PER_SECOND = 200.0
 """Of a peer's frames that belong to none of its open runs."""
 _MAX_PEERS = 4096
+_LEFTOVER = 1.0
+"""Seconds after a refusal in which a peer's frames can only be queued ones: it may not connect."""
 
 
 class FrameGate:
@@ -47,6 +49,7 @@ class FrameGate:
         self._senders: dict[RunId, bytes] = {}
         """Who sends the rows and receipts of each open run. Single operations on it are atomic."""
         self._offenders: dict[bytes, str] = {}
+        self._refused_at: dict[bytes, float] = {}
         self._budgets: dict[bytes, tuple[float, float]] = {}
         """Peer → frames left, and when that was."""
         self._lock = threading.Lock()
@@ -83,12 +86,20 @@ class FrameGate:
         """A run ended, or was not opened."""
         self._senders.pop(run, None)
 
-    def report(self, sender: bytes, rule: str) -> None:
-        """A frame of that peer was malformed and named no run of it: refuse the next one."""
-        if len(self._offenders) < _MAX_PEERS:
-            self._offenders[sender] = rule
+    def report(self, sender: bytes, rule: str) -> bool:
+        """A frame of that peer was malformed and named no run of it: refuse the next one. Returns
+        whether this is news: not if the frame was queued before an earlier refusal.
+        """
+        is_known = sender in self._offenders or len(self._offenders) >= _MAX_PEERS
+        if is_known or self._clock() - self._refused_at.get(sender, -_LEFTOVER) < _LEFTOVER:
+            return False
+        self._offenders[sender] = rule
+        return True
 
     def _refuse(self, sender: bytes, rule: str) -> None:
+        if len(self._refused_at) >= _MAX_PEERS:
+            self._refused_at.clear()
+        self._refused_at[sender] = self._clock()
         self._on_refused(sender)
         raise PeerRefused(rule)
 

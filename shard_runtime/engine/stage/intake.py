@@ -81,8 +81,8 @@ class StageIntake:
         except Exception as error:  # noqa: BLE001 - a run's failure must not be the service's
             named = (self._find(place.run, sender) for place in places_of(body))
             concerned = [run for run in named if run is not None]
-            if not concerned:
-                self._gate.report(sender, "sends a malformed frame that names no run of its own")
+            rule = "sends a malformed frame that names no run of its own"
+            if not concerned and self._gate.report(sender, rule):
                 facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
                 _log.warning("a frame was refused", extra=facts)
             self._runs.abort_each(concerned, error)

@@ -309,12 +309,18 @@ def test_h10__frames_of_no_run_of_their_sender__are_few_for_each_peer(kind: Kind
 
 
 def test_h10__malformed_frame_that_names_no_run__refuses_the_next_one() -> None:
-    guarded = gate()
-    guarded.report(b"peer", "lies")
+    now = [5.0]
+    guarded = gate(clock=lambda: now[0])
+    assert guarded.report(b"peer", "lies")
+    assert not guarded.report(b"peer", "lies")
     guarded.admit(b"other", stray(Kind.ABORT))
     with pytest.raises(PeerRefused) as raised:
         guarded.admit(b"peer", stray(Kind.ABORT))
     assert raised.value.rule == "lies"
+    assert not guarded.report(b"peer", "lies"), "a frame that was queued before"
+    guarded.admit(b"peer", stray(Kind.ABORT))
+    now[0] = 7.0
+    assert guarded.report(b"peer", "lies again")
 
 
 FLOODS = {
