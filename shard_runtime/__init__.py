@@ -28,7 +28,10 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
         shard_id, model_id, identity_digest, keys.signer, escrow_domain(chain_id, escrow)
     )
 
-    stage = Stage(shard=shard, identity=identity, links=links, directory=directory)
+    stage = Stage(
+        shard=shard, identity=identity, links=links, directory=directory,
+        guard=guard,                                       # RequestGuard: what it may compute
+    )
     stage.start()                                          # serves LINK_ALPN from now on
     stage.close()                                          # ends its thread, its runs, the links
 
@@ -57,9 +60,9 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
   then the request waits until its deadline or, without one, ends with the error of the path that
   broke.
 * It returns `Generation(text, token_ids, finish_reason, input_tokens, output_tokens, receipts,
-  changes)`. The receipts are verified: signer and identity as the directory says, linked, equal
-  commitments of neighbours, the last one equal to what returned here. A path's first shard is the
-  entry itself.
+  changes, earlier_shards)`. The receipts are verified: signer and identity as the directory says,
+  linked, equal commitments of neighbours, the last one equal to what returned here. A path's first
+  shard is the entry itself.
 * Path failures: StageFailed, StageSilent, LinkCongested (Retryable), PeerUnknown, StageMisbehaved
   (Fatal; names hop and shard). Other Retryable: CacheFull, DeadlinePassed, EntryClosed. Other
   Fatal: PromptError and its subclasses, PathInvalid, RunCancelled.
@@ -84,6 +87,7 @@ from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.request import Generation, PathChange
+from shard_runtime.engine.stage.request_guard import OnVerdict, RequestGuard, RunTerms
 from shard_runtime.engine.stage.stage import Stage, StageSettings
 from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits
@@ -111,9 +115,12 @@ __all__ = [
     "Listener",
     "ModelSource",
     "ModelTokenizer",
+    "OnVerdict",
     "PathChange",
     "Peer",
     "PeerDirectory",
+    "RequestGuard",
+    "RunTerms",
     "Shard",
     "Stage",
     "StageIdentity",

@@ -29,6 +29,11 @@ class AbortReason(IntEnum):
     """A receipt of another stage, run or place."""
     INTERNAL = 11
     """The stage's own failure; its log has the kind."""
+    IDENTITY_DISPUTED = 12
+    """The stage's directory shows another enclave as one of the path's shards than the entry's."""
+    REQUEST_REFUSED = 13
+    """The stage's view does not show the request as open, or not on these terms; or its runs have
+    used up what it pays for."""
 
     @property
     def is_retryable(self) -> bool:
@@ -45,5 +50,7 @@ _RETRYABLE = frozenset(
         AbortReason.LINK_LOST,
         AbortReason.IDLE,
         AbortReason.INTERNAL,
+        AbortReason.IDENTITY_DISPUTED,  # as above
+        AbortReason.REQUEST_REFUSED,
     }
 )

@@ -39,7 +39,9 @@ teetee.errors.Fatal
 │   └── ChatTemplateInvalid missing, or it fails on these messages
 ├── PeerUnknown             not an active shard
 ├── PathInvalid             gap, overlap, repetition, or another first shard
+├── IdentityDisputed        entry and stage know different enclaves as one shard
 ├── FrameInvalid            malformed, or not the expected frame
+├── PeerRefused             a peer sends more, or other, frames than its runs need
 ├── HandshakeFailed         no TLS 1.3, no known purpose, or not the pinned key
 ├── PortUnavailable         in use, or not allowed
 ├── StageMisbehaved         a stage of the path broke the protocol: named by hop
@@ -225,12 +227,32 @@ class PathInvalid(Fatal):
         )
 
 
+class IdentityDisputed(Fatal):
+    """The entry names another enclave as a stage than this stage's own directory shows."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The path names another identity or TLS key for a stage than this stage's own view of"
+            " the registry. Nothing is sent to either."
+        )
+
+
 class FrameInvalid(Fatal):
     """A malformed frame, or not the expected one."""
 
     def __init__(self, rule: str, reason: AbortReason = AbortReason.FRAME_INVALID) -> None:
         self.rule, self.reason = rule, reason
         super().__init__(f"The frame {rule}. The run that it names is aborted.")
+
+
+class PeerRefused(Fatal):
+    """A peer sends frames that belong to no run of its own, too many of them, or too long ones."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(
+            f"The peer's links are closed, because it {rule}. It may connect again after a while."
+        )
 
 
 class HandshakeFailed(Fatal):

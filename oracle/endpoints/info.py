@@ -10,6 +10,7 @@ from oracle.endpoints.rate_limits import RateLimit
 from teetee.protocol.prompt import TemplateTokens
 
 MAX_REQUEST_BYTES = 64
+REQUEST_TIMEOUT_SECONDS = 3.0
 TIMEOUT_SECONDS = 5.0
 
 
@@ -23,7 +24,7 @@ class InfoEndpoint:
 
     def serve(self, stream: MessageStream) -> None:
         """One request, which is an empty object; one reply. Raises `LinkClosed`."""
-        receive_json(stream, limit=MAX_REQUEST_BYTES, seconds=TIMEOUT_SECONDS)
+        receive_json(stream, limit=MAX_REQUEST_BYTES, seconds=REQUEST_TIMEOUT_SECONDS)
         if not self._rate.try_acquire():
             send_json(stream, {"error": "busy"}, seconds=TIMEOUT_SECONDS)
             return

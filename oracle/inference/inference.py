@@ -46,8 +46,11 @@ class EntryRuntime(Protocol):
 class PathSource(Protocol):
     """Chooses paths, and learns which shards failed."""
 
-    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
-        """A path from this entry, preferably of shards attested `until` then (Unix seconds).
+    def choose(
+        self, *, avoiding: frozenset[ShardId], permits: Callable[[ShardId], bool], until: int
+    ) -> Sequence[ShardId]:
+        """A path from this entry over shards that `permits` accepts, preferably of shards attested
+        `until` then (Unix seconds).
 
         Raises `NoPath`.
         """
@@ -145,7 +148,9 @@ class _PathChoice:
 
     def choose(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
         try:
-            return self._paths.choose(avoiding=avoiding, until=self._job.expires_at)
+            return self._paths.choose(
+                avoiding=avoiding, permits=self._job.permits, until=self._job.expires_at
+            )
         except NoPath:
             # If failed shards are avoided, their failure is the reason, and it is recorded already.
             if not avoiding:

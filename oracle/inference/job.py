@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from teetee.protocol.answer import FinishReason
-from teetee.protocol.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.prompt import Sampling
 from teetee.protocol.receipts import SignedReceipt
 
@@ -30,6 +30,8 @@ class InferenceJob:
     """Chain time in Unix seconds. Shards whose attestation ends earlier are used last. It does not
     end the job: `is_cancelled` does.
     """
+    permits: Callable[[ShardId], bool] = lambda _: True
+    """Whether the requester lets that shard compute, besides the entry."""
     is_cancelled: Callable[[], bool]
     """Called about ten times a second, in the thread that runs the job."""
 
@@ -60,3 +62,7 @@ class Completion(Protocol):
     @property
     def receipts(self) -> Sequence[SignedReceipt]:
         """One per stage, verified, in path order."""
+
+    @property
+    def earlier_shards(self) -> Sequence[ShardId]:
+        """Shards of runs that broke, if they are not on the last path."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the shards of a job: active ones that tile the model, starting at this entry.
 
-The choice is the path expected to be fastest now, over as many hosts and platforms as the model
-requires. Shards that failed recently, or whose attestation ends before the job expires, come last.
+The choice is a path expected to be about the fastest now, over as many hosts and platforms as the
+model requires; which of several good ones is random, so that no shard can make sure to be on all of
+them. Shards that failed recently, or whose attestation ends before the job expires, come last.
 """
 
+import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -17,6 +19,8 @@ from teetee.protocol.path import choose_path
 
 # For this long, a shard that failed is used only if there is no replica.
 AVOIDANCE_SECONDS = 15.0
+# Paths count as equally good if one is estimated to take at most this many times as long.
+GOOD_FACTOR = 1.25
 
 
 class RegistryPaths:
@@ -31,8 +35,10 @@ class RegistryPaths:
         entry: ShardId,
         cost: Callable[[ShardId], float],
         clock: Callable[[], float],
+        random_source: random.Random | None = None,
     ) -> None:
         """`cost`: the seconds that another token takes on a shard, as the runtime measures them."""
+        self._random = random_source or random.SystemRandom()
         self._peers = peers
         self._model_id = model_id
         self._layer_count = layer_count
@@ -42,12 +48,19 @@ class RegistryPaths:
         self._failed_until: dict[ShardId, float] = {}
         self._lock = threading.Lock()
 
-    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
-        """A path without `avoiding`, and if possible without shards that come last.
+    def choose(
+        self, *, avoiding: frozenset[ShardId], permits: Callable[[ShardId], bool], until: int
+    ) -> Sequence[ShardId]:
+        """A path without `avoiding`, over shards that `permits` accepts, and if possible without
+        shards that come last.
 
         Raises `NoPath`.
         """
-        shards = self._peers.active_shards()
+        shards = [
+            shard
+            for shard in self._peers.active_shards()
+            if shard.shard_id == self._entry or permits(shard.shard_id)
+        ]
         failed = self._failed_recently()
         ending = frozenset(each.shard_id for each in shards if each.attested_until < until)
         spread = self._peers.spread()
@@ -79,7 +92,8 @@ class RegistryPaths:
     def _microseconds(self, shard: Shard) -> int:
         # This entry is on every path, so its own cost does not matter.
         is_entry = shard.shard_id == self._entry
-        return 1 if is_entry else max(1, round(self._cost(shard.shard_id) * 1e6))
+        microseconds = self._cost(shard.shard_id) * self._random.uniform(1, GOOD_FACTOR) * 1e6
+        return 1 if is_entry else max(1, round(microseconds))
 
     def _failed_recently(self) -> frozenset[ShardId]:
         with self._lock:

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.escrow import ChainEscrowReader, ChainEscrowWriter
 from oracle.chain.peers import ChainPeers
+from oracle.chain.request_guard import ChainRequestGuard
 from oracle.endpoints.enrol import EnrolEndpoint
 from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
@@ -84,15 +85,19 @@ def build_service(
 
 def build_enrol_endpoint(enclave: PreparedEnclave, log: FilteringBoundLogger) -> EnrolEndpoint:
     """The endpoint `teetee-enrol/1`, which needs no enrolment."""
-    per_minute = enclave.settings.enrolments_per_minute
+
+    def rate() -> RateLimit:
+        per_minute = enclave.settings.enrolments_per_minute
+        burst = max(1, int(per_minute))
+        return RateLimit(per_second=per_minute / 60, burst=burst, clock=time.monotonic)
+
     return EnrolEndpoint(
         identity=enclave.identity,
         keys=enclave.keys,
         guest=enclave.guest,
         blocks=enclave.blocks,
-        rate=RateLimit(
-            per_second=per_minute / 60, burst=max(1, int(per_minute)), clock=time.monotonic
-        ),
+        rate=rate(),
+        host_rate=rate(),
         log=log,
     )
 
@@ -103,17 +108,25 @@ def link_identity(enclave: PreparedEnclave) -> LinkIdentity:
 
 
 def _stage_service(context: _Context) -> StageService:
-    settings = context.settings
+    enclave, settings = context.enclave, context.settings
+    guard = ChainRequestGuard(
+        reader=ChainEscrowReader(enclave.connection, enclave.deployment),
+        heads=enclave.heads,
+        clock=time.monotonic,
+        log=context.log,
+    )
     stage = Stage(
-        shard=context.enclave.loaded,
+        shard=enclave.loaded,
         identity=_stage_identity(context),
         links=_links(context),
         directory=context.peers,
+        guard=guard,
         settings=StageSettings(
             cache_bytes=settings.cache_bytes, busy_wait_seconds=settings.busy_wait_seconds
         ),
     )
-    return StageService(context.shard_id, stage)
+    loop = Loop("guard", guard.poll, seconds=0.0, stop=context.stop, log=context.log)
+    return StageService(context.shard_id, stage, guard=loop, stop=context.stop)
 
 
 def _entry_service(context: _Context) -> EntryService:

@@ -38,17 +38,25 @@ class ShardService(Protocol):
 class StageService:
     """A shard that is not an entry."""
 
-    def __init__(self, shard_id: ShardId, stage: Stage) -> None:
+    def __init__(
+        self, shard_id: ShardId, stage: Stage, *, guard: Loop, stop: threading.Event
+    ) -> None:
+        """`guard`: checks the requests of runs against the chain."""
         self.shard_id = shard_id
         self._stage = stage
+        self._guard = guard
+        self._stop = stop
 
     def start(self) -> None:
         """Serves the runs of entries."""
+        self._guard.start()
         self._stage.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stops at once: the entries use another path, or retry."""
         self._stage.close()
+        self._stop.set()
+        self._guard.join(ABANDON_SECONDS)
 
 
 class EntryService:

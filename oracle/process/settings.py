@@ -205,7 +205,11 @@ class Settings(BaseSettings):
         description="Maximum number of listeners to running answers.",
     )
     streams_per_second: Seconds = Field(10.0, description="New listeners per second, on average.")
-    enrolments_per_minute: Seconds = Field(6.0, description="Quotes per minute, on average.")
+    enrolments_per_minute: Seconds = Field(
+        6.0,
+        description="Quotes per minute, on average: so many for the host, and so many for all"
+        " others.",
+    )
 
     stop_grace_seconds: float = Field(
         20.0, ge=0, le=3600, description="Time that running requests get to finish after SIGTERM."

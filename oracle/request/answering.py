@@ -21,7 +21,7 @@ from oracle.inference.live_text import Finished, Interrupted, LiveTexts
 from oracle.records import Answered, Opening, Outcome, Refused
 from teetee.chain.types.requests import DeclineReason
 from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
-from teetee.protocol.answer import Answer
+from teetee.protocol.answer import MAX_EARLIER_SHARDS, Answer
 from teetee.protocol.envelope import open_prompt, seal_answer
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import Prompt
@@ -33,6 +33,10 @@ _REASONS = {
     Blocker.CAPACITY: DeclineReason.OVERLOADED,
     Blocker.PATH: DeclineReason.NO_PATH,
 }
+
+
+class _TooManyShards(Exception):
+    """Runs broke over more shards than an answer can name."""
 
 
 class EnvelopeAnswerer:
@@ -86,6 +90,8 @@ class EnvelopeAnswerer:
             return self._run(job, opening, secret)
         except EnvelopeTooLarge:
             return Refused(DeclineReason.INVALID)
+        except _TooManyShards:
+            return Refused(DeclineReason.NO_PATH)
 
     def _job(
         self, opening: Opening, secret: RequestSecret, prompt: Prompt, give_up: Callable[[], bool]
@@ -101,6 +107,7 @@ class EnvelopeAnswerer:
             max_input_tokens=request.max_input_tokens,
             max_output_tokens=request.max_output_tokens,
             expires_at=request.deadline,
+            permits=prompt.shards.permits,
             is_cancelled=give_up,
         )
 
@@ -110,6 +117,8 @@ class EnvelopeAnswerer:
         end: Finished | Interrupted = Interrupted()
         try:
             completion = self._inference.run(job, text.append)
+            if len(completion.earlier_shards) > MAX_EARLIER_SHARDS:
+                raise _TooManyShards
             answered = self._seal(opening, secret, completion)
             end = Finished(completion.finish_reason)
             return answered
@@ -124,6 +133,7 @@ class EnvelopeAnswerer:
             finish_reason=completion.finish_reason,
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
+            earlier_shards=tuple(completion.earlier_shards),
         )
         sealed = seal_answer(answer, secret, context, request_id)
         settlement = Settlement(

@@ -8,6 +8,7 @@ from shard_runtime.errors import (
     CacheFull,
     CommitmentMismatch,
     FrameInvalid,
+    IdentityDisputed,
     LinkCongested,
     PathInvalid,
     PeerUnknown,
@@ -23,6 +24,7 @@ from teetee.protocol.identifiers import ShardId
 _OWN_REASONS: dict[type[Exception], AbortReason] = {
     CacheFull: AbortReason.CACHE_FULL,
     TooManyRuns: AbortReason.TOO_MANY_RUNS,
+    IdentityDisputed: AbortReason.IDENTITY_DISPUTED,
     PathInvalid: AbortReason.PATH_INVALID,
     PeerUnknown: AbortReason.PATH_INVALID,
 }

@@ -34,35 +34,53 @@ class PeerSilent:
     shard_id: ShardId
 
 
+@dataclass(frozen=True, slots=True)
+class PeerOffended:
+    """The peer with that key broke the rules of a link and was refused."""
+
+    tls: bytes
+
+
+_EVENT_BYTES = 256
+"""What a queued frame costs beside its body, so that tiny ones count too."""
+
+
 class Inbox:
     """For many threads that put and one that reads. Aborts overtake everything else.
 
-    With `max_bytes`, `put_frame` blocks its (reading) thread while more bytes wait, which slows the
-    sender down. An entry must have no limit: it would stop reading the frames that it needs in
-    order to send.
+    While more bytes of one peer wait than `max_peer_bytes`, or of all peers than `max_bytes`,
+    `put_frame` blocks its (reading) thread, which slows that sender down. The reader must never
+    wait for a thread that may be blocked here.
     """
 
-    def __init__(self, max_bytes: int | None = None) -> None:
+    def __init__(self, *, max_peer_bytes: int, max_bytes: int) -> None:
+        self._max_peer_bytes = max_peer_bytes
         self._max_bytes = max_bytes
         self._waiting: deque[object] = deque()
         self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One item per event and one for `close`: the cheapest way to wake the reader."""
         self._event_put = SpinEvent()
         self._bytes = 0
+        self._peer_bytes: dict[bytes, int] = {}
+        """Of the peers whose frames wait."""
+        self._blocked = 0
+        """Threads that wait for room."""
         self._closed = False
         self._has_room = threading.Condition()
-        """Guards `_bytes`."""
+        """Guards these four."""
 
     def put_frame(self, sender: bytes, body: bytes) -> None:
         """Queue a received frame: the `Receive` of `Links`."""
         event = FrameReceived(sender, body)
-        if kind_of(body) == Kind.ABORT:
+        if kind_of(body) == Kind.ABORT:  # few and tiny: `FrameGate`
             self.put(event, urgent=True)
             return
-        if self._max_bytes is not None:
-            with self._has_room:
-                self._has_room.wait_for(self._may_put)
-                self._bytes += len(body)
+        with self._has_room:
+            if not self._may_put(sender):
+                self._blocked += 1
+                self._has_room.wait_for(lambda: self._may_put(sender))
+                self._blocked -= 1
+            self._count(event, 1)
         self.put(event)
 
     def put_peer_lost(self, shard_id: ShardId) -> None:
@@ -95,12 +113,11 @@ class Inbox:
         if not self._waiting:
             return None
         event = self._waiting.popleft()
-        if self._max_bytes is None or not isinstance(event, FrameReceived):
-            return event
-        if kind_of(event.body) != Kind.ABORT:
+        if isinstance(event, FrameReceived) and kind_of(event.body) != Kind.ABORT:
             with self._has_room:
-                self._bytes -= len(event.body)
-                self._has_room.notify_all()
+                self._count(event, -1)
+                if self._blocked:
+                    self._has_room.notify_all()
         return event
 
     def __len__(self) -> int:
@@ -119,5 +136,16 @@ class Inbox:
         """Whether `close` was called."""
         return self._closed
 
-    def _may_put(self) -> bool:
-        return self._closed or self._max_bytes is None or self._bytes < self._max_bytes
+    def _may_put(self, sender: bytes) -> bool:
+        peer_bytes = self._peer_bytes.get(sender, 0)
+        has_room = self._bytes < self._max_bytes and peer_bytes < self._max_peer_bytes
+        return self._closed or has_room
+
+    def _count(self, event: FrameReceived, sign: int) -> None:
+        size = sign * (len(event.body) + _EVENT_BYTES)
+        self._bytes += size
+        peer_bytes = self._peer_bytes.get(event.sender, 0) + size
+        if peer_bytes:
+            self._peer_bytes[event.sender] = peer_bytes
+        else:
+            self._peer_bytes.pop(event.sender, None)

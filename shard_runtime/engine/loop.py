@@ -20,7 +20,8 @@ import torch
 from shard_runtime.backends.kv_cache import DEFAULT_CACHE_BYTES
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.computing import StepPart, compute
-from shard_runtime.engine.inbox import FrameReceived, Inbox
+from shard_runtime.engine.frame_gate import FrameGate
+from shard_runtime.engine.inbox import FrameReceived, Inbox, PeerOffended
 from shard_runtime.engine.prepared_step import PreparedStep, prepare_step
 from shard_runtime.engine.run import OpenRuns, Run
 from shard_runtime.engine.scheduler import Scheduler
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_BUSY_WAIT_SECONDS = 0.02
 
+_MAX_EVENTS = 256
+"""Handled before the next step: however many arrive, rows are computed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
@@ -45,6 +49,10 @@ class LoopSettings:
     """Maximum of one step."""
     chunk: int = 64
     """Maximum of prompt rows in one step; less than `rows`."""
+    inbox_bytes: int = 256 << 20
+    """Of received frames, beyond which the reading threads block."""
+    inbox_bytes_per_peer: int = 64 << 20
+    """The same for one peer's frames and its reading thread."""
     watch_seconds: float = 1.0
     """How often stale runs are looked for."""
     busy_wait_seconds: float = DEFAULT_BUSY_WAIT_SECONDS
@@ -69,7 +77,6 @@ class EngineLoop(ABC, Generic[R]):
         identity: StageIdentity,
         links: Links,
         settings: LoopSettings,
-        inbox: Inbox,
         max_waiting_rows: float = math.inf,
     ) -> None:
         """max_waiting_rows: with more of them, frames stay in the inbox."""
@@ -77,7 +84,13 @@ class EngineLoop(ABC, Generic[R]):
         self._identity = identity
         self._links = links
         self._settings = settings
-        self._inbox = inbox
+        self._inbox = Inbox(
+            max_peer_bytes=settings.inbox_bytes_per_peer, max_bytes=settings.inbox_bytes
+        )
+        self._gate = FrameGate(
+            width=shard.architecture.hidden_size,
+            on_refused=lambda tls: self._inbox.put(PeerOffended(tls), urgent=True),
+        )
         self._max_waiting_rows = max_waiting_rows
         self._pool = shard.cache_pool(settings.cache_bytes)
         self._scheduler = Scheduler(rows=settings.rows, chunk=settings.chunk)
@@ -104,8 +117,16 @@ class EngineLoop(ABC, Generic[R]):
                 self._end_stale()
             except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
                 _log.error("a step failed", extra={"kind": type(error).__name__})
-                self._runs.abort_all_internal()
+                self._abort_all()
         self._end_all_runs()
+
+    def _abort_all(self) -> None:
+        """End each open run, also if ending another one fails: the thread must go on."""
+        for run in self._runs:
+            try:
+                self._runs.abort_internal(run)
+            except Exception as error:  # noqa: BLE001 - as in `_run`
+                _log.error("a run was not aborted", extra={"kind": type(error).__name__})
 
     # -- one step ------------------------------------------------------------------------------
 
@@ -118,11 +139,13 @@ class EngineLoop(ABC, Generic[R]):
         self._prepare_next(sent)
 
     def _process_events(self) -> Sequence[R] | None:
-        """Handle all events, or those up to the frame of a prepared step; in that case returns the
-        runs that advanced.
+        """Handle the events of one turn, or those up to the frame of a prepared step; in that case
+        returns the runs that advanced.
         """
         timeout = 0.0 if self._is_busy() else self._settings.watch_seconds
-        while self._scheduler.waiting < self._max_waiting_rows:
+        for _ in range(_MAX_EVENTS):
+            if self._scheduler.waiting >= self._max_waiting_rows:
+                break
             self._in_work = self._scheduler.waiting
             busy_wait = self._busy_wait_seconds if timeout else 0
             event = self._inbox.next_event(timeout, busy_wait)
@@ -160,20 +183,21 @@ class EngineLoop(ABC, Generic[R]):
                 self._runs.abort_internal(run)
             else:
                 self._add_outgoing(outgoing, run, hidden)
-        for shard_id, frame in outgoing.frames():
-            if (error := self._try_send(shard_id, encode(frame))) is not None:
+        for shard_id, tls, frame in outgoing.frames():
+            if (error := self._try_send(shard_id, encode(frame), tls)) is not None:
                 found = (self._runs.find(segment.place.run) for segment in frame.segments)
                 self._runs.abort_each([run for run in found if run is not None], error)
 
     def _add_outgoing(self, outgoing: OutgoingRows, run: R, hidden: torch.Tensor) -> None:
         """Add a run's computed rows to the outgoing frames."""
         data = hidden_to_bytes(hidden)
-        outgoing.add(run.next_shard, run.make_segment(hidden.shape[0], data), data)
+        segment = run.make_segment(hidden.shape[0], data)
+        outgoing.add(run.next_shard, run.next_tls, segment, data)
 
-    def _try_send(self, shard_id: ShardId, body: bytes) -> Exception | None:
+    def _try_send(self, shard_id: ShardId, body: bytes, tls: bytes) -> Exception | None:
         """Send a frame; returns the error if that fails, which then ends the frame's runs."""
         try:
-            self._links.send_frame(shard_id, body)
+            self._links.send_frame(shard_id, body, tls)
         except Exception as error:  # noqa: BLE001 - a run's failure must not end the others
             return error
         return None

@@ -53,6 +53,7 @@ class ExpectedRow:
     place: Place
     span: Span
     next_shard: ShardId
+    next_tls: bytes
     outgoing_place: Place
 
 
@@ -64,7 +65,7 @@ class PreparedStep(Generic[R]):
 
     def __init__(self, runs: Sequence[R], expected: Sequence[ExpectedRow], shard: Shard) -> None:
         self.runs = tuple(runs)
-        self.next_shard = expected[0].next_shard
+        self.next_shard, self.next_tls = expected[0].next_shard, expected[0].next_tls
         self._spans = shard.prepare_spans([each.span for each in expected])
         self._shard = shard
         self._sender = expected[0].sender
@@ -116,7 +117,7 @@ class PreparedStep(Generic[R]):
 def prepare_step(runs: Sequence[R], shard: Shard) -> PreparedStep[R] | None:
     """The next step of runs that were in one, if they will return together."""
     expected = [each for run in runs if (each := run.expected_row) is not None]
-    routes = {(each.sender, each.next_shard) for each in expected}
+    routes = {(each.sender, each.next_shard, each.next_tls) for each in expected}
     if len(expected) < len(runs) or len(routes) != 1:
         return None
     step = PreparedStep(runs, expected, shard)

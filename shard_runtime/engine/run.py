@@ -38,8 +38,9 @@ class Run(HasNextStep):
         self.binding = binding
         self.previous_tls = binding.peers[incoming_hop - 1].tls
         """Who sends this run's rows."""
-        self.next_shard = binding.peers[outgoing_hop % len(binding.peers)].shard_id
-        """Who gets them next."""
+        following = binding.peers[outgoing_hop % len(binding.peers)]
+        self.next_shard, self.next_tls = following.shard_id, following.tls
+        """Who gets them next: that shard, with that key and no other."""
         self.received = received
         self.sent = sent
         self.positions_received = 0
@@ -75,6 +76,7 @@ class Run(HasNextStep):
             place=self.expected_place,
             span=Span(self.cache, self.positions_sent, 1),
             next_shard=self.next_shard,
+            next_tls=self.next_tls,
             outgoing_place=self.outgoing_place,
         )
 
@@ -177,8 +179,3 @@ class OpenRuns(ABC, Generic[R]):
         """End these runs for one error."""
         for run in runs:
             self.abort_with_error(run, error)
-
-    def abort_all_internal(self) -> None:
-        """End all runs for a failure of this shard."""
-        for run in self:
-            self.abort_internal(run)

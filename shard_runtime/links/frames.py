@@ -22,6 +22,7 @@ RunId = NewType("RunId", bytes)
 """16 random bytes that the entry draws for each attempt at a request on a path."""
 
 MAX_STAGES = 64
+MAX_REPORTED_RUNS = 64
 MAX_ROWS = 512
 """Positions in one frame, over all its segments."""
 
@@ -29,6 +30,8 @@ FLOAT_BYTES = 4
 """Size of one number of a row."""
 
 _VERSION = 1
+VERSION = bytes([_VERSION])
+"""The first byte of every body."""
 _START = struct.Struct(">BB")
 _PLACE = struct.Struct(">H16sII")
 _OPEN = struct.Struct(">32sIIB")
@@ -39,9 +42,12 @@ _FINISH = struct.Struct(">IB")
 _ABORT = struct.Struct(">BH")
 _HEARTBEAT = struct.Struct(">II")
 _ALIVE = struct.Struct(">IIIIIII")
+_PROGRESS = struct.Struct(">16sII")
 _FIRST_RUN = _START.size + _HIDDEN.size + 2
+_RUN = _START.size + 2
 _RUN_BYTES = 16
 _SALT_BYTES = 32
+_STAGE = struct.Struct(">I32s32s")
 
 
 class Kind(IntEnum):
@@ -68,6 +74,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedStage:
+    """A stage of a path as the run's entry knows it: shard, attested identity, TLS key."""
+
+    shard_id: ShardId
+    identity_digest: bytes
+    tls: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Opens a run: its request and model, its path, how many positions it may have."""
 
@@ -75,9 +90,15 @@ class Open:
     request_id: RequestId
     model_id: ModelId
     capacity: int
-    path: tuple[ShardId, ...]
+    stages: tuple[NamedStage, ...]
+    """In path order, the entry first."""
     salts: tuple[bytes, ...] = field(repr=False)
     """For the hops from `place.hop` to the last."""
+
+    @property
+    def path(self) -> tuple[ShardId, ...]:
+        """The shards, in path order."""
+        return tuple(stage.shard_id for stage in self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +179,15 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How many positions of a run a stage has received and sent."""
+
+    run: RunId
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """A stage's answer to a heartbeat."""
 
@@ -165,6 +195,8 @@ class Alive:
     shard_id: ShardId
     """The answering stage's."""
     load: Load
+    runs: tuple[RunProgress, ...] = ()
+    """The asking entry's, at most `MAX_REPORTED_RUNS`."""
 
 
 Frame = Open | Hidden | Finish | Abort | Heartbeat | Alive
@@ -190,7 +222,9 @@ def encode(frame: Frame) -> bytes:
     load = frame.load
     counts = (load.runs, load.waiting, load.turns)
     steps = (load.step_microseconds, load.longest_microseconds)
-    return _encode_start(Kind.ALIVE) + _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
+    head = _ALIVE.pack(frame.number, frame.shard_id, *counts, *steps)
+    runs = (_PROGRESS.pack(each.run, each.received, each.sent) for each in frame.runs)
+    return b"".join((_encode_start(Kind.ALIVE), head, bytes([len(frame.runs)]), *runs))
 
 
 def decode(body: bytes) -> Frame:
@@ -200,7 +234,7 @@ def decode(body: bytes) -> Frame:
         if version != _VERSION:
             raise FrameInvalid(f"has version {version} instead of {_VERSION}")
         return _DECODERS[Kind(kind)](memoryview(body)[_START.size :])
-    except (struct.error, ValueError, FieldInvalid):
+    except (struct.error, ValueError, IndexError, FieldInvalid):
         raise FrameInvalid("is cut off, or has a field out of bounds") from None
 
 
@@ -212,6 +246,28 @@ def kind_of(body: bytes) -> int:
 def first_run_of(body: bytes) -> RunId:
     """The first run that a HIDDEN body names; arbitrary bytes for another kind."""
     return RunId(body[_FIRST_RUN : _FIRST_RUN + _RUN_BYTES])
+
+
+def run_of(body: bytes) -> RunId:
+    """The run that an OPEN, FINISH or ABORT body names; arbitrary bytes for another kind."""
+    return RunId(body[_RUN : _RUN + _RUN_BYTES])
+
+
+def max_frame_bytes(kind: Kind, width: int) -> int:
+    """The longest body of a kind, with rows of `width` numbers."""
+    if kind == Kind.HIDDEN:
+        rows = MAX_ROWS * (_SEGMENT_BYTES + width * FLOAT_BYTES)
+        return _START.size + _HIDDEN.size + rows
+    if kind == Kind.HEARTBEAT:
+        return _START.size + _HEARTBEAT.size
+    if kind == Kind.ALIVE:
+        return _START.size + _ALIVE.size + 1 + MAX_REPORTED_RUNS * _PROGRESS.size
+    rest = {
+        Kind.OPEN: _OPEN.size + MAX_STAGES * _STAGE.size + 1 + (MAX_STAGES + 1) * _SALT_BYTES,
+        Kind.FINISH: _FINISH.size + MAX_STAGES * RECEIPT_BYTES,
+        Kind.ABORT: _ABORT.size,
+    }
+    return _START.size + _PLACE.size + rest[kind]
 
 
 def places_of(body: bytes) -> tuple[Place, ...]:
@@ -246,11 +302,10 @@ def _decode_place(body: bytes | memoryview, start: int) -> Place:
 
 
 def _open_parts(frame: Open) -> list[bytes]:
-    stages = len(frame.path)
     request_id = frame.request_id.to_bytes(32)
     return [
-        _OPEN.pack(request_id, frame.model_id, frame.capacity, stages),
-        struct.pack(f">{stages}I", *frame.path),
+        _OPEN.pack(request_id, frame.model_id, frame.capacity, len(frame.stages)),
+        *(_STAGE.pack(each.shard_id, each.identity_digest, each.tls) for each in frame.stages),
         bytes([len(frame.salts)]),
         *frame.salts,
     ]
@@ -259,11 +314,16 @@ def _open_parts(frame: Open) -> list[bytes]:
 def _decode_open(rest: memoryview) -> Open:
     place, payload = _decode_place(rest, 0), rest[_PLACE.size :]
     request_id, model_id, capacity, stages = _OPEN.unpack_from(payload)
-    path = struct.unpack_from(f">{stages}I", payload, _OPEN.size)
-    start = _OPEN.size + 4 * stages
+    start = _OPEN.size + _STAGE.size * stages
+    named = tuple(_STAGE.iter_unpack(payload[_OPEN.size : start]))
     count = payload[start : start + 1].tobytes()
     salts = bytes(payload[start + 1 :])
-    if not 1 <= stages <= MAX_STAGES or capacity < 1 or not 1 <= place.hop < stages:
+    if (
+        len(named) != stages
+        or not 1 <= stages <= MAX_STAGES
+        or capacity < 1
+        or not 1 <= place.hop < stages
+    ):
         raise FrameInvalid("opens a run without positions, or with a place outside its path")
     expected = stages - place.hop + 1
     if count != bytes([expected]) or len(salts) != expected * _SALT_BYTES:
@@ -273,7 +333,7 @@ def _decode_open(rest: memoryview) -> Open:
         request_id=RequestId(int.from_bytes(request_id)),
         model_id=ModelId(model_id),
         capacity=capacity,
-        path=tuple(ShardId(shard_id) for shard_id in path),
+        stages=tuple(NamedStage(ShardId(shard_id), *keys) for shard_id, *keys in named),
         salts=tuple(
             salts[start : start + _SALT_BYTES] for start in range(0, len(salts), _SALT_BYTES)
         ),
@@ -323,8 +383,14 @@ def _decode_heartbeat(rest: memoryview) -> Heartbeat:
 
 
 def _decode_alive(rest: memoryview) -> Alive:
-    number, shard_id, *counts = _ALIVE.unpack(rest)
-    return Alive(number, ShardId(shard_id), Load(*counts))
+    number, shard_id, *counts = _ALIVE.unpack_from(rest)
+    count, encoded = rest[_ALIVE.size], rest[_ALIVE.size + 1 :]
+    runs = tuple(
+        RunProgress(RunId(run), *positions) for run, *positions in _PROGRESS.iter_unpack(encoded)
+    )
+    if len(runs) != count or count > MAX_REPORTED_RUNS:
+        raise FrameInvalid(f"reports {len(runs)} runs, and says {count}")
+    return Alive(number, ShardId(shard_id), Load(*counts), runs)
 
 
 _DECODERS: dict[Kind, Callable[[memoryview], Frame]] = {

@@ -43,15 +43,15 @@ class OutgoingRows:
 
     def __init__(self, width: int) -> None:
         self._width = width
-        self._parts: dict[ShardId, list[tuple[Segment, bytes]]] = {}
+        self._parts: dict[tuple[ShardId, bytes], list[tuple[Segment, bytes]]] = {}
 
-    def add(self, shard_id: ShardId, segment: Segment, data: bytes) -> None:
-        """Add rows for a stage, each run at most once."""
-        self._parts.setdefault(shard_id, []).append((segment, data))
+    def add(self, shard_id: ShardId, tls: bytes, segment: Segment, data: bytes) -> None:
+        """Add rows for the stage with that key, each run at most once."""
+        self._parts.setdefault((shard_id, tls), []).append((segment, data))
 
-    def frames(self) -> Iterator[tuple[ShardId, Hidden]]:
-        """One frame for each stage that gets any rows."""
-        for shard_id, parts in self._parts.items():
+    def frames(self) -> Iterator[tuple[ShardId, bytes, Hidden]]:
+        """One frame for each stage that gets any rows, with its key."""
+        for (shard_id, tls), parts in self._parts.items():
             data = b"".join(data for _, data in parts)
             segments = tuple(segment for segment, _ in parts)
-            yield shard_id, Hidden(segments, self._width, memoryview(data))
+            yield shard_id, tls, Hidden(segments, self._width, memoryview(data))

@@ -12,10 +12,18 @@ class LinkLimits:
     """The longest frame on a link."""
     waiting_bytes: int = 256 << 20
     """The longest queue to one peer."""
-    connections: int = 256
+    pending: int = 64
+    """Connections whose handshake is not done; a further one replaces another."""
+    strangers: int = 128
+    """Connections for purposes without client certificates."""
     connections_per_address: int = 64
+    """Of those. Behind a gateway, all clients have its address."""
+    links_per_peer: int = 4
+    """One is in use; others may be left over from connections that broke. The newest stay."""
+    accept_seconds: float = 3.0
+    """From accepting a connection to knowing its peer and purpose."""
     handshake_seconds: float = 10.0
-    """From accepting a connection to knowing its peer and purpose; also for connecting."""
+    """For connecting to a peer."""
     send_seconds: float = 20.0
     """How long a peer may stop reading before its link is closed."""
     receive_seconds: float = 300.0

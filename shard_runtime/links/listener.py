@@ -5,7 +5,7 @@ certificate with a pinned key.
     start     binds the port, or raises why it cannot
     accept    one thread; each connection gets a thread for its handshake and its handler
     watch     one thread; ends handshakes that take too long, and links of peers that are no longer
-              accepted
+              accepted; starts the accepting thread again, should it ever end
     close     closes all
 """
 
@@ -14,7 +14,6 @@ import logging
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from OpenSSL import SSL
 from shard_runtime.errors import HandshakeFailed, LinkClosed, PortUnavailable
 from shard_runtime.links.identity import LinkIdentity
 from shard_runtime.links.limits import LinkLimits
+from shard_runtime.links.places import ConnectionPlaces
 from shard_runtime.links.stream import Stream, TlsStream, describe, set_kernel_timeouts
 from shard_runtime.links.tls_context import Accepts, peer_tls, server_context
 from teetee.errors import TeeTeeError
@@ -62,14 +62,21 @@ class Listener:
         self._accepts: Accepts = lambda _: False
         self._context = server_context(identity, self._purposes, self._accepts_peer)
         self._socket: socket.socket | None = None
-        self._connections: set[_Connection] = set()
-        self._lock = threading.Lock()
+        self._places: ConnectionPlaces[_Connection] = ConnectionPlaces(self._limits)
+        self._accepting: threading.Thread | None = None
+        self._has_dropped = False
+        """A connection was dropped for lack of a thread since the last look."""
         self._closed = threading.Event()
 
     @property
     def port(self) -> int:
         """The port in use; if 0 was asked for, the one that the system chose."""
         return self._port
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether its accepting thread is alive."""
+        return self._accepting is not None and self._accepting.is_alive()
 
     def handle(self, alpn: str, handler: Handler, accepts: Accepts | None = None) -> None:
         """Serve one more purpose. `accepts` belongs to `teetee-link/1`: whose key may connect."""
@@ -86,8 +93,8 @@ class Listener:
             reason = "another process uses it" if in_use else (error.strerror or "no such address")
             raise PortUnavailable(self._host, self._port, reason) from None
         self._port = self._socket.getsockname()[1]
-        for loop, name in ((self._accept, "accept"), (self._watch, "watch")):
-            threading.Thread(target=loop, name=f"listener-{name}", daemon=True).start()
+        self._start_accepting()
+        threading.Thread(target=self._watch, name="listener-watch", daemon=True).start()
 
     def close(self) -> None:
         """End all connections and free the port."""
@@ -99,7 +106,7 @@ class Listener:
             except OSError:
                 _log.debug("the listening socket was closed already")
             self._socket.close()
-        for connection in self._open_connections():
+        for connection in self._places.all():
             self._disconnect(connection)
 
     def _purposes(self) -> frozenset[str]:
@@ -107,6 +114,10 @@ class Listener:
 
     def _accepts_peer(self, tls: bytes) -> bool:
         return self._accepts(tls)
+
+    def _start_accepting(self) -> None:
+        self._accepting = threading.Thread(target=self._accept, name="listener-accept", daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         assert self._socket is not None
@@ -118,26 +129,20 @@ class Listener:
                     return
                 continue
             connection = _Connection(accepted, str(address[0]), time.monotonic())
-            if self._admit(connection):
-                threading.Thread(
-                    target=self._serve,
-                    args=(connection,),
-                    name="listener-connection",
-                    daemon=True,
-                ).start()
-            else:
+            try:
+                self._open(connection)
+            except Exception:  # noqa: BLE001 - whatever happens, the next client is accepted
+                self._has_dropped = True
+                self._places.remove(connection)
                 accepted.close()
 
-    def _admit(self, connection: _Connection) -> bool:
-        with self._lock:
-            addresses = Counter(each.address for each in self._connections)
-            if (
-                len(self._connections) >= self._limits.connections
-                or addresses[connection.address] >= self._limits.connections_per_address
-            ):
-                return False
-            self._connections.add(connection)
-            return True
+    def _open(self, connection: _Connection) -> None:
+        """Raises `RuntimeError` if no further thread can start."""
+        if (replaced := self._places.add(connection, connection.address)) is not None:
+            self._disconnect(replaced)
+        threading.Thread(
+            target=self._serve, args=(connection,), name="listener-connection", daemon=True
+        ).start()
 
     def _serve(self, connection: _Connection) -> None:
         try:
@@ -154,12 +159,11 @@ class Listener:
             if connection.stream is not None:
                 connection.stream.finish()
             connection.socket.close()
-            with self._lock:
-                self._connections.discard(connection)
+            self._places.remove(connection)
 
     def _handshake(self, connection: _Connection) -> str:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        set_kernel_timeouts(connection.socket, self._limits.handshake_seconds)
+        set_kernel_timeouts(connection.socket, self._limits.accept_seconds)
         tls_connection = SSL.Connection(self._context, connection.socket)
         tls_connection.set_accept_state()
         try:
@@ -170,25 +174,41 @@ class Listener:
         if purpose not in self._handlers:
             raise HandshakeFailed(connection.address, "it names no purpose")
         tls = peer_tls(tls_connection) if purpose == LINK_ALPN else None
+        self._hold(connection, tls)
         connection.stream = TlsStream(tls_connection, connection.socket, tls)
         connection.stream.set_timeout(self._limits.receive_seconds)
         return purpose
 
+    def _hold(self, connection: _Connection, tls: bytes | None) -> None:
+        """Give an identified connection a place. Raises `HandshakeFailed` if there is none."""
+        if tls is not None:
+            for replaced in self._places.hold_link(connection, tls):
+                self._disconnect(replaced)
+        elif not self._places.hold_stranger(connection):
+            raise HandshakeFailed(connection.address, "there are too many connections")
+
     def _watch(self) -> None:
         while not self._closed.wait(self._limits.watch_seconds):
-            oldest = time.monotonic() - self._limits.handshake_seconds
-            for connection in self._open_connections():
-                if connection.stream is None:
-                    must_end = connection.accepted_at < oldest
-                else:
-                    tls = connection.stream.peer_tls
-                    must_end = tls is not None and not self._accepts(tls)
-                if must_end:
-                    self._disconnect(connection)
+            try:
+                self._look_after()
+            except Exception as error:  # noqa: BLE001 - the thread's boundary: it looks again
+                _log.error("a listener's watch failed", extra={"kind": type(error).__name__})
 
-    def _open_connections(self) -> list[_Connection]:
-        with self._lock:
-            return list(self._connections)
+    def _look_after(self) -> None:
+        if self._has_dropped:
+            self._has_dropped = False
+            _log.error("connections were dropped: no thread could be started")
+        if not self.is_accepting:
+            self._start_accepting()
+        oldest = time.monotonic() - self._limits.accept_seconds
+        for connection in self._places.all():
+            if connection.stream is None:
+                must_end = connection.accepted_at < oldest
+            else:
+                tls = connection.stream.peer_tls
+                must_end = tls is not None and not self._accepts(tls)
+            if must_end:
+                self._disconnect(connection)
 
     @staticmethod
     def _disconnect(connection: _Connection) -> None:

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from shard_runtime.errors import PeerUnknown
+from shard_runtime.errors import PeerRefused, PeerUnknown
 from shard_runtime.links.peers import PeerDirectory
 from shard_runtime.links.port import OnFrame, OnPeerLost
 from teetee.protocol.identifiers import ShardId
@@ -79,14 +79,15 @@ class MemoryLinks:
         self._on_peer_lost = on_peer_lost
         threading.Thread(target=self._deliver, name="memory-links", daemon=True).start()
 
-    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
+    def send_frame(self, shard_id: ShardId, body: bytes, tls: bytes | None = None) -> None:
         self.running.wait()
         if not self.is_started:
             return
         try:
-            tls = self._network.directory.find(shard_id).tls
-            self._sent_to[tls] = shard_id
-            receiver = None if tls in self.cut_off else self._network.started_links(tls)
+            found = self._network.directory.find(shard_id).tls
+            self._sent_to[found] = shard_id
+            is_open = found not in self.cut_off and tls in (None, found)
+            receiver = self._network.started_links(found) if is_open else None
         except PeerUnknown:
             receiver = None
         if receiver is None or not self._network.directory.accepts(self._tls):
@@ -115,5 +116,9 @@ class MemoryLinks:
     def _deliver(self) -> None:
         while (received := self._received.get()) is not None:
             self.running.wait()
-            if self._on_frame is not None:
+            if self._on_frame is None:
+                continue
+            try:
                 self._on_frame(*received)
+            except PeerRefused:
+                self._network.cut(received[0], self._tls)

@@ -25,7 +25,6 @@ from shard_runtime.links.peers import Peer, PeerDirectory
 from shard_runtime.links.port import OnPeerLost
 from shard_runtime.links.stream import FrameWriter, TlsStream, describe, set_kernel_timeouts
 from shard_runtime.links.tls_context import client_context
-from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
@@ -41,17 +40,22 @@ class _QueuedFrame:
 
 
 class OutgoingLink:
-    """To one shard. When frames are lost, the queue is dropped and `on_lost` is called once."""
+    """To one shard with one key: if the directory shows another key for the shard, this link is not
+    opened again. When frames are lost, the queue is dropped and `on_lost` is called once.
+    """
 
     def __init__(
         self,
         *,
         shard_id: ShardId,
+        tls: bytes,
         identity: LinkIdentity,
         directory: PeerDirectory,
         limits: LinkLimits,
         on_lost: OnPeerLost,
     ) -> None:
+        self.tls = tls
+        """The key that the peer must have."""
         self._shard_id = shard_id
         self._identity = identity
         self._directory = directory
@@ -67,7 +71,6 @@ class OutgoingLink:
         self._stream: TlsStream | None = None
         self._writer: FrameWriter | None = None
         self._readable = select.poll()
-        self._pinned_tls = b""
         self._last_sent_at = time.monotonic()
         threading.Thread(target=self._run, name=f"link-to-{shard_id}", daemon=True).start()
 
@@ -116,10 +119,12 @@ class OutgoingLink:
     # -- with `_connection_lock` held ----------------------------------------------------------
 
     def _run_or_disconnect(self, work: Callable[[], None]) -> bool:
-        """Run `work`. On a connection error, close the link, drop the queue and return False."""
+        """Run `work`. On any error, close the link, drop the queue and return False: whatever
+        happens, the link's thread goes on.
+        """
         try:
             work()
-        except (TeeTeeError, OSError, SSL.Error) as error:
+        except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
             self._disconnect()
             with self._queue_lock:
                 if self._queued_bytes:
@@ -175,7 +180,7 @@ class OutgoingLink:
             raise LinkClosed("the peer closed it")
 
     def _check_active(self) -> None:
-        if not self._directory.accepts(self._pinned_tls):
+        if not self._directory.accepts(self.tls):
             raise LinkClosed("the peer is not active any more")
 
     def _open_writer(self) -> FrameWriter:
@@ -196,6 +201,8 @@ class OutgoingLink:
 
     def _connect(self, peer: Peer) -> FrameWriter:
         """Raises `PeerUnreachable`, and `HandshakeFailed` if trying again would not help."""
+        if peer.tls != self.tls:
+            raise HandshakeFailed(f"shard {peer.shard_id}", "it has another key than before")
         address, seconds = (peer.host, peer.port), self._limits.handshake_seconds
         try:
             connected = socket.create_connection(address, timeout=seconds)
@@ -212,7 +219,7 @@ class OutgoingLink:
             raise
         self._readable = select.poll()
         self._readable.register(connected, select.POLLIN | select.POLLHUP | select.POLLERR)
-        self._stream, self._writer, self._pinned_tls = stream, stream.writer(), peer.tls
+        self._stream, self._writer = stream, stream.writer()
         return self._writer
 
     def _handshake(self, peer: Peer, connected: socket.socket) -> TlsStream:

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory of peers: which shards may connect, and the keys that they must have.
+"""The directory of peers: which shards may connect, and the keys that they must have; and the peers
+that may not, because they broke the rules of a link.
 
 The runtime trusts the directory and knows no chain; the measured code that watches the chain (or a
 test) fills it.
 """
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from shard_runtime.errors import PathInvalid, PeerUnknown
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.layers import LayerRange
+
+_FIRST_REFUSAL_SECONDS = 1.0
+_MAX_REFUSAL_SECONDS = 300.0
+_MAX_REFUSED_PEERS = 4096
+"""More active shards than a model has; the oldest are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +97,29 @@ def resolve_path(
     if covered != layer_count:
         raise PathInvalid(f"ends at layer {covered} of {layer_count}")
     return peers
+
+
+class RefusedPeers:
+    """Peers that may not connect for a while, twice as long after each offence. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` is monotonic, in s."""
+        self._clock = clock
+        self._refusals: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+        """Key → how many offences, and until when it is refused."""
+        self._lock = threading.Lock()
+
+    def add(self, tls: bytes) -> None:
+        """Refuse a peer from now on."""
+        with self._lock:
+            offences, _ = self._refusals.pop(tls, (0, 0.0))
+            seconds = min(_FIRST_REFUSAL_SECONDS * 2 ** min(offences, 16), _MAX_REFUSAL_SECONDS)
+            self._refusals[tls] = (offences + 1, self._clock() + seconds)
+            while len(self._refusals) > _MAX_REFUSED_PEERS:
+                self._refusals.popitem(last=False)
+
+    def is_refused(self, tls: bytes) -> bool:
+        """Whether the peer's last offence is too recent."""
+        with self._lock:
+            _, until = self._refusals.get(tls, (0, 0.0))
+            return self._clock() < until

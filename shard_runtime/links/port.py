@@ -7,7 +7,8 @@ from typing import Protocol
 from teetee.protocol.identifiers import ShardId
 
 OnFrame = Callable[[bytes, bytes], None]
-"""(the sender's `tls`, frame body): called by reading threads, one thread per sender."""
+"""(the sender's `tls`, frame body): called by reading threads, one thread per sender. If it raises
+`PeerRefused`, the sender's links close, and it may not open another for a while."""
 
 OnPeerLost = Callable[[ShardId], None]
 """Frames to that shard were lost: called by sending threads."""
@@ -20,9 +21,11 @@ class Links(Protocol):
         """Receive frames from now on. Called once."""
         ...
 
-    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
+    def send_frame(self, shard_id: ShardId, body: bytes, tls: bytes | None = None) -> None:
         """Queue a frame. Frames to one shard arrive in order, or `on_peer_lost` is called.
 
+        tls: the key of the only enclave that may get it: a frame that holds anything of a run names
+        the key that the run was opened with. None: whichever enclave the directory shows.
         Raises `LinkCongested`.
         """
         ...

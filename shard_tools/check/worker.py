@@ -21,6 +21,7 @@ from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.path_search import fixed_path
+from shard_runtime.engine.stage.request_guard import AnyRequest
 from shard_runtime.engine.stage.stage import Stage
 from shard_runtime.links.peers import FixedDirectory
 from shard_runtime.model_files.source import ModelSource, load_tokenizer, open_model
@@ -75,7 +76,11 @@ class StageWorker:
             )
         else:
             self._stage = Stage(
-                shard=self._shard, identity=identity, links=links, directory=directory
+                shard=self._shard,
+                identity=identity,
+                links=links,
+                directory=directory,
+                guard=AnyRequest(),
             )
         self._stage.start()
         return {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from teetee.errors import AnswerInvalid
+from teetee.protocol.identifiers import ShardId
 from teetee.protocol.json.strict import (
     parse_object,
     require_fields,
@@ -23,6 +24,8 @@ reached.
 """
 
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
+
+MAX_EARLIER_SHARDS = 64
 
 _MAX_UINT32 = (1 << 32) - 1
 _ANSWER_FIELDS = frozenset({"text", "token_ids", "finish_reason", "usage"})
@@ -39,6 +42,9 @@ class Answer:
     finish_reason: FinishReason
     input_tokens: int
     output_tokens: int
+    earlier_shards: tuple[ShardId, ...] = ()
+    """Shards of runs that broke before the settled one: they may have had hidden states of the
+    request. Public, authenticated, and not part of the JSON: `teetee.protocol.envelope`."""
 
     def __post_init__(self) -> None:
         require_text(self.text, "text", AnswerInvalid)
@@ -50,6 +56,8 @@ class Answer:
             raise AnswerInvalid("token_ids", "must be as many as usage.output_tokens")
         for token_id in self.token_ids:
             require_integer(token_id, "token_ids", 0, _MAX_UINT32, AnswerInvalid)
+        if len(self.earlier_shards) > MAX_EARLIER_SHARDS:
+            raise AnswerInvalid("earlier_shards", f"must be at most {MAX_EARLIER_SHARDS}")
 
     def to_json(self) -> bytes:
         """UTF-8, every field present."""

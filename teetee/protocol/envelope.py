@@ -7,6 +7,7 @@ unexpired). Plaintext leaves these functions only as `Prompt` and `Answer`; erro
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -23,12 +24,13 @@ from teetee.errors import (
     PromptInvalid,
     RecipientInvalid,
 )
-from teetee.protocol.answer import Answer
+from teetee.protocol.answer import MAX_EARLIER_SHARDS, Answer
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.prompt import Prompt
 from teetee.protocol.request_secret import SECRET_BYTES, RequestContext, RequestSecret
 
 VERSION = 1
+ANSWER_VERSION = 2
 MAX_RECIPIENTS = 4
 BUCKETS = tuple(512 << step for step in range(8))
 """Sizes of the padded plaintext, 512 … 65536 bytes: its exact length stays hidden."""
@@ -93,26 +95,47 @@ def open_prompt(
 def seal_answer(
     answer: Answer, secret: RequestSecret, context: RequestContext, request_id: RequestId
 ) -> bytes:
-    """Seal for those who know the secret. Raises `EnvelopeTooLarge`.
+    """Seal for those who know the secret; `answer.earlier_shards` stays readable for anyone, and
+    cannot be altered. Raises `EnvelopeTooLarge`.
 
     The nonce is random: two recipients, or one that lost its journal, may seal different answers
     with the same key, and both can become public.
     """
     key, nonce = AESGCM(secret.answer_key(context, request_id)), os.urandom(_NONCE_BYTES)
-    sealed = key.encrypt(nonce, _pad(answer.to_json()), _answer_data(context, request_id))
-    return bytes([VERSION]) + nonce + sealed
+    shards = answer.earlier_shards
+    header = bytes([ANSWER_VERSION, len(shards)]) + b"".join(each.to_bytes(4) for each in shards)
+    data = _answer_data(context, request_id) + header
+    return header + nonce + key.encrypt(nonce, _pad(answer.to_json()), data)
+
+
+def read_earlier_shards(sealed: bytes) -> tuple[ShardId, ...]:
+    """What a sealed answer tells anyone: the shards of runs that broke before the settled one.
+
+    Raises `AnswerInvalid`.
+    """
+    if sealed[:1] != bytes([ANSWER_VERSION]) or len(sealed) < 2:
+        raise AnswerInvalid("the ciphertext", f"must be of version {ANSWER_VERSION}")
+    count, header = sealed[1], sealed[2 : 2 + 4 * sealed[1]]
+    if count > MAX_EARLIER_SHARDS or len(header) != 4 * count:
+        raise AnswerInvalid("earlier_shards", f"must be at most {MAX_EARLIER_SHARDS}, all present")
+    return tuple(
+        ShardId(int.from_bytes(header[start : start + 4])) for start in range(0, 4 * count, 4)
+    )
 
 
 def open_answer(
     sealed: bytes, secret: RequestSecret, context: RequestContext, request_id: RequestId
 ) -> Answer:
     """Open as the requester. Raises `AnswerUndecryptable`, `AnswerInvalid`."""
-    body = 1 + _NONCE_BYTES
-    if sealed[:1] != bytes([VERSION]) or len(sealed) - body - _TAG_BYTES not in BUCKETS:
-        raise AnswerInvalid("the ciphertext", f"must be of version {VERSION} and fill a bucket")
+    earlier_shards = read_earlier_shards(sealed)
+    header = 2 + 4 * len(earlier_shards)
+    body = header + _NONCE_BYTES
+    if len(sealed) - body - _TAG_BYTES not in BUCKETS:
+        raise AnswerInvalid("the ciphertext", "must fill a bucket")
     key = AESGCM(secret.answer_key(context, request_id))
+    data = _answer_data(context, request_id) + sealed[:header]
     try:
-        padded = key.decrypt(sealed[1:body], sealed[body:], _answer_data(context, request_id))
+        padded = key.decrypt(sealed[header:body], sealed[body:], data)
     except InvalidTag:
         raise AnswerUndecryptable from None
     plaintext = _unpad(padded)
@@ -120,7 +143,7 @@ def open_answer(
         raise AnswerInvalid(
             "padding", "must be a length, that many bytes, and zeros up to a bucket"
         )
-    return Answer.from_json(plaintext)
+    return replace(Answer.from_json(plaintext), earlier_shards=earlier_shards)
 
 
 def _seal_secret(

@@ -31,10 +31,14 @@ _REPORT = StructType("TeeTeeReport(bytes32 identityDigest,uint256 blockNumber,by
 _ENROLMENT = StructType(
     "Enrolment(bytes32 identityDigest,string endpoint,address payout,uint256 blockNumber)"
 )
+_QUOTE_REQUEST = StructType(
+    "QuoteRequest(uint256 blockNumber,bytes32 blockHash,string endpoint,address payout)"
+)
 
 IDENTITY_TYPEHASH = _IDENTITY.type_hash
 REPORT_TYPEHASH = _REPORT.type_hash
 ENROLMENT_TYPEHASH = _ENROLMENT.type_hash
+QUOTE_REQUEST_TYPEHASH = _QUOTE_REQUEST.type_hash
 
 _MAX_UINT32 = (1 << 32) - 1
 _MAX_UINT256 = (1 << 256) - 1
@@ -155,3 +159,19 @@ def enrolment_digest(
     """
     domain = registry_domain(chain_id, registry)
     return domain.digest(_ENROLMENT.hash(identity_digest, endpoint, payout, block_number))
+
+
+def quote_request_digest(
+    *,
+    chain_id: int,
+    registry: str,
+    block_number: int,
+    block_hash: bytes,
+    endpoint: str,
+    payout: str,
+) -> bytes:
+    """The 32 bytes (EIP-712) that the host's wallet signs when it asks its enclave for a quote, so
+    that the enclave tells its host from other clients.
+    """
+    domain = registry_domain(chain_id, registry)
+    return domain.digest(_QUOTE_REQUEST.hash(block_number, block_hash, endpoint, payout))

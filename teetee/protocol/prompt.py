@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from teetee.errors import FieldInvalid, PromptInvalid
+from teetee.protocol.identifiers import ShardId
 from teetee.protocol.json.strict import (
     parse_object,
     require_fields,
@@ -35,7 +36,10 @@ MAX_TEMPLATE_TOKENS = (1 << 24) - 1
 
 _MESSAGE_FIELDS = frozenset({"role", "content"})
 _SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k", "seed", "stop", "max_tokens"})
-_PROMPT_FIELDS = frozenset({"messages", "sampling"})
+_PROMPT_FIELDS = frozenset({"messages", "sampling", "shards"})
+_SHARD_FIELDS = frozenset({"only", "avoid"})
+MAX_NAMED_SHARDS = 64
+_MAX_UINT32 = (1 << 32) - 1
 _TEMPLATE_FIELDS = {"alone": "alone", "with_system": "withSystem", "per_message": "perMessage"}
 
 
@@ -91,11 +95,32 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardChoice:
+    """Which shards the requester lets compute the answer, besides the entry, which it chose."""
+
+    only: tuple[ShardId, ...] = ()
+    """Empty: any."""
+    avoid: tuple[ShardId, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, shards in (("only", self.only), ("avoid", self.avoid)):
+            if len(shards) > MAX_NAMED_SHARDS:
+                raise PromptInvalid(f"shards.{name}", f"must have at most {MAX_NAMED_SHARDS} items")
+            for shard_id in shards:
+                require_integer(shard_id, f"shards.{name}", 1, _MAX_UINT32, PromptInvalid)
+
+    def permits(self, shard_id: ShardId) -> bool:
+        """Whether that shard may compute."""
+        return shard_id not in self.avoid and (not self.only or shard_id in self.only)
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation, and how to continue it."""
+    """A conversation, how to continue it, and over which shards."""
 
     messages: tuple[Message, ...]
     sampling: Sampling
+    shards: ShardChoice = ShardChoice()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.messages) <= MAX_MESSAGES:
@@ -116,6 +141,7 @@ class Prompt:
                 "stop": list(sampling.stop),
                 "max_tokens": sampling.max_tokens,
             },
+            "shards": {"only": list(self.shards.only), "avoid": list(self.shards.avoid)},
         }
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -128,7 +154,11 @@ class Prompt:
             parse_object(data, PromptInvalid), _PROMPT_FIELDS, "prompt", PromptInvalid
         )
         messages = require_list(value["messages"], "messages", MAX_MESSAGES, PromptInvalid)
-        return cls(tuple(_message(message) for message in messages), _sampling(value["sampling"]))
+        return cls(
+            tuple(_message(message) for message in messages),
+            _sampling(value["sampling"]),
+            _shards(value["shards"]),
+        )
 
 
 def _message(value: object) -> Message:
@@ -147,6 +177,15 @@ def _sampling(value: object) -> Sampling:
         seed=fields["seed"],
         stop=tuple(stop),
     )
+
+
+def _shards(value: object) -> ShardChoice:
+    fields = require_fields(value, _SHARD_FIELDS, "shards", PromptInvalid)
+    only, avoid = (
+        tuple(require_list(fields[name], f"shards.{name}", MAX_NAMED_SHARDS, PromptInvalid))
+        for name in ("only", "avoid")
+    )
+    return ShardChoice(only, avoid)
 
 
 def _number(value: object, name: str) -> float:

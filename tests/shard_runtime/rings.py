@@ -30,6 +30,7 @@ from shard_runtime import (
 )
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.path_search import fixed_path
+from shard_runtime.engine.stage.request_guard import AnyRequest, RequestGuard
 from shard_runtime.errors import PeerUnknown
 from shard_runtime.links.memory_links import MemoryNetwork, Tamper
 from shard_runtime.links.port import Links
@@ -45,9 +46,12 @@ MODEL_ID = ModelId(3)
 REQUEST_ID = RequestId(41)
 # No test should wait for a whole second.
 QUICK_LIMITS = LinkLimits(watch_seconds=0.05, first_delay_seconds=0.01, handshake_seconds=5)
+ANY_REQUEST = AnyRequest()
 QUICK_STAGE = StageSettings(watch_seconds=0.05, rows=16, chunk=8)
 # Long timeouts: many processes share the cores, and a late stage is not dead.
-QUICK_HEARTBEATS = HeartbeatSettings(interval_seconds=0.05, max_missed=100, max_stuck=200)
+QUICK_HEARTBEATS = HeartbeatSettings(
+    interval_seconds=0.05, max_missed=100, max_stuck=200, max_still=200
+)
 QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)
 
 
@@ -207,6 +211,7 @@ def running(
     copies: int = 1,
     backend: Backend = Backend.TORCH,
     dtype: str = "float32",
+    guard: RequestGuard = ANY_REQUEST,
 ) -> Iterator[Ring]:
     """Load `stages` shards, `copies` of each but the entry, and run them until the block ends."""
     ranges = splits or even_split(source.architecture.layer_count, stages)
@@ -220,15 +225,14 @@ def running(
         network = None if tls else MemoryNetwork(directory, tamper)
         parts: list[Any] = []
         for index, (shard, each) in enumerate(zip(shards, keys, strict=True)):
-            links = (
+            links: Links = (
                 network.links(each.keyset.tls)
-                if network is not None
+                if network
                 else tls_links(each, directory, listeners[index], limits)
             )
             wiring = (shard, stage_identity(index + 1, each), links, directory)
-            part = (
-                stage(stage_settings, *wiring) if index else entry(source, entry_settings, *wiring)
-            )
+            stage_wiring = (stage_settings, *wiring, guard)
+            part = stage(*stage_wiring) if index else entry(source, entry_settings, *wiring)
             part.start()
             stack.callback(part.close)
             parts.append(part)
@@ -259,9 +263,15 @@ def stage(
     identity: StageIdentity,
     links: Links,
     directory: FixedDirectory,
+    guard: RequestGuard,
 ) -> Stage:
     return Stage(
-        shard=shard, identity=identity, links=links, directory=directory, settings=settings
+        shard=shard,
+        identity=identity,
+        links=links,
+        directory=directory,
+        guard=guard,
+        settings=settings,
     )
 
 

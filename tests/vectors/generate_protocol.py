@@ -23,10 +23,12 @@ from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.keyset import (
     ENROLMENT_TYPEHASH,
     IDENTITY_TYPEHASH,
+    QUOTE_REQUEST_TYPEHASH,
     REPORT_TYPEHASH,
     EnclaveIdentity,
     Keyset,
     enrolment_digest,
+    quote_request_digest,
     report_data,
 )
 from teetee.protocol.layers import LayerRange
@@ -70,7 +72,14 @@ PROMPT = Prompt(
     (Message("system", "Answer briefly."), Message("user", "Was ist ein „Enklave“? 🔒")),
     Sampling(max_tokens=64, temperature=0.7, top_p=0.9, top_k=40, seed=5, stop=("\n\n",)),
 )
-ANSWER = Answer("A sealed room.", (319, 8457, 2003, 2), "stop", input_tokens=21, output_tokens=4)
+ANSWER = Answer(
+    "A sealed room.",
+    (319, 8457, 2003, 2),
+    "stop",
+    input_tokens=21,
+    output_tokens=4,
+    earlier_shards=(ShardId(11), ShardId(12)),
+)
 MANIFEST = ModelManifest(
     name="vector-model",
     layer_count=6,
@@ -164,6 +173,28 @@ def enrolment_vector() -> Vector:
     }
 
 
+def quote_request_vector() -> Vector:
+    """What the host's wallet signs when it asks its enclave for a quote."""
+    digest = quote_request_digest(
+        chain_id=CHAIN_ID,
+        registry=REGISTRY,
+        block_number=BLOCK_NUMBER,
+        block_hash=BLOCK_HASH,
+        endpoint=ENDPOINT,
+        payout=PAYOUT,
+    )
+    return {
+        "typeHash": _hex(QUOTE_REQUEST_TYPEHASH),
+        "chainId": str(CHAIN_ID),
+        "registry": REGISTRY,
+        "blockNumber": str(BLOCK_NUMBER),
+        "blockHash": _hex(BLOCK_HASH),
+        "endpoint": ENDPOINT,
+        "payout": PAYOUT,
+        "digest": _hex(digest),
+    }
+
+
 def envelope_vectors(sealed: bytes, answer: bytes) -> dict[str, Vector]:
     """The request's context, the keys derived from its secret, the sealed prompt and answer."""
     return {
@@ -197,6 +228,7 @@ def envelope_vectors(sealed: bytes, answer: bytes) -> dict[str, Vector]:
         "answer": {
             "requestId": str(REQUEST),
             "answerJson": ANSWER.to_json().decode(),
+            "earlierShards": [str(shard_id) for shard_id in ANSWER.earlier_shards],
             "answer": _hex(answer),
         },
     }
@@ -317,6 +349,7 @@ def render() -> str:
         "identity": identity_vector(),
         "report": report_vector(),
         "enrolment": enrolment_vector(),
+        "quoteRequest": quote_request_vector(),
         **envelope_vectors(sealed_envelope(), answer),
         "commitment": commitment_vector(),
         "stageReceipt": receipt_vector(),

@@ -98,10 +98,10 @@ class CountedLinks:
     def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:
         self._links.start(on_frame, on_peer_lost)
 
-    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
+    def send_frame(self, shard_id: ShardId, body: bytes, tls: bytes | None = None) -> None:
         self._meter.bytes[shard_id] += len(body)
         self._meter.frames[shard_id] += 1
-        self._links.send_frame(shard_id, body)
+        self._links.send_frame(shard_id, body, tls)
 
     def close(self) -> None:
         self._links.close()

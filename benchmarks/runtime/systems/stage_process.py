@@ -28,6 +28,7 @@ from shard_runtime import (
     open_model,
 )
 from shard_runtime.engine.entry.path_search import fixed_path
+from shard_runtime.engine.stage.request_guard import AnyRequest
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
 from shard_tools.check.loopback import LOOPBACK_SETTINGS, LoopbackStage, peer_from_json
 from teetee.protocol.identifiers import RequestId, ShardId
@@ -87,7 +88,7 @@ class MeasuredStage:
         self._stage = (
             Entry(tokenizer=LetterTokenizer(), settings=LOOPBACK_SETTINGS, **wiring)
             if self._shard.is_entry
-            else Stage(**wiring)
+            else Stage(guard=AnyRequest(), **wiring)
         )
         self._stage.start()
         return {}

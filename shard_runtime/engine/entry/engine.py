@@ -21,7 +21,7 @@ from shard_runtime.engine.entry.intake import EntryIntake
 from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.entry.runs import EntryRuns
 from shard_runtime.engine.entry.shard_performance import ShardPerformance
-from shard_runtime.engine.inbox import Inbox, PeerLost, PeerSilent
+from shard_runtime.engine.inbox import PeerLost, PeerOffended, PeerSilent
 from shard_runtime.engine.loop import Batch, EngineLoop, LoopSettings
 from shard_runtime.engine.prepared_step import PreparedStep
 from shard_runtime.engine.receipts import check_receipts, sign_receipt
@@ -76,7 +76,6 @@ class EntryEngine(EngineLoop[EntryRun]):
             identity=identity,
             links=links,
             settings=settings,
-            inbox=Inbox(),  # no limit: the scheduler's window bounds what can return
         )
         self._max_silent_seconds = settings.silent_seconds
         self._heartbeat_timeout_seconds = settings.heartbeats.timeout_seconds
@@ -94,8 +93,9 @@ class EntryEngine(EngineLoop[EntryRun]):
             heartbeats=self._heartbeats.monitor,
             links=links,
             self_id=identity.shard_id,
+            gate=self._gate,
         )
-        self._intake = EntryIntake(self._runs, shard.architecture.hidden_size)
+        self._intake = EntryIntake(self._runs, shard.architecture.hidden_size, self._gate)
         self._undecided: list[tuple[EntryRun, torch.Tensor]] = []
         """Runs whose positions have all returned, with the row that decides the next token."""
         self.closing = threading.Event()
@@ -162,11 +162,14 @@ class EntryEngine(EngineLoop[EntryRun]):
                 self._runs.cancel(run)
             case PeerLost(shard_id):
                 self._runs.abort_through(shard_id)
+            case PeerOffended(tls):
+                self._runs.abort_over_offender(tls)
             case PeerSilent(shard_id):
                 self._runs.abort_through(shard_id, self._heartbeat_timeout_seconds)
 
     def _receive(self, sender: bytes, body: bytes) -> None:
-        """Called by reading threads."""
+        """Called by reading threads. Raises `PeerRefused`."""
+        self._gate.admit(sender, body)
         if kind_of(body) == Kind.ALIVE:
             self._heartbeats.record_reply(sender, body)
         else:
@@ -203,7 +206,7 @@ class EntryEngine(EngineLoop[EntryRun]):
         if run.stages == 1:
             self._on_returned(run, hidden, data)
         else:
-            outgoing.add(run.next_shard, segment, data)
+            outgoing.add(run.next_shard, run.next_tls, segment, data)
 
     def _advance(self, step: PreparedStep[EntryRun], body: bytes) -> Sequence[EntryRun]:
         received = step.split_rows(body)
@@ -215,7 +218,7 @@ class EntryEngine(EngineLoop[EntryRun]):
                 run.on_prepared_returned(row)
             self._continue_runs(chosen)
         else:
-            error = self._try_send(step.next_shard, frame)
+            error = self._try_send(step.next_shard, frame, step.next_tls)
             for run, piece in chosen:
                 run.publish(piece)
             if error is not None:
@@ -302,7 +305,7 @@ class EntryEngine(EngineLoop[EntryRun]):
         if run.stages == 1:
             self._complete(run, frame.receipts)
         else:
-            self._links.send_frame(run.next_shard, encode(frame))
+            self._links.send_frame(run.next_shard, encode(frame), run.next_tls)
 
     def _complete(self, run: EntryRun, receipts: tuple[SignedReceipt, ...]) -> None:
         """Every stage has signed. Raises `ReceiptInvalid`, `CommitmentMismatch`."""

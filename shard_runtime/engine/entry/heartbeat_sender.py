@@ -71,7 +71,10 @@ class HeartbeatSender:
 
     def _run(self) -> None:
         while not self._closing.wait(self._interval_seconds):
-            self.monitor.send_all()
+            try:
+                self.monitor.send_all()
+            except Exception as error:  # noqa: BLE001 - the thread's boundary: without heartbeats, no dead stage is noticed
+                _log.error("heartbeats were not sent", extra={"kind": type(error).__name__})
 
     def _send(self, shard_id: ShardId, heartbeat: Heartbeat) -> None:
         try:

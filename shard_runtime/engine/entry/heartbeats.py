@@ -9,13 +9,16 @@ suspects no stage. `send_all` is called by one thread, the rest by any.
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from shard_runtime.engine.entry.shard_performance import ShardPerformance
-from shard_runtime.links.frames import Alive, Heartbeat
+from shard_runtime.links.frames import Alive, Heartbeat, RunId
 from teetee.protocol.identifiers import ShardId
 
+_MAX_TURNS = 64
+"""Steps of a busy stage within which each of its runs is served."""
 _LONGEST_STEP_FACTOR = 4
 """A step may take this many times as long as the stage's longest one so far."""
 
@@ -32,6 +35,9 @@ class HeartbeatSettings:
     max_stuck: int = 25
     """Heartbeats that a stage may answer at most while rows wait and its computing makes no
     progress."""
+    max_still: int = 6
+    """Heartbeats that all stages may answer while a run's rows are with one of them and do not
+    move."""
 
     @property
     def timeout_seconds(self) -> float:
@@ -67,6 +73,109 @@ class _WatchedShard:
     is_stuck: bool = False
 
 
+class WatchedRun(Protocol):
+    """What a stall is recognized by; any thread may read it."""
+
+    id: RunId
+    path: tuple[ShardId, ...]
+    positions_sent: int
+    positions_received: int
+
+    @property
+    def is_awaiting_receipts(self) -> bool:
+        """Whether only the stages' receipts are missing."""
+
+
+@dataclass(slots=True)
+class _Position:
+    """A run at one stage, by the stage's answers."""
+
+    numbers: tuple[int, int, int, int, bool]
+    """Received and sent there, sent and received here, and whether the receipts are awaited."""
+    is_listed: bool
+    turns: int
+    """Of the stage's computing thread, when the numbers were first reported."""
+    still: int = 0
+    """Answers since then that show a stage with time to do something."""
+
+
+class StallDetector:
+    """Finds the stage that keeps a run's rows although all stages answer heartbeats. Each reports
+    what it received and sent; where that does not add up for long enough, one of the two neighbours
+    is at fault. Thread-safe.
+    """
+
+    def __init__(self, max_still: int) -> None:
+        self._max_still = max_still
+        self._runs: dict[RunId, WatchedRun] = {}
+        self._positions: dict[tuple[RunId, ShardId], _Position] = {}
+        self._lock = threading.Lock()
+
+    def watch_run(self, run: WatchedRun) -> None:
+        """A run begins."""
+        with self._lock:
+            self._runs[run.id] = run
+
+    def unwatch_run(self, run: WatchedRun) -> None:
+        """A run ended."""
+        with self._lock:
+            self._runs.pop(run.id, None)
+            for shard_id in run.path:
+                self._positions.pop((run.id, shard_id), None)
+
+    def record(self, alive: Alive) -> None:
+        """Record an answer."""
+        listed = {each.run: (each.received, each.sent) for each in alive.runs}
+        with self._lock:
+            for run in self._runs.values():
+                if alive.shard_id in run.path:
+                    self._record(run, alive, listed.get(run.id))
+
+    def find_stalled(self, run: WatchedRun) -> tuple[ShardId, ...]:
+        """The stage that keeps the run's rows, or both neighbours of a link that lost them; empty
+        if all moves, or a stage is merely busy.
+        """
+        with self._lock:
+            found = [(each, self._positions.get((run.id, each))) for each in run.path[1:]]
+        positions = [(each, position) for each, position in found if position is not None]
+        if len(positions) < len(found) or not positions:
+            return ()
+        suspects = _suspects(run, positions)
+        is_still = all(position.still >= self._max_still for _, position in suspects)
+        return tuple(each for each, _ in suspects) if is_still else ()
+
+    def _record(self, run: WatchedRun, alive: Alive, there: tuple[int, int] | None) -> None:
+        here = (run.positions_sent, run.positions_received, run.is_awaiting_receipts)
+        numbers = (*(there or (0, 0)), *here)
+        key, load = (run.id, alive.shard_id), alive.load
+        position = self._positions.get(key)
+        if position is None or (position.numbers, position.is_listed) != (numbers, bool(there)):
+            self._positions[key] = _Position(numbers, bool(there), load.turns)
+        elif not load.waiting or (load.turns - position.turns) % 2**32 > _MAX_TURNS:
+            position.still += 1
+
+
+def _suspects(
+    run: WatchedRun, positions: Sequence[tuple[ShardId, _Position]]
+) -> list[tuple[ShardId, _Position]]:
+    """The stages between which the rows, or the receipts, stopped."""
+    expected = run.positions_sent
+    for number, (_, position) in enumerate(positions):
+        received, sent = position.numbers[:2]
+        before = list(positions[max(0, number - 1) : number])
+        if run.is_awaiting_receipts:
+            if position.is_listed:
+                return [*before, positions[number]]
+            continue
+        if received < expected:
+            return [*before, positions[number]]
+        if sent < received:
+            return [positions[number]]
+        expected = sent
+    is_missing = run.is_awaiting_receipts or run.positions_received < expected
+    return [positions[-1]] if is_missing else []
+
+
 class HeartbeatMonitor:
     """Of one entry. `send` must not raise. `on_timeout` is called with each shard that counts as
     dead, and again while it does, by whichever thread finds out.
@@ -88,6 +197,7 @@ class HeartbeatMonitor:
         self._on_timeout = on_timeout
         self._performance = performance
         self._clock = clock
+        self.stalls = StallDetector(settings.max_still)
         self._watched: dict[ShardId, _WatchedShard] = {}
         self._lock = threading.Lock()
 
@@ -131,6 +241,7 @@ class HeartbeatMonitor:
             }
             self._update_progress(watched, alive)
             is_stuck = watched.is_stuck
+        self.stalls.record(alive)
         self._performance.record_reply(alive.shard_id, round_trip, alive.load)
         if is_stuck:
             self._on_timeout(alive.shard_id)

@@ -10,6 +10,7 @@ import torch
 from shard_runtime.engine.abort_mapping import error_for
 from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.entry.runs import EntryRuns
+from shard_runtime.engine.frame_gate import FrameGate
 from shard_runtime.errors import FrameInvalid, StageMisbehaved
 from shard_runtime.links.frames import Abort, Finish, Frame, Hidden, Segment, decode, places_of
 from shard_runtime.links.hidden_states import check_finite, split_segments
@@ -22,7 +23,8 @@ ReturnedRows = tuple[EntryRun, torch.Tensor, bytes]
 class EntryIntake:
     """For the computing thread."""
 
-    def __init__(self, runs: EntryRuns, width: int) -> None:
+    def __init__(self, runs: EntryRuns, width: int, gate: FrameGate) -> None:
+        self._gate = gate
         self._runs = runs
         self._width = width
 
@@ -39,7 +41,10 @@ class EntryIntake:
             concerned = self._concerned(sender, body)
             return [], self._read_other(sender, concerned[0], frame) if concerned else None
         except FrameInvalid as error:
-            for run in self._concerned(sender, body):
+            concerned = self._concerned(sender, body)
+            if not concerned:
+                self._gate.report(sender, "sends a malformed frame that names no run of its own")
+            for run in concerned:
                 self._runs.abort_with_error(run, _misbehaved(run, sender, error))
             return [], None
 

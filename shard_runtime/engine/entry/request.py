@@ -45,6 +45,9 @@ class Generation:
     """One per stage of the last path, in path order, verified; each covers all positions."""
     changes: tuple[PathChange, ...] = ()
     """Empty when the first path held."""
+    earlier_shards: tuple[ShardId, ...] = ()
+    """Shards of runs that broke, if they are not on the last path: they may have had hidden states
+    of this request."""
 
 
 class EntryRequest:
@@ -60,6 +63,8 @@ class EntryRequest:
         self.finish_reason: FinishReason | None = None
         self.changes: list[PathChange] = []
         self._path: tuple[ShardId, ...] = ()
+        self._involved: dict[ShardId, None] = {}
+        """The shards of all runs, in order."""
         self._sampler = Sampler(job.sampling)
         self._text = AnswerText(tokenizer, job.sampling.stop)
         self._ends = tokenizer.eos_token_ids
@@ -86,6 +91,7 @@ class EntryRequest:
         if lost:
             self.changes.append(PathChange(len(self.history), lost, added))
         self._path = path
+        self._involved |= dict.fromkeys(path)
 
     def choose(self, logits: torch.Tensor) -> str:
         """Add the next token, chosen from (V,) scores; returns the text that it makes certain.
@@ -118,4 +124,5 @@ class EntryRequest:
             output_tokens=len(answer),
             receipts=receipts,
             changes=tuple(self.changes),
+            earlier_shards=tuple(each for each in self._involved if each not in self._path),
         )

@@ -9,7 +9,7 @@ from shard_runtime.engine.entry.job import SaltOf
 from shard_runtime.engine.entry.request import EntryRequest, Generation
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.engine.run import Run
-from shard_runtime.links.frames import Finish, Open, Place, RunId
+from shard_runtime.links.frames import Finish, NamedStage, Open, Place, RunId
 from teetee.errors import FieldInvalid
 from teetee.protocol.commitments import RunningCommitment, encode_token_ids
 from teetee.protocol.receipts import SignedReceipt
@@ -56,6 +56,11 @@ class EntryRun(Run):
         return self.positions_received < self.positions_sent or self.receipt is not None
 
     @property
+    def is_awaiting_receipts(self) -> bool:
+        """Whether only the stages' receipts are missing."""
+        return self.receipt is not None
+
+    @property
     def is_awaiting_one_row(self) -> bool:
         is_in_flight = self.positions_received + 1 == self.positions_sent == self.request.end
         return is_in_flight and self.stages > 1 and self.positions_sent < self.request.capacity
@@ -72,7 +77,10 @@ class EntryRun(Run):
             request_id=self.binding.request_id,
             model_id=self.binding.model_id,
             capacity=self.request.capacity,
-            path=self.path,
+            stages=tuple(
+                NamedStage(peer.shard_id, peer.identity_digest, peer.tls)
+                for peer in self.binding.peers
+            ),
             salts=self._salts[1:],
         )
 

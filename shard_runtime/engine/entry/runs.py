@@ -12,9 +12,17 @@ from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.kv_cache import CachePool
 from shard_runtime.engine.entry.heartbeats import HeartbeatMonitor
 from shard_runtime.engine.entry.run import EntryRun
+from shard_runtime.engine.frame_gate import FrameGate
 from shard_runtime.engine.run import OpenRuns
 from shard_runtime.engine.scheduler import Scheduler
-from shard_runtime.errors import CacheFull, LinkCongested, RunCancelled, StageFailed, StageSilent
+from shard_runtime.errors import (
+    CacheFull,
+    LinkCongested,
+    RunCancelled,
+    StageFailed,
+    StageMisbehaved,
+    StageSilent,
+)
 from shard_runtime.links.frames import Abort, Place, encode
 from shard_runtime.links.port import Links
 from teetee.errors import TeeTeeError
@@ -34,6 +42,7 @@ class EntryRuns(OpenRuns[EntryRun]):
         heartbeats: HeartbeatMonitor,
         links: Links,
         self_id: ShardId,
+        gate: FrameGate,
     ) -> None:
         super().__init__()
         self._pool = pool
@@ -41,6 +50,7 @@ class EntryRuns(OpenRuns[EntryRun]):
         self._heartbeats = heartbeats
         self._links = links
         self._self_id = self_id
+        self._gate = gate
         self._waiting: deque[EntryRun] = deque()
         """For room in the cache."""
 
@@ -78,10 +88,12 @@ class EntryRuns(OpenRuns[EntryRun]):
             self._waiting.popleft()
             self._open[run.id] = run
             self._heartbeats.watch_path(run.path[1:])
+            self._heartbeats.stalls.watch_run(run)
             run.last_progress_at = time.monotonic()
             with self.aborting_on_error(run):
                 if run.stages > 1:
-                    self._links.send_frame(run.next_shard, encode(run.opening()))
+                    self._gate.expect(run.id, run.previous_tls)
+                    self._links.send_frame(run.next_shard, encode(run.opening()), run.next_tls)
                 self._scheduler.add(run.id, run.request.end, lane=run.path)
 
     def abort_with_error(self, run: EntryRun, error: Exception) -> None:
@@ -114,11 +126,25 @@ class EntryRuns(OpenRuns[EntryRun]):
                 else StageSilent((shard_id,), silent_seconds),
             )
 
+    def abort_over_offender(self, tls: bytes) -> None:
+        """Abort the runs over a peer that broke the rules of its link."""
+        for run in list(self._open.values()):
+            if stage := run.stage_of(tls):
+                error = StageMisbehaved(stage, run.path[stage], "it broke the rules of its link")
+                self.abort_with_error(run, error)
+
     def abort_silent(self, max_seconds: float) -> None:
-        """Abort the runs for which nothing returned for longer than `max_seconds`."""
+        """Abort the runs whose rows a stage keeps, and those for which nothing returned for longer
+        than `max_seconds`.
+        """
         now = time.monotonic()
         for run in list(self._open.values()):
-            if run.has_outstanding and now - run.last_progress_at > max_seconds:
+            if not run.has_outstanding:
+                continue
+            silent_seconds = now - run.last_progress_at
+            if stalled := self._heartbeats.stalls.find_stalled(run):
+                self.abort_with_error(run, StageSilent(stalled, round(silent_seconds, 1)))
+            elif silent_seconds > max_seconds:
                 self.abort_with_error(run, StageSilent(run.path[1:], max_seconds))
 
     def end_run(self, run: EntryRun) -> bool:
@@ -128,11 +154,13 @@ class EntryRuns(OpenRuns[EntryRun]):
         if self._open.pop(run.id, None) is None:
             return False
         assert run.cache is not None
+        self._gate.forget(run.id)
         run.discard_prepared()
         self._pool.free(run.cache)
         run.cache = None
         self._scheduler.drop(run.id)
         self._heartbeats.unwatch_path(run.path[1:])
+        self._heartbeats.stalls.unwatch_run(run)
         return True
 
     def _own_failure(self) -> StageFailed:

@@ -8,10 +8,9 @@ import math
 import time
 from collections.abc import Callable, Collection
 
-from shard_runtime.links.frames import Alive, Heartbeat, Load, decode, encode
+from shard_runtime.links.frames import Alive, Heartbeat, Load, RunProgress, decode, encode
 from shard_runtime.links.peers import PeerDirectory
 from shard_runtime.links.port import Links
-from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
@@ -21,8 +20,15 @@ class HeartbeatResponder:
     """`reply` is called by reading threads, the rest by the computing thread."""
 
     def __init__(
-        self, self_id: ShardId, links: Links, directory: PeerDirectory, load: Callable[[], Load]
+        self,
+        self_id: ShardId,
+        links: Links,
+        directory: PeerDirectory,
+        load: Callable[[], Load],
+        progress: Callable[[bytes], tuple[RunProgress, ...]],
     ) -> None:
+        """`progress`: of the runs of the entry with that key."""
+        self._progress = progress
         self._self_id = self_id
         self._links = links
         self._directory = directory
@@ -36,9 +42,10 @@ class HeartbeatResponder:
             assert isinstance(heartbeat, Heartbeat)
             if self._directory.find(heartbeat.shard_id).tls == sender:
                 self._last_heartbeat_at[sender] = time.monotonic()
-                alive = Alive(heartbeat.number, self._self_id, self._load())
+                runs = self._progress(sender)
+                alive = Alive(heartbeat.number, self._self_id, self._load(), runs)
                 self._links.send_frame(heartbeat.shard_id, encode(alive))
-        except TeeTeeError as error:
+        except Exception as error:  # noqa: BLE001 - the sender's link must stay open
             facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
             _log.warning("a heartbeat was not answered", extra=facts)
 

@@ -8,11 +8,19 @@ import logging
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.shard import Shard
 from shard_runtime.engine.abort_mapping import reason_for
+from shard_runtime.engine.frame_gate import FrameGate
 from shard_runtime.engine.receipts import RunBinding, check_commitment, check_receipt, sign_receipt
 from shard_runtime.engine.scheduler import Scheduler
+from shard_runtime.engine.stage.admission import RunAdmission
 from shard_runtime.engine.stage.run import StageRun
 from shard_runtime.engine.stage.runs import StageRuns
-from shard_runtime.errors import FrameInvalid, PathInvalid, PeerUnknown
+from shard_runtime.errors import (
+    FrameInvalid,
+    IdentityDisputed,
+    PathInvalid,
+    PeerUnknown,
+    TooManyRuns,
+)
 from shard_runtime.links.frames import (
     Abort,
     Finish,
@@ -45,6 +53,8 @@ class StageIntake:
         directory: PeerDirectory,
         runs: StageRuns,
         scheduler: Scheduler,
+        gate: FrameGate,
+        admission: RunAdmission,
     ) -> None:
         self._shard = shard
         self._width = shard.architecture.hidden_size
@@ -53,6 +63,8 @@ class StageIntake:
         self._directory = directory
         self._runs = runs
         self._scheduler = scheduler
+        self._gate = gate
+        self._admission = admission
 
     def read_frame(self, sender: bytes, body: bytes) -> None:
         """Handle one frame."""
@@ -69,7 +81,8 @@ class StageIntake:
         except Exception as error:  # noqa: BLE001 - a run's failure must not be the service's
             named = (self._find(place.run, sender) for place in places_of(body))
             concerned = [run for run in named if run is not None]
-            if not concerned:
+            rule = "sends a malformed frame that names no run of its own"
+            if not concerned and self._gate.report(sender, rule):
                 facts = {"kind": type(error).__name__, "peer": f"0x{sender.hex()}"}
                 _log.warning("a frame was refused", extra=facts)
             self._runs.abort_each(concerned, error)
@@ -88,8 +101,11 @@ class StageIntake:
                 run.accept(segment.place)
                 check_finite(rows)
                 run.on_received(rows, data)
-                self._scheduler.add(run.id, segment.rows)
-            except FrameInvalid as error:
+                if run.is_admitted:
+                    self._scheduler.add(run.id, segment.rows)
+                else:
+                    self._admission.check_waiting_rows()
+            except (FrameInvalid, TooManyRuns) as error:
                 self._runs.abort_with_error(run, error)
 
     def _open_run(self, sender: bytes, frame: Open) -> None:
@@ -99,18 +115,21 @@ class StageIntake:
         try:
             binding = self._bind(sender, frame)
             if self._runs.has_ended(run_id, binding.peers[0].tls):
+                self._gate.forget(run_id)
                 return
             run = self._runs.open_run(frame, binding)
-            if run.hop + 1 < len(frame.path):
+            if not self._admission.ask(run):
+                return
+            if run.hop + 1 < len(frame.stages):
                 onward = Open(
                     Place(run_id, run.hop + 1, 0, 0),
                     frame.request_id,
                     frame.model_id,
                     frame.capacity,
-                    frame.path,
+                    frame.stages,
                     frame.salts[1:],
                 )
-                self._links.send_frame(run.next_shard, encode(onward))
+                self._links.send_frame(run.next_shard, encode(onward), run.next_tls)
         except PeerUnknown as error:
             # The shard that is not active causes the failure, not this stage that reports it.
             stage = frame.path.index(ShardId(error.shard_id))
@@ -133,6 +152,11 @@ class StageIntake:
             raise PathInvalid(f"has another shard at stage {hop}")
         if peers[hop - 1].tls != sender:
             raise PathInvalid(f"did not come from its stage {hop - 1}")
+        if any(
+            (named.identity_digest, named.tls) != (peer.identity_digest, peer.tls)
+            for named, peer in zip(frame.stages, peers, strict=True)
+        ):
+            raise IdentityDisputed
         return RunBinding(frame.request_id, frame.model_id, peers)
 
     def _finish_run(self, run: StageRun, frame: Finish) -> None:
@@ -156,7 +180,7 @@ class StageIntake:
         )
         self._runs.end_run(run.id)
         onward = Finish(run.next_place(), run.positions_sent, (*frame.receipts, receipt))
-        self._links.send_frame(run.next_shard, encode(onward))
+        self._links.send_frame(run.next_shard, encode(onward), run.next_tls)
 
     def _end_run(self, sender: bytes, frame: Abort) -> None:
         """End a run that its entry aborts, also if its OPEN frame is still in flight."""

@@ -6,6 +6,7 @@ import torch
 from shard_runtime.backends.kv_cache import RunCache
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.engine.run import Run
+from shard_runtime.engine.stage.request_guard import RunTerms
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.frames import Open
 from teetee.protocol.commitments import RunningCommitment
@@ -29,6 +30,11 @@ class StageRun(Run):
         self.cache = cache
         self.entry = binding.peers[0].shard_id
         self.entry_tls = binding.peers[0].tls
+        self.terms = RunTerms(binding.request_id, binding.model_id, self.entry, opening.capacity)
+        self.is_counted = False
+        """By the guard."""
+        self.is_admitted = False
+        """Whether the guard lets it be computed; until then its rows wait here alone."""
         self._waiting = torch.empty(0)
 
     @property

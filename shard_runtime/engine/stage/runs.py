@@ -11,13 +11,23 @@ from collections.abc import Iterator
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.backends.kv_cache import CachePool
 from shard_runtime.engine.abort_mapping import reason_for
+from shard_runtime.engine.frame_gate import FrameGate
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.engine.run import OpenRuns
 from shard_runtime.engine.scheduler import Scheduler
 from shard_runtime.engine.stage.heartbeat_responder import HeartbeatResponder
+from shard_runtime.engine.stage.request_guard import RequestGuard
 from shard_runtime.engine.stage.run import StageRun
 from shard_runtime.errors import LinkCongested, TooManyRuns
-from shard_runtime.links.frames import Abort, Open, Place, RunId, encode
+from shard_runtime.links.frames import (
+    MAX_REPORTED_RUNS,
+    Abort,
+    Open,
+    Place,
+    RunId,
+    RunProgress,
+    encode,
+)
 from shard_runtime.links.port import Links
 from teetee.protocol.identifiers import ShardId
 
@@ -31,9 +41,18 @@ class StageRuns(OpenRuns[StageRun]):
     """Used by the computing thread alone."""
 
     def __init__(
-        self, *, pool: CachePool, max_runs: int, scheduler: Scheduler, links: Links
+        self,
+        *,
+        pool: CachePool,
+        max_runs: int,
+        scheduler: Scheduler,
+        links: Links,
+        gate: FrameGate,
+        guard: RequestGuard,
     ) -> None:
         super().__init__()
+        self._gate = gate
+        self._guard = guard
         self._pool = pool
         self._max_runs = max_runs
         self._scheduler = scheduler
@@ -47,12 +66,22 @@ class StageRuns(OpenRuns[StageRun]):
     def __iter__(self) -> Iterator[StageRun]:
         return iter(list(self._open.values()))
 
+    def progress_of(self, entry_tls: bytes) -> tuple[RunProgress, ...]:
+        """How far the runs of that entry are. Any thread may call it; the numbers may be a step
+        old.
+        """
+        runs = [run for run in self if run.entry_tls == entry_tls]
+        return tuple(
+            RunProgress(run.id, run.positions_received, run.positions_sent)
+            for run in runs[:MAX_REPORTED_RUNS]
+        )
+
     def has_ended(self, run: RunId, entry_tls: bytes) -> bool:
         """Whether the run was open, or its entry aborted it before it was."""
         return run in self._ended and self._ended[run] in (None, entry_tls)
 
     def open_run(self, opening: Open, binding: RunBinding) -> StageRun:
-        """Raises `TooManyRuns`, `CacheFull`."""
+        """Raises `TooManyRuns`, `CacheFull`. The guard has still to admit it."""
         if len(self._open) >= self._max_runs:
             raise TooManyRuns(self._max_runs)
         run = StageRun(opening, binding, self._pool.allocate(opening.capacity))
@@ -66,7 +95,10 @@ class StageRuns(OpenRuns[StageRun]):
         which the OPEN frame will tell.
         """
         ended = self._open.pop(run, None)
+        self._gate.forget(run)
         if ended is not None:
+            if ended.is_counted:
+                self._guard.run_ended(ended.terms, ended.positions_sent)
             ended.discard_prepared()
             self._pool.free(ended.cache)
         if ended is not None or run not in self._ended:
@@ -89,12 +121,26 @@ class StageRuns(OpenRuns[StageRun]):
     def abort_internal(self, run: StageRun) -> None:
         self._abort(run, AbortReason.INTERNAL, run.hop)
 
+    def abort_refused(self, run: StageRun) -> None:
+        """The guard does not let the run be computed."""
+        facts = {"request": run.binding.request_id, "peer": run.entry}
+        _log.warning("a request was refused", extra=facts)
+        self._abort(run, AbortReason.REQUEST_REFUSED, run.hop)
+
     def abort_through(self, shard_id: ShardId) -> None:
         """A shard is lost: abort the runs that continue there, and end those that it started."""
         for run in self:
             if run.next_shard == shard_id:
                 self._abort(run, AbortReason.LINK_LOST, run.hop + 1)
             elif run.entry == shard_id:
+                self.end_run(run.id)
+
+    def abort_of_offender(self, tls: bytes) -> None:
+        """Abort the runs whose rows come from a peer that broke the rules of its link."""
+        for run in self:
+            if run.previous_tls == tls:
+                self._abort(run, AbortReason.LINK_LOST, run.hop - 1)
+            elif run.entry_tls == tls:
                 self.end_run(run.id)
 
     def abort_idle(

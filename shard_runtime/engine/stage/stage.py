@@ -13,11 +13,13 @@ import torch
 
 from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.engine.computing import StepPart
-from shard_runtime.engine.inbox import Inbox, PeerLost
+from shard_runtime.engine.inbox import PeerLost, PeerOffended
 from shard_runtime.engine.loop import Batch, EngineLoop, LoopSettings
 from shard_runtime.engine.prepared_step import PreparedStep
+from shard_runtime.engine.stage.admission import RunAdmission, RunVerdict
 from shard_runtime.engine.stage.heartbeat_responder import HeartbeatResponder
 from shard_runtime.engine.stage.intake import StageIntake
+from shard_runtime.engine.stage.request_guard import RequestGuard
 from shard_runtime.engine.stage.run import StageRun
 from shard_runtime.engine.stage.runs import StageRuns
 from shard_runtime.engine.timings import StepTimes, warm_up
@@ -40,8 +42,6 @@ class StageSettings(LoopSettings):
     """After this time without a frame, a run is aborted."""
     entry_silent_seconds: float = 5.0
     """After this time without a frame or a heartbeat of an entry, all its runs are aborted."""
-    inbox_bytes: int = 256 << 20
-    """Beyond this, the reading threads block."""
     max_waiting_rows: int = 4096
     """Beyond this, frames stay in the inbox."""
 
@@ -58,8 +58,10 @@ class Stage(EngineLoop[StageRun]):
         identity: StageIdentity,
         links: Links,
         directory: PeerDirectory,
+        guard: RequestGuard,
         settings: StageSettings | None = None,
     ) -> None:
+        """guard: says for which requests this stage computes."""
         settings = settings or StageSettings()
         super().__init__(
             thread_name="stage",
@@ -67,23 +69,25 @@ class Stage(EngineLoop[StageRun]):
             identity=identity,
             links=links,
             settings=settings,
-            inbox=Inbox(settings.inbox_bytes),
             max_waiting_rows=settings.max_waiting_rows,
         )
         self._idle_seconds = settings.idle_seconds
         self._entry_silent_seconds = settings.entry_silent_seconds
         self._runs = StageRuns(
-            pool=self._pool, max_runs=settings.max_runs, scheduler=self._scheduler, links=links
-        )
-        self._intake = StageIntake(
-            shard=shard,
-            identity=identity,
-            links=links,
-            directory=directory,
-            runs=self._runs,
+            pool=self._pool,
+            max_runs=settings.max_runs,
             scheduler=self._scheduler,
+            links=links,
+            gate=self._gate,
+            guard=guard,
         )
-        self._heartbeats = HeartbeatResponder(identity.shard_id, links, directory, self._load)
+        self._admission = RunAdmission(
+            guard, self._runs, self._scheduler, self._inbox.put, settings.max_waiting_rows
+        )
+        self._intake = self._make_intake(directory)
+        self._heartbeats = HeartbeatResponder(
+            identity.shard_id, links, directory, self._load, self._runs.progress_of
+        )
         self._turns = 0
         self._times = StepTimes()
 
@@ -100,6 +104,18 @@ class Stage(EngineLoop[StageRun]):
             self._thread.join()
         self._links.close()
 
+    def _make_intake(self, directory: PeerDirectory) -> StageIntake:
+        return StageIntake(
+            shard=self._shard,
+            identity=self._identity,
+            links=self._links,
+            directory=directory,
+            runs=self._runs,
+            scheduler=self._scheduler,
+            gate=self._gate,
+            admission=self._admission,
+        )
+
     # -- events --------------------------------------------------------------------------------
 
     def _is_busy(self) -> bool:
@@ -112,8 +128,13 @@ class Stage(EngineLoop[StageRun]):
         self._intake.read_frame(sender, body)
 
     def _on_event(self, event: object) -> None:
-        if isinstance(event, PeerLost):
-            self._runs.abort_through(event.shard_id)
+        match event:
+            case PeerLost(shard_id):
+                self._runs.abort_through(shard_id)
+            case PeerOffended(tls):
+                self._runs.abort_of_offender(tls)
+            case RunVerdict():
+                self._admission.apply(event)
 
     # -- one step ------------------------------------------------------------------------------
 
@@ -144,7 +165,7 @@ class Stage(EngineLoop[StageRun]):
             _log.error("a step failed", extra={"kind": type(error).__name__})
             return None
         self._times.record_step(time.monotonic() - started_at)
-        if (failure := self._try_send(step.next_shard, frame)) is not None:
+        if (failure := self._try_send(step.next_shard, frame, step.next_tls)) is not None:
             self._runs.abort_each(step.runs, failure)
             return ()
         rows = zip(step.runs, step.split_rows(body), step.split_rows(frame), strict=True)
@@ -164,6 +185,7 @@ class Stage(EngineLoop[StageRun]):
     # -- for the threads that read -------------------------------------------------------------
 
     def _receive(self, sender: bytes, body: bytes) -> None:
+        self._gate.admit(sender, body)
         if kind_of(body) == Kind.HEARTBEAT:
             self._heartbeats.reply(sender, body)
         else:

@@ -48,7 +48,7 @@ RESUME_EPILOG = epilog(
     "teetee resume               lists the requests to continue",
     "teetee resume 17            waits for request 17 and prints its answer",
 )
-SAMPLING, PRICE, OUTPUT = "Sampling", "Price and time", "Output"
+SAMPLING, PRICE, SHARDS, OUTPUT = "Sampling", "Price and time", "Shards", "Output"
 
 StreamOption = Annotated[
     bool | None,
@@ -188,6 +188,24 @@ def ask(
             rich_help_panel=PRICE,
         ),
     ] = 1,
+    only_shard: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            metavar="SHARD",
+            help="Let only these shards compute, as entry or stage. Repeatable.",
+            rich_help_panel=SHARDS,
+        ),
+    ] = None,
+    avoid_shard: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            metavar="SHARD",
+            help="Do not let this shard compute. Repeatable.",
+            rich_help_panel=SHARDS,
+        ),
+    ] = None,
     allowance: Annotated[
         int | None,
         typer.Option(
@@ -220,6 +238,8 @@ def ask(
         deadline_seconds=deadline,
         max_price=None if max_price is None else parse_amount(max_price),
         recipients=recipients,
+        only_shards=tuple(only_shard or ()),
+        avoid_shards=tuple(avoid_shard or ()),
         allowance_shard=allowance,
         template=None if manifest is None else _read_template(manifest),
     )

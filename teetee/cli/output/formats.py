@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
@@ -16,3 +17,9 @@ def format_minute(unix_seconds: int) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 check`, `2 checks`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def shard_names(shard_ids: Sequence[int]) -> str:
+    """`shard 4`, or `shards 4, 7 and 9`."""
+    *others, last = (str(shard_id) for shard_id in shard_ids)
+    return f"shards {', '.join(others)} and {last}" if others else f"shard {last}"

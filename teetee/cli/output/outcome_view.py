@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from teetee.chain.types.requests import DeclineReason, RequestDeclined
+from teetee.cli.output.formats import shard_names
 from teetee.cli.output.printer import Printer
 from teetee.client.amounts import round_amount
 from teetee.client.requests.await_answer import Answered, Outcome, Unanswered
@@ -38,6 +39,12 @@ def print_outcome(printer: Printer, outcome: Outcome) -> None:
     cut = "" if answer.finish_reason == "stop" else " (cut at --max-tokens)"
     usage = f"{answer.input_tokens} tokens in, {answer.output_tokens} out{cut}"
     printer.say(f"request {outcome.request_id}: {usage}; {_cost(outcome)}", "dim")
+    if answer.earlier_shards:
+        printer.say(
+            f"Runs of this request broke over {shard_names(answer.earlier_shards)}, which may have"
+            " had its hidden states.",
+            "dim",
+        )
     if not outcome.usage_agrees:
         printer.warn("The answer names other token counts than the settlement that was paid.")
     if outcome.stream_agrees is False:
@@ -94,6 +101,7 @@ def _answer_json(outcome: Answered) -> dict[str, Any]:
         "answer": answer.text,
         "tokenIds": list(answer.token_ids),
         "finishReason": answer.finish_reason,
+        "earlierShards": list(answer.earlier_shards),
         "inputTokens": answer.input_tokens,
         "outputTokens": answer.output_tokens,
         "cost": str(settled.cost),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from teetee.cli.output.formats import plural
+from teetee.cli.output.formats import plural, shard_names
 from teetee.cli.output.printer import Printer
 from teetee.client.amounts import round_amount
 
@@ -35,6 +35,11 @@ def print_report(printer: Printer, report: VerificationReport, *, everything: bo
     printer.line(verdict(report), "title")
     for topic, checks in _by_topic(report):
         _print_topic(printer, topic, checks, everything=everything)
+    if report.earlier_shards:
+        printer.line(
+            f"Runs of this request broke over {shard_names(report.earlier_shards)}: they may have"
+            " had its hidden states, and were not paid."
+        )
     if everything:
         _print_path(printer, report)
     _print_money(printer, report)

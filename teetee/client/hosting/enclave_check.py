@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eth_account.signers.local import LocalAccount
+
 from teetee.chain.types.blocks import Block
 from teetee.client.contracts import Contracts
 from teetee.client.errors import StatementRefused
@@ -48,8 +50,18 @@ class EnclaveCheck:
     """
 
     def __init__(
-        self, contracts: Contracts, host: str | None, *, quotes: QuoteCheck | None, notify: Notify
+        self,
+        contracts: Contracts,
+        host: str | None,
+        *,
+        quotes: QuoteCheck | None,
+        notify: Notify,
+        account: LocalAccount | None = None,
     ) -> None:
+        """`account`: the host's wallet, which signs requests for quotes; None: they are unsigned,
+        and the enclave may be too busy with strangers.
+        """
+        self._account = account
         self._contracts = contracts
         self._host = host
         self._quotes = quotes
@@ -67,6 +79,11 @@ class EnclaveCheck:
         # The enclave asks its own node, which may be one block behind.
         block = self._contracts.connection.block(max(head.number - 1, 0))
         request = StatementRequest(block.number, block.hash, endpoint, payout)
+        if self._account is not None:
+            deployment = self._contracts.deployment
+            request = request.signed(
+                self._account, chain_id=deployment.chain_id, registry=deployment.registry
+            )
         self._notify(f"Asking the enclave at {listening_at} for a quote over block {block.number}…")
         statement = fetch_statement(listening_at, request)
         self._check_statement(statement, request)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from eth_account.signers.local import LocalAccount
 
 from teetee.client import pinned_tls
 from teetee.client.errors import EnclaveRefused, EnclaveUnreachable, StatementRefused
@@ -18,8 +20,8 @@ from teetee.errors import FieldInvalid, SignatureInvalid
 from teetee.protocol.endpoint import ENROL_ALPN, Endpoint
 from teetee.protocol.json import frames as json_frames
 from teetee.protocol.json.strict import malformed_frame, require_bytes
-from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest
-from teetee.protocol.signatures import CompactSignature
+from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, quote_request_digest
+from teetee.protocol.signatures import CompactSignature, sign_digest
 
 CONNECT_SECONDS = 10.0
 # On real hardware, a quote takes some seconds.
@@ -29,12 +31,27 @@ READ_BYTES = 65_536
 
 @dataclass(frozen=True)
 class StatementRequest:
-    """What a statement is bound to: a recent block, the public endpoint, the payout address."""
+    """What a statement is bound to: a recent block, the public endpoint, the payout address. With
+    the host's signature, the enclave does not count the request among those of strangers.
+    """
 
     block_number: int
     block_hash: bytes
     endpoint: str
     payout: str
+    host_signature: CompactSignature | None = None
+
+    def signed(self, host: LocalAccount, *, chain_id: int, registry: str) -> StatementRequest:
+        """Return a copy with the signature of the host's wallet."""
+        digest = quote_request_digest(
+            chain_id=chain_id,
+            registry=registry,
+            block_number=self.block_number,
+            block_hash=self.block_hash,
+            endpoint=self.endpoint,
+            payout=self.payout,
+        )
+        return replace(self, host_signature=sign_digest(host, digest))
 
 
 @dataclass(frozen=True)
@@ -108,12 +125,14 @@ def check_statement(
 def _exchange(
     connection: ssl.SSLSocket, listening_at: Endpoint, request: StatementRequest
 ) -> dict[str, Any]:
-    message = {
+    message: dict[str, Any] = {
         "blockNumber": request.block_number,
         "blockHash": "0x" + request.block_hash.hex(),
         "endpoint": request.endpoint,
         "payout": request.payout,
     }
+    if request.host_signature is not None:
+        message["hostSignature"] = "0x" + request.host_signature.to_bytes().hex()
     decoder = json_frames.FrameDecoder()
     try:
         connection.settimeout(REPLY_SECONDS)

@@ -56,7 +56,9 @@ class Hosting:
         self._sender = sender
         self._notify = notify
         self._collateral = collateral
-        self._enclave_check = EnclaveCheck(contracts, self.address, quotes=quotes, notify=notify)
+        self._enclave_check = EnclaveCheck(
+            contracts, self.address, quotes=quotes, notify=notify, account=account
+        )
 
     @property
     def address(self) -> str:

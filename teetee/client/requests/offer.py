@@ -43,6 +43,7 @@ from teetee.client.verification.shard_check import OnShard, ShardCheck
 from teetee.errors import NoEntryShard
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.path import Spread
+from teetee.protocol.prompt import ShardChoice
 
 Notify = Callable[[str], None]
 
@@ -88,7 +89,7 @@ def prepare_offer(
     basis = _read_basis(spec, contracts, requester)
     model, at = basis.model, basis.at
     require_valid(spec, model, basis.escrow)
-    on_paths = _serving_shards(contracts, basis)
+    on_paths = _serving_shards(contracts, basis, spec.shard_choice())
     recipients = choose_recipients(
         spread_recipients(on_paths, model.layer_count, basis.spread),
         spec.recipients,
@@ -179,10 +180,11 @@ def _chain_time(contracts: Contracts, at: Block) -> int:
     return max(at.timestamp, int(time.time()))
 
 
-def _serving_shards(contracts: Contracts, basis: _Basis) -> tuple[Shard, ...]:
-    if not basis.shard_ids:
+def _serving_shards(contracts: Contracts, basis: _Basis, choice: ShardChoice) -> tuple[Shard, ...]:
+    permitted = [shard_id for shard_id in basis.shard_ids if choice.permits(shard_id)]
+    if not permitted:
         raise NoEntryShard(basis.model.model_id)
-    active = contracts.registry.shards(basis.shard_ids, basis.at)
+    active = contracts.registry.shards(permitted, basis.at)
     return shards_on_paths(active, basis.model.layer_count)
 
 

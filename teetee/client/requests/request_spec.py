@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from teetee.client.errors import InvalidQuestion
-from teetee.protocol.prompt import Message, Prompt, Sampling, TemplateTokens
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.prompt import Message, Prompt, Sampling, ShardChoice, TemplateTokens
 
 DEFAULT_MAX_TOKENS = 256
 DEFAULT_DEADLINE_SECONDS = 300
@@ -35,8 +36,18 @@ class RequestSpec:
     recipients: int = 1
     template: TemplateTokens | None = None
     """What the model's chat template adds; None: an entry is asked."""
+    only_shards: tuple[int, ...] = ()
+    """The only shards that may compute, entries included; empty: any."""
+    avoid_shards: tuple[int, ...] = ()
     allowance_shard: int | None = None
     """The shard whose free allowance pays, for its host; None: the deposit pays."""
+
+    def shard_choice(self) -> ShardChoice:
+        """Which shards may compute. Raises `PromptInvalid`."""
+        return ShardChoice(
+            only=tuple(ShardId(each) for each in self.only_shards),
+            avoid=tuple(ShardId(each) for each in self.avoid_shards),
+        )
 
     def to_prompt(self) -> Prompt:
         """Build what is sealed. Raises `InvalidQuestion` if it is empty, and `PromptInvalid`."""
@@ -51,4 +62,5 @@ class RequestSpec:
             seed=self.seed,
             stop=self.stop,
         )
-        return Prompt((*system, Message("user", self.prompt)), sampling)
+        messages = (*system, Message("user", self.prompt))
+        return Prompt(messages, sampling, self.shard_choice())

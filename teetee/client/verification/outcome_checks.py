@@ -224,8 +224,10 @@ def _report(request: RequestEvidence, checks: Checklist) -> VerificationReport:
 def _settled_report(
     request: RequestEvidence, checks: Checklist, settlement: SettlementEvidence
 ) -> VerificationReport:
+    earlier_shards = receipt_checks.check_history(checks, settlement.answer)
     return replace(
         _report(request, checks),
+        earlier_shards=earlier_shards,
         cost=settlement.cost,
         fee=settlement.fee,
         royalty=settlement.royalty,

@@ -17,6 +17,7 @@ from teetee.client.verification.evidence import (
     RequestEvidence,
     SettlementEvidence,
 )
+from teetee.protocol.envelope import read_earlier_shards
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.receipts import (
     NO_PREVIOUS_RECEIPT,
@@ -54,6 +55,19 @@ def rebuild_receipts(
         previous = receipt.struct_hash()
         receipts.append(SignedReceipt(receipt, stage.r, stage.vs))
     return receipts
+
+
+def check_history(checks: Checklist, sealed_answer: bytes) -> tuple[ShardId, ...]:
+    """The answer names the shards of runs that broke; returns them. The entry has signed the
+    answer's hash, and with it these names.
+    """
+    earlier_shards: tuple[ShardId, ...] = ()
+    with checks.attempt("path history"):
+        earlier_shards = read_earlier_shards(sealed_answer)
+        named = ", ".join(str(shard_id) for shard_id in earlier_shards)
+        history = f"runs broke over shards {named}" if earlier_shards else "no run broke"
+        checks.expect("path history", True, f"{history}, by the entry", "")
+    return earlier_shards
 
 
 def check_path(

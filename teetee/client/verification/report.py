@@ -42,6 +42,8 @@ class VerificationReport:
     status: str
     checks: tuple[Check, ...]
     path: tuple[PathStage, ...] = ()
+    earlier_shards: tuple[int, ...] = ()
+    """Of runs that broke, by the entry: they may have had hidden states of the request."""
     deposit: int = 0
     cost: int = 0
     fee: int = 0
@@ -77,6 +79,7 @@ class VerificationReport:
                 for check in self.checks
             ],
             "path": [stage.to_json() for stage in self.path],
+            "earlierShards": list(self.earlier_shards),
             "deposit": str(self.deposit),
             "cost": str(self.cost),
             "payouts": [

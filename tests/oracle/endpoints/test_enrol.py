@@ -12,6 +12,8 @@ given a guest agent that fails
 """
 
 import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
 from oracle.endpoints.enrol import EnrolEndpoint
 from oracle.endpoints.rate_limits import RateLimit
@@ -20,13 +22,20 @@ from shard_runtime.errors import LinkClosed
 from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import GuestAgentUnreachable
 from teetee.protocol.identifiers import ModelId
-from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
+from teetee.protocol.keyset import (
+    EnclaveIdentity,
+    enrolment_digest,
+    quote_request_digest,
+    report_data,
+)
 from teetee.protocol.layers import LayerRange
-from teetee.protocol.signatures import CompactSignature
+from teetee.protocol.signatures import CompactSignature, sign_digest
 from tests.oracle.fake_chain import CHAIN_ID
 from tests.oracle.fake_stream import FakeStream
 
-HOST = "0x0000000000000000000000000000000000001234"
+HOST_WALLET: LocalAccount = Account.from_key(b"w" * 32)
+STRANGER: LocalAccount = Account.from_key(b"s" * 32)
+HOST = str(HOST_WALLET.address)
 REGISTRY = "0x0000000000000000000000000000000000005678"
 PAYOUT = "0x0000000000000000000000000000000000009999"
 HASH = b"h" * 32
@@ -88,6 +97,7 @@ def endpoint(guest: FakeGuest, identity: EnclaveIdentity, burst: int = 10) -> En
         guest=guest,
         blocks=FakeBlocks(),
         rate=RateLimit(per_second=1e-9, burst=burst, clock=lambda: 0.0),
+        host_rate=RateLimit(per_second=1e-9, burst=burst, clock=lambda: 0.0),
         log=open_log(),
     )
 
@@ -164,6 +174,82 @@ def test_serve__too_many_questions__is_busy(guest: FakeGuest, identity: EnclaveI
     assert "quote" in ask(served, QUESTION)
     assert ask(served, QUESTION) == {"error": "busy"}
     assert guest.quotes == 1
+
+
+def signed(question: dict[str, object], account: LocalAccount = HOST_WALLET) -> dict[str, object]:
+    digest = quote_request_digest(
+        chain_id=CHAIN_ID,
+        registry=REGISTRY,
+        block_number=5,
+        block_hash=HASH,
+        endpoint=str(question["endpoint"]),
+        payout=PAYOUT,
+    )
+    return {**question, "hostSignature": "0x" + sign_digest(account, digest).to_bytes().hex()}
+
+
+def test_m1__strangers_use_up_their_rate__host_still_gets_its_quote(
+    guest: FakeGuest, identity: EnclaveIdentity
+) -> None:
+    served = endpoint(guest, identity, burst=1)
+    replies = [ask(served, QUESTION) for _ in range(5)]
+    assert [reply.get("error") for reply in replies] == [None, *["busy"] * 4]
+    assert "quote" in ask(served, signed(QUESTION))
+    assert guest.quotes == 2
+
+
+def test_m1__junk__uses_up_no_rate(guest: FakeGuest, identity: EnclaveIdentity) -> None:
+    served = endpoint(guest, identity, burst=1)
+    for _ in range(20):
+        assert ask(served, {}) == {"error": "malformed blockNumber"}
+    assert "quote" in ask(served, QUESTION)
+
+
+def test_m1__signed_request_is_repeated__counts_as_a_strangers(
+    guest: FakeGuest, identity: EnclaveIdentity
+) -> None:
+    served = endpoint(guest, identity, burst=1)
+    assert "quote" in ask(served, signed(QUESTION))
+    assert "quote" in ask(served, signed(QUESTION))
+    assert ask(served, signed(QUESTION)) == {"error": "busy"}
+    assert ask(served, signed({**QUESTION, "endpoint": "other.invalid:1"})) == {"error": "busy"}
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        signed(QUESTION, STRANGER)["hostSignature"],
+        signed({**QUESTION, "endpoint": "other.invalid:1"})["hostSignature"],
+        "0x",
+        "zz",
+        7,
+        "0x" + "ff" * 64,
+    ],
+    ids=["another wallet", "another endpoint", "empty", "no hex", "no text", "no signature"],
+)
+def test_m1__signature_is_not_the_hosts__counts_as_a_strangers(
+    guest: FakeGuest, identity: EnclaveIdentity, signature: object
+) -> None:
+    served = endpoint(guest, identity, burst=1)
+    question = {**QUESTION, "hostSignature": signature}
+    assert "quote" in ask(served, question)
+    assert ask(served, question) == {"error": "busy"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"blockNumber": 10**300}, "malformed blockNumber"),
+        ({"blockNumber": 1 << 64}, "malformed blockNumber"),
+        ({"endpoint": "\ud800"}, "malformed endpoint"),
+    ],
+    ids=["block 10^300", "block 2^64", "lone surrogate"],
+)
+def test_l3__number_or_text_that_nothing_can_encode__is_malformed(
+    guest: FakeGuest, identity: EnclaveIdentity, changes: dict[str, object], code: str
+) -> None:
+    assert ask(endpoint(guest, identity), QUESTION | changes) == {"error": code}
+    assert guest.quotes == 0
 
 
 def test_serve__client_asks_nothing__costs_no_quote(

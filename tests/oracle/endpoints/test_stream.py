@@ -15,13 +15,16 @@ given a run that breaks off
 """
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
 from oracle.endpoints.stream import PADDING_BYTES, StreamEndpoint
 from oracle.inference.live_text import Finished, Interrupted, LiveTexts, Piece
+from shard_runtime.errors import LinkClosed
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.request_secret import RequestSecret
 from tests.oracle.fake_chain import context
@@ -52,6 +55,18 @@ def endpoint(
         concurrency=concurrency or ConcurrencyLimit(8),
         stop=stop or threading.Event(),
     )
+
+
+def suppressed(work: Callable[[], None]) -> None:
+    with suppress(LinkClosed):
+        work()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def in_thread(work: Callable[[], None]) -> threading.Thread:
@@ -159,6 +174,7 @@ def test_serve__too_many_at_once__is_busy_until_one_leaves(texts: LiveTexts) -> 
 
 
 def test_serve__too_many_per_second__is_busy(texts: LiveTexts) -> None:
+    texts.open(NUMBER, PROOF).end(Finished("stop"))
     served = endpoint(texts, burst=1)
     codes = []
     for _ in range(2):
@@ -166,7 +182,55 @@ def test_serve__too_many_per_second__is_busy(texts: LiveTexts) -> None:
         stream.ask(HELLO)
         served.serve(stream)
         codes += stream.messages()
-    assert codes == [{"error": "unknown"}, {"error": "busy"}]
+    assert codes == [{"done": True, "finishReason": "stop"}, {"error": "busy"}]
+
+
+@pytest.mark.parametrize("hello", [b"{}", {**HELLO, "proof": bytes(32).hex()}], ids=["junk", "lie"])
+def test_m3__strangers_ask_without_a_proof__use_neither_places_nor_rate(
+    texts: LiveTexts, hello: object
+) -> None:
+    texts.open(NUMBER, PROOF).end(Finished("stop"))
+    served = endpoint(texts, burst=1, concurrency=ConcurrencyLimit(1))
+    silent = FakeStream()
+    waiting = in_thread(lambda: suppressed(lambda: served.serve(silent)))
+    for _ in range(20):
+        stranger = FakeStream()
+        stranger.ask(hello)
+        served.serve(stranger)
+        assert stranger.messages()[0]["error"] in ("malformed", "unknown")
+    owner = FakeStream()
+    owner.ask(HELLO)
+    served.serve(owner)
+    assert owner.messages() == [{"done": True, "finishReason": "stop"}]
+    silent.leave()
+    waiting.join(5)
+
+
+def test_m3__one_request_asks_for_many_streams__gets_two_and_leaves_the_rest(
+    texts: LiveTexts,
+) -> None:
+    texts.open(NUMBER, PROOF)
+    other = RequestId(4)
+    texts.open(other, SECRET.stream_proof(context(), other)).end(Finished("stop"))
+    stop = threading.Event()
+    served = endpoint(texts, concurrency=ConcurrencyLimit(3), stop=stop)
+    threads = []
+    for _ in range(2):
+        stream = FakeStream()
+        stream.ask(HELLO)
+        threads.append(in_thread(lambda one=stream: served.serve(one)))  # type: ignore[misc]
+    until(lambda: served.listeners_of(NUMBER) == 2)
+    third, others = FakeStream(), FakeStream()
+    third.ask(HELLO)
+    served.serve(third)
+    assert third.messages() == [{"error": "busy"}]
+    others.ask({"requestId": 4, "proof": SECRET.stream_proof(context(), other).hex()})
+    served.serve(others)
+    assert others.messages() == [{"done": True, "finishReason": "stop"}]
+    stop.set()
+    for thread in threads:
+        thread.join(5)
+    assert served.listeners_of(NUMBER) == 0
 
 
 def test_serve__run_breaks_off__says_so_and_a_new_run_starts_a_new_text(texts: LiveTexts) -> None:

@@ -2,7 +2,7 @@
 """The two ports of an inference in memory: a runtime that counts words as tokens, and two paths."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from eth_account import Account
@@ -47,6 +47,8 @@ class FakeEntry:
         self.plan: list[Exception | None] = [None]
         self.runs: list[dict[str, Any]] = []
         self.check_error: Exception | None = None
+        self.earlier_shards: tuple[ShardId, ...] | None = None
+        """None: those of the runs that broke."""
 
     def encode(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
         return range(sum(len(message["content"].split()) for message in messages))
@@ -69,7 +71,7 @@ class FakeEntry:
             failure = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
             if failure is None:
                 job.on_text(TEXT)
-                return self._generation(job)
+                return self._generation(job, tuple(sorted(failed)))
             if not isinstance(failure, PATH_FAILURES):
                 raise failure
             job.on_failure(failure)
@@ -83,7 +85,7 @@ class FakeEntry:
             assert job.deadline == math.inf
             raise RunCancelled from None
 
-    def _generation(self, job: GenerationJob) -> Generation:
+    def _generation(self, job: GenerationJob, failed: tuple[ShardId, ...]) -> Generation:
         return Generation(
             text=TEXT,
             token_ids=(7, 8),
@@ -91,6 +93,7 @@ class FakeEntry:
             input_tokens=len(job.token_ids),
             output_tokens=2,
             receipts=(receipt(job.request_id),),
+            earlier_shards=failed if self.earlier_shards is None else self.earlier_shards,
         )
 
 
@@ -102,10 +105,12 @@ class FakePaths:
         self.has_path = True
         self.until: set[int] = set()
 
-    def choose(self, *, avoiding: frozenset[ShardId], until: int) -> Sequence[ShardId]:
+    def choose(
+        self, *, avoiding: frozenset[ShardId], permits: Callable[[ShardId], bool], until: int
+    ) -> Sequence[ShardId]:
         self.until.add(until)
         for shard_id in (REPLICA, LAST):
-            if shard_id not in avoiding and self.has_path:
+            if shard_id not in avoiding and permits(shard_id) and self.has_path:
                 return [ENTRY, shard_id]
         raise NoPath(model_id=1, layers=4)
 

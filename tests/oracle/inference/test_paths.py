@@ -15,6 +15,9 @@ given a policy that asks for several hosts and platforms
     it should choose the shortest path over as many, or raise that there is none
 """
 
+import random
+from collections.abc import Callable
+
 import pytest
 
 from oracle.chain.heads import Heads
@@ -31,6 +34,15 @@ LAYERS = 8
 NO_SHARDS: frozenset[ShardId] = frozenset()
 
 
+class Unmoved(random.Random):
+    """Chooses the lowest, unless it is told to move."""
+
+    moves = False
+
+    def uniform(self, a: float, b: float) -> float:
+        return super().uniform(a, b) if self.moves else a
+
+
 class Choice:
     """Paths over a registry in memory."""
 
@@ -38,6 +50,7 @@ class Choice:
         self, *ranges: tuple[int, int], spread: Spread = NO_SPREAD, ending: int = 0
     ) -> None:
         self.now = 0.0
+        self.random = Unmoved()
         self.seconds: dict[ShardId, float] = {}
         chain = FakeChain()
         chain.wanted_spread = spread
@@ -57,10 +70,18 @@ class Choice:
             entry=SHARD,
             cost=lambda shard_id: self.seconds.get(shard_id, 0.001),
             clock=lambda: self.now,
+            random_source=self.random,
         )
 
-    def choose(self, avoiding: frozenset[ShardId] = NO_SHARDS, *, until: int = 0) -> list[int]:
-        return [int(each) for each in self.paths.choose(avoiding=avoiding, until=until)]
+    def choose(
+        self,
+        avoiding: frozenset[ShardId] = NO_SHARDS,
+        *,
+        until: int = 0,
+        permits: Callable[[ShardId], bool] = lambda _: True,
+    ) -> list[int]:
+        path = self.paths.choose(avoiding=avoiding, permits=permits, until=until)
+        return [int(each) for each in path]
 
 
 def test_choose__several_tile_the_model__takes_the_shortest_from_this_entry() -> None:
@@ -131,3 +152,24 @@ def test_choose__several_hosts_are_wanted__takes_the_shortest_path_over_as_many(
 def test_choose__more_platforms_are_wanted_than_there_are__says_that_there_is_no_path() -> None:
     with pytest.raises(NoPath):  # all shards made here run on one machine
         Choice((0, 4), (4, 8), spread=Spread(platforms=2)).choose()
+
+
+def test_m11__replicas_that_are_about_as_good__share_the_paths_at_random() -> None:
+    choice = Choice((0, 4), (4, 8), (4, 8), (4, 8))
+    choice.random.moves = True
+    choice.seconds = {ShardId(2): 0.010, ShardId(3): 0.011, ShardId(4): 0.020}
+    chosen = [choice.choose()[1] for _ in range(200)]
+    assert set(chosen) == {2, 3}, "one that is much slower comes last"
+    assert min(chosen.count(2), chosen.count(3)) > 20
+
+
+def test_m11__requester_excludes_a_shard__another_path_or_none() -> None:
+    choice = Choice((0, 4), (4, 8), (4, 6), (6, 8))
+    assert choice.choose(permits=lambda shard_id: shard_id != 2) == [1, 3, 4]
+    with pytest.raises(NoPath):
+        choice.choose(permits=lambda shard_id: shard_id not in (2, 3))
+
+
+def test_m11__requester_names_the_only_stages__entry_needs_no_mention() -> None:
+    choice = Choice((0, 4), (4, 8), (4, 6), (6, 8))
+    assert choice.choose(permits=lambda shard_id: shard_id in (3, 4)) == [1, 3, 4]

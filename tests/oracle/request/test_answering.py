@@ -44,9 +44,9 @@ from shard_runtime.errors import (
     StageSilent,
 )
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
-from teetee.protocol.envelope import open_answer, seal_prompt
-from teetee.protocol.identifiers import ModelId, RequestId
-from teetee.protocol.prompt import Message, Prompt, Sampling
+from teetee.protocol.envelope import open_answer, read_earlier_shards, seal_prompt
+from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.prompt import Message, Prompt, Sampling, ShardChoice
 from teetee.protocol.request_secret import RequestSecret
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
 from tests.oracle.inference.fake_runtime import LAST, REPLICA, TEXT, FakeEntry, FakePaths
@@ -55,6 +55,7 @@ from tests.oracle.workbench import ACCOUNT, DOMAIN
 KEM = X25519PrivateKey.from_private_bytes(b"k" * 32)
 SECRET = RequestSecret(b"s" * 32)
 NUMBER = RequestId(3)
+ANY_SHARD = ShardChoice()
 
 
 class Desk:
@@ -91,11 +92,13 @@ def opening(
     *,
     kem: bytes | None = None,
     envelope: bytes | None = None,
+    shards: ShardChoice = ANY_SHARD,
     **sampling: Any,
 ) -> Opening:
     options = Sampling(**({"max_tokens": 50} | sampling))
     recipient = (SHARD, kem or KEM.public_key().public_bytes_raw())
-    sealed = seal_prompt(Prompt((Message("user", text),), options), SECRET, context(), [recipient])
+    prompt = Prompt((Message("user", text),), options, shards)
+    sealed = seal_prompt(prompt, SECRET, context(), [recipient])
     request = Request(
         request_id=NUMBER,
         requester=REQUESTER,
@@ -193,6 +196,24 @@ def test_answer__path_breaks__takes_another_without_the_shard_that_failed(
     assert [run["path"] for run in desk.entry.runs] == [(SHARD, REPLICA), (SHARD, LAST)]
     assert desk.paths.failed == [REPLICA]
     assert desk.paths.until == {1_100}
+
+
+def test_h11__path_breaks__sealed_answer_names_its_shards(desk: Desk) -> None:
+    desk.entry.plan = [StageSilent((REPLICA,), 1.2), None]
+    outcome = desk.answer(opening())
+    assert isinstance(outcome, Answered)
+    assert open_answer(outcome.answer, SECRET, context(), NUMBER).earlier_shards == (REPLICA,)
+    assert read_earlier_shards(outcome.answer) == (REPLICA,)
+
+
+def test_h11__runs_broke_over_more_shards_than_an_answer_names__refuses(desk: Desk) -> None:
+    desk.entry.earlier_shards = tuple(ShardId(each) for each in range(100, 200))
+    assert desk.answer(opening()) == Refused(DeclineReason.NO_PATH)
+
+
+def test_m11__requester_avoids_a_shard__its_path_does_without(desk: Desk) -> None:
+    assert isinstance(desk.answer(opening(shards=ShardChoice(avoid=(REPLICA,)))), Answered)
+    assert [run["path"] for run in desk.entry.runs] == [(SHARD, LAST)]
 
 
 def test_answer__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_path(

@@ -377,3 +377,12 @@ def test_generate__stage_killed_during_receipts__still_ends_with_all_receipts(
         assert struck.is_set()
         assert_same(generation, quiet["greedy"], pieces)
         assert eventually(lambda: not shards_with_cache(ring, {3}))
+
+
+def test_h11__path_breaks__answer_names_the_shards_that_left(spoken: ModelSource) -> None:
+    fault = Fault(2, 24, kill)
+    with running(spoken, 2, tamper=fault, copies=2) as ring, recovering(ring, fault):
+        assert ring.ask(PROMPT[:9], 4, choose_path=ring.choose).earlier_shards == ()
+        generation = ring.ask(PROMPT, 24, choose_path=ring.choose)
+        assert fault.struck.is_set()
+        assert generation.earlier_shards == (ShardId(2),)

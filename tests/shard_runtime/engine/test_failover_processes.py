@@ -74,7 +74,7 @@ class StruckLinks:
     def start(self, on_frame: OnFrame, on_peer_lost: OnPeerLost) -> None:
         self._links.start(on_frame, on_peer_lost)
 
-    def send_frame(self, shard_id: ShardId, body: bytes) -> None:
+    def send_frame(self, shard_id: ShardId, body: bytes, tls: bytes | None = None) -> None:
         frame = decode(body)
         if isinstance(frame, Hidden) and self._position is not None:
             segment = frame.segments[0]
@@ -82,7 +82,7 @@ class StruckLinks:
                 self._position = None
                 self.struck_at = time.monotonic()
                 self.strike()
-        self._links.send_frame(shard_id, body)
+        self._links.send_frame(shard_id, body, tls)
 
     def close(self) -> None:
         self._links.close()

@@ -26,7 +26,7 @@ ABORT = encode(Abort(PLACE, AbortReason.CANCELLED, 0))
 
 
 def test_next_event__frames_aborts_and_losses__returns_the_urgent_first() -> None:
-    inbox = Inbox()
+    inbox = Inbox(max_peer_bytes=4096, max_bytes=8192)
     inbox.put_frame(b"one", FRAME)
     inbox.put("call")
     inbox.put_frame(b"two", ABORT)
@@ -47,7 +47,7 @@ def test_next_event__frames_aborts_and_losses__returns_the_urgent_first() -> Non
     ids=["read", "close"],
 )
 def test_put_frame__beyond_the_limit__waits_for_room(make_room: Callable[[Inbox], object]) -> None:
-    inbox = Inbox(max_bytes=len(FRAME))
+    inbox = Inbox(max_peer_bytes=1, max_bytes=8192)
     inbox.put_frame(b"peer", FRAME)
     arrived = threading.Event()
 
@@ -67,7 +67,7 @@ def test_put_frame__beyond_the_limit__waits_for_room(make_room: Callable[[Inbox]
 
 @pytest.mark.parametrize("busy_wait", [0, PATIENCE], ids=["sleeping", "busy-waiting"])
 def test_next_event__one_is_put__returns_it(busy_wait: float) -> None:
-    inbox = Inbox()
+    inbox = Inbox(max_peer_bytes=4096, max_bytes=8192)
     threading.Timer(0.02, inbox.put, ["call"]).start()
     assert inbox.next_event(PATIENCE, busy_wait) == "call"
     assert inbox.next_event(0) is None
@@ -75,7 +75,7 @@ def test_next_event__one_is_put__returns_it(busy_wait: float) -> None:
 
 @pytest.mark.parametrize("busy_wait", [0, PATIENCE], ids=["sleeping", "busy-waiting"])
 def test_next_event__none_is_put__returns_when_closed(busy_wait: float) -> None:
-    inbox = Inbox()
+    inbox = Inbox(max_peer_bytes=4096, max_bytes=8192)
     events: list[object] = []
     thread = threading.Thread(target=lambda: events.append(inbox.next_event(PATIENCE, busy_wait)))
     thread.start()

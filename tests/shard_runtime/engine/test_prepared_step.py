@@ -204,12 +204,12 @@ def test_entry__link_is_full_when_a_prepared_frame_is_sent__publishes_each_piece
         links = ring.entry._engine._links
         send_frame = links.send_frame
 
-        def refuse(shard_id: ShardId, body: bytes) -> None:
+        def refuse(shard_id: ShardId, body: bytes, tls: bytes | None = None) -> None:
             frame = decode(body)
             if isinstance(frame, Hidden) and place_in(frame).first_position == LATE and not full:
                 full.append(shard_id)
                 raise LinkCongested(shard_id, 1, 1)
-            send_frame(shard_id, body)
+            send_frame(shard_id, body, tls)
 
         links.send_frame = refuse  # type: ignore[method-assign]
         answer = ring.ask(PROMPT, choose_path=ring.choose, on_text=pieces.append)

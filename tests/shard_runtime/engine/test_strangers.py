@@ -24,6 +24,7 @@ from shard_runtime.links.frames import (
     Finish,
     Frame,
     Hidden,
+    NamedStage,
     Open,
     Place,
     RunId,
@@ -33,7 +34,15 @@ from shard_runtime.links.frames import (
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.engine.test_run_life import eventually, is_empty
-from tests.shard_runtime.rings import MODEL_ID, REQUEST_ID, Ring, keys_of, running, salts_for
+from tests.shard_runtime.rings import (
+    MODEL_ID,
+    REQUEST_ID,
+    Ring,
+    identity_digest,
+    keys_of,
+    running,
+    salts_for,
+)
 from tests.shard_runtime.tiny_models import prompt_of
 
 PROMPT = prompt_of(20, seed=9)
@@ -118,7 +127,12 @@ def opening(path: tuple[int, ...], run: bytes = bytes(16)) -> Open:
         request_id=REQUEST_ID,
         model_id=MODEL_ID,
         capacity=8,
-        path=tuple(ShardId(shard_id) for shard_id in path),
+        stages=tuple(
+            NamedStage(
+                ShardId(number), identity_digest(number), keys_of(f"shard {number}").keyset.tls
+            )
+            for number in path
+        ),
         salts=tuple(salts_for(len(path))[1:]),
     )
 

@@ -35,6 +35,7 @@ from shard_runtime import (
 )
 from shard_runtime.backends.native import NativeUnavailable, load_library
 from shard_runtime.backends.shard import Shard
+from shard_runtime.engine.stage.request_guard import AnyRequest
 from shard_runtime.engine.timings import warm_up
 from shard_runtime.errors import WarmUpFailed
 from shard_runtime.links.frames import Alive, Heartbeat, Load, decode, encode
@@ -168,6 +169,7 @@ def test_start__shard_cannot_compute__raises_and_does_not_serve(llama: ModelSour
         identity=StageIdentity(ShardId(2), MODEL_ID, identity_digest(2), keys.signer, DOMAIN),
         links=network.links(keys.keyset.tls),
         directory=network.directory,
+        guard=AnyRequest(),
     )
     with pytest.raises(WarmUpFailed):
         stage.start()

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.frames import (
+    MAX_REPORTED_RUNS,
     MAX_ROWS,
     Abort,
     Alive,
@@ -35,14 +36,18 @@ from shard_runtime.links.frames import (
     Hidden,
     Kind,
     Load,
+    NamedStage,
     Open,
     Place,
     RunId,
+    RunProgress,
     Segment,
     decode,
     encode,
     kind_of,
+    max_frame_bytes,
     places_of,
+    run_of,
 )
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
@@ -68,7 +73,9 @@ def opens(draw: st.DrawFn) -> Open:
         request_id=RequestId(draw(st.integers(0, 2**256 - 1))),
         model_id=ModelId(draw(U32)),
         capacity=draw(st.integers(1, 2**32 - 1)),
-        path=tuple(ShardId(draw(U32)) for _ in range(stages)),
+        stages=tuple(
+            NamedStage(ShardId(draw(U32)), draw(BYTES32), draw(BYTES32)) for _ in range(stages)
+        ),
         salts=tuple(draw(BYTES32) for _ in range(count)),
     )
 
@@ -104,7 +111,11 @@ def receipts(draw: st.DrawFn) -> SignedReceipt:
 finishes = st.builds(Finish, places(), U32, st.lists(receipts(), max_size=3).map(tuple))
 aborts = st.builds(Abort, places(), st.sampled_from(AbortReason), st.integers(0, 2**16 - 1))
 heartbeats = st.builds(Heartbeat, U32, U32.map(ShardId))
-answers = st.builds(Alive, U32, U32.map(ShardId), st.builds(Load, U32, U32, U32, U32, U32))
+loads = st.builds(Load, U32, U32, U32, U32, U32)
+runs = st.builds(RunProgress, st.binary(min_size=16, max_size=16).map(RunId), U32, U32)
+answers = st.builds(
+    Alive, U32, U32.map(ShardId), loads, st.lists(runs, max_size=MAX_REPORTED_RUNS).map(tuple)
+)
 of_runs = st.one_of(opens(), hiddens(), finishes, aborts)
 frames = st.one_of(of_runs, heartbeats, answers)
 
@@ -125,6 +136,17 @@ def test_decode__what_encode_made__is_the_same_frame(frame: Frame) -> None:
     assert decode(body) == frame
     assert places_of(body) == places_in(frame)
     assert (kind_of(body) == Kind.ABORT) == isinstance(frame, Abort)
+    width = frame.width if isinstance(frame, Hidden) else 1
+    assert len(body) <= max_frame_bytes(Kind(kind_of(body)), width)
+    if not isinstance(frame, Hidden | Heartbeat | Alive):
+        assert run_of(body) == frame.place.run
+
+
+def test_h10__longest_frame_of_each_control_kind__is_small() -> None:
+    sizes = {kind: max_frame_bytes(kind, 16_384) for kind in Kind}
+    assert sizes.pop(Kind.HIDDEN) > 32 << 20
+    assert max(sizes.values()) < 20 << 10
+    assert sizes[Kind.ABORT] + sizes[Kind.HEARTBEAT] < 64
 
 
 @pytest.mark.parametrize(
@@ -133,10 +155,14 @@ def test_decode__what_encode_made__is_the_same_frame(frame: Frame) -> None:
         (Heartbeat(7, ShardId(1)), "01 05 00000007 00000001"),
         (
             Alive(7, ShardId(2), Load(3, 66, 258, 25_000, 2**32 - 1)),
-            "01 06 00000007 00000002 00000003 00000042 00000102 000061a8 ffffffff",
+            "01 06 00000007 00000002 00000003 00000042 00000102 000061a8 ffffffff 00",
+        ),
+        (
+            Alive(7, ShardId(2), Load(), (RunProgress(RunId(b"r" * 16), 9, 8),)),
+            f"01 06 00000007 00000002 {'00' * 20} 01 {'72' * 16} 00000009 00000008",
         ),
     ],
-    ids=["HEARTBEAT", "ALIVE"],
+    ids=["HEARTBEAT", "ALIVE", "ALIVE with a run"],
 )
 def test_encode__heartbeat_or_answer__is_what_the_protocol_says(frame: Frame, body: str) -> None:
     assert encode(frame) == bytes.fromhex(body)

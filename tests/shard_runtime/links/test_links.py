@@ -25,9 +25,10 @@ from dataclasses import replace
 
 import pytest
 
-from shard_runtime import FixedDirectory
+from shard_runtime import FixedDirectory, Stream
 from shard_runtime.errors import LinkCongested
 from shard_runtime.links.memory_links import MemoryNetwork
+from teetee.protocol.endpoint import LINK_ALPN
 from teetee.protocol.identifiers import ShardId
 from tests.shard_runtime.links.pairs import FIRST, PATIENCE, SECOND, Pair
 from tests.shard_runtime.rings import QUICK_LIMITS, keys_of, link_identity
@@ -236,3 +237,32 @@ def test_memory_links__loss_and_refusal__behave_like_tls(pair: Pair) -> None:
 
 def test_identity__repr__hides_its_private_key(pair: Pair) -> None:
     assert "private" not in repr(link_identity(pair.keys[0]))
+
+
+def test_h1__shard_gets_another_key_while_a_run_is_open__rows_of_the_run_never_follow(
+    pair: Pair,
+) -> None:
+    sender, receiver = pair.end(1), pair.end(2)
+    opened_with = receiver.keys.keyset.tls
+    sender.links.send_frame(SECOND, b"of the run", opened_with)
+    assert receiver.arrived.get(timeout=PATIENCE)[1] == b"of the run"
+    successor = keys_of("successor")
+    listener = pair.listen(successor)
+    pair.listeners.append(listener)
+    received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read(stream: Stream) -> None:
+        stream.send(b"")
+        while True:
+            received.put(stream.receive(64))
+
+    listener.handle(LINK_ALPN, read, lambda _: True)
+    present = pair.directory.find(SECOND)
+    pair.directory.add(replace(present, tls=successor.keyset.tls, port=listener.port))
+    sender.links.send_frame(SECOND, b"a heartbeat")
+    assert received.get(timeout=PATIENCE) == b"a heartbeat"
+    sender.links.send_frame(SECOND, b"of the run", opened_with)
+    assert sender.lost.get(timeout=PATIENCE) == SECOND
+    sender.links.send_frame(SECOND, b"of a new run", successor.keyset.tls)
+    assert received.get(timeout=PATIENCE) == b"of a new run"
+    assert received.empty()

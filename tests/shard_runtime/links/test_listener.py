@@ -130,7 +130,7 @@ def test_listener__stranger__is_refused_and_the_others_continue(
 
 
 def test_listener__garbage_and_silence__are_closed_and_the_others_continue() -> None:
-    pair = Pair(replace(QUICK_LIMITS, handshake_seconds=0.3))
+    pair = Pair(replace(QUICK_LIMITS, accept_seconds=0.3))
     try:
         sender, receiver = pair.end(1), pair.end(2)
         address = ("127.0.0.1", receiver.listener.port)

@@ -22,6 +22,7 @@ from teetee.client.verification.evidence import (
 from teetee.client.verification.money_checks import expected_split
 from teetee.client.verification.outcome_checks import SettlementContext
 from teetee.client.verification.receipt_checks import rebuild_receipts
+from teetee.protocol.envelope import ANSWER_VERSION
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.keyset import report_data
 from teetee.protocol.layers import LayerRange
@@ -48,6 +49,8 @@ PCK = PckRecord(
     authority_index=1,
     expires_at=2_000_000_000,
 )
+# The clear part of a sealed answer without earlier shards, and something for the rest.
+SEALED_ANSWER = bytes([ANSWER_VERSION, 0]) + b"sealed answer"
 OPENED_AT = 1_800_000_000
 MODEL_ID = 3
 
@@ -201,7 +204,7 @@ def make_settlement(
         block_time=request.opened_at + 30,
         input_tokens=31,
         output_tokens=20,
-        answer=b"sealed answer",
+        answer=SEALED_ANSWER,
         r=bytes(32),
         vs=bytes(32),
         stages=tuple(
@@ -209,7 +212,7 @@ def make_settlement(
             for index, shard_id in enumerate(enrolments)
         ),
         event_tokens=(31, 20),
-        event_answer=b"sealed answer",
+        event_answer=SEALED_ANSWER,
         last_receipt=bytes(32),
         cost=0,
         fee=0,

@@ -20,11 +20,13 @@ import pytest
 
 from teetee.client.verification.outcome_checks import verify_settled
 from teetee.client.verification.report import VerificationReport
+from teetee.protocol.envelope import ANSWER_VERSION
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.typed_data import Domain, escrow_domain
 from tests.teetee.client.evidence_factory import (
     CONTEXT,
     OPENED_AT,
+    SEALED_ANSWER,
     Evidence,
     Facts,
     address,
@@ -152,7 +154,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         OTHER_DOMAIN,
     ),
     "answer swapped in the calldata": (
-        lambda e: with_settlement(e, answer=b"another"),
+        lambda e: with_settlement(e, answer=SEALED_ANSWER + b"another"),
         {"answer hash", "settlement"},
     ),
     "answer swapped in the event": (
@@ -362,3 +364,24 @@ def test_to_json__verified__has_the_promised_shape() -> None:
 
 def test_facts__of_the_fake__has_all_that_the_checks_read() -> None:
     assert Facts("UpToDate", bytes(64), bytes(32)).basis
+
+
+def answered(evidence: Evidence, answer: bytes) -> Evidence:
+    settlement = replace(evidence.settlement, answer=answer, event_answer=answer)
+    settlement = sign(settlement, evidence.request, evidence.enrolments)
+    return replace(evidence, settlement=settlement)
+
+
+def test_h11__runs_broke__report_names_their_shards() -> None:
+    shards = (77).to_bytes(4) + (78).to_bytes(4)
+    report = verify(answered(make_evidence(), bytes([ANSWER_VERSION, 2]) + shards + b"sealed"))
+    assert report.verified
+    assert report.earlier_shards == (77, 78)
+    assert report.to_json()["earlierShards"] == [77, 78]
+    (check,) = (each for each in report.checks if each.name == "path history")
+    assert check.detail == "runs broke over shards 77, 78, by the entry"
+
+
+def test_h11__names_of_broken_runs_are_unreadable__fails() -> None:
+    report = verify(answered(make_evidence(), bytes([ANSWER_VERSION, 9]) + b"sealed"))
+    assert failed(report) == {"path history"}

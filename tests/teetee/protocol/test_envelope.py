@@ -21,6 +21,8 @@ given any error
     it should reveal nothing of the content
 """
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
@@ -38,12 +40,13 @@ from teetee.errors import (
     RecipientInvalid,
     TeeTeeError,
 )
-from teetee.protocol.answer import Answer
+from teetee.protocol.answer import MAX_EARLIER_SHARDS, Answer
 from teetee.protocol.envelope import (
     BUCKETS,
     MAX_ENVELOPE_BYTES,
     open_answer,
     open_prompt,
+    read_earlier_shards,
     seal_answer,
     seal_prompt,
 )
@@ -223,13 +226,13 @@ def test_open_prompt__sealed_by_a_careless_wallet__is_an_invalid_prompt(padded: 
 
 def test_open_answer__by_the_requester__is_what_was_sealed() -> None:
     sealed = seal_answer(ANSWER, secret(), context(), REQUEST)
-    assert len(sealed) == 1 + 12 + 512 + 16
+    assert len(sealed) == 2 + 12 + 512 + 16
     assert open_answer(sealed, secret(), context(), REQUEST) == ANSWER
 
 
 def test_seal_answer__twice_under_one_key__never_repeats_a_nonce() -> None:
     sealed = [seal_answer(ANSWER, secret(), context(), REQUEST) for _ in range(8)]
-    assert len({one[1:13] for one in sealed}) == len(sealed)
+    assert len({one[2:14] for one in sealed}) == len(sealed)
 
 
 @pytest.mark.parametrize(
@@ -249,12 +252,38 @@ def test_open_answer__of_another_request__does_not_open(
 
 
 @pytest.mark.parametrize(
-    "sealed", [b"", b"\x02" + bytes(540), b"\x01" + bytes(100)], ids=["empty", "version", "size"]
+    "sealed", [b"", b"\x01" + bytes(541), b"\x02" + bytes(100)], ids=["empty", "version", "size"]
 )
 def test_open_answer__malformed__is_invalid(sealed: bytes) -> None:
     with pytest.raises(AnswerInvalid) as refused:
         open_answer(sealed, secret(), context(), REQUEST)
     assert refused.value.field == "the ciphertext"
+
+
+def test_h11__runs_broke__anyone_reads_over_which_shards_and_no_one_alters_them() -> None:
+    broken = replace(ANSWER, earlier_shards=(ShardId(4), ShardId(1 << 31)))
+    sealed = seal_answer(broken, secret(), context(), REQUEST)
+    assert read_earlier_shards(sealed) == (4, 1 << 31)
+    assert open_answer(sealed, secret(), context(), REQUEST) == broken
+    without = sealed[:1] + bytes([0]) + sealed[10:]
+    other = sealed[:5] + bytes([9]) + sealed[6:]
+    for altered in (without, other):
+        with pytest.raises(AnswerUndecryptable):
+            open_answer(altered, secret(), context(), REQUEST)
+
+
+@pytest.mark.parametrize("sealed", [b"\x02", b"\x02\x01\0\0", b"\x02\xff" + bytes(1020)])
+def test_h11__names_are_malformed__are_invalid(sealed: bytes) -> None:
+    with pytest.raises(AnswerInvalid):
+        read_earlier_shards(sealed)
+
+
+def test_h11__answer_with_as_many_names_as_fit__is_no_longer_than_an_envelope() -> None:
+    names = tuple(ShardId(each) for each in range(1, MAX_EARLIER_SHARDS + 1))
+    long = Answer("x" * 65_000, (1,), "length", 1, 1, earlier_shards=names)
+    assert len(seal_answer(long, secret(), context(), REQUEST)) <= MAX_ENVELOPE_BYTES
+    with pytest.raises(AnswerInvalid):
+        replace(long, earlier_shards=(*names, ShardId(99)))
 
 
 def test_seal_answer__too_long__is_refused() -> None:

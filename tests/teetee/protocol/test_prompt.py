@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from teetee.errors import AnswerInvalid, PromptInvalid
 from teetee.protocol.answer import Answer
-from teetee.protocol.prompt import Prompt
+from teetee.protocol.identifiers import ShardId
+from teetee.protocol.prompt import Prompt, ShardChoice
 
 GOOD: dict[str, Any] = {
     "messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}],
@@ -29,6 +30,7 @@ GOOD: dict[str, Any] = {
         "stop": [],
         "max_tokens": 10,
     },
+    "shards": {"only": [4, 5], "avoid": [5]},
 }
 GOOD_ANSWER: dict[str, Any] = {
     "text": "yes",
@@ -44,6 +46,17 @@ def with_sampling(**changes: Any) -> bytes:
 
 def with_messages(messages: Any) -> bytes:
     return json.dumps(GOOD | {"messages": messages}).encode()
+
+
+def with_shards(**changes: Any) -> bytes:
+    return json.dumps(GOOD | {"shards": GOOD["shards"] | changes}).encode()
+
+
+def test_m11__requester_chooses_shards__permits_those_alone() -> None:
+    chosen = Prompt.from_json(json.dumps(GOOD).encode()).shards
+    assert [chosen.permits(ShardId(each)) for each in (4, 5, 6)] == [True, False, False]
+    avoided = ShardChoice(avoid=(ShardId(4),))
+    assert [avoided.permits(ShardId(each)) for each in (4, 5)] == [False, True]
 
 
 def test_from_json__good_prompt__is_read() -> None:
@@ -78,6 +91,11 @@ def test_from_json__good_prompt__is_read() -> None:
         pytest.param(with_sampling(max_tokens=0), "sampling.max_tokens", id="no tokens"),
         pytest.param(with_sampling(max_tokens=2**32), "sampling.max_tokens", id="many tokens"),
         pytest.param(with_sampling(surprise=1), "sampling", id="unknown option"),
+        pytest.param(with_shards(only=[0]), "shards.only", id="shard zero"),
+        pytest.param(with_shards(only=["4"]), "shards.only", id="shard a text"),
+        pytest.param(with_shards(avoid=[1] * 65), "shards.avoid", id="65 shards"),
+        pytest.param(with_shards(avoid=4), "shards.avoid", id="shards no list"),
+        pytest.param(with_shards(more=[]), "shards", id="unknown list"),
         pytest.param(with_messages([]), "messages", id="no message"),
         pytest.param(with_messages("hi"), "messages", id="messages no list"),
         pytest.param(with_messages(GOOD["messages"] * 200), "messages", id="400 messages"),

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A listener that strangers crowd, and one that cannot start threads: review findings M2 and M5.
+
+given more silent connections than it holds
+    a peer should open a link, and a client be served, at once
+    the silent ones should be gone after `accept_seconds`
+given strangers that hold all their places
+    a peer should open a link
+given a peer that opens many links
+    its newest should stay
+given a thread that cannot start, or an accepting thread that ended
+    the next connection should be accepted
+"""
+
+import contextlib
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shard_runtime import LinkLimits, Stream
+from shard_runtime.engine.entry.heartbeat_sender import HeartbeatSender
+from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
+from shard_runtime.engine.entry.shard_performance import ShardPerformance
+from shard_runtime.links.places import ConnectionPlaces
+from shard_runtime.links.port import Links
+from teetee.protocol.identifiers import ShardId
+from tests.shard_runtime.engine.test_run_life import eventually
+from tests.shard_runtime.links.pairs import PATIENCE, SECOND, Pair
+from tests.shard_runtime.links.test_listener import client, echo, message, refused
+from tests.shard_runtime.rings import QUICK_LIMITS
+
+FEW = replace(QUICK_LIMITS, pending=8, strangers=4, connections_per_address=4)
+
+
+@contextlib.contextmanager
+def crowd(port: int, count: int) -> Iterator[list[socket.socket]]:
+    """Connections that say nothing."""
+    silent = [socket.create_connection(("127.0.0.1", port), PATIENCE) for _ in range(count)]
+    try:
+        yield silent
+    finally:
+        for each in silent:
+            each.close()
+
+
+@contextlib.contextmanager
+def pair_with(limits: LinkLimits) -> Iterator[Pair]:
+    linked = Pair(limits)
+    try:
+        yield linked
+    finally:
+        linked.close()
+
+
+def test_m2__many_silent_connections__peers_and_clients_get_in_at_once() -> None:
+    with pair_with(replace(FEW, accept_seconds=60.0)) as pair:
+        sender, receiver = pair.end(1), pair.end(2)
+        receiver.listener.handle("echo/1", echo)
+        with crowd(receiver.listener.port, 40):
+            sender.links.send_frame(SECOND, b"still here")
+            assert receiver.arrived.get(timeout=PATIENCE)[1] == b"still here"
+            with client(receiver.listener.port, "echo/1") as connected:
+                connected.sendall((2).to_bytes(4) + b"hi")
+                assert message(connected) == b"hi"
+            assert len(receiver.listener._places.all()) <= FEW.pending + 3
+
+
+def test_m2__silent_connection__is_gone_after_a_moment() -> None:
+    with pair_with(replace(FEW, accept_seconds=0.2)) as pair:
+        listener = pair.end(2).listener
+        with crowd(listener.port, 4) as silent:
+            for each in silent:
+                with contextlib.suppress(ConnectionResetError):
+                    assert each.recv(1) == b""
+            assert eventually(lambda: not listener._places.all())
+
+
+def test_m2__strangers_hold_all_their_places__peer_opens_its_link() -> None:
+    with pair_with(FEW) as pair:
+        sender, receiver = pair.end(1), pair.end(2)
+        release = threading.Event()
+
+        def hold(stream: Stream) -> None:
+            stream.send(b"in")
+            release.wait(PATIENCE)
+
+        receiver.listener.handle("hold/1", hold)
+        port = receiver.listener.port
+        inside = [client(port, "hold/1") for _ in range(FEW.strangers)]
+        assert [message(each) for each in inside] == [b"in"] * FEW.strangers
+        assert refused(lambda: client(port, "hold/1"))
+        sender.links.send_frame(SECOND, b"still here")
+        assert receiver.arrived.get(timeout=PATIENCE)[1] == b"still here"
+        release.set()
+        for each in inside:
+            each.close()
+
+
+def test_m2__pending_places_are_used_up__the_crowded_address_gives_its_oldest() -> None:
+    places: ConnectionPlaces[str] = ConnectionPlaces(LinkLimits(pending=4))
+    assert [places.add(f"crowd {number}", "10.0.0.9") for number in range(3)] == [None] * 3
+    assert places.add("peer", "10.0.0.1") is None
+    assert places.add("client", "10.0.0.2") == "crowd 0"
+    assert places.add("crowd 3", "10.0.0.9") == "crowd 1"
+    assert places.hold_link("peer", b"key") == []
+    assert not places.hold_stranger("crowd 0")
+
+
+def test_m2__peer_opens_many_links__the_newest_stay() -> None:
+    places: ConnectionPlaces[str] = ConnectionPlaces(LinkLimits(links_per_peer=2))
+    replaced = []
+    for number in range(4):
+        places.add(f"link {number}", "10.0.0.1")
+        replaced += places.hold_link(f"link {number}", b"key")
+    places.add("other", "10.0.0.1")
+    assert places.hold_link("other", b"other key") == []
+    assert replaced == ["link 0", "link 1"]
+    assert places.all() == ["link 2", "link 3", "other"]
+
+
+def failing_start(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> list[str]:
+    """The next threads of that name do not start."""
+    start, failed = threading.Thread.start, []
+
+    def fail(thread: threading.Thread) -> None:
+        if thread.name.startswith(name) and len(failed) < times:
+            failed.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    return failed
+
+
+def test_m5__thread_of_a_connection_does_not_start__the_next_client_is_served(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = pair.end(1).listener
+    listener.handle("echo/1", echo)
+    failed = failing_start(monkeypatch, "listener-connection", 3)
+    for _ in range(3):
+        assert refused(lambda: client(listener.port, "echo/1"))
+    assert len(failed) == 3
+    with client(listener.port, "echo/1") as connected:
+        connected.sendall((2).to_bytes(4) + b"hi")
+        assert message(connected) == b"hi"
+    assert eventually(lambda: "no thread" in caplog.text)
+    assert eventually(lambda: not listener._places.all())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_m5__accepting_thread_ended__the_watch_starts_another(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = pair.end(1).listener
+    listener.handle("echo/1", echo)
+    calls = [0]
+    admit = listener._open
+
+    def end_thread(connection: Any) -> None:
+        calls[0] += 1
+        if calls[0] == 1:
+            raise SystemExit  # ends the thread silently
+        admit(connection)
+
+    monkeypatch.setattr(listener, "_open", end_thread)
+    with contextlib.suppress(OSError):
+        client(listener.port, "echo/1")
+    assert eventually(lambda: calls[0] == 1)
+    with client(listener.port, "echo/1") as connected:
+        connected.sendall((2).to_bytes(4) + b"hi")
+        assert message(connected) == b"hi"
+    assert listener.is_accepting
+
+
+def test_m5__thread_of_an_outgoing_link_does_not_start__reports_a_loss_and_opens_later(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, receiver = pair.end(1), pair.end(2)
+    failed = failing_start(monkeypatch, "link-to-", 1)
+    sender.links.send_frame(SECOND, b"lost")
+    assert sender.lost.get(timeout=PATIENCE) == SECOND
+    assert failed
+    sender.links.send_frame(SECOND, b"there")
+    assert receiver.arrived.get(timeout=PATIENCE)[1] == b"there"
+
+
+def test_m5__sending_thread_fails__heartbeats_go_on(pair: Pair) -> None:
+    sent: queue.SimpleQueue[ShardId] = queue.SimpleQueue()
+
+    class FailingOnce:
+        """The first frame fails in a way that no one expects."""
+
+        def __init__(self) -> None:
+            self.failed = False
+
+        def send_frame(self, shard_id: ShardId, body: bytes, tls: bytes | None = None) -> None:
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("can't start new thread")
+            sent.put(shard_id)
+
+    links: Links = FailingOnce()  # type: ignore[assignment]
+    sender = HeartbeatSender(
+        self_id=ShardId(1),
+        links=links,
+        directory=pair.directory,
+        settings=HeartbeatSettings(interval_seconds=0.01, max_missed=1000),
+        performance=ShardPerformance(lambda: 0.0),
+        on_timeout=lambda _: None,
+    )
+    sender.monitor.watch_path([SECOND])
+    sender.start()
+    assert sent.get(timeout=PATIENCE) == SECOND
+    sender.close()
+
+
+def test_m5__handler_fails__its_connection_closes_and_others_go_on(pair: Pair) -> None:
+    listener = pair.end(1).listener
+
+    def fail(stream: Stream) -> None:
+        raise MemoryError
+
+    listener.handle("fail/1", fail)
+    listener.handle("echo/1", echo)
+    assert refused(lambda: client(listener.port, "fail/1"))
+    with client(listener.port, "echo/1") as connected:
+        connected.sendall((2).to_bytes(4) + b"hi")
+        assert message(connected) == b"hi"
