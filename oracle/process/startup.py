@@ -32,7 +32,7 @@ from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownModel
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import Deployment
-from teetee.chain.node_failures import RetryPolicy
+from teetee.chain.nodes.node_failures import RetryPolicy
 from teetee.chain.types.models import Model
 from teetee.enclave.guest_agent import DstackGuestAgent, GuestAgent
 from teetee.enclave.keys import EnclaveKeys

@@ -33,7 +33,7 @@ class Contracts:
     def connect(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
         """Connect to the deployment's chain. Raises `RpcUnavailable`, `WrongChain`."""
         connection = Connection(urls, chain_id=deployment.chain_id)
-        connection.require_node()
+        connection.require_nodes()
         escrow = Escrow(connection, deployment)
         return cls(
             deployment=deployment,
