@@ -66,7 +66,10 @@ class BoundedHttp:
         timer.start()
         _current.exchange = exchange
         try:
-            return self._exchange(url, body, headers, seconds)
+            answer = self._exchange(url, body, headers, seconds)
+            if exchange.is_expired:  # cut off in a header, which reads like its end
+                raise requests.Timeout
+            return answer
         except (requests.RequestException, HTTPError, OSError) as error:
             if exchange.is_expired:
                 raise requests.Timeout from None
