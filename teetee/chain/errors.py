@@ -5,7 +5,7 @@
     TeeTeeError
     ├── Retryable
     │   ├── RpcUnavailable          too few nodes answer
-    │   ├── NodesDisagree           too few nodes say the same
+    │   │   └── NodesDisagree       too few nodes say the same
     │   ├── BlockUnknown            the node does not have the block of a read
     │   ├── LogMissing              the node does not return an event that contract state implies
     │   ├── FeeAboveLimit           gas costs more than the sending policy allows
@@ -34,20 +34,22 @@ from teetee.errors import Fatal, Retryable
 class RpcUnavailable(Retryable):
     """Too few nodes answer. `reasons` says why, by public URL; `needed`: how many must agree."""
 
-    def __init__(self, reasons: Mapping[str, str], needed: int = 1) -> None:
+    def __init__(
+        self, reasons: Mapping[str, str], needed: int = 1, message: str | None = None
+    ) -> None:
         self.reasons = dict(reasons)
         self.needed = needed
-        tried = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
         what = "No Ethereum node answers"
         if needed > 1:
             what = f"Fewer than the {needed} Ethereum nodes that must agree answer"
         super().__init__(
-            f"{what} ({tried}). Check the network and the RPC URL. The node of "
+            message
+            or f"{what} ({_listed(reasons)}). Check the network and the RPC URL. The node of "
             "`make world` runs until that ends; `source build/world.env` names its URL."
         )
 
 
-class NodesDisagree(Retryable):
+class NodesDisagree(RpcUnavailable):
     """Fewer nodes say the same than must agree. `answers`: what each says, shortened, by public
     URL.
     """
@@ -55,13 +57,17 @@ class NodesDisagree(Retryable):
     def __init__(self, what: str, answers: Mapping[str, str], needed: int) -> None:
         self.what = what
         self.answers = dict(answers)
-        self.needed = needed
-        said = "; ".join(f"{url}: {answer}" for url, answer in answers.items())
         super().__init__(
-            f"The Ethereum nodes disagree on {what}, and {needed} must agree ({said}). Nothing was "
-            "believed or sent. Try again: after a reorganization they soon agree. If they do not, "
-            "one of them is broken or lies: replace it with --rpc or TEETEE_RPC_URL."
+            answers,
+            needed,
+            f"The Ethereum nodes disagree on {what}, and {needed} must agree ({_listed(answers)}). "
+            "Nothing was believed or sent. Try again: after a reorganization they soon agree. If "
+            "they do not, one of them is broken or lies: replace it with --rpc or TEETEE_RPC_URL.",
         )
+
+
+def _listed(texts: Mapping[str, str]) -> str:
+    return "; ".join(f"{url}: {text}" for url, text in texts.items())
 
 
 class BlockUnknown(Retryable):

@@ -107,8 +107,8 @@ class Session:
         if self._has_warned:
             return
         self._has_warned = True
-        said = "; ".join(f"{url}: {answer}" for url, answer in error.answers.items())
-        self.printer.warn(f"An Ethereum node contradicts the others on {error.what} ({said}).")
+        shown = "; ".join(f"{url}: {answer}" for url, answer in error.answers.items())
+        self.printer.warn(f"An Ethereum node contradicts the others on {error.what} ({shown}).")
 
     def _ask_passphrase(self, path: str) -> str:
         return ask_passphrase(self.printer, f"Passphrase of {path}", path)

@@ -97,7 +97,7 @@ class Round:
         last call failed.
         """
         self._wait(self._has_enough)
-        return self._wait(self._has_all_healthy, seconds=_GRACE_SECONDS)
+        return self._completed(self._wait(self._has_all_healthy, seconds=_GRACE_SECONDS))
 
     def on_late_votes(self, listener: OnVote) -> None:
         """Pass on votes that arrive from now on."""

@@ -122,8 +122,12 @@ def test_h4__one_of_three_nodes_lies_about_the_head__is_outvoted_and_named() -> 
 
 
 def test_h4__one_of_three_nodes_lies_about_the_newest_hash__is_outvoted() -> None:
-    with chain_of(FakeNode(101, salt=1, forks_at=101), FakeNode(101), FakeNode(101)) as made:
-        assert made[0].head().hash == bytes.fromhex(block(101)["hash"][2:])
+    with chain_of(FakeNode(101, salt=1, forks_at=101), FakeNode(101), FakeNode(101)) as (
+        chain,
+        _,
+        __,
+    ):
+        assert chain.head().hash == bytes.fromhex(block(101)["hash"][2:])
 
 
 @pytest.mark.parametrize("head", [1, 60, 100])
@@ -278,8 +282,8 @@ def test_agreement__disagreement_passes__is_asked_again() -> None:
             one.salt = 0
         return one(method, parameters)
 
-    with chain_of(healing, other, retry=RetryPolicy(first_pause_seconds=0.01)) as made:
-        assert made[0].head().number == 100
+    with chain_of(healing, other, retry=RetryPolicy(first_pause_seconds=0.01)) as (chain, _, __):
+        assert chain.head().number == 100
 
 
 def test_chain__one_of_three_serves_another__is_not_counted() -> None:
