@@ -160,6 +160,7 @@ class World:
 
     def _publish(self) -> None:
         self._scripts().publish({measurement_of(machine) for machine in self.machines})
+        self.deployment = Deployment.load(self.folders.deployment)  # names the model now
         self.model_id = ModelId(Registry(self.connection(), self.deployment).model_count())
 
     def _scripts(self) -> Scripts:

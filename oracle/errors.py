@@ -6,6 +6,7 @@
     │   └── OracleRetryable
     │       ├── WrongChainNow          the node answers for another chain than at start-up
     │       ├── HeadIsStale            the node's newest block is too old
+    │       ├── HeadWentBack           the node's newest block is older than one seen before
     │       ├── EtherIsShort           the signer cannot pay for gas
     │       └── NotConfirmed           a transaction is sent, but not confirmed in time
     └── Fatal                          a person must act, or another request must be made
@@ -49,6 +50,18 @@ class HeadIsStale(OracleRetryable):
         super().__init__(
             f"the newest block is {age} s old (limit {limit} s); no work starts on such a view."
             " Check the RPC node, or raise TEETEE_STALE_HEAD_SECONDS for a slow test chain."
+        )
+
+
+class HeadWentBack(OracleRetryable):
+    """The newest block is older than one that was seen before, perhaps before a restart."""
+
+    def __init__(self, *, found: int, highest: int) -> None:
+        self.found, self.highest = found, highest
+        super().__init__(
+            f"the newest block is {found}, and block {highest} was seen before; nothing is read at"
+            " an older block. The RPC nodes lag, or show the past. If the chain itself was"
+            " replaced, choose another data directory."
         )
 
 

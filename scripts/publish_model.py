@@ -11,6 +11,7 @@ from administration.chain.contracts import deployment_option, open_contracts
 from administration.chain.networks import connected_network
 from administration.chain.sender import account_option, find_account
 from administration.chain.transactions import send
+from administration.deployment.trust import trust_model
 from administration.errors import friendly_errors
 from administration.option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
 from administration.output.json_output import json_option, print_result
@@ -19,6 +20,7 @@ from teetee.protocol.manifest import ModelManifest
 HELP = """Publish a model: its digests, its prices, and the images that may run it.
 
 `python -m shard_tools digest MODEL` writes the manifest. Prices are in tokens per LLM token.
+The model and its images are added to the deployment file, which tells wallets what they may trust.
 
 \b
     ape run publish_model --manifest manifest.json --input-price 0.0001 --output-price 0.0003 \\
@@ -111,6 +113,7 @@ def cli(
     }
     receipt = send(account, contracts.registry, "publishModel", parameters, list(measurements))
     (published,) = receipt.decode_logs(contracts.registry.ModelPublished)
+    trust_model(contracts, int(published.modelId), manifest, measurements)
     print_result(
         {
             "modelId": int(published.modelId),

@@ -45,6 +45,8 @@ class Contracts:
     """Handles built from the committed ABIs: nothing has to be compiled to use them."""
 
     deployment: Deployment
+    path: Path
+    """The deployment file."""
     token: ContractInstance
     certificates: ContractInstance
     verifier: ContractInstance
@@ -88,4 +90,4 @@ def _open(network: Network, path: Path) -> Contracts:
     handles = {
         field: contract_at(name, getattr(deployment, field)) for field, name in NAMES.items()
     }
-    return Contracts(deployment, **handles)
+    return Contracts(deployment, path, **handles)

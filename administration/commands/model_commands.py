@@ -4,6 +4,7 @@
 import click
 
 from administration.commands.group import MODELS, change, model_option, wait_option
+from administration.deployment.trust import distrust_image, trust_image
 from administration.option_types import AMOUNT, BYTES32
 from administration.roles.restricted_calls import Administrator, Outcome, RestrictedCall
 from teetee.chain.contract_errors import ContractRejected
@@ -29,9 +30,12 @@ def allow_measurement(
         given = {"modelId": model_id, "measurement": measurement}
         raise ContractRejected("MeasurementAlreadyAllowed", given)
     allowed = (model_id, measurement)
-    return administrator.perform(
+    outcome = administrator.perform(
         RestrictedCall(administrator.registry, "allowMeasurement", allowed), wait
     )
+    if outcome.ready_at is None:
+        trust_image(administrator.contracts, model_id, measurement)
+    return outcome
 
 
 @change(MODELS, model_option, measurement_option)
@@ -43,9 +47,12 @@ def withdraw_measurement(
     Anyone can then evict the shards that run it: `teetee host recheck SHARD`.
     """
     withdrawn = (model_id, measurement)
-    return administrator.perform(
+    outcome = administrator.perform(
         RestrictedCall(administrator.registry, "withdrawMeasurement", withdrawn)
     )
+    if outcome.ready_at is None:
+        distrust_image(administrator.contracts, model_id, measurement)
+    return outcome
 
 
 @change(MODELS, model_option, input_price_option, output_price_option, wait_option)

@@ -4,14 +4,16 @@ deadlines and expiries.
 
 The host chooses the node. A node that stops reporting blocks could keep an evicted peer connected
 indefinitely, so a view without progress expires after `stale_after` seconds of this machine's
-monotonic clock. A node that invents a whole chain is not detected here: see docs/trust.md.
+monotonic clock. Progress is a block above all earlier ones, also above those before a restart.
+Nodes that invent a whole chain together are not detected here: see docs/trust.md.
 """
 
 import threading
 from collections.abc import Callable
 
+from oracle.chain.highest_head import HighestHead
 from oracle.chain.ports import Blocks
-from oracle.errors import HeadIsStale, WrongChainNow
+from oracle.errors import HeadIsStale, HeadWentBack, WrongChainNow
 from teetee.chain.connection import Connection
 from teetee.chain.errors import BlockUnknown
 from teetee.chain.types.blocks import Block
@@ -58,9 +60,13 @@ class Heads:
         chain_id: int,
         stale_after: float,
         clock: Callable[[], float],
+        highest: HighestHead | None = None,
     ) -> None:
-        """`stale_after` in s, 0 for never; `clock` is monotonic, in s."""
+        """`stale_after` in s, 0 for never; `clock` is monotonic, in s; `highest`: from earlier
+        runs.
+        """
         self._blocks = blocks
+        self._highest = highest or HighestHead()
         self._chain_id = chain_id
         self._stale_after = stale_after
         self._clock = clock
@@ -72,19 +78,27 @@ class Heads:
         """Asks the node for the newest block.
 
         Raises:
-            WrongChainNow: the node answers for another chain; the previous view stays until it is
-                stale.
+            WrongChainNow: the node answers for another chain.
+            HeadWentBack: its newest block is older than one seen before.
+
+        The previous view then stays until it is stale.
         """
         found = self._blocks.chain_id()
         if found != self._chain_id:
             raise WrongChainNow(expected=self._chain_id, found=found)
         block = self._blocks.head()
+        highest = self._highest.number
+        if block.number < highest:
+            raise HeadWentBack(found=block.number, highest=highest)
         with self._changed:
             former, self._newest = self._newest, block
-            # A shorter chain with other blocks is a reorganisation and counts as progress.
-            if former is None or former.hash != block.hash or self._stale_after == 0:
+            # Another block of the same height is a reorganisation: believed, but no progress.
+            if former is None or block.number > highest or self._stale_after == 0:
                 self._progress_at = self._clock()
+            if former is None or former.hash != block.hash:
                 self._changed.notify_all()
+        if block.number > highest:
+            self._highest.raise_to(block.number)
         return block
 
     def current(self) -> Block:

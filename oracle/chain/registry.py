@@ -18,13 +18,21 @@ class ChainRegistryReader:
         self._registry = registry
         self._model_id = model_id
         self._signer = signer
+        self._spread: tuple[Block, Spread] | None = None
 
     def active_shards(self, *, at: Block) -> Sequence[Shard]:
         """The active shards of this enclave's model, by ascending id."""
-        return self._registry.active_shards(self._model_id, at)
+        ids, policy = self._registry.active_ids_and_policy(self._model_id, at)
+        self._spread = (at, policy.spread)
+        return self._registry.shards(ids, at)
 
     def spread(self, *, at: Block) -> Spread:
-        """How many hosts and platforms the model's policy requires of a path."""
+        """How many hosts and platforms the model's policy requires of a path. Costs no call at the
+        block of the last `active_shards`.
+        """
+        known = self._spread
+        if known is not None and known[0] == at:
+            return known[1]
         return self._registry.policy(self._model_id, at).spread
 
     def own_shard(self, *, at: Block) -> Shard | None:

@@ -14,8 +14,8 @@ MAX_BACKOFF_SECONDS = 60.0
 
 
 class Loop:
-    """A thread that calls `work` every `seconds`; the pause doubles after each failure, up to a
-    minute.
+    """A thread that calls `work` every `seconds`; the pause doubles after each failure, up to
+    `max_backoff_seconds`.
     """
 
     def __init__(
@@ -26,7 +26,9 @@ class Loop:
         seconds: float,
         stop: threading.Event,
         log: FilteringBoundLogger,
+        max_backoff_seconds: float = MAX_BACKOFF_SECONDS,
     ) -> None:
+        self._max_backoff_seconds = max(max_backoff_seconds, seconds)
         self._task = task
         self._work = work
         self._seconds = seconds
@@ -50,7 +52,7 @@ class Loop:
 
     def _run_once(self, pause: float) -> float:
         """Returns the next pause."""
-        backoff = min(max(pause, self._seconds) * 2, max(MAX_BACKOFF_SECONDS, self._seconds))
+        backoff = min(max(pause, self._seconds) * 2, self._max_backoff_seconds)
         try:
             self._work()
         except Retryable as error:

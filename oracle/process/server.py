@@ -15,7 +15,7 @@ from oracle.errors import Stopped
 from oracle.process.assembly import build_enrol_endpoint, build_service, link_identity
 from oracle.process.collateral_updater import ChainCollateral, CollateralUpdater
 from oracle.process.data_directory import DataDirectory
-from oracle.process.loops import Loop
+from oracle.process.loops import MAX_BACKOFF_SECONDS, Loop
 from oracle.process.renewal import RenewalWatch
 from oracle.process.services import ShardService
 from oracle.process.settings import Settings
@@ -25,6 +25,9 @@ from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.endpoint import ENROL_ALPN
 
 RENEWAL_CHECK_SECONDS = 600.0
+VIEWS = ("heads", "peers")
+VIEW_BACKOFF_SECONDS = 5.0
+"""Nothing is served on a view that is too old, so it is read again soon after a failure."""
 
 
 class Server:
@@ -98,7 +101,14 @@ class Server:
             updater = CollateralUpdater(collateral, self._log)
             tasks.append(("collateral", updater.update, settings.collateral_seconds))
         return [
-            Loop(task, work, seconds=seconds, stop=self._end, log=self._log)
+            Loop(
+                task,
+                work,
+                seconds=seconds,
+                stop=self._end,
+                log=self._log,
+                max_backoff_seconds=VIEW_BACKOFF_SECONDS if task in VIEWS else MAX_BACKOFF_SECONDS,
+            )
             for task, work, seconds in tasks
         ]
 

@@ -97,8 +97,15 @@ class Settings(BaseSettings):
     )
 
     rpc_url: SecretStr = Field(
-        description="JSON-RPC URL of the chain's node; several, separated by commas, are tried in"
-        " order. Never logged."
+        description="JSON-RPC URLs of the chain's nodes, separated by commas, best of three"
+        " different operators; https:// except on this machine. Never logged."
+    )
+    rpc_quorum: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="How many of these nodes must agree before anything is believed. Default: more"
+        " than half, which is both of two and two of three.",
     )
     chain_id: int = Field(ge=1, description="Id of the chain that the deployment is on.")
     deployment: Path = Field(description="JSON file with the addresses of the contracts.")

@@ -15,7 +15,9 @@ from typing import TypeVar
 import torch
 from structlog.typing import FilteringBoundLogger
 
+from oracle.chain.alarm import DisagreementAlarm
 from oracle.chain.heads import ChainBlocks, Heads
+from oracle.chain.highest_head import StoredHighestHead
 from oracle.chain.registry import ChainRegistryReader
 from oracle.errors import StartUpRefused, Stopped
 from oracle.process.settings import Settings
@@ -31,8 +33,8 @@ from shard_runtime import Shard as LoadedShard
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownModel
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.deployment import Deployment
-from teetee.chain.node_failures import RetryPolicy
+from teetee.chain.deployment import LOCAL_NETWORK, Deployment
+from teetee.chain.nodes.node_failures import RetryPolicy
 from teetee.chain.types.models import Model
 from teetee.enclave.guest_agent import DstackGuestAgent, GuestAgent
 from teetee.enclave.keys import EnclaveKeys
@@ -72,7 +74,7 @@ def prepare_enclave(
 ) -> PreparedEnclave:
     """Raises `StartUpRefused` and other `Fatal` errors, and `Stopped` once `stop` is set."""
     deployment = _load_deployment(settings)
-    connection = Connection(_rpc_urls(settings), chain_id=settings.chain_id, retry=NODE_RETRY)
+    connection = _connect(settings, log)
     retry = _Retry(stop, log)
     guest = DstackGuestAgent()
     keys = retry("guest-agent", lambda: EnclaveKeys.derive(guest))
@@ -84,7 +86,7 @@ def prepare_enclave(
     if tokenizer is not None:
         _check_token_ids(settings, tokenizer, model, log)
     blocks = ChainBlocks(connection)
-    heads = _open_heads(settings, blocks)
+    heads = _open_heads(settings, deployment, blocks, log)
     # Polled after loading, which can take long, so that the first reader finds a fresh head.
     retry("chain", heads.poll)
     return PreparedEnclave(
@@ -109,12 +111,31 @@ def _rpc_urls(settings: Settings) -> list[str]:
     return [url.strip() for url in settings.rpc_url.get_secret_value().split(",")]
 
 
-def _open_heads(settings: Settings, blocks: ChainBlocks) -> Heads:
+def _connect(settings: Settings, log: FilteringBoundLogger) -> Connection:
+    """Raises `InsecureNode`, `QuorumInvalid`."""
+    return Connection(
+        _rpc_urls(settings),
+        chain_id=settings.chain_id,
+        quorum=settings.rpc_quorum,
+        retry=NODE_RETRY,
+        on_disagreement=DisagreementAlarm(log, time.monotonic),
+    )
+
+
+def _open_heads(
+    settings: Settings, deployment: Deployment, blocks: ChainBlocks, log: FilteringBoundLogger
+) -> Heads:
+    """Raises `StartUpRefused`."""
+    # A local chain begins again with each world.
+    is_local = deployment.network == LOCAL_NETWORK
     return Heads(
         blocks=blocks,
         chain_id=settings.chain_id,
         stale_after=settings.stale_head_seconds,
         clock=time.monotonic,
+        highest=None
+        if is_local
+        else StoredHighestHead(settings.data_directory, chain_id=settings.chain_id, log=log),
     )
 
 

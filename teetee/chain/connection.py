@@ -2,8 +2,8 @@
 """A connection to a chain: reads pinned to one block, contract errors decoded, every other failure
 a `Retryable` or a `Fatal`.
 
-Only this module, `provider`, `read_batch`, `logs`, `calldata` and `transactions` know web3. They
-import it when they first use it, because it takes most of a second.
+Only this module, `nodes.provider`, `read_batch`, `logs`, `calldata` and `transactions` know web3.
+They import it when they first use it, because it takes most of a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from teetee.chain.abi import load_abi
 from teetee.chain.block_search import find_block
 from teetee.chain.contract_errors import ContractRejected, decode_rejection
 from teetee.chain.errors import BlockUnknown, RpcRefused, RpcUnavailable
-from teetee.chain.node_failures import RetryPolicy
+from teetee.chain.nodes.node_failures import RetryPolicy
+from teetee.chain.nodes.node_states import NodeState, OnDisagreement
 from teetee.chain.read_batch import (
     Moment,
     ReadBatch,
@@ -57,9 +58,10 @@ _UNKNOWN_BLOCK_WORDS = (
 
 
 class Connection:
-    """One chain, reached through one or more URLs in order of preference. Thread-safe.
+    """One chain, reached through one or more nodes, of which a quorum must agree on every read.
+    Thread-safe.
 
-    Every call can raise `RpcUnavailable`, `WrongChain` and `RpcRefused`.
+    Every call can raise `RpcUnavailable`, `NodesDisagree`, `WrongChain` and `RpcRefused`.
     """
 
     def __init__(
@@ -68,16 +70,28 @@ class Connection:
         *,
         chain_id: int,
         timeout_seconds: float = 20.0,
+        quorum: int | None = None,
         retry: RetryPolicy | None = None,
+        on_disagreement: OnDisagreement | None = None,
     ) -> None:
+        """`timeout_seconds`: for a whole call; `quorum`: how many nodes must agree, None for more
+        than half; `on_disagreement`: an alarm, called from any thread.
+
+        Raises `InsecureNode`, `QuorumInvalid`.
+        """
         from web3 import Web3
         from web3.middleware import AttributeDictMiddleware
 
-        from teetee.chain.provider import FailoverProvider
+        from teetee.chain.nodes.provider import NodeProvider
 
         self.chain_id = chain_id
-        self._provider = FailoverProvider(
-            urls, chain_id=chain_id, timeout_seconds=timeout_seconds, retry=retry
+        self._provider = NodeProvider(
+            urls,
+            chain_id=chain_id,
+            timeout_seconds=timeout_seconds,
+            quorum=quorum,
+            retry=retry,
+            on_disagreement=on_disagreement,
         )
         # Of web3's usual middleware, one asks for the chain id before each call; the provider has
         # checked it. The others serve accounts, names and gas prices that are not used here.
@@ -86,9 +100,14 @@ class Connection:
         """The range that the node accepts in eth_getLogs; None: not known to be limited."""
         self._runs_programs = True
 
-    def require_node(self) -> None:
-        """Check that a node answers and serves the chain."""
-        self._provider.require_node()
+    def require_nodes(self) -> None:
+        """Check that enough nodes answer and serve the chain."""
+        self._provider.require_nodes()
+
+    @property
+    def node_states(self) -> tuple[NodeState, ...]:
+        """Each node's answers, failures, contradictions and head, for metrics."""
+        return self._provider.states
 
     def single_attempts(self) -> AbstractContextManager[None]:
         """In this block and thread, a node that fails is not asked again: for loops that poll."""

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The addresses of a network's contracts: one file per network, written by `ape run deploy`.
+"""A network's contracts, and the models and images that wallets trust: one file per network,
+written by `ape run deploy`, `ape run publish_model` and `ape run admin`.
 
 The files of public networks are committed under `deployments/`; the local chain's is a build
 product. Independent of web3, so that administration can use it.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eth_utils.address import is_checksum_address
 
 from teetee.chain.errors import DeploymentInvalid, NotDeployed
+from teetee.chain.trusted_models import TrustedModel, parse_models, replaced
 from teetee.protocol.json import shallow as shallow_json
 
 LOCAL_NETWORK = "base-local"
@@ -45,6 +47,8 @@ class Deployment:
     """None of these contracts' events is older."""
     root_ca_fingerprint: bytes
     """SHA-256 of the DER of the root certificate that the verifier trusts, 32 bytes."""
+    models: tuple[TrustedModel, ...] = ()
+    """The models whose enclaves wallets may trust, by number."""
 
     @classmethod
     def load(cls, path: Path) -> "Deployment":
@@ -72,9 +76,19 @@ class Deployment:
             "deployedAtBlock": self.deployed_at_block,
             "rootCaFingerprint": "0x" + self.root_ca_fingerprint.hex(),
             "contracts": {name: getattr(self, field) for name, field in _CONTRACTS.items()},
+            "models": [model.to_json() for model in self.models],
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value, indent=2) + "\n")
+
+    def trusted_model(self, model_id: int) -> TrustedModel | None:
+        """None: wallets trust no enclave of this model."""
+        found = [model for model in self.models if model.model_id == model_id]
+        return found[0] if found else None
+
+    def with_model(self, model: TrustedModel) -> "Deployment":
+        """With this model, in place of one with its number."""
+        return replace(self, models=replaced(self.models, model))
 
 
 def deployment_path(network: str, root: Path = ROOT) -> Path:
@@ -89,7 +103,7 @@ def known_networks(root: Path = ROOT) -> list[str]:
 
 
 def _parse(path: Path, value: dict[str, Any]) -> Deployment:
-    if set(value) != _FIELDS or set(value["contracts"]) != set(_CONTRACTS):
+    if set(value) - {"models"} != _FIELDS or set(value["contracts"]) != set(_CONTRACTS):
         raise DeploymentInvalid(
             str(path), "the file", f"must have exactly {sorted(_FIELDS)} and {sorted(_CONTRACTS)}"
         )
@@ -106,10 +120,15 @@ def _parse(path: Path, value: dict[str, Any]) -> Deployment:
         root_ca = b""
     if len(root_ca) != 32:
         raise DeploymentInvalid(str(path), "rootCaFingerprint", "must be 32 bytes as hex with 0x")
+    try:
+        models = parse_models(value.get("models", []))
+    except ValueError as error:
+        raise DeploymentInvalid(str(path), "models", str(error)) from None
     return Deployment(
         network=str(value["network"]),
         chain_id=value["chainId"],
         deployed_at_block=value["deployedAtBlock"],
         root_ca_fingerprint=root_ca,
+        models=models,
         **{field: value["contracts"][name] for name, field in _CONTRACTS.items()},
     )

@@ -4,13 +4,16 @@
 
     TeeTeeError
     ├── Retryable
-    │   ├── RpcUnavailable          no node answers
+    │   ├── RpcUnavailable          too few nodes answer
+    │   │   └── NodesDisagree       too few nodes say the same
     │   ├── BlockUnknown            the node does not have the block of a read
     │   ├── LogMissing              the node does not return an event that contract state implies
     │   ├── FeeAboveLimit           gas costs more than the sending policy allows
     │   └── TransactionUnconfirmed  sent, but not included in time
     └── Fatal
         ├── WrongChain              the node serves another chain
+        ├── InsecureNode            a node's URL is not https
+        ├── QuorumInvalid           more nodes must agree than there are
         ├── RpcRefused              the node answered with an error
         ├── NotDeployed             no contracts on this network
         ├── DeploymentInvalid       not a deployment file
@@ -29,15 +32,42 @@ from teetee.errors import Fatal, Retryable
 
 
 class RpcUnavailable(Retryable):
-    """No node answers. `reasons` says why, by public URL."""
+    """Too few nodes answer. `reasons` says why, by public URL; `needed`: how many must agree."""
 
-    def __init__(self, reasons: Mapping[str, str]) -> None:
+    def __init__(
+        self, reasons: Mapping[str, str], needed: int = 1, message: str | None = None
+    ) -> None:
         self.reasons = dict(reasons)
-        tried = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
+        self.needed = needed
+        what = "No Ethereum node answers"
+        if needed > 1:
+            what = f"Fewer than the {needed} Ethereum nodes that must agree answer"
         super().__init__(
-            f"No Ethereum node answers ({tried}). Check the network and the RPC URL. The node of "
+            message
+            or f"{what} ({_listed(reasons)}). Check the network and the RPC URL. The node of "
             "`make world` runs until that ends; `source build/world.env` names its URL."
         )
+
+
+class NodesDisagree(RpcUnavailable):
+    """Fewer nodes say the same than must agree. `answers`: what each says, shortened, by public
+    URL.
+    """
+
+    def __init__(self, what: str, answers: Mapping[str, str], needed: int) -> None:
+        self.what = what
+        self.answers = dict(answers)
+        super().__init__(
+            answers,
+            needed,
+            f"The Ethereum nodes disagree on {what}, and {needed} must agree ({_listed(answers)}). "
+            "Nothing was believed or sent. Try again: after a reorganization they soon agree. If "
+            "they do not, one of them is broken or lies: replace it with --rpc or TEETEE_RPC_URL.",
+        )
+
+
+def _listed(texts: Mapping[str, str]) -> str:
+    return "; ".join(f"{url}: {text}" for url, text in texts.items())
 
 
 class BlockUnknown(Retryable):
@@ -97,6 +127,29 @@ class WrongChain(Fatal):
         super().__init__(
             f"{where} serves chain {actual} instead of chain {expected}. Correct the RPC URL or "
             "the network."
+        )
+
+
+class InsecureNode(Fatal):
+    """A node's URL is http:// and not on this machine."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(
+            f"The node at {url} is reached without encryption, so anyone on the way can change its "
+            "answers. Use its https:// address; http:// is for nodes on this machine."
+        )
+
+
+class QuorumInvalid(Fatal):
+    """More nodes must agree than there are, or none."""
+
+    def __init__(self, chosen: int, count: int) -> None:
+        self.chosen = chosen
+        self.count = count
+        super().__init__(
+            f"{chosen} Ethereum nodes must agree, and there are {count}. Name more nodes in "
+            "TEETEE_RPC_URL, or choose from 1 to their number in TEETEE_RPC_QUORUM."
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from teetee.cli.lazy_group import LazyCommand, lazy_group
-from teetee.cli.options import DeploymentOption, NetworkOption, RpcOption
+from teetee.cli.options import DeploymentOption, NetworkOption, QuorumOption, RpcOption
 from teetee.cli.output.help_text import unwrapped
 from teetee.cli.session import CONTEXT_SETTINGS, FAILED, connection_settings, typed_connection
 from teetee.standard_streams import run_with_streams
@@ -91,10 +91,13 @@ def teetee(
     network: NetworkOption = None,
     deployment: DeploymentOption = None,
     rpc: RpcOption = None,
+    quorum: QuorumOption = None,
 ) -> None:
     """Options before the command hold for it as well."""
-    typed = typed_connection(context, network=network, deployment=deployment, rpc=rpc)
-    context.obj = typed.or_else(connection_settings(network, deployment, rpc))
+    typed = typed_connection(
+        context, network=network, deployment=deployment, rpc=rpc, quorum=quorum
+    )
+    context.obj = typed.or_else(connection_settings(network, deployment, rpc, quorum))
 
 
 def main() -> None:

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from teetee.chain.deployment import Deployment
+    from teetee.chain.nodes.node_states import OnDisagreement
     from teetee.client.contracts import Contracts
     from teetee.client.verification.quote_check import CollateralSource, QuoteCheck
 
-# Public nodes: slow and rate-limited, but available. TEETEE_RPC_URL names a better one.
+# Public nodes of different operators, of which two must agree: slow and rate-limited, but there.
+# TEETEE_RPC_URL names better ones.
 PUBLIC_NODES = {
-    "base-local": "http://127.0.0.1:8545",
-    "base-sepolia": "https://sepolia.base.org",
-    "base-mainnet": "https://mainnet.base.org",
+    "base-local": ("http://127.0.0.1:8545",),
+    "base-sepolia": (
+        "https://sepolia.base.org",
+        "https://base-sepolia-rpc.publicnode.com",
+        "https://base-sepolia.drpc.org",
+    ),
+    "base-mainnet": (
+        "https://mainnet.base.org",
+        "https://base-rpc.publicnode.com",
+        "https://base.drpc.org",
+    ),
 }
 
 
@@ -28,6 +38,8 @@ class ConnectionSettings:
     network: str | None = None
     deployment: Path | None = None
     rpc: tuple[str, ...] = ()
+    quorum: int | None = None
+    """How many nodes must agree; None: more than half."""
 
     def or_else(self, fallback: ConnectionSettings) -> ConnectionSettings:
         """These settings, completed by `fallback`. A named network replaces a fallback's file."""
@@ -35,7 +47,10 @@ class ConnectionSettings:
         if deployment is None and self.network is None:
             deployment = fallback.deployment
         return ConnectionSettings(
-            self.network or fallback.network, deployment, self.rpc or fallback.rpc
+            self.network or fallback.network,
+            deployment,
+            self.rpc or fallback.rpc,
+            self.quorum or fallback.quorum,
         )
 
     @property
@@ -62,26 +77,30 @@ class ConnectionSettings:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The nodes to ask, in order. Raises `MalformedNodeUrl`, and the same as `load`."""
+        """The nodes to ask. Raises `MalformedNodeUrl`, and the same as `load`."""
         from teetee.chain.urls import is_web_address, public_url
         from teetee.client.errors import MalformedNodeUrl
 
         for url in self.rpc:
             if not is_web_address(url):
                 raise MalformedNodeUrl(public_url(url))
-        return self.rpc or (PUBLIC_NODES.get(self.load().network, PUBLIC_NODES["base-local"]),)
+        return self.rpc or PUBLIC_NODES.get(self.load().network, PUBLIC_NODES["base-local"])
 
     @property
     def default_pccs(self) -> str | None:
         """The network's own source of collateral; None on a local chain."""
         return _default_pccs(self.load().network)
 
-    def connect(self) -> Contracts:
-        """Raises the same as `load`, `RpcUnavailable` and `WrongChain`."""
+    def connect(self, on_disagreement: OnDisagreement | None = None) -> Contracts:
+        """`on_disagreement` is called when a node contradicts others. Raises the same as `load`,
+        `RpcUnavailable`, `NodesDisagree`, `WrongChain`, `InsecureNode` and `QuorumInvalid`.
+        """
         deployment, urls = self.load(), self.urls  # a missing file is reported at once
         from teetee.client.contracts import Contracts
 
-        return Contracts.connect(deployment, urls)
+        return Contracts.connect(
+            deployment, urls, quorum=self.quorum, on_disagreement=on_disagreement
+        )
 
 
 @dataclass(frozen=True)

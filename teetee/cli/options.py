@@ -35,7 +35,19 @@ RpcOption = Annotated[
         "--rpc",
         envvar="TEETEE_RPC_URL",
         metavar="URL",
-        help="JSON-RPC node of the chain. Repeat it, or separate by commas, to add standbys.",
+        help="JSON-RPC node of the chain. Repeat it, or separate by commas: more than half of them "
+        "must agree. Default: three public ones.",
+        rich_help_panel="Connection",
+    ),
+]
+QuorumOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rpc-quorum",
+        envvar="TEETEE_RPC_QUORUM",
+        metavar="NUMBER",
+        min=1,
+        help="How many of these nodes must agree. Default: more than half.",
         rich_help_panel="Connection",
     ),
 ]

@@ -31,6 +31,7 @@ from teetee.cli.options import (
     JsonOption,
     NetworkOption,
     PccsOption,
+    QuorumOption,
     RpcOption,
     SkipQuoteCheckOption,
 )
@@ -42,12 +43,14 @@ from teetee.standard_streams import OutputLost
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+    from teetee.chain.errors import NodesDisagree
     from teetee.chain.transactions.sender import TransactionSender
     from teetee.client.contracts import Contracts
 
 FAILED, TEMPORARY, INTERRUPTED = 1, 75, 130
 DEBUG_VARIABLE = "TEETEE_DEBUG"
 POLL_SECONDS, LOCAL_POLL_SECONDS = 1.0, 0.2
+CONNECTION_OPTIONS = ("network", "deployment", "rpc", "quorum")
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 Command = Callable[..., None]
@@ -59,6 +62,7 @@ class Session:
 
     printer: Printer
     connection: ConnectionSettings
+    _has_warned: bool = False
 
     def account(self, path: Path | None) -> LocalAccount:
         """The wallet, from keystore or environment."""
@@ -76,7 +80,7 @@ class Session:
     def contracts(self) -> Contracts:
         """The network's contracts, connected on first use."""
         with self.printer.waiting("Connecting to the chain…"):
-            return self.connection.connect()
+            return self.connection.connect(self._warn_of_disagreement)
 
     def sender(self, account: LocalAccount) -> TransactionSender:
         """Sends that wallet's transactions."""
@@ -97,6 +101,14 @@ class Session:
 
         is_local = self.contracts.deployment.network == LOCAL_NETWORK
         return LOCAL_POLL_SECONDS if is_local else POLL_SECONDS
+
+    def _warn_of_disagreement(self, error: NodesDisagree) -> None:
+        """Once; what fewer than enough nodes say ends the command by itself."""
+        if self._has_warned:
+            return
+        self._has_warned = True
+        shown = "; ".join(f"{url}: {answer}" for url, answer in error.answers.items())
+        self.printer.warn(f"An Ethereum node contradicts the others on {error.what} ({shown}).")
 
     def _ask_passphrase(self, path: str) -> str:
         return ask_passphrase(self.printer, f"Passphrase of {path}", path)
@@ -124,11 +136,14 @@ def command_app(**attributes: Any) -> typer.Typer:
 
 
 def connection_settings(
-    network: str | None, deployment: Path | None, rpc: list[str] | None
+    network: str | None,
+    deployment: Path | None,
+    rpc: list[str] | None,
+    quorum: int | None,
 ) -> ConnectionSettings:
     """The settings of the options as typer passes them; one text may hold several URLs."""
     urls = [url.strip() for text in rpc or () for url in text.split(",")]
-    return ConnectionSettings(network, deployment, tuple(url for url in urls if url))
+    return ConnectionSettings(network, deployment, tuple(url for url in urls if url), quorum)
 
 
 def typed_connection(context: typer.Context, **values: Any) -> ConnectionSettings:
@@ -148,13 +163,14 @@ def with_session(function: Command) -> Command:
         _keyword("network", NetworkOption, None),
         _keyword("deployment", DeploymentOption, None),
         _keyword("rpc", RpcOption, None),
+        _keyword("quorum", QuorumOption, None),
         _keyword("as_json", JsonOption, False),
         _keyword("context", typer.Context, inspect.Parameter.empty),
     ]
 
     def command(**options: Any) -> None:
         context: typer.Context = options.pop("context")
-        named = {name: options.pop(name) for name in ("network", "deployment", "rpc")}
+        named = {name: options.pop(name) for name in CONNECTION_OPTIONS}
         before = context.find_object(ConnectionSettings) or ConnectionSettings()
         printer = Printer(as_json=options.pop("as_json"))
         session = Session(printer, typed_connection(context, **named).or_else(before))

@@ -14,6 +14,7 @@ from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.contracts.token import Token
 from teetee.chain.deployment import Deployment
+from teetee.chain.nodes.node_states import OnDisagreement
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,22 @@ class Contracts:
     collateral: CollateralStore
 
     @classmethod
-    def connect(cls, deployment: Deployment, urls: Sequence[str]) -> Contracts:
-        """Connect to the deployment's chain. Raises `RpcUnavailable`, `WrongChain`."""
-        connection = Connection(urls, chain_id=deployment.chain_id)
-        connection.require_node()
+    def connect(
+        cls,
+        deployment: Deployment,
+        urls: Sequence[str],
+        *,
+        quorum: int | None = None,
+        on_disagreement: OnDisagreement | None = None,
+    ) -> Contracts:
+        """Connect to the deployment's chain over nodes of which `quorum` must agree; None: more
+        than half. Raises `RpcUnavailable`, `NodesDisagree`, `WrongChain`, `InsecureNode`,
+        `QuorumInvalid`.
+        """
+        connection = Connection(
+            urls, chain_id=deployment.chain_id, quorum=quorum, on_disagreement=on_disagreement
+        )
+        connection.require_nodes()
         escrow = Escrow(connection, deployment)
         return cls(
             deployment=deployment,

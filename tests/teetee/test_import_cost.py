@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "teetee"
 HEAVY = ["web3", "eth_account"]
-NEEDS_WEB3 = {"teetee.chain.provider"}
+NEEDS_WEB3 = {"teetee.chain.nodes.provider"}
 """It subclasses one of web3's classes; `Connection` imports it when it connects."""
 
 SCRIPT = """

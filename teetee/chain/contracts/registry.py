@@ -164,6 +164,14 @@ class Registry:
         first = self.active_ids_in(self._connection.batch(at), model_id)
         return self.all_active_ids(model_id, first(), at)
 
+    def active_ids_and_policy(
+        self, model_id: ModelId, at: Block
+    ) -> tuple[list[ShardId], AttestationPolicy]:
+        """The ids of all shards that may serve, and the model's policy, in one call."""
+        batch = self._connection.batch(at)
+        first, policy = self.active_ids_in(batch, model_id), self.policy_in(batch, model_id)
+        return self.all_active_ids(model_id, first(), at), policy()
+
     def active_ids_in(self, batch: ReadBatch, model_id: ModelId) -> Callable[[], ActiveIds]:
         """The first page of the ids, read with others; see `all_active_ids`."""
         page = batch.add(self.contract, "activeShards", model_id, 0, PAGE)

@@ -37,6 +37,11 @@ class Model:
         """The whole range."""
         return LayerRange(0, self.layer_count)
 
+    @property
+    def digest(self) -> bytes:
+        """Of the whole model, 32 bytes: the slice digest of an entry with all layers."""
+        return self.slice_digest(self.layers, is_entry=True)
+
     def slice_digest(self, layers: LayerRange, is_entry: bool) -> bytes:
         """32 bytes, docs/protocol.md section 2. `layers` must lie within the model."""
         digests = list(self.layer_digests[layers.first : layers.end])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from teetee.chain.trusted_models import TrustedModel
 from teetee.client.times import format_time
 from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.evidence import EnrolmentEvidence, ModelEvidence
@@ -96,6 +97,43 @@ def check_weights(checks: Checklist, model: ModelEvidence, enrolment: EnrolmentE
         layers.end <= len(model.layer_digests) and enrolment.slice_digest == expected,
         f"layers {layers} as published, slice digest 0x{expected.hex()}",
         f"slice digest 0x{enrolment.slice_digest.hex()} is not that of the published {layers}",
+    )
+
+
+def check_model(checks: Checklist, model: ModelEvidence, trusted: TrustedModel | None) -> None:
+    """The deployment file, and not a node alone, says that these are the model's digests."""
+    digests = [*model.layer_digests, model.embedding_digest, model.head_digest]
+    digest = keccak256(b"".join(digests))
+    checks.expect(
+        f"model {model.model_id} in the deployment file",
+        trusted is not None and trusted.digest == digest,
+        f"digest 0x{digest.hex()}",
+        f"the chain has digest 0x{digest.hex()}, and the file "
+        + (f"0x{trusted.digest.hex()}" if trusted else "does not name the model"),
+    )
+
+
+def check_image(
+    checks: Checklist,
+    enrolment: EnrolmentEvidence,
+    trusted: TrustedModel | None,
+    *,
+    allow_withdrawn: bool = False,
+) -> None:
+    """The deployment file, and not a node alone, says that this image may run the model.
+
+    `allow_withdrawn`: also one that could when the request was made.
+    """
+    named = trusted.measurements if trusted else ()
+    if trusted and allow_withdrawn:
+        named += trusted.withdrawn
+    measurement = f"measurement 0x{enrolment.measurement.hex()}"
+    checks.expect(
+        f"image of shard {enrolment.shard_id} in the deployment file",
+        enrolment.measurement in named,
+        measurement,
+        f"{measurement} is none of the {len(named)} that the file names for model "
+        f"{enrolment.model_id}; update teetee if its publisher has released a new image",
     )
 
 

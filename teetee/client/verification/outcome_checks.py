@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from teetee.chain.trusted_models import TrustedModel
 from teetee.client.amounts import round_amount
 from teetee.client.times import format_seconds, format_time
 from teetee.client.verification import money_checks, receipt_checks
@@ -15,6 +16,8 @@ from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.enrolment_checks import (
     QuoteChecker,
     check_identity,
+    check_image,
+    check_model,
     check_platform_status,
     check_quote,
     check_time,
@@ -34,12 +37,14 @@ from teetee.protocol.typed_data import escrow_domain
 
 @dataclass(frozen=True)
 class SettlementContext:
-    """The contracts that a settlement belongs to, and the escrow's fee."""
+    """The contracts that a settlement belongs to, the escrow's fee, and what the wallet trusts."""
 
     chain_id: int
     escrow: str
     registry: str
     fee_bps: int
+    trusted: TrustedModel | None
+    """The model, as the deployment file names it."""
 
 
 def verify_settled(
@@ -197,7 +202,9 @@ def _check_stages(
 ) -> dict[int, str]:
     settled = {share.shard_id: share.quote_hash for share in settlement.shares}
     statuses = {}
+    check_model(checks, model, context.trusted)
     for enrolment in path:
+        check_image(checks, enrolment, context.trusted, allow_withdrawn=True)
         check_identity(checks, context.chain_id, context.registry, enrolment)
         check_time(checks, enrolment, settlement.block_time)
         check_weights(checks, model, enrolment)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks a shard before a prompt is sealed: identity, attestation, weights, quote."""
+"""Checks a shard before a prompt is sealed: image, identity, attestation, weights, quote."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from teetee.client.verification.checklist import Checklist
 from teetee.client.verification.enrolment_checks import (
     QuoteChecker,
     check_identity,
+    check_image,
+    check_model,
     check_platform_status,
     check_quote,
     check_time,
@@ -64,10 +66,13 @@ class ShardCheck:
 
     def _check(self, shard: Shard, enrolment: EnrolmentEvidence, model: Model, at: Block) -> str:
         deployment = self._contracts.deployment
-        checks = Checklist()
+        checks, evidence = Checklist(), model_evidence(model)
+        trusted = deployment.trusted_model(model.model_id)
+        check_model(checks, evidence, trusted)
+        check_image(checks, enrolment, trusted)
         check_identity(checks, deployment.chain_id, deployment.registry, enrolment)
         check_time(checks, enrolment, at.timestamp)
-        check_weights(checks, model_evidence(model), enrolment)
+        check_weights(checks, evidence, enrolment)
         check_platform_status(checks, enrolment)
         status = ""
         if self._quotes is not None:

@@ -84,5 +84,6 @@ def _verify_settled(
         escrow=contracts.deployment.escrow,
         registry=contracts.deployment.registry,
         fee_bps=contracts.escrow.terms().fee_bps,
+        trusted=contracts.deployment.trusted_model(stored.model_id),
     )
     return verify_settled(context, request, model, settlement, enrolments, quotes)

@@ -21,6 +21,7 @@ import pytest
 
 from teetee.chain.deployment import LOCAL_NETWORK, Deployment, deployment_path
 from teetee.chain.errors import DeploymentInvalid, NotDeployed
+from teetee.chain.trusted_models import TrustedModel
 
 ADDRESS = "0x60B50f9DFb195eb858ec09a4657030558f33CEbb"
 DEPLOYMENT = Deployment(
@@ -34,7 +35,18 @@ DEPLOYMENT = Deployment(
     access_manager=ADDRESS,
     deployed_at_block=5,
     root_ca_fingerprint=b"\x07" * 32,
+    models=(
+        TrustedModel(
+            model_id=1,
+            name="SmolLM2",
+            digest=b"\x01" * 32,
+            measurements=(b"\x02" * 32, b"\x03" * 32),
+            withdrawn=(b"\x04" * 32,),
+        ),
+    ),
 )
+
+MODEL = DEPLOYMENT.models[0].to_json()
 
 
 def test_load__what_was_saved__is_the_same(tmp_path: Path) -> None:
@@ -76,6 +88,12 @@ def test_deployment_path__local__is_built_and_not_committed(tmp_path: Path) -> N
         ({"rootCaFingerprint": "0x12"}, "rootCaFingerprint"),
         ({"rootCaFingerprint": 5}, "rootCaFingerprint"),
         ({"contracts": []}, "contracts"),
+        ({"models": {}}, "models"),
+        ({"models": [{}]}, "models"),
+        ({"models": [MODEL | {"id": 0}]}, "models"),
+        ({"models": [MODEL | {"digest": "0x12"}]}, "models"),
+        ({"models": [MODEL | {"measurements": [5]}]}, "models"),
+        ({"models": [MODEL, MODEL]}, "models"),
         ({"contracts": {"token": ADDRESS}}, "the file"),
         ({"surprise": 1}, "the file"),
     ],
@@ -106,3 +124,25 @@ def test_load__no_json__is_refused(tmp_path: Path) -> None:
     (tmp_path / "base-local.json").write_text("{")
     with pytest.raises(DeploymentInvalid):
         Deployment.load(tmp_path / "base-local.json")
+
+
+def test_load__without_models__trusts_none(tmp_path: Path) -> None:
+    path = tmp_path / "base-local.json"
+    DEPLOYMENT.save(path)
+    value = json.loads(path.read_text())
+    del value["models"]
+    path.write_text(json.dumps(value))
+    deployment = Deployment.load(path)
+    assert deployment.trusted_model(1) is None
+    assert DEPLOYMENT.trusted_model(1) == DEPLOYMENT.models[0]
+
+
+def test_trusted_model__image_withdrawn_and_allowed_again__is_in_one_list() -> None:
+    model, image = DEPLOYMENT.models[0], b"\x02" * 32
+    without = model.without_measurement(image)
+    assert image not in without.measurements
+    assert image in without.withdrawn
+    again = DEPLOYMENT.with_model(without.with_measurement(image)).trusted_model(1)
+    assert again is not None
+    assert image in again.measurements
+    assert image not in again.withdrawn

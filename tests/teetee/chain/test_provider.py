@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several nodes as one.
+"""Several nodes of which one answer is enough.
 
 given nodes in order of preference
     when the first is down, busy, broken or silent
@@ -26,7 +26,7 @@ import pytest
 
 from teetee.chain.connection import Connection
 from teetee.chain.errors import RpcRefused, RpcUnavailable, WrongChain
-from teetee.chain.node_failures import NO_RETRY, RetryPolicy
+from teetee.chain.nodes.node_failures import NO_RETRY, RetryPolicy
 from teetee.chain.urls import public_url
 from tests.teetee.chain.rpc_proxy import ConnectionDropped, HttpAnswer, RpcError, node
 
@@ -61,7 +61,8 @@ QUICK = RetryPolicy(first_pause_seconds=0.01)
 
 
 def connection(*urls: str, timeout: float = 5, retry: RetryPolicy = QUICK) -> Connection:
-    return Connection(urls, chain_id=CHAIN, timeout_seconds=timeout, retry=retry)
+    """One answer is enough; for several that must agree see test_witnesses.py."""
+    return Connection(urls, chain_id=CHAIN, timeout_seconds=timeout, quorum=1, retry=retry)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_connection__many_calls__ask_for_the_chain_once() -> None:
     asked: list[str] = []
     with node(failing_first(RpcError(0, ""), 0, asked)) as url:
         chain = connection(url)
-        chain.require_node()
+        chain.require_nodes()
         for _ in range(5):
             chain.head()
     assert asked.count("eth_chainId") == 1

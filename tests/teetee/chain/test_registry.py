@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
+from oracle.chain.registry import ChainRegistryReader
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import (
     UnknownShard,
@@ -245,3 +246,28 @@ def changing(world: World, old: str, new: str) -> Any:
         return result
 
     return answer
+
+
+def test_h7__peers_of_a_model_are_read_again__costs_two_calls(
+    world: World, network: Network
+) -> None:
+    asked: list[str] = []
+
+    def counting(method: str, _: list[Any]) -> Any:
+        asked.append(method)
+        return FORWARD
+
+    with node(counting, world.chain.url) as url:
+        connection = Connection([url], chain_id=CHAIN_ID)
+        reader = ChainRegistryReader(
+            Registry(connection, world.deployment),
+            model_id=network.model_id,
+            signer=network.entry.identity.keyset.signer,
+        )
+        at = connection.head()
+        shards, spread = reader.active_shards(at=at), reader.spread(at=at)
+        asked.clear()
+        assert (reader.active_shards(at=at), reader.spread(at=at)) == (shards, spread)
+    assert asked == ["eth_call", "eth_call"]
+    assert spread == world.registry.policy(network.model_id).spread
+    assert len(shards) >= 2

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from teetee.chain.trusted_models import TrustedModel
 from teetee.client.verification.enrolment_checks import identity_of
 from teetee.client.verification.evidence import (
     EnrolmentEvidence,
@@ -38,6 +39,7 @@ CONTEXT = SettlementContext(
     escrow="0x" + "11" * 20,
     registry="0x" + "22" * 20,
     fee_bps=250,
+    trusted=None,
 )
 PCK = PckRecord(
     platform_id=bytes(32),
@@ -119,7 +121,14 @@ def make_evidence(stages: int = 3, layers_per_stage: int = 4) -> Evidence:
         }
     )
     settlement = make_settlement(request, model, enrolments)
-    return Evidence(CONTEXT, request, model, settlement, enrolments, quotes)
+    trusted = TrustedModel(
+        model_id=MODEL_ID,
+        name=model.name,
+        digest=model_digest(model),
+        measurements=(word("image"),),
+    )
+    context = replace(CONTEXT, trusted=trusted)
+    return Evidence(context, request, model, settlement, enrolments, quotes)
 
 
 def make_request() -> RequestEvidence:
@@ -150,6 +159,10 @@ def make_model(layer_count: int) -> ModelEvidence:
         royalty_recipient=address(8),
         entry_layer_equivalents=2,
     )
+
+
+def model_digest(model: ModelEvidence) -> bytes:
+    return keccak256(b"".join([*model.layer_digests, model.embedding_digest, model.head_digest]))
 
 
 def make_enrolment(

@@ -24,6 +24,7 @@ from tee_simulator.guest.enclave import SimulatedEnclave, utc_now
 from tee_simulator.http_server import HttpServer
 from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.deployment import Deployment
+from teetee.chain.trusted_models import TrustedModel
 from teetee.chain.types.requests import DeclineReason, RequestOpened
 from teetee.chain.types.settlements import SettlementParameters
 from teetee.client.contracts import Contracts
@@ -200,7 +201,21 @@ class Lab:
         )
         publish = registry.functions.publishModel(parameters, [image])
         self.chain.act(self.chain.deployer, publish)
-        return ModelId(self.world.registry.model_count())
+        model_id = ModelId(self.world.registry.model_count())
+        self.trust(
+            TrustedModel(
+                model_id=model_id,
+                name=MANIFEST.name,
+                digest=self.world.registry.model(model_id).digest,
+                measurements=(image,),
+            )
+        )
+        return model_id
+
+    def trust(self, model: TrustedModel) -> None:
+        """Name the model in the deployment file."""
+        self.chain.deployment = self.chain.deployment.with_model(model)
+        self.chain.deployment.save(self.deployment_file)
 
     # ------------------------------------------------------------ what enclaves say
 

@@ -124,7 +124,27 @@ RECEIPTS_FROM_11 = {"receipt of shard 11", "receipt of shard 12", "settlement", 
 ALL_RECEIPTS = RECEIPTS_FROM_11 | {"receipt of shard 10"}
 OTHER_DOMAIN = ALL_RECEIPTS - {"last receipt"}  # a struct hash names no chain and no escrow
 
+
+def with_trusted(evidence: Evidence, **changes: Any) -> Evidence:
+    assert evidence.context.trusted is not None
+    trusted = replace(evidence.context.trusted, **changes)
+    return replace(evidence, context=replace(evidence.context, trusted=trusted))
+
+
 ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
+    "model with another digest than the deployment file's": (
+        lambda e: with_trusted(e, digest=word("other")),
+        {"model 3 in the deployment file"},
+    ),
+    "image that the deployment file does not name": (
+        lambda e: with_trusted(e, measurements=(word("other"),)),
+        {f"image of shard {shard} in the deployment file" for shard in (10, 11, 12)},
+    ),
+    "model that the deployment file does not name": (
+        lambda e: replace(e, context=replace(e.context, trusted=None)),
+        {"model 3 in the deployment file"}
+        | {f"image of shard {shard} in the deployment file" for shard in (10, 11, 12)},
+    ),
     "receipt signed by a stranger": (
         lambda e: with_stage(e, 1, r=e.settlement.stages[0].r, vs=e.settlement.stages[0].vs),
         {"receipt of shard 11"},
@@ -241,7 +261,7 @@ ONE_THING_WRONG: dict[str, tuple[Breaking, set[str]]] = {
         lambda e: replace(
             e, model=replace(e.model, layer_digests=(word("other"), *e.model.layer_digests[1:]))
         ),
-        {"weights of shard 10"},
+        {"weights of shard 10", "model 3 in the deployment file"},
     ),
     "quote which dcap-qvl refuses": (
         lambda e: without_quote_facts(e, 11),
@@ -385,3 +405,8 @@ def test_h11__runs_broke__report_names_their_shards() -> None:
 def test_h11__names_of_broken_runs_are_unreadable__fails() -> None:
     report = verify(answered(make_evidence(), bytes([ANSWER_VERSION, 9]) + b"sealed"))
     assert failed(report) == {"path history"}
+
+
+def test_h8__image_withdrawn_since__verifies_an_old_request() -> None:
+    evidence = with_trusted(make_evidence(), measurements=(), withdrawn=(word("image"),))
+    assert failed(verify(evidence)) == set()

@@ -35,6 +35,7 @@ def become_enclave(
     given = dict(options) if settings is not None else complete_settings(options, os.environ)
     given |= {
         "TEETEE_RPC_URL": ",".join(session.connection.urls),
+        "TEETEE_RPC_QUORUM": session.connection.quorum,
         "TEETEE_DEPLOYMENT": session.connection.path.resolve(),
     }
     known = {

@@ -122,17 +122,20 @@ def failure_of_response(
 
 
 def failure_of_exception(error: requests.RequestException) -> NodeFailure:
-    """The failure of an HTTP request. Its own text is dropped: it contains the URL with its key."""
+    """The failure of a request without a response. Its own text is dropped: it contains the URL
+    with its key.
+    """
     if isinstance(error, requests.Timeout):
         return NodeFailure("no answer in time", FailureKind.LOST)
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return NodeFailure("no connection", FailureKind.LOST)
-    if error.response is None:
-        is_about_url = isinstance(error, ValueError)  # requests' errors about the URL itself
-        reason = _URL_RULE if is_about_url else type(error).__name__
-        return NodeFailure(reason, FailureKind.OTHER)
-    status = error.response.status_code
-    retry_after = _retry_after(error.response.headers.get("Retry-After"))
+    is_about_url = isinstance(error, ValueError)  # requests' errors about the URL itself
+    return NodeFailure(_URL_RULE if is_about_url else type(error).__name__, FailureKind.OTHER)
+
+
+def failure_of_status(status: int, wish: str | None) -> NodeFailure:
+    """The failure that an HTTP status stands for; `wish` is the header Retry-After."""
+    retry_after = _retry_after(wish)
     if status == _BUSY_STATUS:
         return _busy(f"HTTP {status}", retry_after)
     kind = FailureKind.LOST if status >= _FIRST_SERVER_STATUS else FailureKind.OTHER
