@@ -18,6 +18,7 @@ import {
     EnrolmentParameters,
     EvictionReason,
     Fitness,
+    RekeyParameters,
     RenewalParameters,
     Shard,
     ShardStatus,
@@ -137,24 +138,53 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
     function renew(RenewalParameters calldata parameters, bytes calldata quote, bytes32 pckId) external nonReentrant {
         // Check:
         ShardId shardId = parameters.shardId;
-        Shard storage renewed = _requireOwnShard(shardId);
-        SignerRecord storage record = _signers[renewed.signer];
-        // An evicted shard can be renewed, unless its signer has enrolled another, which now owns the record.
-        if (renewed.status == ShardStatus.RETIRED || record.shardId != shardId) {
-            revert ShardNotRenewable(shardId, renewed.status);
-        }
+        (Shard storage renewed, SignerRecord storage record) = _requireRenewable(shardId);
         _checkEndpoint(parameters.endpoint);
         Attestation memory attestation = _renewalAttestation(renewed, parameters);
         uint32 measurementIndex = _verifyQuote(attestation, renewed.modelId, quote, pckId);
         // Effect:
-        renewed.status = ShardStatus.ACTIVE;
-        renewed.attestedUntil = attestation.attestedUntil;
-        renewed.quoteHash = attestation.quoteHash;
+        _storeQuote(renewed, attestation);
         record.attestedAtBlock = uint40(block.number);
         record.leftAt = 0;
         record.measurementIndex = measurementIndex;
         record.platformTag = bytes8(attestation.platformId);
         emit ShardRenewed(shardId, renewed.modelId, msg.sender, attestation);
+    }
+
+    /// @dev Common to {renew} and {rekey}.
+    function _storeQuote(Shard storage renewed, Attestation memory attestation) private {
+        renewed.status = ShardStatus.ACTIVE;
+        renewed.attestedUntil = attestation.attestedUntil;
+        renewed.quoteHash = attestation.quoteHash;
+    }
+
+    /* REKEYING */
+
+    /// @inheritdoc IShardRegistry
+    /// @dev The old signer's record moves to the new signer: with it, the block of the enrolment is kept.
+    function rekey(RekeyParameters calldata parameters, bytes calldata quote, bytes32 pckId) external nonReentrant {
+        // Check:
+        ShardId shardId = parameters.shardId;
+        (Shard storage rekeyed, SignerRecord storage record) = _requireRenewable(shardId);
+        _checkEndpoint(parameters.endpoint);
+        _checkSignerFree(parameters.signer);
+        Attestation memory attestation = _rekeyAttestation(rekeyed, parameters);
+        uint32 measurementIndex = _verifyQuote(attestation, rekeyed.modelId, quote, pckId);
+        // Effect:
+        uint40 enrolledAtBlock = record.enrolledAtBlock;
+        delete _signers[rekeyed.signer];
+        _signers[parameters.signer] = SignerRecord({
+            shardId: shardId,
+            enrolledAtBlock: enrolledAtBlock,
+            attestedAtBlock: uint40(block.number),
+            leftAt: 0,
+            measurementIndex: measurementIndex,
+            platformTag: bytes8(attestation.platformId)
+        });
+        _storeQuote(rekeyed, attestation);
+        rekeyed.signer = parameters.signer;
+        rekeyed.identityDigest = attestation.identityDigest;
+        emit ShardRekeyed(shardId, rekeyed.modelId, msg.sender, attestation);
     }
 
     /* RETIREMENT AND EVICTION */
@@ -225,6 +255,20 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
     function _requireEnrolled(ShardId shardId) private view returns (Shard storage enrolled) {
         enrolled = _requireShard(shardId);
         if (!_isEnrolled(enrolled.status)) revert ShardNotActive(shardId, enrolled.status);
+    }
+
+    /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless its
+    /// signer has enrolled another, which now owns the record.
+    function _requireRenewable(ShardId shardId)
+        private
+        view
+        returns (Shard storage renewable, SignerRecord storage record)
+    {
+        renewable = _requireOwnShard(shardId);
+        record = _signers[renewable.signer];
+        if (renewable.status == ShardStatus.RETIRED || record.shardId != shardId) {
+            revert ShardNotRenewable(shardId, renewable.status);
+        }
     }
 
     /// @dev A shard of the caller, of any status.

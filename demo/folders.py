@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A world's folder. One world at a time uses it; the next one empties it.
 
-Sockets lie in another folder with a short name: the kernel limits their paths to 107 bytes.
+Sockets lie in another folder with a short name, because the kernel limits their paths to 107 bytes;
+the enclaves' keys lie beside them, in memory.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from demo.errors import NoWorldRuns, WorldRuns
 
 LOCK = "lock"
+MEMORY_FOLDER = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ class Folders:
         return self.directory / "journals"
 
     @property
+    def keys(self) -> Path:
+        """The enclaves' private keys, a folder each. In memory where the machine has /dev/shm."""
+        return self.sockets / "keys"
+
+    @property
     def deployment(self) -> Path:
         """The contracts' addresses."""
         return self.directory / "deployment.json"
@@ -131,7 +138,8 @@ def _wait_for_lock(lock: Path) -> None:
 
 
 def _socket_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="teetee-"))
+    in_memory = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
+    return Path(tempfile.mkdtemp(prefix="teetee-", dir=in_memory))
 
 
 def _remove(path: Path) -> None:

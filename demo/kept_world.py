@@ -87,6 +87,7 @@ class KeptWorld:
             "TEETEE_RPC_URL": url,
             "TEETEE_DEPLOYMENT": self.deployment,
             "TEETEE_PCCS": self.collateral,
+            "TEETEE_SIMULATED": "true",
             KEY_VARIABLE: self.requester_key,
             PASSPHRASE_VARIABLE: PASSPHRASE,
             "APE_FOUNDRY_HOST": url,

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from shard_runtime.errors import ModelFileInvalid
+from teetee.protocol.manifest import DEFAULT_PRECISION
 
 _OMIT_DEFAULT = {"omit_default": True}
 
@@ -128,15 +129,20 @@ class Architecture:
             if not is_kept:
                 raise ModelFileInvalid(file, rule)
 
-    def canonical_json(self) -> str:
-        """JSON with sorted keys and without spaces, as hashed by `digest`."""
-        return json.dumps(
-            _json_fields(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+    def canonical_json(self, precision: str = DEFAULT_PRECISION) -> str:
+        """JSON with sorted keys and without spaces, as hashed by `digest`.
 
-    def digest(self) -> bytes:
+        A precision other than float32 is a field of its own, so that the digests of a model that is
+        published for int8 differ from those of the same weights in float32.
+        """
+        fields = _json_fields(self)
+        if precision != DEFAULT_PRECISION:
+            fields["precision"] = precision
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def digest(self, precision: str = DEFAULT_PRECISION) -> bytes:
         """Returns `configDigest` (docs/protocol.md section 2), 32 bytes."""
-        return sha256(b"teetee/config/v1" + self.canonical_json().encode()).digest()
+        return sha256(b"teetee/config/v1" + self.canonical_json(precision).encode()).digest()
 
     @property
     def rotating_size(self) -> int:

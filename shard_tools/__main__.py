@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ from shard_tools.plan.planning import make_plan
 from shard_tools.plan.report import PlanReport
 from shard_tools.prepare import prepare_gguf
 from teetee.errors import TeeTeeError
+from teetee.protocol.manifest import DEFAULT_PRECISION, PRECISIONS
 from teetee.standard_streams import run_with_streams, takes_unicode
 
 DIFFERENT, FAILED = 1, 2
@@ -51,6 +53,8 @@ app = typer.Typer(
 )
 
 
+Precision = StrEnum("Precision", {name: name for name in PRECISIONS})  # type: ignore[misc]
+FLOAT32 = Precision(DEFAULT_PRECISION)
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Folder, .gguf file or hub id.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 MaxTokens = Annotated[
@@ -69,13 +73,20 @@ _PROMPTS_HELP = "Text file with one prompt per line; a line of numbers is token 
 
 
 @documented_command(app, "python -m shard_tools digest models/name --json > manifest.json")
-def digest(model: Model, as_json: Json = False) -> None:
+def digest(
+    model: Model,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="What the model's shards shall compute in. The digests cover it."),
+    ] = FLOAT32,
+    as_json: Json = False,
+) -> None:
     """Hash the parts of a model.
 
     With --json, prints the manifest that a publisher puts on chain (docs/protocol.md, section 2).
     """
     with _friendly_errors(as_json):
-        manifest = build_manifest(open_model(model))
+        manifest = build_manifest(open_model(model), precision.value)
         if as_json:
             sys.stdout.write(manifest.to_json())
             return

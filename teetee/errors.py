@@ -8,6 +8,7 @@
         ├── FieldInvalid              a value outside the bounds of its protocol field
         ├── GuestAgentRefused         the agent refused the call
         ├── GuestAgentAnswerInvalid   the agent's reply is not as dstack documents it
+        ├── KeyFileRefused            private keys cannot be kept in that folder
         ├── KeyInvalid                bytes that are not a key of that algorithm
         ├── MalformedEndpoint         not `host:port`
         ├── MalformedFrame            a peer's message that breaks the protocol
@@ -31,6 +32,8 @@
 Errors of the chain are in `teetee.chain.errors`. No message, argument or cause contains plaintext
 or a key; errors name the field and the rule. Every message says what to do next.
 """
+
+from pathlib import Path
 
 
 class TeeTeeError(Exception):
@@ -68,7 +71,7 @@ class GuestAgentUnreachable(Retryable):
         super().__init__(
             f"The guest agent at {endpoint} {reason}. In a confidential VM, mount the dstack "
             "socket into this container; on a machine without a TEE, start tee_simulator and set "
-            "DSTACK_SIMULATOR_ENDPOINT to its socket."
+            "TEETEE_SIMULATED=true, and DSTACK_SIMULATOR_ENDPOINT to its socket."
         )
 
 
@@ -105,6 +108,18 @@ class KeyInvalid(Fatal):
         self.algorithm = algorithm
         self.rule = rule
         super().__init__(f"Not a {algorithm} key: it {rule}. Check where the key comes from.")
+
+
+class KeyFileRefused(Fatal):
+    """Private keys cannot be kept in that folder."""
+
+    def __init__(self, directory: Path, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"The keys' folder {directory} {problem}. Give each enclave its own folder on tmpfs "
+            "with TEETEE_KEYS_DIRECTORY; keys that cannot be read may be deleted, and the shard "
+            "rekeyed."
+        )
 
 
 class MalformedEndpoint(Fatal):

@@ -89,6 +89,7 @@ LAYERS = {
         ("backends",),
         ("model_files", "links"),
         ("model_files.gguf", "model_files.tokenizer"),
+        ("model_files.chat_template",),
         ("model_files.config",),
         ("model_files.tensors",),
         ("architecture",),
@@ -101,7 +102,7 @@ LAYERS = {
         ("endpoints", "request"),
         ("inference",),
         ("chain",),
-        ("records",),
+        ("records", "isolation"),
         ("errors",),
     ),
 }

@@ -57,7 +57,7 @@ def _platforms_of_shards(
     """(shard id, platform id) by the newest attestation of each shard."""
     registry, topics = contracts.registry, (None, number_topic(model_id))
     newest: dict[int, tuple[int, int, bytes]] = {}
-    for event in (registry.ShardEnrolled, registry.ShardRenewed):
+    for event in (registry.ShardEnrolled, registry.ShardRenewed, registry.ShardRekeyed):
         # ape decodes a struct in an event as a list
         (attestation,) = (each for each in event.abi.inputs if each.name == "attestation")
         member = [each.name for each in attestation.components].index("platformId")

@@ -8,6 +8,7 @@ import {
     EvictionReason,
     Identity,
     PauseAndPlatform,
+    RekeyParameters,
     RenewalParameters,
     Shard,
     ShardStatus,
@@ -26,7 +27,7 @@ import {IShardBonds} from "./IShardBonds.sol";
 ///                               ├─ retire ─────────► RETIRED   by its host, for good
 ///                               └─ evict, recheck ─► EVICTED   no longer fit, at anyone's call; renew brings it back
 ///
-/// A paused shard can be retired and evicted like an active one. An active shard gets requests only while its
+/// {rekey} does what {renew} does, and replaces the keys of an enclave whose machine was rebooted. A paused shard can be retired and evicted like an active one. An active shard gets requests only while its
 /// attestation has not expired and its bond is whole; neither changes its status.
 ///
 /// A shard is enrolled because its quote was verified here: the quote shows which image runs, which keys the enclave
@@ -71,7 +72,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     /// @notice A shard was enrolled.
     /// @param endLayer First layer that the shard does not serve.
-    /// @param attestation What a reader needs to verify the shard again. It is only here and in {ShardRenewed}.
+    /// @param attestation What a reader needs to verify the shard again. It is only here, in {ShardRenewed} and in
+    /// {ShardRekeyed}.
     event ShardEnrolled(
         ShardId indexed shardId,
         ModelId indexed modelId,
@@ -140,6 +142,26 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.
     function renew(RenewalParameters calldata parameters, bytes calldata quote, bytes32 pckId) external;
+
+    /* REKEYING */
+
+    /// @notice A shard has new keys and is ACTIVE. Its id, bond, host and layers are the same.
+    /// @param attestation Replaces that of the events before; it has the new keys and identity.
+    event ShardRekeyed(
+        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
+    );
+
+    /// @notice Replaces the keys of the caller's shard by those of an enclave after a reboot, with a fresh quote
+    /// over the new identity. A paused or evicted shard becomes active. Only the shard's host.
+    /// @dev An enclave makes its keys when its machine boots and never stores them, so a reboot would otherwise cost a
+    /// second bond and the unbonding period of the first. The bond is not touched. Requests that are sealed to the old
+    /// keys can be answered by their other recipients, or are declined or refunded; receipts of the old signer no
+    /// longer settle. The new signer must be free, as for {enrol}; the old signer's record is deleted. The quote binds
+    /// the new keys to this host, so the enclave signs nothing else. Reverts with {SignerAlreadyEnrolled}, or for the
+    /// reasons that {renew} has, except {IdentityMismatch}.
+    /// @param quote The quote core; docs/protocol.md, section 3.
+    /// @param pckId Names the platform's certificate to the verifier.
+    function rekey(RekeyParameters calldata parameters, bytes calldata quote, bytes32 pckId) external;
 
     /* RETIREMENT AND EVICTION */
 
@@ -220,8 +242,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The block with the shard's {ShardEnrolled} event.
     function enrolmentBlock(ShardId shardId) external view returns (uint256);
 
-    /// @notice The block whose {ShardEnrolled} or {ShardRenewed} event has the shard's current keys, endpoint and
-    /// quote.
+    /// @notice The block whose {ShardEnrolled}, {ShardRenewed} or {ShardRekeyed} event has the shard's current keys,
+    /// endpoint and quote.
     function attestationBlock(ShardId shardId) external view returns (uint256);
 
     /* VIEWS OF THE ESCROW */

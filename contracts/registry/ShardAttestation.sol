@@ -18,6 +18,7 @@ import {
     EvictionReason,
     Fitness,
     Identity,
+    RekeyParameters,
     RenewalParameters,
     Shard
 } from "../types/Shard.sol";
@@ -62,13 +63,15 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
     function _checkEnrollable(EnrolmentParameters calldata parameters) internal view {
         _checkEndpoint(parameters.endpoint);
         if (parameters.isEntry && parameters.firstLayer != 0) revert EntryMustStartAtLayerZero(parameters.firstLayer);
-        ShardId latest = _signers[parameters.signer].shardId;
+        _checkSignerFree(parameters.signer);
+    }
+
+    /// @dev The bond's release is counted from the signer's record, which a new shard would overwrite.
+    function _checkSignerFree(address signer) internal view {
+        ShardId latest = _signers[signer].shardId;
         if (ShardId.unwrap(latest) == 0) return;
-        // The bond's release is counted from the signer's record, which a new shard would overwrite.
         Shard storage last = _shards[latest];
-        if (_isEnrolled(last.status) || last.bond != 0) {
-            revert SignerAlreadyEnrolled(parameters.signer, latest);
-        }
+        if (_isEnrolled(last.status) || last.bond != 0) revert SignerAlreadyEnrolled(signer, latest);
     }
 
     /// @dev The endpoint is only in events, so its size costs the caller alone; the bound protects readers.
@@ -144,27 +147,47 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
         view
         returns (Attestation memory attestation)
     {
-        Identity memory identity = Identity({
-            host: renewed.host,
-            modelId: renewed.modelId,
-            firstLayer: renewed.firstLayer,
-            endLayer: renewed.endLayer,
-            isEntry: renewed.isEntry,
-            sliceDigest: sliceDigest(renewed.modelId, renewed.firstLayer, renewed.endLayer, renewed.isEntry),
-            signer: renewed.signer,
-            kem: parameters.kem,
-            tls: parameters.tls
-        });
-        attestation.signer = identity.signer;
-        attestation.kem = identity.kem;
-        attestation.tls = identity.tls;
+        attestation = _attestationOf(renewed, renewed.signer, parameters.kem, parameters.tls);
         attestation.endpoint = parameters.endpoint;
         attestation.blockNumber = parameters.blockNumber;
-        attestation.sliceDigest = identity.sliceDigest;
-        attestation.identityDigest = EnclaveIdentity.digest(identity, address(this));
         if (attestation.identityDigest != renewed.identityDigest) {
             revert IdentityMismatch(parameters.shardId, renewed.identityDigest, attestation.identityDigest);
         }
+    }
+
+    /// @dev The attestation of an enrolled shard under new keys, before its fresh quote is verified.
+    function _rekeyAttestation(Shard storage rekeyed, RekeyParameters calldata parameters)
+        internal
+        view
+        returns (Attestation memory attestation)
+    {
+        attestation = _attestationOf(rekeyed, parameters.signer, parameters.kem, parameters.tls);
+        attestation.endpoint = parameters.endpoint;
+        attestation.blockNumber = parameters.blockNumber;
+    }
+
+    /// @dev Keys, slice and identity of an enrolled shard with these keys.
+    function _attestationOf(Shard storage existing, address signer, bytes32 kem, bytes32 tls)
+        private
+        view
+        returns (Attestation memory attestation)
+    {
+        Identity memory identity = Identity({
+            host: existing.host,
+            modelId: existing.modelId,
+            firstLayer: existing.firstLayer,
+            endLayer: existing.endLayer,
+            isEntry: existing.isEntry,
+            sliceDigest: sliceDigest(existing.modelId, existing.firstLayer, existing.endLayer, existing.isEntry),
+            signer: signer,
+            kem: kem,
+            tls: tls
+        });
+        attestation.signer = signer;
+        attestation.kem = kem;
+        attestation.tls = tls;
+        attestation.sliceDigest = identity.sliceDigest;
+        attestation.identityDigest = EnclaveIdentity.digest(identity, address(this));
     }
 
     /* QUOTE */

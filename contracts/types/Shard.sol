@@ -47,7 +47,7 @@ struct Shard {
     uint80 bond;
     // first layer that it does not serve
     uint16 endLayer;
-    // slot 2: binds all that never changes about a shard; see Identity
+    // slot 2: binds keys, layers and host of a shard; only {IShardRegistry.rekey} changes it; see Identity
     bytes32 identityDigest;
     // slot 3: the quote that it was last attested by; see QuoteClaims
     bytes32 quoteHash;
@@ -59,7 +59,7 @@ struct SignerRecord {
     ShardId shardId;
     // block of the ShardEnrolled event
     uint40 enrolledAtBlock;
-    // block of the last event with an Attestation: ShardEnrolled or the latest ShardRenewed
+    // block of the last event with an Attestation: ShardEnrolled, or the latest ShardRenewed or ShardRekeyed
     uint40 attestedAtBlock;
     // Unix seconds at which the shard was retired, evicted or paused; zero while it is active
     uint40 leftAt;
@@ -92,6 +92,19 @@ struct EnrolmentParameters {
 /// event has them.
 struct RenewalParameters {
     ShardId shardId;
+    bytes32 kem;
+    bytes32 tls;
+    // may differ from the enrolled one
+    string endpoint;
+    // the block whose hash is in the quote's report data
+    uint256 blockNumber;
+}
+
+/// @notice A host's request to replace the keys of its shard. Model, layers and kind stay those of the enrolment.
+struct RekeyParameters {
+    ShardId shardId;
+    // the new keyset, as in EnrolmentParameters
+    address signer;
     bytes32 kem;
     bytes32 tls;
     // may differ from the enrolled one

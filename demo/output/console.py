@@ -92,13 +92,7 @@ class Console:
         for row in rows:
             table.add_row(*(Text(harmless(cell)) for cell in row))
         self.say()
-        if self._rich.is_terminal:
-            self._rich.print(table, soft_wrap=False)
-            return
-        with self._rich.capture() as printed:
-            self._rich.print(table, soft_wrap=False)
-        for line in printed.get().splitlines():
-            self.say(line.rstrip())
+        self._rich.print(table, soft_wrap=False)
 
     def _status(self, title: str) -> Status:
         return self._rich.status(escape(title), spinner="dots")

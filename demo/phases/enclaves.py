@@ -154,6 +154,8 @@ def oracle_settings(
         "LISTEN_HOST": LOOPBACK,
         "LISTEN_PORT": str(port),
         "DATA_DIRECTORY": str(folders.journals / plan.name),
+        "KEYS_DIRECTORY": str(folders.keys / plan.name),
+        "SIMULATED": "true",
         **QUICK,
     }
     named = {f"TEETEE_{name}": value for name, value in settings.items()}

@@ -11,6 +11,7 @@ whole tracebacks.
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import TextIO, cast
 
@@ -132,6 +133,19 @@ def open_log(stream: TextIO | None = None) -> FilteringBoundLogger:
     log = cast(FilteringBoundLogger, structlog.get_logger())
     redirect_library_logs(log)
     return log
+
+
+def report_uncaught_errors(log: FilteringBoundLogger) -> None:
+    """Logs errors that no handler catches, instead of Python's traceback, whose messages can hold
+    values.
+    """
+
+    def report(error: BaseException | None) -> None:
+        log.error("uncaught error", error=error)
+
+    sys.excepthook = lambda _kind, error, _trace: report(error)
+    threading.excepthook = lambda failed: report(failed.exc_value)
+    sys.unraisablehook = lambda failed: report(failed.exc_value)
 
 
 def redirect_library_logs(log: FilteringBoundLogger) -> None:

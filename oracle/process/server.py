@@ -168,6 +168,7 @@ class Server:
             self._service.stop(self._settings.stop_grace_seconds)
         self._end.set()
         self._listener.close()
+        self._enclave.key_file.close()
         for loop in self._loops:
             loop.join(5.0)
         self._data_directory.release()
@@ -176,6 +177,7 @@ class Server:
 
 def _print_ready_line(enclave: PreparedEnclave, port: int) -> None:
     """One JSON line on stdout once the listener accepts enrolments. Public data only."""
-    line = {"ready": True, "port": port} | enclave.identity.to_json()
+    line = {"ready": True, "port": port, "simulated": enclave.settings.simulated}
+    line |= enclave.identity.to_json()
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process's settings: one frozen object, read once from the environment (prefix TEETEE_) and a
-file given with --settings.
+"""The process's settings: one frozen object, and for each setting who may choose it.
 
-All missing and invalid settings are reported together, and never with their values: the URL of an
-RPC node can hold a password.
+`settings_sources` reads them. Measured settings decide where plaintext goes and what is believed;
+they come from one file, whose digest stands in the compose document that the enclave's measurement
+covers. The host's settings can cost availability alone. Docs: docs/operations.md.
 """
 
-import textwrap
-import tomllib
-from io import StringIO
+import re
+from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from eth_utils.address import is_checksum_address
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from pydantic_settings import (
@@ -29,7 +28,6 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from oracle.errors import SettingsInvalid
 from shard_runtime.backends.kv_cache import DEFAULT_CACHE_BYTES
 from shard_runtime.engine.loop import DEFAULT_BUSY_WAIT_SECONDS
 from teetee.errors import FieldInvalid
@@ -37,10 +35,73 @@ from teetee.protocol.endpoint import DEFAULT_PORT, MAX_PORT
 from teetee.protocol.layers import LayerRange
 
 PREFIX = "TEETEE_"
-TEXT_WIDTH = 100
+
+
+class Kind(Enum):
+    """Who may choose a setting."""
+
+    MEASURED = "measured"
+    """The publisher, in the measured file. It decides whom this enclave believes or serves."""
+    HOST = "host"
+    """The host. A bad value can cost availability, and nothing else."""
+    SECRET = "secret"  # noqa: S105 - a kind, not a password
+    """The host; never shown. It must not be in a public document."""
+
+
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(
+        (
+            "simulated",
+            "rpc_url",
+            "rpc_quorum",
+            "chain_id",
+            "deployment",
+            "model_id",
+            "dtype",
+            "keys_directory",
+            "confirmations",
+            "poll_seconds",
+            "peer_poll_seconds",
+            "stale_head_seconds",
+            "max_streams",
+            "streams_per_second",
+            "enrolments_per_minute",
+        ),
+        Kind.MEASURED,
+    ),
+    **dict.fromkeys(
+        (
+            "host",
+            "model",
+            "layers",
+            "is_entry",
+            "listen_host",
+            "listen_port",
+            "data_directory",
+            "manifest",
+            "prune_seconds",
+            "max_concurrent_requests",
+            "max_active_requests",
+            "cache_bytes",
+            "busy_wait_seconds",
+            "native_instructions",
+            "batch_window_seconds",
+            "settle_timeout_seconds",
+            "decline_margin_seconds",
+            "refund_grace_seconds",
+            "stop_grace_seconds",
+            "renewal_warning_seconds",
+            "pccs",
+            "collateral_seconds",
+        ),
+        Kind.HOST,
+    ),
+    **dict.fromkeys(("rpc_tokens",), Kind.SECRET),
+}
+"""Every setting has one kind; a new one without a kind ends the start."""
 
 SECTIONS = {
-    "rpc_url": "Chain",
+    "simulated": "Chain",
     "host": "Shard",
     "listen_host": "Network and storage",
     "confirmations": "Watching the chain",
@@ -83,6 +144,26 @@ def _address(value: str) -> str:
     return value
 
 
+def _tokens(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if not _TOKENS.fullmatch(text):
+        raise ValueError("must be NAME=TOKEN,NAME=TOKEN, of letters, digits, - and _")
+    return value
+
+
+_WORD = r"[A-Za-z0-9_-]{1,64}"
+_TOKENS = re.compile(rf"(?:{_WORD}={_WORD}(?:,(?!$)|$))*")
+_PLACEHOLDER = re.compile(rf"\{{token:({_WORD})\}}")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 Layers = Annotated[LayerRange, NoDecode, BeforeValidator(_layers)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 30)]
@@ -90,15 +171,22 @@ WholeSeconds = Annotated[int, Field(ge=1, le=86_400 * 30)]
 
 
 class Settings(BaseSettings):
-    """The operator's decisions. `python -m oracle settings` prints the descriptions."""
+    """All settings. `python -m oracle settings` prints the descriptions."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", arbitrary_types_allowed=True
     )
 
+    simulated: bool = Field(
+        False,
+        description="Whether this machine is simulated (tee_simulator): no measured file is needed,"
+        " DSTACK_SIMULATOR_ENDPOINT names the guest agent, keys may lie on a disk, and swap may be"
+        " on. Nothing is confidential then.",
+    )
     rpc_url: SecretStr = Field(
         description="JSON-RPC URLs of the chain's nodes, separated by commas, best of three"
-        " different operators; https:// except on this machine. Never logged."
+        " different operators; https:// except on this machine. {token:NAME} stands for a token of"
+        " rpc_tokens. Never logged."
     )
     rpc_quorum: int | None = Field(
         None,
@@ -107,8 +195,17 @@ class Settings(BaseSettings):
         description="How many of these nodes must agree before anything is believed. Default: more"
         " than half, which is both of two and two of three.",
     )
+    rpc_tokens: Annotated[SecretStr, BeforeValidator(_tokens)] = Field(
+        SecretStr(""),
+        description="Access tokens of RPC providers, NAME=TOKEN,NAME=TOKEN, each put where rpc_url"
+        " has {token:NAME}. Never logged.",
+    )
     chain_id: int = Field(ge=1, description="Id of the chain that the deployment is on.")
-    deployment: Path = Field(description="JSON file with the addresses of the contracts.")
+    deployment: str = Field(
+        min_length=1,
+        description="The addresses of the contracts: the JSON document itself; for a simulated"
+        " machine, also the path of its file.",
+    )
 
     host: Address = Field(description="Wallet that owns this shard and receives its earnings.")
     model_id: int = Field(ge=1, lt=1 << 32, description="Number of the published model.")
@@ -125,8 +222,8 @@ class Settings(BaseSettings):
     )
     dtype: Literal["int8", "float32", "bfloat16", "float16"] = Field(
         "float32",
-        description="Precision of the computation: int8, float32, bfloat16 or float16. All shards"
-        " of a model must use the same.",
+        description="Precision of the computation: int8, float32, bfloat16 or float16. It is part"
+        " of the model's published digests, so it must be the one that the model is published for.",
     )
     is_entry: bool = Field(
         False,
@@ -143,6 +240,11 @@ class Settings(BaseSettings):
     )
     data_directory: Path = Field(
         description="Folder of the journal. It holds ciphertext and public data only."
+    )
+    keys_directory: Path = Field(
+        Path("/run/teetee"),
+        description="Folder of this enclave's private keys, on tmpfs: they live in memory alone,"
+        " and a reboot takes them. One folder for each enclave.",
     )
 
     confirmations: int = Field(
@@ -183,6 +285,11 @@ class Settings(BaseSettings):
         DEFAULT_CACHE_BYTES,
         ge=1 << 20,
         description="Maximum size of the KV caches of all running requests together.",
+    )
+    native_instructions: Literal["portable", "avx2", "avx512"] | None = Field(
+        None,
+        description="Instruction set of the native library; without it, the fastest that this CPU"
+        " has. All give the same results.",
     )
     busy_wait_seconds: float = Field(
         DEFAULT_BUSY_WAIT_SECONDS,
@@ -242,6 +349,27 @@ class Settings(BaseSettings):
             raise ValueError("TEETEE_REQUESTS_AT_ONCE must not exceed TEETEE_REQUESTS_HELD")
         return self
 
+    @model_validator(mode="after")
+    def _nodes_are_named(self) -> Self:
+        wanted = set(_PLACEHOLDER.findall(self.rpc_url.get_secret_value()))
+        if missing := sorted(wanted - set(self._named_tokens())):
+            raise ValueError(f"TEETEE_RPC_TOKENS lacks {', '.join(missing)}, which rpc_url names")
+        if not all(_is_url(url) for url in self.rpc_urls()):
+            raise ValueError("TEETEE_RPC_URL must be http:// or https:// URLs, separated by commas")
+        return self
+
+    def rpc_urls(self) -> list[str]:
+        """The nodes' URLs, with their tokens in place. Never log them."""
+        tokens = self._named_tokens()
+        filled = _PLACEHOLDER.sub(
+            lambda found: tokens[found.group(1)], self.rpc_url.get_secret_value()
+        )
+        return [url.strip() for url in filled.split(",")]
+
+    def _named_tokens(self) -> dict[str, str]:
+        pairs = filter(None, self.rpc_tokens.get_secret_value().split(","))
+        return dict(pair.split("=", 1) for pair in pairs)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -251,107 +379,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment variables take precedence over the file, which arrives as arguments."""
-        return env_settings, init_settings
-
-
-def read_settings(file: Path | None = None) -> Settings:
-    """Settings from the environment, and from a TOML or .env file where a variable is not set.
-
-    Raises:
-        SettingsInvalid: names every problem.
-    """
-    try:
-        return Settings(**({} if file is None else _from_file(file)))
-    except ValidationError as error:
-        # `from None`: pydantic's message shows the values.
-        raise SettingsInvalid(_problems(error)) from None
-
-
-def describe_settings() -> str:
-    """The reference of all settings, as text for a terminal."""
-    introduction = (
-        "Settings of `python -m oracle run`. Each is an environment variable, or a line of the file"
-        " given with --settings: TOML with lower-case names without TEETEE_, or a .env file."
-        " Environment variables take precedence. In parentheses: the option of `teetee host run`."
-    )
-    lines = textwrap.wrap(introduction, TEXT_WIDTH)
-    for name, field in Settings.model_fields.items():
-        if name in SECTIONS:
-            lines += ["", SECTIONS[name]]
-        option = f" ({OPTIONS[name]})" if name in OPTIONS else ""
-        lines.append(f"  {variable_of(name)}{option}")
-        default = "Required." if field.is_required() else f"Default: {_shown(field.default)}."
-        lines += textwrap.wrap(
-            f"{field.description} {default}",
-            TEXT_WIDTH,
-            initial_indent=" " * 6,
-            subsequent_indent=" " * 6,
-        )
-    return "\n".join(lines)
+        """Values are given as arguments alone: `settings_sources` decides which sources count."""
+        return (init_settings,)
 
 
 def variable_of(name: str) -> str:
     """The environment variable of a field."""
     alias = Settings.model_fields[name].validation_alias
     return alias if isinstance(alias, str) else PREFIX + name.upper()
-
-
-def _shown(default: object) -> str:
-    if default is None:
-        return "not set"
-    if isinstance(default, bool):
-        return str(default).lower()
-    return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def _from_file(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if file.suffix == ".toml" else _dotenv(text)
-    except OSError:
-        raise SettingsInvalid([f"{file}: cannot be read"]) from None
-    except ValueError:
-        raise SettingsInvalid([f"{file}: is not TOML"]) from None
-    fields = {variable_of(name): name for name in Settings.model_fields}
-    return {_argument(name, fields): value for name, value in values.items()}
-
-
-def _dotenv(text: str) -> dict[str, Any]:
-    # A .env file may set other programs' variables too; every TEETEE_ variable is checked.
-    lines = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in lines.items()
-        if name.startswith(PREFIX)
-    }
-
-
-def _argument(name: str, fields: dict[str, str]) -> str:
-    """The constructor's argument for a file's name: a field's alias, where it has one."""
-    variable = PREFIX + name.upper()
-    field = fields.get(variable)
-    has_alias = field is not None and Settings.model_fields[field].validation_alias is not None
-    return variable if has_alias else name
-
-
-def _problems(error: ValidationError) -> list[str]:
-    """Each problem with the setting's name in a file, its variable and the command's option."""
-    fields = {variable_of(name): name for name in Settings.model_fields}
-    problems = []
-    for fault in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in fault["loc"]).upper()
-        text = (
-            "is missing"
-            if fault["type"] == "missing"
-            else fault["msg"].removeprefix("Value error, ")
-        )
-        if not place:
-            problems.append(text)
-            continue
-        variable = place if place.startswith(PREFIX) else PREFIX + place
-        option = OPTIONS.get(fields.get(variable, ""))
-        command = f", or `teetee host run {option}`" if option else ""
-        name = variable.removeprefix(PREFIX).lower()
-        problems.append(f"{name} ({variable}{command}): {text[0].lower()}{text[1:]}")
-    return sorted(problems)

@@ -5,6 +5,7 @@ A mismatch ends the process with an error that says what to do. A chain or guest
 answer yet is retried.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from oracle.chain.heads import ChainBlocks, Heads
 from oracle.chain.highest_head import StoredHighestHead
 from oracle.chain.registry import ChainRegistryReader
 from oracle.errors import StartUpRefused, Stopped
+from oracle.isolation.memory import refuse_swap
 from oracle.process.settings import Settings
 from shard_runtime import (
     ModelSource,
@@ -32,11 +34,13 @@ from shard_runtime import (
 from shard_runtime import Shard as LoadedShard
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import UnknownModel
+from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import LOCAL_NETWORK, Deployment
 from teetee.chain.nodes.node_failures import RetryPolicy
 from teetee.chain.types.models import Model
-from teetee.enclave.guest_agent import DstackGuestAgent, GuestAgent
+from teetee.enclave.guest_agent import DSTACK_SOCKET, DstackGuestAgent, GuestAgent
+from teetee.enclave.key_file import KeyFile, KeyScope
 from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId
@@ -48,6 +52,8 @@ MAX_RETRY_SECONDS = 30.0
 # The loops ask again on their own; a thread that sleeps in a call would delay the stop.
 NODE_RETRY = RetryPolicy(busy_retries=2, max_asked_seconds=4.0, lost_retries=1)
 
+SIMULATOR_VARIABLE = "DSTACK_SIMULATOR_ENDPOINT"
+
 Value = TypeVar("Value")
 
 
@@ -57,6 +63,7 @@ class PreparedEnclave:
 
     settings: Settings
     guest: GuestAgent
+    key_file: KeyFile
     keys: EnclaveKeys
     connection: Connection
     deployment: Deployment
@@ -73,13 +80,15 @@ def prepare_enclave(
     settings: Settings, *, stop: threading.Event, log: FilteringBoundLogger
 ) -> PreparedEnclave:
     """Raises `StartUpRefused` and other `Fatal` errors, and `Stopped` once `stop` is set."""
+    _check_machine(settings, log)
     deployment = _load_deployment(settings)
+    guest = DstackGuestAgent(_guest_endpoint(settings))
+    key_file, keys = _open_keys(settings, deployment, log)
     connection = _connect(settings, log)
     retry = _Retry(stop, log)
-    guest = DstackGuestAgent()
-    keys = retry("guest-agent", lambda: EnclaveKeys.derive(guest))
     retry("chain", connection.head)
     registry = Registry(connection, deployment)
+    retry("chain", lambda: _check_contracts(registry, Escrow(connection, deployment), deployment))
     model = retry("chain", lambda: _read_model(registry, settings))
     tokenizer, loaded = _load_weights(settings, log)
     identity = _identity(settings, deployment, keys, loaded, model)
@@ -92,6 +101,7 @@ def prepare_enclave(
     return PreparedEnclave(
         settings=settings,
         guest=guest,
+        key_file=key_file,
         keys=keys,
         connection=connection,
         deployment=deployment,
@@ -107,14 +117,57 @@ def prepare_enclave(
     )
 
 
-def _rpc_urls(settings: Settings) -> list[str]:
-    return [url.strip() for url in settings.rpc_url.get_secret_value().split(",")]
+def _check_machine(settings: Settings, log: FilteringBoundLogger) -> None:
+    """Raises `StartUpRefused` unless plain text stays in this machine's memory."""
+    if settings.simulated:
+        log.warning("this machine is simulated: nothing here is confidential")
+    else:
+        refuse_swap()
+
+
+def _guest_endpoint(settings: Settings) -> str:
+    """Where the guest agent listens. Raises `StartUpRefused`."""
+    simulator = os.environ.get(SIMULATOR_VARIABLE)
+    if settings.simulated:
+        return simulator or DSTACK_SOCKET
+    if simulator:
+        raise StartUpRefused(
+            what=f"{SIMULATOR_VARIABLE} is set, and this machine is not simulated",
+            remedy="Unset it, or set TEETEE_SIMULATED=true.",
+        )
+    return DSTACK_SOCKET
+
+
+def _open_keys(
+    settings: Settings, deployment: Deployment, log: FilteringBoundLogger
+) -> tuple[KeyFile, EnclaveKeys]:
+    """Keys of this chain, registry and escrow alone. Raises `KeyFileRefused`."""
+    scope = KeyScope(deployment.chain_id, deployment.registry, deployment.escrow)
+    key_file = KeyFile(settings.keys_directory, scope, allow_disk=settings.simulated)
+    keys, are_new = key_file.open()
+    if are_new:
+        log.warning("the keys are new: enrol this enclave, or rekey its shard")
+    return key_file, keys
+
+
+def _check_contracts(registry: Registry, escrow: Escrow, deployment: Deployment) -> None:
+    """Raises `StartUpRefused` unless registry and escrow name each other."""
+    pairs = (
+        ("registry's escrow", registry.bound_escrow(), deployment.escrow),
+        ("escrow's registry", escrow.terms().registry, deployment.registry),
+    )
+    for what, found, expected in pairs:
+        if found != expected:
+            raise StartUpRefused(
+                what=f"the {what} is {found}, the deployment says {expected}",
+                remedy="Correct the deployment: registry and escrow must name each other.",
+            )
 
 
 def _connect(settings: Settings, log: FilteringBoundLogger) -> Connection:
     """Raises `InsecureNode`, `QuorumInvalid`."""
     return Connection(
-        _rpc_urls(settings),
+        settings.rpc_urls(),
         chain_id=settings.chain_id,
         quorum=settings.rpc_quorum,
         retry=NODE_RETRY,
@@ -140,7 +193,9 @@ def _open_heads(
 
 
 def _load_deployment(settings: Settings) -> Deployment:
-    deployment = Deployment.load(settings.deployment)
+    text = settings.deployment
+    is_document = text.lstrip().startswith("{")
+    deployment = Deployment.parse(text) if is_document else Deployment.load(Path(text))
     if deployment.chain_id != settings.chain_id:
         raise StartUpRefused(
             what=f"the deployment file is for chain {deployment.chain_id},"
@@ -184,6 +239,7 @@ def _load_weights(
         is_entry=settings.is_entry,
         dtype=settings.dtype,
         threads=torch.get_num_threads(),  # OMP_NUM_THREADS
+        instructions=settings.native_instructions,
     )
     return tokenizer, loaded
 
@@ -233,10 +289,11 @@ def _identity(
     published = model.slice_digest(settings.layers, settings.is_entry)
     if loaded.slice_digest != published:
         raise StartUpRefused(
-            what=f"the weights loaded for layers {settings.layers} have the slice digest"
-            f" 0x{loaded.slice_digest.hex()}, published for model {settings.model_id} is"
-            f" 0x{published.hex()}",
-            remedy="Download the model's files again; nothing is served from these.",
+            what=f"the weights loaded for layers {settings.layers} in {settings.dtype} have the"
+            f" slice digest 0x{loaded.slice_digest.hex()}, published for model {settings.model_id}"
+            f" is 0x{published.hex()}",
+            remedy="Download the model's files again, or set TEETEE_DTYPE to the precision that the"
+            " model is published for; nothing is served from these.",
         )
     return EnclaveIdentity(
         chain_id=settings.chain_id,

@@ -44,45 +44,35 @@ def load_shard(
     dtype: str = "float32",
     backend: Backend = Backend.AUTO,
     threads: int = 1,
+    instructions: str | None = None,
 ) -> Shard:
     """Loads one slice.
 
     dtype: int8 (native only), float32, bfloat16 or float16. manifest: the published digests; every
-    part is compared, and for an entry the token ids of the sample text. threads: of the native
-    backend; torch has its own setting.
+    part is compared, and for an entry the token ids of the sample text. threads, instructions
+    (portable, avx2, avx512; None: the fastest): of the native backend; torch has its own settings.
     Raises `PrecisionUnavailable`, `TensorMissing`, `TensorInvalid`, `ModelFileInvalid`,
     `DigestMismatch`, `TokenIdsDiffer`.
     """
-    shard = _load(source, layers, is_entry, manifest, dtype, backend, threads)
-    if is_entry and manifest is not None:
-        check_token_ids(load_tokenizer(source), manifest)
-    return shard
-
-
-def _load(
-    source: ModelSource,
-    layers: LayerRange,
-    is_entry: bool,
-    manifest: ModelManifest | None,
-    dtype: str,
-    backend: Backend,
-    threads: int,
-) -> Shard:
     blocker = _native_blocker(source, dtype)
     if backend is not Backend.TORCH and blocker is None:
-        return load_native_shard(
+        shard: Shard = load_native_shard(
             source,
             layers,
             is_entry=is_entry,
             manifest=manifest,
             precision=_NATIVE_PRECISIONS[dtype],
-            thread_pool=ThreadPool(threads=threads),
+            thread_pool=ThreadPool(threads=threads, instructions=instructions),
         )
-    if backend is Backend.NATIVE or dtype == "int8":
+    elif backend is Backend.NATIVE or dtype == "int8":
         raise PrecisionUnavailable(dtype, blocker or "the torch backend has no int8")
-    if backend is Backend.AUTO:
-        _log.info("using the torch backend", extra={"reason": blocker})
-    return load_torch_shard(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
+    else:
+        if backend is Backend.AUTO:
+            _log.info("using the torch backend", extra={"reason": blocker})
+        shard = load_torch_shard(source, layers, is_entry=is_entry, manifest=manifest, dtype=dtype)
+    if is_entry and manifest is not None:
+        check_token_ids(load_tokenizer(source), manifest)
+    return shard
 
 
 def _native_blocker(source: ModelSource, dtype: str) -> str | None:

@@ -25,6 +25,7 @@ from shard_runtime.links.peers import Peer, PeerDirectory
 from shard_runtime.links.port import OnPeerLost
 from shard_runtime.links.stream import FrameWriter, TlsStream, describe, set_kernel_timeouts
 from shard_runtime.links.tls_context import client_context
+from teetee.protocol.endpoint import server_name_of
 from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
@@ -225,6 +226,8 @@ class OutgoingLink:
     def _handshake(self, peer: Peer, connected: socket.socket) -> TlsStream:
         connection = SSL.Connection(client_context(self._identity, peer.tls), connected)
         connection.set_connect_state()
+        if (server_name := server_name_of(peer.host)) is not None:
+            connection.set_tlsext_host_name(server_name.encode("ascii"))
         name = f"shard {peer.shard_id} at {peer.host}:{peer.port}"
         try:
             connection.do_handshake()

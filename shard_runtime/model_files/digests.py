@@ -26,7 +26,7 @@ from shard_runtime.model_files.tokenizer.template_tokens import measure_template
 from shard_runtime.model_files.tokenizer.token_ids import token_ids_digest
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
-from teetee.protocol.manifest import ModelManifest
+from teetee.protocol.manifest import DEFAULT_PRECISION, ModelManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +69,30 @@ class PartDigest:
         return self._hash.digest()
 
 
-def layer_part(source: ModelSource, layer: int) -> ModelPart:
+def layer_part(source: ModelSource, layer: int, precision: str = DEFAULT_PRECISION) -> ModelPart:
     """One decoder layer."""
-    prefix = b"teetee/layer/v1" + source.architecture.digest() + _u32(layer)
+    prefix = b"teetee/layer/v1" + source.architecture.digest(precision) + _u32(layer)
     layout = layer_layout(source.architecture, layer, source.names)
     return ModelPart(f"layer {layer}", prefix, layout)
 
 
-def embedding_part(source: ModelSource, tokenizer: TokenizerFiles) -> ModelPart:
+def embedding_part(
+    source: ModelSource, tokenizer: TokenizerFiles, precision: str = DEFAULT_PRECISION
+) -> ModelPart:
     """The embedding. Its digest also covers the tokenizer."""
-    prefix = b"teetee/embedding/v1" + source.architecture.digest() + tokenizer.digest()
+    prefix = b"teetee/embedding/v1" + source.architecture.digest(precision) + tokenizer.digest()
     return ModelPart("embedding", prefix, embedding_layout(source.architecture, source.names))
 
 
-def head_part(source: ModelSource) -> ModelPart:
+def head_part(source: ModelSource, precision: str = DEFAULT_PRECISION) -> ModelPart:
     """The final norm and the LM head."""
-    prefix = b"teetee/head/v1" + source.architecture.digest()
+    prefix = b"teetee/head/v1" + source.architecture.digest(precision)
     return ModelPart("head", prefix, head_layout(source.architecture, source.names))
 
 
-def build_manifest(source: ModelSource) -> ModelManifest:
-    """Reads the whole model once and returns its digests as a manifest.
+def build_manifest(source: ModelSource, precision: str = DEFAULT_PRECISION) -> ModelManifest:
+    """Reads the whole model once and returns its digests, for shards that compute in that
+    precision, as a manifest.
 
     Refuses every model that loading would refuse. Raises `TensorMissing`, `TensorInvalid`,
     `ModelFileInvalid`, `TokenizerInvalid`.
@@ -101,15 +104,17 @@ def build_manifest(source: ModelSource) -> ModelManifest:
     return ModelManifest(
         name=source.name,
         layer_count=architecture.layer_count,
-        config_digest=architecture.digest(),
+        config_digest=architecture.digest(precision),
         layer_digests=tuple(
-            _digest(source, layer_part(source, layer)) for layer in range(architecture.layer_count)
+            _digest(source, layer_part(source, layer, precision))
+            for layer in range(architecture.layer_count)
         ),
-        embedding_digest=_digest(source, embedding_part(source, tokenizer)),
-        head_digest=_digest(source, head_part(source)),
+        embedding_digest=_digest(source, embedding_part(source, tokenizer, precision)),
+        head_digest=_digest(source, head_part(source, precision)),
         context_length=architecture.context_length,
         token_ids_digest=token_ids_digest(model_tokenizer),
         template_tokens=measure_template(model_tokenizer),
+        precision=precision,
     )
 
 
@@ -129,10 +134,18 @@ def check_digest(part: ModelPart, expected: bytes | None, found: bytes) -> None:
         raise DigestMismatch(part.title, part.names, expected, found)
 
 
-def check_architecture(architecture: Architecture, manifest: ModelManifest | None) -> None:
-    """Raises `DigestMismatch` if the manifest is of another model."""
-    if manifest is not None and manifest.config_digest != architecture.digest():
-        raise DigestMismatch("architecture", (), manifest.config_digest, architecture.digest())
+def check_architecture(
+    architecture: Architecture, precision: str, manifest: ModelManifest | None
+) -> None:
+    """Raises `DigestMismatch` if the manifest is of another model or precision."""
+    if manifest is None:
+        return
+    found = architecture.digest(precision)
+    if manifest.config_digest != found:
+        part = f"architecture in {manifest.precision}, here in {precision}"
+        if manifest.precision == precision:
+            part = "architecture"
+        raise DigestMismatch(part, (), manifest.config_digest, found)
 
 
 def _digest(source: ModelSource, part: ModelPart) -> bytes:

@@ -45,6 +45,7 @@ class ModelSource:
     """GGUF metadata without long arrays; empty for safetensors."""
     gguf_files: tuple[Path, ...] = ()
     """All files of a GGUF, the first of which is `gguf`; empty for safetensors."""
+    _tokenizer_files: list[TokenizerFiles] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def names(self) -> TensorNames:
@@ -59,9 +60,13 @@ class ModelSource:
     def read_tokenizer_files(self) -> TokenizerFiles:
         """The model's tokenizer, chat template and special tokens.
 
-        Raises `TokenizerInvalid`, `TokenizerUnsupported`, `ModelFileInvalid`.
+        Read once: the disk may be the host's, so what is hashed must be what is used. Raises
+        `TokenizerInvalid`, `TokenizerUnsupported`, `ModelFileInvalid`.
         """
-        return read_tokenizer_files(self.folder, self.gguf, self.metadata)
+        if not self._tokenizer_files:
+            read = read_tokenizer_files(self.folder, self.gguf, self.metadata)
+            self._tokenizer_files.append(read)
+        return self._tokenizer_files[0]
 
 
 def open_model(model: str | Path) -> ModelSource:

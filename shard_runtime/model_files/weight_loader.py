@@ -42,11 +42,16 @@ class WeightLoader:
         is_entry: bool,
         manifest: ModelManifest | None,
         dtype: str,
+        precision: str | None = None,
     ) -> None:
-        """Raises `SplitInvalid`, `DigestMismatch`, and what reading the tokenizer raises."""
+        """dtype: of the loaded tensors. precision: what the shard computes in, if that differs.
+
+        Raises `SplitInvalid`, `DigestMismatch`, and what reading the tokenizer raises.
+        """
         if layers.end > source.architecture.layer_count:
             raise SplitInvalid(f"{layers} reaches beyond {source.architecture.layer_count} layers")
-        check_architecture(source.architecture, manifest)
+        self._precision = precision or dtype
+        check_architecture(source.architecture, self._precision, manifest)
         self.dtype = _DTYPES[dtype]
         self._source = source
         self._manifest = manifest
@@ -64,7 +69,8 @@ class WeightLoader:
     def load_layer(self, layer: int) -> dict[str, torch.Tensor]:
         """One layer's tensors, by the names of its layout. Raises `DigestMismatch`."""
         expected = self._manifest.layer_digests[layer] if self._manifest else None
-        tensors, self._layer_digests[layer] = self._load(layer_part(self._source, layer), expected)
+        part = layer_part(self._source, layer, self._precision)
+        tensors, self._layer_digests[layer] = self._load(part, expected)
         return tensors
 
     def load_entry(self) -> dict[str, torch.Tensor]:
@@ -72,11 +78,11 @@ class WeightLoader:
         assert self._tokenizer is not None
         manifest = self._manifest
         embedding, embedding_digest = self._load(
-            embedding_part(self._source, self._tokenizer),
+            embedding_part(self._source, self._tokenizer, self._precision),
             manifest.embedding_digest if manifest else None,
         )
         head, head_digest = self._load(
-            head_part(self._source), manifest.head_digest if manifest else None
+            head_part(self._source, self._precision), manifest.head_digest if manifest else None
         )
         self._entry_digests = (embedding_digest, head_digest)
         return embedding | head

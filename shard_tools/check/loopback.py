@@ -12,8 +12,7 @@ from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.listener import Listener
 from shard_runtime.links.peers import Peer, PeerDirectory
 from shard_runtime.links.tls_links import TlsLinks
-from shard_tools.errors import CheckFailed
-from teetee.enclave.keys import EnclaveKeys
+from teetee.enclave.keys import EnclaveKeys, KeySecrets
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.typed_data import escrow_domain
@@ -24,21 +23,11 @@ LOOPBACK_SETTINGS = EntrySettings(heartbeats=HeartbeatSettings(max_missed=25))
 """Tolerates late stages: all share one machine, and there is no replica to switch to."""
 
 
-class _RandomKeys:
-    """A guest agent whose keys are random and last as long as the process."""
-
-    def get_key(self, path: str) -> bytes:
-        return secrets.token_bytes(32)
-
-    def get_quote(self, report_data: bytes) -> bytes:
-        raise CheckFailed("a stage of the check", "it is not an enclave and has no quotes")
-
-
 class LoopbackStage:
     """A stage's keys and its listener."""
 
     def __init__(self) -> None:
-        self._keys = EnclaveKeys.derive(_RandomKeys())
+        self._keys = EnclaveKeys.from_secrets(KeySecrets.fresh())
         self._identity_digest = secrets.token_bytes(32)
         self._link_identity = LinkIdentity(self._keys.tls, self._keys.tls_certificate_der)
         self._listener = Listener(identity=self._link_identity, host="127.0.0.1", port=0)

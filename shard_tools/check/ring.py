@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shard_runtime.backends.loading import Backend
 from shard_runtime.engine.receipts import RunBinding, check_commitment, check_receipt
 from shard_runtime.links.peers import Peer
 from shard_runtime.model_files.source import ModelSource
@@ -40,6 +41,7 @@ def run_ring(
     max_tokens: int,
     *,
     dtype: str = "float32",
+    backend: Backend = Backend.AUTO,
     together: bool = False,
 ) -> RingResult:
     """Starts one process per range, sends all prompts, and stops the processes.
@@ -52,7 +54,7 @@ def run_ring(
             stack.enter_context(start_worker(f"stage {stage} for layers {each}", "stage"))
             for stage, each in enumerate(layers)
         ]
-        peers = _load(workers, source, layers, dtype)
+        peers = _load(workers, source, layers, dtype, backend)
         for peer, worker in zip(peers, workers, strict=True):
             worker.ask(
                 do="join", shardId=peer.shard_id, peers=[peer_to_json(each) for each in peers]
@@ -73,6 +75,7 @@ def _load(
     source: ModelSource,
     layers: Sequence[LayerRange],
     dtype: str,
+    backend: Backend,
 ) -> tuple[Peer, ...]:
     """Loads all stages at the same time."""
     for stage, (worker, each) in enumerate(zip(workers, layers, strict=True)):
@@ -82,6 +85,7 @@ def _load(
             layers=[each.first, each.end],
             isEntry=stage == 0,
             dtype=dtype,
+            backend=backend.value,
         )
     replies = [worker.receive() for worker in workers]
     return tuple(

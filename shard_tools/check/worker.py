@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import torch
 
-from shard_runtime.backends.loading import load_shard
+from shard_runtime.backends.loading import Backend, load_shard
 from shard_runtime.backends.shard import Shard, Span
 from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.job import GenerationJob
@@ -55,6 +55,7 @@ class StageWorker:
             LayerRange(*command["layers"]),
             is_entry=command["isEntry"],
             dtype=command.get("dtype", "float32"),
+            backend=Backend(command.get("backend", Backend.AUTO.value)),
         )
         return self._loopback.listen()
 

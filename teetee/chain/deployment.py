@@ -54,12 +54,23 @@ class Deployment:
     def load(cls, path: Path) -> "Deployment":
         """Read a file. Raises `NotDeployed`, `DeploymentInvalid`."""
         try:
-            value = shallow_json.load(path.read_bytes(), allow_byte_order_mark=True)
+            content = path.read_bytes()
         except FileNotFoundError:
             raise NotDeployed(path.stem, str(path)) from None
         except OSError as error:
             reason = f"cannot be read ({error.strerror or type(error).__name__})"
             raise DeploymentInvalid(str(path), "the file", reason) from None
+        return cls._from_json(content, path)
+
+    @classmethod
+    def parse(cls, text: str) -> "Deployment":
+        """From the file's content. Raises `NotDeployed`, `DeploymentInvalid`."""
+        return cls._from_json(text.encode(), Path("the deployment"))
+
+    @classmethod
+    def _from_json(cls, content: bytes, path: Path) -> "Deployment":
+        try:
+            value = shallow_json.load(content, allow_byte_order_mark=True)
         except ValueError as error:
             raise DeploymentInvalid(str(path), "the file", str(error)) from None
         if not isinstance(value, dict) or not isinstance(value.get("contracts"), dict):

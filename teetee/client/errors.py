@@ -356,9 +356,29 @@ class OtherEnclave(Fatal):
 
     def __init__(self, shard_id: int) -> None:
         super().__init__(
-            f"The enclave has other keys than shard {shard_id}: it is another enclave, or runs "
-            "another image. Name the right one with --connect, or retire the shard and enrol this "
-            "one."
+            f"The enclave has other keys than shard {shard_id}: its machine was rebooted, or it is "
+            f"another enclave. After a reboot, `teetee host rekey {shard_id}` gives the shard the "
+            "new keys; otherwise name the right enclave with --connect."
+        )
+
+
+class OtherLayers(Fatal):
+    """The enclave serves another part of a model than the shard."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(
+            f"The enclave serves another model or other layers than shard {shard_id}, or is of "
+            "another kind. Start it with the shard's settings, or enrol it as a shard of its own."
+        )
+
+
+class KeysUnchanged(Fatal):
+    """The enclave has the keys that the shard has already."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(
+            f"The enclave still has the keys of shard {shard_id}, so there is nothing to replace. "
+            f"To extend its attestation: `teetee host renew {shard_id}`."
         )
 
 

@@ -64,7 +64,7 @@ def _handshake(endpoint: Endpoint, purpose: str, timeout: float) -> ssl.SSLSocke
     except OSError as error:
         raise EnclaveUnreachable(str(endpoint), reason_of(error)) from error
     try:
-        return context.wrap_socket(plain)
+        return context.wrap_socket(plain, server_hostname=endpoint.server_name)
     except (OSError, ValueError) as error:
         plain.close()
         raise EnclaveUnreachable(str(endpoint), reason_of(error)) from error

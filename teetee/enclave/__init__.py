@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enclave's keys, and the guest agent from which it gets them and its quotes."""
+"""An enclave's keys, the file in RAM that keeps them, and the guest agent that makes its quotes."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guest agent, from which an enclave gets keys that survive a restart, and quotes.
+"""The guest agent, from which an enclave gets its quotes, and nothing else.
+
+Its keys (dstack's GetKey) are not used: the host chooses the key provider, and the quote that the
+registry verifies does not show which.
 
 `GuestAgent` is the port; `DstackGuestAgent` is the adapter to dstack's agent (or tee_simulator) on
 its socket.
@@ -9,15 +12,15 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import httpx
-from dstack_sdk import DstackClient, GetKeyResponse, GetQuoteResponse
-from dstack_sdk.dstack_client import get_endpoint
+from dstack_sdk import DstackClient, GetQuoteResponse
 from pydantic import ValidationError
 
 from teetee.errors import GuestAgentAnswerInvalid, GuestAgentRefused, GuestAgentUnreachable
 
 _Answer = TypeVar("_Answer")
 
-KEY_BYTES = 32
+DSTACK_SOCKET = "/var/run/dstack.sock"
+"""Where dstack's guest agent listens, inside its guest."""
 REPORT_DATA_BYTES = 64
 MAX_QUOTE_BYTES = 16_384
 """dstack's TDX v4 quotes have 5,006 bytes; the margin allows longer certificate chains."""
@@ -26,34 +29,21 @@ MAX_QUOTE_BYTES = 16_384
 class GuestAgent(Protocol):
     """What an enclave needs from its guest agent."""
 
-    def get_key(self, path: str) -> bytes:
-        """32 secret bytes, always the same for this enclave's code and this path."""
-
     def get_quote(self, report_data: bytes) -> bytes:
         """A quote, certificates included, over 64 bytes of report data."""
 
 
 class DstackGuestAgent:
-    """dstack's guest agent. Honours `DSTACK_SIMULATOR_ENDPOINT` when no endpoint is given.
+    """dstack's guest agent, or tee_simulator's at another endpoint. Reads no environment.
 
     Connects for each call, so the agent may start later. A call blocks for `timeout_seconds` at
     most and raises `GuestAgentUnreachable` (retryable), `GuestAgentRefused` or
     `GuestAgentAnswerInvalid`.
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout_seconds: float = 30.0) -> None:
-        self.endpoint = endpoint or get_endpoint()
+    def __init__(self, endpoint: str = DSTACK_SOCKET, *, timeout_seconds: float = 30.0) -> None:
+        self.endpoint = endpoint
         self._timeout_seconds = timeout_seconds
-
-    def get_key(self, path: str) -> bytes:
-        """32 bytes. dstack separates keys by `path` only, so it must contain role and algorithm."""
-        answer: GetKeyResponse = self._call("GetKey", lambda client: client.get_key(path=path))
-        key = self._bytes("GetKey", answer.decode_key)
-        if len(key) != KEY_BYTES:
-            raise GuestAgentAnswerInvalid(
-                self.endpoint, "GetKey", f"the key must have {KEY_BYTES} bytes"
-            )
-        return key
 
     def get_quote(self, report_data: bytes) -> bytes:
         """The quote; checks only its length."""
@@ -91,7 +81,7 @@ class DstackGuestAgent:
             ) from None
         except httpx.TransportError:
             raise GuestAgentUnreachable(self.endpoint, "does not answer") from None
-        # pydantic's error prints the reply, which contains a key: drop it as the cause.
+        # pydantic's error prints the reply: drop it as the cause.
         except (ValidationError, ValueError, TypeError):
             raise GuestAgentAnswerInvalid(
                 self.endpoint, method, "the reply lacks a field or is not JSON"

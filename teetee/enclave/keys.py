@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enclave's keys, derived from the guest agent's secrets. docs/protocol.md section 3.
+"""An enclave's keys, made from the operating system's randomness. docs/protocol.md section 3.
 
-The same code on the same machine has the same keys after a restart. Private keys never leave the
-process; only `keyset` and the certificate do.
+Only the enclave's own code ever has them: no guest agent, key provider or KMS takes part, because
+the host chooses those. `key_file` keeps them in the machine's memory over a restart of the process.
+Private keys never leave the machine; only `keyset` and the certificate do.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,16 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eth_utils.exceptions import ValidationError
 
-from teetee.enclave.guest_agent import GuestAgent
 from teetee.errors import KeyInvalid
 from teetee.protocol.keyset import Keyset
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-SIGNER_PATH = "teetee/v1/signer/secp256k1"
-KEM_PATH = "teetee/v1/kem/x25519"
-TLS_PATH = "teetee/v1/tls/ed25519"
+SECRET_BYTES = 32
+"""Of each private key."""
 
 _CERTIFICATE_NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "TeeTee enclave")])
 # Peers check the key and its status on chain; the certificate only carries the key and never
@@ -37,6 +37,20 @@ _CERTIFICATE_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 _CERTIFICATE_UNTIL = datetime(
     9999, 12, 31, 23, 59, 59, tzinfo=UTC
 )  # RFC 5280's "no expiration date"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySecrets:
+    """The private keys as 32 bytes each: a secp256k1 scalar, an X25519 key, an Ed25519 seed."""
+
+    signer: bytes = field(repr=False)
+    kem: bytes = field(repr=False)
+    tls: bytes = field(repr=False)
+
+    @classmethod
+    def fresh(cls) -> KeySecrets:
+        """New ones. A random signer is outside the curve's order with probability 2^-128."""
+        return cls(os.urandom(SECRET_BYTES), os.urandom(SECRET_BYTES), os.urandom(SECRET_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +64,11 @@ class EnclaveKeys:
     tls_certificate_der: bytes = field(repr=False)
 
     @classmethod
-    def derive(cls, guest: GuestAgent) -> EnclaveKeys:
-        """Derive each key from a secret of the guest agent. Raises its errors, and `KeyInvalid`."""
-        signer = _signer(guest.get_key(SIGNER_PATH))
-        kem = X25519PrivateKey.from_private_bytes(_seed("x25519", guest.get_key(KEM_PATH)))
-        tls = Ed25519PrivateKey.from_private_bytes(_seed("ed25519", guest.get_key(TLS_PATH)))
+    def from_secrets(cls, secrets: KeySecrets) -> EnclaveKeys:
+        """The keys, their public parts and the certificate. Raises `KeyInvalid`."""
+        signer = _signer(secrets.signer)
+        kem = X25519PrivateKey.from_private_bytes(_checked("x25519", secrets.kem))
+        tls = Ed25519PrivateKey.from_private_bytes(_checked("ed25519", secrets.tls))
         keyset = Keyset(
             signer=str(signer.address),
             kem=kem.public_key().public_bytes_raw(),
@@ -85,15 +99,15 @@ def _signer(secret: bytes) -> LocalAccount:
     from eth_account import Account  # half a second, and callers of the fingerprints need none
 
     try:
-        account: LocalAccount = Account.from_key(_seed("secp256k1", secret))
+        account: LocalAccount = Account.from_key(_checked("secp256k1", secret))
     except (ValidationError, ValueError):
         raise KeyInvalid("secp256k1", "is not a scalar of the curve") from None
     return account
 
 
-def _seed(algorithm: str, secret: bytes) -> bytes:
-    if len(secret) != 32:
-        raise KeyInvalid(algorithm, "must have 32 bytes")
+def _checked(algorithm: str, secret: bytes) -> bytes:
+    if len(secret) != SECRET_BYTES:
+        raise KeyInvalid(algorithm, f"must have {SECRET_BYTES} bytes")
     return secret
 
 

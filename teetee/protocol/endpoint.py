@@ -8,6 +8,7 @@ is attached to it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from teetee.errors import MalformedEndpoint
@@ -29,6 +30,9 @@ DEFAULT_PORT = 7443
 """Where an enclave listens unless its operator says otherwise."""
 MAX_PORT = 65_535
 
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?!\d+$){_LABEL}")
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -48,5 +52,17 @@ class Endpoint:
             raise MalformedEndpoint(text)
         return cls(host, int(port))
 
+    @property
+    def server_name(self) -> str | None:
+        """What a client sends as SNI; see `server_name_of`."""
+        return server_name_of(self.host)
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def server_name_of(host: str) -> str | None:
+    """The name that a client sends as TLS server name (SNI): the host if it is a DNS name, None for
+    an address. A gateway before the enclave routes by it; the enclave itself ignores it.
+    """
+    return host if _DNS_NAME.fullmatch(host) else None

@@ -26,7 +26,11 @@ _FIELDS = {
     "head_digest",
     "context_length",
 }
-_LATER_FIELDS = {"token_ids_digest", "template_tokens"}
+_LATER_FIELDS = {"token_ids_digest", "template_tokens", "precision"}
+
+PRECISIONS = ("int8", "float32", "bfloat16", "float16")
+DEFAULT_PRECISION = "float32"
+"""A manifest and a `configDigest` without a precision are for this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,12 @@ class ModelManifest:
     """What the chat template adds to a prompt; None: there is none, or it was not measured. The
     contracts do not know it."""
 
+    precision: str = DEFAULT_PRECISION
+    """In which shards of this model compute. All digests cover it."""
+
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ManifestInvalid("precision", f"must be one of {', '.join(PRECISIONS)}")
         if not 1 <= len(self.name) <= MAX_NAME_CHARACTERS:
             raise ManifestInvalid("name", f"must have 1 to {MAX_NAME_CHARACTERS} characters")
         if not 1 <= self.layer_count <= MAX_LAYERS or self.layer_count != len(self.layer_digests):
@@ -93,6 +102,8 @@ class ModelManifest:
             value["token_ids_digest"] = "0x" + self.token_ids_digest.hex()
         if self.template_tokens is not None:
             value["template_tokens"] = self.template_tokens.to_json()
+        if self.precision != DEFAULT_PRECISION:
+            value["precision"] = self.precision
         return json.dumps(value, indent=2) + "\n"
 
     @classmethod
@@ -128,6 +139,7 @@ class ModelManifest:
             template_tokens=(
                 _template_tokens(value["template_tokens"]) if "template_tokens" in value else None
             ),
+            precision=value.get("precision", DEFAULT_PRECISION),
         )
 
 

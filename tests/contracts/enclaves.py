@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tee_simulator import SimulatedEnclave, SimulatedPki
-from teetee.enclave.keys import EnclaveKeys
+from teetee.enclave.keys import EnclaveKeys, KeySecrets
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity, enrolment_digest, report_data
 from teetee.protocol.layers import LayerRange
@@ -49,7 +49,7 @@ class Enclave:
     def start(cls, directory: Path, name: str, pki: SimulatedPki, layers: LayerRange) -> Self:
         """The enclave of that name; it is an entry when it begins at layer 0."""
         guest = SimulatedEnclave.open(directory, name, pki)
-        return cls(guest, EnclaveKeys.derive(guest), layers, layers.first == 0)
+        return cls(guest, EnclaveKeys.from_secrets(KeySecrets.fresh()), layers, layers.first == 0)
 
     @property
     def measurement(self) -> bytes:

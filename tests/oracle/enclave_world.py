@@ -22,6 +22,7 @@ from teetee.chain.contracts.token import Token
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.requests import Request, RequestParameters, RequestSettled, RequestStatus
 from teetee.client.hosting.enclave_statement import (
+    EnclaveStatement,
     StatementRequest,
     check_statement,
     fetch_statement,
@@ -214,7 +215,6 @@ class LocalEnclave:
         self.folder.mkdir()
         self.log = self.folder / "log.jsonl"
         self.port = free_port()
-        self.seed = f"{name} {next(_numbers)}".encode()
         self.settings = {
             "TEETEE_RPC_URL": world.chain.url,
             "TEETEE_CHAIN_ID": str(CHAIN_ID),
@@ -227,6 +227,8 @@ class LocalEnclave:
             "TEETEE_LISTEN_HOST": "127.0.0.1",
             "TEETEE_LISTEN_PORT": str(self.port),
             "TEETEE_DATA_DIRECTORY": str(self.folder / "data"),
+            "TEETEE_KEYS_DIRECTORY": str(self.folder / "keys"),
+            "TEETEE_SIMULATED": "true",
             "TEETEE_CONFIRMATIONS": "0",
             "TEETEE_POLL_SECONDS": "0.1",
             "TEETEE_PEER_POLL_SECONDS": "0.1",
@@ -241,15 +243,16 @@ class LocalEnclave:
         *,
         crash: CrashPoint | None = None,
         slow: float = 0.0,
+        folder: Path | None = None,
     ) -> Iterator[OracleProcess]:
-        """A process, stopped at the end of the block if it is there still."""
+        """A process, stopped at the end of the block if it is there still. `folder`: it runs in."""
         process = OracleProcess(
             self.settings | dict(settings or {}),
-            seed=self.seed,
             measurement=MEASUREMENT,
             log=self.log,
             crash=crash,
             slow=slow,
+            folder=folder,
         )
         try:
             yield process
@@ -270,21 +273,8 @@ class LocalEnclave:
     def enrol(self) -> ShardId:
         """Through the running process's own endpoint, as `teetee host enrol` does it."""
         world = self.world
-        block = world.connection.head()
-        request = StatementRequest(
-            block.number, block.hash, f"127.0.0.1:{self.port}", str(self.host.address)
-        )
-        statement = fetch_statement(Endpoint("127.0.0.1", self.port), request)
-        model = world.registry.model(world.model_id)
+        request, statement = self._statement()
         identity: EnclaveIdentity = statement.identity
-        check_statement(
-            statement,
-            request,
-            chain_id=CHAIN_ID,
-            registry=world.chain.deployment.registry,
-            host=str(self.host.address),
-            slice_digest=model.slice_digest(identity.layers, identity.is_entry),
-        )
         enrolment = Enrolment(
             model_id=world.model_id,
             layers=identity.layers,
@@ -292,7 +282,7 @@ class LocalEnclave:
             keyset=identity.keyset,
             endpoint=request.endpoint,
             payout=request.payout,
-            block_number=block.number,
+            block_number=request.block_number,
         )
         sender = world.sender(self.host)
         sender.send(world.token.approve(world.chain.deployment.registry, BOND))
@@ -301,3 +291,40 @@ class LocalEnclave:
         shard_id = world.registry.shard_of(identity.keyset.signer)
         assert shard_id is not None
         return shard_id
+
+    def rekey(self, shard_id: ShardId) -> None:
+        """After a reboot, as `teetee host rekey` does it."""
+        world = self.world
+        request, statement = self._statement()
+        keyset = statement.identity.keyset
+        call = world.registry.rekey(
+            shard_id,
+            keyset,
+            endpoint=request.endpoint,
+            block_number=request.block_number,
+            quote=statement.quote,
+            pck_id=PCK_ID,
+        )
+        world.sender(self.host).send(call)
+        world.chain.fund(keyset.signer)
+
+    def _statement(self) -> tuple[StatementRequest, EnclaveStatement]:
+        """What the running process says, checked."""
+        world = self.world
+        # Not the head: its hash is unknown to the simulated call before a transaction.
+        block = world.connection.block(world.connection.head().number - 1)
+        request = StatementRequest(
+            block.number, block.hash, f"127.0.0.1:{self.port}", str(self.host.address)
+        )
+        statement = fetch_statement(Endpoint("127.0.0.1", self.port), request)
+        model = world.registry.model(world.model_id)
+        identity = statement.identity
+        check_statement(
+            statement,
+            request,
+            chain_id=CHAIN_ID,
+            registry=world.chain.deployment.registry,
+            host=str(self.host.address),
+            slice_digest=model.slice_digest(identity.layers, identity.is_entry),
+        )
+        return request, statement

@@ -8,6 +8,7 @@ Nothing of this is in production code: the child wraps a method before it runs t
 import importlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -41,17 +42,10 @@ class CrashPoint:
 
 
 class FakeGuest:
-    """Keys from a seed, and "quotes" that AcceptingVerifier believes."""
+    """Gives "quotes" that AcceptingVerifier believes."""
 
-    def __init__(self, seed: bytes, measurement: bytes) -> None:
-        self._seed = seed
+    def __init__(self, measurement: bytes) -> None:
         self._measurement = measurement
-
-    def get_key(self, path: str) -> bytes:
-        """32 bytes."""
-        from eth_utils.crypto import keccak
-
-        return keccak(self._seed + path.encode())
 
     def get_quote(self, report_data: bytes) -> bytes:
         """An ABI-encoded VerifiedQuote."""
@@ -75,17 +69,19 @@ class OracleProcess:
         self,
         settings: dict[str, str],
         *,
-        seed: bytes,
         measurement: bytes,
         log: Path,
         crash: CrashPoint | None = None,
         slow: float = 0.0,
+        folder: Path | None = None,
     ) -> None:
-        """`slow`: s that each piece of text takes, so that a listener can come in between."""
+        """`slow`: s that each piece of text takes, so that a listener can come in between.
+        `folder`: it runs in, and may dump core into.
+        """
         self._ready, childs = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(
             target=_run,
-            args=(settings, seed, measurement, str(log), crash, slow, childs),
+            args=(settings, measurement, str(log), crash, slow, folder, childs),
             daemon=True,
         )
         self._process.start()
@@ -96,6 +92,12 @@ class OracleProcess:
         assert self._ready.poll(START_SECONDS), "the oracle does not say that it is ready"
         line: dict[str, Any] = self._ready.recv()
         return line
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process.pid is not None
+        return self._process.pid
 
     def exit_code(self, seconds: float) -> int | None:
         """Waits for the end; negative: the signal which ended it."""
@@ -115,11 +117,11 @@ class OracleProcess:
 
 def _run(
     settings: dict[str, str],
-    seed: bytes,
     measurement: bytes,
     log: str,
     crash: CrashPoint | None,
     slow: float,
+    folder: Path | None,
     pipe: "Pipe[Any, Any]",
 ) -> None:
     import torch
@@ -130,16 +132,25 @@ def _run(
 
     torch.set_num_threads(1)
     os.environ.update(settings)
+    if folder is not None:
+        os.chdir(folder)
+        _allow_core_dumps()
     sys.stderr = Path(log).open("a", encoding="utf-8")  # noqa: SIM115 - open until the end
     sys.stdout = sys.stderr
-    guest = FakeGuest(seed, measurement)
-    setattr(startup, "DstackGuestAgent", lambda: guest)  # noqa: B010 - imported there for its own use
+    guest = FakeGuest(measurement)
+    setattr(startup, "DstackGuestAgent", lambda *_: guest)  # noqa: B010 - imported there for its own use
     if slow:
         _after(LiveText, "append", lambda *_: time.sleep(slow))
     _after(server, "_print_ready_line", lambda *given: pipe.send({"port": given[1]}))
     if crash is not None:
         _arm(crash)
     sys.exit(program.main(["run"]))
+
+
+def _allow_core_dumps() -> None:
+    """As a service manager may; the kernel writes them into the working folder."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 
 
 def _after(owner: Any, name: str, then: Callable[..., object]) -> None:

@@ -40,6 +40,7 @@ from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
 from teetee.protocol.prompt import Sampling
 from teetee.protocol.typed_data import escrow_domain
+from tests.teetee.enclave_keys import keys_of
 
 DOMAIN = escrow_domain(31337, "0x00000000000000000000000000000000000e5C20")
 MODEL_ID = ModelId(3)
@@ -53,23 +54,6 @@ QUICK_HEARTBEATS = HeartbeatSettings(
     interval_seconds=0.05, max_missed=100, max_stuck=200, max_still=200
 )
 QUICK_ENTRY = EntrySettings(watch_seconds=0.05, rows=16, chunk=8, heartbeats=QUICK_HEARTBEATS)
-
-
-class SecretsOf:
-    """A guest agent whose secrets are derived from a name."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def get_key(self, path: str) -> bytes:
-        return sha256(f"{self._name}/{path}".encode()).digest()
-
-    def get_quote(self, report_data: bytes) -> bytes:
-        raise NotImplementedError
-
-
-def keys_of(name: str) -> EnclaveKeys:
-    return EnclaveKeys.derive(SecretsOf(name))
 
 
 def link_identity(keys: EnclaveKeys) -> LinkIdentity:

@@ -269,15 +269,6 @@ def test_console__pipe__gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "\x1b" not in pipe.getvalue()
 
 
-def test_console__table_in_a_pipe__has_no_blanks_at_the_end_of_a_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sys, "stdout", output := StringIO())
-    Console().table(("name", "who"), [("first", "the requester"), ("second", "x")], "Gas")
-    lines = output.getvalue().splitlines()
-    assert lines == ["", "Gas", "name    who", "first   the requester", "second  x"]
-
-
 def test_console__control_characters__do_not_reach_the_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,8 +15,8 @@ class NativeUnavailable(Fatal):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"The native backend is not available: {reason}. Build it with `make native`, set "
-            "TEETEE_NATIVE_LIBRARY to its path, or use the torch backend."
+            f"The native backend is not available: {reason}. Build it with `make native`, or "
+            "use the torch backend."
         )
 
 

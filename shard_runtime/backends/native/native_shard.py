@@ -137,7 +137,14 @@ def load_native_shard(
     Raises `NativeUnavailable`, `NativeInputInvalid`, and what `load_shard` raises.
     """
     native = NativeLayers(source.architecture, precision=precision, thread_pool=thread_pool)
-    loader = WeightLoader(source, layers, is_entry=is_entry, manifest=manifest, dtype="float32")
+    loader = WeightLoader(
+        source,
+        layers,
+        is_entry=is_entry,
+        manifest=manifest,
+        dtype="float32",
+        precision=precision.name.lower(),
+    )
     embedding, head = (
         _load_entry(loader, source, precision, thread_pool) if is_entry else (None, None)
     )

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds and loads the shared library, and chooses the instruction set.
+"""Loads the shared library from the one place where `make native` puts it.
 
-Reads two settings: TEETEE_NATIVE_LIBRARY, the library's path (default: where `make native` puts
-it), and TEETEE_NATIVE_INSTRUCTIONS, one of portable, avx2, avx512 (default: the fastest that this
-CPU supports). All instruction sets give the same results, to the bit.
+No setting names another library: it would be code of the host's in the enclave. All instruction
+sets give the same results, to the bit.
 """
 
 import ctypes
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,8 +13,6 @@ from pathlib import Path
 from shard_runtime.backends.native.errors import NativeUnavailable
 from shard_runtime.backends.native.views import ABI
 
-LIBRARY_SETTING = "TEETEE_NATIVE_LIBRARY"
-INSTRUCTIONS_SETTING = "TEETEE_NATIVE_INSTRUCTIONS"
 BUILT = Path(__file__).parents[3] / "build" / "native" / "libteetee_native.so"
 
 _int, _long, _float, _pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
@@ -91,12 +87,6 @@ class Library:
 @cache
 def load_library() -> Library:
     """Loads the library once. Raises `NativeUnavailable`; the next call then tries again."""
-    path = Path(os.environ.get(LIBRARY_SETTING) or BUILT)
-    if not path.is_file():
-        raise NativeUnavailable(f"{path} does not exist")
-    return Library(path)
-
-
-def chosen_instructions() -> str | None:
-    """The instruction set that the environment selects, if any."""
-    return os.environ.get(INSTRUCTIONS_SETTING) or None
+    if not BUILT.is_file():
+        raise NativeUnavailable(f"{BUILT} does not exist")
+    return Library(BUILT)

@@ -4,7 +4,7 @@
 import weakref
 
 from shard_runtime.backends.native.errors import NativeInputInvalid, NativeUnavailable
-from shard_runtime.backends.native.shared_library import chosen_instructions, load_library
+from shard_runtime.backends.native.shared_library import load_library
 
 _MAX_THREADS = 256
 
@@ -15,7 +15,7 @@ class ThreadPool:
     """
 
     def __init__(self, *, threads: int = 1, instructions: str | None = None) -> None:
-        """instructions: portable, avx2 or avx512; None: TEETEE_NATIVE_INSTRUCTIONS, or the fastest.
+        """instructions: portable, avx2 or avx512; None: the fastest that this CPU supports.
 
         Raises `NativeUnavailable`, `NativeInputInvalid`.
         """
@@ -23,10 +23,9 @@ class ThreadPool:
             raise NativeInputInvalid("a number of threads", threads, f"1 to {_MAX_THREADS}")
         library = load_library()
         self.calls = library.calls
-        wanted = instructions or chosen_instructions()
-        index = library.index_of(wanted)
+        index = library.index_of(instructions)
         self.threads = threads
-        self.instructions = wanted or library.instructions()[-1]
+        self.instructions = instructions or library.instructions()[-1]
         handle = self.calls.teetee_pool_open(index, threads)
         if handle is None:
             raise NativeUnavailable(f"the system cannot start {threads} threads")

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from tokenizers import Tokenizer
 
 from shard_runtime.errors import ChatTemplateInvalid, TokenizerMissing
-from shard_runtime.model_files.tokenizer.chat_template import render
+from shard_runtime.model_files.chat_template.template_process import TemplateProcess
+from shard_runtime.model_files.chat_template.user_text import UserText
 from shard_runtime.model_files.tokenizer.definition import build_tokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
+
+_CONVERSATIONS = (("user",), ("system", "user"), ("user", "assistant", "user"))
 
 
 class ModelTokenizer:
@@ -22,6 +25,8 @@ class ModelTokenizer:
             self._tokenizer = build_tokenizer(files.json, f"{model}'s tokenizer.json")
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
+        self._process = TemplateProcess()
+        self._user_text: UserText | None = None
 
     @property
     def eos_token_ids(self) -> frozenset[int]:
@@ -51,23 +56,41 @@ class ModelTokenizer:
         return [tuple(tokenizer.encode(each, add_special_tokens=False).ids) for each in lines]
 
     def encode_messages(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
-        """Encodes messages by the chat template, up to the start of the model's turn.
+        """Encodes messages by the chat template, up to the start of the model's turn. What a
+        message says never becomes a special token.
 
         Raises `ChatTemplateInvalid`, `TokenizerMissing`.
         """
-        return self.encode_lines([self.render_messages(messages)])[0]
+        user_text = self._user_text or self._read_special_tokens()
+        masked = user_text.mask(messages)
+        rendered = self.render_messages(masked.messages)
+        user_text.check(masked)
+        return user_text.encode(masked, rendered)
 
     def render_messages(self, messages: Sequence[Mapping[str, str]]) -> str:
         """What the chat template makes of messages. Raises `ChatTemplateInvalid`."""
         if self._files.chat_template is None:
             raise ChatTemplateInvalid("the model has none")
-        return render(self._files.chat_template, messages, self._files.named_tokens)
+        return self._process.render(self._files.chat_template, messages, self._files.named_tokens)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of the tokens, without special tokens; "" for a model without a tokenizer."""
         if self._tokenizer is None:
             return ""
         return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=True))
+
+    def _read_special_tokens(self) -> UserText:
+        """Those that are marked so, and those that the template prints in a plain conversation."""
+        tokenizer = self._require_tokenizer()
+        printed: set[int] = set()
+        for roles in _CONVERSATIONS:
+            try:
+                rendered = self.render_messages([{"role": each, "content": "a"} for each in roles])
+            except ChatTemplateInvalid:
+                continue  # not every template takes a system message, or more than one turn
+            printed.update(tokenizer.encode(rendered, add_special_tokens=False).ids)
+        self._user_text = UserText(tokenizer, printed)
+        return self._user_text
 
     def _require_tokenizer(self) -> Tokenizer:
         if self._tokenizer is None:

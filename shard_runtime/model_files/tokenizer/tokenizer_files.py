@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from shard_runtime.model_files.tokenizer.chat_template import printed_names
+from shard_runtime.model_files.chat_template.renderer import printed_names
 
 _NO_TOKEN = 0xFFFFFFFF
 _IMPLIED = ("bos_token", "eos_token")

@@ -21,14 +21,14 @@ from teetee.protocol.keyset import Keyset
 from teetee.quotes.quote import core_of_argument
 from teetee.quotes.tcb_status import TcbStatus
 
-_ATTESTATIONS = ("ShardEnrolled", "ShardRenewed")
+_ATTESTATIONS = ("ShardEnrolled", "ShardRenewed", "ShardRekeyed")
 _DEPARTURES = ("ShardRetired", "ShardEvicted")
 _PERMISSIONS = ("MeasurementAllowed", "MeasurementWithdrawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
-    """One ShardEnrolled or ShardRenewed event."""
+    """One ShardEnrolled, ShardRenewed or ShardRekeyed event."""
 
     shard_id: ShardId
     model_id: ModelId
@@ -113,7 +113,7 @@ class AttestationHistory:
         return bool(changes) and changes[-1].event == "MeasurementAllowed"
 
     def quote(self, transaction_hash: str) -> tuple[bytes, bytes]:
-        """Quote core and pckId, from the calldata of an enrolment or renewal.
+        """Quote core and pckId, from the calldata of an enrolment, renewal or rekeying.
 
         Checks nothing: compare their `teetee.quotes.claims.quote_hash` with `quote_hash`. Raises
         `CalldataUnreadable` if the call went through another contract.
@@ -124,7 +124,7 @@ class AttestationHistory:
     def quote_argument(self, transaction_hash: str) -> tuple[bytes, bytes]:
         """The same, but the core is followed by the PEM chain if the verifier takes one."""
         called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
-        if called is not None and called[0] in ("enrol", "renew"):
+        if called is not None and called[0] in ("enrol", "renew", "rekey"):
             return called[1]["quote"], called[1]["pckId"]
         raise CalldataUnreadable(transaction_hash)
 

@@ -128,6 +128,12 @@ class Registry:
         read = batch.add(self.contract, "policyOf", model_id)
         return lambda: AttestationPolicy.from_struct(read())
 
+    # ------------------------------------------------------------ escrow
+
+    def bound_escrow(self, at: Block | None = None) -> str:
+        """The escrow that this registry obeys; the zero address until one is bound."""
+        return str(self._read("escrow", at=at))
+
     # ------------------------------------------------------------ shards
 
     def shard_count(self, at: Block | None = None) -> int:
@@ -278,6 +284,27 @@ class Registry:
         }
         return encode_call(self.contract, "renew", parameters, quote, pck_id)
 
+    def rekey(
+        self,
+        shard_id: ShardId,
+        keyset: Keyset,
+        *,
+        endpoint: str,
+        block_number: int,
+        quote: bytes,
+        pck_id: bytes,
+    ) -> Call:
+        """By the host, with a fresh quote of an enclave that has new keys."""
+        parameters = {
+            "shardId": shard_id,
+            "signer": keyset.signer,
+            "kem": keyset.kem,
+            "tls": keyset.tls,
+            "endpoint": endpoint,
+            "blockNumber": block_number,
+        }
+        return encode_call(self.contract, "rekey", parameters, quote, pck_id)
+
     def retire(self, shard_id: ShardId) -> Call:
         """By the host."""
         return encode_call(self.contract, "retire", shard_id)
@@ -332,7 +359,7 @@ class Registry:
                     self._keep(found, [state])
             if not self._is_known(state):
                 first = state.attested_in or self._deployment.deployed_at_block
-                raise LogMissing("ShardEnrolled or ShardRenewed", first)
+                raise LogMissing("ShardEnrolled, ShardRenewed or ShardRekeyed", first)
 
     def _keep(self, found: Attestation, states: Sequence[_ShardState]) -> None:
         if any((s.shard_id, s.quote_hash) == (found.shard_id, found.quote_hash) for s in states):

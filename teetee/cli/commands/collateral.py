@@ -30,16 +30,7 @@ FmspcOption = Annotated[
 ]
 
 
-SHOW_EPILOG = epilog(
-    "teetee collateral show",
-    notes="""
-Numbers such as 20 are Intel's evaluation numbers: a higher one knows more advisories. The 12 hex
-digits of a TCB info are the FMSPC, the kind of platform that it rates.
-""",
-)
-
-
-@collateral.command(epilog=SHOW_EPILOG)
+@collateral.command(epilog=epilog("teetee collateral show"))
 @with_session
 def show(session: Session, fmspc: FmspcOption = None) -> None:
     """List the collateral that the chain holds, and how long it is valid."""

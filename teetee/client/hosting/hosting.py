@@ -14,7 +14,14 @@ from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSe
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount, round_amount
 from teetee.client.contracts import Contracts
-from teetee.client.errors import BondNotCovered, OtherEnclave, ShardOfAnother, StatementRefused
+from teetee.client.errors import (
+    BondNotCovered,
+    KeysUnchanged,
+    OtherEnclave,
+    OtherLayers,
+    ShardOfAnother,
+    StatementRefused,
+)
 from teetee.client.hosting.enclave_check import EnclaveCheck, Notify, VerifiedEnclave
 from teetee.client.verification.quote_check import QuoteCheck
 from teetee.collateral.platform_kinds import highest_minimum_evaluation_number
@@ -111,6 +118,31 @@ class Hosting:
         )
         self._notify("Renewing the attestation…")
         sent += self._send_with_collateral("renew", call, enclave)
+        return HostActions(shard.shard_id, tuple(sent))
+
+    def rekey(self, shard: Shard, enclave: VerifiedEnclave) -> HostActions:
+        """Give a shard the keys of its rebooted enclave. Its id and bond stay.
+
+        Raises `OtherLayers`, `KeysUnchanged`, `ShardOfAnother`, and the chain's errors.
+        """
+        self._require_own(shard)
+        identity = enclave.statement.identity
+        if identity.keyset == shard.keyset:
+            raise KeysUnchanged(shard.shard_id)
+        served = (identity.model_id, identity.layers, identity.is_entry)
+        if served != (shard.model_id, shard.layers, shard.is_entry):
+            raise OtherLayers(shard.shard_id)
+        sent = self._add_certificates(enclave)
+        call = self._contracts.registry.rekey(
+            shard.shard_id,
+            identity.keyset,
+            endpoint=enclave.request.endpoint,
+            block_number=enclave.request.block_number,
+            quote=self._quote_argument(enclave),
+            pck_id=enclave.pck_id,
+        )
+        self._notify("Replacing the shard's keys…")
+        sent += self._send_with_collateral("rekey", call, enclave)
         return HostActions(shard.shard_id, tuple(sent))
 
     def retire(self, shard: Shard) -> HostActions:

@@ -28,7 +28,7 @@ contract EscrowInvariantsTest is ForgeTest {
     function targetSelectors() external view returns (FuzzSelector[] memory selectors) {
         selectors = new FuzzSelector[](1);
         selectors[0].addr = address(_handler);
-        bytes4[] memory calls = new bytes4[](10);
+        bytes4[] memory calls = new bytes4[](11);
         calls[0] = SystemHandler.openRequest.selector;
         calls[1] = SystemHandler.requestOnAllowance.selector;
         calls[2] = SystemHandler.settle.selector;
@@ -39,6 +39,7 @@ contract EscrowInvariantsTest is ForgeTest {
         calls[7] = SystemHandler.passTime.selector;
         calls[8] = SystemHandler.passDays.selector;
         calls[9] = SystemHandler.pauseOrResume.selector;
+        calls[10] = SystemHandler.rekey.selector;
         selectors[0].selectors = calls;
     }
 

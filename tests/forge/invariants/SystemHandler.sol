@@ -7,8 +7,8 @@ import {SettlementParameters} from "../../../contracts/types/Settlement.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
 
-/// @notice Acts on its own system: three requesters, two entries, replicas, the passing of time, and pauses. Keeps the
-/// totals that the invariants compare with.
+/// @notice Acts on its own system: three requesters, two entries, replicas, reboots, the passing of time, and
+/// pauses. Keeps the totals that the invariants compare with.
 contract SystemHandler is RequestFixture {
     Enclave private _second;
     Enclave private _replica;
@@ -22,6 +22,7 @@ contract SystemHandler is RequestFixture {
     uint256 public withdrawnByRequesters;
     uint256 public withdrawnByEarners;
     uint256 public forgeriesAccepted;
+    uint256 public rekeys;
     mapping(uint256 requestId => RequestStatus end) public endOf;
     mapping(uint256 requestId => bool isFree) public isFree;
 
@@ -132,6 +133,19 @@ contract SystemHandler is RequestFixture {
         vm.warp(block.timestamp + 1 days);
         vm.roll(block.number + 43_200);
         _renewAll();
+    }
+
+    /// @dev The machine of an entry or of a replica is rebooted.
+    function rekey(bool ofEntry) external {
+        ++rekeys;
+        string memory name = string(abi.encodePacked("reboot ", uint8(65 + rekeys / 26), uint8(65 + rekeys % 26)));
+        if (ofEntry) {
+            entry = _rebooted(entry, name);
+            _rekey(entry);
+        } else {
+            _replica = _rebooted(_replica, name);
+            _rekey(_replica);
+        }
     }
 
     function pauseOrResume() external {

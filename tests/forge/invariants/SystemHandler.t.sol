@@ -36,6 +36,14 @@ contract SystemHandlerTest is ForgeTest {
         vm.assertTrue(_handler.isFree(4));
         (, uint256 used) = _handler.allowance();
         vm.assertGt(used, 0);
+        _handler.openRequest(0, 1000, 500, 600, true);
+        uint256 bonds = _handler.registryBalance();
+        _handler.rekey(true);
+        _handler.rekey(false);
+        vm.assertEq(_handler.rekeys(), 2);
+        vm.assertEq(_handler.registryBalance(), bonds);
+        _handler.settle(0, 700, 300);
+        vm.assertTrue(_handler.endOf(5) == RequestStatus.SETTLED);
     }
 
     function test_settleForged__every_way__is_never_accepted() external {

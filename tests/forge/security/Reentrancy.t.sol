@@ -13,7 +13,7 @@ import {Enclave} from "../fixtures/ShardFixture.sol";
 
 /// Given a token and a verifier that call back
 ///   when one call of the escrow is running: no other that moves money should succeed
-///   when an enrolment is running: no other enrolment or renewal should succeed
+///   when an enrolment is running: no other enrolment, renewal or rekeying should succeed
 contract ReentrancyTest is RequestFixture {
     bytes private constant REENTERED =
         abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);

@@ -19,7 +19,6 @@ from oracle.endpoints.enrol import EnrolEndpoint
 from oracle.endpoints.rate_limits import RateLimit
 from oracle.process.logs import open_log
 from shard_runtime.errors import LinkClosed
-from teetee.enclave.keys import EnclaveKeys
 from teetee.errors import GuestAgentUnreachable
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import (
@@ -32,6 +31,7 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.signatures import CompactSignature, sign_digest
 from tests.oracle.fake_chain import CHAIN_ID
 from tests.oracle.fake_stream import FakeStream
+from tests.teetee.enclave_keys import keys_of
 
 HOST_WALLET: LocalAccount = Account.from_key(b"w" * 32)
 STRANGER: LocalAccount = Account.from_key(b"s" * 32)
@@ -48,14 +48,11 @@ QUESTION = {
 
 
 class FakeGuest:
-    """Gives keys that depend on the path, and quotes that begin with their report data."""
+    """Gives quotes that begin with their report data."""
 
     def __init__(self) -> None:
         self.quotes = 0
         self.is_gone = False
-
-    def get_key(self, path: str) -> bytes:
-        return path.encode().ljust(32, b".")[:32]
 
     def get_quote(self, report_data: bytes) -> bytes:
         if self.is_gone:
@@ -77,7 +74,7 @@ def guest() -> FakeGuest:
 
 
 @pytest.fixture
-def identity(guest: FakeGuest) -> EnclaveIdentity:
+def identity() -> EnclaveIdentity:
     return EnclaveIdentity(
         chain_id=CHAIN_ID,
         registry=REGISTRY,
@@ -86,14 +83,14 @@ def identity(guest: FakeGuest) -> EnclaveIdentity:
         layers=LayerRange(0, 4),
         is_entry=True,
         slice_digest=b"s" * 32,
-        keyset=EnclaveKeys.derive(guest).keyset,
+        keyset=keys_of("entry").keyset,
     )
 
 
 def endpoint(guest: FakeGuest, identity: EnclaveIdentity, burst: int = 10) -> EnrolEndpoint:
     return EnrolEndpoint(
         identity=identity,
-        keys=EnclaveKeys.derive(guest),
+        keys=keys_of("entry"),
         guest=guest,
         blocks=FakeBlocks(),
         rate=RateLimit(per_second=1e-9, burst=burst, clock=lambda: 0.0),

@@ -15,6 +15,7 @@ data directory in use, or settings that are missing
     it should exit 1, say why, and not be enrolled
 """
 
+import hashlib
 import json
 import shutil
 import socket
@@ -27,12 +28,14 @@ import pytest
 
 from oracle.__main__ import main
 from shard_runtime import build_manifest, open_model
+from teetee.chain.deployment import Deployment
 from teetee.chain.types.requests import RequestStatus
 from teetee.client.requests.entry_info import ask_template_tokens
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import TemplateTokens
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
 from tests.oracle.oracle_process import OracleProcess
+from tests.teetee.chain.local_chain import LocalChain
 
 EXIT_SECONDS = 40.0
 
@@ -182,6 +185,7 @@ def settled_in(world: EnclaveWorld, asked: Asked) -> str:
             {"TEETEE_CHAIN_ID": "8453"}, "the deployment file is for chain 31337", id="chain"
         ),
         pytest.param({"TEETEE_LAYERS": "0-9"}, "has 4 layers", id="range"),
+        pytest.param({"TEETEE_DTYPE": "bfloat16"}, "in bfloat16 have the slice", id="m9 precision"),
         pytest.param({"TEETEE_LAYERS": "1-4"}, "an entry begins with layer 0", id="entry"),
         pytest.param({"TEETEE_MODEL": "/nowhere"}, "No model at /nowhere", id="files"),
         pytest.param({"TEETEE_DEPLOYMENT": "/nowhere.json"}, "names none", id="deployment"),
@@ -214,7 +218,7 @@ def test_run__one_byte_of_the_weights_is_flipped__exits_1_and_serves_nothing(
         assert process.exit_code(EXIT_SECONDS) == 1
     (last,) = [event for event in events(entry) if event["event"] == "the process ends"]
     assert last["error"] == "StartUpRefused"
-    assert "Download the model's files again; nothing is served from these." in last["detail"]
+    assert "Download the model's files again, or set TEETEE_DTYPE" in last["detail"]
 
 
 @pytest.mark.parametrize(
@@ -269,3 +273,77 @@ def test_run__data_directory_is_in_use__second_process_exits_1(
 def test_settings__asked_for__lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings"]) == 0
     assert "TEETEE_RPC_URL" in capsys.readouterr().out
+
+
+def test_m14_settings__asked_for__prints_kinds_and_the_digest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["settings"]) == 0
+    shown = capsys.readouterr().out
+    assert "TEETEE_RPC_URL (measured, --rpc)" in shown
+    assert "TEETEE_CACHE_BYTES (host)" in shown
+    measured = tmp_path / "measured.toml"
+    measured.write_text("chain_id = 1\n")
+    assert main(["settings", "--measured", str(measured)]) == 0
+    assert hashlib.sha256(b"chain_id = 1\n").hexdigest() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", ["registry", "escrow"])
+def test_h2_run__registry_and_escrow_do_not_name_each_other__exits_1(
+    world: EnclaveWorld, entry: LocalEnclave, tmp_path: Path, named: str
+) -> None:
+    """The host's own contract beside a real one, as in the review."""
+    other = LocalChain(world.chain.url)
+    fields = {name: getattr(world.chain.deployment, name) for name in Deployment.__slots__}
+    fields[named] = getattr(other.deployment, named)
+    file = tmp_path / "deployment.json"
+    Deployment(**fields).save(file)
+    with entry.running({"TEETEE_DEPLOYMENT": str(file)}) as process:
+        assert process.exit_code(EXIT_SECONDS) == 1
+    (last,) = [event for event in events(entry) if event["event"] == "the process ends"]
+    assert last["error"] == "StartUpRefused"
+    assert "registry and escrow must name each other" in last["detail"]
+
+
+def test_l2_run__rpc_url_cannot_be_parsed__ends_without_a_traceback(entry: LocalEnclave) -> None:
+    """The library's error would quote a piece of the URL, and so a password."""
+    with entry.running(
+        {"TEETEE_RPC_URL": "http://user:SECRETPORT@rpc.invalid:hunter2/"}
+    ) as process:
+        assert process.exit_code(EXIT_SECONDS) == 1
+    text = entry.log.read_text()
+    assert '"event": "the process ends"' in text
+    for leak in ("SECRETPORT", "hunter2", "Traceback"):
+        assert leak not in text
+
+
+def test_c1_run__machine_is_rebooted__rekey_keeps_shard_and_bond(
+    world: EnclaveWorld, entry: LocalEnclave
+) -> None:
+    with entry.running() as process:
+        shard_id = started(entry, process)
+        before = world.registry.shard(shard_id)
+    shutil.rmtree(entry.folder / "keys")  # what a reboot does to a tmpfs
+    with entry.running() as process:
+        process.ready()
+        entry.rekey(shard_id)
+        after = world.registry.shard(shard_id)
+        assert after.keyset.signer != before.keyset.signer
+        assert after.keyset.kem != before.keyset.kem
+        assert (after.bond, after.layers, after.is_active) == (before.bond, before.layers, True)
+        asked = world.ask(shard_id)
+        assert world.await_end(asked).status is RequestStatus.SETTLED
+        assert process.terminate() == 0
+    assert "the keys are new: enrol this enclave, or rekey its shard" in [
+        event["event"] for event in events(entry)
+    ]
+
+
+def test_c1_run__restarted_without_a_reboot__goes_on_with_its_keys(
+    world: EnclaveWorld, entry: LocalEnclave
+) -> None:
+    with entry.running() as process:
+        shard_id = started(entry, process)
+    with entry.running() as process:
+        process.ready()
+        assert world.await_end(world.ask(shard_id)).status is RequestStatus.SETTLED

@@ -9,22 +9,27 @@ given a file and the environment
     the environment should win; a file's unknown name should be reported
 given good settings
     they should be frozen, and show no secret
+given a measured file whose digest the compose document states
+    it alone should set measured settings, and nothing else
+    when its digest differs, or the environment or the host's file set a measured setting
+        the start should be refused by name
+given an unknown TEETEE_ variable
+    it should be refused, with the nearest name
+given no measured file
+    only a simulated machine should start
 """
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from oracle.errors import SettingsInvalid
-from oracle.process.settings import (
-    OPTIONS,
-    SECTIONS,
-    Settings,
-    describe_settings,
-    read_settings,
-    variable_of,
-)
+from oracle.process.settings import KINDS, OPTIONS, SECTIONS, Kind, Settings, variable_of
+from oracle.process.settings_reference import describe_measured, describe_settings
+from oracle.process.settings_sources import UNMEASURED, read_settings
 from teetee.protocol.layers import LayerRange
 
 SECRET_URL = "https://user:hunter2@rpc.invalid/key-123"
@@ -37,7 +42,20 @@ GOOD = {
     "TEETEE_MODEL": "model.gguf",
     "TEETEE_LAYERS": "0-15",
     "TEETEE_DATA_DIRECTORY": "/data",
+    "TEETEE_SIMULATED": "true",
 }
+DOCUMENT = json.dumps({"network": "base-sepolia", "chainId": 84532})
+MEASURED = {
+    "rpc_url": "https://one.invalid/{token:ONE},https://two.invalid",
+    "chain_id": 84532,
+    "deployment": DOCUMENT,
+    "model_id": 1,
+    "dtype": "int8",
+}
+HOSTS = {
+    name: GOOD[name]
+    for name in ("TEETEE_HOST", "TEETEE_MODEL", "TEETEE_LAYERS", "TEETEE_DATA_DIRECTORY")
+} | {"TEETEE_RPC_TOKENS": "ONE=hunter2-key"}
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +81,7 @@ def test_read_settings__nothing_is_set__names_all_that_is_required() -> None:
         sorted(
             f"{name.removeprefix('TEETEE_').lower()} ({name}{command_for(name)}): is missing"
             for name in GOOD
+            if name != "TEETEE_SIMULATED"
         )
     )
 
@@ -167,7 +186,7 @@ def test_read_settings__unknown_name_in_a_file__is_reported(
     with pytest.raises(SettingsInvalid) as caught:
         read_settings(file)
     assert caught.value.problems == (
-        "chain_idd (TEETEE_CHAIN_IDD): extra inputs are not permitted",
+        ("chain_idd (TEETEE_CHAIN_IDD): there is no such setting; did you mean TEETEE_CHAIN_ID?"),
     )
 
 
@@ -196,4 +215,137 @@ def test_describe_settings__every_field__is_described_in_its_section_with_its_de
         assert field.description in words
         assert ("Required." in words) == field.is_required()
         assert OPTIONS.get(name, "") in words
+        assert words.split("(", 1)[1].startswith(KINDS[name].value)
     assert all(len(line) <= 100 for line in text.splitlines())
+
+
+# -- who may set what ----------------------------------------------------------------------------
+
+
+def write_measured(folder: Path, **changes: object) -> tuple[Path, str]:
+    """The file and its digest."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in (MEASURED | changes).items()]
+    file = folder / "measured.toml"
+    file.write_text("\n".join(lines))
+    return file, hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def refusal(file: Path, digest: str | None, **environment: str) -> str:
+    with pytest.raises(SettingsInvalid) as caught:
+        read_settings(measured=file, digest=digest, environment=HOSTS | environment)
+    return "\n".join(caught.value.problems)
+
+
+def test_h2_kinds__every_setting__has_exactly_one() -> None:
+    assert set(KINDS) == set(Settings.model_fields)
+    measured = {name for name, kind in KINDS.items() if kind is Kind.MEASURED}
+    # What decides whom the enclave believes, and in what precision it computes, is not the host's.
+    assert {
+        *("rpc_url", "chain_id", "deployment", "model_id", "dtype", "confirmations"),
+        *("stale_head_seconds", "simulated", "keys_directory"),
+    } <= measured
+
+
+def test_h2_read_settings__measured_file__sets_what_is_measured(tmp_path: Path) -> None:
+    file, digest = write_measured(tmp_path)
+    settings = read_settings(measured=file, digest=f"sha256:{digest}", environment=HOSTS)
+    assert (settings.chain_id, settings.dtype, settings.deployment) == (84532, "int8", DOCUMENT)
+    assert settings.layers == LayerRange(0, 15)
+    assert not settings.simulated
+    assert settings.rpc_urls() == ["https://one.invalid/hunter2-key", "https://two.invalid"]
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "name", [variable_of(name) for name, kind in KINDS.items() if kind is Kind.MEASURED]
+)
+def test_h2_read_settings__environment_sets_what_is_measured__is_refused_by_name(
+    tmp_path: Path, name: str
+) -> None:
+    file, digest = write_measured(tmp_path)
+    problems = refusal(file, digest, **{name: "1"})
+    assert f"({name}): is measured; the environment must not set it" in problems
+
+
+def test_h2_read_settings__hosts_file_sets_what_is_measured__is_refused(tmp_path: Path) -> None:
+    file, digest = write_measured(tmp_path)
+    hosts = tmp_path / "host.toml"
+    hosts.write_text("dtype = 'float32'\ncache_bytes = 2000000")
+    with pytest.raises(SettingsInvalid) as caught:
+        read_settings(hosts, measured=file, digest=digest, environment=HOSTS)
+    assert caught.value.problems == (f"dtype (TEETEE_DTYPE): is measured; {hosts} must not set it",)
+
+
+def test_h2_read_settings__measured_file_sets_what_is_the_hosts__is_refused(tmp_path: Path) -> None:
+    file, digest = write_measured(tmp_path, cache_bytes=1 << 30)
+    assert "is the host's; the measured file must not set it" in refusal(file, digest)
+
+
+def test_m14_read_settings__another_digest__is_refused(tmp_path: Path) -> None:
+    file, digest = write_measured(tmp_path)
+    file.write_text(file.read_text().replace("84532", "8453"))
+    assert "another digest than the compose document states" in refusal(file, digest)
+    assert "needs --digest" in refusal(file, None)
+
+
+def test_m14_read_settings__deployment_is_a_path__is_refused(tmp_path: Path) -> None:
+    file, digest = write_measured(tmp_path, deployment="/data/deployment.json")
+    assert "must be the JSON document itself" in refusal(file, digest)
+
+
+def test_m14_read_settings__no_measured_file__only_a_simulated_machine_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    give(monkeypatch)
+    assert read_settings().simulated
+    monkeypatch.setenv("TEETEE_SIMULATED", "false")
+    with pytest.raises(SettingsInvalid) as caught:
+        read_settings()
+    assert caught.value.problems == (UNMEASURED,)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("TEETEE_NATIVE_LIBRARY", ""),
+        ("TEETEE_STALE_HEAD_SECOND", "did you mean TEETEE_STALE_HEAD_SECONDS?"),
+        ("TEETEE_PRIVATE_KEY", ""),
+    ],
+)
+def test_h3_read_settings__unknown_variable__is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    give(monkeypatch, **{name: "/data/evil.so"})
+    with pytest.raises(SettingsInvalid) as caught:
+        read_settings()
+    (problem,) = caught.value.problems
+    assert f"({name}): there is no such setting" in problem
+    assert hint in problem
+    assert "evil" not in problem
+
+
+@pytest.mark.parametrize("tokens", ["", "TWO=x"])
+def test_read_settings__token_is_missing__names_it(tmp_path: Path, tokens: str) -> None:
+    file, digest = write_measured(tmp_path)
+    problems = refusal(file, digest, TEETEE_RPC_TOKENS=tokens)
+    assert problems == "TEETEE_RPC_TOKENS lacks ONE, which rpc_url names"
+
+
+@pytest.mark.parametrize("tokens", ["ONE=a/b", "ONE=evil.invalid", "ONE", "ONE=a,", "=a"])
+def test_read_settings__token_of_another_form__is_refused_without_its_value(
+    tmp_path: Path, tokens: str
+) -> None:
+    file, digest = write_measured(tmp_path)
+    problems = refusal(file, digest, TEETEE_RPC_TOKENS=tokens)
+    assert "must be NAME=TOKEN" in problems
+    assert "evil" not in problems
+
+
+def test_m14_describe_measured__file__gives_the_digest_for_the_compose_document(
+    tmp_path: Path,
+) -> None:
+    file, digest = write_measured(tmp_path)
+    assert describe_measured(file) == f"{file}: sha256:{digest}"
+    file.write_text("layers = '0-3'")
+    with pytest.raises(SettingsInvalid):
+        describe_measured(file)

@@ -29,6 +29,7 @@ from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
 from shard_runtime import (
+    Backend,
     ModelSource,
     ModelTokenizer,
     build_manifest,
@@ -36,7 +37,6 @@ from shard_runtime import (
     open_model,
     split_layers,
 )
-from shard_runtime.backends.native.shared_library import LIBRARY_SETTING
 from shard_runtime.model_files.tokenizer.sample_text import sample_lines
 from shard_tools.check import reference
 from shard_tools.check.memory import bare_bytes
@@ -120,13 +120,23 @@ def test_check__two_processes__equal_transformers_in_two_thirds_of_the_memory(
     assert memory["largestRatio"] <= 0.65
 
 
-def assert_peaks_are_weights_and_cache(source: ModelSource, precision: WeightPrecision) -> None:
+def assert_peaks_are_weights_and_cache(
+    source: ModelSource, precision: WeightPrecision, backend: Backend = Backend.AUTO
+) -> None:
     """Measures an entry and a last stage, two new processes, from start to last answer."""
     layers = split_layers(source.architecture, 2)
     prompts = [
         tuple(range(100 * stream, 100 * stream + PROMPT_TOKENS)) for stream in range(1, STREAMS + 1)
     ]
-    result = run_ring(source, layers, prompts, NEW_TOKENS, dtype=precision.value, together=True)
+    result = run_ring(
+        source,
+        layers,
+        prompts,
+        NEW_TOKENS,
+        dtype=precision.value,
+        backend=backend,
+        together=True,
+    )
     assert len(result.answers) == STREAMS
     context = PROMPT_TOKENS + NEW_TOKENS - 1
     demand = demand_of(source.architecture, precision, context=context, streams=STREAMS)
@@ -138,10 +148,9 @@ def assert_peaks_are_weights_and_cache(source: ModelSource, precision: WeightPre
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 def test_generate__torch_in_two_processes__need_little_beside_weights_and_cache(
-    prepared: ModelSource, monkeypatch: pytest.MonkeyPatch
+    prepared: ModelSource,
 ) -> None:
-    monkeypatch.setenv(LIBRARY_SETTING, "/nowhere")
-    assert_peaks_are_weights_and_cache(prepared, WeightPrecision.FLOAT32)
+    assert_peaks_are_weights_and_cache(prepared, WeightPrecision.FLOAT32, Backend.TORCH)
 
 
 def test_generate__any_number_of_stages__equals_transformers(prepared: ModelSource) -> None:

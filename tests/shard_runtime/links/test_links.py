@@ -31,7 +31,9 @@ from shard_runtime.links.memory_links import MemoryNetwork
 from teetee.protocol.endpoint import LINK_ALPN
 from teetee.protocol.identifiers import ShardId
 from tests.shard_runtime.links.pairs import FIRST, PATIENCE, SECOND, Pair
-from tests.shard_runtime.rings import QUICK_LIMITS, keys_of, link_identity
+from tests.shard_runtime.rings import QUICK_LIMITS, link_identity
+from tests.teetee.client_hello import server_name_sent
+from tests.teetee.enclave_keys import keys_of
 
 
 def test_send__accepted_peer__arrives_in_order_from_the_pinned_key(pair: Pair) -> None:
@@ -266,3 +268,14 @@ def test_h1__shard_gets_another_key_while_a_run_is_open__rows_of_the_run_never_f
     sender.links.send_frame(SECOND, b"of a new run", successor.keyset.tls)
     assert received.get(timeout=PATIENCE) == b"of a new run"
     assert received.empty()
+
+
+@pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
+def test_send__peer_is_behind_a_gateway__names_it_by_sni(
+    pair: Pair, host: str, sent: str | None
+) -> None:
+    def connect(port: int) -> None:
+        peers = [pair.peers()[0], replace(pair.peers()[1], host=host, port=port)]
+        pair.end(1, FixedDirectory(peers)).links.send_frame(SECOND, b"frame")
+
+    assert server_name_sent(connect) == sent

@@ -107,6 +107,34 @@ def test_digest__every_tiny_model__is_the_recorded_one(
         assert architecture.digest().hex() == wanted["digest"], name
 
 
+@pytest.mark.parametrize("precision", ["int8", "bfloat16", "float16"])
+def test_m9_build_manifest__another_precision__has_other_digests_throughout(
+    tiny: Callable[[str], Tiny], precision: str
+) -> None:
+    source = tiny("llama")[0]
+    usual, other = build_manifest(source), build_manifest(source, precision)
+    fields = json.loads(source.architecture.canonical_json()) | {"precision": precision}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    assert other.config_digest == sha256(b"teetee/config/v1" + text.encode()).digest()
+    pairs = zip(usual.layer_digests, other.layer_digests, strict=True)
+    assert all(one != two for one, two in pairs)
+    assert usual.embedding_digest != other.embedding_digest
+    assert usual.head_digest != other.head_digest
+    assert ModelManifest.from_json(other.to_json()) == other
+
+
+@pytest.mark.parametrize("precision", ["int8", "bfloat16"])
+def test_m9_load_shard__published_for_another_precision__is_refused(
+    tiny: Callable[[str], Tiny], precision: str
+) -> None:
+    source, layers = tiny("llama")[0], LayerRange(0, 2)
+    published = build_manifest(source, precision)
+    shard = load_shard(source, layers, is_entry=True, manifest=published, dtype=precision)
+    assert shard.slice_digest == published.slice_digest(layers, is_entry=True)
+    with pytest.raises(DigestMismatch, match=f"in {precision}, here in float32"):
+        load_shard(source, layers, is_entry=True, manifest=published)
+
+
 def test_embedding_part__gpt2__has_learned_positions(
     tiny: Callable[[str], Tiny],
 ) -> None:
@@ -205,6 +233,7 @@ def test_load_shard__tokenizer_files_changed__raises_only_for_the_entry(
 ) -> None:
     source, manifest = model
     (source.folder / file).write_text(content)
+    source = open_model(source.folder)
     with pytest.raises(DigestMismatch, match="The embedding was published as"):
         load_shard(source, LayerRange(0, 1), is_entry=True, manifest=manifest)
     load_shard(source, LayerRange(0, 1), is_entry=False, manifest=manifest)

@@ -19,6 +19,7 @@ given settings for an enclave
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from pathlib import Path
@@ -32,6 +33,7 @@ from teetee.client.errors import EnclaveUnreachable
 from teetee.client.hosting import shard_probe
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.identifiers import ShardId
+from teetee.protocol.layers import LayerRange
 from tests.teetee.chain.local_chain import (
     ATTESTATION_PERIOD,
     BOND,
@@ -173,6 +175,41 @@ def test_renew__by_another_enclave__is_refused(lab: Lab, tmp_path: Path) -> None
         *("host", "renew", str(enclave.shard_id), "--connect", other.endpoint, "--json"), env=env
     )
     assert (result.status, result.json["error"]["name"]) == (1, "StatementRefused")
+
+
+def test_c1_rekey__machine_was_rebooted__keeps_shard_and_bond(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclave(2, 4)
+    env = at_lab(lab, tmp_path, enclave.host)
+    enrolled = teetee("host", "enrol", enclave.endpoint, "--skip-quote-check", "--json", env=env)
+    shard = str(enrolled.json["shardId"])
+    unchanged = teetee("host", "rekey", shard, "--json", env=env)
+    assert (unchanged.status, unchanged.json["error"]["name"]) == (1, "KeysUnchanged")
+    rebooted = lab.rebooted(enclave)
+    renewed = teetee(*("host", "renew", shard, "--connect", rebooted.endpoint, "--json"), env=env)
+    assert renewed.json["error"]["name"] == "OtherEnclave"
+    assert f"teetee host rekey {shard}" in renewed.json["error"]["message"]
+    result = teetee(
+        *("host", "rekey", shard, "--endpoint", rebooted.endpoint, "--skip-quote-check", "--json"),
+        env=env,
+    )
+    assert result.status == 0
+    assert result.json["signer"] == rebooted.keys.keyset.signer
+    assert [sent["call"] for sent in result.json["transactions"]] == ["rekey"]
+    found = lab.world.registry.shard(ShardId(int(shard)))
+    assert (found.keyset, found.endpoint) == (rebooted.keys.keyset, rebooted.endpoint)
+    assert (found.bond, found.is_active) == (BOND, True)
+    core, _ = lab.world.registry.quote(found)
+    assert len(core) > 1000
+
+
+def test_rekey__enclave_serves_other_layers__is_refused(lab: Lab, tmp_path: Path) -> None:
+    enclave = lab.enclaves[1]
+    other = lab.rebooted(enclave, layers=LayerRange(3, 4))
+    result = teetee(
+        *("host", "rekey", str(enclave.shard_id), "--connect", other.endpoint, "--json"),
+        env=at_lab(lab, tmp_path, enclave.host),
+    )
+    assert (result.status, result.json["error"]["name"]) == (1, "OtherLayers")
 
 
 def test_retire__then_bond__comes_back_after_the_unbonding(lab: Lab, tmp_path: Path) -> None:
@@ -335,6 +372,9 @@ def test_run__settings_given__becomes_the_enclaves_process(
     assert environment["TEETEE_HOST"] == host.address
     assert environment["TEETEE_RPC_URL"] == lab.chain.url
     assert environment["TEETEE_IS_ENTRY"] == "true"
+    assert environment["TEETEE_KEYS_DIRECTORY"] == (
+        f"/dev/shm/teetee-{os.getuid()}/model-1-layers-0-2-port-7443"
+    )
     assert "TEETEE_PRIVATE_KEY" not in environment
 
 

@@ -50,7 +50,7 @@ NEED_A_CHAIN = [
     *(
         ("host", name)
         for name in (
-            *("keys", "enrol", "renew", "retire", "evict", "recheck"),
+            *("keys", "enrol", "renew", "rekey", "retire", "evict", "recheck"),
             *("top-up", "status", "withdraw", "run"),
         )
     ),

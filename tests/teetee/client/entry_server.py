@@ -18,26 +18,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from teetee.enclave.keys import EnclaveKeys
 from teetee.protocol.json.frames import FrameDecoder, encode
+from tests.teetee.enclave_keys import keys_of
 
 Send = Callable[[bytes], None]
 Script = Callable[[dict[str, Any], Send], None]
 
 
-class SeededGuest:
-    """A guest agent whose keys follow from a number."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def get_key(self, path: str) -> bytes:
-        return bytes([self._seed, len(path), *path.encode()]).ljust(32, b"\1")[:32]
-
-    def get_quote(self, report_data: bytes) -> bytes:
-        raise NotImplementedError
-
-
 def enclave_keys(seed: int = 1) -> EnclaveKeys:
-    return EnclaveKeys.derive(SeededGuest(seed))
+    return keys_of(f"enclave {seed}")
 
 
 class EntryServer:

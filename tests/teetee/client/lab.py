@@ -32,7 +32,7 @@ from teetee.client.hosting.hosting import Hosting
 from teetee.client.verification.quote_check import PccsCollateral, QuoteCheck
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.synchronization import Synchronization
-from teetee.enclave.keys import EnclaveKeys
+from teetee.enclave.keys import EnclaveKeys, KeySecrets
 from teetee.protocol.answer import Answer
 from teetee.protocol.endpoint import ENROL_ALPN, INFO_ALPN, STREAM_ALPN, Endpoint
 from teetee.protocol.envelope import open_prompt, seal_answer
@@ -150,12 +150,23 @@ class Lab:
 
     def enclave(self, first: int, end: int, *, is_entry: bool = False) -> LabEnclave:
         """Started, not enrolled; its host has tokens for the bond."""
-        number = len(self.enclaves)
-        guest = self._guest(f"enclave-{number}")
-        keys = EnclaveKeys.derive(guest)
+        guest = self._guest(f"enclave-{len(self.enclaves)}")
         host = self.world.account("shard host", tokens=1000 * TEE)
+        return self._start(guest, host, LayerRange(first, end), is_entry=is_entry)
+
+    def rebooted(self, enclave: LabEnclave, layers: LayerRange | None = None) -> LabEnclave:
+        """The same machine and host, with new keys: not rekeyed, and at another port."""
+        identity = enclave.identity
+        return self._start(
+            enclave.guest, enclave.host, layers or identity.layers, is_entry=identity.is_entry
+        )
+
+    def _start(
+        self, guest: SimulatedEnclave, host: LocalAccount, layers: LayerRange, *, is_entry: bool
+    ) -> LabEnclave:
+        number = len(self.enclaves)
+        keys = EnclaveKeys.from_secrets(KeySecrets.fresh())
         self.chain.fund(keys.keyset.signer)
-        layers = LayerRange(first, end)
         identity = EnclaveIdentity(
             chain_id=self.chain.deployment.chain_id,
             registry=self.chain.deployment.registry,

@@ -34,6 +34,7 @@ from teetee.protocol.layers import LayerRange
 from teetee.protocol.signatures import sign_digest
 from tests.teetee.client.entry_server import EntryServer, enclave_keys, says
 from tests.teetee.client.evidence_factory import address, word
+from tests.teetee.client_hello import server_name_sent
 
 KEYS = enclave_keys(1)
 REGISTRY = address(99)
@@ -170,3 +171,13 @@ def test_fetch_statement__other_reply__raises_its_error(
 def test_fetch_statement__closes_without_a_word__may_pass() -> None:
     with EntryServer(KEYS, ENROL_ALPN, says()) as server, pytest.raises(EnclaveUnreachable):
         fetch_statement(Endpoint.parse(server.endpoint), STATEMENT_REQUEST)
+
+
+@pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
+def test_fetch_statement__enclave_is_behind_a_gateway__names_it_by_sni(
+    host: str, sent: str | None
+) -> None:
+    def connect(port: int) -> None:
+        fetch_statement(Endpoint(host, port), STATEMENT_REQUEST)
+
+    assert server_name_sent(connect) == sent

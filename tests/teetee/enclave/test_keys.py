@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """An enclave's keys and certificate.
 
-given a guest agent
-    when keys are derived twice
+given secrets
+    when they are fresh
+        each should be random, and no guest agent should be asked
+    when keys are made of them twice
         they should be the same, certificate included
-    when another enclave derives them
+    when another enclave's are used
         all should differ
-    it should ask for one path per role and algorithm, as the protocol names them
-    when the agent's secret is not a key
+    when a secret is not a key
         the error should name the algorithm
 given keys
     when they are printed
         only the public part should appear
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -25,56 +27,38 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from teetee.enclave.keys import EnclaveKeys, certificate_fingerprint
+from teetee.enclave.keys import EnclaveKeys, KeySecrets, certificate_fingerprint
 from teetee.errors import FieldInvalid, KeyInvalid
 from teetee.protocol.identifiers import ModelId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset, report_data
 from teetee.protocol.layers import LayerRange
+from tests.teetee.enclave_keys import keys_of, secrets_of
 
 
-class FixedAgent:
-    """Keys derived from a name and, like dstack's, the path."""
-
-    def __init__(self, enclave: str = "enclave", keys: dict[str, bytes] | None = None) -> None:
-        self.enclave = enclave
-        self.keys = keys or {}
-        self.asked: list[str] = []
-
-    def get_key(self, path: str) -> bytes:
-        self.asked.append(path)
-        role = path.split("/")[2]
-        return self.keys.get(role, sha256(f"{self.enclave} {path}".encode()).digest())
-
-    def get_quote(self, report_data: bytes) -> bytes:
-        raise AssertionError("no quote is needed for keys")
+def test_c1_fresh__twice__is_random_and_shares_nothing() -> None:
+    first, second = KeySecrets.fresh(), KeySecrets.fresh()
+    parts = [first.signer, first.kem, first.tls, second.signer, second.kem, second.tls]
+    assert len(set(parts)) == 6
+    assert {len(part) for part in parts} == {32}
+    assert "signer" not in repr(first)
 
 
-def test_derive__from_the_protocols_paths__asks_once_for_each() -> None:
-    agent = FixedAgent()
-    EnclaveKeys.derive(agent)
-    assert agent.asked == [
-        "teetee/v1/signer/secp256k1",
-        "teetee/v1/kem/x25519",
-        "teetee/v1/tls/ed25519",
-    ]
-
-
-def test_derive__twice__gives_the_same_keyset_and_certificate() -> None:
-    first, second = EnclaveKeys.derive(FixedAgent()), EnclaveKeys.derive(FixedAgent())
+def test_from_secrets__twice__gives_the_same_keyset_and_certificate() -> None:
+    first, second = keys_of("enclave"), keys_of("enclave")
     assert first.keyset == second.keyset
     assert first.tls_certificate_der == second.tls_certificate_der
     assert first.signer.key == second.signer.key
 
 
-def test_derive__in_another_enclave__shares_nothing() -> None:
-    first, second = EnclaveKeys.derive(FixedAgent()), EnclaveKeys.derive(FixedAgent("other"))
+def test_from_secrets__of_another_enclave__shares_nothing() -> None:
+    first, second = keys_of("enclave"), keys_of("other")
     assert first.keyset.signer != second.keyset.signer
     assert first.keyset.kem != second.keyset.kem
     assert first.keyset.tls != second.keyset.tls
 
 
 def test_certificate__of_an_enclave__is_self_signed_and_pinned_by_its_key() -> None:
-    keys = EnclaveKeys.derive(FixedAgent())
+    keys = keys_of("enclave")
     certificate = x509.load_der_x509_certificate(keys.tls_certificate_der)
     certificate.verify_directly_issued_by(certificate)
     assert certificate.subject.rfc4514_string() == "CN=TeeTee enclave"
@@ -103,14 +87,16 @@ def test_certificate_fingerprint__not_a_certificate__is_refused() -> None:
         pytest.param("tls", b"", "ed25519", id="tls empty"),
     ],
 )
-def test_derive__what_is_no_key__names_the_algorithm(role: str, key: bytes, algorithm: str) -> None:
+def test_from_secrets__what_is_no_key__names_the_algorithm(
+    role: str, key: bytes, algorithm: str
+) -> None:
     with pytest.raises(KeyInvalid) as refused:
-        EnclaveKeys.derive(FixedAgent(keys={role: key}))
+        EnclaveKeys.from_secrets(replace(secrets_of("enclave"), **{role: key}))
     assert refused.value.algorithm == algorithm
 
 
 def test_repr__of_keys__shows_the_public_part_only() -> None:
-    keys = EnclaveKeys.derive(FixedAgent())
+    keys = keys_of("enclave")
     shown = repr(keys)
     assert keys.keyset.signer in shown
     assert keys.signer.key.hex() not in shown
@@ -134,7 +120,7 @@ def test_keyset__what_does_not_fit__is_refused_by_field(
 
 
 def test_identity_digest__addresses_in_any_case__is_the_same() -> None:
-    keyset = EnclaveKeys.derive(FixedAgent()).keyset
+    keyset = keys_of("enclave").keyset
     host = keyset.signer
     digests = {
         EnclaveIdentity(

@@ -32,6 +32,7 @@ host = command_app(
         "teetee host enrol 203.0.113.7:7443",
         "teetee host status",
         "teetee host renew 4                 before its attestation expires",
+        "teetee host rekey 4                 after its machine was rebooted",
         "teetee host withdraw",
     ),
 )
@@ -230,6 +231,36 @@ def renew(
     from teetee.cli.commands.host.enclave import renew_shard
 
     renew_shard(session, keystore, quotes, shard, endpoint, connect)
+
+
+REKEY_EPILOG = epilog(
+    "teetee host rekey 4",
+    notes="""
+An enclave keeps its private keys in memory alone, so a rebooted machine has new ones. The shard's
+id and bond stay. Requests that are sealed to the old keys go to their other recipients, or end in a
+refund.
+""",
+)
+
+
+@host.command(epilog=REKEY_EPILOG)
+@with_session
+@with_skippable_quote_settings
+def rekey(
+    session: Session,
+    quotes: QuoteSettings,
+    shard: ShardArgument,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="New public address. Default: as enrolled."),
+    ] = None,
+    connect: ConnectOption = None,
+    keystore: KeystoreOption = None,
+) -> None:
+    """Give a shard the new keys of its enclave after a reboot, with a fresh quote."""
+    from teetee.cli.commands.host.enclave import rekey_shard
+
+    rekey_shard(session, keystore, quotes, shard, endpoint, connect)
 
 
 @host.command(epilog=epilog("teetee host retire 4"))

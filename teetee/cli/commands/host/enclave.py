@@ -117,6 +117,33 @@ def renew_shard(
     session.printer.say(f"Shard {shard} is attested until {format_minute(attested_until)}.", "good")
 
 
+def rekey_shard(
+    session: Session,
+    keystore: Path | None,
+    quotes: QuoteSettings,
+    shard: int,
+    endpoint: str | None,
+    connect: str | None,
+) -> None:
+    """Show the registry a fresh quote of an enrolled enclave that has new keys."""
+    hosting, registry = open_hosting(session, keystore, quotes), session.contracts.registry
+    enrolled = registry.shard(ShardId(shard))
+    public = str(Endpoint.parse(endpoint or enrolled.endpoint))
+    enclave = hosting.verify_enclave(
+        Endpoint.parse(connect or public), public, _payout(session, hosting, None)
+    )
+    actions = hosting.rekey(enrolled, enclave)
+    rekeyed = registry.shard(ShardId(shard))
+    facts = {"attestedUntil": rekeyed.attested_until, "signer": rekeyed.keyset.signer}
+    session.printer.result(actions_json(actions) | facts)
+    until = format_minute(rekeyed.attested_until)
+    session.printer.say(f"Shard {shard} has new keys and is attested until {until}.", "good")
+    if rekeyed.is_entry:
+        session.printer.say(
+            f"Send some ETH for gas to its new signer {rekeyed.keyset.signer}.", "dim"
+        )
+
+
 def actions_json(actions: HostActions) -> dict[str, Any]:
     """The transactions, in order."""
     return {

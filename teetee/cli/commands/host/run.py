@@ -17,9 +17,15 @@ from teetee.client import keystore as keys
 from teetee.client.private_files import user_folder
 from teetee.protocol.endpoint import DEFAULT_PORT
 
-# The enclave makes its own keys; it must not see the host's.
-WITHHELD = (keys.KEY_VARIABLE, keys.PASSPHRASE_VARIABLE, "TEETEE_KEYSTORE")
+# The enclave makes its own keys; it must not see the host's. It knows no other of the wallet's
+# variables either, and refuses what it does not know.
+WITHHELD = (
+    *(keys.KEY_VARIABLE, keys.PASSPHRASE_VARIABLE, "TEETEE_KEYSTORE"),
+    *("TEETEE_NETWORK", "TEETEE_DEBUG"),
+)
 HOST_VARIABLE = "TEETEE_HOST"
+KEYS_VARIABLE = "TEETEE_KEYS_DIRECTORY"
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - the enclave refuses a folder of others
 
 # By variable, the option that sets it.
 REQUIRED = {"TEETEE_MODEL": "--model", "TEETEE_MODEL_ID": "--model-id", "TEETEE_LAYERS": "--layers"}
@@ -57,7 +63,7 @@ def become_enclave(
 def complete_settings(
     given: Mapping[str, object], environment: Mapping[str, str]
 ) -> dict[str, object]:
-    """Add the default data folder. Raises a usage error that names every missing option."""
+    """Add the default folders. Raises a usage error that names every missing option."""
     settings = {
         name: environment.get(name) if value is None else value for name, value in given.items()
     }
@@ -67,12 +73,14 @@ def complete_settings(
             f"{', '.join(missing)} missing. For example: --model smollm2.gguf --model-id 1 "
             "--layers 0-10. A file with --settings can hold them as well."
         )
-    if settings["TEETEE_DATA_DIRECTORY"] is None:
-        port = settings["TEETEE_LISTEN_PORT"] or DEFAULT_PORT
-        name = f"model-{settings['TEETEE_MODEL_ID']}-layers-{settings['TEETEE_LAYERS']}-port-{port}"
-        folder = user_folder("XDG_STATE_HOME", ".local/state") / "shards" / name
-        return {**given, "TEETEE_DATA_DIRECTORY": folder}
-    return dict(given)
+    port = settings["TEETEE_LISTEN_PORT"] or DEFAULT_PORT
+    name = f"model-{settings['TEETEE_MODEL_ID']}-layers-{settings['TEETEE_LAYERS']}-port-{port}"
+    folders = {
+        "TEETEE_DATA_DIRECTORY": user_folder("XDG_STATE_HOME", ".local/state") / "shards" / name,
+        KEYS_VARIABLE: MEMORY_FOLDER / f"teetee-{os.getuid()}" / name,
+    }
+    present = {name: given.get(name) or environment.get(name) for name in folders}
+    return {**given, **{name: present[name] or folders[name] for name in folders}}
 
 
 def enclave_environment(

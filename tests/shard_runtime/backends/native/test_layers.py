@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from shard_runtime.backends.native import NativeEmbedding, Precision, ThreadPool, unsupported_reason
-from shard_runtime.backends.native.shared_library import INSTRUCTIONS_SETTING
 from shard_runtime.backends.torch.loading import load_torch_shard
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.backends.native.random_layers import LLAMA, layers_of
@@ -67,10 +66,6 @@ def test_bytes_for__any_capacity__is_the_size_of_the_cache(precision: Precision,
     assert layers.allocate_cache(17)._pages.size == layers.bytes_for(17)
 
 
-def test_thread_pool__instruction_set_in_the_environment__is_used(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv(INSTRUCTIONS_SETTING, "portable")
-    assert ThreadPool().instructions == "portable"
-    monkeypatch.delenv(INSTRUCTIONS_SETTING)
+def test_thread_pool__instruction_set_is_named__is_used() -> None:
+    assert ThreadPool(instructions="portable").instructions == "portable"
     assert ThreadPool().instructions != ""

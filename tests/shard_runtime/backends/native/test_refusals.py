@@ -30,14 +30,11 @@ from shard_runtime.backends.native import (
     ThreadPool,
     load_library,
     pack_matrix,
+    shared_library,
     unsupported_reason,
 )
 from shard_runtime.backends.native.cache import CacheShape
-from shard_runtime.backends.native.shared_library import (
-    INSTRUCTIONS_SETTING,
-    LIBRARY_SETTING,
-    Library,
-)
+from shard_runtime.backends.native.shared_library import Library
 from tests.shard_runtime.backends.native.random_layers import LLAMA, layers_of, weights_of
 
 INT8 = Precision.INT8
@@ -168,7 +165,7 @@ def test_load_library__missing_or_foreign__says_how_to_build_one(
             (tmp_path / "none.so", "does not exist"),
             (foreign, "cannot be loaded"),
         ):
-            monkeypatch.setenv(LIBRARY_SETTING, str(path))
+            monkeypatch.setattr(shared_library, "BUILT", path)
             with pytest.raises(NativeUnavailable, match=reason) as caught:
                 load_library()
             assert "make native" in str(caught.value)
@@ -177,9 +174,16 @@ def test_load_library__missing_or_foreign__says_how_to_build_one(
         load_library.cache_clear()
 
 
-def test_thread_pool__instruction_set_that_does_not_exist__is_unavailable(
-    monkeypatch: pytest.MonkeyPatch,
+def test_h3_load_library__environment_names_another_library__loads_the_built_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(INSTRUCTIONS_SETTING, "sse9")
+    foreign = tmp_path / "evil.so"
+    foreign.write_bytes(b"code of the host")
+    monkeypatch.setenv("TEETEE_NATIVE_LIBRARY", str(foreign))
+    load_library.cache_clear()
+    assert load_library().instructions() != []
+
+
+def test_thread_pool__instruction_set_that_does_not_exist__is_unavailable() -> None:
     with pytest.raises(NativeUnavailable, match="sse9"):
-        ThreadPool()
+        ThreadPool(instructions="sse9")
