@@ -82,7 +82,7 @@ def _helpers(names: dict[str, ContractInstance]) -> dict[str, Callable[..., Any]
         found = Listing()
         cursor = 0
         while True:
-            page = escrow.openRequests(cursor, REQUEST_PAGE)
+            page = escrow.openRequests(0, cursor, REQUEST_PAGE)
             found |= {each: escrow.requestOf(each) for each in page.requestIds}
             cursor = page.next
             if cursor == 0:

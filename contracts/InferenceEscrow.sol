@@ -149,15 +149,12 @@ contract InferenceEscrow is
     /* DECLINE AND REFUND */
 
     /// @inheritdoc IInferenceEscrow
-    /// @dev {RequestRefund} says who may decline, and when.
-    function decline(RequestId requestId, DeclineReason reason) external nonReentrant {
-        // Check:
-        RequestRecord memory record = _requireOpen(requestId);
-        ShardId shardId = _requireDecliner(requestId, record);
-        // Effect:
-        _requests[requestId].status = RequestStatus.DECLINED;
-        uint256 deposit = _refundDeposit(record);
-        emit RequestDeclined({requestId: requestId, shardId: shardId, reason: reason, refund: deposit});
+    /// @dev {RequestRefund} says who may decline, and when. Of a request that is listed twice, the second is skipped.
+    function decline(RequestId[] calldata requestIds, DeclineReason reason) external nonReentrant {
+        for (uint256 i = 0; i < requestIds.length; ++i) {
+            RequestRecord memory record = _requireExisting(requestIds[i]);
+            if (record.status == RequestStatus.OPEN) _decline(requestIds[i], record, reason);
+        }
     }
 
     /// @inheritdoc IInferenceEscrow
@@ -213,12 +210,12 @@ contract InferenceEscrow is
 
     /// @inheritdoc IInferenceEscrow
     /// @dev For oracles that have missed events; see {RequestStorage}.
-    function openRequests(RequestId cursor, uint256 limit)
+    function openRequests(ShardId recipient, RequestId cursor, uint256 limit)
         external
         view
         returns (RequestId[] memory requestIds, RequestId next)
     {
-        return _openRequestsAfter(cursor, limit);
+        return _openRequestsAfter(recipient, cursor, limit);
     }
 
     /// @inheritdoc IInferenceEscrow

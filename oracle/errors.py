@@ -17,7 +17,7 @@
             └── JournalUnreadable      the journal holds a record that this program did not write
 
 `Stopped` is not an error: it unwinds a request's work when the process stops. It derives from
-BaseException, so that no handler (DBOS's included) records it as the outcome of the work.
+BaseException, so that no handler takes it for the outcome of the work.
 
 No message holds a prompt, an answer, a key or the value of a setting.
 """
@@ -128,11 +128,8 @@ class JournalUnreadable(OracleFatal):
 
     def __init__(self, *, what: str) -> None:
         self.what = what
-        super().__init__(
-            f"the journal holds {what}; stop the process, move the data directory away and start"
-            " it again: it finds open requests on chain."
-        )
+        super().__init__(f"the journal holds {what}; it is ignored, and the answer computed again.")
 
 
 class Stopped(BaseException):
-    """The process stops. The request stays in the journal and continues after the next start."""
+    """The process stops. Its next start finds the request on chain."""

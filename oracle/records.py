@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal's records of a request: ciphertext and public data, nothing else.
+"""What an entry knows of a request: ciphertext and public data, nothing else.
 
-Each record is written as JSON and checked when it is read, because the host controls the disk. A
-forged record can at worst stop this oracle from answering: the escrow accepts only what the
-enclaves' signatures cover.
+An answer is written to the journal as JSON and checked when it is read, because the host controls
+the disk. A forged record can at worst stop this oracle from answering: the escrow accepts only what
+the enclaves' signatures cover.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from oracle.errors import JournalUnreadable
-from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.chain.types.requests import DeclineReason, Request
 from teetee.errors import TeeTeeError
-from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.identifiers import RequestId
 from teetee.protocol.receipts import Settlement, SignedReceipt, SignedSettlement
 from teetee.protocol.request_secret import RequestContext
 
@@ -28,6 +28,7 @@ class Opening:
     chain_id: int
     escrow: str
     client_nonce: bytes  # 32 bytes
+    block_number: int  # of the event
     envelope: bytes = field(repr=False)  # ciphertext
 
     @property
@@ -50,42 +51,6 @@ class Opening:
         """Whether `request`, read later, is the same request by contract state."""
         return replace(request, status=self.request.status) == self.request
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        request = self.request
-        return {
-            "requestId": str(request.request_id),
-            "requester": request.requester,
-            "modelId": request.model_id,
-            "status": request.status.value,
-            "openedAt": request.opened_at,
-            "deadline": request.deadline,
-            "maxInputTokens": request.max_input_tokens,
-            "maxOutputTokens": request.max_output_tokens,
-            "inputPrice": str(request.input_price),
-            "outputPrice": str(request.output_price),
-            "deposit": str(request.deposit),
-            "recipients": list(request.recipients),
-            "chainId": self.chain_id,
-            "escrow": self.escrow,
-            "clientNonce": self.client_nonce.hex(),
-            "envelope": self.envelope.hex(),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Opening":
-        """The reverse. Raises `JournalUnreadable`."""
-        return _read(
-            "an opening",
-            lambda: cls(
-                request=_request(value),
-                chain_id=int(value["chainId"]),
-                escrow=str(value["escrow"]),
-                client_nonce=bytes.fromhex(value["clientNonce"]),
-                envelope=bytes.fromhex(value["envelope"]),
-            ),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -104,7 +69,6 @@ class Answered:
         """Plain JSON."""
         settlement = self.signed.settlement
         return {
-            "kind": "answered",
             "requestId": str(settlement.request_id),
             "requester": settlement.requester,
             "inputTokens": settlement.input_tokens,
@@ -147,71 +111,9 @@ class Refused:
 
     reason: DeclineReason
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {"kind": "refused", "reason": self.reason.value}
 
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The request had ended, or its deadline had passed, before there was an answer."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {"kind": "nothing"}
-
-
-Outcome = Answered | Refused | NoAnswer
+Outcome = Answered | Refused
 """The result of working on a request, before anything is sent."""
-
-
-def outcome_from_json(value: Mapping[str, Any]) -> Outcome:
-    """The reverse of the three `to_json`. Raises `JournalUnreadable`."""
-    match value.get("kind"):
-        case "answered":
-            return Answered.from_json(value)
-        case "refused":
-            return _read("a refusal", lambda: Refused(DeclineReason(value["reason"])))
-        case "nothing":
-            return NoAnswer()
-        case _:
-            raise JournalUnreadable(what="an outcome of unknown kind")
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the request ended on chain."""
-
-    status: RequestStatus
-    transaction: str | None  # this oracle's transaction, if it was the one that ended the request
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {"status": self.status.name, "transaction": self.transaction}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Ended":
-        """The reverse. Raises `JournalUnreadable`."""
-        return _read(
-            "an end", lambda: cls(RequestStatus[value["status"]], value.get("transaction"))
-        )
-
-
-def _request(value: Mapping[str, Any]) -> Request:
-    return Request(
-        request_id=RequestId(int(value["requestId"])),
-        requester=str(value["requester"]),
-        model_id=ModelId(int(value["modelId"])),
-        status=RequestStatus(value["status"]),
-        opened_at=int(value["openedAt"]),
-        deadline=int(value["deadline"]),
-        max_input_tokens=int(value["maxInputTokens"]),
-        max_output_tokens=int(value["maxOutputTokens"]),
-        input_price=int(value["inputPrice"]),
-        output_price=int(value["outputPrice"]),
-        deposit=int(value["deposit"]),
-        recipients=tuple(ShardId(int(shard_id)) for shard_id in value["recipients"]),
-    )
 
 
 def _read(what: str, make: Callable[[], Record]) -> Record:

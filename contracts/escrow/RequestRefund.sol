@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {RecipientList} from "../libraries/RecipientList.sol";
 import {RequestId, ShardId} from "../types/Identifiers.sol";
-import {Recipients, RequestRecord} from "../types/Request.sol";
+import {DeclineReason, Recipients, RequestRecord, RequestStatus} from "../types/Request.sol";
 import {EscrowAccounts} from "./EscrowAccounts.sol";
 import {RequestStorage} from "./RequestStorage.sol";
 
@@ -36,6 +36,16 @@ abstract contract RequestRefund is EscrowAccounts, RequestStorage {
         if (block.timestamp < from) revert DeclineTooEarly(requestId, from);
         uint256 deadline = _deadline(record);
         if (block.timestamp > deadline) revert DeclineTooLate(requestId, deadline);
+    }
+
+    /// @dev Ends an open request without an answer. `record` is the request as it is stored.
+    function _decline(RequestId requestId, RequestRecord memory record, DeclineReason reason) internal {
+        // Check:
+        ShardId shardId = _requireDecliner(requestId, record);
+        // Effect:
+        _requests[requestId].status = RequestStatus.DECLINED;
+        uint256 deposit = _refundDeposit(record);
+        emit RequestDeclined({requestId: requestId, shardId: shardId, reason: reason, refund: deposit});
     }
 
     /* DEPOSIT */

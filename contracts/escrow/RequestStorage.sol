@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {RecipientList} from "../libraries/RecipientList.sol";
-import {RequestId} from "../types/Identifiers.sol";
+import {RequestId, ShardId} from "../types/Identifiers.sol";
 import {Recipients, Request, RequestRecord, RequestStatus} from "../types/Request.sol";
 import {ImmutableParameters} from "./ImmutableParameters.sol";
 
@@ -51,9 +51,9 @@ abstract contract RequestStorage is ImmutableParameters {
         result.recipients = record.recipients.toArray();
     }
 
-    /// @dev One page: ids in (cursor, cursor + limit] that are OPEN. Costs one storage access per id, so callers choose
-    /// a limit that their node's gas cap allows.
-    function _openRequestsAfter(RequestId cursor, uint256 limit)
+    /// @dev One page: ids in (cursor, cursor + limit] that are OPEN and for `recipient`, or for anyone if it is zero.
+    /// Costs up to two storage accesses per id, so callers choose a limit that their node's gas cap allows.
+    function _openRequestsAfter(ShardId recipient, RequestId cursor, uint256 limit)
         internal
         view
         returns (RequestId[] memory requestIds, RequestId next)
@@ -63,15 +63,21 @@ abstract contract RequestStorage is ImmutableParameters {
         uint256 pageSize = limit < remaining ? limit : remaining;
         uint256 found;
         requestIds = new RequestId[](pageSize);
-        for (uint256 i = 1; i <= pageSize; ++i) {
-            RequestId requestId = RequestId.wrap(last + i);
-            if (_requests[requestId].status == RequestStatus.OPEN) requestIds[found++] = requestId;
+        uint256 end = last + pageSize;
+        while (last < end) {
+            RequestId requestId = RequestId.wrap(++last);
+            RequestRecord storage record = _requests[requestId];
+            if (record.status != RequestStatus.OPEN) continue;
+            if (ShardId.unwrap(recipient) == 0 || record.recipients.indexOf(recipient) < RecipientList.MAX_RECIPIENTS)
+            {
+                requestIds[found++] = requestId;
+            }
         }
         // Shortens the array; found <= pageSize.
         assembly ("memory-safe") {
             mstore(requestIds, found)
         }
-        if (pageSize < remaining) next = RequestId.wrap(last + pageSize);
+        if (pageSize < remaining) next = RequestId.wrap(end);
     }
 
     /* DERIVED VALUES */

@@ -293,12 +293,12 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
     /// @param penalty Token wei from the primary's bond; zero on a host's allowance.
     event RequestRefunded(RequestId indexed requestId, address indexed requester, uint256 refund, uint256 penalty);
 
-    /// @notice Ends a request that a recipient cannot answer and gives the whole deposit back, without a penalty. Only
-    /// the signer of a recipient, from its takeover time until the deadline.
-    /// @dev The recipient's shard need not be active. Reverts with {UnknownRequest}, {RequestNotOpen},
-    /// {NotARecipientsSigner}, {DeclineTooEarly} or {DeclineTooLate}.
+    /// @notice Ends requests that a recipient cannot answer and gives their whole deposits back, without a penalty.
+    /// Only the signer of a recipient of each, from its takeover time until the deadline.
+    /// @dev The recipient's shard need not be active. Skips requests that have ended, because a lost race is not an
+    /// error. Reverts as a whole with {UnknownRequest}, {NotARecipientsSigner}, {DeclineTooEarly} or {DeclineTooLate}.
     /// @param reason Only informs; it changes nothing about the refund.
-    function decline(RequestId requestId, DeclineReason reason) external;
+    function decline(RequestId[] calldata requestIds, DeclineReason reason) external;
 
     /// @notice Gives the whole deposit back after the deadline; for a paid request, with a penalty from the primary's
     /// bond. Anyone may call.
@@ -317,11 +317,12 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
     /// @notice The request with its derived values. Reverts with {UnknownRequest}.
     function requestOf(RequestId requestId) external view returns (Request memory);
 
-    /// @notice The open requests among the `limit` ids after `cursor`. Start with cursor 0.
+    /// @notice The open requests of one recipient among the `limit` ids after `cursor`. Start with cursor 0.
     /// @dev A request stays open after its deadline until it is refunded.
+    /// @param recipient An entry shard; zero: every recipient's requests.
     /// @return requestIds Ascending.
     /// @return next The cursor of the next page; zero: this was the last one.
-    function openRequests(RequestId cursor, uint256 limit)
+    function openRequests(ShardId recipient, RequestId cursor, uint256 limit)
         external
         view
         returns (RequestId[] memory requestIds, RequestId next);

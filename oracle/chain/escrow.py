@@ -2,7 +2,8 @@
 """The escrow: implements `EscrowReader` and `EscrowWriter` over `teetee.chain`."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
 from eth_account.signers.local import LocalAccount
 
@@ -18,15 +19,23 @@ from teetee.chain.errors import InsufficientFunds, LogMissing, TransactionUnconf
 from teetee.chain.transactions.fee_policy import SendingPolicy
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.blocks import Block
-from teetee.chain.types.requests import DeclineReason, Request, RequestSettled
+from teetee.chain.types.requests import DeclineReason, Request, RequestOpened
 from teetee.chain.types.settlements import SettlementParameters
-from teetee.protocol.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId, ShardId
+
+PAGE = 2_000
+"""Ids per read: two storage accesses each, far below the gas that nodes allow a call."""
+RECENT_BLOCKS = 64
+"""A range of events that all nodes accept, or that `teetee.chain.logs` splits into a few."""
+EVENTS_PER_CALL = 32
+"""Envelopes have up to 70 KB each."""
 
 
 class ChainEscrowReader:
     """Reads requests."""
 
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
+        self._connection = connection
         self._deployment = deployment
         self._escrow = Escrow(connection, deployment)
         self._history = EscrowHistory(connection, deployment, self._escrow)
@@ -35,39 +44,71 @@ class ChainEscrowReader:
         """The highest id, or 0 when there is no request."""
         return RequestId(self._escrow.request_count(at))
 
-    def open_requests(
-        self, *, after: RequestId, limit: int, at: Block
-    ) -> tuple[Sequence[RequestId], RequestId | None]:
-        """The open ones among the next `limit` ids, and the id that the next page follows."""
-        found, following = self._escrow.open_page(after, limit, at)
-        return found, RequestId(following) if following else None
+    def requests(
+        self, recipient: ShardId, *, after: RequestId, known: Collection[RequestId], at: Block
+    ) -> dict[RequestId, Request]:
+        """The recipient's open requests above `after`, and the known ones, by ascending id."""
+        batch = self._connection.batch(at)
+        page = self._escrow.open_page_in(batch, after, PAGE, recipient)
+        reads = {number: self._escrow.request_in(batch, number) for number in known}
+        open_ids, cursor = page()
+        found = set(open_ids)
+        while cursor:
+            open_ids, cursor = self._escrow.open_page(cursor, PAGE, at, recipient=recipient)
+            found.update(open_ids)
+        requests = {number: _existing(read) for number, read in reads.items()}
+        requests |= self.requests_by_id(found.difference(known), at=at)
+        return {
+            number: request for number, request in sorted(requests.items()) if request is not None
+        }
 
-    def request(self, request_id: RequestId, *, at: Block) -> Request | None:
-        """The request, or None when it does not exist at that block."""
-        try:
-            return self._escrow.request_of(request_id, at)
-        except UnknownRequest:
-            return None
+    def requests_by_id(
+        self, numbers: Collection[RequestId], *, at: Block
+    ) -> dict[RequestId, Request]:
+        """These requests, in any state; those that do not exist are missing."""
+        batch = self._connection.batch(at)
+        reads = {number: self._escrow.request_in(batch, number) for number in numbers}
+        requests = {number: _existing(read) for number, read in reads.items()}
+        return {number: request for number, request in requests.items() if request is not None}
 
-    def opening(self, request: Request, *, at: Block) -> Opening | None:
-        """The request's RequestOpened event, or None when the node has none up to that block."""
-        opened = self._history.opened(request)
-        if opened.block_number > at.number:
-            return None
+    def openings(
+        self, requests: Sequence[Request], *, first_block: int, at: Block
+    ) -> list[Opening]:
+        """Those whose RequestOpened event the node has up to that block."""
+        by_id = {request.request_id: request for request in requests}
+        first = max(first_block - RECENT_BLOCKS, self._deployment.deployed_at_block)
+        found: dict[RequestId, RequestOpened] = {}
+        if at.number - first <= 2 * RECENT_BLOCKS:
+            numbers = list(by_id)
+            for start in range(0, len(numbers), EVENTS_PER_CALL):
+                some = numbers[start : start + EVENTS_PER_CALL]
+                opened = self._history.opened_between(some, (first, at.number))
+                found |= {one.request_id: one for one in opened}
+        for request_id in by_id.keys() - found.keys():
+            with suppress(LogMissing):  # a node may have the state before it has the log
+                found[request_id] = self._history.opened(by_id[request_id])
+        return [
+            self._opening(by_id[number], opened)
+            for number, opened in sorted(found.items())
+            if opened.block_number <= at.number
+        ]
+
+    def _opening(self, request: Request, opened: RequestOpened) -> Opening:
         return Opening(
             request=request,
             chain_id=self._deployment.chain_id,
             escrow=self._deployment.escrow,
             client_nonce=opened.client_nonce,
+            block_number=opened.block_number,
             envelope=opened.envelope,
         )
 
-    def settled(self, request: Request) -> RequestSettled:
-        """The RequestSettled event of a settled request. Raises `LogMissing`."""
-        ended = self._history.ended(request)
-        if not isinstance(ended, RequestSettled):
-            raise LogMissing("RequestSettled", self._deployment.deployed_at_block)
-        return ended
+
+def _existing(read: Callable[[], Request]) -> Request | None:
+    try:
+        return read()
+    except UnknownRequest:
+        return None
 
 
 class ChainEscrowWriter:
@@ -108,9 +149,9 @@ class ChainEscrowWriter:
             return self._send(self._escrow.settle(ready[0]))
         return self._send(self._escrow.settle_batch(ready))
 
-    def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
-        """Declines a request; the sender must be a recipient."""
-        return self._send(self._escrow.decline(request_id, reason))
+    def decline(self, request_ids: Sequence[RequestId], reason: DeclineReason) -> str:
+        """Declines one or more requests; those that have already ended are skipped."""
+        return self._send(self._escrow.decline(request_ids, reason))
 
     def refund(self, request_id: RequestId) -> str:
         """Refunds a request whose deadline has passed; the sender may be anyone."""

@@ -72,7 +72,7 @@ class Heads:
         self._clock = clock
         self._newest: Block | None = None
         self._progress_at = clock()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def poll(self) -> Block:
         """Asks the node for the newest block.
@@ -90,13 +90,11 @@ class Heads:
         highest = self._highest.number
         if block.number < highest:
             raise HeadWentBack(found=block.number, highest=highest)
-        with self._changed:
+        with self._lock:
             former, self._newest = self._newest, block
             # Another block of the same height is a reorganisation: believed, but no progress.
             if former is None or block.number > highest or self._stale_after == 0:
                 self._progress_at = self._clock()
-            if former is None or former.hash != block.hash:
-                self._changed.notify_all()
         if block.number > highest:
             self._highest.raise_to(block.number)
         return block
@@ -107,18 +105,8 @@ class Heads:
         Raises:
             HeadIsStale: no block has been seen, or no new one for too long.
         """
-        with self._changed:
+        with self._lock:
             age = self._clock() - self._progress_at
             if self._newest is None or (self._stale_after and age > self._stale_after):
                 raise HeadIsStale(age=int(age), limit=int(self._stale_after))
             return self._newest
-
-    def wait_for_change(self, seconds: float) -> None:
-        """Waits until another block is seen, at most `seconds`."""
-        with self._changed:
-            self._changed.wait(seconds)
-
-    def wake(self) -> None:
-        """Wakes all waiters, so that they notice a stop at once."""
-        with self._changed:
-            self._changed.notify_all()

@@ -6,14 +6,14 @@ implement them in memory. Every call may raise `Retryable` (the node does not an
 the errors listed. Every read names the block that it is pinned to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from oracle.records import Answered, Opening
 from teetee.chain.types.blocks import Block
-from teetee.chain.types.requests import DeclineReason, Request, RequestSettled
+from teetee.chain.types.requests import DeclineReason, Request
 from teetee.chain.types.shards import Shard
-from teetee.protocol.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.path import Spread
 
 
@@ -39,19 +39,25 @@ class EscrowReader(Protocol):
     def request_count(self, *, at: Block) -> RequestId:
         """The highest id, or 0 when there is no request."""
 
-    def open_requests(
-        self, *, after: RequestId, limit: int, at: Block
-    ) -> tuple[Sequence[RequestId], RequestId | None]:
-        """The open ones among the next `limit` ids, and the id that the next page follows."""
+    def requests(
+        self, recipient: ShardId, *, after: RequestId, known: Collection[RequestId], at: Block
+    ) -> Mapping[RequestId, Request]:
+        """The recipient's open requests with ids above `after`, and the known ones in any state, by
+        ascending id. One call if all open ones are known, two otherwise. A known one that does not
+        exist at that block is missing.
+        """
 
-    def request(self, request_id: RequestId, *, at: Block) -> Request | None:
-        """The request, or None when it does not exist at that block."""
+    def requests_by_id(
+        self, numbers: Collection[RequestId], *, at: Block
+    ) -> Mapping[RequestId, Request]:
+        """These requests, in any state, by one call; those that do not exist are missing."""
 
-    def opening(self, request: Request, *, at: Block) -> Opening | None:
-        """The request's RequestOpened event, or None when the node has none up to that block."""
-
-    def settled(self, request: Request) -> RequestSettled:
-        """The RequestSettled event of a settled request. Raises `LogMissing`."""
+    def openings(
+        self, requests: Sequence[Request], *, first_block: int, at: Block
+    ) -> Sequence[Opening]:
+        """The RequestOpened events of those requests whose events the node has, up to that block.
+        One call for those that were opened shortly before, or after, `first_block`.
+        """
 
 
 class EscrowWriter(Protocol):
@@ -65,8 +71,10 @@ class EscrowWriter(Protocol):
     def settle(self, answers: Sequence[Answered]) -> str:
         """Settles one or more requests; in a batch, those that have already ended are skipped."""
 
-    def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
-        """Declines a request; the sender must be a recipient."""
+    def decline(self, request_ids: Sequence[RequestId], reason: DeclineReason) -> str:
+        """Declines one or more requests; those that have already ended are skipped. The sender must
+        be a recipient of all of them.
+        """
 
     def refund(self, request_id: RequestId) -> str:
         """Refunds a request whose deadline has passed; the sender may be anyone."""

@@ -167,14 +167,14 @@ class ChainRequestGuard:
         try:
             self._heads.poll()
             at = self._heads.current()
-            found = {number: self._reader.request(number, at=at) for number in numbers}
+            found = self._reader.requests_by_id(numbers, at=at)
         except TeeTeeError as error:
             # Undecided runs are refused when their time is up: without a view, nothing is computed.
             self._log.warning("requests cannot be checked", error=error)
             return
         with self._changed:
-            for number, request in found.items():
-                self._note(number, request, at)
+            for number in numbers:
+                self._note(number, found.get(number), at)
 
     def _note(self, number: RequestId, request: Request | None, at: Block) -> None:
         record = self._records.get(number)
@@ -192,8 +192,9 @@ class ChainRequestGuard:
             self._undecided = [run for run in self._undecided if id(run) not in decided]
         for run, verdict in verdicts:
             run.on_verdict(verdict)
-        if self._undecided:
-            self._heads.wait_for_change(PAUSE_SECONDS)
+        with self._changed:
+            if self._undecided:
+                self._changed.wait(PAUSE_SECONDS)
 
     def _verdicts_on_undecided(self) -> list[tuple[_OpenRun, bool]]:
         verdicts, unseen = [], defaultdict[ShardId, int](int)

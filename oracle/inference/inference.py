@@ -128,6 +128,7 @@ class Inference:
                 choose_path=choice.choose,
                 request_id=job.request_id,
                 salt_of=job.salt_of,
+                max_answer_bytes=job.max_answer_bytes,
                 on_text=publish,
                 on_failure=choice.on_failure,
                 is_cancelled=lambda: self._abandon.is_set() or job.is_cancelled(),

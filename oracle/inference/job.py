@@ -26,6 +26,8 @@ class InferenceJob:
     max_input_tokens: int
     max_output_tokens: int
     """An upper bound on `sampling.max_tokens`."""
+    max_answer_bytes: int | None = None
+    """The answer ends with `length` before its JSON exceeds this."""
     expires_at: int
     """Chain time in Unix seconds. Shards whose attestation ends earlier are used last. It does not
     end the job: `is_cancelled` does.

@@ -17,7 +17,6 @@ from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
 from oracle.endpoints.stream import StreamEndpoint
 from oracle.errors import StartUpRefused
-from oracle.inference.admission import Admission
 from oracle.inference.inference import Inference
 from oracle.inference.live_text import LiveTexts
 from oracle.inference.paths import RegistryPaths
@@ -25,12 +24,14 @@ from oracle.process.loops import Loop
 from oracle.process.services import EntryService, ShardService, StageService
 from oracle.process.settings import Settings
 from oracle.process.startup import PreparedEnclave
+from oracle.request.answer_pool import AnswerPool
 from oracle.request.answering import EnvelopeAnswerer
 from oracle.request.decision import Timing
+from oracle.request.dispatcher import Dispatcher
+from oracle.request.endings import Endings
+from oracle.request.intake import Intake
 from oracle.request.journal import Journal
-from oracle.request.settling import Settler
 from oracle.request.watcher import Watcher
-from oracle.request.workflow import Answerer, RequestWorkflow
 from shard_runtime import (
     Entry,
     EntrySettings,
@@ -57,6 +58,7 @@ class _Context:
     log: FilteringBoundLogger
     stop: threading.Event = field(default_factory=threading.Event)
     abandon: threading.Event = field(default_factory=threading.Event)
+    end: threading.Event = field(default_factory=threading.Event)
 
     @property
     def settings(self) -> Settings:
@@ -132,35 +134,73 @@ def _stage_service(context: _Context) -> StageService:
 def _entry_service(context: _Context) -> EntryService:
     enclave, settings = context.enclave, context.settings
     entry, texts = _entry(context), LiveTexts()
-    reader = ChainEscrowReader(enclave.connection, enclave.deployment)
-    writer = _escrow_writer(context)
-    settler = Settler(
-        writer=writer,
-        window=settings.batch_window_seconds,
-        abandon=context.abandon,
-        log=context.log,
-    )
-    workflow = _workflow(context, reader, writer, settler, _answerer(context, entry, texts))
     journal = Journal(
         data_directory=settings.data_directory,
         chain_id=settings.chain_id,
         escrow=enclave.deployment.escrow,
-        steps=workflow,
+        log=context.log,
     )
+    dispatcher = Dispatcher(
+        shard_id=context.shard_id,
+        timing=context.timing,
+        places=settings.max_active_requests,
+        stop=context.stop,
+        clock=time.monotonic,
+        log=context.log,
+    )
+    loops = _connect(context, dispatcher, journal, _answerer(context, entry, texts))
     return EntryService(
         context.shard_id,
         entry=entry,
-        workflow=workflow,
+        dispatcher=dispatcher,
         journal=journal,
-        loops=_loops(context, _watcher(context, reader, journal), settler),
+        loops=loops,
         listener=context.listener,
         stream=_stream_endpoint(context, texts),
         info=_info_endpoint(context),
-        heads=enclave.heads,
         stop=context.stop,
+        abandon=context.abandon,
+        end=context.end,
+        log=context.log,
+    )
+
+
+def _connect(
+    context: _Context, dispatcher: Dispatcher, journal: Journal, answerer: EnvelopeAnswerer
+) -> list[Loop]:
+    """Gives the dispatcher what does its work. Returns the loops of all of them."""
+    enclave, settings = context.enclave, context.settings
+    reader = ChainEscrowReader(enclave.connection, enclave.deployment)
+    intake = Intake(
+        reader=reader,
+        heads=enclave.heads,
+        journal=journal,
+        answerer=answerer,
+        done=dispatcher.on_received,
+        log=context.log,
+    )
+    pool = AnswerPool(
+        answerer=answerer,
+        journal=journal,
+        heads=enclave.heads,
+        slots=settings.max_concurrent_requests,
+        done=dispatcher.on_result,
+    )
+    endings = Endings(
+        reader=reader,
+        writer=_escrow_writer(context),
+        heads=enclave.heads,
+        done=dispatcher.on_posted,
+        window=settings.batch_window_seconds,
         abandon=context.abandon,
         log=context.log,
     )
+    dispatcher.connect(intake=intake, pool=pool, endings=endings)
+    watcher = _watcher(context, reader, journal, dispatcher)
+    return [
+        *_polling_loops(context, watcher, journal),
+        *_working_loops(context, dispatcher, intake, pool, endings),
+    ]
 
 
 def _entry(context: _Context) -> Entry:
@@ -206,9 +246,6 @@ def _answerer(context: _Context, entry: Entry, texts: LiveTexts) -> EnvelopeAnsw
     )
     return EnvelopeAnswerer(
         inference=Inference(entry=entry, paths=paths, abandon=context.abandon, log=context.log),
-        admission=Admission(
-            max_concurrent_jobs=context.settings.max_concurrent_requests, stop=context.stop
-        ),
         texts=texts,
         shard_id=context.shard_id,
         kem=enclave.keys.kem,
@@ -216,28 +253,9 @@ def _answerer(context: _Context, entry: Entry, texts: LiveTexts) -> EnvelopeAnsw
     )
 
 
-def _workflow(
-    context: _Context,
-    reader: ChainEscrowReader,
-    writer: ChainEscrowWriter,
-    settler: Settler,
-    answerer: Answerer,
-) -> RequestWorkflow:
-    return RequestWorkflow(
-        reader=reader,
-        writer=writer,
-        settling=settler,
-        answerer=answerer,
-        heads=context.enclave.heads,
-        shard_id=context.shard_id,
-        timing=context.timing,
-        poll_seconds=context.settings.poll_seconds,
-        stop=context.stop,
-        log=context.log,
-    )
-
-
-def _watcher(context: _Context, reader: ChainEscrowReader, journal: Journal) -> Watcher:
+def _watcher(
+    context: _Context, reader: ChainEscrowReader, journal: Journal, dispatcher: Dispatcher
+) -> Watcher:
     return Watcher(
         blocks=context.enclave.blocks,
         reader=reader,
@@ -245,18 +263,36 @@ def _watcher(context: _Context, reader: ChainEscrowReader, journal: Journal) -> 
         journal=journal,
         shard_id=context.shard_id,
         confirmations=context.settings.confirmations,
-        max_active_requests=context.settings.max_active_requests,
-        timing=context.timing,
-        log=context.log,
+        on_look=dispatcher.on_look,
     )
 
 
-def _loops(context: _Context, watcher: Watcher, settler: Settler) -> list[Loop]:
-    settings, stop, log = context.settings, context.stop, context.log
+def _polling_loops(context: _Context, watcher: Watcher, journal: Journal) -> list[Loop]:
+    settings = context.settings
+    tasks = [
+        ("watch", watcher.poll, settings.poll_seconds),
+        ("prune", watcher.prune_finalised, settings.prune_seconds),
+        ("journal", journal.flush, settings.poll_seconds),
+    ]
     return [
-        Loop("watch", watcher.poll, seconds=settings.poll_seconds, stop=stop, log=log),
-        Loop("prune", watcher.prune_finalised, seconds=settings.prune_seconds, stop=stop, log=log),
-        Loop("settle", settler.run_once, seconds=0.0, stop=context.abandon, log=log),
+        Loop(task, work, seconds=seconds, stop=context.abandon, log=context.log)
+        for task, work, seconds in tasks
+    ]
+
+
+def _working_loops(
+    context: _Context,
+    dispatcher: Dispatcher,
+    intake: Intake,
+    pool: AnswerPool,
+    endings: Endings,
+) -> list[Loop]:
+    """They wait for work by themselves, and go on until all work has been handed back."""
+    tasks = {"dispatch": dispatcher.run_once, "receive": intake.run_once} | endings.tasks()
+    tasks |= {f"answer-{number}": pool.run_once for number in range(pool.slots)}
+    return [
+        Loop(task, work, seconds=0.0, stop=context.end, log=context.log)
+        for task, work in tasks.items()
     ]
 
 
@@ -278,6 +314,7 @@ def _info_endpoint(context: _Context) -> InfoEndpoint:
     settings, tokenizer = context.settings, context.enclave.tokenizer
     return InfoEndpoint(
         template=None if tokenizer is None else measure_template(tokenizer),
+        sealing_key=context.enclave.keys.kem.public_key,
         rate=RateLimit(
             per_second=settings.streams_per_second,
             burst=settings.max_streams,

@@ -4,8 +4,7 @@
 A fact that is not listed is not written: no prompt, answer, key, envelope or activation can leak
 through a careless call, a library's debug line or the text of an exception. Errors of our own tree
 are written with their text (its classes promise that it holds no secrets), others with their class
-name only. Records of libraries keep level and logger name only: web3 logs whole payloads, and DBOS
-whole tracebacks.
+name only. Records of libraries keep level and logger name only: web3 logs whole payloads.
 """
 
 import logging
@@ -149,13 +148,10 @@ def report_uncaught_errors(log: FilteringBoundLogger) -> None:
 
 
 def redirect_library_logs(log: FilteringBoundLogger) -> None:
-    """Sends the records of all standard-library loggers to `log`, without their text.
-
-    Call it again after DBOS has started: DBOS adds its own handler.
-    """
+    """Sends the records of all standard-library loggers to `log`, without their text."""
     logging.root.handlers[:] = [_LibraryRecords(log)]
     logging.root.setLevel(logging.WARNING)
-    for name in ("dbos", "web3", "asyncio", "urllib3", "aiohttp", "sqlalchemy", "transformers"):
+    for name in ("web3", "asyncio", "urllib3", "aiohttp", "transformers"):
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True

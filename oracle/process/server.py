@@ -12,7 +12,11 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.peers import ChainPeers
 from oracle.errors import Stopped
-from oracle.process.assembly import build_enrol_endpoint, build_service, link_identity
+from oracle.process.assembly import (
+    build_enrol_endpoint,
+    build_service,
+    link_identity,
+)
 from oracle.process.collateral_updater import ChainCollateral, CollateralUpdater
 from oracle.process.data_directory import DataDirectory
 from oracle.process.loops import MAX_BACKOFF_SECONDS, Loop

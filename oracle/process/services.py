@@ -9,13 +9,11 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from oracle.chain.heads import Heads
 from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.stream import StreamEndpoint
-from oracle.process.logs import redirect_library_logs
 from oracle.process.loops import Loop
+from oracle.request.dispatcher import Dispatcher
 from oracle.request.journal import Journal
-from oracle.request.workflow import RequestWorkflow
 from shard_runtime import Entry, Listener, Stage
 from teetee.protocol.endpoint import INFO_ALPN, STREAM_ALPN
 from teetee.protocol.identifiers import ShardId
@@ -32,7 +30,7 @@ class ShardService(Protocol):
         """Starts serving."""
 
     def stop(self, grace_seconds: float) -> None:
-        """Stops; requests in work get `grace_seconds`, and the others stay in the journal."""
+        """Stops; requests in work get `grace_seconds`. The next start finds the others on chain."""
 
 
 class StageService:
@@ -62,8 +60,8 @@ class StageService:
 class EntryService:
     """An entry shard: runtime, journal, loops, and the endpoints for wallets.
 
-    Two events end it. `stop`: no new work starts, and no step waits; running inferences may finish.
-    `abandon`: running inferences end, too.
+    Three events end it. `stop`: no new inference starts; running ones may finish. `abandon`:
+    running ones end, too, and nothing more is sent. `end`: the loops end.
     """
 
     def __init__(
@@ -71,50 +69,47 @@ class EntryService:
         shard_id: ShardId,
         *,
         entry: Entry,
-        workflow: RequestWorkflow,
+        dispatcher: Dispatcher,
         journal: Journal,
         loops: Sequence[Loop],
         listener: Listener,
         stream: StreamEndpoint,
         info: InfoEndpoint,
-        heads: Heads,
         stop: threading.Event,
         abandon: threading.Event,
+        end: threading.Event,
         log: FilteringBoundLogger,
     ) -> None:
         self.shard_id = shard_id
         self._entry = entry
-        self._workflow = workflow
+        self._dispatcher = dispatcher
         self._journal = journal
         self._loops = loops
         self._listener = listener
         self._stream = stream
         self._info = info
-        self._heads = heads
         self._stop = stop
         self._abandon = abandon
+        self._end = end
         self._log = log
 
     def start(self) -> None:
-        """Serves requests, beginning with those that an earlier process left in the journal."""
+        """Serves requests, beginning with those that an earlier process left open."""
         self._entry.start()
         self._listener.handle(STREAM_ALPN, self._stream.serve)
         self._listener.handle(INFO_ALPN, self._info.serve)
-        self._journal.open()
-        redirect_library_logs(self._log)
         for loop in self._loops:
             loop.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Running requests get `grace_seconds`; the others continue after the next start."""
         self._stop.set()
-        self._heads.wake()
-        if not self._workflow.wait_until_idle(grace_seconds):
-            self._log.warning("running requests stay in the journal")
+        if not self._dispatcher.wait_until_idle(grace_seconds):
+            self._log.warning("running requests are left to the next start")
         self._abandon.set()
-        self._heads.wake()
-        self._workflow.wait_until_idle(ABANDON_SECONDS)
-        self._journal.close()
+        self._dispatcher.wait_until_idle(ABANDON_SECONDS)
+        self._end.set()
         self._entry.close()
         for loop in self._loops:
             loop.join(ABANDON_SECONDS)
+        self._journal.close()

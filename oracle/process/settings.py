@@ -279,7 +279,8 @@ class Settings(BaseSettings):
         ge=1,
         le=4096,
         validation_alias="TEETEE_REQUESTS_HELD",
-        description="Maximum number of unfinished requests in the journal.",
+        description="Maximum number of requests that wait or run; more are declined at once, or"
+        " left to their other recipients.",
     )
     cache_bytes: int = Field(
         DEFAULT_CACHE_BYTES,

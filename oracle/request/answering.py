@@ -8,25 +8,25 @@ Python cannot wipe strings; the promise is that plaintext is neither kept nor wr
 from collections.abc import Callable
 from dataclasses import replace
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from oracle.errors import Stopped
-from oracle.inference.admission import Admission
 from oracle.inference.errors import Blocker, InferenceStopped, JobCancelled, PromptRejected
 from oracle.inference.inference import Inference
 from oracle.inference.job import Completion, InferenceJob
 from oracle.inference.live_text import Finished, Interrupted, LiveTexts
 from oracle.records import Answered, Opening, Outcome, Refused
 from teetee.chain.types.requests import DeclineReason
-from teetee.errors import EnvelopeError, EnvelopeTooLarge, PromptInvalid
+from teetee.errors import EnvelopeError, PromptInvalid
 from teetee.protocol.answer import MAX_EARLIER_SHARDS, Answer
 from teetee.protocol.envelope import open_prompt, seal_answer
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import Prompt
 from teetee.protocol.receipts import Settlement
 from teetee.protocol.request_secret import RequestSecret
+from teetee.protocol.sealing.key import SealingPrivateKey
+from teetee.protocol.sealing.padding import MAX_PLAINTEXT_BYTES
 from teetee.protocol.typed_data import escrow_domain
 
 _REASONS = {
@@ -40,24 +40,27 @@ class _TooManyShards(Exception):
 
 
 class EnvelopeAnswerer:
-    """Implements `oracle.request.workflow.Answerer` for an entry shard."""
+    """Implements `oracle.request.answer_pool.Answerer` for an entry shard."""
 
     def __init__(
         self,
         *,
         inference: Inference,
-        admission: Admission,
         texts: LiveTexts,
         shard_id: ShardId,
-        kem: X25519PrivateKey,
+        kem: SealingPrivateKey,
         signer: LocalAccount,
     ) -> None:
         self._inference = inference
-        self._admission = admission
         self._texts = texts
         self._shard_id = shard_id
         self._kem = kem
         self._signer = signer
+
+    def screen(self, opening: Opening) -> Refused | None:
+        """The refusal of an envelope that does not open, or holds no prompt; None: it does."""
+        opened = self._open(opening)
+        return opened if isinstance(opened, Refused) else None
 
     def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
         """A sealed answer, or a refusal for a fault of the request or for lack of time.
@@ -67,8 +70,7 @@ class EnvelopeAnswerer:
             Stopped: the process stops; the same answer can be computed after its next start.
         """
         try:
-            with self._admission.slot(give_up):
-                return self._answer(opening, give_up)
+            return self._answer(opening, give_up)
         except InferenceStopped:
             raise Stopped from None
         except JobCancelled as error:
@@ -77,21 +79,23 @@ class EnvelopeAnswerer:
             return Refused(DeclineReason.INVALID)
 
     def _answer(self, opening: Opening, give_up: Callable[[], bool]) -> Outcome:
+        opened = self._open(opening)
+        if isinstance(opened, Refused):
+            return opened
+        secret, prompt = opened
+        job = self._job(opening, secret, prompt, give_up)
         try:
-            secret, prompt = open_prompt(
-                opening.envelope, opening.context, self._shard_id, self._kem
-            )
+            return self._run(job, opening, secret)
+        except _TooManyShards:
+            return Refused(DeclineReason.NO_PATH)
+
+    def _open(self, opening: Opening) -> tuple[RequestSecret, Prompt] | Refused:
+        try:
+            return open_prompt(opening.envelope, opening.context, self._shard_id, self._kem)
         except EnvelopeError:
             return Refused(DeclineReason.UNREADABLE)
         except PromptInvalid:
             return Refused(DeclineReason.INVALID)
-        job = self._job(opening, secret, prompt, give_up)
-        try:
-            return self._run(job, opening, secret)
-        except EnvelopeTooLarge:
-            return Refused(DeclineReason.INVALID)
-        except _TooManyShards:
-            return Refused(DeclineReason.NO_PATH)
 
     def _job(
         self, opening: Opening, secret: RequestSecret, prompt: Prompt, give_up: Callable[[], bool]
@@ -106,6 +110,7 @@ class EnvelopeAnswerer:
             sampling=replace(sampling, seed=seed),
             max_input_tokens=request.max_input_tokens,
             max_output_tokens=request.max_output_tokens,
+            max_answer_bytes=MAX_PLAINTEXT_BYTES,
             expires_at=request.deadline,
             permits=prompt.shards.permits,
             is_cancelled=give_up,

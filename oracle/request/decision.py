@@ -2,19 +2,21 @@
 """The next step for one request: a pure function of the known facts, without clock, socket or log.
 
 All times are chain time in Unix seconds. Contract state decides which requests exist and how they
-ended; the journal only adds what this oracle already has for them (an `Outcome`).
+ended; this process only adds what it has for them.
 
 The deadline and the takeover times are the request's own (contracts/escrow/RequestStorage.sol); the
 margins around the deadline are settings, with their defaults in oracle/process/settings.py.
+
+A decline ends a request for all of its recipients: the escrow keeps no answer of each. So a
+recipient among several declines only when the others cannot be disturbed any more: a fault of its
+own must not end a request that another answers, and a requester must not get an answer for nothing
+by sealing rubbish to a second recipient.
 """
 
 from dataclasses import dataclass
 
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.protocol.identifiers import ShardId
-
-ENCLAVE_FAULTS = frozenset(DeclineReason) - {DeclineReason.INVALID}
-"""Reasons that lie with this enclave, not with the prompt: another recipient may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,9 @@ class Facts:
 
     now: int  # s, the newest block's timestamp
     shard_id: ShardId
-    answered: bool = False  # the journal holds a sealed answer with its settlement
+    answered: bool = False  # there is a sealed answer with its settlement
     rejected: bool = False  # the escrow refused that settlement at the last attempt
-    refused: DeclineReason | None = None  # the journal holds a refusal
+    refused: DeclineReason | None = None  # why this enclave will not answer it
     last_failure: DeclineReason = DeclineReason.OVERLOADED  # why the last attempt to answer failed
 
 
@@ -90,32 +92,41 @@ def decide(request: Request, facts: Facts, timing: Timing) -> Step:
     if facts.now > request.deadline:
         return _after_deadline(request, facts, timing, place)
     give_up_at = request.deadline - timing.decline_margin
+    turn = request.takeover_at(place)
+    decline_at = max(turn, _last_call(request, timing, place))
     if facts.answered:
         # A settlement that the escrow refuses may become valid (a stage is renewed), but the
         # oracle does not wait for that until the deadline.
-        is_late = facts.rejected and facts.now >= give_up_at
+        is_late = facts.rejected and facts.now >= decline_at
         return Decline(DeclineReason.NO_PATH) if is_late else Settle()
-
     if facts.refused is not None:
-        return _decline(request, facts, facts.refused, place, give_up_at)
-    turn = request.takeover_at(place)
-    if facts.now < turn:
-        return Wait(until=turn)
-    return Decline(facts.last_failure) if facts.now >= give_up_at else Work(give_up_at=give_up_at)
+        ends_all = _ends_for_all(request, facts.refused, place)
+        return _decline(facts, facts.refused, turn if ends_all else decline_at)
+    if turn <= facts.now < give_up_at:
+        return Work(give_up_at=give_up_at)
+    return Wait(until=turn) if facts.now < turn else _decline(facts, facts.last_failure, decline_at)
+
+
+def _last_call(request: Request, timing: Timing, place: int) -> int:
+    """When a recipient among several declines. The primary, whose bond answers for the request,
+    comes first; the others leave it time to post an answer that it has.
+    """
+    margin = timing.decline_margin if place == 0 else timing.decline_margin // 2
+    return request.deadline - margin
+
+
+def _ends_for_all(request: Request, reason: DeclineReason, place: int) -> bool:
+    """Whether a refusal may end the request at once."""
+    # The primary's work comes first, so it disturbs no other by saying that there is no prompt.
+    is_first_word = place == 0 and reason is DeclineReason.INVALID
+    return len(request.recipients) == 1 or is_first_word
+
+
+def _decline(facts: Facts, reason: DeclineReason, earliest: int) -> Step:
+    return Decline(reason) if facts.now >= earliest else Wait(until=earliest)
 
 
 def _after_deadline(request: Request, facts: Facts, timing: Timing, place: int) -> Step:
     # Recipients take turns, so that they do not all pay gas for the same refund.
     at = request.deadline + 1 + timing.refund_grace * (place + 1)
     return Refund() if facts.now >= at else Wait(until=at)
-
-
-def _decline(
-    request: Request, facts: Facts, reason: DeclineReason, place: int, give_up_at: int
-) -> Step:
-    # Declining ends the request for all recipients: while others follow, a fault of this enclave
-    # is no reason to end it early.
-    others_follow = place + 1 < len(request.recipients)
-    leave_to_others = others_follow and reason in ENCLAVE_FAULTS
-    earliest = give_up_at if leave_to_others else request.takeover_at(place)
-    return Decline(reason) if facts.now >= earliest else Wait(until=earliest)

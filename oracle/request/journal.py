@@ -1,155 +1,171 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal: each request is one DBOS workflow on SQLite, named `{chainId}-{escrow}-{requestId}`.
+"""The journal: sealed answers whose requests have not ended for good, in one SQLite table.
 
-After a crash, finished steps are not repeated; an interrupted step is. Repeating it is harmless:
-the escrow ends each request once, and the same request gives the same answer. Chain state remains
-the source of truth: the journal only saves work, and losing it loses no request.
+The chain is the source of truth: it says which requests are open. The journal only spares an answer
+from being computed twice, and losing it loses no request. So no request waits for it: an answer
+that cannot be written (a full disk, a failed write, a locked file) is kept in memory, posted all
+the same, and written when the disk allows it.
+
+The host controls the disk. What is read is checked; a record that this program did not write is
+ignored. docs/decisions/036-journal-of-answers.md says why there is no workflow engine.
 """
 
-from collections.abc import Mapping
-from enum import Enum
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from structlog.typing import FilteringBoundLogger
 
 from oracle.errors import JournalUnreadable
-from oracle.records import Ended
-from oracle.request.journal_format import JsonSerializer
-from teetee.chain.types.requests import RequestStatus
+from oracle.records import Answered, Opening
 from teetee.protocol.identifiers import RequestId
+from teetee.protocol.json import shallow as shallow_json
 
-# Part of the journal's format: a process continues only what the same version started.
-FORMAT_VERSION = "1"
-WORKFLOW = "serve-request"
-CONCLUDE = 3  # number of the step that ends a request on chain; see `Journal._serve`
+FILE_NAME = "answers.sqlite"
+LOCK_TIMEOUT_SECONDS = 1.0
+# Part of the file's format: another version uses another table.
+_SCHEMA = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # each commit is on the disk before it returns
+    "CREATE TABLE IF NOT EXISTS answers_v1 (name TEXT PRIMARY KEY, context TEXT, answer TEXT)",
+)
 
-_ACTIVE = ("PENDING", "ENQUEUED", "DELAYED")
-_FINISHED = ("SUCCESS", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
-
-Json = Mapping[str, Any]
-
-
-class Steps(Protocol):
-    """The steps of one request. Each takes and returns plain JSON without plaintext."""
-
-    def fetch(self, request_id: int) -> Json | None:
-        """The opening, or None when the request does not exist."""
-
-    def answer(self, opening: Json) -> Json:
-        """The outcome: an answer, a refusal, or neither."""
-
-    def conclude(self, opening: Json, outcome: Json) -> Json:
-        """How the request ended on chain."""
-
-    def credit(self, opening: Json, ended: Json) -> Json:
-        """The amounts that the stages were credited."""
-
-
-class JournalStatus(Enum):
-    """What the journal knows about a request."""
-
-    ABSENT = "absent"
-    ACTIVE = "active"
-    ENDED = "ended"
-    VANISHED = "vanished"  # the chain no longer had it when its work ended
-    FAILED = "failed"  # an error in this program ended its work
+_Result = TypeVar("_Result")
 
 
 class Journal:
-    """Call `open` first; it also continues the work that an earlier process left."""
+    """Thread-safe. No call raises for the disk's sake: its failures are logged, once each time."""
 
-    def __init__(self, *, data_directory: Path, chain_id: int, escrow: str, steps: Steps) -> None:
-        self._directory = data_directory
+    def __init__(
+        self, *, data_directory: Path, chain_id: int, escrow: str, log: FilteringBoundLogger
+    ) -> None:
+        """`data_directory` exists and belongs to this process alone."""
+        self._file = data_directory / FILE_NAME
         self._prefix = f"{chain_id}-{escrow}-"
-        self._steps = steps
-        self._workflow: Any = None
+        self._log = log
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._unwritten: dict[RequestId, tuple[bytes, Answered]] = {}
+        self._is_failing = False
 
-    def open(self) -> None:
-        """Starts the journal. `data_directory` exists and belongs to this process alone."""
-        config: DBOSConfig = {
-            "name": "teetee-oracle",
-            "system_database_url": f"sqlite:///{self._directory / 'journal.sqlite'}",
-            "serializer": JsonSerializer(),
-            "application_version": FORMAT_VERSION,
-            "executor_id": "oracle",
-            "enable_otlp": False,
-            "log_level": "WARNING",
-            # DBOS's notifications are not used; a short interval lets the process end soon.
-            "notification_listener_polling_interval_sec": 0.1,
-        }
-        DBOS(config=config)
+    def save(self, opening: Opening, answered: Answered) -> None:
+        """Keeps the answer: on disk, or in memory until `flush` succeeds."""
+        with self._lock:
+            self._unwritten[opening.request_id] = (opening.context.digest(), answered)
+            self._flush()
 
-        def serve(
-            request_id: int,
-        ) -> Json:  # DBOS sets attributes on the function, and a bound method takes none
-            return self._serve(request_id)
+    def flush(self) -> None:
+        """Writes what could not be written before. One loop calls it."""
+        with self._lock:
+            self._flush()
 
-        self._workflow = DBOS.workflow(name=WORKFLOW)(serve)
-        DBOS.launch()
+    def find(self, opening: Opening) -> Answered | None:
+        """The answer to exactly this request; not that of another one of the same number."""
+        context = opening.context.digest()
+        with self._lock:
+            kept = self._unwritten.get(opening.request_id)
+            if kept is not None:
+                return kept[1] if kept[0] == context else None
+            query = "SELECT answer FROM answers_v1 WHERE name = ? AND context = ?"
+            parameters = (self._name(opening.request_id), context.hex())
+            rows = self._try(lambda database: database.execute(query, parameters).fetchall())
+        return self._read(rows[0][0], opening.request_id) if rows else None
+
+    def request_ids(self) -> list[RequestId]:
+        """The requests of all answers, ascending."""
+        with self._lock:
+            query = "SELECT name FROM answers_v1 WHERE substr(name, 1, ?) = ?"
+            parameters = (len(self._prefix), self._prefix)
+            rows = self._try(lambda database: database.execute(query, parameters).fetchall()) or []
+            numbers = (str(name).removeprefix(self._prefix) for (name,) in rows)
+            written = {RequestId(int(number)) for number in numbers if number.isdecimal()}
+            return sorted(written | self._unwritten.keys())
+
+    def delete(self, request_ids: Iterable[RequestId]) -> None:
+        """Forgets answers whose requests have ended for good, so that the disk does not fill."""
+        request_ids = list(request_ids)
+        with self._lock:
+            for request_id in request_ids:
+                self._unwritten.pop(request_id, None)
+            names = [(self._name(request_id),) for request_id in request_ids]
+            query = "DELETE FROM answers_v1 WHERE name = ?"
+            self._try(lambda database: database.executemany(query, names))
 
     def close(self) -> None:
-        """Ends the journal's threads; unfinished work stays in it."""
-        DBOS.destroy(destroy_registry=True)
+        """Closes the file. A later call opens it again."""
+        with self._lock:
+            self._close()
 
-    def start(self, request_id: RequestId) -> None:
-        """Starts the work on a request; does nothing if it has started before."""
-        with SetWorkflowID(self._prefix + str(request_id)):
-            DBOS.start_workflow(self._workflow, int(request_id))
+    def _name(self, request_id: RequestId) -> str:
+        return self._prefix + str(request_id)
 
-    def restart(self, request_id: RequestId, *, from_start: bool) -> None:
-        """Restarts a request that is finished here but open on chain.
+    def _flush(self) -> None:
+        query = "INSERT OR REPLACE INTO answers_v1 VALUES (?, ?, ?)"
+        for request_id, (context, answered) in list(self._unwritten.items()):
+            answer = json.dumps(answered.to_json(), separators=(",", ":"))
+            row = (self._name(request_id), context.hex(), answer)
+            if self._try(lambda database, row=row: database.execute(query, row)) is None:  # type: ignore[misc]
+                return
+            del self._unwritten[request_id]
 
-        With `from_start` it is answered again; otherwise the answer in the journal is posted again.
-        """
-        step = 1 if from_start else CONCLUDE
-        DBOS.rewind_workflow(self._prefix + str(request_id), start_step=step)
+    def _try(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """The result; None if the disk fails. The caller holds the lock."""
+        try:
+            result = work(self._connect())
+        except (sqlite3.Error, OSError) as error:
+            self._close()  # a handle that has failed is not used again
+            if not self._is_failing:
+                self._log.error("journal cannot be used: answers stay in memory", error=error)
+            self._is_failing = True
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            ):
+                self._set_aside()
+            return None
+        if self._is_failing:
+            self._log.info("journal works again")
+        self._is_failing = False
+        return result
 
-    def status(self, request_id: RequestId) -> JournalStatus:
-        """What the journal knows about a request."""
-        status = DBOS.get_workflow_status(self._prefix + str(request_id))
-        if status is None:
-            return JournalStatus.ABSENT
-        if status.status in _ACTIVE:
-            return JournalStatus.ACTIVE
-        if status.status != "SUCCESS":
-            return JournalStatus.FAILED
-        has_vanished = _ended(status.output).status is RequestStatus.NONE
-        return JournalStatus.VANISHED if has_vanished else JournalStatus.ENDED
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # Autocommit: each statement is a transaction of its own.
+            self._connection = sqlite3.connect(
+                self._file,
+                timeout=LOCK_TIMEOUT_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            for statement in _SCHEMA:
+                self._connection.execute(statement)
+        return self._connection
 
-    def active_count(self) -> int:
-        """How many requests are in work or waiting."""
-        return len(self._list(_ACTIVE))
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
 
-    def finished(self) -> list[RequestId]:
-        """Requests whose work is finished and which are not deleted yet."""
-        return self._list(_FINISHED)
+    def _set_aside(self) -> None:
+        """A file that is no database any more: the next call makes a new one."""
+        for suffix in ("", "-wal", "-shm"):
+            file = self._file.with_name(FILE_NAME + suffix)
+            with suppress(OSError):
+                file.replace(file.with_name(file.name + ".damaged"))
 
-    def delete(self, request_id: RequestId) -> None:
-        """Deletes a request whose end is final, so that the disk does not fill."""
-        DBOS.delete_workflow(self._prefix + str(request_id))
-
-    def _serve(self, request_id: int) -> Json:
-        # The order of the steps is part of the journal's format; CONCLUDE counts them.
-        opening = DBOS.run_step({"name": "fetch"}, self._steps.fetch, request_id)
-        if opening is None:
-            return Ended(RequestStatus.NONE, None).to_json()
-        outcome = DBOS.run_step({"name": "answer"}, self._steps.answer, opening)
-        ended = DBOS.run_step({"name": "conclude"}, self._steps.conclude, opening, outcome)
-        DBOS.run_step({"name": "credit"}, self._steps.credit, opening, ended)
-        return ended
-
-    def _list(self, statuses: tuple[str, ...]) -> list[RequestId]:
-        found = DBOS.list_workflows(
-            status=list(statuses),
-            workflow_id_prefix=self._prefix,
-            load_input=False,
-            load_output=False,
-        )
-        return [RequestId(int(one.workflow_id.removeprefix(self._prefix))) for one in found]
-
-
-def _ended(output: object) -> Ended:
-    if not isinstance(output, Mapping):
-        raise JournalUnreadable(what="an end that this program did not write")
-    return Ended.from_json(output)
+    def _read(self, text: object, request_id: RequestId) -> Answered | None:
+        try:
+            value = shallow_json.load(str(text).encode())
+            if not isinstance(value, dict):
+                raise JournalUnreadable(what="an answer that is no object")
+            answered = Answered.from_json(value)
+            if answered.request_id != request_id:
+                raise JournalUnreadable(what="an answer of another request")
+        except (JournalUnreadable, ValueError) as error:
+            self._log.warning("journaled answer ignored", request_id=int(request_id), error=error)
+            return None
+        return answered

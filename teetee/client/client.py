@@ -23,6 +23,7 @@ from teetee.client.requests.await_answer import (
     Outcome,
     await_answer,
 )
+from teetee.client.requests.entry_info import SealingKeys
 from teetee.client.requests.offer import Notify, Offer, ignore_progress, prepare_offer
 from teetee.client.requests.open_request import OpenRequest, Wallet, open_request
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
@@ -77,6 +78,8 @@ class Client:
         self._attestations = AttestationLookup(contracts)
         self._shard_check = ShardCheck(contracts, quotes, self._attestations)
         self._known: dict[int, KnownEvents] = {}
+        self.sealing_keys = SealingKeys()
+        """Of the entries that were asked so far."""
 
     def ask(
         self,
@@ -108,7 +111,14 @@ class Client:
 
     def open_request(self, offer: Offer, on_warning: Notify = _ignore) -> OpenRequest:
         """Seal the prompt, pay the deposit, send the request."""
-        return open_request(offer, self._contracts, self._wallet, self._pending, on_warning)
+        return open_request(
+            offer,
+            self._contracts,
+            self._wallet,
+            self._pending,
+            on_warning,
+            self.sealing_keys,
+        )
 
     def await_answer(
         self,

@@ -11,7 +11,7 @@
     │   ├── WalletBusy              another process pays from the wallet for too long
     │   └── ShardUncheckable        a shard of the path cannot be checked, so nothing is sent
     └── Fatal
-        ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, StatementRefused
+        ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, SealingKeyRefused, StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
         │               CollateralKeptElsewhere, NoCollateralSource, ShardRefused
         ├── network     NoNetwork, NetworkUnknown, LocalNetworkMissing, MalformedNodeUrl
@@ -70,6 +70,17 @@ class StreamRefused(Retryable):
         super().__init__(
             f"The entry at {endpoint} does not stream this request (code {code!r}). "
             "Nothing is lost: the answer will come from the chain."
+        )
+
+
+class SealingKeyRefused(Fatal):
+    """An entry does not show the key whose hash the registry keeps."""
+
+    def __init__(self, shard_id: int, endpoint: str, rule: str) -> None:
+        self.shard_id, self.endpoint = shard_id, endpoint
+        super().__init__(
+            f"Nothing is sealed to shard {shard_id} at {endpoint}: {rule}."
+            " Nothing was sent or paid. Ask again; another entry may be chosen."
         )
 
 

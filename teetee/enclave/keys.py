@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eth_utils.exceptions import ValidationError
 
 from teetee.errors import KeyInvalid
 from teetee.protocol.keyset import Keyset
+from teetee.protocol.sealing.key import SealingPrivateKey
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -41,7 +41,7 @@ _CERTIFICATE_UNTIL = datetime(
 
 @dataclass(frozen=True, slots=True)
 class KeySecrets:
-    """The private keys as 32 bytes each: a secp256k1 scalar, an X25519 key, an Ed25519 seed."""
+    """The private keys as 32 bytes each: a secp256k1 scalar, two seeds (sealing, Ed25519)."""
 
     signer: bytes = field(repr=False)
     kem: bytes = field(repr=False)
@@ -58,7 +58,7 @@ class EnclaveKeys:
     """Private keys and their public parts. The repr shows only the public keys."""
 
     signer: LocalAccount = field(repr=False)
-    kem: X25519PrivateKey = field(repr=False)
+    kem: SealingPrivateKey = field(repr=False)
     tls: Ed25519PrivateKey = field(repr=False)
     keyset: Keyset
     tls_certificate_der: bytes = field(repr=False)
@@ -67,11 +67,11 @@ class EnclaveKeys:
     def from_secrets(cls, secrets: KeySecrets) -> EnclaveKeys:
         """The keys, their public parts and the certificate. Raises `KeyInvalid`."""
         signer = _signer(secrets.signer)
-        kem = X25519PrivateKey.from_private_bytes(_checked("x25519", secrets.kem))
+        kem = SealingPrivateKey.from_seed(_checked("sealing", secrets.kem))
         tls = Ed25519PrivateKey.from_private_bytes(_checked("ed25519", secrets.tls))
         keyset = Keyset(
             signer=str(signer.address),
-            kem=kem.public_key().public_bytes_raw(),
+            kem=kem.public_key.digest,
             tls=tls_fingerprint(tls.public_key()),
         )
         return cls(signer, kem, tls, keyset, _certificate(tls).public_bytes(Encoding.DER))

@@ -20,16 +20,39 @@ from teetee.protocol.json.strict import (
 
 FinishReason = Literal["stop", "length"]
 """`stop`: an end-of-sequence token or a stop string. `length`: the token limit or the context is
-reached.
+reached, or the sealed answer is full.
 """
 
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
+MAX_TOKEN_CHARACTER_BYTES = 6
+"""A character takes at most this much of an answer's JSON: `\\u001f`."""
 
 MAX_EARLIER_SHARDS = 64
 
 _MAX_UINT32 = (1 << 32) - 1
+_MAX_DIGITS = len(str(_MAX_UINT32))
 _ANSWER_FIELDS = frozenset({"text", "token_ids", "finish_reason", "usage"})
 _USAGE_FIELDS = frozenset({"input_tokens", "output_tokens"})
+
+
+class AnswerSize:
+    """How many bytes of JSON an answer takes, counted while it grows; never less than it takes."""
+
+    def __init__(self) -> None:
+        self.bytes = len(Answer("", (0,), "length", _MAX_UINT32, 1).to_json()) + _MAX_DIGITS
+
+    def add_token(self, token_id: int) -> None:
+        """Counts one token's id."""
+        self.bytes += len(str(token_id)) + 1
+
+    def add_text(self, piece: str) -> None:
+        """Counts a piece of text."""
+        self.bytes += text_bytes(piece)
+
+
+def text_bytes(text: str) -> int:
+    """The bytes of a text within an answer's JSON."""
+    return len(json.dumps(text, ensure_ascii=False).encode()) - 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from teetee.errors import (
     AnswerInvalid,
     AnswerUndecryptable,
     EnvelopeMalformed,
-    EnvelopeTooLarge,
     EnvelopeUndecryptable,
+    KeyInvalid,
     NotARecipient,
     PromptInvalid,
     RecipientInvalid,
@@ -28,19 +26,20 @@ from teetee.protocol.answer import MAX_EARLIER_SHARDS, Answer
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.prompt import Prompt
 from teetee.protocol.request_secret import SECRET_BYTES, RequestContext, RequestSecret
+from teetee.protocol.sealing.key import ENCAPSULATION_BYTES, SealingPrivateKey, SealingPublicKey
+from teetee.protocol.sealing.padding import BUCKETS, pad, unpad
 
-VERSION = 1
+VERSION = 2
+"""Of envelopes: 1 was sealed to X25519 alone."""
 ANSWER_VERSION = 2
 MAX_RECIPIENTS = 4
-BUCKETS = tuple(512 << step for step in range(8))
-"""Sizes of the padded plaintext, 512 … 65536 bytes: its exact length stays hidden."""
 
 _TAG_BYTES = 16
-_SEALED_BYTES = 32 + SECRET_BYTES + _TAG_BYTES  # HPKE: encapsulated key ‖ ciphertext of the secret
+# HPKE: encapsulated key ‖ ciphertext of the secret
+_SEALED_BYTES = ENCAPSULATION_BYTES + SECRET_BYTES + _TAG_BYTES
 _RECIPIENT_BYTES = 4 + _SEALED_BYTES
 MAX_ENVELOPE_BYTES = 2 + MAX_RECIPIENTS * _RECIPIENT_BYTES + BUCKETS[-1] + _TAG_BYTES
 
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _NONCE = bytes(12)  # for prompts: each prompt key seals one message
 _NONCE_BYTES = 12
 
@@ -49,9 +48,9 @@ def seal_prompt(
     prompt: Prompt,
     secret: RequestSecret,
     context: RequestContext,
-    recipients: Sequence[tuple[ShardId, bytes]],
+    recipients: Sequence[tuple[ShardId, SealingPublicKey]],
 ) -> bytes:
-    """Seal to 1 to 4 entry shards (id, X25519 public key), the first being the primary one.
+    """Seal to 1 to 4 entry shards, the first being the primary one.
 
     The secret must be fresh: using it for two prompts would reveal both.
     Raises `RecipientInvalid`, `EnvelopeTooLarge`, `FieldInvalid` (context).
@@ -60,15 +59,15 @@ def seal_prompt(
         raise RecipientInvalid(f"there must be 1 to {MAX_RECIPIENTS}, not {len(recipients)}")
     if len({shard_id for shard_id, _ in recipients}) != len(recipients):
         raise RecipientInvalid("a shard appears twice")
-    sealed = b"".join(_seal_secret(secret, context, shard_id, kem) for shard_id, kem in recipients)
+    sealed = b"".join(_seal_secret(secret, context, shard_id, key) for shard_id, key in recipients)
     body = AESGCM(secret.prompt_key(context)).encrypt(
-        _NONCE, _pad(prompt.to_json()), context.digest()
+        _NONCE, pad(prompt.to_json()), context.digest()
     )
     return bytes([VERSION, len(recipients)]) + sealed + body
 
 
 def open_prompt(
-    envelope: bytes, context: RequestContext, shard_id: ShardId, kem_private: X25519PrivateKey
+    envelope: bytes, context: RequestContext, shard_id: ShardId, key: SealingPrivateKey
 ) -> tuple[RequestSecret, Prompt]:
     """Open as one of the recipients.
 
@@ -80,11 +79,11 @@ def open_prompt(
     if sealed is None:
         raise NotARecipient(shard_id, tuple(recipient for recipient, _ in recipients))
     try:
-        secret = RequestSecret(_SUITE.decrypt(sealed, kem_private, info=_info(context, shard_id)))
+        secret = RequestSecret(key.open(sealed, _info(context, shard_id)))
         padded = AESGCM(secret.prompt_key(context)).decrypt(_NONCE, body, context.digest())
     except (InvalidTag, ValueError):
         raise EnvelopeUndecryptable from None
-    plaintext = _unpad(padded)
+    plaintext = unpad(padded)
     if plaintext is None:
         raise PromptInvalid(
             "padding", "must be a length, that many bytes, and zeros up to a bucket"
@@ -105,7 +104,7 @@ def seal_answer(
     shards = answer.earlier_shards
     header = bytes([ANSWER_VERSION, len(shards)]) + b"".join(each.to_bytes(4) for each in shards)
     data = _answer_data(context, request_id) + header
-    return header + nonce + key.encrypt(nonce, _pad(answer.to_json()), data)
+    return header + nonce + key.encrypt(nonce, pad(answer.to_json()), data)
 
 
 def read_earlier_shards(sealed: bytes) -> tuple[ShardId, ...]:
@@ -138,7 +137,7 @@ def open_answer(
         padded = key.decrypt(sealed[header:body], sealed[body:], data)
     except InvalidTag:
         raise AnswerUndecryptable from None
-    plaintext = _unpad(padded)
+    plaintext = unpad(padded)
     if plaintext is None:
         raise AnswerInvalid(
             "padding", "must be a length, that many bytes, and zeros up to a bucket"
@@ -147,20 +146,19 @@ def open_answer(
 
 
 def _seal_secret(
-    secret: RequestSecret, context: RequestContext, shard_id: ShardId, kem: bytes
+    secret: RequestSecret, context: RequestContext, shard_id: ShardId, key: SealingPublicKey
 ) -> bytes:
     if not 0 < shard_id < 1 << 32:
         raise RecipientInvalid("a shard id must be from 1 to 4294967295")
     try:
-        public_key = X25519PublicKey.from_public_bytes(kem)
-        sealed = _SUITE.encrypt(secret.value, public_key, info=_info(context, shard_id))
-    except ValueError:  # of another length, or a point of low order
-        raise RecipientInvalid(f"shard {shard_id} has no usable X25519 key") from None
+        sealed = key.seal(secret.value, _info(context, shard_id))
+    except KeyInvalid:
+        raise RecipientInvalid(f"shard {shard_id} has no usable sealing key") from None
     return shard_id.to_bytes(4) + sealed
 
 
 def _info(context: RequestContext, shard_id: ShardId) -> bytes:
-    return b"teetee/envelope/v1" + context.digest() + shard_id.to_bytes(4)
+    return b"teetee/envelope/v2" + context.digest() + shard_id.to_bytes(4)
 
 
 def _answer_data(context: RequestContext, request_id: RequestId) -> bytes:
@@ -182,21 +180,3 @@ def _split(envelope: bytes) -> tuple[list[tuple[ShardId, bytes]], bytes]:
     if len({shard_id for shard_id, _ in recipients}) != count:
         raise EnvelopeMalformed("a recipient appears twice")
     return recipients, envelope[start:]
-
-
-def _pad(plaintext: bytes) -> bytes:
-    framed = len(plaintext).to_bytes(4) + plaintext
-    for bucket in BUCKETS:
-        if len(framed) <= bucket:
-            return framed.ljust(bucket, b"\0")
-    raise EnvelopeTooLarge(len(plaintext), BUCKETS[-1] - 4)
-
-
-def _unpad(padded: bytes) -> bytes | None:
-    """The plaintext; None if length or padding is invalid. The caller has checked that `padded`
-    fills a bucket.
-    """
-    end = 4 + int.from_bytes(padded[:4])
-    if end > len(padded) or any(padded[end:]):
-        return None
-    return padded[4:end]

@@ -51,7 +51,7 @@ class Keyset:
     signer: str
     """Checksummed secp256k1 address that signs receipts and transactions."""
     kem: bytes
-    """X25519 public key, 32 bytes, that prompts are sealed to."""
+    """SHA-256 of the key that prompts are sealed to (`teetee.protocol.sealing.key`), 32 bytes."""
     tls: bytes
     """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
 

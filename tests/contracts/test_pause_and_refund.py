@@ -106,7 +106,7 @@ def test_decline__by_the_entry__gives_everything_back_without_penalty(
     request_id = open_request()
     signer = accounts[path[0].enclave.keys.signer.address]  # impersonated: ape has no such key
     chain.provider.set_balance(signer.address, 10**18)
-    deployed.escrow.decline(request_id, INVALID, sender=signer)
+    deployed.escrow.decline([request_id], INVALID, sender=signer)
     assert deployed.escrow.requestOf(request_id).status == DECLINED
     assert deployed.escrow.accountOf(roles.requester).credit == DEPOSIT
     assert deployed.registry.shard(path[0].shard_id).bond == BOND

@@ -28,7 +28,8 @@ from teetee.client.hosting.enclave_statement import (
     fetch_statement,
 )
 from teetee.client.requests.answer_stream import Piece, read_stream
-from teetee.errors import Retryable
+from teetee.client.requests.entry_info import fetch_sealing_key
+from teetee.errors import Retryable, TeeTeeError
 from teetee.protocol.answer import Answer
 from teetee.protocol.endpoint import Endpoint
 from teetee.protocol.envelope import open_answer, seal_prompt
@@ -36,6 +37,7 @@ from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.keyset import EnclaveIdentity
 from teetee.protocol.prompt import Message, Prompt, Sampling
 from teetee.protocol.request_secret import RequestContext, RequestSecret
+from teetee.protocol.sealing.key import SealingPublicKey
 from tests.oracle.oracle_process import CrashPoint, OracleProcess
 from tests.oracle.tiny_llama import CONTEXT, save_tiny_llama
 from tests.teetee.chain.local_chain import BOND, CHAIN_ID, TEE, LocalChain, free_port, role
@@ -72,6 +74,7 @@ class EnclaveWorld:
         self.token = Token(self.connection, chain.deployment)
         save_tiny_llama(folder / "model")
         self.model_id = self._publish()
+        self.sealing_keys: dict[ShardId, SealingPublicKey] = {}
         self.requester = self.account("requester", tokens=1_000 * TEE)
         self.sender(self.requester).send(self.token.approve(chain.deployment.escrow, 1_000 * TEE))
 
@@ -118,10 +121,10 @@ class EnclaveWorld:
         text: str = "w1 w2 w3",
         *,
         window: int = 600,
-        kem: bytes | None = None,
+        key: SealingPublicKey | None = None,
     ) -> Asked:
-        """A paid question to one entry; another `kem` makes an envelope that it cannot open."""
-        shard = self.registry.shard(shard_id)
+        """A paid question to one entry; another `key` makes an envelope that it cannot open."""
+        sealed_to = key or self.sealing_keys[shard_id]
         secret = RequestSecret.fresh()
         nonce = next(_numbers).to_bytes(32)
         context = RequestContext(
@@ -142,7 +145,7 @@ class EnclaveWorld:
             max_deposit=TEE,
             deadline=self.chain.now() + window,
             client_nonce=nonce,
-            envelope=seal_prompt(prompt, secret, context, [(shard_id, kem or shard.keyset.kem)]),
+            envelope=seal_prompt(prompt, secret, context, [(shard_id, sealed_to)]),
         )
         sent = self.sender(self.requester).send(self.escrow.request(parameters))
         opened = self.history.opened_in(sent.logs)
@@ -290,6 +293,8 @@ class LocalEnclave:
         world.chain.fund(identity.keyset.signer)
         shard_id = world.registry.shard_of(identity.keyset.signer)
         assert shard_id is not None
+        if identity.is_entry:
+            world.sealing_keys[shard_id] = self._await_sealing_key(shard_id)
         return shard_id
 
     def rekey(self, shard_id: ShardId) -> None:
@@ -328,3 +333,12 @@ class LocalEnclave:
             slice_digest=model.slice_digest(identity.layers, identity.is_entry),
         )
         return request, statement
+
+    def _await_sealing_key(self, shard_id: ShardId) -> SealingPublicKey:
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                return fetch_sealing_key(self.world.registry.shard(shard_id))
+            except TeeTeeError:  # it does not serve yet: there is no event to await
+                assert time.monotonic() < deadline, f"shard {shard_id} does not serve"
+                time.sleep(0.05)

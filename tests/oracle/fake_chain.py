@@ -7,7 +7,7 @@ impossible ending fails.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -15,13 +15,7 @@ from oracle.errors import Rejected
 from oracle.records import Answered, Opening
 from teetee.chain.errors import NoContract, RpcUnavailable
 from teetee.chain.types.blocks import Block
-from teetee.chain.types.requests import (
-    DeclineReason,
-    Request,
-    RequestSettled,
-    RequestStatus,
-    StageSettled,
-)
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.chain.types.shards import Shard
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.path import NO_SPREAD, Spread
@@ -59,7 +53,10 @@ class FakeChain:
         self.deployed_at = 0  # block of the contracts
         self.refuses: str | None = None  # name of the custom error that settlements meet
         self.sent: list[tuple[str, int]] = []  # (what, request id), in order of inclusion
-        self.batches: list[int] = []  # sizes
+        self.batches: list[int] = []  # sizes of settlements
+        self.declines: list[int] = []  # sizes
+        self.reads = 0  # of requests
+        self.fails_openings = False
 
     # -- what a test does ----------------------------------------------------------------------
 
@@ -96,7 +93,8 @@ class FakeChain:
                 deposit=max_input_tokens + 2 * max_output_tokens,
                 recipients=tuple(recipients),
             )
-            opening = Opening(request, CHAIN_ID, ESCROW, nonce, envelope)
+            block = self._versions[-1].block.number + 1
+            opening = Opening(request, CHAIN_ID, ESCROW, nonce, block, envelope)
             self._append(requests={number: request}, openings={number: opening})
             return number
 
@@ -118,6 +116,11 @@ class FakeChain:
     def status(self, number: RequestId) -> RequestStatus:
         """At the head."""
         return self._versions[-1].requests[number].status
+
+    def is_open(self, number: RequestId) -> bool:
+        """At the head."""
+        request = self._versions[-1].requests.get(number)
+        return request is not None and request.status is RequestStatus.OPEN
 
     # -- Blocks --------------------------------------------------------------------------------
 
@@ -142,47 +145,36 @@ class FakeChain:
     def request_count(self, *, at: Block) -> RequestId:
         return RequestId(len(self._version(at).requests))
 
-    def open_requests(
-        self, *, after: RequestId, limit: int, at: Block
-    ) -> tuple[Sequence[RequestId], RequestId | None]:
-        requests = self._version(at).requests
-        page = [RequestId(number) for number in range(after + 1, after + limit + 1)]
-        found = [
-            number
-            for number in page
-            if number in requests and requests[number].status is RequestStatus.OPEN
-        ]
-        return found, RequestId(after + limit) if after + limit < len(requests) else None
-
-    def request(self, request_id: RequestId, *, at: Block) -> Request | None:
-        return self._version(at).requests.get(request_id)
-
-    def opening(self, request: Request, *, at: Block) -> Opening | None:
-        version = self._version(at)
-        return version.openings.get(request.request_id) if self.shows_events else None
-
-    def settled(self, request: Request) -> RequestSettled:
-        self._answer()
-        stages = [
-            StageSettled(
-                shard_id=SHARD, host=REQUESTER, quote_hash=bytes(32), amount=request.deposit
+    def requests(
+        self, recipient: ShardId, *, after: RequestId, known: Collection[RequestId], at: Block
+    ) -> dict[RequestId, Request]:
+        self.reads += 1
+        return {
+            number: request
+            for number, request in sorted(self._version(at).requests.items())
+            if number in known
+            or (
+                number > after
+                and request.status is RequestStatus.OPEN
+                and recipient in request.recipients
             )
-        ]
-        return RequestSettled(
-            request_id=request.request_id,
-            requester=request.requester,
-            input_tokens=1,
-            output_tokens=1,
-            cost=request.deposit,
-            fee=0,
-            royalty=0,
-            refund=0,
-            last_receipt=bytes(32),
-            answer=b"",
-            stages=tuple(stages),
-            block_number=1,
-            transaction_hash="0x" + "1" * 64,
-        )
+        }
+
+    def requests_by_id(
+        self, numbers: Collection[RequestId], *, at: Block
+    ) -> dict[RequestId, Request]:
+        self.reads += 1
+        requests = self._version(at).requests
+        return {number: requests[number] for number in sorted(numbers) if number in requests}
+
+    def openings(
+        self, requests: Sequence[Request], *, first_block: int, at: Block
+    ) -> list[Opening]:
+        openings = self._version(at).openings
+        if self.fails_openings:
+            raise RpcUnavailable({"http://node.invalid": "no logs"})
+        wanted = [request.request_id for request in requests if request.request_id in openings]
+        return [openings[number] for number in wanted] if self.shows_events else []
 
     # -- EscrowWriter --------------------------------------------------------------------------
 
@@ -197,14 +189,23 @@ class FakeChain:
                     self._end(answered.request_id, RequestStatus.SETTLED, "settle")
             return _hash(self.sent)
 
-    def decline(self, request_id: RequestId, reason: DeclineReason) -> str:
+    def decline(self, request_ids: Sequence[RequestId], reason: DeclineReason) -> str:
         with self._lock:
             self._answer()
-            request = self._versions[-1].requests[request_id]
+            self.declines.append(len(request_ids))
             now = self._versions[-1].block.timestamp
-            if now < request.takeover_at(request.recipients.index(SHARD)):
-                raise Rejected(action="a decline", reason="DeclineTooEarly")
-            self._end(request_id, RequestStatus.DECLINED, f"decline {reason.name}")
+            requests = [self._versions[-1].requests[request_id] for request_id in request_ids]
+            still_open = [one for one in requests if one.status is RequestStatus.OPEN]
+            for one in still_open:
+                if not one.takeover_at(one.recipients.index(SHARD)) <= now <= one.deadline:
+                    raise Rejected(action="a decline", reason="DeclineTooEarly or DeclineTooLate")
+            self.sent += [(f"decline {reason.name}", int(one.request_id)) for one in still_open]
+            self._append(
+                requests={
+                    one.request_id: replace(one, status=RequestStatus.DECLINED)
+                    for one in still_open
+                }
+            )
             return _hash(self.sent)
 
     def refund(self, request_id: RequestId) -> str:

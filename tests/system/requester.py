@@ -20,11 +20,13 @@ from teetee.cli.network import QuoteSettings
 from teetee.client.client import Client
 from teetee.client.contracts import Contracts
 from teetee.client.requests.await_answer import Outcome
+from teetee.client.requests.entry_info import fetch_sealing_key
 from teetee.client.requests.open_request import OpenRequest
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
+from teetee.protocol.sealing.key import SealingPublicKey
 
 POLL_SECONDS = 0.2
 
@@ -117,10 +119,15 @@ class Requester:
         )
         return replace(usual, **changes)
 
-    def kem_of(self, name: str) -> bytes:
+    def sealing_key_of(self, name: str) -> SealingPublicKey:
         """The key to which prompts for this entry are sealed."""
         shard_id = ShardId(self.world.enclave(name).shard_id)
-        return self.contracts.registry.shard(shard_id).keyset.kem
+        return fetch_sealing_key(self.contracts.registry.shard(shard_id))
+
+    def learn_sealing_keys(self, *names: str) -> None:
+        """So that prompts can be sealed to these entries when they are off."""
+        shard_ids = [ShardId(self.world.enclave(name).shard_id) for name in names]
+        self.client.sealing_keys.of([self.contracts.registry.shard(each) for each in shard_ids])
 
     def permitted(self, parameters: RequestParameters) -> Call:
         """The call that pays by a permit."""

@@ -58,7 +58,7 @@ def open_sealed_to_another_key(requester: Requester) -> OpenRequest:
         SPEC.to_prompt(),
         RequestSecret.fresh(),
         requester.context(parameters),
-        [(entry, requester.kem_of("second"))],
+        [(entry, requester.sealing_key_of("second"))],
     )
     return requester.open_bare(envelope, client_nonce=parameters.client_nonce)
 
@@ -71,7 +71,7 @@ def open_copied_from_another_requester(requester: Requester) -> OpenRequest:
         SPEC.to_prompt(),
         RequestSecret.fresh(),
         requester.context(parameters, victim),
-        [(entry, requester.kem_of("entry"))],
+        [(entry, requester.sealing_key_of("entry"))],
     )
     return requester.open_bare(envelope, client_nonce=parameters.client_nonce)
 

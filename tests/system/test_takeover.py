@@ -31,6 +31,7 @@ WINDOW = 30
 def test_ask__primary_is_stopped__second_recipient_takes_over(
     world: World, requester: Requester
 ) -> None:
+    requester.learn_sealing_keys("entry", "second")
     world.enclave("entry").stop(world.supervisor)
     spec = RequestSpec("Name three colors.", max_tokens=4, deadline_seconds=WINDOW)
     opened = requester.open(spec, "entry", "second")
@@ -54,6 +55,7 @@ def test_refund__all_recipients_are_gone__anyone_calls_it_and_the_primary_pays(
     terms = escrow.terms()
     entry, second = world.enclave("entry"), world.enclave("second")
     primary = ShardId(second.shard_id)
+    requester.learn_sealing_keys("entry", "second")
     second.stop(world.supervisor)
     entry.stop(world.supervisor)
     opened = requester.open(

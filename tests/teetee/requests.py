@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests with good defaults for the tests of what is sealed and signed."""
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.prompt import Message, Prompt, Sampling
 from teetee.protocol.request_secret import RequestContext, RequestSecret
+from teetee.protocol.sealing.key import SealingPrivateKey, SealingPublicKey
 
 ESCROW = "0x" + "11" * 20
 REQUESTER = "0x" + "22" * 20
@@ -36,11 +35,11 @@ def prompt(content: str = CANARY) -> Prompt:
     return Prompt((Message("user", content),), Sampling(max_tokens=16))
 
 
-def kem(fill: int = 1) -> X25519PrivateKey:
+def kem(fill: int = 1) -> SealingPrivateKey:
     """An enclave's fixed key."""
-    return X25519PrivateKey.from_private_bytes(bytes([fill]) * 32)
+    return SealingPrivateKey.from_seed(bytes([fill]) * 32)
 
 
-def public(key: X25519PrivateKey) -> bytes:
+def public(key: SealingPrivateKey) -> SealingPublicKey:
     """Its public half."""
-    return key.public_key().public_bytes_raw()
+    return key.public_key

@@ -12,7 +12,6 @@ import json
 import sys
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account import Account
 
 from teetee.errors import TeeTeeError
@@ -42,6 +41,7 @@ from teetee.protocol.receipts import (
     StageReceipt,
 )
 from teetee.protocol.request_secret import ENVELOPE_TYPEHASH, RequestContext, RequestSecret
+from teetee.protocol.sealing.key import SealingPrivateKey
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import escrow_domain, keccak256
 
@@ -59,7 +59,8 @@ def _fixed(name: str) -> bytes:
 
 
 SIGNER = Account.from_key(_fixed("entry signer"))
-KEM = X25519PrivateKey.from_private_bytes(_fixed("entry kem"))
+KEM_SEED = _fixed("entry kem")
+KEM = SealingPrivateKey.from_seed(KEM_SEED)
 REGISTRY = Account.from_key(_fixed("registry")).address
 ESCROW = Account.from_key(_fixed("escrow")).address
 HOST = Account.from_key(_fixed("host")).address
@@ -98,7 +99,7 @@ IDENTITY = EnclaveIdentity(
     layers=LAYERS,
     is_entry=True,
     slice_digest=MANIFEST.slice_digest(LAYERS, is_entry=True),
-    keyset=Keyset(SIGNER.address, KEM.public_key().public_bytes_raw(), _fixed("tls")),
+    keyset=Keyset(SIGNER.address, KEM.public_key.digest, _fixed("tls")),
 )
 BLOCK_NUMBER, BLOCK_HASH = 31_337_000, _fixed("block")
 ENDPOINT = "shard.example.org:8443"
@@ -220,8 +221,9 @@ def envelope_vectors(sealed: bytes, answer: bytes) -> dict[str, Vector]:
         },
         "envelope": {
             "shardId": str(ENTRY_SHARD),
-            "kemPrivateKey": _hex(KEM.private_bytes_raw()),
-            "kem": _hex(KEM.public_key().public_bytes_raw()),
+            "kemSeed": _hex(KEM_SEED),
+            "sealingKey": _hex(KEM.public_key.data),
+            "kem": _hex(KEM.public_key.digest),
             "promptJson": PROMPT.to_json().decode(),
             "envelope": _hex(sealed),
         },
@@ -325,9 +327,7 @@ def sealed_envelope() -> bytes:
             return present
     except TeeTeeError:
         pass  # of an earlier protocol
-    return seal_prompt(
-        PROMPT, SECRET, CONTEXT, [(ENTRY_SHARD, KEM.public_key().public_bytes_raw())]
-    )
+    return seal_prompt(PROMPT, SECRET, CONTEXT, [(ENTRY_SHARD, KEM.public_key)])
 
 
 def sealed_answer() -> bytes:

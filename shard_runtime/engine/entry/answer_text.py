@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
+from teetee.protocol.answer import text_bytes
 
 _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 """What decoders emit for bytes that do not make a whole character yet."""
@@ -28,6 +29,12 @@ class AnswerText:
     def text(self) -> str:
         """All pieces so far."""
         return "".join(self._pieces)
+
+    @property
+    def unpublished_bytes(self) -> int:
+        """An upper bound on what the tokens so far can still add to an answer's JSON."""
+        undecoded = len(self._tokens) - self._decoded
+        return text_bytes(self._withheld) + undecoded * self._tokenizer.max_token_bytes
 
     def push(self, token: int) -> str:
         """The piece that this token makes certain, often "". Sets `is_stopped` at a stop string."""

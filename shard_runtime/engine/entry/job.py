@@ -27,6 +27,8 @@ class GenerationJob:
     """Called at first, and again whenever a path breaks."""
     request_id: RequestId
     salt_of: SaltOf
+    max_answer_bytes: int | None = None
+    """The answer ends with `length` before its JSON (teetee.protocol.answer) exceeds this."""
     on_text: Callable[[str], None] | None = None
     """Gets each piece of the answer once."""
     on_failure: Callable[[PathFailure], None] | None = None

@@ -5,6 +5,7 @@ Used by one thread at a time: the computing thread while one of its runs is open
 caller's.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -13,7 +14,7 @@ from shard_runtime.engine.entry.answer_text import AnswerText
 from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.sampling import Sampler
 from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
-from teetee.protocol.answer import FinishReason
+from teetee.protocol.answer import AnswerSize, FinishReason
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.receipts import SignedReceipt
 
@@ -38,7 +39,8 @@ class Generation:
     token_ids: tuple[int, ...] = field(repr=False)
     """All sampled tokens, including the end-of-sequence token."""
     finish_reason: FinishReason
-    """`stop`: end-of-sequence token or stop string; `length`: max_tokens or a full context."""
+    """`stop`: end-of-sequence token or stop string; `length`: max_tokens, a full context or a full
+    answer."""
     input_tokens: int
     output_tokens: int
     receipts: tuple[SignedReceipt, ...]
@@ -68,6 +70,10 @@ class EntryRequest:
         self._sampler = Sampler(job.sampling)
         self._text = AnswerText(tokenizer, job.sampling.stop)
         self._ends = tokenizer.eos_token_ids
+        self._size = AnswerSize()
+        self._max_bytes = math.inf if job.max_answer_bytes is None else job.max_answer_bytes
+        # A next token, text and id, must fit whatever it is: it is chosen before its size is known.
+        self._next_bytes = tokenizer.max_token_bytes + len(f"{1 << 32},")
 
     @property
     def capacity(self) -> int:
@@ -108,9 +114,16 @@ class EntryRequest:
             piece = self._text.push(token)
             if self._text.is_stopped:
                 self.finish_reason = "stop"
-            elif index + 1 == self.output_limit:
+            elif index + 1 == self.output_limit or self._is_full(token, piece):
                 self.finish_reason = "length"
         return piece + self._text.finish() if self.is_finishing else piece
+
+    def _is_full(self, token: int, piece: str) -> bool:
+        """Whether the answer may have no room for another token."""
+        self._size.add_token(token)
+        self._size.add_text(piece)
+        size = self._size.bytes + self._text.unpublished_bytes
+        return size + self._next_bytes > self._max_bytes
 
     def generation(self, receipts: tuple[SignedReceipt, ...]) -> Generation:
         """The whole answer."""

@@ -2,6 +2,7 @@
 """Converts text to token ids and back, and messages by the model's own chat template."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from tokenizers import Tokenizer
 
@@ -10,6 +11,7 @@ from shard_runtime.model_files.chat_template.template_process import TemplatePro
 from shard_runtime.model_files.chat_template.user_text import UserText
 from shard_runtime.model_files.tokenizer.definition import build_tokenizer
 from shard_runtime.model_files.tokenizer.tokenizer_files import TokenizerFiles
+from teetee.protocol.answer import MAX_TOKEN_CHARACTER_BYTES
 
 _CONVERSATIONS = (("user",), ("system", "user"), ("user", "assistant", "user"))
 
@@ -42,6 +44,15 @@ class ModelTokenizer:
     def reads_text(self) -> bool:
         """Whether the model has a tokenizer; otherwise prompts are token ids."""
         return self._tokenizer is not None
+
+    @cached_property
+    def max_token_bytes(self) -> int:
+        """An upper bound on what one token adds to an answer's JSON; 0 without a tokenizer."""
+        if self._tokenizer is None:
+            return 0
+        longest = max(map(len, self._tokenizer.get_vocab(with_added_tokens=True)), default=0)
+        # One character more: decoders may put a space between tokens.
+        return (longest + 1) * MAX_TOKEN_CHARACTER_BYTES
 
     def encode_text(self, text: str) -> tuple[int, ...]:
         """Encodes text with the model's special tokens around it. Raises `TokenizerMissing`."""

@@ -28,6 +28,7 @@ from teetee.chain.types.settlements import SettlementParameters
 from teetee.protocol.identifiers import RequestId, ShardId
 
 PAGE = 200
+EVERY_RECIPIENT = ShardId(0)
 _TERMS = (
     "token",
     "registry",
@@ -86,7 +87,12 @@ class Escrow:
 
     def request_count(self, at: Block | None = None) -> int:
         """The number of requests, which is also the highest id."""
-        return int(self._read("requestCount", at=at))
+        return self.request_count_in(self._connection.batch(at))()
+
+    def request_count_in(self, batch: ReadBatch) -> Callable[[], int]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "requestCount")
+        return lambda: int(read())
 
     def request_of(self, request_id: RequestId, at: Block | None = None) -> Request:
         """One request. Raises `UnknownRequest`."""
@@ -111,13 +117,29 @@ class Escrow:
         return request
 
     def open_page(
-        self, cursor: int, limit: int = PAGE, at: Block | None = None
+        self,
+        cursor: int,
+        limit: int = PAGE,
+        at: Block | None = None,
+        *,
+        recipient: ShardId = EVERY_RECIPIENT,
     ) -> tuple[tuple[RequestId, ...], int]:
-        """The open requests among the `limit` ids after `cursor`, and the next cursor; 0 at the
-        end.
+        """The recipient's open requests among the `limit` ids after `cursor`, and the next cursor;
+        0 at the end.
         """
-        ids, next_cursor = self._read("openRequests", cursor, limit, at=at)
-        return tuple(RequestId(request_id) for request_id in ids), int(next_cursor)
+        return self.open_page_in(self._connection.batch(at), cursor, limit, recipient)()
+
+    def open_page_in(
+        self, batch: ReadBatch, cursor: int, limit: int, recipient: ShardId
+    ) -> Callable[[], tuple[tuple[RequestId, ...], int]]:
+        """The same, read with others."""
+        read = batch.add(self.contract, "openRequests", recipient, cursor, limit)
+
+        def page() -> tuple[tuple[RequestId, ...], int]:
+            ids, next_cursor = read()
+            return tuple(RequestId(request_id) for request_id in ids), int(next_cursor)
+
+        return page
 
     def account_of(self, address: str, at: Block | None = None) -> Account:
         """An address's account with the escrow."""
@@ -162,9 +184,9 @@ class Escrow:
         batch = [settlement.to_abi() for settlement in settlements]
         return encode_call(self.contract, "settleBatch", batch)
 
-    def decline(self, request_id: RequestId, reason: DeclineReason) -> Call:
-        """By the signer of a recipient."""
-        return encode_call(self.contract, "decline", request_id, reason.value)
+    def decline(self, request_ids: Sequence[RequestId], reason: DeclineReason) -> Call:
+        """By the signer of a recipient of all of them. Skips requests that have ended."""
+        return encode_call(self.contract, "decline", list(request_ids), reason.value)
 
     def refund(self, request_id: RequestId) -> Call:
         """By anyone, after the deadline."""

@@ -30,6 +30,7 @@ from teetee.chain.types.requests import (
     StageSettled,
 )
 from teetee.chain.types.settlements import SettlementParameters
+from teetee.protocol.identifiers import RequestId
 
 if TYPE_CHECKING:
     from web3.types import LogReceipt
@@ -64,6 +65,13 @@ class EscrowHistory:
                 break
             start = end + 1
         raise LogMissing("RequestOpened", first)
+
+    def opened_between(
+        self, request_ids: Sequence[RequestId], between: BlockRange
+    ) -> list[RequestOpened]:
+        """The events of these requests within a range of blocks, in one call if it is short."""
+        logs = self._logs("RequestOpened", *between, requestId=list(request_ids))
+        return [from_event(RequestOpened, log) for log in logs]
 
     def ended(self, request: Request) -> RequestEnd | None:
         """How the request ended; None while it is open. Raises `LogMissing`."""

@@ -155,7 +155,8 @@ def ask(
             min=1,
             max=(1 << 24) - 1,
             metavar="N",
-            help="Maximum input tokens to pay for. Default: enough for the prompt.",
+            help="Maximum input tokens to pay for; public. Default: enough for the prompt, rounded"
+            " up so that it does not tell its length.",
             rich_help_panel=PRICE,
         ),
     ] = None,

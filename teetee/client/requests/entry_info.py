@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`teetee-info/1`: asks an entry what its model's chat template adds to a prompt, so that enough
-input tokens are paid for.
+input tokens are paid for, and for the key that prompts are sealed to.
 
-The entry's key is pinned and attested, so its word is that of the image. It learns the client's
+The entry's TLS key is pinned and attested, so its word is that of the image. It learns the client's
 address, and nothing about the prompt. A wrong number costs no money: what is not used of a deposit
-is refunded, and an entry that declines refunds all of it.
+is refunded, and an entry that declines refunds all of it. A wrong key is refused: the registry
+keeps the hash of the right one.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 
 from teetee.chain.types.shards import Shard
 from teetee.client import pinned_tls
-from teetee.client.errors import EnclaveUnreachable, WrongPeerPurpose
-from teetee.errors import FieldInvalid, MalformedFrame, TeeTeeError
+from teetee.client.errors import EnclaveUnreachable, SealingKeyRefused, WrongPeerPurpose
+from teetee.errors import FieldInvalid, KeyInvalid, MalformedFrame, TeeTeeError
 from teetee.protocol.endpoint import INFO_ALPN, Endpoint
+from teetee.protocol.identifiers import ShardId
 from teetee.protocol.json import frames as json_frames
 from teetee.protocol.prompt import TemplateTokens
+from teetee.protocol.sealing.key import SealingPublicKey
 
 TIMEOUT_SECONDS = 5.0
 READ_BYTES = 4096
@@ -46,9 +49,40 @@ def ask_template_tokens(
     return None
 
 
-def _ask(shard: Shard) -> TemplateTokens | None:
-    """Raises `EnclaveUnreachable`, `PeerKeyMismatch`, `WrongPeerPurpose`, `MalformedEndpoint`,
-    `MalformedFrame`.
+class SealingKeys:
+    """The keys that prompts are sealed to, each fetched once: a key never changes for its hash."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, SealingPublicKey] = {}
+
+    def of(self, shards: Sequence[Shard]) -> list[tuple[ShardId, SealingPublicKey]]:
+        """The keys of entry shards, in their order. Raises what `fetch_sealing_key` raises."""
+        for shard in shards:
+            if shard.keyset.kem not in self._known:
+                self._known[shard.keyset.kem] = fetch_sealing_key(shard)
+        return [(shard.shard_id, self._known[shard.keyset.kem]) for shard in shards]
+
+
+def fetch_sealing_key(shard: Shard) -> SealingPublicKey:
+    """The key of one entry shard, from itself.
+
+    Raises `EnclaveUnreachable` (retryable), `SealingKeyRefused`, `PeerKeyMismatch`,
+    `WrongPeerPurpose`, `MalformedEndpoint`, `MalformedFrame`.
+    """
+    text = str(_fetch(shard, "sealingKey"))
+    try:
+        key = SealingPublicKey.from_bytes(bytes.fromhex(text.removeprefix("0x")))
+    except (ValueError, KeyInvalid):
+        raise SealingKeyRefused(shard.shard_id, shard.endpoint, "it shows no such key") from None
+    if key.digest != shard.keyset.kem:
+        rule = "its key is not the one that the registry names"
+        raise SealingKeyRefused(shard.shard_id, shard.endpoint, rule)
+    return key
+
+
+def _fetch(shard: Shard, name: str) -> Any:
+    """One field of the reply. Raises `EnclaveUnreachable`, `PeerKeyMismatch`, `WrongPeerPurpose`,
+    `MalformedEndpoint`, `MalformedFrame`.
     """
     endpoint = Endpoint.parse(shard.endpoint)
     connection = pinned_tls.connect(
@@ -56,12 +90,18 @@ def _ask(shard: Shard) -> TemplateTokens | None:
     )
     with connection:
         reply = _exchange(connection, endpoint)
-    if "templateTokens" not in reply:
+    if name not in reply:
         raise EnclaveUnreachable(str(endpoint), f"it answers {str(reply.get('error'))[:64]!r}")
-    if reply["templateTokens"] is None:
+    return reply[name]
+
+
+def _ask(shard: Shard) -> TemplateTokens | None:
+    """Raises what `_fetch` raises."""
+    found = _fetch(shard, "templateTokens")
+    if found is None:
         return None
     try:
-        return TemplateTokens.from_json(reply["templateTokens"])
+        return TemplateTokens.from_json(found)
     except FieldInvalid as error:
         raise MalformedFrame(f"{error.field} {error.rule}") from None
 

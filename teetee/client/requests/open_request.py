@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,12 +22,14 @@ from teetee.chain.types.requests import RequestOpened, RequestParameters
 from teetee.chain.types.shards import Shard
 from teetee.client.contracts import Contracts
 from teetee.client.errors import NotOpened
+from teetee.client.requests.entry_info import SealingKeys
 from teetee.client.requests.offer import Notify, Offer, payable_credit
 from teetee.client.requests.pending_requests import PendingRequest, PendingRequests
 from teetee.client.wallet_file_errors import FileNotWritten
 from teetee.protocol.envelope import seal_prompt
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.request_secret import RequestContext, RequestSecret
+from teetee.protocol.sealing.key import SealingPublicKey
 
 NONCE_BYTES = 32
 _NOT_SENT = (ContractRejected, InsufficientFunds, FeeAboveLimit)
@@ -69,21 +71,23 @@ def open_request(
     wallet: Wallet,
     pending_requests: PendingRequests,
     on_warning: Notify,
+    sealing_keys: SealingKeys,
 ) -> OpenRequest:
     """Seal, pay, send, and wait for the block.
 
-    Raises `FileNotWritten` and `WalletBusy` before anything is sent, `NotOpened`, and the chain's
-    errors. The pending request stays on disk whenever the transaction may have been sent, and then
-    every error has a note that says so.
+    Raises what `fetch_sealing_key` raises, `FileNotWritten` and `WalletBusy` before anything is
+    sent, `NotOpened`, and the chain's errors. The pending request stays on disk whenever the
+    transaction may have been sent, and then every error has a note that says so.
     """
     started = time.monotonic()
+    recipients = sealing_keys.of(offer.recipients)
     with wallet.turn():
-        # The deadline counts from the payment, not from the time when the wallet was busy.
+        # The deadline counts from the payment, not from the time when wallet or entry were busy.
         waited = int(time.monotonic() - started)
         offer = replace(offer, deadline=offer.deadline + waited)
         context = _context(offer, contracts, wallet)
         secret = RequestSecret.fresh()
-        parameters = _parameters(offer, context, secret)
+        parameters = _parameters(offer, context, secret, recipients)
         payment = partial(_payment, offer, parameters, contracts, wallet.account)
         call = payment()
         pending = _pending_request(offer, context, secret, wallet.account)
@@ -106,9 +110,13 @@ def _context(offer: Offer, contracts: Contracts, wallet: Wallet) -> RequestConte
     )
 
 
-def _parameters(offer: Offer, context: RequestContext, secret: RequestSecret) -> RequestParameters:
+def _parameters(
+    offer: Offer,
+    context: RequestContext,
+    secret: RequestSecret,
+    recipients: Sequence[tuple[ShardId, SealingPublicKey]],
+) -> RequestParameters:
     terms = offer.terms
-    recipients = [(shard.shard_id, shard.keyset.kem) for shard in offer.recipients]
     return RequestParameters(
         model_id=offer.model.model_id,
         recipients=tuple(shard.shard_id for shard in offer.recipients),

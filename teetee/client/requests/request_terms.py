@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The terms that follow from a request spec: token caps, deadline, deposit, and whether the price
 is within the user's limit. Pure: model and escrow are given.
+
+The caps are public, so they tell no more than the envelope's size: prompts that are padded to the
+same bucket have the same input cap, and the output cap is rounded up, while the sealed prompt holds
+the exact one. Both raise the deposit alone: what is not used comes back with the settlement.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from teetee.client.errors import InvalidQuestion, PriceAboveLimit, PromptTooLong
 from teetee.client.requests.request_spec import DEFAULT_DEADLINE_SECONDS, RequestSpec
 from teetee.client.settlement_split import price_of
 from teetee.protocol.prompt import Prompt, TemplateTokens
+from teetee.protocol.sealing.padding import bucket_of
 
 OPENING_SECONDS = 5
 """An allowance for sealing, paying and the next block."""
@@ -28,6 +33,9 @@ TEMPLATE_MARGIN_TOKENS = 16
 # Prose has about 4 bytes per token, code fewer. A prompt with more bytes than this per token of
 # context cannot fit; below, the entry decides.
 MAX_LIKELY_BYTES_PER_TOKEN = 16
+MAX_OUTPUT_TOKENS = (1 << 16) - 1
+OUTPUT_STEP_TOKENS = 16
+"""Output caps are multiples of it, and of an eighth of their size."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +85,39 @@ def _choose_caps(
     spec: RequestSpec, prompt: Prompt, context_length: int, template: TemplateTokens
 ) -> TokenCaps:
     """Pay for enough input tokens for the prompt, or for all that fit into the context."""
-    room = context_length - spec.max_tokens
     size = _text_bytes(prompt)
     added = template.added_to(prompt.messages)
     is_known = template is not USUAL_TEMPLATE
     bound = size + added + (TEMPLATE_MARGIN_TOKENS if is_known else 0)
+    output = _round_output_up(spec.max_tokens)
+    if bound + output > context_length or output > MAX_OUTPUT_TOKENS:
+        output = spec.max_tokens  # no room for rounding
+    room = context_length - output
     if room < 1 or size > room * MAX_LIKELY_BYTES_PER_TOKEN or (is_known and added >= room):
         fewest = size // MAX_LIKELY_BYTES_PER_TOKEN + 1 + (added if is_known else 0)
         raise PromptTooLong(fewest, spec.max_tokens, context_length)
     if spec.max_input_tokens is None:
-        return TokenCaps(min(bound, room), spec.max_tokens, certain=bound <= room)
+        cap = min(_round_input_up(prompt, template), room)
+        return TokenCaps(cap, output, certain=bound <= cap)
     if not 1 <= spec.max_input_tokens <= room:
         raise PromptTooLong(spec.max_input_tokens, spec.max_tokens, context_length)
     certain = bound <= spec.max_input_tokens
-    return TokenCaps(spec.max_input_tokens, spec.max_tokens, certain)
+    return TokenCaps(spec.max_input_tokens, output, certain)
+
+
+def _round_input_up(prompt: Prompt, template: TemplateTokens) -> int:
+    """Enough for every prompt of one or two messages that is padded to the same bucket: it has no
+    more bytes of text than the bucket, and no more tokens than bytes.
+    """
+    per_message = max(2, len(prompt.messages)) * template.per_message
+    added = max(template.alone, template.with_system) + per_message
+    return bucket_of(prompt.to_json()) + added + TEMPLATE_MARGIN_TOKENS
+
+
+def _round_output_up(tokens: int) -> int:
+    """At most an eighth more, or 15."""
+    step = max(OUTPUT_STEP_TOKENS, 1 << max(0, tokens.bit_length() - 4))
+    return -(-tokens // step) * step
 
 
 def _text_bytes(prompt: Prompt) -> int:

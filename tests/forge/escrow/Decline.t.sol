@@ -10,7 +10,10 @@ import {Enclave} from "../fixtures/ShardFixture.sol";
 /// Given an open request to two recipients
 ///   when the primary declines: the requester should get everything back, without a penalty
 ///   when the second declines: it should have to wait for its takeover time
-///   when anyone else does, or too late, or after the end: it should be refused
+///   when anyone else does, or too late: it should be refused
+///   when it has ended: nothing should change
+/// Given several requests
+///   when a recipient declines them at once: those still open should end, each once
 contract DeclineTest is RequestFixture {
     Enclave private _second;
     RequestId private _requestId;
@@ -26,7 +29,7 @@ contract DeclineTest is RequestFixture {
         vm.expectEmit(address(escrow));
         emit IInferenceEscrow.RequestDeclined(_requestId, entry.shardId, DeclineReason.UNREADABLE, DEPOSIT);
         vm.prank(entry.signer);
-        escrow.decline(_requestId, DeclineReason.UNREADABLE);
+        escrow.decline(_only(_requestId), DeclineReason.UNREADABLE);
         vm.assertTrue(escrow.requestOf(_requestId).status == RequestStatus.DECLINED);
         vm.assertEq(_creditOf(requester), DEPOSIT);
         vm.assertEq(registry.shard(entry.shardId).bond, BOND);
@@ -37,7 +40,7 @@ contract DeclineTest is RequestFixture {
         vm.assertEq(escrow.takeoverAt(_requestId, 1), turn);
         vm.warp(turn);
         vm.prank(_second.signer);
-        escrow.decline(_requestId, DeclineReason.NO_PATH);
+        escrow.decline(_only(_requestId), DeclineReason.NO_PATH);
         vm.assertEq(_creditOf(requester), DEPOSIT);
     }
 
@@ -70,22 +73,56 @@ contract DeclineTest is RequestFixture {
         );
     }
 
-    function test_decline__settled__reverts() external {
+    function test_decline__settled__changes_nothing() external {
         escrow.settle(_settlement(_requestId));
-        _assertRefused(
-            entry.signer,
-            abi.encodeWithSelector(IInferenceEscrow.RequestNotOpen.selector, _requestId, RequestStatus.SETTLED)
+        uint256 credit = _creditOf(requester);
+        vm.prank(entry.signer);
+        escrow.decline(_only(_requestId), DeclineReason.STOPPING);
+        vm.assertTrue(escrow.requestOf(_requestId).status == RequestStatus.SETTLED);
+        vm.assertEq(_creditOf(requester), credit);
+    }
+
+    function test_decline__several_of_which_one_ended__declines_the_others() external {
+        RequestId[] memory requestIds = new RequestId[](3);
+        requestIds[0] = _requestId;
+        requestIds[1] = _open();
+        requestIds[2] = _open();
+        escrow.settle(_settlement(requestIds[1]));
+        vm.prank(entry.signer);
+        escrow.decline(requestIds, DeclineReason.OVERLOADED);
+        vm.assertTrue(escrow.requestOf(requestIds[0]).status == RequestStatus.DECLINED);
+        vm.assertTrue(escrow.requestOf(requestIds[1]).status == RequestStatus.SETTLED);
+        vm.assertTrue(escrow.requestOf(requestIds[2]).status == RequestStatus.DECLINED);
+    }
+
+    function test_decline__twice_in_one_call__gives_back_once() external {
+        RequestId[] memory requestIds = new RequestId[](2);
+        requestIds[0] = requestIds[1] = _requestId;
+        vm.prank(entry.signer);
+        escrow.decline(requestIds, DeclineReason.OVERLOADED);
+        vm.assertEq(_creditOf(requester), DEPOSIT);
+    }
+
+    function test_decline__one_of_several_is_of_others__reverts_all() external {
+        RequestId[] memory requestIds = new RequestId[](2);
+        requestIds[0] = _requestId;
+        requestIds[1] = _open();
+        vm.warp(block.timestamp + WINDOW / 2);
+        vm.prank(_second.signer);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInferenceEscrow.NotARecipientsSigner.selector, requestIds[1], _second.signer)
         );
+        escrow.decline(requestIds, DeclineReason.OVERLOADED);
     }
 
     function test_decline__unknown_request__reverts() external {
         vm.expectRevert(abi.encodeWithSelector(IInferenceEscrow.UnknownRequest.selector, 9));
-        escrow.decline(RequestId.wrap(9), DeclineReason.STOPPING);
+        escrow.decline(_only(RequestId.wrap(9)), DeclineReason.STOPPING);
     }
 
     function _assertRefused(address sender, bytes memory expected) private {
         vm.prank(sender);
         vm.expectRevert(expected);
-        escrow.decline(_requestId, DeclineReason.STOPPING);
+        escrow.decline(_only(_requestId), DeclineReason.STOPPING);
     }
 }

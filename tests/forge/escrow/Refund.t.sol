@@ -80,7 +80,7 @@ contract RefundTest is RequestFixture {
 
     function test_refund__declined__reverts() external {
         vm.prank(entry.signer);
-        escrow.decline(_requestId, DeclineReason.INVALID);
+        escrow.decline(_only(_requestId), DeclineReason.INVALID);
         _assertEnded(RequestStatus.DECLINED);
     }
 

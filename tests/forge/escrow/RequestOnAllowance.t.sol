@@ -42,7 +42,7 @@ contract RequestOnAllowanceTest is RequestFixture {
     function test_requestOnAllowance__declined__gives_all_back() external {
         RequestId requestId = _ask();
         vm.prank(entry.signer);
-        escrow.decline(requestId, DeclineReason.OVERLOADED);
+        escrow.decline(_only(requestId), DeclineReason.OVERLOADED);
         _assertAllowance(QUOTA, 0);
     }
 

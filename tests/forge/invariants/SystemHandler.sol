@@ -92,7 +92,7 @@ contract SystemHandler is RequestFixture {
         (bool found, RequestId requestId, Request memory request) = _pick(which);
         if (!found || block.timestamp > request.deadline) return;
         vm.prank(_entryOf(request).signer);
-        escrow.decline(requestId, DeclineReason(reason % 5));
+        escrow.decline(_only(requestId), DeclineReason(reason % 5));
         _end(requestId, RequestStatus.DECLINED);
     }
 

@@ -87,7 +87,7 @@ contract ReentrancyTest is RequestFixture {
         calls[0] = abi.encodeCall(escrow.withdraw, (requester));
         calls[1] = abi.encodeCall(escrow.refund, (requestId));
         calls[2] = abi.encodeCall(escrow.settle, (_settlement(requestId)));
-        calls[3] = abi.encodeCall(escrow.decline, (requestId, DeclineReason.INVALID));
+        calls[3] = abi.encodeCall(escrow.decline, (_only(requestId), DeclineReason.INVALID));
         calls[4] = abi.encodeCall(escrow.request, (_parameters()));
         calls[5] = abi.encodeCall(escrow.requestOnAllowance, (_parameters(), entry.shardId));
     }

@@ -110,7 +110,7 @@ def test_h9__run_is_not_what_was_paid__refuses(guarded: Guarded, changes: dict[s
 
 def test_h9__request_has_ended_or_its_deadline_has_passed__refuses(guarded: Guarded) -> None:
     ended = guarded.chain.open()
-    guarded.chain.decline(ended, DeclineReason.OVERLOADED)
+    guarded.chain.decline([ended], DeclineReason.OVERLOADED)
     assert guarded.decide(terms(ended)) is False
     late = guarded.chain.open(window=10)
     guarded.chain.mine(10)

@@ -3,7 +3,8 @@
 
 given an entry
     when a client asks
-        it should say what the chat template adds, or null if there is none
+        it should say what the chat template adds, or null if there is none, and show the key that
+        prompts are sealed to
     when it is asked too often, or something malformed
         it should say that it is busy, or answer all the same
 """
@@ -15,14 +16,16 @@ import pytest
 from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.rate_limits import RateLimit
 from teetee.protocol.prompt import TemplateTokens
+from teetee.protocol.sealing.key import SealingPrivateKey
 from tests.oracle.fake_stream import FakeStream
 
+KEY = SealingPrivateKey.from_seed(bytes(32)).public_key
 TEMPLATE = TemplateTokens(alone=603, with_system=12, per_message=4)
 
 
 def endpoint(template: TemplateTokens | None = TEMPLATE, burst: int = 9) -> InfoEndpoint:
     rate = RateLimit(per_second=0.001, burst=burst, clock=lambda: 0.0)
-    return InfoEndpoint(template=template, rate=rate)
+    return InfoEndpoint(template=template, sealing_key=KEY, rate=rate)
 
 
 def ask(served: InfoEndpoint, message: Any) -> Any:
@@ -35,12 +38,13 @@ def ask(served: InfoEndpoint, message: Any) -> Any:
 @pytest.mark.parametrize("message", [{}, {"prompt": "x" * 200}], ids=["empty", "too long"])
 def test_serve__any_question__says_what_the_template_adds(message: Any) -> None:
     assert ask(endpoint(), message) == {
-        "templateTokens": {"alone": 603, "withSystem": 12, "perMessage": 4}
+        "templateTokens": {"alone": 603, "withSystem": 12, "perMessage": 4},
+        "sealingKey": "0x" + KEY.data.hex(),
     }
 
 
 def test_serve__no_template__says_null() -> None:
-    assert ask(endpoint(None), {}) == {"templateTokens": None}
+    assert ask(endpoint(None), {})["templateTokens"] is None
 
 
 def test_serve__too_often__is_busy() -> None:

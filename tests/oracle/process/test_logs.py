@@ -86,7 +86,7 @@ def test_warning__error_of_our_tree__says_what_to_do(
 
 
 @pytest.mark.usefixtures("log")
-@pytest.mark.parametrize("name", ["web3.RequestManager", "dbos", "asyncio", "some.package"])
+@pytest.mark.parametrize("name", ["web3.RequestManager", "asyncio", "some.package"])
 def test_library__logs_a_secret__only_level_and_name_are_written(
     stream: io.StringIO, name: str
 ) -> None:

@@ -21,11 +21,9 @@ import threading
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_utils.crypto import keccak
 
 from oracle.errors import Stopped
-from oracle.inference.admission import Admission
 from oracle.inference.errors import NoPath
 from oracle.inference.inference import Inference
 from oracle.inference.live_text import LiveTexts
@@ -48,11 +46,13 @@ from teetee.protocol.envelope import open_answer, read_earlier_shards, seal_prom
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.prompt import Message, Prompt, Sampling, ShardChoice
 from teetee.protocol.request_secret import RequestSecret
+from teetee.protocol.sealing.key import SealingPrivateKey
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, REQUESTER, SHARD, context
 from tests.oracle.inference.fake_runtime import LAST, REPLICA, TEXT, FakeEntry, FakePaths
 from tests.oracle.workbench import ACCOUNT, DOMAIN
 
-KEM = X25519PrivateKey.from_private_bytes(b"k" * 32)
+KEM = SealingPrivateKey.from_seed(b"k" * 32)
+OTHER_KEM = SealingPrivateKey.from_seed(b"o" * 32)
 SECRET = RequestSecret(b"s" * 32)
 NUMBER = RequestId(3)
 ANY_SHARD = ShardChoice()
@@ -65,13 +65,11 @@ class Desk:
         self.entry = FakeEntry()
         self.paths = FakePaths()
         self.texts = LiveTexts()
-        self.stop, self.abandon = threading.Event(), threading.Event()
-        self.admission = Admission(max_concurrent_jobs=1, stop=self.stop)
+        self.abandon = threading.Event()
         self.answerer = EnvelopeAnswerer(
             inference=Inference(
                 entry=self.entry, paths=self.paths, abandon=self.abandon, log=open_log()
             ),
-            admission=self.admission,
             texts=self.texts,
             shard_id=SHARD,
             kem=KEM,
@@ -90,13 +88,13 @@ def desk() -> Desk:
 def opening(
     text: str = TEXT,
     *,
-    kem: bytes | None = None,
+    kem: SealingPrivateKey = KEM,
     envelope: bytes | None = None,
     shards: ShardChoice = ANY_SHARD,
     **sampling: Any,
 ) -> Opening:
     options = Sampling(**({"max_tokens": 50} | sampling))
-    recipient = (SHARD, kem or KEM.public_key().public_bytes_raw())
+    recipient = (SHARD, kem.public_key)
     prompt = Prompt((Message("user", text),), options, shards)
     sealed = seal_prompt(prompt, SECRET, context(), [recipient])
     request = Request(
@@ -113,7 +111,7 @@ def opening(
         deposit=50,
         recipients=(SHARD,),
     )
-    return Opening(request, CHAIN_ID, ESCROW, bytes(32), envelope or sealed)
+    return Opening(request, CHAIN_ID, ESCROW, bytes(32), 1, envelope or sealed)
 
 
 def test_answer__envelope_is_for_us__gives_a_sealed_answer_and_a_signed_settlement(
@@ -147,7 +145,7 @@ def test_answer__no_seed_was_asked_for__takes_it_from_the_secret_and_keeps_to_wh
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        pytest.param(opening(kem=b"\x09" + bytes(31)), DeclineReason.UNREADABLE, id="other key"),
+        pytest.param(opening(kem=OTHER_KEM), DeclineReason.UNREADABLE, id="other key"),
         pytest.param(opening(envelope=b"nonsense"), DeclineReason.UNREADABLE, id="malformed"),
         pytest.param(opening("w " * 11), DeclineReason.INVALID, id="longer than paid for"),
     ],
@@ -170,7 +168,7 @@ def test_answer__envelope_was_copied_from_another_requester__refuses(desk: Desk)
         },
         requester=ESCROW,
     )
-    stolen = Opening(request, CHAIN_ID, ESCROW, bytes(32), copied.envelope)
+    stolen = Opening(request, CHAIN_ID, ESCROW, bytes(32), 1, copied.envelope)
     assert desk.answer(stolen) == Refused(DeclineReason.UNREADABLE)
 
 
@@ -263,13 +261,6 @@ def test_answer__process_lets_go_while_it_runs__leaves_it_to_the_next_start(desk
     desk.abandon.set()
     with pytest.raises(Stopped):
         desk.answer(opening())
-
-
-def test_answer__process_stops__takes_up_nothing(desk: Desk) -> None:
-    desk.stop.set()
-    with pytest.raises(Stopped):
-        desk.answer(opening())
-    assert desk.entry.runs == []
 
 
 def test_answer__runtime_is_closed__leaves_it_to_the_next_start(desk: Desk) -> None:

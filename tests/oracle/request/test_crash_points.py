@@ -25,6 +25,7 @@ from teetee.chain.types.requests import (
 )
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ShardId
+from teetee.protocol.sealing.key import SealingPrivateKey
 from tests.oracle.enclave_world import Asked, EnclaveWorld, LocalEnclave
 from tests.oracle.oracle_process import CrashPoint
 
@@ -32,22 +33,20 @@ SIGKILL = -9
 CRASH_SECONDS = 40.0
 
 SETTLING = [
-    CrashPoint("oracle.request.journal:Journal.start"),
-    CrashPoint("oracle.request.journal:Journal.start", "after"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.fetch", "after"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.answer"),
+    CrashPoint("oracle.request.dispatcher:Dispatcher.on_received"),
+    CrashPoint("oracle.request.answer_pool:AnswerPool.submit"),
+    CrashPoint("oracle.request.answering:EnvelopeAnswerer.answer"),
     CrashPoint("oracle.inference.live_text:LiveText.append", "after", 3),
     CrashPoint("oracle.request.answering:EnvelopeAnswerer._seal"),
     CrashPoint("oracle.request.answering:EnvelopeAnswerer._seal", "after"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.answer", "after"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.conclude"),
-    CrashPoint("oracle.request.settling:Settler._post"),
+    CrashPoint("oracle.request.journal:Journal.save"),
+    CrashPoint("oracle.request.journal:Journal.save", "after"),
+    CrashPoint("oracle.request.dispatcher:Dispatcher.on_result"),
+    CrashPoint("oracle.request.endings:Endings._settle"),
     CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit"),
     CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit", "after"),
     CrashPoint("oracle.chain.escrow:ChainEscrowWriter.settle", "after"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.conclude", "after"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.credit"),
-    CrashPoint("oracle.request.workflow:RequestWorkflow.credit", "after"),
+    CrashPoint("oracle.request.dispatcher:Dispatcher.on_posted"),
 ]
 ENDING = [
     CrashPoint("teetee.chain.transactions.sender:TransactionSender._submit"),
@@ -102,7 +101,7 @@ def test_restart__killed_while_answering__settles_once(
 def test_restart__killed_while_declining__declines_once(
     world: EnclaveWorld, enclave: LocalEnclave, shard_id: ShardId, point: CrashPoint
 ) -> None:
-    asked = world.ask(shard_id, kem=b"\x09" + bytes(31))
+    asked = world.ask(shard_id, key=SealingPrivateKey.from_seed(bytes(32)).public_key)
     crash_at(enclave, point)
     request = finish(world, enclave, asked)
     assert world.ends(asked) == 1

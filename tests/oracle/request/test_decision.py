@@ -10,8 +10,10 @@ given an open request for this shard
 given an answer
     it should be settled until the deadline; if the escrow refuses it, declined when time runs out
 given a refusal
-    for the prompt's own fault: it should be declined at once
-    for this enclave's fault, others following: it should be left to them until time runs out
+    by the only recipient, or by the primary for the prompt's own fault: it should be declined at
+    once
+    by one of several: it should be left to the others until time runs out, and by all but the
+    primary until the primary's last moment has passed as well
 given the deadline has passed
     it should be refunded, but the requester first, and the recipients one after the other
 """
@@ -23,7 +25,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.request.decision import (
-    ENCLAVE_FAULTS,
     Decline,
     Done,
     Facts,
@@ -119,27 +120,34 @@ def test_decide__prompt_is_at_fault__declines_at_once_for_all() -> None:
     assert decide(request(), known, TIMING) == Decline(DeclineReason.INVALID)
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [reason for reason in DeclineReason if reason in ENCLAVE_FAULTS],
-    ids=lambda reason: reason.name,
-)
-def test_decide__enclaves_fault_and_others_follow__waits_for_them(
-    reason: DeclineReason,
-) -> None:
+NOT_INVALID = [reason for reason in DeclineReason if reason is not DeclineReason.INVALID]
+
+
+@pytest.mark.parametrize("reason", NOT_INVALID, ids=lambda reason: reason.name)
+def test_h5__primary_cannot_answer_and_others_follow__waits_for_them(reason: DeclineReason) -> None:
     early, late = facts(1_001, refused=reason), facts(1_085, refused=reason)
     assert decide(request(), early, TIMING) == Wait(until=1_085)
     assert decide(request(), late, TIMING) == Decline(reason)
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [reason for reason in DeclineReason if reason in ENCLAVE_FAULTS],
-    ids=lambda reason: reason.name,
-)
-def test_decide__enclaves_fault_and_none_follows__declines_at_once(
-    reason: DeclineReason,
-) -> None:
+@pytest.mark.parametrize("reason", DeclineReason, ids=lambda reason: reason.name)
+def test_h5__second_cannot_open_it__leaves_the_first_its_whole_time(reason: DeclineReason) -> None:
+    """It used to decline at its turn, while the first one was streaming."""
+    in_turn, last = facts(1_050, SECOND, refused=reason), facts(1_085, SECOND, refused=reason)
+    late = facts(1_093, SECOND, refused=reason)
+    assert decide(request(), in_turn, TIMING) == Wait(until=1_093)
+    assert decide(request(), last, TIMING) == Wait(until=1_093)
+    assert decide(request(), late, TIMING) == Decline(reason)
+
+
+def test_h5__second_runs_out_of_time__leaves_the_first_its_whole_time() -> None:
+    assert decide(request(), facts(1_085, SECOND), TIMING) == Wait(until=1_093)
+    rejected = facts(1_092, SECOND, answered=True, rejected=True)
+    assert decide(request(), rejected, TIMING) == Settle()
+
+
+@pytest.mark.parametrize("reason", DeclineReason, ids=lambda reason: reason.name)
+def test_decide__only_recipient_cannot_answer__declines_at_once(reason: DeclineReason) -> None:
     alone = request(recipients=(PRIMARY,))
     assert decide(alone, facts(1_001, refused=reason), TIMING) == Decline(reason)
 

@@ -1,77 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The watcher over a chain and a journal in memory.
+"""The watcher over a chain in memory and a real journal.
 
-given open requests
-    for this shard, confirmed and due
-        it should start each once, oldest first, as many as the journal has places for
-    not confirmed, not due, for others, or ended
-        it should not start them
-    over several pages
-        it should find all of them
-given an open request that the journal knows
-    it should not start an active one, post an ended one again, and restart a vanished or failed one
+given a new block
+    it should show this shard's open requests, and how those ended that were open before
+given the same block again
+    it should show the same without asking the chain
+given requests without enough confirmations
+    the look should say which time is confirmed
 given the safe block
-    it should delete requests whose end is final, and start later polls behind them
+    it should delete answers whose requests' end is final, and start later looks behind them
     before the contracts' first block
         it should not read the contracts
 given a node that fails during a poll
     it should raise, and the next poll should find the same requests
 """
 
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-import oracle.request.watcher
 from oracle.chain.heads import Heads
 from oracle.process.logs import open_log
-from oracle.request.decision import Timing
-from oracle.request.journal import JournalStatus
+from oracle.request.dispatcher import Look
+from oracle.request.journal import Journal
 from oracle.request.watcher import Watcher
 from teetee.chain.errors import RpcUnavailable
-from teetee.chain.types.requests import DeclineReason
+from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
-from tests.oracle.fake_chain import CHAIN_ID, SAFE_DEPTH, SHARD, FakeChain
+from tests.oracle.fake_chain import CHAIN_ID, ESCROW, SAFE_DEPTH, SHARD, FakeChain
+from tests.oracle.workbench import answered
 
 OTHER = ShardId(2)
-
-
-@dataclass
-class FakeJournal:
-    """Records its calls; `knows` is the status of each request."""
-
-    knows: dict[RequestId, JournalStatus] = field(default_factory=dict)
-    calls: list[tuple[str, int]] = field(default_factory=list)
-
-    def start(self, request_id: RequestId) -> None:
-        self.calls.append(("start", request_id))
-        self.knows[request_id] = JournalStatus.ACTIVE
-
-    def restart(self, request_id: RequestId, *, from_start: bool) -> None:
-        self.calls.append(("from start" if from_start else "post again", request_id))
-        self.knows[request_id] = JournalStatus.ACTIVE
-
-    def status(self, request_id: RequestId) -> JournalStatus:
-        return self.knows.get(request_id, JournalStatus.ABSENT)
-
-    def active_count(self) -> int:
-        return sum(standing is JournalStatus.ACTIVE for standing in self.knows.values())
-
-    def finished(self) -> list[RequestId]:
-        return [number for number, one in self.knows.items() if one is not JournalStatus.ACTIVE]
-
-    def delete(self, request_id: RequestId) -> None:
-        self.calls.append(("delete", request_id))
-        del self.knows[request_id]
 
 
 class Watching:
     """A watcher with its fakes."""
 
-    def __init__(self, *, confirmations: int = 0, max_active: int = 8) -> None:
+    def __init__(self, folder: Path, *, confirmations: int = 0) -> None:
         self.chain = FakeChain()
-        self.journal = FakeJournal()
+        self.journal = Journal(
+            data_directory=folder, chain_id=CHAIN_ID, escrow=ESCROW, log=open_log()
+        )
         self.heads = Heads(blocks=self.chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
+        self.looks: list[Look] = []
         self.watcher = Watcher(
             blocks=self.chain,
             reader=self.chain,
@@ -79,157 +50,121 @@ class Watching:
             journal=self.journal,
             shard_id=SHARD,
             confirmations=confirmations,
-            max_active_requests=max_active,
-            timing=Timing(decline_margin=15, refund_grace=30),
-            log=open_log(),
+            on_look=self.looks.append,
         )
 
-    def poll(self) -> list[tuple[str, int]]:
-        """The calls that one poll makes to the journal."""
-        self.journal.calls.clear()
+    def poll(self) -> dict[int, RequestStatus]:
+        """What one look shows."""
         self.heads.poll()
         self.watcher.poll()
-        return list(self.journal.calls)
+        return {int(number): one.status for number, one in self.looks[-1].requests.items()}
 
-    def prune_finalised(self) -> list[tuple[str, int]]:
-        """The calls that one sweep makes to the journal."""
-        self.journal.calls.clear()
-        self.watcher.prune_finalised()
-        return list(self.journal.calls)
+    def keep_answer(self, number: RequestId) -> None:
+        """As if it had been answered."""
+        opening = self.chain._versions[-1].openings[number]
+        self.journal.save(opening, answered(number))
 
 
-def test_poll__open_and_due__starts_each_once() -> None:
-    watching = Watching()
+@pytest.fixture
+def watching(tmp_path: Path) -> Watching:
+    return Watching(tmp_path)
+
+
+OPEN = RequestStatus.OPEN
+
+
+def test_poll__open__shows_own_requests_alone(watching: Watching) -> None:
     watching.chain.open()
-    watching.chain.open()
-    assert watching.poll() == [("start", 1), ("start", 2)]
-    assert watching.poll() == []
-
-
-def test_poll__not_confirmed_yet__waits_for_its_blocks() -> None:
-    watching = Watching(confirmations=2)
-    watching.chain.open()
-    assert watching.poll() == []
-    watching.chain.mine(1)
-    assert watching.poll() == []
-    watching.chain.mine(1)
-    assert watching.poll() == [("start", 1)]
-
-
-def test_poll__younger_chain_than_confirmations__starts_nothing() -> None:
-    watching = Watching(confirmations=9)
-    watching.chain.open()
-    assert watching.poll() == []
-
-
-def test_poll__for_others_or_ended_or_not_due__leaves_them() -> None:
-    watching = Watching()
     watching.chain.open(recipients=[OTHER])
-    ended = watching.chain.open()
-    watching.chain.decline(ended, DeclineReason.NO_PATH)
-    watching.chain.open(recipients=[OTHER, SHARD], window=100)
-    assert watching.poll() == []
-    watching.chain.mine(1, seconds=50)
-    assert watching.poll() == [("start", 3)]
+    watching.chain.open(recipients=[OTHER, SHARD])
+    assert watching.poll() == {1: OPEN, 3: OPEN}
 
 
-def test_poll__ended_after_the_confirmed_block__is_not_mistaken_for_reopened() -> None:
-    watching = Watching(confirmations=1)
-    request_id = watching.chain.open()
-    watching.chain.mine(1)
-    assert watching.poll() == [("start", 1)]
-    watching.chain.decline(request_id, DeclineReason.NO_PATH)
-    watching.journal.knows[request_id] = JournalStatus.ENDED
-    assert watching.poll() == []
-
-
-def test_poll__more_than_the_journal_has_places_for__starts_the_oldest_and_later_the_rest() -> None:
-    watching = Watching(max_active=2)
-    for _ in range(3):
-        watching.chain.open()
-    assert watching.poll() == [("start", 1), ("start", 2)]
-    watching.chain.decline(RequestId(1), DeclineReason.NO_PATH)
-    watching.journal.knows[RequestId(1)] = JournalStatus.ENDED
-    assert watching.poll() == [("start", 3)]
-
-
-def test_poll__several_pages__finds_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oracle.request.watcher, "PAGE", 2)
-    watching = Watching()
-    for _ in range(5):
-        watching.chain.open()
-    assert watching.poll() == [("start", number) for number in range(1, 6)]
-
-
-@pytest.mark.parametrize(
-    ("standing", "calls"),
-    [
-        (JournalStatus.ACTIVE, []),
-        (JournalStatus.ENDED, [("post again", 1)]),
-        (JournalStatus.VANISHED, [("from start", 1)]),
-        (JournalStatus.FAILED, [("from start", 1)]),
-    ],
-    ids=lambda part: part.value if isinstance(part, JournalStatus) else "",
-)
-def test_poll__open_request_is_known_to_the_journal__goes_by_what_it_knows(
-    standing: JournalStatus, calls: list[tuple[str, int]]
-) -> None:
-    watching = Watching()
+def test_poll__ended_since_the_last_look__shows_how_once(watching: Watching) -> None:
     number = watching.chain.open()
-    watching.journal.knows[number] = standing
-    assert watching.poll() == calls
+    watching.poll()
+    watching.chain.decline([number], DeclineReason.NO_PATH)
+    assert watching.poll() == {1: RequestStatus.DECLINED}
+    watching.chain.mine()
+    assert watching.poll() == {}
 
 
-def test_poll__node_fails_in_the_middle__next_poll_finds_the_same() -> None:
-    watching = Watching()
+def test_h7__same_block__asks_nothing(watching: Watching) -> None:
+    watching.chain.open()
+    watching.poll()
+    before = watching.chain.reads
+    assert watching.poll() == {1: OPEN}
+    assert watching.chain.reads == before
+
+
+def test_poll__not_confirmed_yet__says_which_time_is(tmp_path: Path) -> None:
+    watching = Watching(tmp_path, confirmations=2)
+    watching.chain.open()
+    for is_confirmed in (False, False, True):
+        watching.poll()
+        look = watching.looks[-1]
+        opened_at = look.requests[RequestId(1)].opened_at
+        assert (opened_at <= look.confirmed_time) is is_confirmed
+        watching.chain.mine(1)
+
+
+def test_poll__younger_chain_than_confirmations__confirms_nothing(tmp_path: Path) -> None:
+    watching = Watching(tmp_path, confirmations=9)
+    watching.chain.open()
+    watching.poll()
+    assert watching.looks[-1].confirmed_time < 0
+
+
+def test_poll__node_fails_in_the_middle__next_poll_finds_the_same(watching: Watching) -> None:
     watching.chain.open()
     watching.heads.poll()
     watching.chain.is_down = True
     with pytest.raises(RpcUnavailable):
         watching.watcher.poll()
     watching.chain.is_down = False
-    assert watching.poll() == [("start", 1)]
-
-
-def test_poll__events_are_dropped__finds_the_request_all_the_same() -> None:
-    watching = Watching()
-    watching.chain.shows_events = False
-    watching.chain.open()
-    assert watching.poll() == [("start", 1)]
+    assert watching.poll() == {1: OPEN}
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5], ids=lambda depth: f"{depth} blocks deep")
-def test_poll__reorganisation_removes_the_request__starts_it_when_it_is_back(depth: int) -> None:
-    watching = Watching(confirmations=0)
+def test_poll__reorganisation_removes_the_request__shows_it_when_it_is_back(
+    watching: Watching, depth: int
+) -> None:
     watching.chain.mine(5)
     watching.chain.open()
     watching.chain.mine(depth - 1)
-    watching.chain.reorganise(depth)
-    assert watching.poll() == []
-    watching.chain.open()
-    assert watching.poll() == [("start", 1)]
-
-
-def test_prune_finalised__ended_for_good__deletes_it_and_starts_behind_it() -> None:
-    watching = Watching()
-    first, second = watching.chain.open(), watching.chain.open()
     watching.poll()
-    watching.chain.decline(first, DeclineReason.NO_PATH)
-    watching.journal.knows[first] = JournalStatus.ENDED
-    assert watching.prune_finalised() == [], "its end is not safe yet"
+    watching.chain.reorganise(depth)
+    assert watching.poll() == {}
+    watching.chain.open()
+    assert watching.poll() == {1: OPEN}
+
+
+def test_prune_finalised__ended_for_good__deletes_its_answer_and_starts_behind_it(
+    watching: Watching,
+) -> None:
+    first, second = watching.chain.open(), watching.chain.open()
+    for number in (first, second):
+        watching.keep_answer(number)
+    watching.chain.decline([first], DeclineReason.NO_PATH)
+    watching.watcher.prune_finalised()
+    assert watching.journal.request_ids() == [first, second], "its end is not safe yet"
     watching.chain.mine(SAFE_DEPTH)
-    assert watching.prune_finalised() == [("delete", 1)]
+    watching.watcher.prune_finalised()
+    assert watching.journal.request_ids() == [second]
     assert watching.watcher._pruned_up_to == second - 1
-    watching.chain.decline(second, DeclineReason.NO_PATH)
+    watching.chain.decline([second], DeclineReason.NO_PATH)
     watching.chain.mine(SAFE_DEPTH)
-    watching.prune_finalised()
+    watching.watcher.prune_finalised()
+    assert watching.journal.request_ids() == []
+    assert watching.poll() == {}
     third = watching.chain.open()
-    assert watching.poll() == [("start", third)]
+    assert watching.poll() == {int(third): OPEN}
 
 
-def test_prune_finalised__safe_block_is_older_than_the_contracts__asks_them_nothing() -> None:
-    watching = Watching()
+def test_prune_finalised__safe_block_is_older_than_the_contracts__asks_them_nothing(
+    watching: Watching,
+) -> None:
     watching.chain.deployed_at = 10
-    number = watching.chain.open()
-    watching.journal.knows[number] = JournalStatus.ENDED
-    assert watching.prune_finalised() == []
+    watching.keep_answer(watching.chain.open())
+    watching.watcher.prune_finalised()
+    assert watching.journal.request_ids() == [1]

@@ -282,11 +282,11 @@ def test_settle__after_the_deadline_or_twice__is_refused_by_name(
 
 def test_decline__by_the_recipient__gives_everything_back(world: World, network: Network) -> None:
     request_id = opened_by(world, network)
-    call = world.escrow.decline(request_id, DeclineReason.NO_PATH)
+    call = world.escrow.decline([request_id], DeclineReason.NO_PATH)
     with refused_with("NotARecipientsSigner"):
         world.sender(network.tail.signer).send(call)
     world.sender(network.entry.signer).send(
-        world.escrow.decline(request_id, DeclineReason.UNREADABLE)
+        world.escrow.decline([request_id], DeclineReason.UNREADABLE)
     )
     request = world.escrow.request_of(request_id)
     ended = world.history.ended(request)
@@ -299,7 +299,7 @@ def test_decline__before_the_takeover__is_refused_by_name(world: World, network:
     second = world.enrol(network.model_id, 0, 6, is_entry=True)
     recipients = (network.entry.shard_id, second.shard_id)
     request_id = opened_by(world, network, recipients=recipients)
-    call = world.escrow.decline(request_id, DeclineReason.NO_PATH)
+    call = world.escrow.decline([request_id], DeclineReason.NO_PATH)
     with refused_with("DeclineTooEarly") as refused:
         world.sender(second.signer).send(call)
     request = world.escrow.request_of(request_id)
@@ -329,7 +329,9 @@ def test_refund__after_the_deadline__gives_everything_back_with_the_penalty(
 
 def test_open_requests__more_than_a_page__come_in_order(world: World, network: Network) -> None:
     opened = [opened_by(world, network) for _ in range(5)]
-    world.sender(network.entry.signer).send(world.escrow.decline(opened[2], DeclineReason.STOPPING))
+    world.sender(network.entry.signer).send(
+        world.escrow.decline([opened[2]], DeclineReason.STOPPING)
+    )
     remaining = [*opened[:2], *opened[3:]]
     assert world.escrow.open_page(0) == (tuple(remaining), 0)
     assert world.escrow.open_page(opened[1]) == (tuple(opened[3:]), 0)

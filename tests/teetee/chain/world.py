@@ -4,7 +4,6 @@
 from dataclasses import dataclass
 from itertools import count
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -30,6 +29,7 @@ from teetee.protocol.receipts import (
     SignedReceipt,
     StageReceipt,
 )
+from teetee.protocol.sealing.key import SealingPrivateKey
 from teetee.protocol.signatures import sign_digest
 from teetee.protocol.typed_data import Domain, escrow_domain, keccak256
 from teetee.quotes.tcb_status import TcbStatus
@@ -59,7 +59,7 @@ class Enclave:
     shard_id: ShardId
     identity: EnclaveIdentity
     signer: LocalAccount
-    kem: X25519PrivateKey
+    kem: SealingPrivateKey
     host: LocalAccount
     quote_core: bytes
 
@@ -158,10 +158,8 @@ class World:
         seed = keccak256(b"enclave %d" % next(_numbers))
         signer: LocalAccount = Account.from_key(keccak256(seed + b"signer"))
         self.chain.fund(signer.address)
-        kem = X25519PrivateKey.from_private_bytes(keccak256(seed + b"kem"))
-        keyset = Keyset(
-            str(signer.address), kem.public_key().public_bytes_raw(), keccak256(seed + b"tls")
-        )
+        kem = SealingPrivateKey.from_seed(keccak256(seed + b"kem"))
+        keyset = Keyset(str(signer.address), kem.public_key.digest, keccak256(seed + b"tls"))
         layers = LayerRange(first, end)
         identity = EnclaveIdentity(
             chain_id=self.deployment.chain_id,

@@ -183,7 +183,7 @@ class Lab:
             self._stream,
             {
                 ENROL_ALPN: lambda asked, send: self._state(number, asked, send),
-                INFO_ALPN: self._say_info,
+                INFO_ALPN: lambda _, send: self._say_info(keys, send),
             },
         )
         enclave = LabEnclave(guest, keys, identity, host, server)
@@ -254,10 +254,11 @@ class Lab:
         }
         send(json_frames.encode(reply))
 
-    def _say_info(self, _: dict[str, Any], send: Send) -> None:
+    def _say_info(self, keys: EnclaveKeys, send: Send) -> None:
         """`teetee-info/1`."""
         template = None if self.template is None else self.template.to_json()
-        send(json_frames.encode({"templateTokens": template}))
+        sealing_key = "0x" + keys.kem.public_key.data.hex()
+        send(json_frames.encode({"templateTokens": template, "sealingKey": sealing_key}))
 
     def _stream(self, asked: dict[str, Any], send: Send) -> None:
         """`teetee-stream/1`."""
@@ -304,7 +305,7 @@ class Lab:
 
     def decline(self, opened: RequestOpened, entry: LabEnclave, reason: DeclineReason) -> None:
         """As the entry's signer."""
-        call = self.world.escrow.decline(opened.request_id, reason)
+        call = self.world.escrow.decline([opened.request_id], reason)
         self.world.sender(entry.keys.signer).send(call)
 
     def _signed(

@@ -108,7 +108,7 @@ def test_ask__three_threads_at_once__are_all_paid_and_answered(
 
 def test_ask__credit_and_tokens_for_two__pays_both_at_once(lab: Lab, tmp_path: Path) -> None:
     """Neither may count on the credit that the other spends."""
-    requester = lab.world.account("requester", tokens=TEE)
+    requester = lab.world.account("requester", tokens=2 * TEE)
     first = make_client(lab, tmp_path, requester)
     with answering(lab):
         first.ask(SPEC)

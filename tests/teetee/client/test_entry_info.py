@@ -9,6 +9,9 @@ given an entry that cannot be asked, says nonsense, or is of an older image
     when a question is asked
         it should be paid as usual, with a warning unless the image is older
         the next entry should be asked first
+given an entry's sealing key
+    when it is not the one whose hash the registry keeps, or none
+        nothing should be sealed, sent or paid
 given the model's manifest
     when the command gets it
         no entry should be asked
@@ -25,13 +28,18 @@ import pytest
 
 from teetee.chain.types.shards import Shard
 from teetee.client.client import Client
-from teetee.client.errors import PromptTooLong
-from teetee.client.requests.entry_info import ask_template_tokens
+from teetee.client.errors import EnclaveUnreachable, PromptTooLong, SealingKeyRefused
+from teetee.client.requests.entry_info import (
+    SealingKeys,
+    ask_template_tokens,
+    fetch_sealing_key,
+)
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.requests.request_terms import TEMPLATE_TOKENS
 from teetee.protocol.endpoint import INFO_ALPN, STREAM_ALPN
 from teetee.protocol.prompt import TemplateTokens
+from teetee.protocol.sealing.key import SealingPrivateKey
 from tests.teetee.chain.local_chain import TEE, free_port
 from tests.teetee.chain.world import MANIFEST
 from tests.teetee.cli.terminal import at_lab, teetee
@@ -81,7 +89,8 @@ def test_prepare_offer__entry_says_what_its_template_adds__pays_for_it(
     lab.template = LONG
     offer = make_client(lab, tmp_path).prepare_offer(spec)
     assert offer.terms.caps.certain
-    assert tokens <= offer.terms.caps.input_tokens <= tokens + 16
+    # The envelope's bucket instead of the text's bytes, and the longer of the template's two forms.
+    assert tokens <= offer.terms.caps.input_tokens <= 512 + 603 + 2 * 4 + 16
 
 
 def test_prepare_offer__template_longer_than_the_context__is_refused_before_paying(
@@ -95,7 +104,7 @@ def test_prepare_offer__template_longer_than_the_context__is_refused_before_payi
 def test_prepare_offer__entry_does_not_know__pays_as_usual(lab: Lab, tmp_path: Path) -> None:
     warnings: list[str] = []
     offer = make_client(lab, tmp_path).prepare_offer(QUESTION, warnings.append)
-    assert offer.terms.caps.input_tokens == 4 + TEMPLATE_TOKENS + 16
+    assert offer.terms.caps.input_tokens == 512 + TEMPLATE_TOKENS + 2 * 16 + 16
     assert warnings == []
 
 
@@ -154,6 +163,51 @@ def test_ask_template_tokens__no_template__is_none_without_a_warning(lab: Lab) -
     with EntryServer(enclave_keys(), INFO_ALPN, says({"templateTokens": None})) as server:
         assert ask_template_tokens([shard_at(lab, server)], pytest.fail) is None
         assert server.received == [{}]
+
+
+OTHER_KEY = "0x" + SealingPrivateKey.from_seed(bytes(32)).public_key.data.hex()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"sealingKey": OTHER_KEY}, SealingKeyRefused),
+        ({"sealingKey": "0x00"}, SealingKeyRefused),
+        ({"sealingKey": "none"}, SealingKeyRefused),
+        ({"sealingKey": None}, SealingKeyRefused),
+        ({"sealingKey": []}, SealingKeyRefused),
+        ({"error": "busy"}, EnclaveUnreachable),
+        ({}, EnclaveUnreachable),
+    ],
+    ids=["another key", "short", "no hex", "null", "a list", "busy", "without"],
+)
+def test_m8__entry_shows_another_sealing_key__is_refused(
+    lab: Lab, answer: dict[str, Any], error: type[Exception]
+) -> None:
+    with (
+        EntryServer(enclave_keys(), INFO_ALPN, says(answer)) as server,
+        pytest.raises(error),
+    ):
+        fetch_sealing_key(shard_at(lab, server))
+
+
+def test_m8__entry_is_off__nothing_is_paid(lab: Lab, tmp_path: Path) -> None:
+    client = make_client(lab, tmp_path)
+    offer = client.prepare_offer(QUESTION)
+    away = dataclasses.replace(offer, recipients=(shard_at(lab, f"127.0.0.1:{free_port()}"),))
+    before = lab.world.escrow.request_count()
+    with pytest.raises(EnclaveUnreachable):
+        client.open_request(away)
+    assert lab.world.escrow.request_count() == before
+    assert client.pending_requests() == []
+
+
+def test_sealing_keys__asked_twice__are_fetched_once(lab: Lab) -> None:
+    [entry] = [each for each in lab.world.registry.active_shards(lab.model_id) if each.is_entry]
+    keys = SealingKeys()
+    found = keys.of([entry])
+    away = dataclasses.replace(entry, endpoint=f"127.0.0.1:{free_port()}")
+    assert keys.of([away]) == found
 
 
 def test_ask__manifest_given__pays_by_it_and_asks_no_entry(lab: Lab, tmp_path: Path) -> None:

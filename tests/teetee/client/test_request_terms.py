@@ -3,7 +3,8 @@
 
 given a prompt
     when no cap is given
-        it should pay for as many tokens as it has bytes and a template may add
+        it should pay for as many tokens as its bucket has bytes and a template may add, so that the
+        cap tells no more than the envelope's size
         it should pay for what the context leaves, if that is less
     when it cannot fit
         it should say so
@@ -76,12 +77,39 @@ def test_terms_of__short_prompt__is_certain_to_fit() -> None:
     caps = make_terms(RequestSpec("Why? 🙂", max_tokens=100)).caps
     assert caps.certain
     assert caps.input_tokens >= len("Why? 🙂".encode()) + TEMPLATE_TOKENS
-    assert caps.output_tokens == 100
+    assert caps.output_tokens == 112
 
 
 def test_terms_of__prompt_that_may_not_fit__pays_for_the_whole_context() -> None:
     caps = make_terms(RequestSpec("word " * 500, max_tokens=100)).caps
     assert caps == TokenCaps(1948, 100, certain=False)
+
+
+@given(st.text(min_size=1, max_size=2_000), st.none() | st.text(min_size=1, max_size=500))
+def test_m4__prompts_of_one_bucket__have_the_same_caps(text: str, system: str | None) -> None:
+    """The cap used to be the prompt's length in bytes, beside an envelope that hides it."""
+    spec = RequestSpec("x" + text, system=system, max_tokens=100)
+    size = len(spec.to_prompt().to_json())
+    plain = RequestSpec("x", max_tokens=100)
+    filled = RequestSpec("x" * (1 + size - len(plain.to_prompt().to_json())), max_tokens=100)
+    assert len(filled.to_prompt().to_json()) == size
+    one, other = (make_terms(each, context_length=1 << 20).caps for each in (spec, filled))
+    assert (one.input_tokens, one.output_tokens) == (other.input_tokens, other.output_tokens)
+    assert one.certain
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cap"), [(1, 16), (16, 16), (17, 32), (256, 256), (257, 288), (1_025, 1_152)]
+)
+def test_m4__output_cap__is_rounded_up_by_an_eighth_at_most(tokens: int, cap: int) -> None:
+    terms = make_terms(RequestSpec("x", max_tokens=tokens), context_length=1 << 20)
+    assert terms.caps.output_tokens == cap
+    assert terms.prompt.sampling.max_tokens == tokens, "the sealed one is exact"
+
+
+def test_m4__rounding_would_not_fit_the_context__is_left_out() -> None:
+    caps = make_terms(RequestSpec("x", max_tokens=1_800), context_length=2_000).caps
+    assert caps == TokenCaps(200, 1_800, certain=True)
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 5000))
@@ -130,13 +158,13 @@ def test_terms_of__deadline_outside_the_window__names_the_limits(seconds: int) -
 
 
 def test_terms_of__deposit_within_the_limit__is_the_price_of_the_caps() -> None:
-    spec = RequestSpec("x", max_input_tokens=10, max_tokens=5, max_price=10 * 7 + 5 * 9)
-    assert make_terms(spec, prices=(7, 9)).deposit == 115
+    spec = RequestSpec("x", max_input_tokens=10, max_tokens=16, max_price=10 * 7 + 16 * 9)
+    assert make_terms(spec, prices=(7, 9)).deposit == 214
 
 
 def test_terms_of__deposit_above_the_limit__says_both() -> None:
-    spec = RequestSpec("x", max_input_tokens=1, max_tokens=1, max_price=10**18)
-    with pytest.raises(PriceAboveLimit, match=r"2 TEE, and your limit is 1 TEE"):
+    spec = RequestSpec("x", max_input_tokens=1, max_tokens=16, max_price=10**18)
+    with pytest.raises(PriceAboveLimit, match=r"17 TEE, and your limit is 1 TEE"):
         make_terms(spec, prices=(10**18, 10**18))
 
 

@@ -83,7 +83,7 @@ def test_certificate_fingerprint__not_a_certificate__is_refused() -> None:
         pytest.param("signer", bytes(32), "secp256k1", id="signer zero"),
         pytest.param("signer", b"\xff" * 32, "secp256k1", id="signer beyond the order"),
         pytest.param("signer", bytes(31), "secp256k1", id="signer short"),
-        pytest.param("kem", bytes(33), "x25519", id="kem long"),
+        pytest.param("kem", bytes(33), "mlkem768-x25519", id="kem long"),
         pytest.param("tls", b"", "ed25519", id="tls empty"),
     ],
 )

@@ -42,7 +42,6 @@ from teetee.errors import (
 )
 from teetee.protocol.answer import MAX_EARLIER_SHARDS, Answer
 from teetee.protocol.envelope import (
-    BUCKETS,
     MAX_ENVELOPE_BYTES,
     open_answer,
     open_prompt,
@@ -53,10 +52,14 @@ from teetee.protocol.envelope import (
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.prompt import Message, Prompt, Sampling
 from teetee.protocol.request_secret import RequestSecret
+from teetee.protocol.sealing.key import SealingPublicKey
+from teetee.protocol.sealing.padding import BUCKETS
 from tests.teetee.requests import CANARY, ENTRY, REQUEST, context, kem, prompt, public, secret
 
 ANSWER = Answer(CANARY, (1, 2, 3), "stop", input_tokens=9, output_tokens=3)
-RECIPIENT_BYTES = 4 + 32 + 32 + 16
+RECIPIENT_BYTES = 4 + 1088 + 32 + 32 + 16
+
+LOW_ORDER = SealingPublicKey.from_bytes(public(kem()).data[:-32] + bytes(32))
 
 
 def seal(content: str = CANARY) -> bytes:
@@ -129,8 +132,7 @@ def test_seal_prompt__one_byte_too_long__is_refused_with_both_numbers() -> None:
             id="five",
         ),
         pytest.param([(ENTRY, public(kem()))] * 2, "a shard appears twice", id="twice"),
-        pytest.param([(ENTRY, bytes(32))], "shard 3 has no usable X25519 key", id="low order"),
-        pytest.param([(ENTRY, bytes(31))], "shard 3 has no usable X25519 key", id="short"),
+        pytest.param([(ENTRY, LOW_ORDER)], "shard 3 has no usable sealing key", id="low order"),
         pytest.param(
             [(ShardId(0), public(kem()))],
             "a shard id must be from 1 to 4294967295",
@@ -139,7 +141,7 @@ def test_seal_prompt__one_byte_too_long__is_refused_with_both_numbers() -> None:
     ],
 )
 def test_seal_prompt__recipients_not_usable__is_refused(
-    recipients: list[tuple[ShardId, bytes]], rule: str
+    recipients: list[tuple[ShardId, SealingPublicKey]], rule: str
 ) -> None:
     with pytest.raises(RecipientInvalid) as refused:
         seal_prompt(prompt(), secret(), context(), recipients)
@@ -190,14 +192,14 @@ def test_open_prompt__any_byte_changed__does_not_open(position: int, change: int
 @pytest.mark.parametrize(
     ("sealed", "rule"),
     [
-        pytest.param(b"", "it must be of version 1", id="empty"),
-        pytest.param(b"\x02" + seal()[1:], "it must be of version 1", id="version"),
-        pytest.param(b"\x01\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="none"),
-        pytest.param(b"\x01\x05" + seal()[2:], "it must have 1 to 4 recipients, not 5", id="five"),
-        pytest.param(seal()[:-1], "its 613 bytes do not fill a bucket", id="cut"),
-        pytest.param(seal() + b"\0", "its 615 bytes do not fill a bucket", id="lengthened"),
+        pytest.param(b"", "it must be of version 2", id="empty"),
+        pytest.param(b"\x01" + seal()[1:], "it must be of version 2", id="version"),
+        pytest.param(b"\x02\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="none"),
+        pytest.param(b"\x02\x05" + seal()[2:], "it must have 1 to 4 recipients, not 5", id="five"),
+        pytest.param(seal()[:-1], "its 1701 bytes do not fill a bucket", id="cut"),
+        pytest.param(seal() + b"\0", "its 1703 bytes do not fill a bucket", id="lengthened"),
         pytest.param(
-            b"\x01\x02" + seal()[2 : 2 + RECIPIENT_BYTES] * 2 + seal()[2 + RECIPIENT_BYTES :],
+            b"\x02\x02" + seal()[2 : 2 + RECIPIENT_BYTES] * 2 + seal()[2 + RECIPIENT_BYTES :],
             "a recipient appears twice",
             id="twice",
         ),

@@ -12,11 +12,11 @@ given the committed vectors
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import _hash_eip191_message, encode_typed_data
@@ -31,6 +31,7 @@ from teetee.protocol.receipts import (
     SignedReceipt,
 )
 from teetee.protocol.request_secret import RequestContext, RequestSecret
+from teetee.protocol.sealing.key import SealingPrivateKey
 from teetee.protocol.signatures import CompactSignature
 from teetee.protocol.typed_data import escrow_domain
 
@@ -173,7 +174,10 @@ def test_envelope__with_the_key_of_the_file__opens_to_its_prompt() -> None:
         raw(bound["clientNonce"]),
     )
     assert context.digest() == raw(bound["context"])
-    key = X25519PrivateKey.from_private_bytes(raw(vector["kemPrivateKey"]))
+    key = SealingPrivateKey.from_seed(raw(vector["kemSeed"]))
+    assert key.public_key.data == raw(vector["sealingKey"])
+    assert sha256(raw(vector["sealingKey"])).digest() == raw(vector["kem"])
+    assert key.public_key.digest == raw(vector["kem"])
     secret, prompt = open_prompt(
         raw(vector["envelope"]), context, ShardId(int(vector["shardId"])), key
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workflow of one request over the real journal and a chain in memory.
+"""The life of requests in an entry, over the real journal and a chain in memory.
 
 given an open request whose turn has come
-    it should be answered and settled, and journaled without plaintext
+    it should be answered and settled
     when the prompt is at fault, or no path exists until time runs out: it should be declined
     when the deadline passes in silence: it should be refunded
 given several settlements at the same time
@@ -10,7 +10,7 @@ given several settlements at the same time
 given an escrow that refuses the settlement
     it should be declined before the deadline
 given a chain that is down for a while, or hides its events
-    the workflow should wait and then continue
+    the entry should wait and then continue
 given another party that ends the request first
     it should accept that end
 given a stop in the middle
@@ -26,9 +26,8 @@ from pathlib import Path
 import pytest
 
 from oracle.records import Refused
-from oracle.request.journal import JournalStatus
 from teetee.chain.types.requests import DeclineReason, RequestStatus
-from teetee.protocol.identifiers import RequestId, ShardId
+from teetee.protocol.identifiers import ShardId
 from tests.oracle.fake_chain import SHARD, FakeChain
 from tests.oracle.workbench import Bench
 
@@ -47,79 +46,72 @@ def bench(tmp_path: Path, chain: FakeChain) -> Iterator[Bench]:
     bench.end()
 
 
-def test_workflow__request_is_open__is_answered_and_settled_once(
+def test_dispatcher__request_is_open__is_answered_and_settled_once(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open()
-    bench.poll()
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
     assert chain.sent == [("settle", 1)]
     assert bench.answerer.attempts == [1]
-    bench.poll()
-    assert bench.journal.status(number) is JournalStatus.ENDED
 
 
-def test_workflow__prompt_is_at_fault__is_declined(bench: Bench, chain: FakeChain) -> None:
+def test_dispatcher__prompt_is_at_fault__is_declined(bench: Bench, chain: FakeChain) -> None:
     bench.answerer.result = lambda _: Refused(DeclineReason.INVALID)
     number = chain.open()
-    bench.poll()
     bench.until_over(number)
     assert chain.sent == [("decline INVALID", 1)]
 
 
-def test_workflow__no_path_until_time_runs_out__is_declined_with_that_reason(
+def test_dispatcher__no_path_until_time_runs_out__is_declined_with_that_reason(
     bench: Bench, chain: FakeChain
 ) -> None:
     bench.answerer.has_path = False
     number = chain.open(window=100)
-    bench.poll()
     bench.until(lambda: bench.answerer.pathless > 0, "an attempt to find a path")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
 
 
-def test_workflow__path_comes_back_in_time__is_settled(bench: Bench, chain: FakeChain) -> None:
+def test_dispatcher__path_comes_back_in_time__is_settled(bench: Bench, chain: FakeChain) -> None:
     bench.answerer.has_path = False
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.pathless > 0, "an attempt to find a path")
     bench.answerer.has_path = True
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
 
 
-def test_workflow__deadline_passed_in_silence__is_refunded_after_the_grace(
+def test_dispatcher__deadline_passed_in_silence__is_refunded_after_the_grace(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open(window=100)
     chain.mine(1, seconds=130)
-    bench.poll()
-    assert bench.journal.status(number) is JournalStatus.ABSENT, "the requester comes first"
+    bench.looks()
+    assert chain.sent == [], "the requester comes first"
     chain.mine(1, seconds=1)
-    bench.poll()
     bench.until_over(number)
     assert chain.sent == [("refund", 1)]
     assert bench.answerer.attempts == []
 
 
-def test_workflow__not_its_turn__is_left_to_the_primary_until_then(
+def test_dispatcher__not_its_turn__is_left_to_the_primary_until_then(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open(recipients=[OTHER, SHARD], window=100)
-    bench.poll()
-    assert bench.journal.status(number) is JournalStatus.ABSENT
+    bench.looks()
+    assert bench.answerer.attempts == []
     chain.mine(1, seconds=50)
-    bench.poll()
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
 
 
-def test_workflow__several_are_ready__share_one_transaction(bench: Bench, chain: FakeChain) -> None:
+def test_dispatcher__several_are_ready__share_one_transaction(
+    bench: Bench, chain: FakeChain
+) -> None:
     bench.answerer.may_answer.clear()
     numbers = [chain.open(nonce=bytes(31) + bytes([place])) for place in range(3)]
-    bench.poll()
     bench.until(lambda: len(bench.answerer.attempts) == 3, "three requests in work")
     bench.answerer.may_answer.set()
     for number in numbers:
@@ -129,24 +121,22 @@ def test_workflow__several_are_ready__share_one_transaction(bench: Bench, chain:
     assert max(chain.batches) > 1
 
 
-def test_workflow__escrow_refuses_the_settlement__is_declined_when_time_runs_out(
+def test_dispatcher__escrow_refuses_the_settlement__is_declined_when_time_runs_out(
     bench: Bench, chain: FakeChain
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open(window=100)
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the answer")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
 
 
-def test_workflow__escrow_refuses_for_a_while__is_settled_after_all(
+def test_dispatcher__escrow_refuses_for_a_while__is_settled_after_all(
     bench: Bench, chain: FakeChain
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the answer")
     chain.refuses = None
     bench.until_over(number)
@@ -154,41 +144,38 @@ def test_workflow__escrow_refuses_for_a_while__is_settled_after_all(
     assert bench.answerer.attempts == [1]
 
 
-def test_workflow__chain_is_down_while_it_runs__waits_and_settles(
+def test_dispatcher__chain_is_down_while_it_runs__waits_and_settles(
     bench: Bench, chain: FakeChain
 ) -> None:
     bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the run")
     chain.is_down = True
     bench.answerer.may_answer.set()
-    bench.until(bench.has_answered, "the answer")
+    bench.until(lambda: bench.is_answered(number), "the answer")
     chain.is_down = False
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
 
 
-def test_workflow__node_speaks_for_another_chain__sends_nothing_until_it_is_back(
+def test_dispatcher__node_speaks_for_another_chain__sends_nothing_until_it_is_back(
     bench: Bench, chain: FakeChain
 ) -> None:
     bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the run")
     chain.node_chain_id = 1
     bench.answerer.may_answer.set()
-    bench.until(bench.has_answered, "the answer")
+    bench.until(lambda: bench.is_answered(number), "the answer")
     assert chain.sent == []
     chain.node_chain_id = 31_337
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
 
 
-def test_workflow__event_is_not_shown_yet__waits_for_it(bench: Bench, chain: FakeChain) -> None:
+def test_dispatcher__event_is_not_shown_yet__waits_for_it(bench: Bench, chain: FakeChain) -> None:
     chain.shows_events = False
     number = chain.open()
-    bench.poll()
     chain.mine(2)
     assert bench.answerer.attempts == []
     chain.shows_events = True
@@ -196,7 +183,7 @@ def test_workflow__event_is_not_shown_yet__waits_for_it(bench: Bench, chain: Fak
     assert chain.status(number) is RequestStatus.SETTLED
 
 
-def test_workflow__answerer_fails__is_retried(bench: Bench, chain: FakeChain) -> None:
+def test_dispatcher__answerer_fails__is_retried(bench: Bench, chain: FakeChain) -> None:
     good, calls = bench.answerer.result, []
 
     def fail_once(opening: object) -> object:
@@ -207,23 +194,20 @@ def test_workflow__answerer_fails__is_retried(bench: Bench, chain: FakeChain) ->
 
     bench.answerer.result = fail_once  # type: ignore[assignment]
     number = chain.open()
-    bench.poll()
     bench.until_over(number)
     assert chain.sent == [("settle", 1)]
 
 
-def test_workflow__another_recipient_ends_it_first__accepts_that_end(
+def test_dispatcher__another_recipient_ends_it_first__accepts_that_end(
     bench: Bench, chain: FakeChain
 ) -> None:
     bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the run")
-    chain.decline(number, DeclineReason.NO_PATH)
+    chain.decline([number], DeclineReason.NO_PATH)
     bench.answerer.may_answer.set()
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]
-    assert bench.journal.status(number) is JournalStatus.ENDED
 
 
 def test_restart__while_it_runs__runs_again_and_settles_once(
@@ -231,7 +215,6 @@ def test_restart__while_it_runs__runs_again_and_settles_once(
 ) -> None:
     bench.answerer.may_answer.clear()
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the run")
 
     def stop_instead(_: object) -> object:
@@ -253,8 +236,7 @@ def test_restart__after_the_answer_was_journaled__settles_that_answer(
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.poll()
-    bench.until(bench.has_answered, "the answer")
+    bench.until(lambda: bench.is_answered(number), "the answer")
     bench.restart()
     chain.refuses = None
     bench.until_over(number)
@@ -267,12 +249,10 @@ def test_restart__journal_is_lost__finds_the_open_request_on_chain(
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.poll()
     bench.until(lambda: bench.answerer.attempts == [1], "the answer")
     bench.directory = bench.directory.with_name("fresh")
     bench.restart()
     chain.refuses = None
-    bench.poll()
     bench.until_over(number)
     assert bench.answerer.attempts == [1, 1]
     assert chain.sent == [("settle", 1)]
@@ -284,13 +264,12 @@ def test_restart__journal_is_older_than_the_chain__believes_the_chain(
     """THREATS row 18: a disk that was set back."""
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.poll()
-    bench.until(bench.has_answered, "the answer")
+    bench.until(lambda: bench.is_answered(number), "the answer")
     bench.end()
-    chain.decline(number, DeclineReason.STOPPING)
+    chain.decline([number], DeclineReason.STOPPING)
     chain.refuses = None
     bench._begin()
-    bench.until_over(number)
+    bench.looks()
     assert chain.sent == [("decline STOPPING", 1)]
 
 
@@ -298,11 +277,9 @@ def test_reorganisation__takes_the_settlement_back__posts_the_same_answer_again(
     bench: Bench, chain: FakeChain
 ) -> None:
     number = chain.open()
-    bench.poll()
     bench.until_over(number)
     chain.reorganise(1)
     assert chain.status(number) is RequestStatus.OPEN
-    bench.poll()
     bench.until(lambda: chain.status(number) is RequestStatus.SETTLED, "the second settlement")
     assert bench.answerer.attempts == [1]
     assert chain.sent == [("settle", 1), ("settle", 1)]
@@ -313,42 +290,35 @@ def test_reorganisation__another_request_takes_the_number__old_answer_is_never_p
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open(nonce=b"old".ljust(32, b"\0"))
-    bench.poll()
-    bench.until(bench.has_answered, "the answer")
+    bench.until(lambda: bench.is_answered(number), "the answer")
     # It looks alike in every field that the contract keeps: only the event tells them apart.
     chain.reorganise(1)
     del chain._versions[-2:]
     assert chain.open(nonce=b"new".ljust(32, b"\0")) == number
-    bench.until_over(number)
+    bench.until(lambda: bench.answerer.attempts == [1, 1], "the new answer")
     chain.refuses = None
-    assert chain.sent == []
-    assert bench.journal.status(number) is JournalStatus.VANISHED
-    bench.poll()
-    bench.until(lambda: chain.status(number) is RequestStatus.SETTLED, "the new answer")
+    bench.until(lambda: chain.status(number) is RequestStatus.SETTLED, "the settlement")
     assert bench.answerer.attempts == [1, 1]
 
 
 def test_reorganisation__request_vanishes__work_on_it_ends(bench: Bench, chain: FakeChain) -> None:
     chain.refuses = "StageInactive"
     number = chain.open()
-    bench.poll()
-    bench.until(bench.has_answered, "the answer")
+    bench.until(lambda: bench.is_answered(number), "the answer")
     chain.reorganise(1)
-    bench.until_over(number)
-    assert bench.journal.status(number) is JournalStatus.VANISHED
+    bench.looks()
     assert chain.sent == []
+    assert not bench.dispatcher._works
 
 
 def test_prune_finalised__end_is_safe__is_forgotten(bench: Bench, chain: FakeChain) -> None:
     number = chain.open()
-    bench.poll()
     bench.until_over(number)
     bench.watcher.prune_finalised()
-    assert bench.journal.status(number) is JournalStatus.ENDED, "its end is not safe yet"
+    assert bench.is_answered(number), "its end is not safe yet"
     chain.mine(4)
     bench.watcher.prune_finalised()
-    assert bench.journal.status(number) is JournalStatus.ABSENT
-    assert bench.journal.finished() == []
+    assert not bench.is_answered(number)
 
 
 def test_journal__on_disk__holds_no_exception_text(bench: Bench, chain: FakeChain) -> None:
@@ -357,23 +327,9 @@ def test_journal__on_disk__holds_no_exception_text(bench: Bench, chain: FakeChai
 
     bench.answerer.result = fail  # type: ignore[assignment]
     number = chain.open(window=100)
-    bench.poll()
     bench.until(lambda: bool(bench.answerer.attempts), "a try")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     files = [file for file in bench.directory.rglob("*") if file.is_file()]
     assert any(file.stat().st_size for file in files)
     assert not any(b"canary" in file.read_bytes() for file in files)
-
-
-def test_request_id__is_the_journals_name__starts_once(bench: Bench, chain: FakeChain) -> None:
-    bench.answerer.may_answer.clear()
-    number = chain.open()
-    for _ in range(3):
-        bench.poll()
-        bench.journal.start(number)
-    bench.until(lambda: bool(bench.answerer.attempts), "the run")
-    bench.answerer.may_answer.set()
-    bench.until_over(number)
-    assert bench.answerer.attempts == [1]
-    assert bench.journal.status(RequestId(2)) is JournalStatus.ABSENT

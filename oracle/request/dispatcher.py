@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes every open request of this entry to its end: answered, declined early, or handed on.
+
+One thread decides; others fetch, compute and send, and hand their results back. Each look at the
+chain shows which requests are open, so a request is never waited for in a thread of its own, and
+nothing that a process forgets is lost. Two limits apply, both settings:
+
+1. `TEETEE_REQUESTS_AT_ONCE` requests are computed at the same time.
+2. `TEETEE_REQUESTS_HELD` requests have a place: they wait or are computed. An envelope that does
+   not open, and a request that is refused, has none.
+
+A request that finds no place, or whose turn comes too late (queue length times measured run time),
+is declined as overloaded at once, or left to its other recipients if it has some.
+
+Behind these limits the runtime counts nothing: a run waits in FIFO order until its worst-case KV
+cache fits into `TEETEE_CACHE_BYTES`, and then the scheduler shares each step among the runs.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from structlog.typing import FilteringBoundLogger
+
+from oracle.errors import EtherIsShort, Rejected
+from oracle.inference.errors import NoPath
+from oracle.records import Answered, Outcome, Refused
+from oracle.request.answer_pool import AnswerPool, AnswerTask
+from oracle.request.decision import Decline, Refund, Settle, Step, Timing, Work, decide
+from oracle.request.endings import (
+    AnswerEnding,
+    DeclineEnding,
+    Ending,
+    Endings,
+    RefundEnding,
+    RequestReplaced,
+)
+from oracle.request.intake import Intake, Received
+from oracle.request.queueing import RunTime, find_hopeless
+from oracle.request.request_work import Progress, RequestWork
+from teetee.chain.types.blocks import Block
+from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.protocol.identifiers import RequestId, ShardId
+
+WAIT_SECONDS = 0.2
+LOOKS_AFTER_POSTING = 3
+"""The node that is asked may lag behind the one that confirmed a transaction."""
+LOOKS_AFTER_HANDING_ON = 10
+"""A request that is left to others is considered again after so many looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """This shard's requests at one block: all open ones, and those that were open before."""
+
+    at: Block
+    requests: Mapping[RequestId, Request]
+    confirmed_time: int
+    """Requests opened later than this (Unix seconds) do not have enough confirmations yet."""
+
+
+class Dispatcher:
+    """One loop calls `run_once`. Any thread calls `on_look`, `on_received`, `on_result` and
+    `on_posted`.
+    """
+
+    def __init__(
+        self,
+        *,
+        shard_id: ShardId,
+        timing: Timing,
+        places: int,
+        stop: threading.Event,
+        clock: Callable[[], float],
+        log: FilteringBoundLogger,
+    ) -> None:
+        """Call `connect` before anything else. Once `stop` is set, nothing new is computed. `clock`
+        is monotonic, in s.
+        """
+        self._shard_id = shard_id
+        self._timing = timing
+        self._places = places
+        self._stop = stop
+        self._clock = clock
+        self._log = log
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._works: dict[RequestId, RequestWork] = {}
+        self._running: dict[AnswerTask, float] = {}
+        self._run_time = RunTime()
+        self._look: Look | None = None
+        self._looks = 0
+        self._settled = threading.Condition()
+        self._busy = 0
+
+    def connect(self, *, intake: Intake, pool: AnswerPool, endings: Endings) -> None:
+        """What does the work. They hand their results back, so they are made after it."""
+        self._intake, self._pool, self._endings = intake, pool, endings
+
+    def on_look(self, look: Look) -> None:
+        """The chain was read."""
+        self._inbox.put(partial(self._take_look, look))
+
+    def on_received(self, request_id: RequestId, received: Received | None) -> None:
+        """An envelope was fetched, or could not be."""
+        self._inbox.put(partial(self._take_received, request_id, received))
+
+    def on_result(self, task: AnswerTask, result: Outcome | Exception | None) -> None:
+        """A run has ended."""
+        self._inbox.put(partial(self._take_result, task, result))
+
+    def on_posted(self, ending: Ending, result: str | Exception) -> None:
+        """An ending was sent, or could not be."""
+        self._inbox.put(partial(self._take_posted, ending, result))
+
+    def run_once(self) -> None:
+        """Waits a moment for news, and takes every step that is due."""
+        try:
+            self._inbox.get(timeout=WAIT_SECONDS)()
+            while True:
+                self._inbox.get_nowait()()
+        except queue.Empty:
+            pass
+        if self._look is not None:
+            self._advance(self._look)
+        with self._settled:
+            posting = sum(work.progress is Progress.POSTING for work in self._works.values())
+            self._busy = len(self._running) + posting + self._inbox.qsize()
+            self._settled.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Waits at most `seconds`. Returns whether nothing is being computed or posted."""
+        with self._settled:
+            return self._settled.wait_for(lambda: not self._busy, timeout=seconds)
+
+    # -- news ----------------------------------------------------------------------------------
+
+    def _take_look(self, look: Look) -> None:
+        self._look = look
+        self._looks += 1
+        for work in list(self._works.values()):
+            self._compare(work, look.requests.get(work.request_id))
+        for request_id, request in look.requests.items():
+            if request.status is RequestStatus.OPEN and request_id not in self._works:
+                self._works[request_id] = RequestWork(request, seen_at=look.at.number)
+
+    def _compare(self, work: RequestWork, present: Request | None) -> None:
+        """Drops a request that ended, or whose number a reorganisation gave to another one."""
+        status = RequestStatus.NONE
+        if present is not None and work.is_same(present):
+            status = present.status
+        if status is RequestStatus.OPEN:
+            return
+        if work.task is not None:
+            work.task.cancelled.set()
+        del self._works[work.request_id]
+        self._log.info("request ended", request_id=int(work.request_id), state=status.name.lower())
+
+    def _take_received(self, request_id: RequestId, received: Received | None) -> None:
+        work = self._works.get(request_id)
+        if work is None or work.progress is not Progress.RECEIVING:
+            return
+        if received is None or not received.opening.is_of(work.request):
+            work.start_over(not_before=self._looks + 1)
+            return
+        work.opening = received.opening
+        work.take_outcome(received.outcome)
+        work.is_restored = work.answered is not None
+        work.start_over(not_before=0)
+
+    def _take_result(self, task: AnswerTask, result: Outcome | Exception | None) -> None:
+        seconds = self._clock() - self._running.pop(task)
+        ran_out_of_time = isinstance(result, Refused) and not task.cancelled.is_set()
+        if isinstance(result, Answered) or ran_out_of_time:
+            self._run_time.record(seconds)
+        work = self._works.get(task.opening.request_id)
+        if work is None or work.task is not task or work.progress is not Progress.RUNNING:
+            return  # it has ended meanwhile
+        if isinstance(result, Exception):
+            is_pathless = isinstance(result, NoPath)
+            work.last_failure = DeclineReason.NO_PATH if is_pathless else work.last_failure
+            self._warn("no answer yet", work, error=result)
+            work.start_over(not_before=self._looks + 1)
+            return
+        work.take_outcome(result)
+        work.start_over(not_before=0 if result is not None else self._looks + 1)
+
+    def _take_posted(self, ending: Ending, result: str | Exception) -> None:
+        work = self._works.get(ending.request_id)
+        if work is None or work.progress is not Progress.POSTING:
+            return
+        if isinstance(result, str):
+            work.progress, work.not_before = Progress.POSTED, self._looks + LOOKS_AFTER_POSTING
+            return
+        self._warn("request cannot be ended yet", work, error=result)
+        if isinstance(result, RequestReplaced):
+            del self._works[work.request_id]
+            return
+        work.rejected = isinstance(result, Rejected) and isinstance(ending, AnswerEnding)
+        if work.rejected and work.is_restored:
+            # The journal's answer may be forged: that costs one more run.
+            work.answered, work.is_restored, work.rejected = None, False, False
+        work.start_over(not_before=self._looks + 1)
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _advance(self, look: Look) -> None:
+        steps = {
+            work.request_id: decide(
+                work.request, work.facts(look.at.timestamp, self._shard_id), self._timing
+            )
+            for work in self._works.values()
+            if work.request.opened_at <= look.confirmed_time and self._looks >= work.not_before
+        }
+        due = [self._works[number] for number in sorted(steps) if isinstance(steps[number], Work)]
+        due = [work for work in due if self._looks >= work.no_work_before]
+        for work in self._turn_away_hopeless(due, look.at.timestamp):
+            self._continue(work)
+        for request_id, step in steps.items():
+            work = self._works[request_id]
+            if not isinstance(step, Work) and work.progress is not Progress.POSTING:
+                self._take_step(work, step)
+
+    def _turn_away_hopeless(self, due: Sequence[RequestWork], now: int) -> list[RequestWork]:
+        """Turns away requests that find no place or whose turn comes too late. Returns those that
+        can be worked on. Both in FIFO order.
+        """
+        margin = self._timing.decline_margin
+        elapsed = [self._clock() - started for started in self._running.values()]
+        hopeless = find_hopeless(
+            [
+                (work.request_id, work.request.deadline - margin - now)
+                for work in due
+                if work.progress is Progress.WAITING
+            ],
+            slots=self._pool.slots,
+            elapsed=elapsed,
+            run_seconds=self._run_time.expected(elapsed),
+        )
+        occupied = sum(work.has_place for work in self._works.values()) - len(hopeless)
+        receiving = sum(work.progress is Progress.RECEIVING for work in self._works.values())
+        unreceived = [work for work in due if work.opening is None and not work.is_busy]
+        room = max(0, self._places - occupied - receiving)
+        # While envelopes are being fetched, the others wait a moment: perhaps not all of them open.
+        unplaced = {work.request_id for work in unreceived[room:]}
+        refused = hopeless | unplaced if occupied >= self._places else hopeless
+        for work in due:
+            if work.request_id in refused:
+                self._turn_away(work)
+        return [work for work in due if work.request_id not in hopeless | unplaced]
+
+    def _turn_away(self, work: RequestWork) -> None:
+        """Declines a request that cannot be answered in time; its other recipients may keep it."""
+        if work.is_alone:
+            self._post(work, DeclineEnding(work.request_id, DeclineReason.OVERLOADED))
+        else:
+            work.hand_on(no_work_before=self._looks + LOOKS_AFTER_HANDING_ON)
+
+    def _take_step(self, work: RequestWork, step: Step) -> None:
+        match step:
+            case Decline(reason):
+                # Also of a request that is still computed: its time is over.
+                self._post(work, DeclineEnding(work.request_id, reason))
+            case Settle() if work.answered and work.opening:
+                self._post(work, AnswerEnding(work.opening, work.answered))
+            case Refund():
+                self._post(work, RefundEnding(work.request_id))
+
+    def _continue(self, work: RequestWork) -> None:
+        if work.is_busy:
+            return
+        if work.opening is None:
+            work.progress = Progress.RECEIVING
+            self._intake.submit(work.request, work.seen_at)
+        elif len(self._running) < self._pool.slots and not self._stop.is_set():
+            self._log.info("request started", request_id=int(work.request_id))
+            give_up_at = work.request.deadline - self._timing.decline_margin
+            work.task = AnswerTask(work.opening, give_up_at)
+            work.progress = Progress.RUNNING
+            self._running[work.task] = self._clock()
+            self._pool.submit(work.task)
+
+    def _post(self, work: RequestWork, ending: Ending) -> None:
+        if work.task is not None:
+            work.task.cancelled.set()
+        work.progress = Progress.POSTING
+        self._endings.submit(ending)
+
+    def _warn(self, event: str, work: RequestWork, *, error: Exception) -> None:
+        # Without ether a person has to act; all other failures may pass by themselves.
+        log = self._log.error if isinstance(error, EtherIsShort) else self._log.warning
+        log(event, request_id=int(work.request_id), error=error)

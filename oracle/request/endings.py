@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Posts how requests end: answers, declines and refunds, each kind in batches of its own.
+
+The kinds do not wait for each other: a settlement that is not confirmed delays no decline.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from oracle.chain.heads import Heads
+from oracle.chain.ports import EscrowReader, EscrowWriter
+from oracle.errors import Rejected
+from oracle.records import Answered, Opening
+from oracle.request.batch_sender import BatchSender
+from teetee.chain.types.requests import DeclineReason
+from teetee.protocol.identifiers import RequestId
+
+# Keeps a batch far below the gas limit of one transaction (2^24 on Base), answers of 64 KiB
+# included.
+MAX_BATCH_BYTES = 96 * 1024
+MAX_SETTLEMENTS = 20
+MAX_DECLINES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnding:
+    """An answer to post."""
+
+    opening: Opening
+    answered: Answered
+
+    @property
+    def request_id(self) -> RequestId:
+        return self.answered.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineEnding:
+    """A request to decline."""
+
+    request_id: RequestId
+    reason: DeclineReason
+
+
+@dataclass(frozen=True, slots=True)
+class RefundEnding:
+    """A request whose deadline has passed."""
+
+    request_id: RequestId
+
+
+Ending = AnswerEnding | DeclineEnding | RefundEnding
+
+
+class RequestReplaced(Rejected):
+    """After a reorganisation, the number belongs to another request."""
+
+    def __init__(self) -> None:
+        super().__init__(action="settle", reason="the number belongs to another request now")
+
+
+class Endings:
+    """`submit` returns at once; `done` gets the result, in the thread of a loop."""
+
+    def __init__(
+        self,
+        *,
+        reader: EscrowReader,
+        writer: EscrowWriter,
+        heads: Heads,
+        done: Callable[[Ending, str | Exception], None],
+        window: float,
+        abandon: threading.Event,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`window` in s: how long the first ending of a batch waits for others."""
+        self._reader = reader
+        self._writer = writer
+        self._heads = heads
+        self._log = log
+        self._settlements: BatchSender[AnswerEnding] = BatchSender(
+            self._settle, done, count_fitting=count_fitting, window=window, abandon=abandon
+        )
+        self._declines: BatchSender[DeclineEnding] = BatchSender(
+            self._decline, done, count_fitting=_count_alike, window=window, abandon=abandon
+        )
+        self._refunds: BatchSender[RefundEnding] = BatchSender(
+            self._refund, done, count_fitting=lambda _: 1, window=0.0, abandon=abandon
+        )
+
+    def submit(self, ending: Ending) -> None:
+        """Posts it soon."""
+        match ending:
+            case AnswerEnding():
+                self._settlements.submit(ending)
+            case DeclineEnding():
+                self._declines.submit(ending)
+            case RefundEnding():
+                self._refunds.submit(ending)
+
+    def tasks(self) -> dict[str, Callable[[], None]]:
+        """What the loops run, by name."""
+        return {
+            "settle": self._settlements.run_once,
+            "decline": self._declines.run_once,
+            "refund": self._refunds.run_once,
+        }
+
+    def _settle(self, batch: Sequence[AnswerEnding]) -> str:
+        self._require_same(batch)
+        transaction = self._writer.settle([one.answered for one in batch])
+        self._note("settled", batch, transaction)
+        return transaction
+
+    def _decline(self, batch: Sequence[DeclineEnding]) -> str:
+        reason = batch[0].reason
+        transaction = self._writer.decline([one.request_id for one in batch], reason)
+        self._note("declined", batch, transaction, reason=reason.name)
+        return transaction
+
+    def _refund(self, batch: Sequence[RefundEnding]) -> str:
+        transaction = self._writer.refund(batch[0].request_id)
+        self._note("refunded", batch, transaction)
+        return transaction
+
+    def _require_same(self, batch: Sequence[AnswerEnding]) -> None:
+        # After a reorganisation, the number can belong to another request that looks the same. Its
+        # requester could not read this answer, but would pay for it.
+        first = min(one.opening.block_number for one in batch)
+        requests = [one.opening.request for one in batch]
+        present = self._reader.openings(requests, first_block=first, at=self._heads.current())
+        contexts = {opening.request_id: opening.context for opening in present}
+        for one in batch:
+            if contexts.get(one.request_id, one.opening.context) != one.opening.context:
+                raise RequestReplaced
+
+    def _note(self, event: str, batch: Sequence[Ending], transaction: str, **facts: object) -> None:
+        numbers = [int(one.request_id) for one in batch]
+        self._log.info(event, request_ids=numbers, transaction=transaction, **facts)
+
+
+def count_fitting(batch: Sequence[AnswerEnding]) -> int:
+    """How many settlements from the front fit into one transaction; at least one."""
+    total = 0
+    for count, one in enumerate(batch[:MAX_SETTLEMENTS]):
+        total += len(one.answered.answer)
+        if count and total > MAX_BATCH_BYTES:
+            return count
+    return min(len(batch), MAX_SETTLEMENTS)
+
+
+def _count_alike(batch: Sequence[DeclineEnding]) -> int:
+    """One transaction has one reason."""
+    alike = 1
+    while alike < min(len(batch), MAX_DECLINES) and batch[alike].reason is batch[0].reason:
+        alike += 1
+    return alike

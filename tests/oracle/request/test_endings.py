@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Endings that are ready together.
+
+given one that is ready
+    it should be posted alone, after the window
+given several
+    they should be posted together, as many as fit into a transaction
+given a wrong one among several
+    it should be rejected, and the others posted
+given declines for different reasons
+    each reason should have its transaction
+given a chain that cannot be reached
+    each should get the error, and may try again
+given a process that stops
+    nothing more should be sent, and each should be handed back
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import oracle.request.endings
+from oracle.chain.heads import Heads
+from oracle.errors import Rejected
+from oracle.inference.errors import InferenceStopped
+from oracle.process.logs import open_log
+from oracle.records import Answered
+from oracle.request.endings import (
+    AnswerEnding,
+    DeclineEnding,
+    Ending,
+    Endings,
+    RefundEnding,
+    RequestReplaced,
+)
+from teetee.chain.errors import RpcUnavailable
+from teetee.chain.types.requests import DeclineReason
+from teetee.protocol.identifiers import RequestId
+from tests.oracle.fake_chain import CHAIN_ID, FakeChain
+from tests.oracle.workbench import answered
+
+
+class FakeWriter:
+    """Accepts batches; refuses those with an invalid request in them."""
+
+    def __init__(self) -> None:
+        self.posted: list[list[int]] = []
+        self.wrong: set[int] = set()
+        self.is_down = False
+
+    def settle(self, answers: Sequence[Answered]) -> str:
+        return self._post([int(one.request_id) for one in answers])
+
+    def decline(self, request_ids: Sequence[RequestId], reason: DeclineReason) -> str:
+        return self._post([int(number) for number in request_ids])
+
+    def refund(self, request_id: RequestId) -> str:
+        return self._post([int(request_id)])
+
+    def _post(self, numbers: list[int]) -> str:
+        if self.is_down:
+            raise RpcUnavailable({"http://node.invalid": "no connection"})
+        if self.wrong & set(numbers):
+            raise Rejected(action="settle", reason="WrongSigner")
+        self.posted.append(numbers)
+        return f"0x{len(self.posted):064x}"
+
+
+class Desk:
+    """Endings whose loops the test runs by hand."""
+
+    def __init__(self) -> None:
+        self.chain = FakeChain()
+        self.writer = FakeWriter()
+        self.abandon = threading.Event()
+        heads = Heads(blocks=self.chain, chain_id=CHAIN_ID, stale_after=0, clock=time.monotonic)
+        for place in range(3):
+            self.chain.open(nonce=place.to_bytes(32))
+        heads.poll()
+        self.results: dict[int, Any] = {}
+        self.endings = Endings(
+            reader=self.chain,
+            writer=self.writer,
+            heads=heads,
+            done=self._note,
+            window=0.01,
+            abandon=self.abandon,
+            log=open_log(),
+        )
+
+    def bring(self, *numbers: int, size: int = 100) -> None:
+        """Answers of that many bytes."""
+        for number in numbers:
+            opening = self.chain._versions[-1].openings[RequestId(number)]
+            ready = replace(answered(RequestId(number)), answer=bytes(size))
+            self.endings.submit(AnswerEnding(opening, ready))
+
+    def run_once(self, task: str = "settle") -> None:
+        self.endings.tasks()[task]()
+
+    def _note(self, ending: Ending, result: object) -> None:
+        self.results[int(ending.request_id)] = result
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_run_once__nothing_is_ready__posts_nothing(desk: Desk) -> None:
+    for task in desk.endings.tasks():
+        desk.run_once(task)
+    assert desk.writer.posted == []
+
+
+def test_run_once__one_is_ready__posts_it_alone(desk: Desk) -> None:
+    desk.bring(1)
+    desk.run_once()
+    assert desk.results == {1: f"0x{1:064x}"}
+    assert desk.writer.posted == [[1]]
+
+
+def test_run_once__several_are_ready__share_a_transaction(desk: Desk) -> None:
+    desk.bring(1, 2, 3)
+    desk.run_once()
+    assert desk.results == dict.fromkeys((1, 2, 3), f"0x{1:064x}")
+    assert desk.writer.posted == [[1, 2, 3]]
+
+
+def test_run_once__more_bytes_than_fit__posts_the_rest_next_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracle.request.endings, "MAX_BATCH_BYTES", 250)
+    desk.bring(1, 2, 3)
+    desk.run_once()
+    desk.run_once()
+    assert desk.writer.posted == [[1, 2], [3]]
+
+
+def test_run_once__one_answer_alone_is_larger__is_posted_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracle.request.endings, "MAX_BATCH_BYTES", 50)
+    desk.bring(1)
+    desk.run_once()
+    assert desk.results == {1: f"0x{1:064x}"}
+
+
+def test_run_once__more_than_a_batch_holds__posts_the_rest_next_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracle.request.endings, "MAX_SETTLEMENTS", 2)
+    desk.bring(1, 2, 3)
+    desk.run_once()
+    desk.run_once()
+    assert desk.writer.posted == [[1, 2], [3]]
+
+
+def test_run_once__one_of_several_is_wrong__rejects_it_and_posts_the_others(desk: Desk) -> None:
+    desk.writer.wrong = {2}
+    desk.bring(1, 2, 3)
+    desk.run_once()
+    assert isinstance(desk.results[2], Rejected)
+    assert desk.results[2].reason == "WrongSigner"
+    assert desk.writer.posted == [[1], [3]]
+
+
+def test_c2__one_decline_of_a_hundred_is_too_late__costs_few_transactions(desk: Desk) -> None:
+    desk.writer.wrong = {77}
+    for number in range(1, 101):
+        desk.endings.submit(DeclineEnding(RequestId(number), DeclineReason.OVERLOADED))
+    desk.run_once("decline")
+    assert isinstance(desk.results.pop(77), Rejected)
+    assert len(desk.results) == 99
+    assert all(isinstance(result, str) for result in desk.results.values())
+    assert len(desk.writer.posted) <= 7
+
+
+def test_run_once__number_belongs_to_another_request_now__is_not_posted(desk: Desk) -> None:
+    desk.bring(2)
+    desk.chain.reorganise(3)
+    del desk.chain._versions[-3:]
+    for place in range(3):
+        desk.chain.open(nonce=(9 + place).to_bytes(32))
+    desk.endings._heads.poll()
+    desk.run_once()
+    assert isinstance(desk.results[2], RequestReplaced)
+    assert desk.writer.posted == []
+
+
+def test_run_once__chain_cannot_be_reached__each_gets_the_error_and_may_try_again(
+    desk: Desk,
+) -> None:
+    desk.writer.is_down = True
+    desk.bring(1, 2)
+    desk.run_once()
+    assert all(isinstance(one, RpcUnavailable) for one in desk.results.values())
+    desk.writer.is_down = False
+    desk.bring(1)
+    desk.run_once()
+    assert desk.results[1] == f"0x{1:064x}"
+
+
+def test_run_once__declines_for_two_reasons__one_transaction_each(desk: Desk) -> None:
+    for number in range(1, 103):
+        desk.endings.submit(DeclineEnding(RequestId(number), DeclineReason.OVERLOADED))
+    desk.endings.submit(DeclineEnding(RequestId(103), DeclineReason.INVALID))
+    for _ in range(3):
+        desk.run_once("decline")
+    assert desk.writer.posted == [list(range(1, 101)), [101, 102], [103]]
+
+
+def test_run_once__refunds__are_posted_one_by_one(desk: Desk) -> None:
+    for number in (1, 2):
+        desk.endings.submit(RefundEnding(RequestId(number)))
+    desk.run_once("refund")
+    desk.run_once("refund")
+    assert desk.writer.posted == [[1], [2]]
+
+
+def test_run_once__process_stops__sends_nothing_and_hands_it_back(desk: Desk) -> None:
+    desk.bring(1)
+    desk.abandon.set()
+    desk.run_once()
+    assert isinstance(desk.results[1], InferenceStopped)
+    assert desk.writer.posted == []

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""More requests than an entry can answer, requests that end elsewhere, and disks that fail, over
+the real journal and a chain in memory. The same with real processes: tests/oracle/never_silent.
+
+given more requests than there are places, or than the time allows
+    those beyond should be declined at once, many in a transaction, or left to other recipients
+    envelopes that do not open should take no place
+given a request that ends elsewhere
+    its run should stop at once
+given a disk that fails, or a step that raises
+    requests should be answered all the same
+given many that wait
+    the chain should be read once for each block
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oracle.records import Outcome, Refused
+from oracle.request.journal import FILE_NAME
+from teetee.chain.types.requests import DeclineReason, RequestStatus
+from teetee.protocol.identifiers import RequestId, ShardId
+from tests.oracle.fake_chain import SHARD, FakeChain
+from tests.oracle.workbench import GARBAGE, Bench
+
+OTHER = ShardId(2)
+
+
+@pytest.fixture
+def chain() -> FakeChain:
+    return FakeChain()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, chain: FakeChain) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "data", chain)
+    yield bench
+    bench.end()
+
+
+# -- more requests than can be answered --------------------------------------------------------
+
+
+@pytest.fixture
+def busy(tmp_path: Path, chain: FakeChain) -> Iterator[Bench]:
+    """One that computes one request at a time, has two places, and does not finish."""
+    bench = Bench(tmp_path / "data", chain, slots=1, places=2)
+    bench.answerer.may_answer.clear()
+    yield bench
+    bench.end()
+
+
+def open_many(chain: FakeChain, count: int, **terms: object) -> list[RequestId]:
+    return [chain.open(nonce=place.to_bytes(32), **terms) for place in range(count)]  # type: ignore[arg-type]
+
+
+def test_c2__more_than_there_are_places__declines_the_rest_at_once_in_one_transaction(
+    busy: Bench, chain: FakeChain
+) -> None:
+    numbers = open_many(chain, 300, window=3_600)
+    busy.until(lambda: len(chain.sent) == 298, "298 declines")
+    assert {what for what, _ in chain.sent} == {"decline OVERLOADED"}
+    assert max(chain.declines) == 100
+    busy.answerer.may_answer.set()
+    for number in numbers[:2]:
+        busy.until_over(number)
+    assert [chain.status(number) for number in numbers[:2]] == [RequestStatus.SETTLED] * 2
+
+
+def test_c2__envelopes_that_do_not_open__take_no_place(busy: Bench, chain: FakeChain) -> None:
+    """They used to hold all places until shortly before their deadline, an hour away."""
+    garbage = open_many(chain, 64, envelope=GARBAGE, recipients=[SHARD, OTHER], window=3_600)
+    busy.looks()
+    honest = open_many(chain, 2, window=3_600)
+    busy.until(lambda: bool(busy.answerer.attempts), "the run of an honest request")
+    busy.answerer.may_answer.set()
+    for number in honest:
+        busy.until_over(number)
+        assert chain.status(number) is RequestStatus.SETTLED
+    assert all(chain.is_open(number) for number in garbage), "they are left to the other"
+    chain.mine(1, seconds=3_400)
+
+    def have_ended() -> bool:
+        chain.mine(1)
+        return not any(map(chain.is_open, garbage))
+
+    busy.until(have_ended, "their declines")
+    assert [what for what, _ in chain.sent].count("decline UNREADABLE") == 64
+
+
+def test_c2__no_place_is_free_and_others_follow__is_left_to_them(
+    busy: Bench, chain: FakeChain
+) -> None:
+    open_many(chain, 2, window=3_600)
+    handed_on = chain.open(recipients=[SHARD, OTHER], window=100)
+    busy.looks(12)
+    assert chain.is_open(handed_on)
+    chain.mine(1, seconds=90)
+    busy.until(lambda: not chain.is_open(handed_on), "its decline")
+    assert ("decline OVERLOADED", int(handed_on)) in chain.sent
+
+
+def test_c2__queue_takes_longer_than_a_request_has__is_declined_before_its_deadline(
+    tmp_path: Path, chain: FakeChain
+) -> None:
+    bench = Bench(tmp_path / "data", chain, slots=1, places=8)
+    bench.dispatcher._run_time.record(40.0)
+    bench.answerer.may_answer.clear()
+    numbers = open_many(chain, 3, window=100)
+    bench.until(lambda: chain.sent == [("decline OVERLOADED", 3)], "the third one's decline")
+    assert [chain.is_open(number) for number in numbers] == [True, True, False]
+    bench.end()
+
+
+# -- requests that end elsewhere ---------------------------------------------------------------
+
+
+def test_h5__request_ends_elsewhere__its_run_stops_at_once(busy: Bench, chain: FakeChain) -> None:
+    number = chain.open(window=3_600)
+    busy.until(lambda: busy.answerer.attempts == [1], "the run")
+    chain.decline([number], DeclineReason.UNREADABLE)
+    busy.until(lambda: busy.answerer.cancelled == [1], "the end of the run")
+    assert not busy.is_answered(number)
+    following = chain.open(window=3_600)
+    busy.until(lambda: busy.answerer.attempts == [1, 2], "a free slot")
+    assert chain.is_open(following)
+
+
+def test_dispatcher__run_hangs_beyond_its_time__is_declined_all_the_same(
+    busy: Bench, chain: FakeChain
+) -> None:
+    def hang(opening: object, *, give_up: object) -> Outcome:
+        busy.answerer.may_answer.wait(20)
+        return Refused(DeclineReason.OVERLOADED)
+
+    busy.answerer.answer = hang  # type: ignore[method-assign,assignment]
+    number = chain.open(window=100)
+    busy.until(lambda: bool(busy.dispatcher._running), "the run")
+    chain.mine(1, seconds=90)
+    busy.until(lambda: chain.sent == [("decline OVERLOADED", int(number))], "the decline")
+
+
+# -- a disk that fails -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "in mid-answer"])
+def test_h13__disk_is_full__request_is_settled_all_the_same(
+    bench: Bench, chain: FakeChain, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill() -> None:
+        def full(*_: object) -> object:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        bench.journal.close()
+        monkeypatch.setattr(bench.journal, "_connect", full)
+
+    bench.answerer.may_answer.clear()
+    if when == "before":
+        fill()
+    number = chain.open()
+    bench.until(lambda: bench.answerer.attempts == [1], "the run")
+    if when == "in mid-answer":
+        fill()
+    bench.answerer.may_answer.set()
+    bench.until_over(number)
+    assert chain.status(number) is RequestStatus.SETTLED
+    monkeypatch.undo()
+    bench.journal.flush()
+    assert bench.is_answered(number), "it is written when the disk allows it"
+
+
+def test_h13__step_fails_in_any_way__request_is_taken_up_again(
+    bench: Bench, chain: FakeChain
+) -> None:
+    """Whatever raises, an open request always has work under way."""
+    chain.fails_openings = True
+    number = chain.open()
+    bench.looks()
+    assert bench.answerer.attempts == []
+    chain.fails_openings = False
+    bench.until_over(number)
+    assert chain.status(number) is RequestStatus.SETTLED
+
+
+def test_restart__journaled_answer_is_forged__is_computed_again(
+    bench: Bench, chain: FakeChain
+) -> None:
+    chain.refuses = "StageInactive"
+    number = chain.open()
+    bench.until(lambda: bench.is_answered(number), "the answer")
+    bench.end()
+    with sqlite3.connect(bench.directory / FILE_NAME) as database:
+        database.execute("UPDATE answers_v1 SET answer = 'forged'")
+    chain.refuses = None
+    bench._begin()
+    bench.until_over(number)
+    assert bench.answerer.attempts == [1, 1]
+    assert chain.sent == [("settle", 1)]
+
+
+# -- reads -------------------------------------------------------------------------------------
+
+
+def test_h7__sixty_four_requests_wait__one_read_for_each_block(
+    tmp_path: Path, chain: FakeChain
+) -> None:
+    bench = Bench(tmp_path / "data", chain, slots=1, places=64)
+    bench.answerer.may_answer.clear()
+    open_many(chain, 64, window=3_600)
+    bench.until(lambda: len(bench.dispatcher._works) == 64, "64 requests")
+    bench.looks()
+    before = chain.reads
+    for _ in range(5):
+        chain.mine()
+        bench.looks(2)
+    assert chain.reads - before == 5
+    assert threading.active_count() < 20
+    bench.end()

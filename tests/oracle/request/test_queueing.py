@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which waiting requests cannot be answered in time.
+
+given a free slot
+    the first in the queue should be tried, whatever runs took before
+given no free slot
+    a request should be hopeless if its turn and its run end after its time
+    one that is hopeless should not delay those behind it
+given no run yet
+    the present runs' own duration should be the measure
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle.request.queueing import RunTime, find_hopeless
+from teetee.protocol.identifiers import RequestId
+
+
+def hopeless(*left: float, slots: int = 1, elapsed: list[float], run: float = 10.0) -> list[int]:
+    waiting = [(RequestId(number), seconds) for number, seconds in enumerate(left)]
+    return sorted(find_hopeless(waiting, slots=slots, elapsed=elapsed, run_seconds=run))
+
+
+def test_find_hopeless__slot_is_free__is_tried() -> None:
+    assert hopeless(1.0, elapsed=[]) == []
+    assert hopeless(1.0, 1.0, elapsed=[]) == [1]
+
+
+def test_c2__queue_is_longer_than_the_time__only_the_last_are_hopeless() -> None:
+    assert hopeless(20.0, 20.0, 30.0, elapsed=[5.0]) == [1]
+    assert hopeless(*[60.0] * 300, slots=4, elapsed=[0.0] * 4) == list(range(20, 300))
+
+
+def test_find_hopeless__run_takes_longer_than_usual__is_expected_to_end_now() -> None:
+    assert hopeless(10.0, elapsed=[500.0]) == []
+
+
+@given(
+    left=st.lists(st.floats(0, 1_000), max_size=30),
+    slots=st.integers(1, 8),
+    elapsed=st.lists(st.floats(0, 100), max_size=8),
+    run=st.floats(0.01, 100),
+)
+def test_find_hopeless__more_slots__are_never_worse_for_the_first(
+    left: list[float], slots: int, elapsed: list[float], run: float
+) -> None:
+    few = hopeless(*left, slots=slots, elapsed=elapsed[:slots], run=run)
+    more = hopeless(*left, slots=slots + 1, elapsed=elapsed[:slots], run=run)
+    assert len(more) <= len(few)
+    assert more[:1] >= few[:1] or not more
+
+
+def test_run_time__nothing_measured_yet__is_at_least_what_present_runs_took() -> None:
+    time = RunTime()
+    assert time.expected([]) == 0
+    assert time.expected([3.0, 7.0]) == 7.0
+
+
+def test_run_time__measured__follows_the_latest() -> None:
+    time = RunTime()
+    time.record(10.0)
+    assert time.expected([50.0]) == 10.0
+    for _ in range(20):
+        time.record(2.0)
+    assert 2.0 <= time.expected([]) < 2.1
