@@ -8,6 +8,7 @@
     │       ├── HeadIsStale            the node's newest block is too old
     │       ├── HeadWentBack           the node's newest block is older than one seen before
     │       ├── EtherIsShort           the signer cannot pay for gas
+    │       ├── GasTooDear             gas costs more than the operator pays
     │       └── NotConfirmed           a transaction is sent, but not confirmed in time
     └── Fatal                          a person must act, or another request must be made
         └── OracleFatal
@@ -74,6 +75,17 @@ class EtherIsShort(OracleRetryable):
             f"the signer {address} has {balance} wei and needs {needed} wei for gas;"
             f" send it at least {needed - balance} wei. The transaction is retried until the"
             " deadline."
+        )
+
+
+class GasTooDear(OracleRetryable):
+    """The node takes no transaction at the price that the operator pays at most."""
+
+    def __init__(self, *, needed: int, limit: int) -> None:
+        self.needed, self.limit = needed, limit
+        super().__init__(
+            f"gas costs {needed / 1e9:g} gwei, and TEETEE_MAX_FEE_GWEI allows {limit / 1e9:g};"
+            " the transaction is retried until the deadline. Raise the limit if this lasts."
         )
 
 

@@ -68,6 +68,9 @@ FrameInvalid beyond the limit), `send(body)`, `set_timeout(seconds)`, `close()`.
   Fatal: PromptError and its subclasses, PathInvalid, RunCancelled.
 * `entry.performance.cost(shard_id)` estimates the seconds for one more token over a shard, from its
   answers to heartbeats, for choosing paths.
+* For operators, and free of any metrics library: `entry.report()` and `stage.report()` (an
+  `EngineReport`), `links.report()` (a `LinkReport` for each peer), `listener.connections()` and
+  `listener.is_accepting`.
 * A `PeerDirectory` has `find(shard_id) -> Peer` (raises PeerUnknown) and `accepts(tls) -> bool`,
   and is called from several threads. `seed=None` draws a seed: pass the one derived from the
   request.
@@ -87,11 +90,13 @@ from shard_runtime.engine.entry.entry import Entry
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.job import GenerationJob
 from shard_runtime.engine.entry.request import Generation, PathChange
+from shard_runtime.engine.loop import EngineReport
 from shard_runtime.engine.stage.request_guard import OnVerdict, RequestGuard, RunTerms
 from shard_runtime.engine.stage.stage import Stage, StageSettings
 from shard_runtime.links.identity import LinkIdentity, StageIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.listener import Listener
+from shard_runtime.links.outgoing_link import LinkReport
 from shard_runtime.links.peers import FixedDirectory, Peer, PeerDirectory
 from shard_runtime.links.stream import Stream
 from shard_runtime.links.tls_links import TlsLinks
@@ -104,6 +109,7 @@ from shard_runtime.model_files.tokenizer.tokenizer import ModelTokenizer
 
 __all__ = [
     "Backend",
+    "EngineReport",
     "Entry",
     "EntrySettings",
     "FixedDirectory",
@@ -112,6 +118,7 @@ __all__ = [
     "HeartbeatSettings",
     "LinkIdentity",
     "LinkLimits",
+    "LinkReport",
     "Listener",
     "ModelSource",
     "ModelTokenizer",

@@ -99,6 +99,7 @@ LAYERS = {
     "oracle": (
         ("__main__",),
         ("process",),
+        ("operations",),
         ("endpoints", "request"),
         ("inference",),
         ("chain",),

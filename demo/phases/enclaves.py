@@ -153,6 +153,7 @@ def oracle_settings(
         "IS_ENTRY": str(plan.is_entry).lower(),
         "LISTEN_HOST": LOOPBACK,
         "LISTEN_PORT": str(port),
+        "OPERATIONS_PORT": "0",
         "DATA_DIRECTORY": str(folders.journals / plan.name),
         "KEYS_DIRECTORY": str(folders.keys / plan.name),
         "SIMULATED": "true",

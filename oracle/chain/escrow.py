@@ -5,9 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
-from eth_account.signers.local import LocalAccount
-
-from oracle.errors import EtherIsShort, NotConfirmed, Rejected, Stopped
+from oracle.errors import EtherIsShort, GasTooDear, NotConfirmed, Rejected, Stopped
 from oracle.records import Answered, Opening
 from teetee.chain.calldata import Call
 from teetee.chain.connection import Connection
@@ -15,8 +13,12 @@ from teetee.chain.contract_errors import ContractRejected, UnknownRequest
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.deployment import Deployment
-from teetee.chain.errors import InsufficientFunds, LogMissing, TransactionUnconfirmed
-from teetee.chain.transactions.fee_policy import SendingPolicy
+from teetee.chain.errors import (
+    FeeAboveLimit,
+    InsufficientFunds,
+    LogMissing,
+    TransactionUnconfirmed,
+)
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import DeclineReason, Request, RequestOpened
@@ -112,32 +114,20 @@ def _existing(read: Callable[[], Request]) -> Request | None:
 
 
 class ChainEscrowWriter:
-    """Sends as this enclave's signer: one account for all calls."""
+    """Sends as this enclave's signer, by the one sender that the process has for it."""
 
     def __init__(
         self,
         connection: Connection,
         deployment: Deployment,
-        signer: LocalAccount,
+        sender: TransactionSender,
         *,
-        confirm_seconds: float,
-        poll_seconds: float,
         abandon: threading.Event,
     ) -> None:
-        """`confirm_seconds`: how long a call waits for its transaction; `abandon` ends the wait."""
+        """`abandon` ends the wait for transactions that are sent."""
         self._escrow = Escrow(connection, deployment)
-
-        def wait(seconds: float) -> None:
-            if abandon.wait(seconds):
-                raise Stopped
-
-        self._sender = TransactionSender(
-            connection,
-            signer,
-            policy=SendingPolicy(give_up_after_seconds=confirm_seconds),
-            poll_seconds=poll_seconds,
-            wait=wait,
-        )
+        self._sender = sender
+        self._abandon = abandon
 
     def settle(self, answers: Sequence[Answered]) -> str:
         """Settles one or more requests; in a batch, those that have already ended are skipped."""
@@ -158,14 +148,22 @@ class ChainEscrowWriter:
         return self._send(self._escrow.refund(request_id))
 
     def _send(self, call: Call) -> str:
-        """Raises `Rejected`, `EtherIsShort`, `NotConfirmed` and the connection's errors."""
+        """Raises `Rejected`, `EtherIsShort`, `GasTooDear`, `NotConfirmed` and the connection's
+        errors.
+        """
         try:
-            return self._sender.send(call).transaction_hash
+            return self._sender.send(call, wait=self._wait).transaction_hash
         except ContractRejected as error:
             raise Rejected(action=call.what, reason=error.name) from None
         except InsufficientFunds as error:
             raise EtherIsShort(
                 address=error.address, balance=error.balance, needed=error.needed
             ) from None
+        except FeeAboveLimit as error:
+            raise GasTooDear(needed=error.needed, limit=error.limit) from None
         except TransactionUnconfirmed as error:
             raise NotConfirmed(action=call.what, transaction=error.transaction_hash) from None
+
+    def _wait(self, seconds: float) -> None:
+        if self._abandon.wait(seconds):
+            raise Stopped

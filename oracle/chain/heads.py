@@ -110,3 +110,8 @@ class Heads:
             if self._newest is None or (self._stale_after and age > self._stale_after):
                 raise HeadIsStale(age=int(age), limit=int(self._stale_after))
             return self._newest
+
+    def age(self) -> float:
+        """Seconds since another block was seen."""
+        with self._lock:
+            return self._clock() - self._progress_at

@@ -160,8 +160,12 @@ class _PathChoice:
 
     def on_failure(self, error: PathFailure) -> None:
         self.blocker = Blocker.CAPACITY if is_full(error) else Blocker.PATH
-        self._paths.record_failure(blamed_for(error))
-        self._log.warning("path broke", request_id=int(self._job.request_id), error=error)
+        blamed = blamed_for(error)
+        self._paths.record_failure(blamed)
+        peers = sorted(int(shard_id) for shard_id in blamed)
+        self._log.warning(
+            "path broke", request_id=int(self._job.request_id), peers=peers, error=error
+        )
 
     def on_progress(self) -> None:
         """The path works: from now on the job lacks only time."""

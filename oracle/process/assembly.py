@@ -5,6 +5,7 @@ only.
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
@@ -17,14 +18,25 @@ from oracle.endpoints.info import InfoEndpoint
 from oracle.endpoints.rate_limits import ConcurrencyLimit, RateLimit
 from oracle.endpoints.stream import StreamEndpoint
 from oracle.errors import StartUpRefused
-from oracle.inference.inference import Inference
+from oracle.inference.inference import EntryRuntime, Inference
 from oracle.inference.live_text import LiveTexts
 from oracle.inference.paths import RegistryPaths
+from oracle.operations.gauges import Runtime, expose_links, expose_runtime
+from oracle.operations.health import Check
+from oracle.operations.measured import (
+    MeasuredAnswerer,
+    MeasuredRuntime,
+    MeasuredWriter,
+    RequestMeter,
+    expose_requests,
+)
+from oracle.operations.operator_view import OperatorView
+from oracle.operations.standing import path_check
 from oracle.process.loops import Loop
 from oracle.process.services import EntryService, ShardService, StageService
 from oracle.process.settings import Settings
 from oracle.process.startup import PreparedEnclave
-from oracle.request.answer_pool import AnswerPool
+from oracle.request.answer_pool import Answerer, AnswerPool
 from oracle.request.answering import EnvelopeAnswerer
 from oracle.request.decision import Timing
 from oracle.request.dispatcher import Dispatcher
@@ -46,6 +58,9 @@ from shard_runtime import (
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.typed_data import escrow_domain
 
+SERVICE = "service"
+"""Key of what a service shows to operators, until it stops."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Context:
@@ -55,6 +70,7 @@ class _Context:
     shard_id: ShardId
     listener: Listener
     peers: ChainPeers
+    view: OperatorView
     log: FilteringBoundLogger
     stop: threading.Event = field(default_factory=threading.Event)
     abandon: threading.Event = field(default_factory=threading.Event)
@@ -78,10 +94,18 @@ def build_service(
     *,
     listener: Listener,
     peers: ChainPeers,
+    view: OperatorView,
     log: FilteringBoundLogger,
 ) -> ShardService:
     """The service of an entry or of a stage, by the settings; `start` it."""
-    context = _Context(enclave=enclave, shard_id=shard_id, listener=listener, peers=peers, log=log)
+    context = _Context(
+        enclave=enclave,
+        shard_id=shard_id,
+        listener=listener,
+        peers=peers,
+        view=view,
+        log=log.bind(shard_id=int(shard_id)),  # one log may collect several enclaves' lines
+    )
     return _entry_service(context) if context.settings.is_entry else _stage_service(context)
 
 
@@ -110,7 +134,7 @@ def link_identity(enclave: PreparedEnclave) -> LinkIdentity:
 
 
 def _stage_service(context: _Context) -> StageService:
-    enclave, settings = context.enclave, context.settings
+    enclave, settings, links = context.enclave, context.settings, _links(context)
     guard = ChainRequestGuard(
         reader=ChainEscrowReader(enclave.connection, enclave.deployment),
         heads=enclave.heads,
@@ -120,20 +144,23 @@ def _stage_service(context: _Context) -> StageService:
     stage = Stage(
         shard=enclave.loaded,
         identity=_stage_identity(context),
-        links=_links(context),
+        links=links,
         directory=context.peers,
         guard=guard,
         settings=StageSettings(
             cache_bytes=settings.cache_bytes, busy_wait_seconds=settings.busy_wait_seconds
         ),
     )
+    _expose(context, stage, links)
     loop = Loop("guard", guard.poll, seconds=0.0, stop=context.stop, log=context.log)
     return StageService(context.shard_id, stage, guard=loop, stop=context.stop)
 
 
 def _entry_service(context: _Context) -> EntryService:
     enclave, settings = context.enclave, context.settings
-    entry, texts = _entry(context), LiveTexts()
+    links, texts = _links(context), LiveTexts()
+    entry, meter = _entry(context, links), RequestMeter(context.view.metrics)
+    paths = _paths(context, entry)
     journal = Journal(
         data_directory=settings.data_directory,
         chain_id=settings.chain_id,
@@ -147,8 +174,12 @@ def _entry_service(context: _Context) -> EntryService:
         stop=context.stop,
         clock=time.monotonic,
         log=context.log,
+        observer=meter,
     )
-    loops = _connect(context, dispatcher, journal, _answerer(context, entry, texts))
+    requests = expose_requests(context.view.metrics, dispatcher, journal)
+    _expose(context, entry, links, path_check(paths), requests)
+    answerer = _answerer(context, paths, MeasuredRuntime(entry, meter), texts)
+    loops = _connect(context, dispatcher, journal, MeasuredAnswerer(answerer, meter), meter)
     return EntryService(
         context.shard_id,
         entry=entry,
@@ -166,7 +197,11 @@ def _entry_service(context: _Context) -> EntryService:
 
 
 def _connect(
-    context: _Context, dispatcher: Dispatcher, journal: Journal, answerer: EnvelopeAnswerer
+    context: _Context,
+    dispatcher: Dispatcher,
+    journal: Journal,
+    answerer: Answerer,
+    meter: RequestMeter,
 ) -> list[Loop]:
     """Gives the dispatcher what does its work. Returns the loops of all of them."""
     enclave, settings = context.enclave, context.settings
@@ -188,7 +223,7 @@ def _connect(
     )
     endings = Endings(
         reader=reader,
-        writer=_escrow_writer(context),
+        writer=MeasuredWriter(_escrow_writer(context), meter),
         heads=enclave.heads,
         done=dispatcher.on_posted,
         window=settings.batch_window_seconds,
@@ -203,7 +238,7 @@ def _connect(
     ]
 
 
-def _entry(context: _Context) -> Entry:
+def _entry(context: _Context, links: TlsLinks) -> Entry:
     tokenizer, settings = context.enclave.tokenizer, context.settings
     if tokenizer is None:
         raise StartUpRefused(
@@ -214,7 +249,7 @@ def _entry(context: _Context) -> Entry:
         shard=context.enclave.loaded,
         tokenizer=tokenizer,
         identity=_stage_identity(context),
-        links=_links(context),
+        links=links,
         directory=context.peers,
         settings=EntrySettings(
             cache_bytes=settings.cache_bytes, busy_wait_seconds=settings.busy_wait_seconds
@@ -223,29 +258,30 @@ def _entry(context: _Context) -> Entry:
 
 
 def _escrow_writer(context: _Context) -> ChainEscrowWriter:
-    enclave, settings = context.enclave, context.settings
+    enclave = context.enclave
     return ChainEscrowWriter(
-        enclave.connection,
-        enclave.deployment,
-        enclave.keys.signer,
-        confirm_seconds=settings.settle_timeout_seconds,
-        poll_seconds=min(1.0, settings.poll_seconds),
-        abandon=context.abandon,
+        enclave.connection, enclave.deployment, enclave.sender, abandon=context.abandon
     )
 
 
-def _answerer(context: _Context, entry: Entry, texts: LiveTexts) -> EnvelopeAnswerer:
-    enclave = context.enclave
-    paths = RegistryPaths(
+def _paths(context: _Context, entry: Entry) -> RegistryPaths:
+    model = context.enclave.model
+    return RegistryPaths(
         peers=context.peers,
-        model_id=enclave.model.model_id,
-        layer_count=enclave.model.layer_count,
+        model_id=model.model_id,
+        layer_count=model.layer_count,
         entry=context.shard_id,
         cost=entry.performance.cost,
         clock=time.monotonic,
     )
+
+
+def _answerer(
+    context: _Context, paths: RegistryPaths, runtime: EntryRuntime, texts: LiveTexts
+) -> EnvelopeAnswerer:
+    enclave = context.enclave
     return EnvelopeAnswerer(
-        inference=Inference(entry=entry, paths=paths, abandon=context.abandon, log=context.log),
+        inference=Inference(entry=runtime, paths=paths, abandon=context.abandon, log=context.log),
         texts=texts,
         shard_id=context.shard_id,
         kem=enclave.keys.kem,
@@ -268,14 +304,14 @@ def _watcher(
 
 
 def _polling_loops(context: _Context, watcher: Watcher, journal: Journal) -> list[Loop]:
-    settings = context.settings
+    settings, watched = context.settings, context.view.tasks.watched
     tasks = [
         ("watch", watcher.poll, settings.poll_seconds),
         ("prune", watcher.prune_finalised, settings.prune_seconds),
         ("journal", journal.flush, settings.poll_seconds),
     ]
     return [
-        Loop(task, work, seconds=seconds, stop=context.abandon, log=context.log)
+        Loop(task, watched(task, work), seconds=seconds, stop=context.abandon, log=context.log)
         for task, work, seconds in tasks
     ]
 
@@ -290,10 +326,35 @@ def _working_loops(
     """They wait for work by themselves, and go on until all work has been handed back."""
     tasks = {"dispatch": dispatcher.run_once, "receive": intake.run_once} | endings.tasks()
     tasks |= {f"answer-{number}": pool.run_once for number in range(pool.slots)}
+    watched = context.view.tasks.watched
     return [
-        Loop(task, work, seconds=0.0, stop=context.end, log=context.log)
+        Loop(task, watched(task, work), seconds=0.0, stop=context.end, log=context.log)
         for task, work in tasks.items()
     ]
+
+
+def _expose(
+    context: _Context,
+    runtime: Runtime,
+    links: TlsLinks,
+    check: Check | None = None,
+    *more: Callable[[], None],
+) -> None:
+    """What operators see of a service. `check`: why an entry is not ready; `more`: its sources."""
+    metrics = context.view.metrics
+    sources = [
+        expose_runtime(metrics, runtime),
+        expose_links(
+            metrics, peers=context.peers, listener=context.listener, outgoing=links.report
+        ),
+        *more,
+    ]
+
+    def read() -> None:
+        for source in sources:
+            source()
+
+    context.view.attach(SERVICE, source=read, check=check)
 
 
 def _stream_endpoint(context: _Context, texts: LiveTexts) -> StreamEndpoint:

@@ -16,7 +16,6 @@ from oracle.process.startup import PreparedEnclave
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, PlatformKind
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.transactions.sender import TransactionSender
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.platform_kinds import (
     highest_minimum_evaluation_number,
@@ -76,7 +75,7 @@ class ChainCollateral:
         connection, deployment = enclave.connection, enclave.deployment
         self._registry = Registry(connection, deployment)
         self._certificates = Certificates(connection, deployment)
-        self._sender = TransactionSender(connection, enclave.keys.signer)
+        self._sender = enclave.sender
         self._synchronization = Synchronization(
             PccsReader(pccs),
             CollateralStore(connection, deployment),

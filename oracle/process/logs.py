@@ -65,13 +65,18 @@ FACTS: Mapping[str, Check] = {
             "first",
             "end",
             "is_entry",
+            "nonce",
+            "node",
+            "gwei",
+            "ether",
+            "port",
         ),
         _is_number,
     ),
     "transaction": _is_hex,
     **dict.fromkeys(("state", "reason", "kind", "logger", "task"), _is_word),
     **dict.fromkeys(("shard", "peer", "request"), _is_number_or_hex),
-    "request_ids": _is_numbers,
+    **dict.fromkeys(("request_ids", "peers"), _is_numbers),
 }
 
 

@@ -6,13 +6,20 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.peers import ChainPeers
 from oracle.errors import Stopped
+from oracle.operations.endpoint import OperationsEndpoint
+from oracle.operations.funds import Funds
+from oracle.operations.node_watch import NodeWatch
+from oracle.operations.operator_view import OperatorView
+from oracle.operations.standing import ShardStanding
 from oracle.process.assembly import (
+    SERVICE,
     build_enrol_endpoint,
     build_service,
     link_identity,
@@ -25,6 +32,7 @@ from oracle.process.services import ShardService
 from oracle.process.settings import Settings
 from oracle.process.startup import PreparedEnclave, prepare_enclave
 from shard_runtime import Listener
+from teetee.chain.connection import Connection
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.endpoint import ENROL_ALPN
 
@@ -32,6 +40,8 @@ RENEWAL_CHECK_SECONDS = 600.0
 VIEWS = ("heads", "peers")
 VIEW_BACKOFF_SECONDS = 5.0
 """Nothing is served on a view that is too old, so it is read again soon after a failure."""
+FUNDS_CHECK_SECONDS = 5.0
+NODE_CHECK_SECONDS = 15.0
 
 
 class Server:
@@ -43,12 +53,27 @@ class Server:
         self._stop = threading.Event()
         self._end = threading.Event()  # set last: heads and peers are needed until then
         self._service: ShardService | None = None
+        self._view = OperatorView(log)
+        self._operations = OperationsEndpoint(
+            host=settings.operations_host,
+            port=settings.operations_port,
+            health=self._view.health,
+            metrics=self._view.metrics,
+        )
         self._data_directory = DataDirectory(settings.data_directory)
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT. Raises `Fatal` if the process must not serve."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        # First, so that loading a large model can be told from a process that hangs.
+        self._operations.start()
+        try:
+            self._serve()
+        finally:
+            self._operations.close()
+
+    def _serve(self) -> None:
         try:
             self._startup()
         except Stopped:
@@ -59,13 +84,16 @@ class Server:
             self._shutdown()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._view.health.drain()
         self._stop.set()
 
     # -- start-up ------------------------------------------------------------------------------
 
     def _startup(self) -> None:
         self._data_directory.acquire()
-        self._enclave = prepare_enclave(self._settings, stop=self._stop, log=self._log)
+        self._enclave = prepare_enclave(
+            self._settings, stop=self._stop, view=self._view, log=self._log
+        )
         enclave, settings = self._enclave, self._settings
         self._peers = ChainPeers(
             registry=enclave.registry,
@@ -81,10 +109,12 @@ class Server:
             handlers={ENROL_ALPN: build_enrol_endpoint(enclave, self._log).serve},
         )
         self._listener.start()
+        self._standing = ShardStanding(enclave.heads, self._view.metrics)
         self._loops = self._make_loops()
         for loop in self._loops:
             loop.start()
-        _print_ready_line(enclave, self._listener.port)
+        self._view.health.start_up_ended()
+        _print_ready_line(enclave, self._listener.port, self._operations.port)
 
     def _make_loops(self) -> list[Loop]:
         enclave, settings = self._enclave, self._settings
@@ -95,19 +125,29 @@ class Server:
             warning_seconds=settings.renewal_warning_seconds,
             log=self._log,
         )
+        funds = self._watch_funds()
+        nodes = NodeWatch(
+            [Connection([url], chain_id=settings.chain_id) for url in settings.rpc_urls()],
+            states=lambda: enclave.connection.node_states,
+            metrics=self._view.metrics,
+            log=self._log,
+        )
         tasks = [
             ("heads", enclave.heads.poll, settings.poll_seconds),
             ("peers", self._peers.poll, settings.peer_poll_seconds),
             ("renewal", renewal.check, RENEWAL_CHECK_SECONDS),
+            ("funds", funds.check, FUNDS_CHECK_SECONDS),
+            ("nodes", nodes.poll, NODE_CHECK_SECONDS),
         ]
         if settings.pccs is not None:
             collateral = ChainCollateral(settings.pccs.get_secret_value(), enclave)
             updater = CollateralUpdater(collateral, self._log)
             tasks.append(("collateral", updater.update, settings.collateral_seconds))
+        watched = self._view.tasks.watched
         return [
             Loop(
                 task,
-                work,
+                watched(task, work),
                 seconds=seconds,
                 stop=self._end,
                 log=self._log,
@@ -116,12 +156,31 @@ class Server:
             for task, work, seconds in tasks
         ]
 
+    def _watch_funds(self) -> Funds:
+        enclave, health = self._enclave, self._view.health
+        funds = Funds(
+            enclave.connection,
+            enclave.sender.address,
+            warn_below_ether=self._settings.warn_below_ether,
+            metrics=self._view.metrics,
+            log=self._log,
+        )
+        health.set_check("standing", self._standing.check)
+        health.set_check("listener", self._listener_check)
+        if self._settings.is_entry:  # a stage pays for nothing
+            health.set_check("funds", funds.reasons)
+        return funds
+
+    def _listener_check(self) -> Iterator[str]:
+        if not self._listener.is_accepting:
+            yield "not_listening"
+
     # -- main loop -----------------------------------------------------------------------------
 
     def _main_loop(self) -> None:
         follow = Loop(
             "registry",
-            self._follow_registry,
+            self._view.tasks.watched("registry", self._follow_registry),
             seconds=self._settings.peer_poll_seconds,
             stop=self._stop,
             log=self._log,
@@ -135,6 +194,7 @@ class Server:
         """Serves as the shard that the registry lists this enclave as. Raises `Retryable`."""
         own = self._enclave.registry.own_shard(at=self._enclave.heads.current())
         shard_id = own.shard_id if own is not None and self._is_own_enrolment(own) else None
+        self._standing.own = own if shard_id is not None else None
         present = None if self._service is None else self._service.shard_id
         if shard_id == present:
             return
@@ -142,6 +202,8 @@ class Server:
             self._log.warning("no longer serving", shard_id=int(self._service.shard_id))
             self._service.stop(0.0)
             self._service = None
+            self._view.health.shard_id = None
+            self._view.detach(SERVICE)
         if shard_id is not None:
             self._peers.poll()
             service = build_service(
@@ -149,10 +211,12 @@ class Server:
                 shard_id,
                 listener=self._listener,
                 peers=self._peers,
+                view=self._view,
                 log=self._log,
             )
             service.start()
             self._service = service
+            self._view.health.shard_id = int(shard_id)
             self._log.info("serving", shard_id=int(shard_id), is_entry=self._settings.is_entry)
 
     def _is_own_enrolment(self, own: Shard) -> bool:
@@ -179,9 +243,14 @@ class Server:
         self._log.info("stopped")
 
 
-def _print_ready_line(enclave: PreparedEnclave, port: int) -> None:
+def _print_ready_line(enclave: PreparedEnclave, port: int, operations_port: int) -> None:
     """One JSON line on stdout once the listener accepts enrolments. Public data only."""
-    line = {"ready": True, "port": port, "simulated": enclave.settings.simulated}
+    line = {
+        "ready": True,
+        "port": port,
+        "operationsPort": operations_port,
+        "simulated": enclave.settings.simulated,
+    }
     line |= enclave.identity.to_json()
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

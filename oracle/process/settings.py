@@ -35,6 +35,8 @@ from teetee.protocol.endpoint import DEFAULT_PORT, MAX_PORT
 from teetee.protocol.layers import LayerRange
 
 PREFIX = "TEETEE_"
+DEFAULT_OPERATIONS_PORT = 9464
+"""As Prometheus exporters use by convention."""
 
 
 class Kind(Enum):
@@ -93,6 +95,10 @@ KINDS: Mapping[str, Kind] = {
             "renewal_warning_seconds",
             "pccs",
             "collateral_seconds",
+            "max_fee_gwei",
+            "warn_below_ether",
+            "operations_host",
+            "operations_port",
         ),
         Kind.HOST,
     ),
@@ -238,6 +244,17 @@ class Settings(BaseSettings):
         le=MAX_PORT,
         description="Port for links and endpoints; 0 picks a free one.",
     )
+    operations_host: str = Field(
+        "127.0.0.1",
+        description="Address of /health and /metrics. Not encrypted: anyone who reaches it reads"
+        " them.",
+    )
+    operations_port: int = Field(
+        DEFAULT_OPERATIONS_PORT,
+        ge=0,
+        le=MAX_PORT,
+        description="Port of /health and /metrics; 0 picks a free one.",
+    )
     data_directory: Path = Field(
         description="Folder of the journal. It holds ciphertext and public data only."
     )
@@ -304,6 +321,16 @@ class Settings(BaseSettings):
     )
     settle_timeout_seconds: Seconds = Field(
         60.0, description="Wait for a transaction before the request's state is read again."
+    )
+    max_fee_gwei: float = Field(
+        50.0,
+        gt=0,
+        le=1e6,
+        description="The most that a transaction offers per gas, tip included. An offer that is not"
+        " included rises to it within four fifths of the decline margin.",
+    )
+    warn_below_ether: float = Field(
+        0.005, ge=0, description="The signer's balance below which the log and /metrics warn."
     )
     decline_margin_seconds: WholeSeconds = Field(
         15, description="Time before the deadline at which a request without an answer is declined."

@@ -22,6 +22,8 @@ from oracle.chain.highest_head import StoredHighestHead
 from oracle.chain.registry import ChainRegistryReader
 from oracle.errors import StartUpRefused, Stopped
 from oracle.isolation.memory import refuse_swap
+from oracle.operations.operator_view import OperatorView
+from oracle.process.sending import build_sender
 from oracle.process.settings import Settings
 from shard_runtime import (
     ModelSource,
@@ -38,6 +40,7 @@ from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import LOCAL_NETWORK, Deployment
 from teetee.chain.nodes.node_failures import RetryPolicy
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.models import Model
 from teetee.enclave.guest_agent import DSTACK_SOCKET, DstackGuestAgent, GuestAgent
 from teetee.enclave.key_file import KeyFile, KeyScope
@@ -66,6 +69,8 @@ class PreparedEnclave:
     key_file: KeyFile
     keys: EnclaveKeys
     connection: Connection
+    sender: TransactionSender
+    """The only one for the signer's key: it owns the nonces."""
     deployment: Deployment
     model: Model
     tokenizer: ModelTokenizer | None  # None for a shard that is not an entry
@@ -77,7 +82,7 @@ class PreparedEnclave:
 
 
 def prepare_enclave(
-    settings: Settings, *, stop: threading.Event, log: FilteringBoundLogger
+    settings: Settings, *, stop: threading.Event, view: OperatorView, log: FilteringBoundLogger
 ) -> PreparedEnclave:
     """Raises `StartUpRefused` and other `Fatal` errors, and `Stopped` once `stop` is set."""
     _check_machine(settings, log)
@@ -104,6 +109,7 @@ def prepare_enclave(
         key_file=key_file,
         keys=keys,
         connection=connection,
+        sender=build_sender(settings, connection, keys.signer, metrics=view.metrics, log=log),
         deployment=deployment,
         model=model,
         tokenizer=tokenizer,

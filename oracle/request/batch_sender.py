@@ -10,6 +10,7 @@ dispatcher tries a failed ending again at the next block.
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from oracle.errors import Rejected, Stopped
@@ -25,7 +26,7 @@ WAIT_SECONDS = 0.2
 
 
 class BatchSender(Generic[Item]):
-    """Any thread calls `submit`; one loop, or several, call `run_once`."""
+    """Any thread calls `submit`; as many loops as batches may be in flight call `run_once`."""
 
     def __init__(
         self,
@@ -47,6 +48,8 @@ class BatchSender(Generic[Item]):
         self._abandon = abandon
         self._ready: queue.Queue[Item] = queue.Queue()
         self._left_over: list[Item] = []
+        self._parts: queue.SimpleQueue[Sequence[Item]] = queue.SimpleQueue()
+        """Halves of batches that were rejected."""
         self._lock = threading.Lock()
 
     def submit(self, item: Item) -> None:
@@ -61,6 +64,8 @@ class BatchSender(Generic[Item]):
             self._send(batch)
 
     def _collect(self) -> list[Item]:
+        with suppress(queue.Empty):
+            return list(self._parts.get_nowait())
         batch, self._left_over = self._left_over, []
         try:
             batch = batch or [self._ready.get(timeout=WAIT_SECONDS)]
@@ -82,10 +87,11 @@ class BatchSender(Generic[Item]):
             pass
         except Rejected as error:
             if len(batch) > 1:
-                # One invalid item must not hold back the others, nor cost each a transaction.
+                # One invalid item must not hold back the others, nor cost each a transaction; and
+                # neither half waits for the other.
                 middle = len(batch) // 2
-                self._send(batch[:middle])
-                self._send(batch[middle:])
+                self._parts.put(batch[:middle])
+                self._parts.put(batch[middle:])
                 return
             result = error
         except Exception as error:  # noqa: BLE001 - passed on to who submitted them

@@ -18,9 +18,11 @@ cache fits into `TEETEE_CACHE_BYTES`, and then the scheduler shares each step am
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -61,6 +63,21 @@ class Look:
     """Requests opened later than this (Unix seconds) do not have enough confirmations yet."""
 
 
+class Observer(Protocol):
+    """Learns what an operator may know. Called by the dispatcher's thread."""
+
+    def on_started(self, waited_seconds: float) -> None:
+        """A request has a slot, after so long in the queue."""
+
+    def on_ended(self, status: RequestStatus) -> None:
+        """A request is open no more; NONE: a reorganisation took it away."""
+
+
+class _NoObserver:
+    def on_started(self, waited_seconds: float) -> None: ...
+    def on_ended(self, status: RequestStatus) -> None: ...
+
+
 class Dispatcher:
     """One loop calls `run_once`. Any thread calls `on_look`, `on_received`, `on_result` and
     `on_posted`.
@@ -75,6 +92,7 @@ class Dispatcher:
         stop: threading.Event,
         clock: Callable[[], float],
         log: FilteringBoundLogger,
+        observer: Observer | None = None,
     ) -> None:
         """Call `connect` before anything else. Once `stop` is set, nothing new is computed. `clock`
         is monotonic, in s.
@@ -85,6 +103,8 @@ class Dispatcher:
         self._stop = stop
         self._clock = clock
         self._log = log
+        self._observer = observer or _NoObserver()
+        self._progress: Counter[Progress] = Counter()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._works: dict[RequestId, RequestWork] = {}
         self._running: dict[AnswerTask, float] = {}
@@ -124,8 +144,9 @@ class Dispatcher:
             pass
         if self._look is not None:
             self._advance(self._look)
+        self._progress = Counter(work.progress for work in self._works.values())
         with self._settled:
-            posting = sum(work.progress is Progress.POSTING for work in self._works.values())
+            posting = self._progress[Progress.POSTING]
             self._busy = len(self._running) + posting + self._inbox.qsize()
             self._settled.notify_all()
 
@@ -133,6 +154,10 @@ class Dispatcher:
         """Waits at most `seconds`. Returns whether nothing is being computed or posted."""
         with self._settled:
             return self._settled.wait_for(lambda: not self._busy, timeout=seconds)
+
+    def count_by_progress(self) -> Counter[Progress]:
+        """The open requests, by how far the work on them is. For any thread."""
+        return self._progress
 
     # -- news ----------------------------------------------------------------------------------
 
@@ -155,6 +180,7 @@ class Dispatcher:
         if work.task is not None:
             work.task.cancelled.set()
         del self._works[work.request_id]
+        self._observer.on_ended(status)
         self._log.info("request ended", request_id=int(work.request_id), state=status.name.lower())
 
     def _take_received(self, request_id: RequestId, received: Received | None) -> None:
@@ -164,7 +190,7 @@ class Dispatcher:
         if received is None or not received.opening.is_of(work.request):
             work.start_over(not_before=self._looks + 1)
             return
-        work.opening = received.opening
+        work.opening, work.received_at = received.opening, self._clock()
         work.take_outcome(received.outcome)
         work.is_restored = work.answered is not None
         work.start_over(not_before=0)
@@ -275,6 +301,7 @@ class Dispatcher:
             self._intake.submit(work.request, work.seen_at)
         elif len(self._running) < self._pool.slots and not self._stop.is_set():
             self._log.info("request started", request_id=int(work.request_id))
+            self._observer.on_started(self._clock() - work.received_at)
             give_up_at = work.request.deadline - self._timing.decline_margin
             work.task = AnswerTask(work.opening, give_up_at)
             work.progress = Progress.RUNNING

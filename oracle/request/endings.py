@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Posts how requests end: answers, declines and refunds, each kind in batches of its own.
 
-The kinds do not wait for each other: a settlement that is not confirmed delays no decline.
+Neither kinds nor batches wait for each other: a settlement that is not confirmed delays no decline,
+and no other settlement. Nodes keep at least 16 pending transactions of an account.
 """
 
 import threading
@@ -23,6 +24,11 @@ from teetee.protocol.identifiers import RequestId
 MAX_BATCH_BYTES = 96 * 1024
 MAX_SETTLEMENTS = 20
 MAX_DECLINES = 100
+
+# Batches in flight; together below 16.
+SETTLEMENTS_IN_FLIGHT = 8
+DECLINES_IN_FLIGHT = 4
+REFUNDS_IN_FLIGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,15 @@ class Endings:
 
     def tasks(self) -> dict[str, Callable[[], None]]:
         """What the loops run, by name."""
+        kinds: tuple[tuple[str, Callable[[], None], int], ...] = (
+            ("settle", self._settlements.run_once, SETTLEMENTS_IN_FLIGHT),
+            ("decline", self._declines.run_once, DECLINES_IN_FLIGHT),
+            ("refund", self._refunds.run_once, REFUNDS_IN_FLIGHT),
+        )
         return {
-            "settle": self._settlements.run_once,
-            "decline": self._declines.run_once,
-            "refund": self._refunds.run_once,
+            f"{name}-{number}": run_once
+            for name, run_once, in_flight in kinds
+            for number in range(in_flight)
         }
 
     def _settle(self, batch: Sequence[AnswerEnding]) -> str:

@@ -112,6 +112,11 @@ class Journal:
                 return
             del self._unwritten[request_id]
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last use of the disk failed."""
+        return self._is_failing
+
     def _try(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
         """The result; None if the disk fails. The caller holds the lock."""
         try:

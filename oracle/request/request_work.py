@@ -31,6 +31,8 @@ class RequestWork:
     """Number of the block at which it was first seen."""
     progress: Progress = Progress.SEEN
     opening: Opening | None = None
+    received_at: float = 0.0
+    """When its envelope was here, on the dispatcher's clock."""
     answered: Answered | None = None
     is_restored: bool = False
     """Whether the answer comes from the journal, whose disk the host controls."""

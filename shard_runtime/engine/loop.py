@@ -60,6 +60,22 @@ class LoopSettings:
     the core. 0: it sleeps at once, which is slower and saves power."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """What an operator may know of a computing thread: numbers, nothing of any run."""
+
+    open_runs: int
+    """Those that wait for room among them."""
+    inbox_frames: int
+    cache_bytes_used: int
+    cache_bytes: int
+    """The budget."""
+    steps: int
+    """Since the start."""
+    rows: int
+    """Positions that passed through this shard's layers, since the start."""
+
+
 R = TypeVar("R", bound=Run)
 Batch = Sequence[tuple[R, StepPart]]
 
@@ -97,6 +113,7 @@ class EngineLoop(ABC, Generic[R]):
         self._in_work = 0
         """Rows and frames that this thread has received but not computed; it may hang with any."""
         self._busy_wait_seconds = 0.0
+        self._steps = self._rows = 0
         self._checked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=thread_name, daemon=True)
 
@@ -109,6 +126,17 @@ class EngineLoop(ABC, Generic[R]):
     def cache_bytes_used(self) -> int:
         """Bytes reserved for keys and values."""
         return self._pool.used_bytes
+
+    def report(self) -> EngineReport:
+        """Counts and sizes, each of which may be a step old. For any thread."""
+        return EngineReport(
+            open_runs=self.open_runs,
+            inbox_frames=len(self._inbox),
+            cache_bytes_used=self._pool.used_bytes,
+            cache_bytes=self._pool.budget_bytes,
+            steps=self._steps,
+            rows=self._rows,
+        )
 
     def _run(self) -> None:
         while not self._inbox.is_closed:
@@ -136,7 +164,15 @@ class EngineLoop(ABC, Generic[R]):
             batch = self._next_batch()
             self._send_batch(batch, self._compute(batch))
             sent = [run for run, _ in batch]
+            self._count_step(sum(part.span.rows for _, part in batch))
+        else:
+            self._count_step(len(sent))
         self._prepare_next(sent)
+
+    def _count_step(self, rows: int) -> None:
+        if rows:
+            self._steps += 1
+            self._rows += rows
 
     def _process_events(self) -> Sequence[R] | None:
         """Handle the events of one turn, or those up to the frame of a prepared step; in that case

@@ -41,6 +41,8 @@ class _Connection:
     accepted_at: float
     stream: TlsStream | None = None
     """None until the handshake is done."""
+    purpose: str | None = None
+    """The ALPN; None until the handshake is done."""
 
 
 class Listener:
@@ -77,6 +79,13 @@ class Listener:
     def is_accepting(self) -> bool:
         """Whether its accepting thread is alive."""
         return self._accepting is not None and self._accepting.is_alive()
+
+    def connections(self) -> list[tuple[str | None, bytes | None]]:
+        """The open ones: ALPN (None during the handshake), and the pinned key of a link's peer."""
+        return [
+            (each.purpose, None if each.stream is None else each.stream.peer_tls)
+            for each in self._places.all()
+        ]
 
     def handle(self, alpn: str, handler: Handler, accepts: Accepts | None = None) -> None:
         """Serve one more purpose. `accepts` belongs to `teetee-link/1`: whose key may connect."""
@@ -175,6 +184,7 @@ class Listener:
             raise HandshakeFailed(connection.address, "it names no purpose")
         tls = peer_tls(tls_connection) if purpose == LINK_ALPN else None
         self._hold(connection, tls)
+        connection.purpose = purpose
         connection.stream = TlsStream(tls_connection, connection.socket, tls)
         connection.stream.set_timeout(self._limits.receive_seconds)
         return purpose

@@ -40,6 +40,15 @@ class _QueuedFrame:
     """None: the writer holds the rest of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """The state of a link to a peer."""
+
+    is_connected: bool
+    waiting_bytes: int
+    """Of frames that wait to be sent."""
+
+
 class OutgoingLink:
     """To one shard with one key: if the directory shows another key for the shard, this link is not
     opened again. When frames are lost, the queue is dropped and `on_lost` is called once.
@@ -74,6 +83,10 @@ class OutgoingLink:
         self._readable = select.poll()
         self._last_sent_at = time.monotonic()
         threading.Thread(target=self._run, name=f"link-to-{shard_id}", daemon=True).start()
+
+    def report(self) -> LinkReport:
+        """Its present state; takes no lock, so the two facts may be of different moments."""
+        return LinkReport(self._stream is not None, self._queued_bytes)
 
     def send_frame(self, body: bytes) -> None:
         """Never waits for the peer. Raises `LinkCongested`."""

@@ -9,7 +9,7 @@ from shard_runtime.errors import PeerRefused, PeerUnknown
 from shard_runtime.links.identity import LinkIdentity
 from shard_runtime.links.limits import LinkLimits
 from shard_runtime.links.listener import Listener
-from shard_runtime.links.outgoing_link import OutgoingLink
+from shard_runtime.links.outgoing_link import LinkReport, OutgoingLink
 from shard_runtime.links.peers import PeerDirectory, RefusedPeers
 from shard_runtime.links.port import OnFrame, OnPeerLost
 from shard_runtime.links.stream import Stream
@@ -53,6 +53,11 @@ class TlsLinks:
             link.send_frame(body)
         elif self._on_peer_lost is not None:
             self._on_peer_lost(shard_id)
+
+    def report(self) -> dict[ShardId, LinkReport]:
+        """The links to other shards; those from them are the listener's."""
+        with self._lock:
+            return {shard_id: link.report() for shard_id, link in self._outgoing.items()}
 
     def close(self) -> None:
         self._on_frame = None

@@ -177,6 +177,12 @@ class Connection:
             found = self.web3.eth.get_transaction_count(to_checksum_address(address), "pending")
         return int(found)
 
+    def included_count(self, address: str) -> int:
+        """How many transactions of the account are included: its next nonce, pending ones aside."""
+        with translate_errors("eth_getTransactionCount", "latest"):
+            found = self.web3.eth.get_transaction_count(to_checksum_address(address), "latest")
+        return int(found)
+
     def base_fee_and_tip(self) -> tuple[int, int]:
         """The newest block's base fee, and the tip that is usual now, in wei per gas."""
         with translate_errors("eth_getBlock", "latest"):

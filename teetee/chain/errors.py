@@ -9,7 +9,8 @@
     │   ├── BlockUnknown            the node does not have the block of a read
     │   ├── LogMissing              the node does not return an event that contract state implies
     │   ├── FeeAboveLimit           gas costs more than the sending policy allows
-    │   └── TransactionUnconfirmed  sent, but not included in time
+    │   ├── TransactionUnconfirmed  sent, but not included in time
+    │   └── TransactionReplaced     another transaction of the account has used its nonce
     └── Fatal
         ├── WrongChain              the node serves another chain
         ├── InsecureNode            a node's URL is not https
@@ -113,6 +114,18 @@ class TransactionUnconfirmed(Retryable):
         super().__init__(
             f"Transaction {transaction_hash} (nonce {nonce}) is not included after {seconds:.0f} "
             "s. Look it up before you send it again."
+        )
+
+
+class TransactionReplaced(Retryable):
+    """Another transaction of the same account has used its nonce."""
+
+    def __init__(self, transaction_hash: str, nonce: int) -> None:
+        self.transaction_hash = transaction_hash
+        self.nonce = nonce
+        super().__init__(
+            f"Transaction {transaction_hash} will not be included: another one used nonce {nonce}. "
+            "Read the state before you send it again."
         )
 
 

@@ -229,6 +229,7 @@ class LocalEnclave:
             "TEETEE_IS_ENTRY": "true",
             "TEETEE_LISTEN_HOST": "127.0.0.1",
             "TEETEE_LISTEN_PORT": str(self.port),
+            "TEETEE_OPERATIONS_PORT": "0",
             "TEETEE_DATA_DIRECTORY": str(self.folder / "data"),
             "TEETEE_KEYS_DIRECTORY": str(self.folder / "keys"),
             "TEETEE_SIMULATED": "true",

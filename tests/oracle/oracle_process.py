@@ -141,7 +141,11 @@ def _run(
     setattr(startup, "DstackGuestAgent", lambda *_: guest)  # noqa: B010 - imported there for its own use
     if slow:
         _after(LiveText, "append", lambda *_: time.sleep(slow))
-    _after(server, "_print_ready_line", lambda *given: pipe.send({"port": given[1]}))
+    _after(
+        server,
+        "_print_ready_line",
+        lambda *given: pipe.send({"port": given[1], "operations": given[2]}),
+    )
     if crash is not None:
         _arm(crash)
     sys.exit(program.main(["run"]))

@@ -17,7 +17,7 @@ from oracle.process.loops import Loop
 from oracle.records import Answered, Opening, Outcome, Refused
 from oracle.request.answer_pool import AnswerPool
 from oracle.request.decision import Timing
-from oracle.request.dispatcher import Dispatcher
+from oracle.request.dispatcher import Dispatcher, Observer
 from oracle.request.endings import Endings
 from oracle.request.intake import Intake
 from oracle.request.journal import Journal
@@ -91,7 +91,13 @@ class Bench:
     """One oracle process without its process: `restart` stands for its end and next start."""
 
     def __init__(
-        self, directory: Path, chain: FakeChain, *, slots: int = 4, places: int = 8
+        self,
+        directory: Path,
+        chain: FakeChain,
+        *,
+        slots: int = 4,
+        places: int = 8,
+        observer: Observer | None = None,
     ) -> None:
         self.directory = directory
         self.chain = chain
@@ -99,6 +105,7 @@ class Bench:
         self.log: FilteringBoundLogger = open_log()
         self.timing = Timing(decline_margin=15, refund_grace=30)
         self.slots, self.places = slots, places
+        self.observer = observer
         self._begin()
 
     def _begin(self) -> None:
@@ -117,6 +124,7 @@ class Bench:
             stop=self.stop,
             clock=time.monotonic,
             log=self.log,
+            observer=self.observer,
         )
         self.watcher = Watcher(
             blocks=self.chain,

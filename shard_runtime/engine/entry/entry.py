@@ -17,6 +17,7 @@ from shard_runtime.engine.entry.path_search import PathSearch
 from shard_runtime.engine.entry.request import EntryRequest, Generation
 from shard_runtime.engine.entry.run import EntryRun
 from shard_runtime.engine.entry.shard_performance import ShardPerformance
+from shard_runtime.engine.loop import EngineReport
 from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.errors import (
     ContextOverflow,
@@ -69,6 +70,10 @@ class Entry:
     def cache_bytes_used(self) -> int:
         """Bytes reserved for keys and values."""
         return self._engine.cache_bytes_used
+
+    def report(self) -> EngineReport:
+        """Counts and sizes for an operator."""
+        return self._engine.report()
 
     def start(self) -> None:
         """Start the threads; requests can run from now on."""

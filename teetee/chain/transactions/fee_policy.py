@@ -2,13 +2,17 @@
 """Decides when to wait for, replace or give up on a transaction. Pure: no clock, no node.
 
 Fees are EIP-1559, in wei per gas. Nodes accept a replacement that raises both fees by at least
-10 %; this policy raises them by more.
+10 %. The maximum costs nothing until the base fee rises, so it may approach the limit quickly; the
+tip is paid in any case and rises slowly.
 """
 
+import math
 from dataclasses import dataclass
 
 _BASE_FEE_FACTOR = 2
 """The base fee takes at least six full blocks to double, so an offer stays valid that long."""
+_MIN_RAISE_PERCENT = 10
+"""Nodes refuse a replacement that raises either fee by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class SendingPolicy:
     raise_percent: int = 20
     max_fee_per_gas: int = 50 * 10**9
     """No offer exceeds it."""
+    reach_limit_seconds: float | None = None
+    """After this time, the offer is at the limit. None: it rises by `raise_percent` alone."""
     confirmations: int = 1
     """Blocks from the transaction's own to the head, both counted; 1: inclusion is enough."""
     gas_margin_percent: int = 20
@@ -50,6 +56,8 @@ class TransactionState:
     included_at: int | None
     """Block number."""
     head: int
+    limit: int | None = None
+    """What the balance allows; None: the policy's limit alone counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Resend:
-    """Replace the transaction with one that offers more for the same nonce."""
+    """Replace the transaction with one that offers more for the same nonce. With the fees of the
+    last offer, send that again: the node may have dropped it.
+    """
 
     fees: Fees
 
@@ -88,17 +98,28 @@ def cap_fees(fees: Fees, limit: int) -> Fees:
     return Fees(max_fee=max_fee, tip=min(fees.tip, max_fee))
 
 
-def raise_fees(offered: Fees, market: Fees, policy: SendingPolicy) -> Fees | None:
-    """A higher offer, at least the market's; None if the limit is below what nodes would accept."""
+def raise_fees(
+    offered: Fees, market: Fees, policy: SendingPolicy, *, limit: int | None = None, raises: int = 0
+) -> Fees | None:
+    """A higher offer, at least the market's if the limit allows; None if the limit is below what
+    nodes would accept.
 
-    def increased(fee: int) -> int:
-        return fee + max(1, -(-fee * policy.raise_percent // 100))
-
-    wanted = Fees(
-        max_fee=max(increased(offered.max_fee), market.max_fee),
-        tip=max(increased(offered.tip), market.tip),
-    )
-    return wanted if wanted.max_fee <= policy.max_fee_per_gas else None
+    `limit`: below the policy's, if the account can pay no more. `raises`: reach the limit in so
+    many steps, this one included; 0 for no hurry.
+    """
+    limit = policy.max_fee_per_gas if limit is None else min(limit, policy.max_fee_per_gas)
+    if _increased(offered.max_fee, _MIN_RAISE_PERCENT) > limit:
+        return None
+    wanted = max(_increased(offered.max_fee, policy.raise_percent), market.max_fee)
+    if raises and offered.max_fee:
+        ratio = limit / offered.max_fee
+        wanted = max(wanted, math.ceil(offered.max_fee * ratio ** (1 / raises)))
+    max_fee = min(wanted, limit)
+    # What is left must be enough for another raise; otherwise offer it now.
+    if _increased(max_fee, _MIN_RAISE_PERCENT) > limit:
+        max_fee = limit
+    tip = max(_increased(offered.tip, policy.raise_percent), market.tip)
+    return Fees(max_fee=max_fee, tip=min(tip, max_fee))
 
 
 def next_action(state: TransactionState, policy: SendingPolicy) -> NextAction:
@@ -110,5 +131,17 @@ def next_action(state: TransactionState, policy: SendingPolicy) -> NextAction:
         return GiveUp()
     if state.seconds_since_last < policy.resend_after_seconds:
         return Wait()
-    higher = raise_fees(state.offered, state.market, policy)
-    return Wait() if higher is None else Resend(higher)
+    raises = _raises_left(state.seconds_since_first, policy)
+    higher = raise_fees(state.offered, state.market, policy, limit=state.limit, raises=raises)
+    return Resend(higher or state.offered)
+
+
+def _raises_left(seconds_since_first: float, policy: SendingPolicy) -> int:
+    if policy.reach_limit_seconds is None:
+        return 0
+    left = policy.reach_limit_seconds - seconds_since_first
+    return max(1, int(left // policy.resend_after_seconds) + 1)
+
+
+def _increased(fee: int, percent: int) -> int:
+    return fee + max(1, -(-fee * percent // 100))

@@ -1,36 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sends calls: simulates, prices, signs, broadcasts, raises fees if needed, waits for confirmation.
 
-Use one `TransactionSender` per account and process. It serializes the allocation of nonces but not
-the waiting, so calls can be pending in parallel; `turn` keeps other processes from the account in
-the meantime. `fee_policy` makes the decisions.
+Use one `TransactionSender` per account and process: it owns the account's nonces. It serializes
+their allocation but not the waiting, so calls can be pending in parallel; `turn` keeps other
+processes from the account in the meantime. `fee_policy` makes the decisions, `nonce_ledger` knows
+what is in flight, and `broadcaster` talks to the node.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teetee.chain.calldata import Call
-from teetee.chain.connection import (
-    Connection,
-    code_and_message,
-    transaction_of,
-    translate_errors,
-)
+from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import WITHOUT_REASON, ContractRejected
 from teetee.chain.errors import (
-    BlockUnknown,
     FeeAboveLimit,
     InsufficientFunds,
     RpcRefused,
     RpcUnavailable,
+    TransactionReplaced,
     TransactionUnconfirmed,
 )
+from teetee.chain.transactions.broadcaster import Answer, Broadcaster
+from teetee.chain.transactions.events import OnSending, SendingEvent, SendingStep, ignore_event
 from teetee.chain.transactions.fee_policy import (
     Confirmed,
     Fees,
@@ -42,24 +40,19 @@ from teetee.chain.transactions.fee_policy import (
     cap_fees,
     market_fees,
     next_action,
+    raise_fees,
 )
+from teetee.chain.transactions.nonce_ledger import NonceLedger, SentTransaction
 from teetee.chain.transactions.poll_pauses import poll_pauses
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
-    from web3.exceptions import Web3RPCError
     from web3.types import LogReceipt, TxReceipt
 
-_ALREADY_KNOWN_WORDS = ("already known", "already imported", "known transaction")
-_NONCE_USED_WORDS = (
-    "nonce too low",
-    "replacement transaction underpriced",
-    "nonce has already been used",
-)
-_INSUFFICIENT_FUNDS_WORDS = ("insufficient funds",)
 _MAX_GAS_PER_TRANSACTION = 1 << 24
 """EIP-7825: transactions with a higher limit are never included."""
-_MAX_NONCES_TRIED = 5
+_MAX_OFFERS = 24
+"""For one call: nonces that turn out to be used, and offers too low to replace another's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +67,13 @@ class ConfirmedTransaction:
     logs: tuple[LogReceipt, ...] = field(repr=False)
 
 
-@dataclass
-class _PendingTransaction:
-    """A transaction and all its versions, each of which can be the one that is included."""
-
-    call: Call
-    nonce: int
-    gas: int
-    fees: Fees
-    first_sent: float
-    last_sent: float
-    hashes: list[str] = field(default_factory=list)
-
-
 class TransactionSender:
     """Sends from one account. Thread-safe; two processes that share an account need the same
     `turn`, which is held from the first read of a call to its confirmation.
 
     `send` raises `ContractRejected` (by simulation or by the chain), `InsufficientFunds`,
-    `FeeAboveLimit`, `TransactionUnconfirmed`, `RpcUnavailable`, `RpcRefused`, `WrongChain`.
+    `FeeAboveLimit`, `TransactionUnconfirmed`, `TransactionReplaced`, `RpcUnavailable`,
+    `RpcRefused`, `WrongChain`.
     """
 
     def __init__(
@@ -101,40 +82,51 @@ class TransactionSender:
         account: LocalAccount,
         *,
         policy: SendingPolicy | None = None,
+        is_sole_sender: bool = False,
         poll_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        on_event: OnSending = ignore_event,
     ) -> None:
-        """`poll_seconds`: the first pause between two looks for a transaction; later ones grow to
+        """`is_sole_sender`: the account belongs to this process alone. It then replaces what an
+        earlier process left pending, and offers its limit even if gas costs more at present.
+        `poll_seconds`: the first pause between two looks for a transaction; later ones grow to
         four times as much.
         """
         self.address = str(account.address)
         self._connection = connection
-        self._account = account
+        self._broadcaster = Broadcaster(connection, account)
         self._policy = policy or SendingPolicy()
+        self._is_sole_sender = is_sole_sender
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._wait = wait
         self._turn = turn
+        self._on_event = on_event
         self._lock = threading.Lock()
-        self._next_nonce = 0
-        self._pending_count = 0
+        self._ledger = NonceLedger()
 
-    def send(self, call: Call) -> ConfirmedTransaction:
-        """Send one call and wait until it is confirmed."""
+    @property
+    def in_flight(self) -> int:
+        """Transactions that may still be included, those that were given up among them."""
+        return len(self._ledger)
+
+    def send(
+        self, call: Call, *, wait: Callable[[float], None] | None = None
+    ) -> ConfirmedTransaction:
+        """Send one call and wait until it is confirmed. `wait` is used in place of the sender's;
+        what it raises ends the wait, and the transaction counts as given up.
+        """
         with self._turn():
             if call.value:  # nodes refuse to simulate it, each with words of its own
                 self._require_ether(call.value)
             gas = self._gas(call)
-            fees = self._affordable_fees()
-            self._require_funds(call, gas, fees)
-            pending = self._submit(call, gas, fees)
+            sent = self._submit(call, gas, self._first_fees())
             try:
-                return self._await_confirmation(pending)
+                return self._await_confirmation(sent, wait or self._wait)
             finally:
-                with self._lock:
-                    self._pending_count -= 1
+                self._give_up(sent)  # unless it has ended
 
     # ------------------------------------------------------------ before sending
 
@@ -153,15 +145,16 @@ class TransactionSender:
     def _market_fees(self) -> Fees:
         return market_fees(*self._connection.base_fee_and_tip())
 
-    def _affordable_fees(self) -> Fees:
+    def _first_fees(self) -> Fees:
         market = self._market_fees()
         # Half of a market offer still covers the next block's base fee.
-        if market.max_fee // 2 > self._policy.max_fee_per_gas:
+        is_too_dear = market.max_fee // 2 > self._policy.max_fee_per_gas
+        if is_too_dear and not self._is_sole_sender:
             raise FeeAboveLimit(market.max_fee, self._policy.max_fee_per_gas)
         return cap_fees(market, self._policy.max_fee_per_gas)
 
     def _require_funds(self, call: Call, gas: int, fees: Fees) -> None:
-        self._require_ether(gas * fees.max_fee + call.value)
+        self._require_ether(self._ledger.reserved + gas * fees.max_fee + call.value)
 
     def _require_ether(self, needed: int) -> None:
         balance = self._connection.ether_of(self.address)
@@ -170,135 +163,194 @@ class TransactionSender:
 
     # ------------------------------------------------------------ sending
 
-    def _submit(self, call: Call, gas: int, fees: Fees) -> _PendingTransaction:
-        """Give the call a nonce and broadcast it; the nonce is used only if a node accepts it."""
+    def _submit(self, call: Call, gas: int, fees: Fees) -> SentTransaction:
+        """Give the call a nonce and broadcast it; the nonce is used only if a node accepts it. The
+        same call that was given up before is waited for again.
+        """
         with self._lock:
-            nonce = self._free_nonce()
-            for _ in range(_MAX_NONCES_TRIED):
-                now = self._clock()
-                pending = _PendingTransaction(call, nonce, gas, fees, now, now)
-                if self._broadcast(pending):
-                    self._next_nonce = nonce + 1
-                    self._pending_count += 1
-                    return pending
-                nonce += 1  # another process used this account, or the node lags behind
-        raise RpcRefused("eth_sendRawTransaction", 0, f"{_MAX_NONCES_TRIED} nonces are used")
+            first = self._first_free_nonce()
+            given_up = self._ledger.find_given_up(call)
+            if given_up is not None and self._resume(given_up):
+                return given_up
+            self._require_funds(call, gas, fees)
+            sent = self._offer(call, gas, fees, first)
+            self._ledger.record(sent)
+        self._report(SendingStep.SENT, sent)
+        return sent
 
-    def _free_nonce(self) -> int:
+    def _first_free_nonce(self) -> int:
+        if self._is_sole_sender:
+            included = self._connection.included_count(self.address)
+            for sent in self._ledger.given_up():
+                if sent.nonce < included:
+                    self._ledger.remove(sent)
+            return included
         count = self._connection.transaction_count(self.address)
         # The node may not know our pending transactions. Without any, its count is right: a dropped
         # transaction must not leave a gap that blocks all later ones.
-        return max(count, self._next_nonce) if self._pending_count else count
+        return max(count, self._ledger.after_highest())
 
-    def _broadcast(self, pending: _PendingTransaction) -> bool:
-        """Sign and send the current version. False if its nonce is used."""
-        from web3.exceptions import Web3RPCError
-
-        signed = self._account.sign_transaction(self._unsigned(pending))
-        pending.hashes.append("0x" + bytes(signed.hash).hex())
-        try:
-            self._connection.web3.eth.send_raw_transaction(signed.raw_transaction)
-        except Web3RPCError as error:
-            return self._is_known(pending, error)
-        except RpcUnavailable:
-            # The node may have accepted it although its answer was lost. Wait for it: sending the
-            # call again could pay twice.
-            return True
+    def _resume(self, sent: SentTransaction) -> bool:
+        """Send it again: the node may have dropped it. False if its nonce is used otherwise."""
+        if self._send_version(sent, sent.fees) is Answer.NONCE_USED:
+            self._ledger.remove(sent)
+            return False
+        sent.is_given_up = False
+        sent.first_sent = self._clock()
         return True
 
-    def _unsigned(self, pending: _PendingTransaction) -> dict[str, Any]:
-        transaction = dict(transaction_of(pending.call, self.address))
-        del transaction["from"]
-        return transaction | {
-            "nonce": pending.nonce,
-            "gas": pending.gas,
-            "maxFeePerGas": pending.fees.max_fee,
-            "maxPriorityFeePerGas": pending.fees.tip,
-            "chainId": self._connection.chain_id,
-            "type": "0x2",
-        }
+    def _offer(self, call: Call, gas: int, fees: Fees, first: int) -> SentTransaction:
+        """Send the call with the first nonce that the node accepts for it."""
+        nonces = self._ledger.candidates(first)
+        nonce, offer = next(nonces), fees
+        for _ in range(_MAX_OFFERS):
+            now, former = self._clock(), self._ledger.at(nonce)
+            if former is not None:
+                offer = self._raised(former, fees) or offer
+            sent = SentTransaction(call, nonce, gas, offer, now, now)
+            answer = self._broadcaster.send(sent)
+            if answer is Answer.ACCEPTED:
+                return sent
+            if answer is Answer.NONCE_USED and former is not None:
+                self._ledger.remove(former)  # it was included after all
+            higher = self._outbid(sent) if answer is Answer.UNDERPRICED and not former else None
+            if higher is None:
+                # Another process used this account, the node lags behind, or a transaction that
+                # was given up offers the limit already.
+                nonce, offer = next(nonces), fees
+            else:
+                offer = higher
+        raise RpcRefused("eth_sendRawTransaction", 0, f"{_MAX_OFFERS} offers were refused")
 
-    def _is_known(self, pending: _PendingTransaction, error: Web3RPCError) -> bool:
-        """Whether the node has this very transaction. False if another one used its nonce."""
-        code, message = code_and_message(error)
-        words = message.lower()
-        if any(word in words for word in _ALREADY_KNOWN_WORDS):
-            return True
-        if any(word in words for word in _NONCE_USED_WORDS):
-            # Perhaps by us: the answer to an earlier attempt was lost and another node was asked.
-            return self._receipt(pending.hashes) is not None
-        if any(word in words for word in _INSUFFICIENT_FUNDS_WORDS):
-            self._require_funds(pending.call, pending.gas, pending.fees)
-        raise RpcRefused("eth_sendRawTransaction", code, message) from None
+    def _outbid(self, sent: SentTransaction) -> Fees | None:
+        """Twice as much, for a nonce that an earlier process of this account left pending."""
+        if not self._is_sole_sender:
+            return None
+        twice = Fees(2 * sent.fees.max_fee, 2 * sent.fees.tip)
+        return raise_fees(sent.fees, twice, self._policy)
+
+    def _raised(self, sent: SentTransaction, market: Fees) -> Fees | None:
+        limit = self._affordable_fee(sent)
+        return raise_fees(sent.fees, market, self._policy, limit=limit)
+
+    def _affordable_fee(self, sent: SentTransaction) -> int:
+        """Wei per gas that the balance allows, beside all other transactions in flight."""
+        balance = self._connection.ether_of(self.address)
+        others = self._ledger.reserved - sent.max_cost
+        return max(0, balance - others - sent.call.value) // sent.gas
 
     # ------------------------------------------------------------ waiting
 
-    def _await_confirmation(self, pending: _PendingTransaction) -> ConfirmedTransaction:
+    def _await_confirmation(
+        self, sent: SentTransaction, wait: Callable[[float], None]
+    ) -> ConfirmedTransaction:
         pauses = poll_pauses(self._poll_seconds, 4 * self._poll_seconds)
         while True:
             try:
                 with self._connection.single_attempts():
-                    receipt = self._receipt(pending.hashes)
-                    action = next_action(self._state(pending, receipt), self._policy)
-                if isinstance(action, Confirmed) and receipt is not None:
-                    return self._confirmed(pending.call, receipt)
-                if isinstance(action, Resend):
-                    self._resend(pending, action.fees)
+                    receipt = self._broadcaster.receipt(sent)
+                    action = next_action(self._state(sent, receipt), self._policy)
+                    if isinstance(action, Confirmed) and receipt is not None:
+                        return self._confirmed(sent, receipt)
+                    if isinstance(action, Resend):
+                        self._resend(sent, action.fees)
             except RpcUnavailable:  # it was sent: a node that answers again shows if it is included
-                waited = self._clock() - pending.first_sent
+                waited = self._clock() - sent.first_sent
                 action = GiveUp() if waited >= self._policy.give_up_after_seconds else Wait()
             if isinstance(action, GiveUp):
                 raise TransactionUnconfirmed(
-                    pending.hashes[-1], pending.nonce, self._policy.give_up_after_seconds
+                    sent.hashes[-1], sent.nonce, self._policy.give_up_after_seconds
                 )
-            self._wait(next(pauses))
+            wait(next(pauses))
 
-    def _resend(self, pending: _PendingTransaction, fees: Fees) -> None:
-        pending.fees = fees
-        pending.last_sent = self._clock()
-        # If the nonce is used, one of our versions was included; the next poll finds it.
-        self._broadcast(pending)
-
-    def _state(self, pending: _PendingTransaction, receipt: TxReceipt | None) -> TransactionState:
+    def _state(self, sent: SentTransaction, receipt: TxReceipt | None) -> TransactionState:
         """Asks the node for what matters at this point alone."""
         now = self._clock()
-        since_last = now - pending.last_sent
+        since_last = now - sent.last_sent
         may_resend = receipt is None and since_last >= self._policy.resend_after_seconds
         included_at = None if receipt is None else int(receipt["blockNumber"])
         head = included_at or 0
         if included_at is not None and self._policy.confirmations > 1:
             head = self._connection.head().number
         return TransactionState(
-            seconds_since_first=now - pending.first_sent,
+            seconds_since_first=now - sent.first_sent,
             seconds_since_last=since_last,
-            offered=pending.fees,
-            market=self._market_fees() if may_resend else pending.fees,
+            offered=sent.fees,
+            market=self._market_fees() if may_resend else sent.fees,
             included_at=included_at,
             head=head,
+            limit=self._affordable_fee(sent) if may_resend else None,
         )
 
-    def _receipt(self, hashes: Sequence[str]) -> TxReceipt | None:
-        for transaction_hash in reversed(hashes):
-            sent: Any = transaction_hash
-            try:
-                with translate_errors("eth_getTransactionReceipt", transaction_hash):
-                    return self._connection.web3.eth.get_transaction_receipt(sent)
-            except BlockUnknown:
-                continue
-        return None
+    def _resend(self, sent: SentTransaction, fees: Fees) -> None:
+        """Replace it, and what blocks it; or send it again, if the fees are the same. Raises
+        `TransactionReplaced`.
+        """
+        with self._lock:
+            for blocking in self._ledger.given_up(below=sent.nonce):
+                self._raise_given_up(blocking, fees)
+            answer = self._send_version(sent, fees)
+        # If the nonce is used by one of our versions, the next look finds its receipt.
+        if answer is Answer.NONCE_USED and self._broadcaster.receipt(sent) is None:
+            self._end(sent, SendingStep.REPLACED)
+            raise TransactionReplaced(sent.hashes[-1], sent.nonce)
 
-    def _confirmed(self, call: Call, receipt: TxReceipt) -> ConfirmedTransaction:
+    def _raise_given_up(self, sent: SentTransaction, market: Fees) -> None:
+        """For the sake of later transactions, which the account's nonces hold back."""
+        if self._clock() - sent.last_sent < self._policy.resend_after_seconds:
+            return
+        fees = self._raised(sent, market) or sent.fees
+        if self._send_version(sent, fees) is Answer.NONCE_USED:
+            self._ledger.remove(sent)
+
+    def _send_version(self, sent: SentTransaction, fees: Fees) -> Answer:
+        former, sent.fees, sent.last_sent = sent.fees, fees, self._clock()
+        answer = Answer.UNDERPRICED
+        # The version before is still pending: a refusal changes nothing.
+        with suppress(RpcRefused, InsufficientFunds, FeeAboveLimit):
+            answer = self._broadcaster.send(sent)
+        if answer is Answer.UNDERPRICED:
+            sent.fees = former
+        elif fees != former:
+            self._report(SendingStep.RAISED, sent)
+        return answer
+
+    # ------------------------------------------------------------ the end
+
+    def _confirmed(self, sent: SentTransaction, receipt: TxReceipt) -> ConfirmedTransaction:
         gas_used = int(receipt["gasUsed"])
+        fee = gas_used * int(receipt["effectiveGasPrice"])
         if receipt["status"] != 1:
+            self._end(sent, SendingStep.REVERTED, gas_used, fee)
             # Replayed on its own block's state, which includes the transaction that won the race.
             self._connection.simulate(
-                call, self.address, at=self._connection.block(int(receipt["blockNumber"]))
+                sent.call, self.address, at=self._connection.block(int(receipt["blockNumber"]))
             )
             raise ContractRejected(WITHOUT_REASON, {"gasUsed": gas_used})
+        self._end(sent, SendingStep.CONFIRMED, gas_used, fee)
         return ConfirmedTransaction(
             transaction_hash="0x" + bytes(receipt["transactionHash"]).hex(),
             block_number=int(receipt["blockNumber"]),
             gas_used=gas_used,
-            fee=gas_used * int(receipt["effectiveGasPrice"]),
+            fee=fee,
             logs=tuple(receipt["logs"]),
         )
+
+    def _end(
+        self, sent: SentTransaction, step: SendingStep, gas_used: int = 0, fee: int = 0
+    ) -> None:
+        with self._lock:
+            self._ledger.remove(sent)
+        self._report(step, sent, gas_used, fee)
+
+    def _give_up(self, sent: SentTransaction) -> None:
+        with self._lock:
+            sent.is_given_up = self._ledger.at(sent.nonce) is sent
+        if sent.is_given_up:
+            self._report(SendingStep.GIVEN_UP, sent)
+
+    def _report(
+        self, step: SendingStep, sent: SentTransaction, gas_used: int = 0, fee: int = 0
+    ) -> None:
+        event = SendingEvent(step, sent.call.what, sent.nonce, sent.fees, gas_used, fee)
+        self._on_event(event)

@@ -6,7 +6,9 @@ given one that is ready
 given several
     they should be posted together, as many as fit into a transaction
 given a wrong one among several
-    it should be rejected, and the others posted
+    it should be rejected, and the others posted, none after another's confirmation
+given a batch that is not confirmed yet
+    others should be posted all the same, up to a number in flight
 given declines for different reasons
     each reason should have its transaction
 given a chain that cannot be reached
@@ -45,9 +47,13 @@ from tests.oracle.workbench import answered
 
 
 class FakeWriter:
-    """Accepts batches; refuses those with an invalid request in them."""
+    """Accepts batches; refuses those with an invalid request in them, and confirms none that holds
+    an unconfirmed one before `may_confirm` is set.
+    """
 
     def __init__(self) -> None:
+        self.unconfirmed: set[int] = set()
+        self.may_confirm = threading.Event()
         self.posted: list[list[int]] = []
         self.wrong: set[int] = set()
         self.is_down = False
@@ -67,6 +73,8 @@ class FakeWriter:
         if self.wrong & set(numbers):
             raise Rejected(action="settle", reason="WrongSigner")
         self.posted.append(numbers)
+        if self.unconfirmed & set(numbers):
+            assert self.may_confirm.wait(10)
         return f"0x{len(self.posted):064x}"
 
 
@@ -100,7 +108,7 @@ class Desk:
             self.endings.submit(AnswerEnding(opening, ready))
 
     def run_once(self, task: str = "settle") -> None:
-        self.endings.tasks()[task]()
+        self.endings.tasks()[f"{task}-0"]()
 
     def _note(self, ending: Ending, result: object) -> None:
         self.results[int(ending.request_id)] = result
@@ -112,8 +120,8 @@ def desk() -> Desk:
 
 
 def test_run_once__nothing_is_ready__posts_nothing(desk: Desk) -> None:
-    for task in desk.endings.tasks():
-        desk.run_once(task)
+    for run_once in desk.endings.tasks().values():
+        run_once()
     assert desk.writer.posted == []
 
 
@@ -163,7 +171,8 @@ def test_run_once__more_than_a_batch_holds__posts_the_rest_next_time(
 def test_run_once__one_of_several_is_wrong__rejects_it_and_posts_the_others(desk: Desk) -> None:
     desk.writer.wrong = {2}
     desk.bring(1, 2, 3)
-    desk.run_once()
+    for _ in range(5):
+        desk.run_once()
     assert isinstance(desk.results[2], Rejected)
     assert desk.results[2].reason == "WrongSigner"
     assert desk.writer.posted == [[1], [3]]
@@ -173,7 +182,8 @@ def test_c2__one_decline_of_a_hundred_is_too_late__costs_few_transactions(desk: 
     desk.writer.wrong = {77}
     for number in range(1, 101):
         desk.endings.submit(DeclineEnding(RequestId(number), DeclineReason.OVERLOADED))
-    desk.run_once("decline")
+    while len(desk.results) < 100:
+        desk.run_once("decline")
     assert isinstance(desk.results.pop(77), Rejected)
     assert len(desk.results) == 99
     assert all(isinstance(result, str) for result in desk.results.values())
@@ -228,3 +238,42 @@ def test_run_once__process_stops__sends_nothing_and_hands_it_back(desk: Desk) ->
     desk.run_once()
     assert isinstance(desk.results[1], InferenceStopped)
     assert desk.writer.posted == []
+
+
+def test_m6__a_batch_is_not_confirmed__others_do_not_wait_for_it(desk: Desk) -> None:
+    desk.writer.unconfirmed = {1}
+    first, second, *_ = [
+        run_once for task, run_once in desk.endings.tasks().items() if task.startswith("settle")
+    ]
+    desk.bring(1)
+    waiting = threading.Thread(target=first)
+    waiting.start()
+    while not desk.writer.posted:
+        waiting.join(0.01)
+    desk.bring(2)
+    second()
+    assert desk.results.keys() == {2}
+    desk.writer.may_confirm.set()
+    waiting.join(10)
+    assert desk.results.keys() == {1, 2}
+
+
+def test_m6__a_batch_with_an_invalid_one_is_split__none_waits_for_another(desk: Desk) -> None:
+    desk.writer.wrong, desk.writer.unconfirmed = {2}, {1}
+    desk.bring(1, 2, 3)
+    desk.run_once()
+    waiting = threading.Thread(target=desk.run_once)
+    waiting.start()
+    while not desk.writer.posted:
+        waiting.join(0.01)
+    for _ in range(3):
+        desk.run_once()
+    assert isinstance(desk.results[2], Rejected)
+    assert desk.writer.posted == [[1], [3]]
+    assert desk.results.keys() == {2, 3}
+    desk.writer.may_confirm.set()
+    waiting.join(10)
+
+
+def test_m6__all_kinds_together__stay_within_what_nodes_keep_of_an_account(desk: Desk) -> None:
+    assert 3 < len(desk.endings.tasks()) < 16

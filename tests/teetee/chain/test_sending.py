@@ -8,6 +8,12 @@ given a transaction
         the sender should wait
     when it is not included after the resend time
         it should be sent again with higher fees, at least the market's, if the limit allows
+    when the limit leaves no room for another raise after this one
+        it should offer the limit now
+    when it offers the limit already
+        it should be sent again as it is: the node may have dropped it
+    when the limit must be reached in time
+        its offers should rise evenly up to the limit, and the tip slowly
     when the time to give up has passed
         it should be given up
 """
@@ -66,7 +72,29 @@ FACTS = TransactionState(
             id="the market went ahead",
         ),
         pytest.param(
-            replace(FACTS, seconds_since_last=30, offered=Fees(900, 1)), Wait(), id="no room"
+            replace(FACTS, seconds_since_last=30, offered=Fees(900, 1)),
+            Resend(Fees(1000, 5)),
+            id="m6: up to the limit",
+        ),
+        pytest.param(
+            replace(FACTS, seconds_since_last=30, offered=Fees(800, 1)),
+            Resend(Fees(1000, 5)),
+            id="m6: no raise is left after this one",
+        ),
+        pytest.param(
+            replace(FACTS, seconds_since_last=30, offered=Fees(1000, 5)),
+            Resend(Fees(1000, 5)),
+            id="m6: at the limit",
+        ),
+        pytest.param(
+            replace(FACTS, seconds_since_last=30, market=Fees(3000, 50)),
+            Resend(Fees(1000, 50)),
+            id="m6: the market is above the limit",
+        ),
+        pytest.param(
+            replace(FACTS, seconds_since_last=30, limit=115),
+            Resend(Fees(115, 12)),
+            id="m6: the balance allows less",
         ),
         pytest.param(
             replace(FACTS, seconds_since_first=100, seconds_since_last=1), GiveUp(), id="100 s"
@@ -101,7 +129,39 @@ def test_raised__any_offer__is_one_that_nodes_take_and_within_the_limit(
     ):
         assert new > old
         assert new * 10 >= old * 11
-        assert new >= at_market
+        assert new >= min(at_market, policy.max_fee_per_gas)
+
+
+@given(
+    offered=st.integers(1, 10**10),
+    limit=st.integers(10**10, 10**12),
+    resend_seconds=st.integers(1, 10),
+    resends=st.integers(1, 10),
+)
+def test_m6__limit_must_be_reached_within_the_decline_margin__it_is_offered_in_time(
+    offered: int, limit: int, resend_seconds: int, resends: int
+) -> None:
+    policy = SendingPolicy(
+        max_fee_per_gas=limit,
+        resend_after_seconds=resend_seconds,
+        reach_limit_seconds=resend_seconds * resends,
+    )
+    now, offer, market = 0, Fees(offered, 1), Fees(offered, 1)
+    for _ in range(resends):
+        now += resend_seconds
+        state = replace(
+            FACTS,
+            seconds_since_first=now,
+            seconds_since_last=resend_seconds,
+            offered=offer,
+            market=market,
+        )
+        action = next_action(state, policy)
+        assert isinstance(action, Resend)
+        assert action.fees == offer or action.fees.max_fee * 10 >= offer.max_fee * 11
+        offer = action.fees
+    assert offer.max_fee == limit
+    assert offer.tip <= 2**resends
 
 
 def test_market_fees__from_a_base_fee__leave_room_for_its_doubling() -> None:
