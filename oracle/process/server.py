@@ -37,6 +37,7 @@ from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.protocol.endpoint import ENROL_ALPN
 
 RENEWAL_CHECK_SECONDS = 600.0
+SIGNAL_SECONDS = 0.5
 VIEWS = ("heads", "peers")
 VIEW_BACKOFF_SECONDS = 5.0
 """Nothing is served on a view that is too old, so it is read again soon after a failure."""
@@ -186,7 +187,10 @@ class Server:
             log=self._log,
         )
         follow.start()
-        self._stop.wait()
+        # In slices: a signal that the kernel hands to another thread, or that arrives just before the
+        # wait, does not interrupt it. Its Python handler runs in this thread, between two slices.
+        while not self._stop.wait(SIGNAL_SECONDS):
+            pass
         self._log.info("stopping")
         follow.join(30.0)
 

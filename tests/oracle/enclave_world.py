@@ -313,6 +313,8 @@ class LocalEnclave:
         )
         world.sender(self.host).send(call)
         world.chain.fund(keyset.signer)
+        if statement.identity.is_entry:
+            world.sealing_keys[shard_id] = self._await_sealing_key(shard_id)
 
     def _statement(self) -> tuple[StatementRequest, EnclaveStatement]:
         """What the running process says, checked."""

@@ -52,8 +52,7 @@ def test_refund__all_recipients_are_gone__anyone_calls_it_and_the_primary_pays(
 ) -> None:
     stranger = Requester.of(world, "stranger")
     escrow, registry = requester.contracts.escrow, requester.contracts.registry
-    terms = escrow.terms()
-    entry, second = world.enclave("entry"), world.enclave("second")
+    terms, entry, second = escrow.terms(), world.enclave("entry"), world.enclave("second")
     primary = ShardId(second.shard_id)
     requester.learn_sealing_keys("entry", "second")
     second.stop(world.supervisor)

@@ -198,7 +198,7 @@ def test_h9__request_ends_while_its_run_is_open__ends_the_run(guarded: Guarded) 
     number = guarded.chain.open()
     run = terms(number)
     assert guarded.decide(run) is True
-    guarded.chain.decline(number, DeclineReason.OVERLOADED)
+    guarded.chain.decline([number], DeclineReason.OVERLOADED)
     guarded.guard.poll()
     assert guarded.verdicts == [(run, True)]
     guarded.clock.now += RECHECK_SECONDS + 1

@@ -126,7 +126,9 @@ def test_path_check__no_path__is_a_reason() -> None:
     class Paths:
         has_path = True
 
-        def choose(self, *, avoiding: frozenset[ShardId], until: int) -> list[ShardId]:
+        def choose(
+            self, *, avoiding: frozenset[ShardId], permits: object, until: int
+        ) -> list[ShardId]:
             if not self.has_path:
                 raise NoPath(model_id=1, layers=4)
             return [ShardId(1)]

@@ -105,7 +105,7 @@ def test_report__what_happens_to_a_transaction__is_logged_and_counted() -> None:
     metrics = Metrics(log)
     sender = build_sender(
         settings(),
-        Connection(["http://node.invalid"], chain_id=31_337),
+        Connection(["https://node.invalid"], chain_id=31_337),
         Account.from_key(bytes(31) + b"\1"),
         metrics=metrics,
         log=log,
