@@ -187,8 +187,8 @@ class Server:
             log=self._log,
         )
         follow.start()
-        # In slices: a signal that the kernel hands to another thread, or that arrives just before the
-        # wait, does not interrupt it. Its Python handler runs in this thread, between two slices.
+        # In slices: a signal that the kernel hands to another thread, or that arrives just before
+        # the wait, does not interrupt it. Its handler runs in this thread, between two slices.
         while not self._stop.wait(SIGNAL_SECONDS):
             pass
         self._log.info("stopping")

@@ -14,7 +14,7 @@ from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSe
 from teetee.chain.types.shards import Shard
 from teetee.client.amounts import format_amount, round_amount
 from teetee.client.contracts import Contracts
-from teetee.client.errors import ShardOfAnother
+from teetee.client.errors import ShardOfAnother, StatementRefused
 from teetee.client.hosting.enclave_check import EnclaveCheck, Notify, VerifiedEnclave
 from teetee.client.hosting.errors import BondNotCovered, KeysUnchanged, OtherEnclave, OtherLayers
 from teetee.client.verification.quote_check import QuoteCheck
