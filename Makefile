@@ -20,6 +20,7 @@ STAMPS := build/stamps
 # Twice quiet: errors only, without a notice for each ignored package index.
 PIP := -m pip --disable-pip-version-check -qq
 LOCKED := --no-deps --require-hashes
+# --no-compile: Python compiles what it imports, which is a fraction of 18,000 files.
 
 # The question is passed in the environment, verbatim: neither make nor a shell expands it.
 ifneq ($(origin QUESTION),undefined)
@@ -42,7 +43,13 @@ help: ## list the targets
 # ---------------------------------------------------------------- installing
 
 .PHONY: setup venv venv-ape node native
-setup: venv venv-ape node native ## install everything into this folder; runs again only when a lock file changes
+setup: packages venv venv-ape ## install everything into this folder; runs again only when a lock file changes
+# .venv takes as long as all else. The project comes after both: pip writes its metadata into this folder.
+.PHONY: packages
+packages: .venv/pyvenv.cfg
+	@$(MAKE) --silent --no-print-directory $(STAMPS)/venv & other=$$!; failed=0; \
+	    $(MAKE) --silent --no-print-directory node native $(STAMPS)/venv-ape || failed=1; \
+	    wait $$other || failed=1; exit $$failed
 venv: $(STAMPS)/venv-project ## install .venv: runtime, oracle, client, tests
 venv-ape: $(STAMPS)/venv-ape-project ## install .venv-ape: ape for contracts, scripts and contract tests
 node: $(STAMPS)/node ## install node_modules: solc, Foundry, OpenZeppelin, solady, solhint
@@ -53,13 +60,13 @@ node: $(STAMPS)/node ## install node_modules: solc, Foundry, OpenZeppelin, solad
 
 $(STAMPS)/venv: requirements/test.txt .venv/pyvenv.cfg
 	@echo 'Installing $(TORCH) and $(words $(shell sed -n "s/^\([a-z0-9._-]*\)==.*/\1/p" $<)) packages into .venv: some minutes, without further output.'
-	.venv/bin/python $(PIP) install '$(TORCH)'
-	.venv/bin/python $(PIP) install $(LOCKED) -r requirements/test.txt
+	.venv/bin/python $(PIP) install --no-compile '$(TORCH)'
+	.venv/bin/python $(PIP) install --no-compile $(LOCKED) -r requirements/test.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/venv-ape: requirements/ape.txt .venv-ape/pyvenv.cfg
 	@echo 'Installing $(words $(shell sed -n "s/^\([a-z0-9._-]*\)==.*/\1/p" $<)) packages into .venv-ape: a minute or two, without further output.'
-	.venv-ape/bin/python $(PIP) install $(LOCKED) -r requirements/ape.txt
+	.venv-ape/bin/python $(PIP) install --no-compile $(LOCKED) -r requirements/ape.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 # Installs the project itself, editable, into either environment.
@@ -106,27 +113,28 @@ bench: setup ## measure gas and speed into benchmarks/results; BENCH_ARGS="runti
 # ---------------------------------------------------------------- checking
 
 .PHONY: test test-forge test-python test-ape test-deep lint types format
-test: setup test-static-and-forge test-packages test-system-and-ape ## run everything that CI runs
+test: setup test-static test-contracts test-python ## run everything that CI runs
 
-# Each pair has a part that keeps one core busy or waits: solc, or a system with its timeouts.
-.PHONY: test-static-and-forge test-system-and-ape test-packages test-system
-test-static-and-forge: setup
+# Two things at a time, each of which keeps one core busy or waits.
+.PHONY: test-static test-contracts compile
+test-static: setup
 	@$(MAKE) --no-print-directory lint types & other=$$!; failed=0; \
+	    $(MAKE) --no-print-directory compile || failed=1; \
+	    wait $$other || failed=1; exit $$failed
+test-contracts: setup compile
+	@$(MAKE) --no-print-directory test-ape & other=$$!; failed=0; \
 	    $(MAKE) --no-print-directory test-forge || failed=1; \
 	    wait $$other || failed=1; exit $$failed
-test-system-and-ape: setup
-	@$(MAKE) --no-print-directory test-ape & other=$$!; failed=0; \
-	    $(MAKE) --no-print-directory test-system || failed=1; \
-	    wait $$other || failed=1; exit $$failed
+
+compile: node # the contracts and their tests
+	toolchain/forge build
 
 test-forge: node ## run the contracts' unit, fuzz, invariant and gas tests
 	toolchain/forge test
 
-test-python: test-packages test-system ## test the Python packages and the whole system
-test-packages: venv node native
-	.venv/bin/python -m pytest tests --ignore=tests/contracts --ignore=tests/system -n 2 --dist loadfile
-test-system: venv node native
-	.venv/bin/python -m pytest tests/system
+# One process runs all system tests, the other one what else there is: see tests/conftest.py.
+test-python: venv venv-ape node native ## test the Python packages and the whole system
+	.venv/bin/python -m pytest tests --ignore=tests/contracts -n 2 --dist loadfile
 
 test-ape: venv-ape contracts ## test the contracts with ape, and check that the committed ABIs are up to date
 	toolchain/ape run export_abi --check

@@ -9,7 +9,7 @@ given evidence that both accept, recorded or simulated
 given none of the changes
     both should accept it, so that the campaign can find something
 
-MUTATIONS=100000 (`make test-deep`) replaces the default of 10,000. The seed is fixed:
+MUTATIONS=100000 (`make test-deep`) replaces the default of 2,500. The seed is fixed:
 MUTATION_SEED chooses another.
 """
 
@@ -29,7 +29,7 @@ from tests.attestation.simulated import AT, World
 from tests.attestation.test_recorded_cases import evidence_of
 from tests.attestation.verifiers import ChainVerifier, Verdict, dcap_qvl_verdict
 
-MUTATIONS = int(os.environ.get("MUTATIONS", "10000"))
+MUTATIONS = int(os.environ.get("MUTATIONS", "2500"))
 SEED = int(os.environ.get("MUTATION_SEED", "20260814"))
 BATCHES = 8
 """The number of tests that share the campaign, so that several processes can run it."""

@@ -124,7 +124,7 @@ def test_check__against_transformers__reports_each_part(tmp_path: Path) -> None:
     write_tokenizer(folder, eos_token=END, tokenizer_class="PreTrainedTokenizerFast")
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("the duck\n5 17 3\n")
-    arguments = ("--prompts", prompts, "--max-tokens", 4, "--against-transformers")
+    arguments = ("--stages", 1, "--prompts", prompts, "--max-tokens", 4, "--against-transformers")
     done = run("check", folder, *arguments, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -136,10 +136,10 @@ def test_check__against_transformers__reports_each_part(tmp_path: Path) -> None:
     definition["pre_tokenizer"] = {"type": "Digits", "individual_digits": True}
     (folder / "tokenizer.json").write_text(json.dumps(definition))
     write_tokenizer_class(folder, "GPT2Tokenizer")
-    done = run("check", folder, *arguments)
-    assert done.returncode == 1, done.stderr
-    assert re.search(r"tokens\s+│ differs", done.stdout)
-    assert re.search(r"logits\s+│ yes", done.stdout)
+    again = CliRunner().invoke(command.app, ["check", str(folder), *map(str, arguments)])
+    assert again.exit_code == 1, again.stderr
+    assert re.search(r"tokens\s+│ differs", again.stdout)
+    assert re.search(r"logits\s+│ yes", again.stdout)
 
 
 def write_tokenizer_class(folder: Path, name: str) -> None:

@@ -39,14 +39,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "running_world" in getattr(item, "fixturenames", ()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def relays() -> Iterator[Relays]:
     relays = Relays()
     yield relays
     relays.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_world(relays: Relays) -> Iterator[World]:
     plan = WorldPlan(
         directory=BUILD / "system",
@@ -76,7 +76,7 @@ def requester(world: World) -> Requester:
     return Requester.of(world, "requester")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def another_chain(running_world: World) -> str:
     """The address of a node of another chain."""
     port = free_port()

@@ -43,52 +43,38 @@ contract EscrowInvariantsTest is ForgeTest {
         selectors[0].selectors = calls;
     }
 
-    /// @dev 1.
-    function invariant_escrow_holds_deposits_and_credits() external view {
-        vm.assertEq(_handler.escrowBalance(), _openDeposits() + _handler.totalCredits());
-    }
+    /// @dev All in one function: for each `invariant_` function, forge plays the same calls again.
+    function invariant_readme__every_number_holds() external view {
+        uint256 openDeposits = _checkRequests();
+        uint256 totalCredits = _handler.totalCredits();
+        uint256 requesterCredits = _handler.requesterCredits();
+        uint256 settledCosts = _handler.settledCosts();
 
-    /// @dev 1.
-    function invariant_registry_holds_the_bonds() external view {
-        vm.assertEq(_handler.registryBalance(), _handler.totalBonds());
-    }
+        vm.assertEq(_handler.escrowBalance(), openDeposits + totalCredits, "1: the escrow's tokens");
+        vm.assertEq(_handler.registryBalance(), _handler.totalBonds(), "1: the registry's tokens");
 
-    /// @dev 2.
-    function invariant_earnings_are_the_cost_of_whole_paths() external view {
-        uint256 earned = _handler.totalCredits() - _handler.requesterCredits() + _handler.withdrawnByEarners();
-        vm.assertEq(earned, _handler.settledCosts());
-        vm.assertEq(_handler.forgeriesAccepted(), 0);
-    }
+        uint256 earned = totalCredits - requesterCredits + _handler.withdrawnByEarners();
+        vm.assertEq(earned, settledCosts, "2: earnings are the cost of whole paths");
+        vm.assertEq(_handler.forgeriesAccepted(), 0, "2: forgeries");
 
-    /// @dev 3.
-    function invariant_every_request_has_at_most_one_end() external view {
-        for (uint256 id = 1; id <= _handler.requestCount(); ++id) {
-            RequestStatus status = _handler.requestOf(id).status;
-            RequestStatus end = _handler.endOf(id);
-            vm.assertTrue(status == (end == RequestStatus.NONE ? RequestStatus.OPEN : end));
-        }
-    }
-
-    /// @dev 6.
-    function invariant_allowances_stay_within_their_quota_and_pay_nothing() external view {
         (uint256 quota, uint256 used) = _handler.allowance();
-        vm.assertLe(used, quota);
-        for (uint256 id = 1; id <= _handler.requestCount(); ++id) {
-            if (_handler.isFree(id)) vm.assertEq(_handler.requestOf(id).deposit, 0);
-        }
+        vm.assertLe(used, quota, "6: the allowance's quota");
+
+        uint256 owned = _handler.requesterBalances() + requesterCredits;
+        uint256 funds = _handler.requesterFunds() + _handler.penalties();
+        vm.assertEq(owned + openDeposits + settledCosts, funds, "7: requesters pay for what they asked");
     }
 
-    /// @dev 7.
-    function invariant_requesters_pay_for_what_they_asked() external view {
-        uint256 spent = _openDeposits() + _handler.settledCosts();
-        uint256 owned = _handler.requesterBalances() + _handler.requesterCredits();
-        vm.assertEq(owned + spent, _handler.requesterFunds() + _handler.penalties());
-    }
-
-    function _openDeposits() private view returns (uint256 sum) {
-        for (uint256 id = 1; id <= _handler.requestCount(); ++id) {
+    /// @dev 3 and 6. Returns the sum of all open deposits.
+    function _checkRequests() private view returns (uint256 openDeposits) {
+        uint256 count = _handler.requestCount();
+        for (uint256 id = 1; id <= count; ++id) {
             Request memory request = _handler.requestOf(id);
-            if (request.status == RequestStatus.OPEN) sum += request.deposit;
+            RequestStatus end = _handler.endOf(id);
+            RequestStatus expected = end == RequestStatus.NONE ? RequestStatus.OPEN : end;
+            vm.assertTrue(request.status == expected, "3: at most one end");
+            if (request.status == RequestStatus.OPEN) openDeposits += request.deposit;
+            if (_handler.isFree(id)) vm.assertEq(request.deposit, 0, "6: an allowance pays nothing");
         }
     }
 }

@@ -2,7 +2,7 @@
 """Deeply nested JSON, far below every limit on sizes, in each file that a command reads.
 
 Python's parser would crash these processes: py_ecc raises the recursion limit. So each command runs
-in a process of its own.
+in a process of its own, forked from one that has imported it, and py_ecc as a wallet does.
 
 given 200 kB of brackets as keystore, deployment file, quote, app-compose document, collateral,
 config.json, index, safetensors header, GGUF's tokenizer or hosts file
@@ -16,10 +16,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forked_commands import ForkedCommands
 from tests.teetee.quotes.recorded import VECTORS
 
 pytestmark = pytest.mark.timeout(180)
@@ -27,8 +29,6 @@ pytestmark = pytest.mark.timeout(180)
 LISTS, OBJECTS = b"[" * 200_000, b'{"a":' * 40_000
 QUOTE = str(VECTORS / "quotes" / "tdx_v4_b0c06f_near_mpc.bin")
 COLLATERAL = VECTORS / "collateral" / "tdx_b0c06f_2026-08"
-# Imports what raises the limit, as a wallet does, before the command runs.
-CALL = "import py_ecc, sys; from {} import main; sys.argv = sys.argv[1:]; main()"
 
 COMMANDS = {
     "keystore": ("teetee.cli", "wallet", "show", "--keystore", "FILE"),
@@ -39,16 +39,10 @@ COMMANDS = {
 }
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    environment = {name: value for name, value in os.environ.items() if "TEETEE" not in name}
-    return subprocess.run(
-        [sys.executable, "-c", CALL.format(arguments[0]), *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def commands() -> Iterator[ForkedCommands]:
+    with ForkedCommands("py_ecc", "teetee.cli", "shard_tools.__main__") as commands:
+        yield commands
 
 
 def expect_sentence(ended: subprocess.CompletedProcess[bytes], *words: bytes) -> None:
@@ -61,19 +55,23 @@ def expect_sentence(ended: subprocess.CompletedProcess[bytes], *words: bytes) ->
 
 @pytest.mark.parametrize("content", [LISTS, OBJECTS], ids=["lists", "objects"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command__nested_file__is_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+def test_command__nested_file__is_one_sentence(
+    commands: ForkedCommands, tmp_path: Path, name: str, content: bytes
+) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(content)
     named = {"FILE": str(path), "FOLDER": str(tmp_path)}
-    ended = run(*(named.get(each, each) for each in COMMANDS[name]))
+    ended = commands.run(*(named.get(each, each) for each in COMMANDS[name]))
     expect_sentence(ended)
 
 
 @pytest.mark.parametrize("member", ["tcb_info.json", "qe_identity.json"])
-def test_quote_check__nested_collateral__is_refused(tmp_path: Path, member: str) -> None:
+def test_quote_check__nested_collateral__is_refused(
+    commands: ForkedCommands, tmp_path: Path, member: str
+) -> None:
     folder = Path(shutil.copytree(COLLATERAL, tmp_path / "set"))
     (folder / member).write_bytes(b'{"tcbInfo":' + LISTS)
-    ended = run("teetee.cli", "quote", "check", QUOTE, "--collateral", str(folder))
+    ended = commands.run("teetee.cli", "quote", "check", QUOTE, "--collateral", str(folder))
     assert ended.returncode in (0, 1)  # both verifiers refuse it, or there is no anvil
     assert b"Traceback" not in ended.stderr
 
@@ -83,18 +81,20 @@ def test_quote_check__nested_collateral__is_refused(tmp_path: Path, member: str)
     "member", ["config.json", "model.safetensors.index.json", "tokenizer_config.json"]
 )
 def test_digest__nested_member_of_a_model__is_refused(
-    tmp_path: Path, member: str, content: bytes
+    commands: ForkedCommands, tmp_path: Path, member: str, content: bytes
 ) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / member).write_bytes(content)
-    expect_sentence(run("shard_tools.__main__", "digest", str(tmp_path)))
+    expect_sentence(commands.run("shard_tools.__main__", "digest", str(tmp_path)))
 
 
-def test_digest__nested_header_of_safetensors__is_refused(tmp_path: Path) -> None:
+def test_digest__nested_header_of_safetensors__is_refused(
+    commands: ForkedCommands, tmp_path: Path
+) -> None:
     (tmp_path / "config.json").write_text("{}")
     header = len(LISTS).to_bytes(8, "little") + LISTS
     (tmp_path / "model.safetensors").write_bytes(header)
-    expect_sentence(run("shard_tools.__main__", "digest", str(tmp_path)))
+    expect_sentence(commands.run("shard_tools.__main__", "digest", str(tmp_path)))
 
 
 STREAMS = {

@@ -232,8 +232,8 @@ def test_ask__output_breaks_after_the_payment__names_resume(
     request = lab.world.escrow.request_count()
     assert ended.returncode == status
     expect_sentence(ended.stderr, reason, f"`teetee resume {request}` continues it")
-    resumed = run("resume", str(request), "--json", env=env)
-    assert json.loads(resumed.stdout)["answer"] == ANSWER
+    resumed = teetee("resume", str(request), "--json", env=env)
+    assert resumed.json["answer"] == ANSWER
 
 
 def test_ask__no_output_at_all__pays_nothing(lab: Lab, tmp_path: Path) -> None:
@@ -380,9 +380,15 @@ def test_command__node_answers_no_json_rpc__is_unavailable(
         raise HttpAnswer(200, BODIES[name])
 
     with node(answer) as url:
-        ended = run("models", env={**at_lab(lab, tmp_path), "TEETEE_RPC_URL": url})
-    assert ended.returncode == 75
-    expect_sentence(ended.stderr, "No Ethereum node answers")
+        env = {**at_lab(lab, tmp_path), "TEETEE_RPC_URL": url}
+        if "nested" in name:  # could crash the process
+            ended = run("models", env=env)
+            status, err = ended.returncode, ended.stderr
+        else:
+            result = teetee("models", env=env)
+            status, err = result.status, result.err.encode()
+    assert status == 75
+    expect_sentence(err, "No Ethereum node answers")
 
 
 RESULTS: dict[str, Any] = {"null": None, "list": [], "object": {}, "word": "zz", "number": 5}

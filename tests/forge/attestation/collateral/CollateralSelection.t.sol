@@ -92,6 +92,8 @@ contract CollateralSelectionTest is CollateralFixture {
         }
     }
 
+    /// @dev Each run creates a verifier and uploads up to three sets. The profiles `ci` and `deep` run as many as others.
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_verifyQuote__any_sets__the_lowest_allowed_counts(uint8[3] calldata numbers, uint16 minimum)
         external
     {

@@ -38,7 +38,8 @@ from tests.shard_runtime.backends.native.random_layers import (
 RUNS, LENGTH = 3, 37
 
 any_batches = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=settings.default.max_examples // 16,
 )
 
 
