@@ -24,13 +24,20 @@ from teetee.chain.types.requests import Request, RequestStatus
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId, ShardId
 
+Source = tuple[ShardId, ShardId]
+"""The entry that a run names, and the stage that passed it on. All limits hold for each of these
+pairs, so a stage that opens runs in an entry's name uses up only what passes through itself."""
+
 MAX_RUNS_WORTH = 4
-"""Positions that one entry may have computed for a request, in multiples of the request's caps."""
+"""Positions that may be computed for a request, in multiples of the request's caps."""
 MAX_OPEN_RUNS = 2
-"""Of one request and entry: a new one may arrive before the abort of the one that broke."""
-MAX_OPEN_RUNS_PER_ENTRY = 32
-MAX_UNSEEN_PER_ENTRY = 4
-"""Runs of one entry for requests that the chain does not show yet."""
+"""Of one request: a new one may arrive before the abort of the one that broke."""
+MAX_OPEN_RUNS_PER_SOURCE = 32
+"""That were permitted."""
+MAX_UNDECIDED_PER_SOURCE = 16
+"""Counted apart: for requests that this enclave has not read yet."""
+MAX_UNSEEN_PER_SOURCE = 4
+"""Runs for requests that the chain does not show yet."""
 UNSEEN_SECONDS = 2.0
 """How long a run waits for its request: nodes see a block at different times. Shorter than the time
 after which an entry counts a stage that keeps its rows as stalled."""
@@ -55,8 +62,8 @@ class _Record:
     now: int = 0
     """Chain time of that read."""
     runs: list[_OpenRun] = field(default_factory=list)
-    positions: defaultdict[ShardId, int] = field(default_factory=lambda: defaultdict(int))
-    """By entry: the capacity of its open runs, and the computed positions of those that ended."""
+    positions: defaultdict[Source, int] = field(default_factory=lambda: defaultdict(int))
+    """The capacity of the source's open runs, and the computed positions of those that ended."""
 
     def permits(self, terms: RunTerms) -> bool | None:
         """Whether a run that is counted already may be computed; None: not yet."""
@@ -70,7 +77,7 @@ class _Record:
             and request.model_id == terms.model_id
             and terms.entry in request.recipients
             and terms.capacity <= caps
-            and self.positions[terms.entry] <= MAX_RUNS_WORTH * caps
+            and self.positions[_source(terms)] <= MAX_RUNS_WORTH * caps
         )
         if not is_paid:
             return False
@@ -106,13 +113,13 @@ class ChainRequestGuard:
         """
         with self._changed:
             record = self._records.setdefault(terms.request_id, _Record())
-            self._require_place(record, terms.entry)
+            self._require_place(record, _source(terms))
             run = _OpenRun(terms, on_verdict, self._clock())
-            record.positions[terms.entry] += terms.capacity
+            record.positions[_source(terms)] += terms.capacity
             is_recent = self._clock() - record.read_at <= RECHECK_SECONDS
             verdict = record.permits(terms) if is_recent else None
             if verdict is False:
-                record.positions[terms.entry] -= terms.capacity
+                record.positions[_source(terms)] -= terms.capacity
                 return False
             record.runs.append(run)
             if verdict is None:
@@ -128,7 +135,7 @@ class ChainRequestGuard:
             if record is None or run is None:
                 return
             record.runs.remove(run)
-            record.positions[terms.entry] += positions - terms.capacity
+            record.positions[_source(terms)] += positions - terms.capacity
             if run in self._undecided:
                 self._undecided.remove(run)
 
@@ -142,16 +149,19 @@ class ChainRequestGuard:
             self._decide()
         self._forget_ended()
 
-    def _require_place(self, record: _Record, entry: ShardId) -> None:
-        """Raises `TooManyRuns` if the entry may not have one more open run now."""
-        of_entry = sum(
-            run.terms.entry == entry for each in self._records.values() for run in each.runs
+    def _require_place(self, record: _Record, source: Source) -> None:
+        """Raises `TooManyRuns` if the source may not have one more open run now."""
+        of_request = sum(_source(run.terms) == source for run in record.runs)
+        undecided = sum(_source(run.terms) == source for run in self._undecided)
+        of_source = sum(
+            _source(run.terms) == source for each in self._records.values() for run in each.runs
         )
-        of_both = sum(run.terms.entry == entry for run in record.runs)
-        if of_both >= MAX_OPEN_RUNS:
+        if of_request >= MAX_OPEN_RUNS:
             raise TooManyRuns(MAX_OPEN_RUNS)
-        if of_entry >= MAX_OPEN_RUNS_PER_ENTRY:
-            raise TooManyRuns(MAX_OPEN_RUNS_PER_ENTRY)
+        if undecided >= MAX_UNDECIDED_PER_SOURCE:
+            raise TooManyRuns(MAX_UNDECIDED_PER_SOURCE)
+        if of_source - undecided >= MAX_OPEN_RUNS_PER_SOURCE:
+            raise TooManyRuns(MAX_OPEN_RUNS_PER_SOURCE)
 
     def _due(self) -> list[RequestId]:
         """The requests to read: those of undecided runs, and those of open runs now and then."""
@@ -197,14 +207,15 @@ class ChainRequestGuard:
                 self._changed.wait(PAUSE_SECONDS)
 
     def _verdicts_on_undecided(self) -> list[tuple[_OpenRun, bool]]:
-        verdicts, unseen = [], defaultdict[ShardId, int](int)
+        verdicts, unseen = [], defaultdict[Source, int](int)
         for run in self._undecided:
             record = self._records[run.terms.request_id]
             verdict = record.permits(run.terms) if record.read_at >= run.since else None
             if verdict is None:
-                unseen[run.terms.entry] += 1
+                source = _source(run.terms)
+                unseen[source] += 1
                 is_over = self._clock() - run.since > UNSEEN_SECONDS
-                if is_over or unseen[run.terms.entry] > MAX_UNSEEN_PER_ENTRY:
+                if is_over or unseen[source] > MAX_UNSEEN_PER_SOURCE:
                     verdict = False
             if verdict is not None:
                 verdicts.append((run, verdict))
@@ -219,6 +230,10 @@ class ChainRequestGuard:
                 for number, record in self._records.items()
                 if record.runs or (record.request is not None and record.request.deadline >= now)
             }
+
+
+def _source(terms: RunTerms) -> Source:
+    return terms.entry, terms.sender
 
 
 def _find(runs: list[_OpenRun], terms: RunTerms) -> _OpenRun | None:

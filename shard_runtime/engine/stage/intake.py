@@ -19,7 +19,6 @@ from shard_runtime.errors import (
     IdentityDisputed,
     PathInvalid,
     PeerUnknown,
-    TooManyRuns,
 )
 from shard_runtime.links.frames import (
     Abort,
@@ -104,8 +103,8 @@ class StageIntake:
                 if run.is_admitted:
                     self._scheduler.add(run.id, segment.rows)
                 else:
-                    self._admission.check_waiting_rows()
-            except (FrameInvalid, TooManyRuns) as error:
+                    self._admission.limit_waiting_rows()
+            except FrameInvalid as error:
                 self._runs.abort_with_error(run, error)
 
     def _open_run(self, sender: bytes, frame: Open) -> None:

@@ -19,7 +19,9 @@ class RunTerms:
     request_id: RequestId
     model_id: ModelId
     entry: ShardId
-    """The path's first shard, which opened the run."""
+    """The path's first shard."""
+    sender: ShardId
+    """The stage before, which passed OPEN on. That the entry opened the run is its word."""
     capacity: int
     """Positions of prompt and answer that the run may have."""
 
@@ -36,7 +38,7 @@ class RequestGuard(Protocol):
         """Whether a run on these terms may be computed; None: `on_verdict` will tell. False: the
         guard does not count the run; otherwise it does, until `run_ended`.
 
-        Raises `TooManyRuns` if the entry, or the request, has as many as it may.
+        Raises `TooManyRuns` if the entry, or the request, has as many by that sender as it may.
         """
         ...
 

@@ -15,9 +15,10 @@ from teetee.protocol.commitments import RunningCommitment
 class StageRun(Run):
     """One run on one stage."""
 
-    cache: RunCache
+    cache: RunCache | None
+    """None until the guard admits the run: an undecided run reserves nothing."""
 
-    def __init__(self, opening: Open, binding: RunBinding, cache: RunCache) -> None:
+    def __init__(self, opening: Open, binding: RunBinding) -> None:
         self.hop = opening.place.hop
         super().__init__(
             opening.place.run,
@@ -27,25 +28,35 @@ class StageRun(Run):
             received=RunningCommitment(opening.salts[0]),
             sent=RunningCommitment(opening.salts[1]),
         )
-        self.cache = cache
+        self.cache = None
         self.entry = binding.peers[0].shard_id
         self.entry_tls = binding.peers[0].tls
-        self.terms = RunTerms(binding.request_id, binding.model_id, self.entry, opening.capacity)
+        self.terms = RunTerms(
+            request_id=binding.request_id,
+            model_id=binding.model_id,
+            entry=self.entry,
+            sender=binding.peers[self.hop - 1].shard_id,
+            capacity=opening.capacity,
+        )
         self.is_counted = False
         """By the guard."""
-        self.is_admitted = False
-        """Whether the guard lets it be computed; until then its rows wait here alone."""
         self._waiting = torch.empty(0)
 
     @property
+    def is_admitted(self) -> bool:
+        """Whether it may be computed; until then its rows wait here alone."""
+        return self.cache is not None
+
+    @property
     def is_awaiting_one_row(self) -> bool:
-        return self.positions_received == self.positions_sent < self.cache.capacity
+        is_idle = self.positions_received == self.positions_sent
+        return self.is_admitted and is_idle and self.positions_sent < self.terms.capacity
 
     def on_received(self, rows: torch.Tensor, data: bytes) -> None:
         """Queue received rows, (T, H). Raises `FrameInvalid` beyond the run's capacity."""
         end = self.positions_received + rows.shape[0]
-        if end > self.cache.capacity:
-            raise FrameInvalid(f"reaches position {end} of {self.cache.capacity}")
+        if end > self.terms.capacity:
+            raise FrameInvalid(f"reaches position {end} of {self.terms.capacity}")
         self.received.update(data)
         is_first = self.positions_received == self.positions_sent
         self._waiting = rows if is_first else torch.cat([self._waiting, rows])

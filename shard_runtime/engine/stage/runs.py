@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stage's open runs with their caches, and the ids of those that ended. Ending a run frees all
 that it holds at once; aborting it also notifies its entry, which notifies the other stages.
+
+A run gets a place among `max_runs` and a cache once the guard has admitted it: what no one has paid
+for keeps no one out. The guard limits how many are undecided.
 """
 
 import logging
@@ -71,6 +74,7 @@ class StageRuns(OpenRuns[StageRun]):
         old.
         """
         runs = [run for run in self if run.entry_tls == entry_tls]
+        runs.sort(key=lambda run: not run.is_admitted)
         return tuple(
             RunProgress(run.id, run.positions_received, run.positions_sent)
             for run in runs[:MAX_REPORTED_RUNS]
@@ -81,12 +85,16 @@ class StageRuns(OpenRuns[StageRun]):
         return run in self._ended and self._ended[run] in (None, entry_tls)
 
     def open_run(self, opening: Open, binding: RunBinding) -> StageRun:
-        """Raises `TooManyRuns`, `CacheFull`. The guard has still to admit it."""
-        if len(self._open) >= self._max_runs:
-            raise TooManyRuns(self._max_runs)
-        run = StageRun(opening, binding, self._pool.allocate(opening.capacity))
+        """Open a run, which the guard has still to admit."""
+        run = StageRun(opening, binding)
         self._open[run.id] = run
         return run
+
+    def admit(self, run: StageRun) -> None:
+        """Reserve all that the run needs. Raises `TooManyRuns`, `CacheFull`."""
+        if sum(each.is_admitted for each in self) >= self._max_runs:
+            raise TooManyRuns(self._max_runs)
+        run.cache = self._pool.allocate(run.terms.capacity)
 
     def end_run(self, run: RunId, sender: bytes | None = None) -> None:
         """Free what an open run holds, and refuse its frames from now on.
@@ -100,7 +108,9 @@ class StageRuns(OpenRuns[StageRun]):
             if ended.is_counted:
                 self._guard.run_ended(ended.terms, ended.positions_sent)
             ended.discard_prepared()
-            self._pool.free(ended.cache)
+            if ended.cache is not None:
+                self._pool.free(ended.cache)
+                ended.cache = None
         if ended is not None or run not in self._ended:
             self._ended[run] = None if ended is not None else sender
         while len(self._ended) > _MAX_ENDED:

@@ -145,6 +145,7 @@ class Stage(EngineLoop[StageRun]):
         for share in self._scheduler.next(micro_batches=1):
             run = self._runs.find(share.run)
             assert run is not None
+            assert run.cache is not None
             span = Span(run.cache, run.positions_sent, share.rows)
             batch.append((run, StepPart(span, run.next_rows(share.rows))))
         return batch

@@ -20,9 +20,11 @@ import pytest
 from oracle.chain import request_guard
 from oracle.chain.heads import Heads
 from oracle.chain.request_guard import (
-    MAX_OPEN_RUNS_PER_ENTRY,
+    MAX_OPEN_RUNS,
+    MAX_OPEN_RUNS_PER_SOURCE,
     MAX_RUNS_WORTH,
-    MAX_UNSEEN_PER_ENTRY,
+    MAX_UNDECIDED_PER_SOURCE,
+    MAX_UNSEEN_PER_SOURCE,
     RECHECK_SECONDS,
     UNSEEN_SECONDS,
     ChainRequestGuard,
@@ -85,6 +87,7 @@ def terms(number: int = 1, **changes: Any) -> RunTerms:
         "request_id": RequestId(number),
         "model_id": ModelId(1),
         "entry": SHARD,
+        "sender": SHARD,
         "capacity": CAPS,
     }
     return RunTerms(**(values | changes))
@@ -128,10 +131,10 @@ def test_h9__entry_was_shown_an_invented_request__refuses_when_its_time_is_up(
 
 
 def test_h9__many_invented_requests__wait_for_few_of_them(guarded: Guarded) -> None:
-    invented = [terms(number) for number in range(90, 90 + MAX_UNSEEN_PER_ENTRY + 3)]
+    invented = [terms(number) for number in range(90, 90 + MAX_UNSEEN_PER_SOURCE + 3)]
     assert [guarded.check(each) for each in invented] == [None] * len(invented)
     guarded.guard.poll()
-    assert guarded.verdicts == [(each, False) for each in invented[MAX_UNSEEN_PER_ENTRY:]]
+    assert guarded.verdicts == [(each, False) for each in invented[MAX_UNSEEN_PER_SOURCE:]]
 
 
 def test_h9__block_arrives_a_moment_later__permits_it_then(guarded: Guarded) -> None:
@@ -185,13 +188,61 @@ def test_h9__runs_that_broke_early__cost_only_what_was_computed(guarded: Guarded
 def test_h9__one_entry_opens_many_runs__permits_its_share(guarded: Guarded) -> None:
     numbers = [
         guarded.chain.open(recipients=(SHARD, OTHER_ENTRY), window=10_000)
-        for _ in range(MAX_OPEN_RUNS_PER_ENTRY + 1)
+        for _ in range(MAX_OPEN_RUNS_PER_SOURCE + 1)
     ]
     for number in numbers[:-1]:
-        assert guarded.check(terms(number)) is None
+        assert guarded.decide(terms(number)) is True
     with pytest.raises(TooManyRuns):
         guarded.check(terms(numbers[-1]))
     assert guarded.check(terms(numbers[-1], entry=OTHER_ENTRY)) is None
+
+
+MIDDLE = ShardId(7)
+
+
+def test_a7__a_middle_stage_opens_runs_in_an_entrys_name__the_entrys_own_runs_are_permitted(
+    guarded: Guarded,
+) -> None:
+    number = guarded.chain.open()
+    for _ in range(MAX_OPEN_RUNS):
+        assert guarded.decide(terms(number, sender=MIDDLE)) is True
+    with pytest.raises(TooManyRuns):
+        guarded.check(terms(number, sender=MIDDLE))
+    assert guarded.check(terms(number)) is True
+
+
+def test_a7__a_middle_stage_uses_up_what_a_request_pays_for__not_what_comes_another_way(
+    guarded: Guarded,
+) -> None:
+    number = guarded.chain.open()
+    for _ in range(MAX_RUNS_WORTH):
+        forged = terms(number, sender=MIDDLE)
+        assert guarded.decide(forged) is True
+        guarded.guard.run_ended(forged, CAPS)
+    assert guarded.decide(terms(number, sender=MIDDLE)) is False
+    assert guarded.decide(terms(number)) is True
+
+
+def test_a7__a_middle_stage_invents_requests_in_an_entrys_name__holds_no_place_of_the_entry(
+    guarded: Guarded,
+) -> None:
+    number = guarded.chain.open()
+    for invented in range(1000, 1000 + MAX_UNDECIDED_PER_SOURCE):
+        assert guarded.check(terms(invented, sender=MIDDLE)) is None
+    with pytest.raises(TooManyRuns):
+        guarded.check(terms(2000, sender=MIDDLE))
+    assert guarded.decide(terms(number)) is True
+
+
+def test_a7__unseen_requests_of_an_entry__count_apart_from_its_permitted_runs(
+    guarded: Guarded,
+) -> None:
+    numbers = [guarded.chain.open() for _ in range(MAX_OPEN_RUNS_PER_SOURCE)]
+    for number in numbers[:-1]:
+        assert guarded.decide(terms(number)) is True
+    for invented in range(1000, 1000 + MAX_UNSEEN_PER_SOURCE):
+        assert guarded.check(terms(invented)) is None
+    assert guarded.decide(terms(numbers[-1])) is True
 
 
 def test_h9__request_ends_while_its_run_is_open__ends_the_run(guarded: Guarded) -> None:

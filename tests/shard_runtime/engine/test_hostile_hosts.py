@@ -15,7 +15,7 @@ given an active shard that is on no path, or one that is, and that floods a stag
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -215,7 +215,9 @@ def test_h9__guard_has_not_decided__no_stage_computes_until_it_permits(llama: Mo
             guard.asked.get(timeout=10),
             guard.asked.get(timeout=10),
         )
-        assert (first.entry, first.capacity, first) == (1, len(PROMPT) + 11, second)
+        assert (first.entry, first.capacity) == (1, len(PROMPT) + 11)
+        assert replace(first, sender=second.sender) == second
+        assert {first.sender, second.sender} == {1, 2}
         assert eventually(lambda: [part.open_runs for part in ring.stages] == [1, 1])
         assert steps == []
         permit(True)
@@ -255,6 +257,29 @@ def test_h9__guard_takes_its_permit_back__run_ends(spoken: ModelSource) -> None:
         with pytest.raises(StageFailed) as raised:
             ring.ask(PROMPT, max_tokens=80, on_text=lambda _: verdicts[0](False))
         assert raised.value.reason is AbortReason.REQUEST_REFUSED
+        assert eventually(lambda: is_empty(ring))
+
+
+def test_a7__guard_has_not_decided__run_reserves_no_cache_and_no_place(
+    spoken: ModelSource,
+) -> None:
+    guard = HeldGuard()
+    with running(spoken, 2, guard=guard, stage_settings=replace(QUICK_STAGE, max_runs=1)) as ring:
+
+        def ask_alone() -> None:
+            with suppress(StageFailed):
+                ring.ask(PROMPT)
+
+        asking = [threading.Thread(target=ask_alone) for _ in range(2)]
+        for each in asking:
+            each.start()
+        (_, permit), (_, refuse) = (guard.asked.get(timeout=10) for _ in range(2))
+        assert eventually(lambda: ring.stages[0].open_runs == 2)
+        assert ring.cache_bytes_used[1:] == [0]
+        permit(True)
+        refuse(False)
+        for each in asking:
+            each.join()
         assert eventually(lambda: is_empty(ring))
 
 
