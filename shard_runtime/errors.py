@@ -129,8 +129,11 @@ class TooManyRuns(Retryable):
 class StageFailed(Retryable):
     """A stage of the path aborted the run for a temporary reason."""
 
-    def __init__(self, hop: int, shard_id: int, reason: AbortReason) -> None:
-        self.hop, self.shard_id, self.reason = hop, shard_id, reason
+    def __init__(
+        self, hop: int, shard_id: int, reason: AbortReason, *, reporter: int | None = None
+    ) -> None:
+        """`reporter`: the shard whose word this is; None if the entry itself found out."""
+        self.hop, self.shard_id, self.reason, self.reporter = hop, shard_id, reason, reporter
         super().__init__(
             f"Stage {hop} (shard {shard_id}) aborted the request: {reason.name}. "
             "Try again later, or on a path without it."
@@ -280,8 +283,9 @@ class PortUnavailable(Fatal):
 class StageMisbehaved(Fatal):
     """A stage of the path broke the protocol."""
 
-    def __init__(self, hop: int, shard_id: int, rule: str) -> None:
-        self.hop, self.shard_id, self.rule = hop, shard_id, rule
+    def __init__(self, hop: int, shard_id: int, rule: str, *, reporter: int | None = None) -> None:
+        """`reporter`: the shard whose word this is; None if the entry itself found out."""
+        self.hop, self.shard_id, self.rule, self.reporter = hop, shard_id, rule, reporter
         super().__init__(
             f"Stage {hop} (shard {shard_id}) broke the protocol: {rule}. Choose a path without it."
         )

@@ -24,9 +24,10 @@ from oracle.inference.errors import (
 )
 from oracle.inference.job import Completion, InferenceJob
 from shard_runtime import GenerationJob
-from shard_runtime.engine.entry.path_search import PathFailure, blamed_for, is_full
+from shard_runtime.engine.entry.path_search import PathFailure, blamed_for, is_full, suspects_of
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
 from teetee.protocol.identifiers import ShardId
+from teetee.protocol.path import ShardPair
 from teetee.protocol.prompt import Message
 
 
@@ -55,8 +56,8 @@ class PathSource(Protocol):
         Raises `NoPath`.
         """
 
-    def record_failure(self, shards: Iterable[ShardId]) -> None:
-        """These shards have failed a job."""
+    def record_failure(self, shards: Iterable[ShardId], pairs: Iterable[ShardPair] = ()) -> None:
+        """These shards have failed a job, and one of each of these pairs."""
 
 
 class Inference:
@@ -138,7 +139,9 @@ class Inference:
 
 
 class _PathChoice:
-    """The paths of one job. Shards that fail it are logged, and used last by other jobs too."""
+    """The paths of one job. Shards that fail it are logged, and used last by other jobs too, unless
+    its requester chose the shards: it could have put an honest one beside one that always fails.
+    """
 
     def __init__(self, paths: PathSource, job: InferenceJob, log: FilteringBoundLogger) -> None:
         self.blocker = Blocker.CAPACITY
@@ -161,7 +164,9 @@ class _PathChoice:
     def on_failure(self, error: PathFailure) -> None:
         self.blocker = Blocker.CAPACITY if is_full(error) else Blocker.PATH
         blamed = blamed_for(error)
-        self._paths.record_failure(blamed)
+        if not self._job.names_shards:
+            suspects = suspects_of(error)
+            self._paths.record_failure(suspects.shards, suspects.pairs)
         peers = sorted(int(shard_id) for shard_id in blamed)
         self._log.warning(
             "path broke", request_id=int(self._job.request_id), peers=peers, error=error

@@ -34,6 +34,8 @@ class InferenceJob:
     """
     permits: Callable[[ShardId], bool] = lambda _: True
     """Whether the requester lets that shard compute, besides the entry."""
+    names_shards: bool = False
+    """Whether the requester named shards, to use or to avoid."""
     is_cancelled: Callable[[], bool]
     """Called about ten times a second, in the thread that runs the job."""
 

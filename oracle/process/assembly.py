@@ -372,15 +372,10 @@ def _stream_endpoint(context: _Context, texts: LiveTexts) -> StreamEndpoint:
 
 
 def _info_endpoint(context: _Context) -> InfoEndpoint:
-    settings, tokenizer = context.settings, context.enclave.tokenizer
+    tokenizer = context.enclave.tokenizer
     return InfoEndpoint(
         template=None if tokenizer is None else measure_template(tokenizer),
         sealing_key=context.enclave.keys.kem.public_key,
-        rate=RateLimit(
-            per_second=settings.streams_per_second,
-            burst=settings.max_streams,
-            clock=time.monotonic,
-        ),
     )
 
 

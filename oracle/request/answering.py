@@ -113,6 +113,7 @@ class EnvelopeAnswerer:
             max_answer_bytes=MAX_PLAINTEXT_BYTES,
             expires_at=request.deadline,
             permits=prompt.shards.permits,
+            names_shards=bool(prompt.shards.only or prompt.shards.avoid),
             is_cancelled=give_up,
         )
 

@@ -49,14 +49,14 @@ def reason_for(error: Exception, hop: int) -> tuple[AbortReason, int]:
     return _OWN_REASONS.get(type(error), AbortReason.INTERNAL), hop
 
 
-def error_for(abort: Abort, path: tuple[ShardId, ...]) -> TeeTeeError:
-    """The error that the entry raises for an ABORT frame of a stage."""
+def error_for(abort: Abort, path: tuple[ShardId, ...], reporter: ShardId) -> TeeTeeError:
+    """The error that the entry raises for an ABORT frame that shard `reporter` sent."""
     stage = abort.stage % len(path)  # after the last stage comes the entry
     shard_id = path[stage]
     if abort.reason.is_retryable:
-        return StageFailed(stage, shard_id, abort.reason)
+        return StageFailed(stage, shard_id, abort.reason, reporter=reporter)
     kind = {
         AbortReason.COMMITMENT_MISMATCH: CommitmentMismatch,
         AbortReason.RECEIPT_INVALID: ReceiptInvalid,
     }.get(abort.reason, StageMisbehaved)
-    return kind(stage, shard_id, _BROKEN_RULES[abort.reason])
+    return kind(stage, shard_id, _BROKEN_RULES[abort.reason], reporter=reporter)

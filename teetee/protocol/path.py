@@ -55,6 +55,9 @@ class Spread:
 
 NO_SPREAD = Spread()
 
+ShardPair = frozenset[ShardId]
+"""Two shards that should not be on the same path."""
+
 _Shard = TypeVar("_Shard", bound=PathCandidate)
 
 
@@ -70,14 +73,16 @@ def choose_path(
     *,
     entry: ShardId | None = None,
     excluded: frozenset[ShardId] = frozenset(),
+    apart: frozenset[ShardPair] = frozenset(),
     spread: Spread = NO_SPREAD,
     cost: Callable[[_Shard], int] = unit_cost,
 ) -> tuple[_Shard, ...]:
     """The cheapest path that meets `spread`; of equal ones, the one with the lowest shard ids.
 
     `shards` are the model's active ones. `entry` fixes the first stage, `excluded` shards are
-    ignored. `cost` is called once per shard and returns an integer of at least 1; by default the
-    path with the fewest stages wins. Raises `NoEntryShard`, `SpreadUnmet`, or `PathIncomplete`
+    ignored, and no path has both shards of a pair of `apart`. `cost` is called once per shard and
+    returns an integer of at least 1; by default the path with the fewest stages wins. Raises
+    `NoEntryShard`, `SpreadUnmet` (also if only paths over such pairs are left), or `PathIncomplete`
     naming the farthest layer that a path reaches.
     """
     usable = sorted(
@@ -97,7 +102,7 @@ def choose_path(
     if not any(shard.layers.end in left for shard in entries):
         raise PathIncomplete(model_id, _farthest(entries, middles), layer_count)
     if spread.is_met(*_count_distinct([*entries, *middles])):
-        for path in _paths(entries, middles, costs, left, spread):
+        for path in _paths(entries, middles, costs, left, spread, apart):
             if spread.is_met(*_count_distinct(path)):
                 return path
     raise SpreadUnmet(model_id, spread.hosts, spread.platforms)
@@ -109,17 +114,19 @@ def _paths(
     costs: Mapping[ShardId, int],
     left: Mapping[int, int],
     spread: Spread,
+    apart: frozenset[ShardPair],
 ) -> Iterator[tuple[_Shard, ...]]:
-    """Complete paths, the best first. Of partial paths to a layer over the same hosts and
-    platforms, only the best is extended: every continuation costs them the same.
+    """Complete paths, the best first. Of partial paths to a layer over the same hosts, platforms
+    and shards of pairs, only the best is extended: every continuation costs them the same.
     """
+    paired = frozenset[ShardId]().union(*apart)
     order = count()  # breaks ties before the paths would be compared
     heap: list[tuple[int, tuple[int, ...], int, tuple[_Shard, ...]]] = []
 
     def push(path: tuple[_Shard, ...]) -> None:
         end = path[-1].layers.end
-        if end in left:
-            ids = tuple(shard.shard_id for shard in path)
+        ids = tuple(shard.shard_id for shard in path)
+        if end in left and not any(pair.issubset(ids) for pair in apart):
             spent = sum(costs[shard_id] for shard_id in ids)
             heapq.heappush(heap, (spent + left[end], ids, next(order), path))
 
@@ -129,7 +136,8 @@ def _paths(
     while heap:
         *_, path = heapq.heappop(heap)
         end = path[-1].layers.end
-        key = (end, *_spread_key(path, spread))
+        on_path = paired.intersection(shard.shard_id for shard in path)
+        key = (end, on_path, *_spread_key(path, spread))
         if key in seen:
             continue
         seen.add(key)

@@ -70,7 +70,8 @@ class EntryIntake:
         self, sender: bytes, run: EntryRun, frame: Frame
     ) -> tuple[EntryRun, Finish] | None:
         if isinstance(frame, Abort):
-            self._runs.abort_with_error(run, error_for(frame, run.path))
+            reporter = run.path[run.stage_of(sender)]
+            self._runs.abort_with_error(run, error_for(frame, run.path, reporter))
             return None
         if sender != run.previous_tls:
             return None

@@ -9,6 +9,8 @@ caller chooses among the others.
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import (
@@ -20,6 +22,7 @@ from shard_runtime.errors import (
 )
 from teetee.errors import Retryable, TeeTeeError
 from teetee.protocol.identifiers import ShardId
+from teetee.protocol.path import ShardPair
 
 ChoosePath = Callable[[frozenset[ShardId]], Sequence[ShardId]]
 """(shards to avoid) → a path that begins with the entry's own shard and has none of them. Raises
@@ -88,7 +91,39 @@ def is_full(error: PathFailure) -> bool:
 
 
 def blamed_for(error: PathFailure) -> frozenset[ShardId]:
-    """The shards that caused a failure."""
+    """The shards that the same request avoids after a failure."""
     if isinstance(error, StageSilent):
         return frozenset(ShardId(shard_id) for shard_id in error.shard_ids)
+    reporter = _reporter_of(error)
+    # A stage that accuses the entry itself, which every path begins with: another may work.
+    is_of_entry = isinstance(error, StageFailed | StageMisbehaved) and error.hop == 0
+    if is_of_entry and reporter is not None:
+        return frozenset({reporter})
     return frozenset({ShardId(error.shard_id)})
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What other requests should rather avoid after a failure."""
+
+    shards: frozenset[ShardId] = frozenset()
+    pairs: frozenset[ShardPair] = frozenset()
+    """Two shards of which either may be at fault: a host can cut its own links, and a stage can
+    accuse another. Each stays usable without the other."""
+
+
+def suspects_of(error: PathFailure) -> Suspects:
+    """A shard is suspect alone if the entry itself saw it fail, or it says so itself."""
+    blamed = blamed_for(error)
+    if isinstance(error, StageSilent) and len(error.shard_ids) > 1:
+        shards = [ShardId(shard_id) for shard_id in error.shard_ids]
+        return Suspects(pairs=frozenset(frozenset(each) for each in pairwise(shards)))
+    reporter = _reporter_of(error)
+    if reporter is None or reporter in blamed:
+        return Suspects(shards=blamed)
+    return Suspects(pairs=frozenset({blamed | {reporter}}))
+
+
+def _reporter_of(error: PathFailure) -> ShardId | None:
+    reporter = error.reporter if isinstance(error, StageFailed | StageMisbehaved) else None
+    return None if reporter is None else ShardId(reporter)

@@ -14,6 +14,7 @@ from shard_runtime.errors import RunCancelled
 from teetee.errors import Retryable
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 from teetee.protocol.layers import LayerRange
+from teetee.protocol.path import ShardPair
 from teetee.protocol.receipts import SignedReceipt, StageReceipt
 from teetee.protocol.typed_data import escrow_domain
 
@@ -102,6 +103,7 @@ class FakePaths:
 
     def __init__(self) -> None:
         self.failed: list[ShardId] = []
+        self.parted: list[tuple[ShardId, ...]] = []
         self.has_path = True
         self.until: set[int] = set()
 
@@ -114,5 +116,6 @@ class FakePaths:
                 return [ENTRY, shard_id]
         raise NoPath(model_id=1, layers=4)
 
-    def record_failure(self, shards: Iterable[ShardId]) -> None:
+    def record_failure(self, shards: Iterable[ShardId], pairs: Iterable[ShardPair] = ()) -> None:
         self.failed += sorted(shards)
+        self.parted += [tuple(sorted(pair)) for pair in pairs]

@@ -148,6 +148,19 @@ def test_run__path_breaks__takes_another_and_records_the_failure(desk: Desk) -> 
     assert desk.paths.failed == [REPLICA]
 
 
+def test_a8__link_of_two_stages_was_lost__others_avoid_the_pair_alone(desk: Desk) -> None:
+    desk.entry.plan = [StageSilent((REPLICA, LAST), 2.8)]
+    with pytest.raises(JobCancelled):
+        desk.run()
+    assert (desk.paths.failed, desk.paths.parted) == ([], [(REPLICA, LAST)])
+
+
+def test_a8__requester_named_the_shards__their_failure_stays_with_its_job(desk: Desk) -> None:
+    desk.entry.plan = [StageFailed(1, REPLICA, AbortReason.LINK_LOST), None]
+    assert desk.run(names_shards=True).text == TEXT
+    assert (desk.paths.failed, desk.paths.parted) == ([], [])
+
+
 def test_run__no_path_to_begin_with__says_so_before_a_run(desk: Desk) -> None:
     desk.paths.has_path = False
     with pytest.raises(NoPath) as caught:

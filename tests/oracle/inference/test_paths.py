@@ -23,7 +23,7 @@ import pytest
 from oracle.chain.heads import Heads
 from oracle.chain.peers import ChainPeers
 from oracle.inference.errors import NoPath
-from oracle.inference.paths import AVOIDANCE_SECONDS, RegistryPaths
+from oracle.inference.paths import AVOIDANCE_SECONDS, MAX_PAIRS, RegistryPaths
 from oracle.process.logs import open_log
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.path import NO_SPREAD, Spread
@@ -173,3 +173,27 @@ def test_m11__requester_excludes_a_shard__another_path_or_none() -> None:
 def test_m11__requester_names_the_only_stages__entry_needs_no_mention() -> None:
     choice = Choice((0, 4), (4, 8), (4, 6), (6, 8))
     assert choice.choose(permits=lambda shard_id: shard_id in (3, 4)) == [1, 3, 4]
+
+
+def test_a8__link_of_a_pair_was_lost__each_is_used_without_the_other() -> None:
+    choice = Choice((0, 4), (4, 6), (6, 8), (4, 6), (6, 8))  # 2 and 4, 3 and 5 are replicas
+    assert choice.choose() == [1, 2, 3]
+    choice.paths.record_failure([], [frozenset({ShardId(2), ShardId(3)})])
+    assert choice.choose() == [1, 2, 5], "the honest one is used as before"
+    assert choice.choose(frozenset({ShardId(2)})) == [1, 4, 3]
+    choice.now = AVOIDANCE_SECONDS
+    assert choice.choose() == [1, 2, 3]
+
+
+def test_a8__only_the_pair_is_left__is_used_again() -> None:
+    choice = Choice((0, 4), (4, 6), (6, 8))
+    choice.paths.record_failure([], [frozenset({ShardId(2), ShardId(3)})])
+    assert choice.choose() == [1, 2, 3]
+
+
+def test_a8__many_pairs__the_newest_count() -> None:
+    choice = Choice((0, 4), (4, 6), (6, 8), (4, 6), (6, 8))
+    choice.paths.record_failure([], [frozenset({ShardId(2), ShardId(3)})])
+    for number in range(10, 10 + MAX_PAIRS):
+        choice.paths.record_failure([], [frozenset({ShardId(2), ShardId(number)})])
+    assert choice.choose() == [1, 2, 3]

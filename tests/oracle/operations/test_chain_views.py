@@ -133,7 +133,7 @@ def test_path_check__no_path__is_a_reason() -> None:
                 raise NoPath(model_id=1, layers=4)
             return [ShardId(1)]
 
-        def record_failure(self, shards: object) -> None: ...
+        def record_failure(self, shards: object, pairs: object = ()) -> None: ...
 
     paths = Paths()
     check = path_check(paths)

@@ -18,7 +18,14 @@ from collections.abc import Sequence
 import pytest
 
 from shard_runtime.abort_reason import AbortReason
-from shard_runtime.engine.entry.path_search import PathFailure, PathSearch, blamed_for, fixed_path
+from shard_runtime.engine.entry.path_search import (
+    PathFailure,
+    PathSearch,
+    Suspects,
+    blamed_for,
+    fixed_path,
+    suspects_of,
+)
 from shard_runtime.errors import (
     LinkCongested,
     PeerUnknown,
@@ -123,3 +130,56 @@ def test_next_path__fixed_one_with_a_shard_that_failed__has_none_until_it_may_co
     search.record_failure(LOST, 0.0)
     assert search.next_path(0.9) is None
     assert search.next_path(1.0) == (SELF_ID, FIRST)
+
+
+PAIR = frozenset({FIRST, SECOND})
+
+
+@pytest.mark.parametrize(
+    ("error", "suspects"),
+    [
+        (StageSilent((FIRST, SECOND), 3.0), Suspects(pairs=frozenset({PAIR}))),
+        (StageSilent((FIRST,), 3.0), Suspects(shards=frozenset({FIRST}))),
+        (
+            StageFailed(2, SECOND, AbortReason.LINK_LOST, reporter=FIRST),
+            Suspects(pairs=frozenset({PAIR})),
+        ),
+        (
+            StageFailed(1, FIRST, AbortReason.IDLE, reporter=SECOND),
+            Suspects(pairs=frozenset({PAIR})),
+        ),
+        (StageMisbehaved(1, FIRST, "lied", reporter=SECOND), Suspects(pairs=frozenset({PAIR}))),
+        (
+            StageFailed(1, FIRST, AbortReason.CACHE_FULL, reporter=FIRST),
+            Suspects(shards=frozenset({FIRST})),
+        ),
+        (
+            StageFailed(0, SELF_ID, AbortReason.LINK_LOST, reporter=SECOND),
+            Suspects(shards=frozenset({SECOND})),
+        ),
+        (LOST, Suspects(shards=frozenset({FIRST}))),
+        (PeerUnknown(FIRST), Suspects(shards=frozenset({FIRST}))),
+    ],
+    ids=[
+        "link black-holed",
+        "one keeps rows",
+        "reports the next one",
+        "reports the one before",
+        "accuses another",
+        "itself full",
+        "accuses the entry",
+        "entry found out",
+        "unknown",
+    ],
+)
+def test_a8__link_lost_or_another_accused__others_avoid_the_pair(
+    error: PathFailure, suspects: Suspects
+) -> None:
+    assert suspects_of(error) == suspects
+
+
+def test_a8__last_stage_cuts_its_link_to_the_entry__another_path_is_used() -> None:
+    search = PathSearch(Chooser(), SELF_ID)
+    cut = StageFailed(0, SELF_ID, AbortReason.LINK_LOST, reporter=FIRST)
+    search.record_failure(cut, 0.0)
+    assert search.next_path(0.5) == (SELF_ID, SECOND)
