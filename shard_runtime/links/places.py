@@ -3,17 +3,24 @@
 pinned peers. Each kind has places of its own, so that strangers cannot occupy those of peers.
 
 A pending connection is never refused for lack of a place: it replaces the oldest one of the address
-that has the most, and an honest handshake is over long before its turn comes.
+that has the most, in the network that has the most. Where several have as many, chance decides, so
+that no one can time its connections to end those of others; and an honest handshake is over long
+before its turn comes.
 """
 
+import ipaddress
+import random
 import threading
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
 from shard_runtime.links.limits import LinkLimits
 
 C = TypeVar("C", bound=Hashable)
+
+_NETWORK_BITS = {4: 24, 6: 48}
+"""What one customer easily has many addresses of."""
 
 
 class ConnectionPlaces(Generic[C]):
@@ -37,8 +44,8 @@ class ConnectionPlaces(Generic[C]):
         with self._lock:
             replaced = None
             if len(self._pending) >= self._limits.pending:
-                ((crowded, _),) = Counter(self._pending.values()).most_common(1)
-                replaced = next(each for each, at in self._pending.items() if at == crowded)
+                of_network = _most_crowded(self._pending, _network_of)
+                replaced = next(iter(_most_crowded(of_network, str)))
                 del self._pending[replaced]
             self._pending[connection] = address
             return replaced
@@ -75,3 +82,20 @@ class ConnectionPlaces(Generic[C]):
             self._pending.pop(connection, None)
             self._strangers.pop(connection, None)
             self._links.pop(connection, None)
+
+
+def _network_of(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, _NETWORK_BITS[parsed.version]), strict=False))
+
+
+def _most_crowded(connections: Mapping[C, str], group_of: Callable[[str], str]) -> dict[C, str]:
+    """Those of the largest group of addresses, in their order; of one of them if several are."""
+    groups = {each: group_of(address) for each, address in connections.items()}
+    sizes = Counter(groups.values())
+    largest = [group for group, size in sizes.items() if size == max(sizes.values())]
+    crowded = random.SystemRandom().choice(largest)
+    return {each: at for each, at in connections.items() if groups[each] == crowded}

@@ -104,6 +104,7 @@ class Client:
             self._contracts,
             str(self._account.address),
             self._shard_check,
+            self.sealing_keys,
             on_warning=on_warning,
             random_source=self._random_source,
             on_shard=on_shard,

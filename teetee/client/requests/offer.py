@@ -27,8 +27,8 @@ from teetee.client.errors import (
     NoModel,
     ShardOfAnother,
 )
-from teetee.client.requests.entry_info import ask_template_tokens
-from teetee.client.requests.recipients import choose_recipients, spread_recipients
+from teetee.client.requests.entry_info import SealingKeys
+from teetee.client.requests.recipients import rank_recipients, spread_recipients
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.requests.request_terms import (
     USUAL_TEMPLATE,
@@ -75,6 +75,7 @@ def prepare_offer(
     contracts: Contracts,
     requester: str,
     shard_check: ShardCheck,
+    sealing_keys: SealingKeys,
     *,
     on_warning: Notify,
     random_source: random.Random,
@@ -84,19 +85,24 @@ def prepare_offer(
 
     Raises what `terms_of` raises, `ModelUnknown` and its like, `AllowanceTooSmall`,
     `ShardOfAnother`, `InsufficientTokens`, `NoEntryShard`, `PathIncomplete`, `SpreadUnmet`,
-    `TooFewEntries`, `ShardRefused`, `ShardUncheckable`, and the chain's errors.
+    `TooFewEntries`, `ShardRefused`, `ShardUncheckable`, and the chain's errors; and what
+    `fetch_sealing_key` raises if no entry can be asked for the key to seal to.
     """
     basis = _read_basis(spec, contracts, requester)
     model, at = basis.model, basis.at
     require_valid(spec, model, basis.escrow)
     on_paths = _serving_shards(contracts, basis, spec.shard_choice())
-    recipients = choose_recipients(
+    ranked = rank_recipients(
         spread_recipients(on_paths, model.layer_count, basis.spread),
         spec.recipients,
         deadline=at.timestamp + window_of(spec, basis.escrow),
         random_source=random_source,
     )
-    template = spec.template or ask_template_tokens(recipients, on_warning) or USUAL_TEMPLATE
+    recipients = sealing_keys.choose_reachable(
+        ranked, spec.recipients, on_warning, are_named=bool(spec.only_shards)
+    )
+    stated = spec.template or sealing_keys.template_of(recipients, on_warning)
+    template = stated or USUAL_TEMPLATE
     terms = terms_of(spec, model, basis.escrow, template)
     _require_funds(spec, terms, contracts, requester, basis)
     if not terms.caps.certain:

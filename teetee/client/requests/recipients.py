@@ -38,7 +38,14 @@ def spread_recipients(
 def choose_recipients(
     on_paths: Sequence[Shard], count: int, *, deadline: int, random_source: random.Random
 ) -> tuple[Shard, ...]:
-    """Choose `count` entries, the primary first.
+    """Choose `count` entries, the primary first. Raises `TooFewEntries`."""
+    return rank_recipients(on_paths, count, deadline=deadline, random_source=random_source)[:count]
+
+
+def rank_recipients(
+    on_paths: Sequence[Shard], count: int, *, deadline: int, random_source: random.Random
+) -> tuple[Shard, ...]:
+    """All entries, the best recipients first; there must be `count` of them.
 
     Entries attested beyond `deadline` (Unix seconds) come first, then entries of different hosts;
     the rest is random, which spreads the work. Raises `TooFewEntries`.
@@ -50,7 +57,7 @@ def choose_recipients(
     random_source.shuffle(entries)
     entries.sort(key=lambda shard: shard.attested_until < deadline)
     chosen: list[Shard] = []
-    while len(chosen) < count:
+    while len(chosen) < len(entries):
         hosts = {shard.host for shard in chosen}
         remaining = [shard for shard in entries if shard not in chosen]
         chosen.append(next((each for each in remaining if each.host not in hosts), remaining[0]))

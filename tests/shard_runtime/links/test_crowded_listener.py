@@ -111,6 +111,27 @@ def test_m2__pending_places_are_used_up__the_crowded_address_gives_its_oldest() 
     assert not places.hold_stranger("crowd 0")
 
 
+def test_pending_places__crowd_of_one_network__gives_its_own() -> None:
+    places: ConnectionPlaces[str] = ConnectionPlaces(LinkLimits(pending=64))
+    assert places.add("peer", "192.0.2.1") is None
+    assert places.add("client", "2001:db8::1") is None
+    for number in range(200):
+        replaced = places.add(f"crowd {number}", f"10.0.0.{number}")
+        assert replaced is None or replaced.startswith("crowd")
+    assert {"peer", "client"} <= set(places.all())
+
+
+def test_pending_places__as_many_networks_as_places__chance_decides() -> None:
+    survived = 0
+    for _ in range(40):
+        places: ConnectionPlaces[str] = ConnectionPlaces(LinkLimits(pending=16))
+        places.add("peer", "192.0.2.1")
+        for number in range(31):
+            places.add(f"crowd {number}", f"10.0.{number}.1")
+        survived += "peer" in places.all()
+    assert 0 < survived < 40, "the oldest would never survive"
+
+
 def test_m2__peer_opens_many_links__the_newest_stay() -> None:
     places: ConnectionPlaces[str] = ConnectionPlaces(LinkLimits(links_per_peer=2))
     replaced = []

@@ -46,7 +46,7 @@ from tests.teetee.cli.terminal import at_lab, teetee
 from tests.teetee.client.entry_server import EntryServer, enclave_keys, says
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(400)
 
 LONG = TemplateTokens(alone=603, with_system=12, per_message=4)
 QUESTION = RequestSpec("Why?", max_tokens=20, deadline_seconds=60)
