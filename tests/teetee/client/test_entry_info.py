@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ import pytest
 from teetee.chain.types.shards import Shard
 from teetee.client.client import Client
 from teetee.client.errors import EnclaveUnreachable, PromptTooLong, SealingKeyRefused
+from teetee.client.requests import entry_info
 from teetee.client.requests.entry_info import (
     SealingKeys,
     ask_template_tokens,
@@ -38,6 +41,7 @@ from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.requests.request_terms import TEMPLATE_TOKENS
 from teetee.protocol.endpoint import INFO_ALPN, STREAM_ALPN
+from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import TemplateTokens
 from teetee.protocol.sealing.key import SealingPrivateKey
 from tests.teetee.chain.local_chain import TEE, free_port
@@ -46,7 +50,7 @@ from tests.teetee.cli.terminal import at_lab, teetee
 from tests.teetee.client.entry_server import EntryServer, enclave_keys, says
 from tests.teetee.client.lab import ANSWER, AtWork, Lab
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(60)
 
 LONG = TemplateTokens(alone=603, with_system=12, per_message=4)
 QUESTION = RequestSpec("Why?", max_tokens=20, deadline_seconds=60)
@@ -196,6 +200,7 @@ def test_m8__entry_is_off__nothing_is_paid(lab: Lab, tmp_path: Path) -> None:
     offer = client.prepare_offer(QUESTION)
     away = dataclasses.replace(offer, recipients=(shard_at(lab, f"127.0.0.1:{free_port()}"),))
     before = lab.world.escrow.request_count()
+    client.sealing_keys = SealingKeys()
     with pytest.raises(EnclaveUnreachable):
         client.open_request(away)
     assert lab.world.escrow.request_count() == before
@@ -208,6 +213,71 @@ def test_sealing_keys__asked_twice__are_fetched_once(lab: Lab) -> None:
     found = keys.of([entry])
     away = dataclasses.replace(entry, endpoint=f"127.0.0.1:{free_port()}")
     assert keys.of([away]) == found
+
+
+def entry_of(lab: Lab, seed: int, endpoint: str) -> Shard:
+    """An entry of that number, with those keys."""
+    keyset = enclave_keys(seed).keyset
+    return dataclasses.replace(shard_at(lab, endpoint), shard_id=ShardId(seed), keyset=keyset)
+
+
+def key_reply(seed: int) -> dict[str, Any]:
+    key = enclave_keys(seed).kem.public_key.data.hex()
+    return {"templateTokens": None, "sealingKey": "0x" + key}
+
+
+def test_a5__entry_is_off_or_busy__another_one_replaces_it_and_the_user_hears_of_it(
+    lab: Lab,
+) -> None:
+    warnings: list[str] = []
+    with (
+        EntryServer(enclave_keys(2), INFO_ALPN, says({"error": "busy"})) as busy,
+        EntryServer(enclave_keys(3), INFO_ALPN, says(key_reply(3))) as sound,
+    ):
+        ranked = [
+            entry_of(lab, 1, f"127.0.0.1:{free_port()}"),
+            entry_of(lab, 2, busy.endpoint),
+            entry_of(lab, 3, sound.endpoint),
+        ]
+        keys = SealingKeys()
+        found = keys.choose_reachable(ranked, 1, warnings.append, are_named=False)
+        assert [each.shard_id for each in found] == [3]
+        assert [shard_id for shard_id, _ in keys.of(found)] == [3]
+        assert [each.split(" is no recipient")[0] for each in warnings] == ["Shard 1", "Shard 2"]
+
+        warnings.clear()
+        keys = SealingKeys()
+        found = keys.choose_reachable(ranked, 2, warnings.append, are_named=True)
+        assert [each.shard_id for each in found] == [3]
+        assert warnings[0].startswith("Shard 1, which you named,")
+        assert warnings[-1].startswith("No other entry answers: 1 of 2")
+
+
+def test_a5__no_entry_answers__nothing_is_sealed(lab: Lab) -> None:
+    ranked = [entry_of(lab, seed, f"127.0.0.1:{free_port()}") for seed in (1, 2)]
+    with pytest.raises(EnclaveUnreachable):
+        SealingKeys().choose_reachable(ranked, 1, lambda _: None, are_named=False)
+
+
+def test_a5__slow_entries__are_asked_at_the_same_time_and_not_waited_for_long(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entry_info, "MAX_SECONDS", 0.5)
+    release = threading.Event()
+
+    def hold(*_: object) -> None:
+        release.wait(20)
+
+    with (
+        EntryServer(enclave_keys(1), INFO_ALPN, hold) as first,
+        EntryServer(enclave_keys(2), INFO_ALPN, hold) as second,
+    ):
+        ranked = [entry_of(lab, 1, first.endpoint), entry_of(lab, 2, second.endpoint)]
+        started_at = time.monotonic()
+        with pytest.raises(EnclaveUnreachable, match="in time"):
+            SealingKeys().choose_reachable(ranked, 2, lambda _: None, are_named=False)
+        assert time.monotonic() - started_at < 4.0
+        release.set()
 
 
 def test_ask__manifest_given__pays_by_it_and_asks_no_entry(lab: Lab, tmp_path: Path) -> None:
