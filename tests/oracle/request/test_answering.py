@@ -219,7 +219,7 @@ def test_answer__no_replica_is_left_until_time_runs_out__refuses_for_want_of_a_p
 ) -> None:
     desk.entry.plan = [StageSilent((REPLICA, LAST), 60.0)]
     assert desk.answer(opening()) == Refused(DeclineReason.NO_PATH)
-    assert desk.paths.failed == [REPLICA, LAST]
+    assert (desk.paths.failed, desk.paths.parted) == ([], [(REPLICA, LAST)])
 
 
 @pytest.mark.parametrize(
