@@ -30,7 +30,11 @@ from tokenizers.normalizers import NFKC
 
 from shard_runtime import ModelTokenizer, load_shard, load_tokenizer, open_model
 from shard_runtime.errors import ChatTemplateInvalid
-from shard_runtime.model_files.chat_template.template_process import EXCEEDED, SCRIPT, TemplateProcess
+from shard_runtime.model_files.chat_template.template_process import (
+    EXCEEDED,
+    SCRIPT,
+    TemplateProcess,
+)
 from shard_runtime.model_files.chat_template.user_text import UserText
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.byte_tokenizer import BEGIN, END, byte_tokenizer, write_tokenizer
