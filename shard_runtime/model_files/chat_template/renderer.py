@@ -3,11 +3,13 @@
 
 Templates are code from a model's publisher. They run in Jinja's sandbox, and this file runs as a
 child process with limits of memory, time and recursion, so that a template that grows without end
-ends its own request alone. The child has no key, no socket and no file. `template_process` starts
-it, as a script: so this file imports nothing of the project, whose packages take seconds to import.
+ends its own request alone. The child has no key, and can open neither socket nor file.
+`template_process` starts it, as a script: so this file imports nothing of the project, whose
+packages take seconds to import.
 """
 
 import ctypes
+import importlib
 import json
 import resource
 import struct
@@ -30,6 +32,11 @@ CPU_SECONDS = 2
 """Of one request. Templates take milliseconds."""
 MAX_RECURSION = 1000
 MAX_TEXT_BYTES = 8 << 20
+IMPORTED_LATE = (
+    *("encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "jinja2.constants"),
+    *("html", "jinja2.debug", "pprint", "textwrap", "unicodedata"),
+)
+"""By Jinja and Python, for some templates. The child cannot, once it is limited."""
 
 REJECTED = "it rejects these messages (their roles or their order)"
 FAILED = "it fails on these messages"
@@ -207,11 +214,10 @@ def _answer(body: bytes) -> list[str]:
 
 
 def _limit_process() -> None:
-    """No core dump, no file written, few read (Python imports late), and on Linux little memory."""
+    """No core dump, nothing opened beside the pipes, and on Linux little memory."""
     sys.setrecursionlimit(MAX_RECURSION)
-    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 16)]
-    for limit, value in limits:
-        resource.setrlimit(limit, (value, value))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
+        resource.setrlimit(limit, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
@@ -226,7 +232,9 @@ def _limit_request() -> None:
 
 def main() -> None:
     """Answers requests from standard input until it ends."""
-    _environment().from_string("{{ 1 }}").render()  # imports what rendering needs
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
+    _environment().from_string("{{ 1 }}").render()
     _limit_process()
     while (body := read_message(sys.stdin.buffer)) is not None:
         _limit_request()
