@@ -260,8 +260,8 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         if (!_isEnrolled(enrolled.status)) revert ShardNotActive(shardId, enrolled.status);
     }
 
-    /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless its
-    /// signer has enrolled another, which now owns the record.
+    /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless
+    /// its signer has enrolled another, which now owns the record.
     function _requireRenewable(ShardId shardId)
         private
         view

@@ -27,8 +27,9 @@ import {IShardBonds} from "./IShardBonds.sol";
 ///                               ├─ retire ─────────► RETIRED   by its host, for good
 ///                               └─ evict, recheck ─► EVICTED   no longer fit, at anyone's call; renew brings it back
 ///
-/// {rekey} does what {renew} does, and replaces the keys of an enclave whose machine was rebooted. A paused shard can be retired and evicted like an active one. An active shard gets requests only while its
-/// attestation has not expired and its bond is whole; neither changes its status.
+/// {rekey} does what {renew} does, and replaces the keys of an enclave whose machine was rebooted. A paused shard can
+/// be retired and evicted like an active one. An active shard gets requests only while its attestation has not expired and
+/// its bond is whole; neither changes its status.
 ///
 /// A shard is enrolled because its quote was verified here: the quote shows which image runs, which keys the enclave
 /// holds, which weights it has loaded and for which host, and how well its platform is patched. It leaves when its host
@@ -61,8 +62,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The block's hash is not available: it must be one of the last 8191 blocks.
     error BlockHashUnknown(uint256 blockNumber, uint256 currentBlock);
 
-    /// @notice New keys need a quote over a block after the shard's last attestation: quotes made in advance could change
-    /// keys to and fro.
+    /// @notice New keys need a quote over a block after the shard's last attestation: quotes made in advance could
+    /// change keys to and fro.
     error RekeyQuoteNotNewer(uint256 blockNumber, uint256 attestedAtBlock);
 
     /// @notice The quote is of another identity, registry, chain or block: its report data is not what it must be.
