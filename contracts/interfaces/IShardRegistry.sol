@@ -28,8 +28,8 @@ import {IShardBonds} from "./IShardBonds.sol";
 ///                               └─ evict, recheck ─► EVICTED   no longer fit, at anyone's call; renew brings it back
 ///
 /// {rekey} does what {renew} does, and replaces the keys of an enclave whose machine was rebooted. A paused shard can
-/// be retired and evicted like an active one. An active shard gets requests only while its attestation has not expired and
-/// its bond is whole; neither changes its status.
+/// be retired and evicted like an active one. An active shard gets requests only while its attestation has not expired
+/// and its bond is whole; neither changes its status.
 ///
 /// A shard is enrolled because its quote was verified here: the quote shows which image runs, which keys the enclave
 /// holds, which weights it has loaded and for which host, and how well its platform is patched. It leaves when its host
