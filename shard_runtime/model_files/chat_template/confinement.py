@@ -25,6 +25,7 @@ _ALLOW, _KILL_PROCESS = 0x7FFF0000, 0x80000000
 
 # Instructions of classic BPF (linux/bpf_common.h), on struct seccomp_data (linux/seccomp.h).
 _LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_INSTRUCTION_BYTES = 8
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET = 0, 4
 
 _CALLS = {
@@ -32,18 +33,39 @@ _CALLS = {
     "x86_64": (
         0xC000003E,
         {
-            **{"read": 0, "write": 1, "exit": 60, "exit_group": 231},
-            **{"mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "mremap": 25, "madvise": 28},
-            **{"rt_sigreturn": 15, "setitimer": 38, "futex": 202, "clock_gettime": 228},
+            "read": 0,
+            "write": 1,
+            "exit": 60,
+            "exit_group": 231,
+            "mmap": 9,
+            "mprotect": 10,
+            "munmap": 11,
+            "brk": 12,
+            "mremap": 25,
+            "madvise": 28,
+            "rt_sigreturn": 15,
+            "setitimer": 38,
+            "futex": 202,
+            "clock_gettime": 228,
         },
     ),
     "aarch64": (
         0xC00000B7,
         {
-            **{"read": 63, "write": 64, "exit": 93, "exit_group": 94},
-            **{"mmap": 222, "mprotect": 226, "munmap": 215, "brk": 214, "mremap": 216},
-            **{"madvise": 233, "rt_sigreturn": 139, "setitimer": 103, "futex": 98},
-            **{"clock_gettime": 113},
+            "read": 63,
+            "write": 64,
+            "exit": 93,
+            "exit_group": 94,
+            "mmap": 222,
+            "mprotect": 226,
+            "munmap": 215,
+            "brk": 214,
+            "mremap": 216,
+            "madvise": 233,
+            "rt_sigreturn": 139,
+            "setitimer": 103,
+            "futex": 98,
+            "clock_gettime": 113,
         },
     ),
 }
@@ -62,7 +84,7 @@ class _Filter(ctypes.Structure):
 def confine_process() -> None:
     """Everything that the process still imports or opens must be there before.
 
-    Elsewhere than on Linux, where no enclave runs, files and memory alone are limited. Raises
+    Elsewhere than on Linux, where no enclave runs, the number of files alone is limited. Raises
     `ConfinementFailed`.
     """
     os.closerange(OPEN_FILES, _MAX_CLOSED)
@@ -83,11 +105,12 @@ def _install_filter() -> None:
         raise ConfinementFailed(f"no list of system calls for {machine}")
     architecture, calls = _CALLS[machine]
     program = _assemble(architecture, sorted(calls.values()))
+    prepared = _Filter(len(program) // _INSTRUCTION_BYTES, program)
     library = ctypes.CDLL(None, use_errno=True)
     for option, arguments in (
         (_PR_SET_DUMPABLE, (0,)),
         (_PR_SET_NO_NEW_PRIVS, (1,)),
-        (_PR_SET_SECCOMP, (_SECCOMP_MODE_FILTER, ctypes.byref(_Filter(len(program) // 8, program)))),
+        (_PR_SET_SECCOMP, (_SECCOMP_MODE_FILTER, ctypes.byref(prepared))),
     ):
         values = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in arguments]
         zeros = [ctypes.c_ulong(0)] * (4 - len(values))

@@ -17,7 +17,7 @@ import signal
 import struct
 import sys
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -39,8 +39,10 @@ REJECTED = "it rejects these messages (their roles or their order)"
 FAILED = "it fails on these messages"
 UNCONFINED = "this machine's kernel cannot confine it: seccomp on x86-64 or aarch64 is needed"
 
-_LATE_MODULES = ("encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug")
-_LATE_MODULES += ("pprint", "textwrap", "unicodedata")
+_LATE_MODULES = (
+    *("encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug"),
+    *("pprint", "textwrap", "unicodedata"),
+)
 """What Jinja, its filters and Python import when they first need it."""
 _WARM_UP = "{{ '\\n\\N{DASH}' | tojson }}{{ strftime_now('%d %b %Y') }}{{ 1 / 0 }}"
 
@@ -239,7 +241,7 @@ def _limit_request() -> None:
 def main() -> None:
     """Answers requests from standard input until it ends."""
     _warm_up()
-    answer = _answer
+    answer: Callable[[bytes], list[str]] = _answer
     try:
         _limit_process()
     except Exception:  # noqa: BLE001 - it must not render then, and says why

@@ -177,7 +177,7 @@ class Witnesses:
         if len(numbers) < self._needed:
             return tally.agreed() or self._concluded(method, tally)
         is_low = method in _LOW_ESTIMATES
-        if method in _HIGH_ESTIMATES and len(numbers) == 2 and _is_doubtful(method, numbers):  # noqa: PLR2004
+        if method in _HIGH_ESTIMATES and len(numbers) == 2 and _is_doubtful(method, numbers):
             return Blocked(self._disagreement(method, tally))
         middle = (len(numbers) - 1) // 2 if is_low else len(numbers) // 2
         return {"jsonrpc": "2.0", "id": 0, "result": hex(numbers[middle])}
@@ -248,7 +248,7 @@ def _numbers(tally: Tally) -> list[int]:
 
 def _is_doubtful(method: str, numbers: list[int]) -> bool:
     """Whether honest nodes seldom differ so much. A nonce is counted, not estimated."""
-    if len(numbers) < 2:  # noqa: PLR2004
+    if len(numbers) < 2:
         return False
     is_estimate = method in _LOW_ESTIMATES or method in _HIGH_ESTIMATES
     allowed = numbers[0] * MAX_ESTIMATE_RATIO if is_estimate else numbers[0]
