@@ -13,7 +13,7 @@ import pytest
 from shard_runtime import ModelSource
 from shard_runtime.engine.loop import EngineReport
 from shard_runtime.engine.run import COUNTED_ROWS
-from shard_runtime.errors import TeeTeeError
+from teetee.errors import Fatal
 from tests.shard_runtime.engine.test_run_life import eventually
 from tests.shard_runtime.rings import Ring, running
 from tests.shard_runtime.tiny_models import prompt_of
@@ -46,9 +46,9 @@ def test_a9__caller_leaves_in_the_middle__the_prompts_length_does_not_show(
     spoken: ModelSource,
 ) -> None:
     def leave(_: object) -> None:
-        raise TeeTeeError("enough")
+        raise Fatal("enough")
 
     with running(spoken, 2) as ring:
-        with pytest.raises(TeeTeeError, match="enough"):
+        with pytest.raises(Fatal, match="enough"):
             ring.ask(prompt_of(7), 12, on_text=leave)
         assert eventually(lambda: counts(ring) == [(True, COUNTED_ROWS)] * 2)
