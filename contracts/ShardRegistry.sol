@@ -167,6 +167,9 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         ShardId shardId = parameters.shardId;
         (Shard storage rekeyed, SignerRecord storage record) = _requireRenewable(shardId);
         _checkEndpoint(parameters.endpoint);
+        if (parameters.blockNumber <= record.attestedAtBlock) {
+            revert RekeyQuoteNotNewer(parameters.blockNumber, record.attestedAtBlock);
+        }
         _checkSignerFree(parameters.signer);
         Attestation memory attestation = _rekeyAttestation(rekeyed, parameters);
         uint32 measurementIndex = _verifyQuote(attestation, rekeyed.modelId, quote, pckId);

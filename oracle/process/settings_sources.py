@@ -29,6 +29,9 @@ from oracle.errors import SettingsInvalid
 from oracle.process.settings import KINDS, OPTIONS, PREFIX, Kind, Settings, variable_of
 
 MAX_FILE_BYTES = 1 << 20
+MAX_HINTS = 10
+"""Unknown names for which a near one is searched."""
+MAX_HINTED_CHARACTERS = 64
 
 UNMEASURED = (
     "measured settings must come from a file that the compose document names: --measured FILE"
@@ -104,8 +107,10 @@ def _read_measured(file: Path, digest: str | None) -> Values:
 def _unknown(values: Values) -> list[str]:
     known = {variable_of(name) for name in Settings.model_fields}
     problems = []
-    for variable in values.keys() - known:
-        near = get_close_matches(variable, known, n=1)
+    for number, variable in enumerate(sorted(values.keys() - known)):
+        # A search takes a millisecond, and a file may have tens of thousands of names.
+        is_searched = number < MAX_HINTS and len(variable) <= MAX_HINTED_CHARACTERS
+        near = get_close_matches(variable, known, n=1) if is_searched else []
         hint = f"; did you mean {near[0]}?" if near else ""
         problems.append(f"{_named(variable)}: there is no such setting{hint}")
     return problems

@@ -84,16 +84,12 @@ class _Filter(ctypes.Structure):
 def confine_process() -> None:
     """Everything that the process still imports or opens must be there before.
 
-    Elsewhere than on Linux, where no enclave runs, the number of files alone is limited. Raises
+    Elsewhere than on Linux, where no enclave runs, no more than these limits hold. Raises
     `ConfinementFailed`.
     """
     os.closerange(OPEN_FILES, _MAX_CLOSED)
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
-    ):
-        resource.setrlimit(limit, (value, value))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
+        resource.setrlimit(limit, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         _install_filter()

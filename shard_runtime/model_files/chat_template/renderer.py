@@ -39,9 +39,9 @@ REJECTED = "it rejects these messages (their roles or their order)"
 FAILED = "it fails on these messages"
 UNCONFINED = "this machine's kernel cannot confine it: seccomp on x86-64 or aarch64 is needed"
 
-_LATE_MODULES = (
-    *("encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug"),
-    *("pprint", "textwrap", "unicodedata"),
+IMPORTED_LATE = (
+    *("encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "jinja2.constants"),
+    *("html", "jinja2.debug", "pprint", "textwrap", "unicodedata"),
 )
 """What Jinja, its filters and Python import when they first need it."""
 _WARM_UP = "{{ '\\n\\N{DASH}' | tojson }}{{ strftime_now('%d %b %Y') }}{{ 1 / 0 }}"
@@ -221,7 +221,7 @@ def _answer(body: bytes) -> list[str]:
 def _warm_up() -> None:
     """Import and open all that rendering may ever need, and fail once, as templates do."""
     warnings.simplefilter("ignore")  # a warning reads source files
-    for name in _LATE_MODULES:
+    for name in IMPORTED_LATE:
         importlib.import_module(name)
     _answer(pack_request(_WARM_UP, [{"role": "user", "content": ""}], {}))
 

@@ -120,6 +120,16 @@ def test_read_settings__several_are_wrong__reports_each_without_its_value(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["hunter2", "0-hunter2", "hunter2-3", "0-" + "7" * 5000])
+def test_read_settings__layers_that_are_no_numbers__are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    give(monkeypatch, TEETEE_LAYERS=value)
+    with pytest.raises(SettingsInvalid, match=r"TEETEE_LAYERS.*must be FIRST-END") as caught:
+        read_settings()
+    assert value not in str(caught.value)
+
+
 def test_read_settings__more_at_once_than_held__is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
