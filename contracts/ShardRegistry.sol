@@ -167,6 +167,9 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         ShardId shardId = parameters.shardId;
         (Shard storage rekeyed, SignerRecord storage record) = _requireRenewable(shardId);
         _checkEndpoint(parameters.endpoint);
+        if (parameters.blockNumber <= record.attestedAtBlock) {
+            revert RekeyQuoteNotNewer(parameters.blockNumber, record.attestedAtBlock);
+        }
         _checkSignerFree(parameters.signer);
         Attestation memory attestation = _rekeyAttestation(rekeyed, parameters);
         uint32 measurementIndex = _verifyQuote(attestation, rekeyed.modelId, quote, pckId);
@@ -257,8 +260,8 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         if (!_isEnrolled(enrolled.status)) revert ShardNotActive(shardId, enrolled.status);
     }
 
-    /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless its
-    /// signer has enrolled another, which now owns the record.
+    /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless
+    /// its signer has enrolled another, which now owns the record.
     function _requireRenewable(ShardId shardId)
         private
         view

@@ -2,13 +2,14 @@
 """What an entry knows of a request: ciphertext and public data, nothing else.
 
 An answer is written to the journal as JSON and checked when it is read, because the host controls
-the disk. A forged record can at worst stop this oracle from answering: the escrow accepts only what
-the enclaves' signatures cover.
+the disk: only what this enclave's key signed is believed, and the escrow checks the rest.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+from eth_utils.crypto import keccak
 
 from oracle.errors import JournalUnreadable
 from teetee.chain.types.requests import DeclineReason, Request
@@ -16,6 +17,7 @@ from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.receipts import Settlement, SignedReceipt, SignedSettlement
 from teetee.protocol.request_secret import RequestContext
+from teetee.protocol.typed_data import Domain
 
 Record = TypeVar("Record")
 
@@ -65,6 +67,13 @@ class Answered:
         """The request that it answers."""
         return self.signed.settlement.request_id
 
+    def require_signer(self, signer: str, domain: Domain) -> None:
+        """Raises `JournalUnreadable` unless `signer`, checksummed, signed it, answer included."""
+        settlement = self.signed.settlement
+        is_whole = settlement.answer_hash == keccak(self.answer)
+        if not is_whole or _read("an answer", lambda: self.signed.recover(domain)) != signer:
+            raise JournalUnreadable(what="an answer that this enclave did not sign")
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         settlement = self.signed.settlement
@@ -91,13 +100,13 @@ class Answered:
                     settlement=Settlement(
                         request_id=RequestId(int(value["requestId"])),
                         requester=str(value["requester"]),
-                        input_tokens=int(value["inputTokens"]),
-                        output_tokens=int(value["outputTokens"]),
-                        answer_hash=bytes.fromhex(value["answerHash"]),
-                        last_receipt=bytes.fromhex(value["lastReceipt"]),
+                        input_tokens=_uint32(value["inputTokens"]),
+                        output_tokens=_uint32(value["outputTokens"]),
+                        answer_hash=_bytes32(value["answerHash"]),
+                        last_receipt=_bytes32(value["lastReceipt"]),
                     ),
-                    r=bytes.fromhex(value["r"]),
-                    vs=bytes.fromhex(value["vs"]),
+                    r=_bytes32(value["r"]),
+                    vs=_bytes32(value["vs"]),
                 ),
                 receipts=tuple(SignedReceipt.from_json(receipt) for receipt in value["receipts"]),
                 answer=bytes.fromhex(value["answer"]),
@@ -114,6 +123,20 @@ class Refused:
 
 Outcome = Answered | Refused
 """The result of working on a request, before anything is sent."""
+
+
+def _uint32(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 1 << 32:
+        raise ValueError
+    return number
+
+
+def _bytes32(value: Any) -> bytes:
+    data = bytes.fromhex(value)
+    if len(data) != 32:
+        raise ValueError
+    return data
 
 
 def _read(what: str, make: Callable[[], Record]) -> Record:

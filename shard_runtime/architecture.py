@@ -37,6 +37,10 @@ class RopeScaling:
     """Divisors of longrope for runs that may exceed the original context."""
 
 
+MAX_EXPERTS = 4096
+"""Of one layer: eight times as many as any published model has. Each is a few objects in memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExpertRouting:
     """A mixture of experts: in `layers`, a router selects a few of many MLPs for each token."""
@@ -123,6 +127,9 @@ class Architecture:
             ),
             "the number of selected experts exceeds the number of experts": (
                 experts is None or experts.chosen <= experts.count
+            ),
+            f"a layer must have at most {MAX_EXPERTS} experts": (
+                experts is None or experts.count <= MAX_EXPERTS
             ),
         }
         for rule, is_kept in rules.items():

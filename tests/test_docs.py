@@ -5,6 +5,9 @@ given a page of the documentation
     it should keep its lines within 120 characters, code blocks aside
     it should link only to files and headings that exist
     it should name only files that exist
+given the tables of docs/threats.md
+    they should have every threat and every finding of both reviews
+    every test that they name should exist
 given the table of defaults in docs/architecture.md
     each name should be defined in its file
 given the pre-commit configuration
@@ -31,6 +34,8 @@ PAGES = [
     for path in tracked_files()
     if path.suffix == ".md" and not relative(path).startswith(ELSEWHERE)
 ]
+# Names of tests are long.
+WIDE_TABLES = ROOT / "docs" / "threats.md"
 # A log keeps the names of its day.
 LOGS = ("CHANGELOG.md", "docs/decisions/")
 
@@ -68,7 +73,11 @@ def is_broken(page: Path, target: str) -> bool:
 def test_page__every_line__fits_a_window(page: Path) -> None:
     if relative(page).startswith(LOGS):
         pytest.skip("a log keeps its lines")
-    too_long = {number: len(line) for number, line in lines_of(page) if len(line) > MAX_LINE}
+    too_long = {
+        number: len(line)
+        for number, line in lines_of(page)
+        if len(line) > MAX_LINE and not (page == WIDE_TABLES and line.startswith("| "))
+    }
     assert not too_long
 
 
@@ -92,6 +101,44 @@ def test_page__every_file_it_names__exists(page: Path) -> None:
     assert not unknown
 
 
+NAMED_TEST = re.compile(r"`(?P<path>[\w./]+\.(?:py|sol))::(?P<name>\w+)`")
+ROWS = [
+    line.strip("| ").split(" | ")
+    for _, line in lines_of(WIDE_TABLES)
+    if line.startswith("| ") and not line.startswith("| # ")
+]
+FINDINGS = {
+    *(
+        f"{kind}{number}"
+        for kind, last in (("C", 2), ("H", 13), ("M", 14), ("L", 7))
+        for number in range(1, last + 1)
+    ),
+    *(
+        f"B-{kind}{number}"
+        for kind, last in (("H", 9), ("M", 11), ("L", 6))
+        for number in range(1, last + 1)
+    ),
+}
+
+
+def test_threats__tables__have_every_threat_and_finding() -> None:
+    found = [each for row in ROWS for each in row[0].split(", ")]
+    assert len(found) == len(set(found))
+    assert set(found) == {*map(str, range(1, 33)), *FINDINGS}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_threat__its_row__is_whole_and_names_tests_that_exist(row: list[str]) -> None:
+    assert len(row) == 5
+    assert all(cell.strip() for cell in row)
+    named = list(NAMED_TEST.finditer(row[3]))
+    assert named
+    assert len(named) == row[3].count("`") // 2
+    for each in named:
+        source = (ROOT / "tests" / each["path"]).read_text(encoding="utf-8")
+        assert re.search(rf"^\s*(?:def|function) {each['name']}\(", source, re.MULTILINE), each[0]
+
+
 DEFAULT_ROW = re.compile(r"^\| (?P<what>[^|]+) \| `(?P<name>[^`]+)` \| `(?P<path>[^`]+)` \|$")
 DEFAULTS = [
     match
@@ -107,8 +154,8 @@ def test_defaults__the_table__is_read() -> None:
 @pytest.mark.parametrize("row", DEFAULTS, ids=lambda row: row["what"])
 def test_default__its_name__is_defined_in_its_file(row: re.Match[str]) -> None:
     name = re.escape(row["name"])
-    # A variable, field or parameter with a value; a class; an option of a command.
-    definition = rf'\b{name}(: [^=\n]+)? ?= ?\S|\bclass {name}\b|"{name}", default='
+    # A variable, field or parameter with a value; a class or function; an option of a command.
+    definition = rf'\b{name}(: [^=\n]+)? ?= ?\S|\b(?:class|def) {name}\b|"{name}", default='
     assert re.search(definition, (ROOT / row["path"]).read_text(encoding="utf-8"))
 
 

@@ -140,7 +140,7 @@ MAY_GROW = re.compile(r"^(\.|tests(/.*)?|docs/decisions)$")
 
 RETIRED = ROOT / "docs" / "decisions" / "016-retired-words.md"
 EXEMPT = re.compile(
-    r"^(CHANGELOG\.md|docs/decisions/.*|requirements/.*|package-lock\.json|.*\.(svg|jsonl)|tests/vectors/.*|.*/data/.*|LICENSE)$"
+    r"^(CHANGELOG\.md|docs/decisions/.*|requirements/.*|package-lock\.json|.*\.(svg|jsonl)|tests/vectors/.*|tests/fuzzing/corpus/.*|.*/data/.*|LICENSE)$"
 )
 
 

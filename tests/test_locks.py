@@ -64,7 +64,15 @@ def test_enclave_lock__every_version__is_what_the_tests_run_with() -> None:
 
 def test_enclave_lock__every_package__is_needed_there() -> None:
     names = {name for name, _ in entries_of("runtime")}
-    assert not names & {"eth-ape", "pytest", "hypothesis", "transformers", "mypy", "ruff"}
+    assert not names & {
+        "eth-ape",
+        "pytest",
+        "hypothesis",
+        "atheris",
+        "transformers",
+        "mypy",
+        "ruff",
+    }
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="coincurve has no build for it yet")

@@ -27,8 +27,9 @@ import {IShardBonds} from "./IShardBonds.sol";
 ///                               ├─ retire ─────────► RETIRED   by its host, for good
 ///                               └─ evict, recheck ─► EVICTED   no longer fit, at anyone's call; renew brings it back
 ///
-/// {rekey} does what {renew} does, and replaces the keys of an enclave whose machine was rebooted. A paused shard can be retired and evicted like an active one. An active shard gets requests only while its
-/// attestation has not expired and its bond is whole; neither changes its status.
+/// {rekey} does what {renew} does, and replaces the keys of an enclave whose machine was rebooted. A paused shard can
+/// be retired and evicted like an active one. An active shard gets requests only while its attestation has not expired
+/// and its bond is whole; neither changes its status.
 ///
 /// A shard is enrolled because its quote was verified here: the quote shows which image runs, which keys the enclave
 /// holds, which weights it has loaded and for which host, and how well its platform is patched. It leaves when its host
@@ -60,6 +61,10 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     /// @notice The block's hash is not available: it must be one of the last 8191 blocks.
     error BlockHashUnknown(uint256 blockNumber, uint256 currentBlock);
+
+    /// @notice New keys need a quote over a block after the shard's last attestation: quotes made in advance could
+    /// change keys to and fro.
+    error RekeyQuoteNotNewer(uint256 blockNumber, uint256 attestedAtBlock);
 
     /// @notice The quote is of another identity, registry, chain or block: its report data is not what it must be.
     error ReportDataMismatch(bytes32 expected, bytes32 actual);
@@ -157,8 +162,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// second bond and the unbonding period of the first. The bond is not touched. Requests that are sealed to the old
     /// keys can be answered by their other recipients, or are declined or refunded; receipts of the old signer no
     /// longer settle. The new signer must be free, as for {enrol}; the old signer's record is deleted. The quote binds
-    /// the new keys to this host, so the enclave signs nothing else. Reverts with {SignerAlreadyEnrolled}, or for the
-    /// reasons that {renew} has, except {IdentityMismatch}.
+    /// the new keys to this host, so the enclave signs nothing else. Reverts with {SignerAlreadyEnrolled} and
+    /// {RekeyQuoteNotNewer}, or for the reasons that {renew} has, except {IdentityMismatch}.
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.
     function rekey(RekeyParameters calldata parameters, bytes calldata quote, bytes32 pckId) external;

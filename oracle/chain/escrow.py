@@ -46,23 +46,15 @@ class ChainEscrowReader:
         """The highest id, or 0 when there is no request."""
         return RequestId(self._escrow.request_count(at))
 
-    def requests(
-        self, recipient: ShardId, *, after: RequestId, known: Collection[RequestId], at: Block
-    ) -> dict[RequestId, Request]:
-        """The recipient's open requests above `after`, and the known ones, by ascending id."""
-        batch = self._connection.batch(at)
-        page = self._escrow.open_page_in(batch, after, PAGE, recipient)
-        reads = {number: self._escrow.request_in(batch, number) for number in known}
-        open_ids, cursor = page()
-        found = set(open_ids)
-        while cursor:
-            open_ids, cursor = self._escrow.open_page(cursor, PAGE, at, recipient=recipient)
-            found.update(open_ids)
-        requests = {number: _existing(read) for number, read in reads.items()}
-        requests |= self.requests_by_id(found.difference(known), at=at)
-        return {
-            number: request for number, request in sorted(requests.items()) if request is not None
-        }
+    def open_ids(self, recipient: ShardId, *, after: RequestId, at: Block) -> list[RequestId]:
+        """The ids above `after` of the recipient's open requests, ascending."""
+        found: set[RequestId] = set()
+        cursor: int = after
+        while True:
+            ids, cursor = self._escrow.open_page(cursor, PAGE, at, recipient=recipient)
+            found.update(ids)
+            if not cursor:
+                return sorted(found)
 
     def requests_by_id(
         self, numbers: Collection[RequestId], *, at: Block

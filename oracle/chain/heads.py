@@ -2,10 +2,10 @@
 """The chain's blocks, and the newest one tracked for the whole process: the only clock for
 deadlines and expiries.
 
-The host chooses the node. A node that stops reporting blocks could keep an evicted peer connected
-indefinitely, so a view without progress expires after `stale_after` seconds of this machine's
-monotonic clock. Progress is a block above all earlier ones, also above those before a restart.
-Nodes that invent a whole chain together are not detected here: see docs/trust.md.
+The host owns the network. If it cuts the nodes off, an evicted peer could stay connected for ever,
+so a view without progress expires after `stale_after` seconds of this machine's monotonic clock.
+Progress is a block above all earlier ones, also above those before a restart. Nodes that invent a
+whole chain together are not detected here: see docs/trust.md.
 """
 
 import threading

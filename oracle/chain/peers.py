@@ -3,7 +3,7 @@
 
 It lists active, unexpired shards of this model whose announced keys match the identity digest on
 chain. Every call checks expiry against chain time, not only the registry read. When the view is
-stale it accepts no peer: a node that hides an eviction must not keep the evicted peer connected.
+stale it accepts no peer: nodes that fall silent must not keep an evicted peer connected.
 """
 
 import threading

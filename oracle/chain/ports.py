@@ -39,13 +39,8 @@ class EscrowReader(Protocol):
     def request_count(self, *, at: Block) -> RequestId:
         """The highest id, or 0 when there is no request."""
 
-    def requests(
-        self, recipient: ShardId, *, after: RequestId, known: Collection[RequestId], at: Block
-    ) -> Mapping[RequestId, Request]:
-        """The recipient's open requests with ids above `after`, and the known ones in any state, by
-        ascending id. One call if all open ones are known, two otherwise. A known one that does not
-        exist at that block is missing.
-        """
+    def open_ids(self, recipient: ShardId, *, after: RequestId, at: Block) -> Sequence[RequestId]:
+        """The ids above `after` of the recipient's open requests, ascending, by one call."""
 
     def requests_by_id(
         self, numbers: Collection[RequestId], *, at: Block

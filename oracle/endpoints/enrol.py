@@ -18,7 +18,8 @@ from oracle.endpoints.messages import MessageStream, receive_json, send_json
 from oracle.endpoints.rate_limits import RateLimit
 from teetee.enclave.guest_agent import GuestAgent
 from teetee.enclave.keys import EnclaveKeys
-from teetee.errors import SignatureInvalid, TeeTeeError
+from teetee.errors import MalformedFrame, SignatureInvalid, TeeTeeError
+from teetee.protocol.json.strict import malformed_frame, require_bytes
 from teetee.protocol.keyset import (
     EnclaveIdentity,
     enrolment_digest,
@@ -147,25 +148,18 @@ class EnrolEndpoint:
 
 
 def _read(request: dict[str, Any]) -> tuple[int, bytes, str, str]:
-    number, block_hash = request.get("blockNumber"), request.get("blockHash")
+    number = request.get("blockNumber")
     endpoint, payout = request.get("endpoint"), request.get("payout")
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 64:
         raise EnrolRefusal("malformed blockNumber")
-    if not isinstance(block_hash, str) or len(block_hash) != 66:
-        raise EnrolRefusal("malformed blockHash")
-    # `isprintable` is false for a lone surrogate, which has no encoding to sign.
+    try:
+        block_hash = require_bytes(request.get("blockHash"), "blockHash", malformed_frame, size=32)
+    except MalformedFrame:
+        raise EnrolRefusal("malformed blockHash") from None
     if not isinstance(endpoint, str) or not endpoint.isprintable():
         raise EnrolRefusal("malformed endpoint")
     if not 0 < len(endpoint) <= MAX_ENDPOINT_CHARACTERS:
         raise EnrolRefusal("malformed endpoint")
     if not isinstance(payout, str) or not is_address(payout):
         raise EnrolRefusal("malformed payout")
-    try:
-        return (
-            number,
-            bytes.fromhex(block_hash.removeprefix("0x")),
-            endpoint,
-            to_checksum_address(payout),
-        )
-    except ValueError:
-        raise EnrolRefusal("malformed blockHash") from None
+    return number, block_hash, endpoint, to_checksum_address(payout)

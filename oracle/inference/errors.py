@@ -5,6 +5,7 @@
     ├── Retryable
     │   └── OracleRetryable
     │       ├── NoPath             no active shards tile the model
+    │       │   └── NoPermittedPath  the shards that the requester permits do not
     │       └── InferenceStopped   the process stops; nothing was answered
     └── Fatal
         └── OracleFatal
@@ -36,6 +37,10 @@ class NoPath(OracleRetryable):
             f"no active shards of model {model_id} tile its layers [0, {layers}) from this entry;"
             " a host must enrol or renew the missing ones."
         )
+
+
+class NoPermittedPath(NoPath):
+    """There is a path, and none over shards that the requester permits."""
 
 
 class InferenceStopped(OracleRetryable):

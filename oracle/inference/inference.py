@@ -8,7 +8,9 @@ Text and token ids stay in memory; errors and logs name kinds and numbers.
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,14 +21,21 @@ from oracle.inference.errors import (
     InferenceStopped,
     JobCancelled,
     NoPath,
+    NoPermittedPath,
     PromptRejected,
     PromptTooLong,
 )
 from oracle.inference.job import Completion, InferenceJob
 from shard_runtime import GenerationJob
-from shard_runtime.engine.entry.path_search import PathFailure, blamed_for, is_full, suspects_of
+from shard_runtime.engine.entry.path_search import (
+    PATH_FAILURES,
+    PathFailure,
+    blamed_for,
+    is_full,
+    suspects_of,
+)
 from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
-from teetee.protocol.identifiers import ShardId
+from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.path import ShardPair
 from teetee.protocol.prompt import Message
 
@@ -60,8 +69,16 @@ class PathSource(Protocol):
         """These shards have failed a job, and one of each of these pairs."""
 
 
+PATH_WAIT_SECONDS = 5.0
+"""How long a job keeps its slot while there is no path: longer than a full stage is avoided."""
+CLOSING_SECONDS = 2.0
+"""An answer that runs out of time ends so long before, and by a few of its longest gaps."""
+_CLOSING_GAPS = 3.0
+_MAX_INVOLVED = 4096
+
+
 class Inference:
-    """Runs jobs, each in its caller's thread. The caller holds a slot of `Admission` meanwhile."""
+    """Runs jobs, each in its caller's thread."""
 
     def __init__(
         self,
@@ -76,6 +93,9 @@ class Inference:
         self._paths = paths
         self._abandon = abandon
         self._log = log
+        self._involved: dict[RequestId, tuple[ShardId, ...]] = {}
+        """The shards of the runs of requests that wait for a path, the oldest request first."""
+        self._lock = threading.Lock()
 
     def encode(self, messages: Sequence[Message]) -> Sequence[int]:
         """Token ids by the model's chat template. Raises `PromptRejected`."""
@@ -93,17 +113,19 @@ class Inference:
 
         Raises:
             PromptRejected: the prompt is too long, or the model cannot read it.
-            NoPath: there is no path to begin with.
+            NoPath: there is none, at first or for `PATH_WAIT_SECONDS` after one broke.
             JobCancelled: the job's caller cancelled it.
             InferenceStopped: the process stops.
             Retryable: the runtime cannot run the job now.
         """
         if len(job.token_ids) > job.max_input_tokens:
             raise PromptTooLong(tokens=len(job.token_ids), limit=job.max_input_tokens)
-        choice = _PathChoice(self._paths, job, self._log)
-        # Before a run starts, the caller can wait for a path better than the runtime could.
-        choice.choose(frozenset())
+        with self._lock:
+            earlier = self._involved.pop(job.request_id, ())
+        choice = _PathChoice(self._paths, job, earlier, self._log)
+        # The caller can wait for a path better than the runtime could.
         try:
+            choice.choose(frozenset())
             return self._generate(job, choice, on_text)
         except RunCancelled:
             if self._abandon.is_set():
@@ -113,12 +135,24 @@ class Inference:
             raise PromptRejected(str(error)) from None
         except EntryClosed:
             raise InferenceStopped from None
+        except (NoPath, *PATH_FAILURES) as error:
+            self._remember(job.request_id, choice)
+            raise choice.reason_for(error) from None
+
+    def _remember(self, request_id: RequestId, choice: "_PathChoice") -> None:
+        with self._lock:
+            self._involved[request_id] = tuple(choice.involved)
+            while len(self._involved) > _MAX_INVOLVED:
+                del self._involved[next(iter(self._involved))]
 
     def _generate(
         self, job: InferenceJob, choice: "_PathChoice", on_text: Callable[[str], None]
     ) -> Completion:
+        pace = _TextPace()
+
         def publish(piece: str) -> None:
             choice.on_progress()
+            pace.on_piece()
             on_text(piece)
 
         max_tokens = min(job.sampling.max_tokens, job.max_output_tokens)
@@ -133,9 +167,30 @@ class Inference:
                 on_text=publish,
                 on_failure=choice.on_failure,
                 is_cancelled=lambda: self._abandon.is_set() or job.is_cancelled(),
+                is_time_to_end=lambda: job.seconds_left() <= pace.closing_seconds,
                 deadline=math.inf,  # `is_cancelled` ends the job
+                max_pathless_seconds=PATH_WAIT_SECONDS,
+                earlier_shards=tuple(choice.involved),
             )
         )
+
+
+class _TextPace:
+    """How long a text needs to end: its next token, and a round for the receipts."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._longest_gap = 0.0
+
+    @property
+    def closing_seconds(self) -> float:
+        return CLOSING_SECONDS + _CLOSING_GAPS * self._longest_gap
+
+    def on_piece(self) -> None:
+        now = time.monotonic()
+        if self._last is not None:
+            self._longest_gap = max(self._longest_gap, now - self._last)
+        self._last = now
 
 
 class _PathChoice:
@@ -143,25 +198,56 @@ class _PathChoice:
     its requester chose the shards: it could have put an honest one beside one that always fails.
     """
 
-    def __init__(self, paths: PathSource, job: InferenceJob, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        paths: PathSource,
+        job: InferenceJob,
+        earlier: Iterable[ShardId],
+        log: FilteringBoundLogger,
+    ) -> None:
         self.blocker = Blocker.CAPACITY
         """What the job lacks at present."""
+        self.involved = dict.fromkeys(earlier)
+        """The shards of this request's runs, those of earlier attempts first."""
+        self._chosen: Sequence[ShardId] = ()
+        self._avoiding = frozenset[ShardId]()
+        self._missing: NoPath | None = None
+        """Why there is no path at present."""
         self._paths = paths
         self._job = job
         self._log = log
 
     def choose(self, avoiding: frozenset[ShardId]) -> Sequence[ShardId]:
+        self._avoiding = avoiding
         try:
-            return self._paths.choose(
+            path = self._paths.choose(
                 avoiding=avoiding, permits=self._job.permits, until=self._job.expires_at
             )
-        except NoPath:
+        except NoPath as error:
+            self._missing = error
             # If failed shards are avoided, their failure is the reason, and it is recorded already.
             if not avoiding:
                 self.blocker = Blocker.PATH
             raise
+        self._chosen, self._missing = path, None
+        return path
+
+    def reason_for(self, error: Exception) -> Exception:
+        """What a job that found no path fails with: `NoPermittedPath` if the requester's own choice
+        of shards leaves none now.
+        """
+        missing = self._missing
+        if missing is None or self.blocker is not Blocker.PATH:
+            return error
+        with suppress(NoPath):
+            self._paths.choose(
+                avoiding=self._avoiding, permits=lambda _: True, until=self._job.expires_at
+            )
+            return NoPermittedPath(model_id=missing.model_id, layers=missing.layers)
+        return missing
 
     def on_failure(self, error: PathFailure) -> None:
+        self.involved |= dict.fromkeys(self._chosen)
         self.blocker = Blocker.CAPACITY if is_full(error) else Blocker.PATH
         blamed = blamed_for(error)
         if not self._job.names_shards:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The input and the result of one inference."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -38,6 +39,9 @@ class InferenceJob:
     """Whether the requester named shards, to use or to avoid."""
     is_cancelled: Callable[[], bool]
     """Called about ten times a second, in the thread that runs the job."""
+    seconds_left: Callable[[], float] = lambda: math.inf
+    """Until `is_cancelled` for lack of time. The answer ends with `length` shortly before, so that
+    what was streamed can be settled. Called as often."""
 
 
 class Completion(Protocol):

@@ -42,6 +42,20 @@ REFUSED_BY_PYTHON = frozenset(
 """`python -I` ignores them."""
 
 
+def refuse_user_packages() -> None:
+    """Raises `StartUpRefused` unless Python runs with -I.
+
+    Without it, the folders of the user and of the current directory can load code before the first
+    line of this program: HOME alone names a folder whose usercustomize.py runs.
+    """
+    if not sys.flags.isolated:
+        raise StartUpRefused(
+            what="Python is not isolated, so packages of the user or of the current folder can load"
+            " code into the enclave",
+            remedy="Start it with `python -I -m oracle run`.",
+        )
+
+
 def isolate_environment(
     environment: MutableMapping[str, str], *, is_isolated: bool | None = None
 ) -> None:

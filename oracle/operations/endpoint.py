@@ -14,8 +14,10 @@ from oracle.errors import StartUpRefused
 from oracle.operations.health import Health
 from oracle.operations.metrics import CONTENT_TYPE, Metrics
 
-TIMEOUT_SECONDS = 5.0
+TOTAL_SECONDS = 5.0
+"""Of a connection, from its first byte to its last, however it spreads them."""
 MAX_CLIENTS = 8
+"""A further one takes the place of the oldest: an honest client needs milliseconds."""
 
 
 class OperationsEndpoint:
@@ -70,7 +72,9 @@ class _Server(HTTPServer):
 
     def __init__(self, address: tuple[str, int], answer: Any) -> None:
         self.answer = answer
-        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+        self._lock = threading.Lock()
+        self._clients: list[socket.socket] = []
+        """The oldest first."""
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
@@ -82,9 +86,10 @@ class _Server(HTTPServer):
         self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+        with self._lock:
+            self._clients.append(request)
+            if len(self._clients) > MAX_CLIENTS:
+                _end(self._clients.pop(0))
         thread = threading.Thread(
             target=self._serve,
             args=(request, client_address),
@@ -94,24 +99,33 @@ class _Server(HTTPServer):
         try:
             thread.start()
         except RuntimeError:
-            self._places.release()
+            self._forget(request)
             self.shutdown_request(request)
 
     def _serve(self, request: Any, client_address: Any) -> None:
+        timer = threading.Timer(TOTAL_SECONDS, _end, [request])
+        timer.daemon = True
         try:
+            timer.start()
             self.finish_request(request, client_address)
-        except OSError:
-            return  # the client left, or sent nothing in time
+        except (OSError, RuntimeError):
+            return  # the client left or its time is over; or there is no thread for a timer
         finally:
+            timer.cancel()
+            self._forget(request)
             self.shutdown_request(request)
-            self._places.release()
+
+    def _forget(self, request: socket.socket) -> None:
+        with self._lock:
+            if request in self._clients:
+                self._clients.remove(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing: the default prints a traceback."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = TIMEOUT_SECONDS
+    timeout = TOTAL_SECONDS
     server_version = "teetee"
     sys_version = ""
 
@@ -128,6 +142,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Nothing: a path could hold anything."""
+
+
+def _end(client: socket.socket) -> None:
+    """Its thread finds the connection closed. Closing the socket itself is that thread's."""
+    try:
+        client.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it has ended
 
 
 def _status(is_well: bool) -> HTTPStatus:

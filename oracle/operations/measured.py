@@ -66,10 +66,16 @@ class MeasuredAnswerer:
         """See `Answerer`."""
         return self._answerer.screen(opening)
 
-    def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
+    def answer(
+        self,
+        opening: Opening,
+        *,
+        give_up: Callable[[], bool],
+        seconds_left: Callable[[], float],
+    ) -> Outcome:
         """See `Answerer`."""
         try:
-            return self._answerer.answer(opening, give_up=give_up)
+            return self._answerer.answer(opening, give_up=give_up, seconds_left=seconds_left)
         except Exception as error:
             reason = "retryable" if isinstance(error, Retryable) else "unexpected"
             reason = "no_path" if isinstance(error, NoPath) else reason

@@ -141,8 +141,8 @@ METRICS: Mapping[str, Metric] = {
     ),
     **_metrics(
         Kind.COUNTER,
-        ("steps", "Steps that the computing thread made.", {}),
-        ("rows", "Positions that it passed through this shard's layers.", {}),
+        ("steps", "Steps that the computing thread made, up to the last run that ended.", {}),
+        ("rows", "Positions that ended runs passed through this shard's layers, rounded up.", {}),
     ),
     # -- chain ---------------------------------------------------------------------------------
     **_metrics(

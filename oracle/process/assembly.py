@@ -165,6 +165,7 @@ def _entry_service(context: _Context) -> EntryService:
         data_directory=settings.data_directory,
         chain_id=settings.chain_id,
         escrow=enclave.deployment.escrow,
+        signer=str(enclave.keys.signer.address),
         log=context.log,
     )
     dispatcher = Dispatcher(

@@ -142,6 +142,8 @@ def _layers(value: object) -> object:
         return LayerRange(int(first), int(end))
     except FieldInvalid:
         raise ValueError("must satisfy 0 <= FIRST < END") from None
+    except ValueError:  # whose message shows the value
+        raise ValueError("must be FIRST-END, two numbers like 0-15") from None
 
 
 def _address(value: str) -> str:

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 from oracle.process.settings import KINDS, OPTIONS, SECTIONS, Settings, variable_of
-from oracle.process.settings_sources import check_measured, file_digest
+from oracle.process.settings_sources import measured_digest
 
 TEXT_WIDTH = 100
 
@@ -38,8 +38,7 @@ def describe_settings() -> str:
 
 def describe_measured(file: Path) -> str:
     """The digest of a measured file, as `--digest` takes it. Raises `SettingsInvalid`."""
-    check_measured(file)
-    return f"{file}: sha256:{file_digest(file)}"
+    return f"{file}: sha256:{measured_digest(file)}"
 
 
 def _shown(default: object) -> str:

@@ -14,6 +14,7 @@ with their values: a token of an RPC node is a password.
 
 import hashlib
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -28,6 +29,9 @@ from oracle.errors import SettingsInvalid
 from oracle.process.settings import KINDS, OPTIONS, PREFIX, Kind, Settings, variable_of
 
 MAX_FILE_BYTES = 1 << 20
+MAX_HINTS = 10
+"""Unknown names for which a near one is searched."""
+MAX_HINTED_CHARACTERS = 64
 
 UNMEASURED = (
     "measured settings must come from a file that the compose document names: --measured FILE"
@@ -52,7 +56,7 @@ def read_settings(
     """
     environment = os.environ if environment is None else environment
     given = {name: text for name, text in environment.items() if name.startswith(PREFIX)}
-    of_file = {} if file is None else _read_file(file)
+    of_file = {} if file is None else _parse(file, _read_bytes(file))
     of_measured = {} if measured is None else _read_measured(measured, digest)
     problems = _unknown(given | of_file | of_measured)
     if measured is not None:
@@ -67,17 +71,17 @@ def read_settings(
     return settings
 
 
-def file_digest(measured: Path) -> str:
-    """The digest of a measured file, as a compose document must state it."""
-    return hashlib.sha256(_read_bytes(measured)).hexdigest()
+def measured_digest(file: Path) -> str:
+    """The digest of a measured file, as a compose document must state it.
 
-
-def check_measured(measured: Path) -> None:
-    """Raises `SettingsInvalid` if the file sets what is unknown or not measured."""
-    values = _read_file(measured)
+    Raises `SettingsInvalid` if the file sets what is unknown or not measured.
+    """
+    content = _read_bytes(file)
+    values = _parse(file, content)
     problems = [*_unknown(values), *_misplaced(values, {Kind.MEASURED}, "the measured file")]
     if problems:
         raise SettingsInvalid(sorted(problems))
+    return hashlib.sha256(content).hexdigest()
 
 
 def _check_mode(settings: Settings, *, is_measured: bool) -> None:
@@ -92,16 +96,21 @@ def _check_mode(settings: Settings, *, is_measured: bool) -> None:
 def _read_measured(file: Path, digest: str | None) -> Values:
     if digest is None:
         raise SettingsInvalid([f"{file}: needs --digest, its SHA-256 from the compose document"])
-    if file_digest(file) != digest.lower().removeprefix("sha256:").removeprefix("0x"):
+    # Read once: a disk of the host's could answer differently the second time.
+    content = _read_bytes(file)
+    expected = digest.lower().removeprefix("sha256:").removeprefix("0x")
+    if hashlib.sha256(content).hexdigest() != expected:
         raise SettingsInvalid([f"{file}: has another digest than the compose document states"])
-    return _read_file(file)
+    return _parse(file, content)
 
 
 def _unknown(values: Values) -> list[str]:
     known = {variable_of(name) for name in Settings.model_fields}
     problems = []
-    for variable in values.keys() - known:
-        near = get_close_matches(variable, known, n=1)
+    for number, variable in enumerate(sorted(values.keys() - known)):
+        # A search takes a millisecond, and a file may have tens of thousands of names.
+        is_searched = number < MAX_HINTS and len(variable) <= MAX_HINTED_CHARACTERS
+        near = get_close_matches(variable, known, n=1) if is_searched else []
         hint = f"; did you mean {near[0]}?" if near else ""
         problems.append(f"{_named(variable)}: there is no such setting{hint}")
     return problems
@@ -138,8 +147,12 @@ def _validate(values: Values) -> Settings:
 
 
 def _read_bytes(file: Path) -> bytes:
+    """The whole of a regular file: a pipe or a device gives each reader what it likes."""
     try:
-        with file.open("rb") as opened:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise SettingsInvalid([f"{file}: must be a regular file"])
             content = opened.read(MAX_FILE_BYTES + 1)
     except OSError:
         raise SettingsInvalid([f"{file}: cannot be read"]) from None
@@ -148,9 +161,9 @@ def _read_bytes(file: Path) -> bytes:
     return content
 
 
-def _read_file(file: Path) -> Values:
+def _parse(file: Path, content: bytes) -> Values:
     try:
-        text = _read_bytes(file).decode("utf-8")
+        text = content.decode("utf-8")
         if file.suffix == ".toml":
             return {PREFIX + name.upper(): value for name, value in tomllib.loads(text).items()}
     except (ValueError, RecursionError):

@@ -21,6 +21,7 @@ from oracle.chain.heads import ChainBlocks, Heads
 from oracle.chain.highest_head import StoredHighestHead
 from oracle.chain.registry import ChainRegistryReader
 from oracle.errors import StartUpRefused, Stopped
+from oracle.isolation.environment import refuse_user_packages
 from oracle.isolation.memory import refuse_swap
 from oracle.operations.operator_view import OperatorView
 from oracle.process.sending import build_sender
@@ -124,10 +125,13 @@ def prepare_enclave(
 
 
 def _check_machine(settings: Settings, log: FilteringBoundLogger) -> None:
-    """Raises `StartUpRefused` unless plain text stays in this machine's memory."""
+    """Raises `StartUpRefused` unless this process runs the image's code alone, and plain text stays
+    in this machine's memory.
+    """
     if settings.simulated:
         log.warning("this machine is simulated: nothing here is confidential")
     else:
+        refuse_user_packages()
         refuse_swap()
 
 

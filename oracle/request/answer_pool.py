@@ -4,6 +4,7 @@
 An answer is in the journal before anyone else sees it.
 """
 
+import math
 import queue
 import threading
 from collections.abc import Callable
@@ -24,8 +25,15 @@ class Answerer(Protocol):
     def screen(self, opening: Opening) -> Outcome | None:
         """The refusal of an envelope that does not open, or holds no prompt; None: it does."""
 
-    def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
-        """A sealed answer, or a refusal for a fault of the request itself.
+    def answer(
+        self,
+        opening: Opening,
+        *,
+        give_up: Callable[[], bool],
+        seconds_left: Callable[[], float],
+    ) -> Outcome:
+        """A sealed answer, or a refusal for a fault of the request itself. Shortly before no
+        seconds are left, it ends with what there is.
 
         Raises `Retryable` if another path or a later attempt may succeed, and `Stopped`.
         """
@@ -73,7 +81,11 @@ class AnswerPool:
 
     def _answer(self, task: AnswerTask) -> Outcome | Exception | None:
         try:
-            outcome = self._answerer.answer(task.opening, give_up=lambda: self._is_over(task))
+            outcome = self._answerer.answer(
+                task.opening,
+                give_up=lambda: self._is_over(task),
+                seconds_left=lambda: self._seconds_left(task),
+            )
             if isinstance(outcome, Answered):
                 self._journal.save(task.opening, outcome)
         except Stopped:
@@ -81,6 +93,14 @@ class AnswerPool:
         except Exception as error:  # noqa: BLE001 - the dispatcher tries again
             return error
         return outcome
+
+    def _seconds_left(self, task: AnswerTask) -> float:
+        """Until `give_up_at`. A block may be due at any moment, so its age counts."""
+        try:
+            now = self._heads.current().timestamp + self._heads.age()
+        except HeadIsStale:
+            return math.inf
+        return task.give_up_at - now
 
     def _is_over(self, task: AnswerTask) -> bool:
         """Whether the request has ended or its time is over. While the chain is unreadable, its

@@ -5,6 +5,7 @@ Nothing readable leaves `answer`: it returns ciphertext or a reason, and its err
 Python cannot wipe strings; the promise is that plaintext is neither kept nor written.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -62,7 +63,13 @@ class EnvelopeAnswerer:
         opened = self._open(opening)
         return opened if isinstance(opened, Refused) else None
 
-    def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
+    def answer(
+        self,
+        opening: Opening,
+        *,
+        give_up: Callable[[], bool],
+        seconds_left: Callable[[], float] = lambda: math.inf,
+    ) -> Outcome:
         """A sealed answer, or a refusal for a fault of the request or for lack of time.
 
         Raises:
@@ -70,7 +77,7 @@ class EnvelopeAnswerer:
             Stopped: the process stops; the same answer can be computed after its next start.
         """
         try:
-            return self._answer(opening, give_up)
+            return self._answer(opening, give_up, seconds_left)
         except InferenceStopped:
             raise Stopped from None
         except JobCancelled as error:
@@ -78,12 +85,16 @@ class EnvelopeAnswerer:
         except PromptRejected:
             return Refused(DeclineReason.INVALID)
 
-    def _answer(self, opening: Opening, give_up: Callable[[], bool]) -> Outcome:
+    def _answer(
+        self, opening: Opening, give_up: Callable[[], bool], seconds_left: Callable[[], float]
+    ) -> Outcome:
         opened = self._open(opening)
         if isinstance(opened, Refused):
             return opened
         secret, prompt = opened
-        job = self._job(opening, secret, prompt, give_up)
+        job = replace(
+            self._job(opening, secret, prompt), is_cancelled=give_up, seconds_left=seconds_left
+        )
         try:
             return self._run(job, opening, secret)
         except _TooManyShards:
@@ -97,9 +108,7 @@ class EnvelopeAnswerer:
         except PromptInvalid:
             return Refused(DeclineReason.INVALID)
 
-    def _job(
-        self, opening: Opening, secret: RequestSecret, prompt: Prompt, give_up: Callable[[], bool]
-    ) -> InferenceJob:
+    def _job(self, opening: Opening, secret: RequestSecret, prompt: Prompt) -> InferenceJob:
         request, context, sampling = opening.request, opening.context, prompt.sampling
         # The default seed derives from the secret, so that a second run gives the same text.
         seed = secret.seed(context) if sampling.seed is None else sampling.seed
@@ -114,7 +123,7 @@ class EnvelopeAnswerer:
             expires_at=request.deadline,
             permits=prompt.shards.permits,
             names_shards=bool(prompt.shards.only or prompt.shards.avoid),
-            is_cancelled=give_up,
+            is_cancelled=lambda: False,
         )
 
     def _run(self, job: InferenceJob, opening: Opening, secret: RequestSecret) -> Answered:

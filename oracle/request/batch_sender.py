@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from oracle.errors import Rejected, Stopped
+from oracle.errors import Stopped
 from oracle.inference.errors import InferenceStopped
+from teetee.errors import Retryable
 
 Item = TypeVar("Item")
 
@@ -33,17 +34,16 @@ class BatchSender(Generic[Item]):
         post: Post[Item],
         done: Done[Item],
         *,
-        count_fitting: Callable[[Sequence[Item]], int],
+        choose: Callable[[Sequence[Item]], Sequence[Item]],
         window: float,
         abandon: threading.Event,
     ) -> None:
-        """`window` in s: how long the first item of a batch waits for others; `count_fitting`: how
-        many from the front fit into one transaction, at least one. Once `abandon` is set, nothing
-        more is begun.
+        """`window` in s: how long the first item of a batch waits for others; `choose`: those that
+        share the next transaction, at least one. Once `abandon` is set, nothing more is begun.
         """
         self._post = post
         self._done = done
-        self._count_fitting = count_fitting
+        self._choose = choose
         self._window = window
         self._abandon = abandon
         self._ready: queue.Queue[Item] = queue.Queue()
@@ -68,15 +68,17 @@ class BatchSender(Generic[Item]):
             return list(self._parts.get_nowait())
         batch, self._left_over = self._left_over, []
         try:
-            batch = batch or [self._ready.get(timeout=WAIT_SECONDS)]
-            self._abandon.wait(self._window)
+            if not batch:  # what was left over has waited already
+                batch = [self._ready.get(timeout=WAIT_SECONDS)]
+                self._abandon.wait(self._window)
             while True:
                 batch.append(self._ready.get_nowait())
         except queue.Empty:
             pass
-        fitting = self._count_fitting(batch) if batch else 0
-        self._left_over = batch[fitting:]
-        return batch[:fitting]
+        chosen = list(self._choose(batch)) if batch else []
+        chosen_ids = {id(one) for one in chosen}
+        self._left_over = [one for one in batch if id(one) not in chosen_ids]
+        return chosen
 
     def _send(self, batch: Sequence[Item]) -> None:
         result: str | Exception = InferenceStopped()
@@ -85,16 +87,14 @@ class BatchSender(Generic[Item]):
                 result = self._post(batch)
         except Stopped:
             pass
-        except Rejected as error:
-            if len(batch) > 1:
+        except Exception as error:  # noqa: BLE001 - passed on to who submitted them
+            if len(batch) > 1 and not isinstance(error, Retryable):
                 # One invalid item must not hold back the others, nor cost each a transaction; and
                 # neither half waits for the other.
                 middle = len(batch) // 2
                 self._parts.put(batch[:middle])
                 self._parts.put(batch[middle:])
                 return
-            result = error
-        except Exception as error:  # noqa: BLE001 - passed on to who submitted them
             result = error
         for one in batch:
             self._done(one, result)

@@ -10,7 +10,8 @@ margins around the deadline are settings, with their defaults in oracle/process/
 A decline ends a request for all of its recipients: the escrow keeps no answer of each. So a
 recipient among several declines only when the others cannot be disturbed any more: a fault of its
 own must not end a request that another answers, and a requester must not get an answer for nothing
-by sealing rubbish to a second recipient.
+by sealing rubbish to a second recipient. How many declines are due at about the same time moves
+that moment forward: see `oracle.request.decline_pace`.
 """
 
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Facts:
     rejected: bool = False  # the escrow refused that settlement at the last attempt
     refused: DeclineReason | None = None  # why this enclave will not answer it
     last_failure: DeclineReason = DeclineReason.OVERLOADED  # why the last attempt to answer failed
+    last_call: int | None = None  # when a primary declines, given what else is due by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def decide(request: Request, facts: Facts, timing: Timing) -> Step:
         return _after_deadline(request, facts, timing, place)
     give_up_at = request.deadline - timing.decline_margin
     turn = request.takeover_at(place)
-    decline_at = max(turn, _last_call(request, timing, place))
+    decline_at = max(turn, _last_call(request, facts, timing, place))
     if facts.answered:
         # A settlement that the escrow refuses may become valid (a stage is renewed), but the
         # oracle does not wait for that until the deadline.
@@ -107,12 +109,14 @@ def decide(request: Request, facts: Facts, timing: Timing) -> Step:
     return Wait(until=turn) if facts.now < turn else _decline(facts, facts.last_failure, decline_at)
 
 
-def _last_call(request: Request, timing: Timing, place: int) -> int:
+def _last_call(request: Request, facts: Facts, timing: Timing, place: int) -> int:
     """When a recipient among several declines. The primary, whose bond answers for the request,
-    comes first; the others leave it time to post an answer that it has.
+    comes first, and earlier if many requests are due; the others leave it time to post an answer.
     """
-    margin = timing.decline_margin if place == 0 else timing.decline_margin // 2
-    return request.deadline - margin
+    if place:
+        return request.deadline - timing.decline_margin // 2
+    latest = request.deadline - timing.decline_margin
+    return latest if facts.last_call is None else min(latest, facts.last_call)
 
 
 def _ends_for_all(request: Request, reason: DeclineReason, place: int) -> bool:

@@ -10,7 +10,10 @@ nothing that a process forgets is lost. Two limits apply, both settings:
    not open, and a request that is refused, has none.
 
 A request that finds no place, or whose turn comes too late (queue length times measured run time),
-is declined as overloaded at once, or left to its other recipients if it has some.
+is declined as overloaded at once, or left to its other recipients if it has some, until
+`DeclinePace` says that no more time may pass. Requesters take turns: see `fair_ranks`. A request
+whose requester permits only shards that give no path has no place, and is declined after a short
+grace.
 
 Behind these limits the runtime counts nothing: a run waits in FIFO order until its worst-case KV
 cache fits into `TEETEE_CACHE_BYTES`, and then the scheduler shares each step among the runs.
@@ -19,18 +22,19 @@ cache fits into `TEETEE_CACHE_BYTES`, and then the scheduler shares each step am
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from oracle.errors import EtherIsShort, Rejected
-from oracle.inference.errors import NoPath
-from oracle.records import Answered, Outcome, Refused
+from oracle.errors import EtherIsShort
+from oracle.inference.errors import NoPath, NoPermittedPath
+from oracle.records import Answered, Outcome
 from oracle.request.answer_pool import AnswerPool, AnswerTask
 from oracle.request.decision import Decline, Refund, Settle, Step, Timing, Work, decide
+from oracle.request.decline_pace import DeclinePace
 from oracle.request.endings import (
     AnswerEnding,
     DeclineEnding,
@@ -40,10 +44,11 @@ from oracle.request.endings import (
     RequestReplaced,
 )
 from oracle.request.intake import Intake, Received
-from oracle.request.queueing import RunTime, find_hopeless
+from oracle.request.queueing import RunTime, fair_ranks, find_hopeless
 from oracle.request.request_work import Progress, RequestWork
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
+from teetee.errors import Retryable
 from teetee.protocol.identifiers import RequestId, ShardId
 
 WAIT_SECONDS = 0.2
@@ -51,6 +56,9 @@ LOOKS_AFTER_POSTING = 3
 """The node that is asked may lag behind the one that confirmed a transaction."""
 LOOKS_AFTER_HANDING_ON = 10
 """A request that is left to others is considered again after so many looks."""
+LOOKS_AFTER_NO_PATH = 3
+PATHLESS_SECONDS = 15.0
+"""For so long, a request waits for a path over the shards that its requester permits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class Dispatcher:
         self._works: dict[RequestId, RequestWork] = {}
         self._running: dict[AnswerTask, float] = {}
         self._run_time = RunTime()
+        self._pace = DeclinePace(clock)
         self._look: Look | None = None
         self._looks = 0
         self._settled = threading.Condition()
@@ -179,9 +188,13 @@ class Dispatcher:
             return
         if work.task is not None:
             work.task.cancelled.set()
-        del self._works[work.request_id]
+        self._drop(work)
         self._observer.on_ended(status)
         self._log.info("request ended", request_id=int(work.request_id), state=status.name.lower())
+
+    def _drop(self, work: RequestWork) -> None:
+        del self._works[work.request_id]
+        self._pace.forget(work.request_id)
 
     def _take_received(self, request_id: RequestId, received: Received | None) -> None:
         work = self._works.get(request_id)
@@ -197,33 +210,45 @@ class Dispatcher:
 
     def _take_result(self, task: AnswerTask, result: Outcome | Exception | None) -> None:
         seconds = self._clock() - self._running.pop(task)
-        ran_out_of_time = isinstance(result, Refused) and not task.cancelled.is_set()
-        if isinstance(result, Answered) or ran_out_of_time:
+        if isinstance(result, Answered):
             self._run_time.record(seconds)
         work = self._works.get(task.opening.request_id)
         if work is None or work.task is not task or work.progress is not Progress.RUNNING:
             return  # it has ended meanwhile
         if isinstance(result, Exception):
-            is_pathless = isinstance(result, NoPath)
-            work.last_failure = DeclineReason.NO_PATH if is_pathless else work.last_failure
-            self._warn("no answer yet", work, error=result)
-            work.start_over(not_before=self._looks + 1)
+            self._take_failure(work, result)
             return
         work.take_outcome(result)
         work.start_over(not_before=0 if result is not None else self._looks + 1)
+
+    def _take_failure(self, work: RequestWork, error: Exception) -> None:
+        self._warn("no answer yet", work, error=error)
+        if isinstance(error, NoPath):
+            work.last_failure = DeclineReason.NO_PATH
+        if not isinstance(error, NoPermittedPath):
+            work.start_over(not_before=self._looks + 1)
+            return
+        if work.pathless_since is None:
+            work.pathless_since = self._clock()
+        pathless = sum(one.pathless_since is not None for one in self._works.values())
+        if pathless > self._places:  # each keeps an envelope in memory
+            work.refused = DeclineReason.NO_PATH
+        work.start_over(not_before=self._looks + LOOKS_AFTER_NO_PATH)
 
     def _take_posted(self, ending: Ending, result: str | Exception) -> None:
         work = self._works.get(ending.request_id)
         if work is None or work.progress is not Progress.POSTING:
             return
         if isinstance(result, str):
+            self._pace.on_confirmed(work.request_id)
             work.progress, work.not_before = Progress.POSTED, self._looks + LOOKS_AFTER_POSTING
             return
         self._warn("request cannot be ended yet", work, error=result)
         if isinstance(result, RequestReplaced):
-            del self._works[work.request_id]
+            self._drop(work)
             return
-        work.rejected = isinstance(result, Rejected) and isinstance(ending, AnswerEnding)
+        # Whatever does not pass by itself: an answer of the journal may be anything.
+        work.rejected = isinstance(ending, AnswerEnding) and not isinstance(result, Retryable)
         if work.rejected and work.is_restored:
             # The journal's answer may be forged: that costs one more run.
             work.answered, work.is_restored, work.rejected = None, False, False
@@ -232,31 +257,86 @@ class Dispatcher:
     # -- steps ---------------------------------------------------------------------------------
 
     def _advance(self, look: Look) -> None:
-        steps = {
-            work.request_id: decide(
-                work.request, work.facts(look.at.timestamp, self._shard_id), self._timing
-            )
-            for work in self._works.values()
-            if work.request.opened_at <= look.confirmed_time and self._looks >= work.not_before
-        }
-        due = [self._works[number] for number in sorted(steps) if isinstance(steps[number], Work)]
-        due = [work for work in due if self._looks >= work.no_work_before]
-        for work in self._turn_away_hopeless(due, look.at.timestamp):
+        now = look.at.timestamp
+        last_calls = self._last_calls()
+        steps: dict[RequestId, Step] = {}
+        for work in self._works.values():
+            if work.request.opened_at > look.confirmed_time or self._looks < work.not_before:
+                continue
+            self._refuse_if_pathless(work)
+            facts = work.facts(now, self._shard_id, last_calls.get(work.request_id))
+            steps[work.request_id] = decide(work.request, facts, self._timing)
+        overdue = {number for number, at in last_calls.items() if at <= now}
+        due = self._in_turn(number for number, step in steps.items() if isinstance(step, Work))
+        for work in self._turn_away_hopeless(due, overdue, now):
             self._continue(work)
         for request_id, step in steps.items():
             work = self._works[request_id]
             if not isinstance(step, Work) and work.progress is not Progress.POSTING:
                 self._take_step(work, step)
 
-    def _turn_away_hopeless(self, due: Sequence[RequestWork], now: int) -> list[RequestWork]:
-        """Turns away requests that find no place or whose turn comes too late. Returns those that
-        can be worked on. Both in FIFO order.
+    def _last_calls(self) -> dict[RequestId, int]:
+        """When this shard must decline, if it is to decline, what its bond answers for."""
+        deadlines = (
+            (work.request_id, work.request.deadline)
+            for work in self._works.values()
+            if work.is_primary(self._shard_id)
+            and work.answered is None
+            and work.progress is not Progress.POSTED
+        )
+        return self._pace.last_calls(deadlines, self._timing.decline_margin)
+
+    def _refuse_if_pathless(self, work: RequestWork) -> None:
+        since = work.pathless_since
+        if since is not None and not work.is_busy and self._clock() - since >= PATHLESS_SECONDS:
+            work.refused = work.refused or DeclineReason.NO_PATH
+
+    def _in_turn(self, due: Iterable[RequestId]) -> list[RequestWork]:
+        """Those that no other thread has, in the order in which they are served; last, those that
+        found no path.
         """
-        margin = self._timing.decline_margin
+        works = [self._works[number] for number in sorted(due)]
+        waiting = [work for work in works if not work.is_busy]
+        ranks = fair_ranks(
+            [(work.request_id, work.request.requester) for work in waiting],
+            [task.opening.request.requester for task in self._running],
+        )
+        return sorted(
+            waiting,
+            key=lambda work: (
+                work.pathless_since is not None,
+                ranks[work.request_id],
+                work.request_id,
+            ),
+        )
+
+    def _turn_away_hopeless(
+        self, due: Sequence[RequestWork], overdue: Set[RequestId], now: int
+    ) -> list[RequestWork]:
+        """Turns away requests that find no place or whose turn comes too late. Returns those that
+        can be worked on. Both in the order of their turns. `overdue`: those for which no time is
+        left but to compute them now, or to decline them.
+        """
+        others = {work.request_id for work in due if self._looks < work.no_work_before}
+        due = [work for work in due if work.request_id not in others]
+        hopeless = self._find_hopeless(due, now)
+        occupied = sum(work.has_place for work in self._works.values()) - len(hopeless)
+        receiving = sum(work.progress is Progress.RECEIVING for work in self._works.values())
+        unreceived = [work for work in due if work.opening is None]
+        room = max(0, self._places - occupied - receiving)
+        # While envelopes are being fetched, the others wait a moment: perhaps not all of them open.
+        unplaced = {work.request_id for work in unreceived[room:]}
+        refused = hopeless | unplaced if occupied >= self._places else hopeless
+        for number in refused | (overdue & (unplaced | others)):
+            self._turn_away(self._works[number], is_overdue=number in overdue)
+        return [work for work in due if work.request_id not in hopeless | unplaced]
+
+    def _find_hopeless(self, due: Sequence[RequestWork], now: int) -> set[RequestId]:
+        until = now + self._timing.decline_margin
         elapsed = [self._clock() - started for started in self._running.values()]
-        hopeless = find_hopeless(
+        return find_hopeless(
             [
-                (work.request_id, work.request.deadline - margin - now)
+                (work.request_id, work.request.deadline - until)
                 for work in due
                 if work.progress is Progress.WAITING
             ],
@@ -264,30 +344,29 @@ class Dispatcher:
             elapsed=elapsed,
             run_seconds=self._run_time.expected(elapsed),
         )
-        occupied = sum(work.has_place for work in self._works.values()) - len(hopeless)
-        receiving = sum(work.progress is Progress.RECEIVING for work in self._works.values())
-        unreceived = [work for work in due if work.opening is None and not work.is_busy]
-        room = max(0, self._places - occupied - receiving)
-        # While envelopes are being fetched, the others wait a moment: perhaps not all of them open.
-        unplaced = {work.request_id for work in unreceived[room:]}
-        refused = hopeless | unplaced if occupied >= self._places else hopeless
-        for work in due:
-            if work.request_id in refused:
-                self._turn_away(work)
-        return [work for work in due if work.request_id not in hopeless | unplaced]
 
-    def _turn_away(self, work: RequestWork) -> None:
-        """Declines a request that cannot be answered in time; its other recipients may keep it."""
-        if work.is_alone:
-            self._post(work, DeclineEnding(work.request_id, DeclineReason.OVERLOADED))
+    def _turn_away(self, work: RequestWork, *, is_overdue: bool) -> None:
+        """Declines a request that cannot be answered in time; its other recipients may keep it
+        until it is overdue.
+        """
+        if work.is_alone or is_overdue:
+            self._post(work, self._decline(work, DeclineReason.OVERLOADED))
         else:
             work.hand_on(no_work_before=self._looks + LOOKS_AFTER_HANDING_ON)
+
+    def _decline(self, work: RequestWork, reason: DeclineReason) -> DeclineEnding:
+        return DeclineEnding(
+            work.request_id,
+            reason,
+            deadline=work.request.deadline,
+            is_primary=work.is_primary(self._shard_id),
+        )
 
     def _take_step(self, work: RequestWork, step: Step) -> None:
         match step:
             case Decline(reason):
                 # Also of a request that is still computed: its time is over.
-                self._post(work, DeclineEnding(work.request_id, reason))
+                self._post(work, self._decline(work, reason))
             case Settle() if work.answered and work.opening:
                 self._post(work, AnswerEnding(work.opening, work.answered))
             case Refund():
@@ -312,6 +391,8 @@ class Dispatcher:
         if work.task is not None:
             work.task.cancelled.set()
         work.progress = Progress.POSTING
+        if isinstance(ending, DeclineEnding):
+            self._pace.on_sent(work.request_id)
         self._endings.submit(ending)
 
     def _warn(self, event: str, work: RequestWork, *, error: Exception) -> None:

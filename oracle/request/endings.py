@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.heads import Heads
 from oracle.chain.ports import EscrowReader, EscrowWriter
-from oracle.errors import Rejected
+from oracle.errors import HeadIsStale, OracleRetryable, Rejected
 from oracle.records import Answered, Opening
 from oracle.request.batch_sender import BatchSender
 from teetee.chain.types.requests import DeclineReason
@@ -23,7 +23,9 @@ from teetee.protocol.identifiers import RequestId
 # included.
 MAX_BATCH_BYTES = 96 * 1024
 MAX_SETTLEMENTS = 20
-MAX_DECLINES = 100
+MAX_DECLINES = 200
+RISKY_SECONDS = 8
+"""A decline whose deadline is nearer may be included too late, which reverts its whole batch."""
 
 # Batches in flight; together below 16.
 SETTLEMENTS_IN_FLIGHT = 8
@@ -49,6 +51,10 @@ class DeclineEnding:
 
     request_id: RequestId
     reason: DeclineReason
+    deadline: int
+    """Unix seconds."""
+    is_primary: bool = True
+    """Whether this shard's bond answers for the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,13 @@ class RequestReplaced(Rejected):
 
     def __init__(self) -> None:
         super().__init__(action="settle", reason="the number belongs to another request now")
+
+
+class DeclineTooLate(OracleRetryable):
+    """The deadline has passed before the decline could be sent."""
+
+    def __init__(self) -> None:
+        super().__init__("its deadline has passed; it is refunded after the grace.")
 
 
 class Endings:
@@ -88,13 +101,13 @@ class Endings:
         self._heads = heads
         self._log = log
         self._settlements: BatchSender[AnswerEnding] = BatchSender(
-            self._settle, done, count_fitting=count_fitting, window=window, abandon=abandon
+            self._settle, done, choose=choose_settlements, window=window, abandon=abandon
         )
         self._declines: BatchSender[DeclineEnding] = BatchSender(
-            self._decline, done, count_fitting=_count_alike, window=window, abandon=abandon
+            self._decline, done, choose=self._choose_declines, window=window, abandon=abandon
         )
         self._refunds: BatchSender[RefundEnding] = BatchSender(
-            self._refund, done, count_fitting=lambda _: 1, window=0.0, abandon=abandon
+            self._refund, done, choose=lambda batch: batch[:1], window=0.0, abandon=abandon
         )
 
     def submit(self, ending: Ending) -> None:
@@ -128,9 +141,21 @@ class Endings:
 
     def _decline(self, batch: Sequence[DeclineEnding]) -> str:
         reason = batch[0].reason
+        if min(one.deadline for one in batch) < self._now():
+            raise DeclineTooLate
         transaction = self._writer.decline([one.request_id for one in batch], reason)
         self._note("declined", batch, transaction, reason=reason.name)
         return transaction
+
+    def _choose_declines(self, ready: Sequence[DeclineEnding]) -> Sequence[DeclineEnding]:
+        return choose_declines(ready, self._now())
+
+    def _now(self) -> int:
+        """Chain time; 0 while it is unknown."""
+        try:
+            return self._heads.current().timestamp
+        except HeadIsStale:
+            return 0
 
     def _refund(self, batch: Sequence[RefundEnding]) -> str:
         transaction = self._writer.refund(batch[0].request_id)
@@ -153,19 +178,26 @@ class Endings:
         self._log.info(event, request_ids=numbers, transaction=transaction, **facts)
 
 
-def count_fitting(batch: Sequence[AnswerEnding]) -> int:
-    """How many settlements from the front fit into one transaction; at least one."""
+def choose_settlements(ready: Sequence[AnswerEnding]) -> Sequence[AnswerEnding]:
+    """As many from the front as fit into one transaction; at least one."""
     total = 0
-    for count, one in enumerate(batch[:MAX_SETTLEMENTS]):
+    for count, one in enumerate(ready[:MAX_SETTLEMENTS]):
         total += len(one.answered.answer)
         if count and total > MAX_BATCH_BYTES:
-            return count
-    return min(len(batch), MAX_SETTLEMENTS)
+            return ready[:count]
+    return ready[:MAX_SETTLEMENTS]
 
 
-def _count_alike(batch: Sequence[DeclineEnding]) -> int:
-    """One transaction has one reason."""
-    alike = 1
-    while alike < min(len(batch), MAX_DECLINES) and batch[alike].reason is batch[0].reason:
-        alike += 1
-    return alike
+def choose_declines(ready: Sequence[DeclineEnding], now: int) -> Sequence[DeclineEnding]:
+    """The most urgent one, and those that may share its transaction: of the same reason, and none
+    that may be too late with others that are not, unless all have one deadline.
+    """
+    ordered = sorted(ready, key=lambda one: (not one.is_primary, one.deadline))
+    first = ordered[0]
+
+    def may_share(one: DeclineEnding) -> bool:
+        nearest = min(one.deadline, first.deadline)
+        is_safe = nearest > now + RISKY_SECONDS or one.deadline == first.deadline
+        return one.reason is first.reason and is_safe
+
+    return [one for one in ordered if may_share(one)][:MAX_DECLINES]

@@ -6,7 +6,7 @@ from being computed twice, and losing it loses no request. So no request waits f
 that cannot be written (a full disk, a failed write, a locked file) is kept in memory, posted all
 the same, and written when the disk allows it.
 
-The host controls the disk. What is read is checked; a record that this program did not write is
+The host controls the disk. What is read is checked; a record that this enclave did not sign is
 ignored. docs/decisions/036-journal-of-answers.md says why there is no workflow engine.
 """
 
@@ -24,6 +24,7 @@ from oracle.errors import JournalUnreadable
 from oracle.records import Answered, Opening
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.json import shallow as shallow_json
+from teetee.protocol.typed_data import escrow_domain
 
 FILE_NAME = "answers.sqlite"
 LOCK_TIMEOUT_SECONDS = 1.0
@@ -41,9 +42,19 @@ class Journal:
     """Thread-safe. No call raises for the disk's sake: its failures are logged, once each time."""
 
     def __init__(
-        self, *, data_directory: Path, chain_id: int, escrow: str, log: FilteringBoundLogger
+        self,
+        *,
+        data_directory: Path,
+        chain_id: int,
+        escrow: str,
+        signer: str,
+        log: FilteringBoundLogger,
     ) -> None:
-        """`data_directory` exists and belongs to this process alone."""
+        """`data_directory` exists and belongs to this process alone; `signer`: the address whose
+        answers are believed, checksummed.
+        """
+        self._signer = signer
+        self._domain = escrow_domain(chain_id, escrow)
         self._file = data_directory / FILE_NAME
         self._prefix = f"{chain_id}-{escrow}-"
         self._log = log
@@ -170,6 +181,7 @@ class Journal:
             answered = Answered.from_json(value)
             if answered.request_id != request_id:
                 raise JournalUnreadable(what="an answer of another request")
+            answered.require_signer(self._signer, self._domain)
         except (JournalUnreadable, ValueError) as error:
             self._log.warning("journaled answer ignored", request_id=int(request_id), error=error)
             return None

@@ -1,32 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the waiting requests cannot be answered in time: queue length times measured run time.
+"""In which order requests are computed, and which cannot be answered in time: queue length times
+measured run time.
 
 Pure. A request that finds a free slot is always tried, so a forecast that has become too gloomy is
 measured again.
 """
 
 import heapq
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from teetee.protocol.identifiers import RequestId
 
-_WEIGHT_OF_LAST = 0.25
+_RUNS_REMEMBERED = 31
 
 
 class RunTime:
-    """How long a run takes, by the runs so far: the later, the more they weigh."""
+    """How long a run takes: the median of the latest ones, so that a few long ones, which anyone
+    can ask for, do not move it.
+    """
 
     def __init__(self) -> None:
-        self._mean: float | None = None
+        self._seconds: deque[float] = deque(maxlen=_RUNS_REMEMBERED)
 
     def record(self, seconds: float) -> None:
-        """One run took this long, or was given up after it."""
-        mean = seconds if self._mean is None else self._mean
-        self._mean = mean + (seconds - mean) * _WEIGHT_OF_LAST
+        """One run took this long to its answer."""
+        self._seconds.append(seconds)
 
     def expected(self, elapsed: Iterable[float]) -> float:
         """In s, given how long the present runs have taken already; 0 while nothing is known."""
-        return max(elapsed, default=0.0) if self._mean is None else self._mean
+        return median(self._seconds) if self._seconds else max(elapsed, default=0.0)
+
+
+def fair_ranks(
+    waiting: Sequence[tuple[RequestId, str]], running: Iterable[str]
+) -> dict[RequestId, int]:
+    """Each waiting request's turn: how many requests of its requester run or wait before it.
+
+    `waiting`: in FIFO order, each with its requester; `running`: the requesters of the present
+    runs. Served by rank, no requester gets a second slot while another one waits for its first.
+    """
+    counts = Counter(running)
+    ranks: dict[RequestId, int] = {}
+    for request_id, requester in waiting:
+        ranks[request_id] = counts[requester]
+        counts[requester] += 1
+    return ranks
 
 
 def find_hopeless(
@@ -38,8 +58,9 @@ def find_hopeless(
 ) -> set[RequestId]:
     """The requests that cannot be answered in time.
 
-    `waiting`: in FIFO order, each with the seconds that are left for its answer; `slots`: how many
-    run at once; `elapsed`: for how long each of the present runs has taken already.
+    `waiting`: in the order of their turns, each with the seconds that are left for its answer;
+    `slots`: how many run at once; `elapsed`: for how long each of the present runs has taken
+    already.
     """
     free_in = [max(0.0, run_seconds - seconds) for seconds in elapsed[:slots]]
     idle = slots - len(free_in)

@@ -43,6 +43,8 @@ class RequestWork:
     """Number of the look before which nothing is tried again."""
     no_work_before: int = 0
     """Number of the look before which it is left to its other recipients."""
+    pathless_since: float | None = None
+    """Since when the requester's own choice of shards leaves no path, on the dispatcher's clock."""
     task: AnswerTask | None = field(default=None, repr=False)
 
     @property
@@ -52,8 +54,14 @@ class RequestWork:
 
     @property
     def has_place(self) -> bool:
-        """Whether it uses one of the places: its envelope opens, and it is not refused."""
-        return self.opening is not None and self.refused is None
+        """Whether it uses one of the places: its envelope opens, it is not refused, and its
+        requester's own choice leaves it a path.
+        """
+        return self.opening is not None and self.refused is None and self.pathless_since is None
+
+    def is_primary(self, shard_id: ShardId) -> bool:
+        """Whether that shard's bond answers for it."""
+        return self.request.recipients[0] == shard_id
 
     @property
     def is_alone(self) -> bool:
@@ -67,9 +75,11 @@ class RequestWork:
 
     def is_same(self, present: Request) -> bool:
         """Whether `present`, read later, is the same request by contract state."""
-        return replace(present, status=self.request.status) == self.request
+        return (
+            present is self.request or replace(present, status=self.request.status) == self.request
+        )
 
-    def facts(self, now: int, shard_id: ShardId) -> Facts:
+    def facts(self, now: int, shard_id: ShardId, last_call: int | None) -> Facts:
         """For `decide`."""
         return Facts(
             now=now,
@@ -78,6 +88,7 @@ class RequestWork:
             rejected=self.rejected,
             refused=self.refused,
             last_failure=self.last_failure,
+            last_call=last_call,
         )
 
     def take_outcome(self, outcome: Outcome | None) -> None:

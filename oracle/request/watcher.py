@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads this shard's requests from contract state, once for each block, for all who wait.
 
-It needs no events, so none can be missed. One call shows all open requests of this shard, whatever
-else is open, with the state of those that are held; another one is made when there are new ones.
+It needs no events, so none can be missed. One call lists the ids of this shard's open requests,
+whatever else is open. Only ids that are new or have vanished from the list are read: a request
+changes in nothing but its status. So a look costs what has changed, however many are open. After a
+reorganisation, which the hash of the last look's block reveals, all are read again.
+
 The sweep at the safe block advances the id at which the reads start, and deletes answers whose
 requests have ended for good.
 """
@@ -50,9 +53,7 @@ class Watcher:
         """
         head = self._heads.current()
         if self._last is None or self._last.at != head:
-            requests = self._reader.requests(
-                self._shard_id, after=self._pruned_up_to, known=self._open_before(), at=head
-            )
+            requests = self._read(head)
             self._last = Look(head, requests, self._confirmed_time(head, requests))
         self._on_look(self._last)
 
@@ -68,22 +69,33 @@ class Watcher:
 
     def _prune(self, safe: Block) -> None:
         answered = self._journal.request_ids()
-        requests = self._reader.requests(
-            self._shard_id, after=self._pruned_up_to, known=answered, at=safe
-        )
-        still_open = [
-            number for number, one in requests.items() if one.status is RequestStatus.OPEN
-        ]
+        open_ids = self._reader.open_ids(self._shard_id, after=self._pruned_up_to, at=safe)
+        found = self._reader.requests_by_id(answered, at=safe) if answered else {}
         self._journal.delete(
-            number for number in answered if number in requests and number not in still_open
+            number for number, one in found.items() if one.status is not RequestStatus.OPEN
         )
         count = self._reader.request_count(at=safe)
-        self._pruned_up_to = RequestId(min([count, *(number - 1 for number in still_open)]))
+        self._pruned_up_to = RequestId(min([count, *(number - 1 for number in open_ids)]))
 
-    def _open_before(self) -> list[RequestId]:
-        """Those that were open at the last look: how they ended is of interest."""
+    def _read(self, head: Block) -> dict[RequestId, Request]:
+        """The open requests, and how those ended that were open at the last look."""
+        open_ids = set(self._reader.open_ids(self._shard_id, after=self._pruned_up_to, at=head))
+        before = self._open_before()
+        unchanged = open_ids & before.keys() if self._is_built_on_last(head) else set[RequestId]()
+        kept = {number: before[number] for number in unchanged}
+        changed = (open_ids | before.keys()) - unchanged
+        read = self._reader.requests_by_id(changed, at=head) if changed else {}
+        return dict(sorted((kept | dict(read)).items()))
+
+    def _is_built_on_last(self, head: Block) -> bool:
+        """Whether the last look's block is still part of the chain."""
+        if self._last is None or head.number <= self._last.at.number:
+            return False
+        return self._blocks.at(self._last.at.number) == self._last.at
+
+    def _open_before(self) -> dict[RequestId, Request]:
         requests = {} if self._last is None else self._last.requests
-        return [number for number, one in requests.items() if one.status is RequestStatus.OPEN]
+        return {number: one for number, one in requests.items() if one.status is RequestStatus.OPEN}
 
     def _confirmed_time(self, head: Block, requests: Mapping[RequestId, Request]) -> int:
         """The time of the newest block that has enough blocks on top. A request is in it, or in a

@@ -71,9 +71,11 @@ class EngineReport:
     cache_bytes: int
     """The budget."""
     steps: int
-    """Since the start."""
+    """Since the start, up to the last run that ended."""
     rows: int
-    """Positions that passed through this shard's layers, since the start."""
+    """Positions that passed through this shard's layers in runs that ended, since the start; each
+    run's is rounded up.
+    """
 
 
 R = TypeVar("R", bound=Run)
@@ -113,7 +115,7 @@ class EngineLoop(ABC, Generic[R]):
         self._in_work = 0
         """Rows and frames that this thread has received but not computed; it may hang with any."""
         self._busy_wait_seconds = 0.0
-        self._steps = self._rows = 0
+        self._steps = self._counted_steps = self._counted_rows = 0
         self._checked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=thread_name, daemon=True)
 
@@ -134,8 +136,8 @@ class EngineLoop(ABC, Generic[R]):
             inbox_frames=len(self._inbox),
             cache_bytes_used=self._pool.used_bytes,
             cache_bytes=self._pool.budget_bytes,
-            steps=self._steps,
-            rows=self._rows,
+            steps=self._counted_steps,
+            rows=self._counted_rows,
         )
 
     def _run(self) -> None:
@@ -143,6 +145,7 @@ class EngineLoop(ABC, Generic[R]):
             try:
                 self._step()
                 self._end_stale()
+                self._count_ended()
             except Exception as error:  # noqa: BLE001 - the thread's boundary; the message may hold content
                 _log.error("a step failed", extra={"kind": type(error).__name__})
                 self._abort_all()
@@ -164,15 +167,14 @@ class EngineLoop(ABC, Generic[R]):
             batch = self._next_batch()
             self._send_batch(batch, self._compute(batch))
             sent = [run for run, _ in batch]
-            self._count_step(sum(part.span.rows for _, part in batch))
-        else:
-            self._count_step(len(sent))
+        self._steps += bool(sent)
         self._prepare_next(sent)
 
-    def _count_step(self, rows: int) -> None:
-        if rows:
-            self._steps += 1
-            self._rows += rows
+    def _count_ended(self) -> None:
+        """What operators see grows when a run has ended, never while one is computed."""
+        if self._counted_rows != self._runs.ended_rows:
+            self._counted_rows = self._runs.ended_rows
+            self._counted_steps = self._steps
 
     def _process_events(self) -> Sequence[R] | None:
         """Handle the events of one turn, or those up to the frame of a prepared step; in that case

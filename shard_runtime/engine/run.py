@@ -3,6 +3,7 @@
 run is, the running commitments, and the table of open runs.
 """
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from shard_runtime.engine.receipts import RunBinding
 from shard_runtime.errors import FrameInvalid
 from shard_runtime.links.frames import Place, RunId, Segment
 from teetee.protocol.commitments import RunningCommitment
+
+COUNTED_ROWS = 64
+"""The rows of an ended run are counted in multiples of it."""
 
 
 class Run(HasNextStep):
@@ -151,6 +155,8 @@ class OpenRuns(ABC, Generic[R]):
 
     def __init__(self) -> None:
         self._open: dict[RunId, R] = {}
+        self.ended_rows = 0
+        """Positions that ended runs passed on, each run's rounded up."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -158,6 +164,12 @@ class OpenRuns(ABC, Generic[R]):
     @abstractmethod
     def __iter__(self) -> Iterator[R]:
         """Over a copy: runs may end meanwhile."""
+
+    def _count_ended(self, run: R) -> None:
+        """The host reads the sum: while a run is open, or exactly, it would tell the length of a
+        prompt that is alone here.
+        """
+        self.ended_rows += math.ceil(run.positions_sent / COUNTED_ROWS) * COUNTED_ROWS
 
     def find(self, run: RunId) -> R | None:
         """The open run with that id."""

@@ -10,7 +10,7 @@ from shard_runtime.model_files.config.config_json import read_config_json
 from shard_runtime.model_files.config.model_config import is_wrapped
 from shard_runtime.model_files.tensors.dequantization import dequantizer_for
 from shard_runtime.model_files.tensors.safetensors_file import read_safetensors
-from shard_runtime.model_files.tensors.tensor_layout import model_layouts
+from shard_runtime.model_files.tensors.tensor_layout import stored_slots
 from shard_runtime.model_files.tensors.tensor_names import (
     FileFormat,
     TensorNames,
@@ -40,10 +40,9 @@ def read_folder(folder: Path) -> tuple[Architecture, TensorStore]:
         architecture = replace(architecture, tied_embedding=False)
     has_images = is_wrapped(folder / "config.json")
     refuse_unused_tensors(tensors, architecture, names, has_images=has_images)
-    for layout in model_layouts(architecture, names):
-        for slot in layout.slots:
-            if slot.name in tensors:
-                dequantizer_for(tensors.find_tensor(slot.name))
+    for name in stored_slots(architecture, names, tensors):
+        if name in tensors:
+            dequantizer_for(tensors.find_tensor(name))
     return architecture, tensors
 
 

@@ -115,6 +115,7 @@ NEXT_STEPS: Final = {
     "EntryMustStartAtLayerZero": _LAYER_RANGE,
     "EndpointLengthInvalid": "Give the endpoint as host:port.",
     "SignerAlreadyEnrolled": "Renew that shard instead, or withdraw its bond first.",
+    "RekeyQuoteNotNewer": "Wait for the next block, then ask the enclave for a fresh quote.",
     "BlockHashUnknown": "Ask the enclave for a fresh quote over a recent block.",
     "ReportDataMismatch": (
         "Check host, layers, model, registry and chain in the enclave's settings."

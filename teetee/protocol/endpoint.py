@@ -46,9 +46,11 @@ class Endpoint:
         """From `host:port`. Raises `MalformedEndpoint`: the registry does not check the form."""
         host, separator, port = text.rpartition(":")
         host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-        if not separator or not host or not port.isascii() or not port.isdigit():
+        if not separator or not host or "[" in host or "]" in host:
             raise MalformedEndpoint(text)
-        if not 1 <= int(port) <= MAX_PORT:
+        # Python refuses to read a number of thousands of digits.
+        is_number = port.isascii() and port.isdigit() and len(port) <= len(str(MAX_PORT))
+        if not is_number or not 1 <= int(port) <= MAX_PORT:
             raise MalformedEndpoint(text)
         return cls(host, int(port))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eth_utils.address import is_checksum_address, to_checksum_address
+from eth_utils.address import is_address, is_checksum_address, to_checksum_address
 
 from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import ModelId
@@ -123,17 +123,24 @@ class EnclaveIdentity:
         def text(name: str) -> str:
             return require_text(message.get(name), name, malformed_frame)
 
+        def address(name: str) -> str:
+            if not is_address(found := text(name)):
+                raise malformed_frame(name, "must be an address")
+            return found
+
         def data(name: str) -> bytes:
             return require_bytes(message.get(name), name, malformed_frame)
 
         return cls(
             chain_id=number("chainId", _MAX_UINT256),
-            registry=text("registry"),
-            host=text("host"),
+            registry=address("registry"),
+            host=address("host"),
             model_id=ModelId(number("modelId")),
             layers=LayerRange(number("firstLayer"), number("endLayer")),
             is_entry=require_boolean(message.get("isEntry"), "isEntry", malformed_frame),
-            slice_digest=data("sliceDigest"),
+            slice_digest=require_bytes(
+                message.get("sliceDigest"), "sliceDigest", malformed_frame, size=32
+            ),
             keyset=Keyset(text("signer"), data("kem"), data("tls")),
         )
 

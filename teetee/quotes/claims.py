@@ -10,10 +10,13 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from cryptography import x509
 from eth_utils.crypto import keccak
 
-from teetee.quotes.certificates.pck_chain import platform_id, sgx_extension
+from teetee.quotes.certificates.pck_chain import (
+    parse_certificate,
+    platform_id,
+    sgx_extension,
+)
 from teetee.quotes.errors import CertificateMalformed
 from teetee.quotes.quote import Quote
 
@@ -98,34 +101,46 @@ def pck_record(leaf: bytes, authority: bytes, root: bytes, *, index: int) -> Pck
     Raises `CertificateMalformed`.
     """
     extension = sgx_extension(leaf)
-    versions = [_number(extension, f"02{component:02x}") for component in range(1, 18)]
-    certificates = [x509.load_der_x509_certificate(der) for der in (leaf, authority, root)]
+    certificates = [parse_certificate(der) for der in (leaf, authority, root)]
+    serial = certificates[0].serial_number
+    expires_at = int(min(each.not_valid_after_utc for each in certificates).timestamp())
+    for value, size, what in ((serial, 20, "serial number"), (expires_at, 5, "time of expiry")):
+        if not 0 <= value < 1 << 8 * size:
+            raise CertificateMalformed(f"has a {what} of more than {size} bytes, or below 0")
     return PckRecord(
         platform_id=platform_id(leaf),
-        component_svns=bytes(versions[:16]),
-        serial=certificates[0].serial_number,
-        fmspc=_field(extension, "04")[:6],
-        pce_id=_field(extension, "03")[:2],
-        pce_svn=versions[16],
+        component_svns=bytes(
+            _number(extension, f"02{component:02x}", 1) for component in range(1, 17)
+        ),
+        serial=serial,
+        fmspc=_value(extension, "04", 6),
+        pce_id=_value(extension, "03", 2),
+        pce_svn=_number(extension, "0211", 2),
         authority_index=index,
-        expires_at=int(min(each.not_valid_after_utc for each in certificates).timestamp()),
+        expires_at=expires_at,
     )
 
 
-def _field(extension: bytes, suffix: str) -> bytes:
-    """The bytes after tag and length of the value with OID 1.2.840.113741.1.13.1.<suffix>."""
+def _value(extension: bytes, suffix: str, size: int | None = None) -> bytes:
+    """The value with OID 1.2.840.113741.1.13.1.<suffix>, of `size` bytes or of any number."""
     oid = _SGX_OID + bytes.fromhex(suffix)
     start = extension.find(bytes([0x06, len(oid)]) + oid)
     if start < 0:
         raise CertificateMalformed(f"has no field {suffix} in Intel's extension")
-    return extension[start + 2 + len(oid) + 2 :]
+    length_at = start + 2 + len(oid) + 1
+    length, value = extension[length_at : length_at + 1], extension[length_at + 1 :]
+    found = value[: int.from_bytes(length)]
+    if len(found) != (int.from_bytes(length) if size is None else size):
+        raise CertificateMalformed(f"has a field {suffix} of another length")
+    return found
 
 
-def _number(extension: bytes, suffix: str) -> int:
-    oid = _SGX_OID + bytes.fromhex(suffix)
-    value = _field(extension, suffix)
-    place = extension.find(bytes([0x06, len(oid)]) + oid) + 2 + len(oid)
-    return int.from_bytes(value[: extension[place + 1]], "big")
+def _number(extension: bytes, suffix: str, size: int) -> int:
+    """Below 2^(8 · size)."""
+    number = int.from_bytes(_value(extension, suffix), "big")
+    if number >= 1 << 8 * size:
+        raise CertificateMalformed(f"has a field {suffix} of more than {size} bytes")
+    return number
 
 
 def quote_hash(core: bytes, pck: PckRecord) -> bytes:

@@ -146,14 +146,17 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _from_json(value: object) -> bytes:
-    found: dict[bytes, str] = {}
+    found: dict[bytes, tuple[bytes, str]] = {}
+    """By the bytes without zeros at their end: copies may differ in those."""
     for place, data in _candidates(value, ""):
         if _is_quote(data):
-            found.setdefault(data.rstrip(b"\0"), place)
+            longest, first = found.get(data.rstrip(b"\0"), (b"", place))
+            found[data.rstrip(b"\0")] = max(data, longest, key=len), first
     if len(found) == 1:
-        return next(iter(found))
+        # With its zeros: the last one may belong to the certificates.
+        return next(data for data, _ in found.values())
     if found:
-        places = " and ".join(list(found.values())[:4])
+        places = " and ".join([place for _, place in found.values()][:4])
         raise NoQuoteFound(
             f"it contains {len(found)} different quotes, at {places}: save the one you mean alone"
         )

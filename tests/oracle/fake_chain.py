@@ -55,7 +55,8 @@ class FakeChain:
         self.sent: list[tuple[str, int]] = []  # (what, request id), in order of inclusion
         self.batches: list[int] = []  # sizes of settlements
         self.declines: list[int] = []  # sizes
-        self.reads = 0  # of requests
+        self.reads = 0  # calls that read requests
+        self.records_read = 0
         self.fails_openings = False
 
     # -- what a test does ----------------------------------------------------------------------
@@ -145,25 +146,21 @@ class FakeChain:
     def request_count(self, *, at: Block) -> RequestId:
         return RequestId(len(self._version(at).requests))
 
-    def requests(
-        self, recipient: ShardId, *, after: RequestId, known: Collection[RequestId], at: Block
-    ) -> dict[RequestId, Request]:
+    def open_ids(self, recipient: ShardId, *, after: RequestId, at: Block) -> list[RequestId]:
         self.reads += 1
-        return {
-            number: request
+        return [
+            number
             for number, request in sorted(self._version(at).requests.items())
-            if number in known
-            or (
-                number > after
-                and request.status is RequestStatus.OPEN
-                and recipient in request.recipients
-            )
-        }
+            if number > after
+            and request.status is RequestStatus.OPEN
+            and recipient in request.recipients
+        ]
 
     def requests_by_id(
         self, numbers: Collection[RequestId], *, at: Block
     ) -> dict[RequestId, Request]:
         self.reads += 1
+        self.records_read += len(numbers)
         requests = self._version(at).requests
         return {number: requests[number] for number in sorted(numbers) if number in requests}
 

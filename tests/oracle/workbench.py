@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eth_account import Account
+from eth_utils.crypto import keccak
 from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.heads import Heads
@@ -49,11 +50,12 @@ def answered(number: RequestId) -> Answered:
         output_commitment=b"b" * 32,
         previous_receipt=bytes(32),
     )
-    settlement = Settlement(number, "0x" + "21" * 20, 5, 7, b"h" * 32, receipt.struct_hash())
+    answer = b"ciphertext of %d" % number
+    settlement = Settlement(number, "0x" + "21" * 20, 5, 7, keccak(answer), receipt.struct_hash())
     return Answered(
         signed=settlement.sign(ACCOUNT, DOMAIN),
         receipts=(receipt.sign(ACCOUNT, DOMAIN),),
-        answer=b"ciphertext of %d" % number,
+        answer=answer,
     )
 
 
@@ -72,7 +74,13 @@ class FakeAnswerer:
     def screen(self, opening: Opening) -> Refused | None:
         return Refused(DeclineReason.UNREADABLE) if opening.envelope == GARBAGE else None
 
-    def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
+    def answer(
+        self,
+        opening: Opening,
+        *,
+        give_up: Callable[[], bool],
+        seconds_left: Callable[[], float],
+    ) -> Outcome:
         if not self.has_path:
             self.pathless += 1
             raise NoPath(model_id=1, layers=4)
@@ -115,7 +123,11 @@ class Bench:
         )
         self.directory.mkdir(exist_ok=True)
         self.journal = Journal(
-            data_directory=self.directory, chain_id=CHAIN_ID, escrow=ESCROW, log=self.log
+            data_directory=self.directory,
+            chain_id=CHAIN_ID,
+            escrow=ESCROW,
+            signer=ACCOUNT.address,
+            log=self.log,
         )
         self.dispatcher = Dispatcher(
             shard_id=SHARD,

@@ -104,8 +104,8 @@ class Entry:
         When a path breaks, the answer continues on the next one where it was.
 
         Raises `PromptError`, `PathInvalid`, `RunCancelled`, `CacheFull`, `DeadlinePassed`,
-        `EntryClosed`; without a deadline also what `choose_path` raises and, when no other path is
-        left, the error of the last one that broke.
+        `EntryClosed`; and, when there is no path for longer than the job waits for one, what
+        `choose_path` raises, or the error of the last path that broke.
         """
         self.check(job.token_ids)
         request = EntryRequest(
@@ -118,6 +118,7 @@ class Entry:
             PathSearch(job.choose_path, self._identity.shard_id),
             self._engine,
             lambda path: self._run_on(path, job, request),
+            lambda: len(request.history),
         )
 
     def _run_on(
@@ -138,6 +139,10 @@ class Entry:
         return RunBinding(request_id, self._identity.model_id, peers)
 
     def _follow(self, run: EntryRun, job: GenerationJob) -> Generation:
+        publish = job.on_text or (lambda _: None)
+        pending: list[str] = []
+        # Once the time is over, pieces wait for the end: publishing may be what takes so long.
+        is_ending = False
         self._engine.begin(run)
         try:
             while True:
@@ -146,12 +151,19 @@ class Entry:
                 except queue.Empty:
                     update = ""
                 job.check_ended("its answer")
+                if not is_ending and job.is_time_to_end is not None and job.is_time_to_end():
+                    run.request.end_at_next_token()
+                    is_ending = True
                 if isinstance(update, Generation):
+                    if pending:
+                        publish("".join(pending))
                     return update
                 if isinstance(update, Exception):
                     raise update
-                if update and job.on_text is not None:
-                    job.on_text(update)
+                if update and is_ending:
+                    pending.append(update)
+                elif update:
+                    publish(update)
                 if self._engine.has_ended and run.updates.empty():
                     raise EntryClosed
         finally:

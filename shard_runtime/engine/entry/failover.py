@@ -20,21 +20,30 @@ RunOn = Callable[[tuple[ShardId, ...]], Generation]
 
 
 def generate_with_failover(
-    job: GenerationJob, search: PathSearch, engine: EntryEngine, run_on: RunOn
+    job: GenerationJob,
+    search: PathSearch,
+    engine: EntryEngine,
+    run_on: RunOn,
+    count_tokens: Callable[[], int],
 ) -> Generation:
-    """The answer, over as many paths as it takes. Raises what `Entry.generate` raises."""
+    """The answer, over as many paths as it takes. `count_tokens`: those that are known, by which
+    progress is told. Raises what `Entry.generate` raises.
+    """
+    progress_at, tokens = time.monotonic(), count_tokens()
     while True:
-        path = _wait_for_path(job, search, engine)
+        path = _wait_for_path(job, search, engine, progress_at)
         try:
             return run_on(path)
         except PATH_FAILURES as error:
             search.record_failure(error, time.monotonic())
             if job.on_failure is not None:
                 job.on_failure(error)
+        if count_tokens() > tokens:
+            progress_at, tokens = time.monotonic(), count_tokens()
 
 
 def _wait_for_path(
-    job: GenerationJob, search: PathSearch, engine: EntryEngine
+    job: GenerationJob, search: PathSearch, engine: EntryEngine, progress_at: float
 ) -> tuple[ShardId, ...]:
     while True:
         job.check_ended("a path", search.last_failure)
@@ -43,6 +52,7 @@ def _wait_for_path(
             return path
         if engine.has_ended:
             raise EntryClosed
-        if job.deadline is None and search.last_failure is not None:
+        waited_seconds = time.monotonic() - progress_at
+        if search.last_failure is not None and waited_seconds >= job.seconds_for_a_path:
             raise search.last_failure
         engine.closing.wait(POLL_SECONDS)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a caller of `Entry.generate` asks for: the prompt, how to answer it, and until when."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shard_runtime.engine.entry.path_search import ChoosePath, PathFailure
 from shard_runtime.errors import DeadlinePassed, RunCancelled
-from teetee.protocol.identifiers import RequestId
+from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.prompt import Sampling
 
 POLL_SECONDS = 0.1
@@ -35,9 +36,21 @@ class GenerationJob:
     """Gets the error of each path that broke."""
     is_cancelled: Callable[[], bool] | None = None
     """Called about ten times a second."""
+    is_time_to_end: Callable[[], bool] | None = None
+    """Called as often. Once true, the answer ends with `length` at its next token; the stages sign
+    their receipts as for any other."""
     deadline: float | None = None
     """On the clock of `time.monotonic`. With one, the job waits for a path while there is none;
     without one, it fails."""
+    max_pathless_seconds: float = math.inf
+    """With a deadline: how long after its last progress it waits for a path before it fails."""
+    earlier_shards: Sequence[ShardId] = ()
+    """Shards of earlier runs of this request, which the answer must name."""
+
+    @property
+    def seconds_for_a_path(self) -> float:
+        """How long the job waits while there is no path."""
+        return 0.0 if self.deadline is None else self.max_pathless_seconds
 
     def check_ended(self, waiting_for: str, last_failure: Exception | None = None) -> None:
         """Raises `RunCancelled`, `DeadlinePassed`."""

@@ -39,8 +39,8 @@ class Generation:
     token_ids: tuple[int, ...] = field(repr=False)
     """All sampled tokens, including the end-of-sequence token."""
     finish_reason: FinishReason
-    """`stop`: end-of-sequence token or stop string; `length`: max_tokens, a full context or a full
-    answer."""
+    """`stop`: end-of-sequence token or stop string; `length`: max_tokens, a full context, a full
+    answer, or no time left."""
     input_tokens: int
     output_tokens: int
     receipts: tuple[SignedReceipt, ...]
@@ -65,8 +65,9 @@ class EntryRequest:
         self.finish_reason: FinishReason | None = None
         self.changes: list[PathChange] = []
         self._path: tuple[ShardId, ...] = ()
-        self._involved: dict[ShardId, None] = {}
+        self._involved: dict[ShardId, None] = dict.fromkeys(job.earlier_shards)
         """The shards of all runs, in order."""
+        self._ends_at_next_token = False
         self._sampler = Sampler(job.sampling)
         self._text = AnswerText(tokenizer, job.sampling.stop)
         self._ends = tokenizer.eos_token_ids
@@ -89,6 +90,10 @@ class EntryRequest:
     def end(self) -> int:
         """How many of the known positions have to complete the ring."""
         return len(self.history) - (1 if self.is_finishing else 0)
+
+    def end_at_next_token(self) -> None:
+        """Let the answer end with `length` although more would fit. Any thread may call it."""
+        self._ends_at_next_token = True
 
     def set_path(self, path: tuple[ShardId, ...]) -> None:
         """Note that `path` computes it from now on."""
@@ -114,7 +119,11 @@ class EntryRequest:
             piece = self._text.push(token)
             if self._text.is_stopped:
                 self.finish_reason = "stop"
-            elif index + 1 == self.output_limit or self._is_full(token, piece):
+            elif (
+                index + 1 == self.output_limit
+                or self._ends_at_next_token
+                or self._is_full(token, piece)
+            ):
                 self.finish_reason = "length"
         return piece + self._text.finish() if self.is_finishing else piece
 

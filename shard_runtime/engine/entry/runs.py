@@ -154,6 +154,7 @@ class EntryRuns(OpenRuns[EntryRun]):
         if self._open.pop(run.id, None) is None:
             return False
         assert run.cache is not None
+        self._count_ended(run)
         self._gate.forget(run.id)
         run.discard_prepared()
         self._pool.free(run.cache)

@@ -105,6 +105,7 @@ class StageRuns(OpenRuns[StageRun]):
         ended = self._open.pop(run, None)
         self._gate.forget(run)
         if ended is not None:
+            self._count_ended(ended)
             if ended.is_counted:
                 self._guard.run_ended(ended.terms, ended.positions_sent)
             ended.discard_prepared()

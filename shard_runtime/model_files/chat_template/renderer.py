@@ -3,17 +3,23 @@
 
 Templates are code from a model's publisher. They run in Jinja's sandbox, and this file runs as a
 child process with limits of memory, time and recursion, so that a template that grows without end
-ends its own request alone. The child has no key, no socket and no file. `template_process` starts
-it, as a script: so this file imports nothing of the project, whose packages take seconds to import.
+ends its own request alone. Should a template leave the sandbox, `confinement` remains: from before
+the first request on, the child can open no file or socket and start no program, because the kernel
+ends it when it tries. So it reaches no key. `template_process` starts this file as a script: so it
+imports nothing of the project, whose packages take seconds to import.
 """
 
-import ctypes
+import importlib
 import json
-import resource
+import os
+import runpy
+import signal
 import struct
 import sys
-from collections.abc import Collection, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from jinja2 import TemplateError, meta, nodes
@@ -24,8 +30,6 @@ from jinja2.runtime import Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-MEMORY_BYTES = 512 << 20
-"""Address space of the child. Python and Jinja need 60 MiB of it."""
 CPU_SECONDS = 2
 """Of one request. Templates take milliseconds."""
 MAX_RECURSION = 1000
@@ -33,6 +37,14 @@ MAX_TEXT_BYTES = 8 << 20
 
 REJECTED = "it rejects these messages (their roles or their order)"
 FAILED = "it fails on these messages"
+UNCONFINED = "this machine's kernel cannot confine it: seccomp on x86-64 or aarch64 is needed"
+
+IMPORTED_LATE = (
+    *("encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "jinja2.constants"),
+    *("html", "jinja2.debug", "pprint", "textwrap", "unicodedata"),
+)
+"""What Jinja, its filters and Python import when they first need it."""
+_WARM_UP = "{{ '\\n\\N{DASH}' | tojson }}{{ strftime_now('%d %b %Y') }}{{ 1 / 0 }}"
 
 
 class MessagesRejected(Exception):
@@ -206,31 +218,42 @@ def _answer(body: bytes) -> list[str]:
         return ["error", FAILED]
 
 
+def _warm_up() -> None:
+    """Import and open all that rendering may ever need, and fail once, as templates do."""
+    warnings.simplefilter("ignore")  # a warning reads source files
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
+    _answer(pack_request(_WARM_UP, [{"role": "user", "content": ""}], {}))
+
+
 def _limit_process() -> None:
-    """No core dump, no file written, few read (Python imports late), and on Linux little memory."""
+    """Raises `ConfinementFailed`."""
     sys.setrecursionlimit(MAX_RECURSION)
-    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 16)]
-    for limit, value in limits:
-        resource.setrlimit(limit, (value, value))
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    confinement = runpy.run_path(str(Path(__file__).with_name("confinement.py")))
+    confinement["confine_process"]()
 
 
 def _limit_request() -> None:
     """The kernel ends the process when this request has taken its time."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
 
 
 def main() -> None:
     """Answers requests from standard input until it ends."""
-    _environment().from_string("{{ 1 }}").render()  # imports what rendering needs
-    _limit_process()
+    _warm_up()
+    answer: Callable[[bytes], list[str]] = _answer
+    try:
+        _limit_process()
+    except Exception:  # noqa: BLE001 - it must not render then, and says why
+        answer = _refuse
     while (body := read_message(sys.stdin.buffer)) is not None:
         _limit_request()
-        write_message(sys.stdout.buffer, pack(_answer(body)))
+        write_message(sys.stdout.buffer, pack(answer(body)))
+    os._exit(0)  # an orderly end closes files, which is not allowed
+
+
+def _refuse(_body: bytes) -> list[str]:
+    return ["error", UNCONFINED]
 
 
 if __name__ == "__main__":

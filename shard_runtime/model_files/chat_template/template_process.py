@@ -3,7 +3,7 @@
 
 A request that exceeds the child's limits ends the child; the next request gets a new one. The pipe
 to it is the only place outside this process where a prompt is plain; the child is not dumpable and
-writes no file.
+opens no file.
 """
 
 import subprocess
@@ -23,6 +23,8 @@ from shard_runtime.model_files.chat_template.renderer import (
 )
 
 SCRIPT = Path(__file__).with_name("renderer.py")
+ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC0", "MALLOC_ARENA_MAX": "1"}
+"""With it, the C library reads no file for the time of day or for another arena of memory."""
 MAX_SECONDS = 20.0
 """Wall clock of one request, for a child that neither computes nor answers."""
 EXCEEDED = "it exceeds its limits of time, memory or recursion"
@@ -85,7 +87,7 @@ class TemplateProcess:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env={"LANG": "C.UTF-8"},
+                    env=ENVIRONMENT,
                 )
             )
         return self._children[0]

@@ -10,7 +10,7 @@ from shard_runtime.model_files.gguf.metadata import read_gguf_metadata
 from shard_runtime.model_files.gguf.parts import read_parts
 from shard_runtime.model_files.gguf.rope import DIVISORS
 from shard_runtime.model_files.tensors.slot_tensor import find_slot_tensor
-from shard_runtime.model_files.tensors.tensor_layout import model_layouts
+from shard_runtime.model_files.tensors.tensor_layout import stored_slots
 from shard_runtime.model_files.tensors.tensor_names import FileFormat, detect_tensor_names
 
 _EXCLUDED_TYPES = ("F64",)
@@ -33,8 +33,7 @@ def _check_tensors(gguf: GgufFile, architecture: Architecture) -> None:
     another shape or type. Missing ones are not looked for: no shard needs all.
     """
     names = detect_tensor_names(FileFormat.GGUF, architecture.name, gguf.tensors)
-    layouts = model_layouts(architecture, names)
-    slots = {slot.name: slot for layout in layouts for slot in layout.slots}
+    slots = stored_slots(architecture, names, gguf.tensors)
     divisors = DIVISORS.get(architecture.rope_scaling.kind, ())
     stored = [tensor for tensor in gguf.tensors if tensor.name not in divisors]
     unused = [tensor for tensor in stored if tensor.name not in slots]

@@ -8,6 +8,7 @@ The reference is llama.cpp, for which GGUF files are made. Where its regular exp
 those of the model's own tokenizer.json, the latter apply (pre_tokenizers.py).
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ from shard_runtime.model_files.gguf.vocabulary import GgufVocabulary, read_vocab
 
 _TIMEOUT_SECONDS = 300
 _REFUSED = 3
+_PLAIN = re.compile(r"[^\s:$][^\s:]*")
+"""Tokens that a template can name by their text. In others, space, : or $ would be its syntax."""
 _SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # sentencepiece's spelling of a space
 
 
@@ -122,12 +125,14 @@ def _post_processor(
     vocabulary: GgufVocabulary, adds_bos: bool, default_ids: Mapping[str, int]
 ) -> TemplateProcessing:
     """Surrounds plain text as `add_bos_token` and `add_eos_token` say."""
-    around = {}
+    texts = {}
     for role, default in (("bos", adds_bos), ("eos", False)):
         text = vocabulary.token(role, default_ids.get(role))
         if vocabulary.flag(f"add_{role}_token", default) and text is not None:
-            around[role] = text
-    before, after = around.get("bos"), around.get("eos")
+            texts[role] = text
+    are_plain = all(_PLAIN.fullmatch(text) for text in texts.values())
+    names = {role: text if are_plain else role for role, text in texts.items()}
+    before, after = names.get("bos"), names.get("eos")
     whole = [
         " ".join(
             part
@@ -143,7 +148,10 @@ def _post_processor(
     return TemplateProcessing(
         single=whole[0],
         pair=" ".join(whole),
-        special_tokens=[(text, vocabulary.ids[text]) for text in around.values()],
+        special_tokens=[
+            {"id": names[role], "ids": [vocabulary.ids[text]], "tokens": [text]}
+            for role, text in texts.items()
+        ],
     )
 
 

@@ -8,13 +8,17 @@ records what the format changed and loading has to undo: GGUF permutes the rows 
 and keys and adds 1 to Gemma's norms; safetensors files of GPT-2 store transposed matrices.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from shard_runtime.architecture import Architecture, ExpertRouting
 from shard_runtime.model_files.tensors.tensor_names import FileFormat, TensorNames
+from shard_runtime.model_files.tensors.tensor_store import StoredTensor
 
 Shape = tuple[int, ...]
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 _FUSED = ("phi3", "gpt2")
 """Families whose files store query, key and value (and gate and up, if any) in one tensor."""
@@ -60,8 +64,13 @@ class TensorLayout:
         self.slots += slots
 
 
-def layer_layout(architecture: Architecture, layer: int, names: TensorNames) -> TensorLayout:
-    """The layout of one decoder layer."""
+def layer_layout(
+    architecture: Architecture,
+    layer: int,
+    names: TensorNames,
+    experts: Collection[int] | None = None,
+) -> TensorLayout:
+    """The layout of one decoder layer. experts: without the slots of all others but these."""
     builder = _LayoutBuilder(architecture, names, layer)
     builder.add_norm("attention_norm", architecture.hidden_size)
     builder.add_attention()
@@ -69,7 +78,7 @@ def layer_layout(architecture: Architecture, layer: int, names: TensorNames) -> 
         builder.add_norm("attention_post_norm", architecture.hidden_size)
     builder.add_norm("mlp_norm", architecture.hidden_size)
     if architecture.experts is not None and layer in architecture.experts.layers:
-        builder.add_experts(architecture.experts)
+        builder.add_experts(architecture.experts, experts)
     else:
         builder.add_mlp()
     if architecture.post_norms:
@@ -104,6 +113,37 @@ def model_layouts(architecture: Architecture, names: TensorNames) -> Iterator[Te
     for layer in range(architecture.layer_count):
         yield layer_layout(architecture, layer, names)
     yield head_layout(architecture, names)
+
+
+def stored_slots(
+    architecture: Architecture, names: TensorNames, tensors: Iterable[StoredTensor]
+) -> dict[str, Slot]:
+    """The slots of the whole model, by name, for these tensors: a slot that is not there may be of
+    a tensor that is not there.
+
+    Takes time in proportion to the tensors, however many layers and experts the model announces.
+    """
+    experts: dict[int, set[int]] = {}
+    for tensor in tensors:
+        layer, expert = _numbers(tensor.name)
+        experts.setdefault(layer, set()).add(expert)
+    layouts = [
+        embedding_layout(architecture, names),
+        *(
+            layer_layout(architecture, layer, names, experts[layer])
+            for layer in sorted(experts)
+            if 0 <= layer < architecture.layer_count
+        ),
+        head_layout(architecture, names),
+    ]
+    return {slot.name: slot for layout in layouts for slot in layout.slots}
+
+
+def _numbers(name: str) -> tuple[int, int]:
+    """The layer and the expert that a tensor's name may be of; -1 if it is of none."""
+    found = [int(part) for part in name.split(".") if _NUMBER.fullmatch(part)]
+    layer, expert, *_ = [*found, -1, -1]
+    return layer, expert
 
 
 class _LayoutBuilder:
@@ -152,20 +192,33 @@ class _LayoutBuilder:
             self._add_linear("gate_up", rows, shape.hidden_size, shape.mlp_bias)
         self._add_linear("down", {"down": shape.hidden_size}, inner, shape.mlp_bias)
 
-    def add_experts(self, routing: ExpertRouting) -> None:
+    def add_experts(self, routing: ExpertRouting, chosen: Collection[int] | None) -> None:
+        """chosen: the experts that get slots, if they are stored one by one; None for all."""
         hidden, inner = self._architecture.hidden_size, routing.intermediate_size
+        every = range(routing.count)
+        numbers = every if chosen is None else sorted(each for each in chosen if each in every)
         self._add_linear("router", {"router": routing.count}, hidden, biased=False)
         up_shape = (routing.count, 2 * inner, hidden)
-        gates = self._expert_slots("gate", routing.count, (inner, hidden), "expert_gate_up", 0)
-        ups = self._expert_slots("up", routing.count, (inner, hidden), "expert_gate_up", inner)
+        rows = (inner, hidden)
+        gates = self._expert_slots("gate", routing.count, numbers, rows, "expert_gate_up", 0)
+        ups = self._expert_slots("up", routing.count, numbers, rows, "expert_gate_up", inner)
         self.layout.add_target("expert_gate_up", up_shape, *gates, *ups)
-        downs = self._expert_slots("down", routing.count, (hidden, inner), "expert_down", 0)
+        rows = (hidden, inner)
+        downs = self._expert_slots("down", routing.count, numbers, rows, "expert_down", 0)
         self.layout.add_target("expert_down", (routing.count, hidden, inner), *downs)
 
     def _expert_slots(
-        self, role: str, count: int, shape: Shape, target: str, first_row: int
+        self,
+        role: str,
+        count: int,
+        numbers: Iterable[int],
+        shape: Shape,
+        target: str,
+        first_row: int,
     ) -> list[Slot]:
-        """The gates, ups or downs of all experts, stored in one tensor or in one tensor each."""
+        """The gates, ups or downs of all experts, stored in one tensor, or of those with these
+        numbers, stored in one tensor each.
+        """
         stride = shape[0] if target == "expert_down" else 2 * shape[0]
         if self._names.fused_experts:
             name = self._name(f"all_experts_{role}")
@@ -177,7 +230,7 @@ class _LayoutBuilder:
                 target,
                 first_row + expert * stride,
             )
-            for expert in range(count)
+            for expert in numbers
         ]
 
     def _add_linear(

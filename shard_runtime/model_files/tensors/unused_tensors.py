@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from shard_runtime.architecture import Architecture
 from shard_runtime.errors import QuantizationUnsupported, TensorUnused
-from shard_runtime.model_files.tensors.tensor_layout import model_layouts
+from shard_runtime.model_files.tensors.tensor_layout import stored_slots
 from shard_runtime.model_files.tensors.tensor_names import TensorNames
 from shard_runtime.model_files.tensors.tensor_store import StoredTensor, TensorStore
 
@@ -31,9 +31,7 @@ def refuse_unused_tensors(
     tensors: TensorStore, architecture: Architecture, names: TensorNames, *, has_images: bool
 ) -> None:
     """Raises `TensorUnused`, or `QuantizationUnsupported` if there are scales among them."""
-    used = {
-        slot.name for layout in model_layouts(architecture, names) for slot in layout.slots
-    } | _tied_head(architecture, names)
+    used = stored_slots(architecture, names, tensors).keys() | _tied_head(architecture, names)
     harmless = [_CAUSAL_MASKS if architecture.positions == "learned" else _ROTARY_TABLES]
     harmless += [_IMAGES] if has_images else []
     unused = [

@@ -83,8 +83,13 @@ class Round:
             return Tally(dict(self._votes), self._needed)
 
     def wait_for_agreement(self) -> Tally:
-        """Waits until enough nodes agree, all have answered, or the time is over."""
-        return self._wait(lambda tally: tally.agreed() is not None)
+        """Waits until enough nodes agree, all have answered, or the time is over. If enough say
+        that there is no value, the others have a moment to give one.
+        """
+        tally = self._wait(lambda tally: tally.agreed() is not None)
+        if not tally.is_without_value:
+            return tally
+        return self._completed(self._wait(self._has_all_healthy, seconds=_GRACE_SECONDS))
 
     def wait_for_first_value(self) -> Tally:
         """Waits until one node gives a value, all have answered, or the time is over."""
@@ -98,6 +103,10 @@ class Round:
         """
         self._wait(self._has_enough)
         return self._completed(self._wait(self._has_all_healthy, seconds=_GRACE_SECONDS))
+
+    def wait_for_healthy(self) -> Tally:
+        """Waits for all but those whose last call failed, as long as a call may take."""
+        return self._wait(self._has_all_healthy)
 
     def on_late_votes(self, listener: OnVote) -> None:
         """Pass on votes that arrive from now on."""

@@ -88,10 +88,14 @@ class Tally:
     needed: int
 
     def agreed(self) -> Response | None:
-        """What enough nodes say: a value, that there is none, or that they refuse."""
+        """What enough nodes say: a value, that there is none, or that they refuse.
+
+        Those without a value outvote no value: of them, one may lie and another be behind.
+        """
+        has_values = any(isinstance(vote, Value) for vote in self.votes.values())
         counts: dict[str, list[Response]] = {}
         for vote in self.votes.values():
-            if isinstance(vote, NodeFailure):
+            if isinstance(vote, NodeFailure) or (has_values and isinstance(vote, NoValue)):
                 continue
             key = vote.key if isinstance(vote, Value) else f"none {vote.is_refusal}"
             counts.setdefault(key, []).append(vote.response)
@@ -109,6 +113,18 @@ class Tally:
         if not silent or answered < self.needed or self.contradictions():
             return None
         return min(silent, key=lambda vote: not vote.is_refusal).response
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether some nodes have nothing where others give a value: those may be behind."""
+        kinds = {type(vote) for vote in self.votes.values()}
+        return {Value, NoValue} <= kinds
+
+    @property
+    def is_without_value(self) -> bool:
+        """Whether no node gives a value, and some answer."""
+        kinds = {type(vote) for vote in self.votes.values()}
+        return NoValue in kinds and Value not in kinds
 
     def contradictions(self) -> dict[str, str]:
         """What each node says, shortened; empty unless two say different values."""

@@ -35,6 +35,9 @@ _HEAD_NAMES: Final = ("latest", "safe")
 _LOW_ESTIMATES: Final = ("eth_gasPrice", "eth_maxPriorityFeePerGas")
 _HIGH_ESTIMATES: Final = ("eth_estimateGas",)
 _DISAGREEMENT_RETRIES: Final = 2
+MAX_ESTIMATE_RATIO: Final = 2
+"""Between the estimates of two nodes, none of which is outvoted. Nodes that simulate the same call
+differ by a few per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Blocked:
 
     error: TeeTeeError
     failures: Mapping[str, NodeFailure] = field(default_factory=dict)
+    otherwise: Response | None = None
+    """The answer if repetitions change nothing."""
 
 
 class Witnesses:
@@ -85,6 +90,8 @@ class Witnesses:
                 pause = policy.first_pause_seconds * 2**attempt
                 pause = pause if attempt < _DISAGREEMENT_RETRIES else None
             if pause is None:
+                if found.otherwise is not None:
+                    return found.otherwise
                 raise found.error
             self._wait(pause)
             waited, attempt = waited + pause, attempt + 1
@@ -159,17 +166,19 @@ class Witnesses:
 
     def _estimate(self, method: str, parameters: list[Any]) -> Response | Blocked:
         """The middle of the nodes' numbers; of two, the lower fee, and the higher limit or nonce.
-        They may differ honestly.
+        They may differ honestly. Where they differ too much, a slow node is waited for, so that a
+        liar is not one of two.
         """
-        tally = self._start(method, parameters).wait_for_most()
-        numbers = sorted(
-            int(vote.response["result"], 16)
-            for vote in tally.votes.values()
-            if isinstance(vote, Value) and isinstance(vote.response.get("result"), str)
-        )
+        asked = self._start(method, parameters)
+        tally = asked.wait_for_most()
+        if _is_doubtful(method, _numbers(tally)):
+            tally = asked.wait_for_healthy()
+        numbers = _numbers(tally)
         if len(numbers) < self._needed:
             return tally.agreed() or self._concluded(method, tally)
         is_low = method in _LOW_ESTIMATES
+        if method in _HIGH_ESTIMATES and len(numbers) == 2 and _is_doubtful(method, numbers):
+            return Blocked(self._disagreement(method, tally))
         middle = (len(numbers) - 1) // 2 if is_low else len(numbers) // 2
         return {"jsonrpc": "2.0", "id": 0, "result": hex(numbers[middle])}
 
@@ -192,6 +201,8 @@ class Witnesses:
         if tally.contradictions():
             return Blocked(self._disagreement(what, tally))
         silent = tally.without_value()
+        if silent is not None and tally.is_contested:
+            return Blocked(self._disagreement(what, tally), otherwise=silent)
         if silent is not None:
             return silent
         return Blocked(error_of(tally.failures, self._chain_id, self._needed), tally.failures)
@@ -224,3 +235,21 @@ class Witnesses:
 
     def _alarm(self, what: str, tally: Tally, names: list[str]) -> None:
         self._pool.states.on_contradiction(names, self._disagreement(what, tally))
+
+
+def _numbers(tally: Tally) -> list[int]:
+    """What the nodes estimate, sorted."""
+    return sorted(
+        int(vote.response["result"], 16)
+        for vote in tally.votes.values()
+        if isinstance(vote, Value) and isinstance(vote.response.get("result"), str)
+    )
+
+
+def _is_doubtful(method: str, numbers: list[int]) -> bool:
+    """Whether honest nodes seldom differ so much. A nonce is counted, not estimated."""
+    if len(numbers) < 2:
+        return False
+    is_estimate = method in _LOW_ESTIMATES or method in _HIGH_ESTIMATES
+    allowed = numbers[0] * MAX_ESTIMATE_RATIO if is_estimate else numbers[0]
+    return numbers[-1] > allowed

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TOPICS = {
     "enclaves": (
         *("enrolment", "attestation", "weights", "on-chain TCB status"),
-        *("quote", "report data", "image"),
+        *("quote", "report data", "image", "model"),
     ),
     "path and receipts": ("path", "receipt", "link", "last receipt"),
     "answer": ("answer hash", "tokens", "usage", "settlement"),

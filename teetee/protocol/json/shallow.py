@@ -22,6 +22,12 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEPS)
 
+# An escape of half a surrogate pair. Whole pairs and all other escapes are matched first, so that
+# neither the second half of a pair nor `\\ud800`, an escaped backslash, is taken for one.
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(?P<half>[dD][89a-fA-F])|.)", re.DOTALL
+)
+
 PairsHook = Callable[[list[tuple[str, Any]]], Any]
 
 
@@ -36,7 +42,8 @@ def load(
     object_pairs_hook: PairsHook | None = None,
     parse_constant: Callable[[str], Any] | None = None,
 ) -> Any:
-    """The value of JSON in UTF-8, nested at most 64 deep. Raises `NotJson`.
+    """The value of JSON in UTF-8, nested at most 64 deep; its texts can all be encoded. Raises
+    `NotJson`.
 
     Files that people edit may begin with a byte order mark; messages may not. The hooks are those
     of `json.loads`; what they raise passes.
@@ -44,6 +51,7 @@ def load(
     if allow_byte_order_mark:
         data = data.removeprefix(BYTE_ORDER_MARK)
     require_shallow(data)
+    _require_unicode(data)
     try:
         return json.loads(
             data.decode(), object_pairs_hook=object_pairs_hook, parse_constant=parse_constant
@@ -63,6 +71,12 @@ def require_shallow(data: bytes) -> None:
     # Text with few brackets cannot be nested deeply.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise NotJson(f"nests lists and objects more than {MAX_DEPTH} deep")
+
+
+def _require_unicode(data: bytes) -> None:
+    """Raises `NotJson` for half of a surrogate pair, which no log or tokenizer can encode."""
+    if b"\\u" in data and any(escape["half"] for escape in _ESCAPE.finditer(data)):
+        raise NotJson("contains half of a surrogate pair, which is not Unicode text")
 
 
 def _depth(data: bytes) -> int:

@@ -67,15 +67,23 @@ def to_pem_chain(*ders: bytes) -> bytes:
 
 def to_pem(der: bytes) -> str:
     """One certificate as PEM. Raises `CertificateMalformed` unless `der` is one."""
-    _parsed(der)
+    parse_certificate(der)
     text = base64.b64encode(der).decode("ascii")
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return "\n".join((_BEGIN, *lines, _END, ""))
 
 
+def parse_certificate(der: bytes) -> x509.Certificate:
+    """From DER. Raises `CertificateMalformed`."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise CertificateMalformed("is not X.509 in DER") from error
+
+
 def certificate_id(der: bytes) -> bytes:
     """keccak256(tbsCertificate): the `pckId` of a leaf, the `authorityId` of an authority."""
-    return keccak(_parsed(der).tbs_certificate_bytes)
+    return keccak(parse_certificate(der).tbs_certificate_bytes)
 
 
 def platform_id(leaf_der: bytes) -> bytes:
@@ -92,7 +100,9 @@ def platform_id(leaf_der: bytes) -> bytes:
 def sgx_extension(leaf_der: bytes) -> bytes:
     """The DER of Intel's extension. Raises `CertificateMalformed` for other leaves."""
     try:
-        extension = _parsed(leaf_der).extensions.get_extension_for_oid(_SGX_EXTENSION).value
+        extension = (
+            parse_certificate(leaf_der).extensions.get_extension_for_oid(_SGX_EXTENSION).value
+        )
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
         raise CertificateMalformed("is not a PCK certificate") from error
     if not isinstance(extension, x509.UnrecognizedExtension):
@@ -115,10 +125,3 @@ def read_certificate(path: Path) -> bytes:
         raise CertificateUnreadable(str(path), reason) from None
     except (ValueError, x509.InvalidVersion):
         raise CertificateUnreadable(str(path), "it is neither DER nor PEM") from None
-
-
-def _parsed(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise CertificateMalformed("is not X.509 in DER") from error

@@ -138,6 +138,7 @@ contract SystemHandler is RequestFixture {
     /// @dev The machine of an entry or of a replica is rebooted.
     function rekey(bool ofEntry) external {
         ++rekeys;
+        vm.roll(vm.getBlockNumber() + 2); // a quote is over a block after the last attestation
         string memory name = string(abi.encodePacked("reboot ", uint8(65 + rekeys / 26), uint8(65 + rekeys % 26)));
         if (ofEntry) {
             entry = _rebooted(entry, name);

@@ -70,6 +70,7 @@ contract RekeyTest is ShardFixture {
     function test_rekey__again_and_renewed__acts_for_the_new_keys() external {
         _rekey(_new);
         _renew(_new);
+        vm.roll(vm.getBlockNumber() + 2);
         Enclave memory third = _rebooted(_new, "entry after a second reboot");
         _rekey(third);
         vm.assertEq(registry.shard(_old.shardId).signer, third.signer);
@@ -174,13 +175,16 @@ contract RekeyTest is ShardFixture {
         RekeyParameters memory parameters = _rekeyParameters(_new);
         VerifiedQuote memory verified = _verifiedFor(parameters);
         _rekeyWith(parameters, verified);
-        // the same transaction again: the signer has this shard now
+        // the same transaction again
         _assertRefused(
             parameters,
             verified,
-            abi.encodeWithSelector(IShardRegistry.SignerAlreadyEnrolled.selector, _new.signer, _old.shardId)
+            abi.encodeWithSelector(
+                IShardRegistry.RekeyQuoteNotNewer.selector, parameters.blockNumber, vm.getBlockNumber()
+            )
         );
-        vm.roll(block.number + 9000);
+        parameters.blockNumber = vm.getBlockNumber() + 1;
+        vm.roll(vm.getBlockNumber() + 9000);
         Enclave memory third = _rebooted(_new, "third");
         parameters.signer = third.signer;
         _assertRefused(
@@ -256,6 +260,23 @@ contract RekeyTest is ShardFixture {
 
     function _newIdentity() private returns (bytes32) {
         return _identityDigest(_enrolmentParameters(_new), _new.host);
+    }
+
+    function test_a3_rekey__quote_made_before_the_last_attestation__reverts() external {
+        uint256 madeAt = _recentBlock();
+        RekeyParameters memory back = RekeyParameters({
+            shardId: _old.shardId,
+            signer: _old.signer,
+            kem: _old.kem,
+            tls: _old.tls,
+            endpoint: "rebooted.example.org:443",
+            blockNumber: madeAt
+        });
+        VerifiedQuote memory verified = _verified(registry.shard(_old.shardId).identityDigest, madeAt);
+        _rekey(_new);
+        _assertRefused(
+            back, verified, abi.encodeWithSelector(IShardRegistry.RekeyQuoteNotNewer.selector, madeAt, block.number)
+        );
     }
 
     function _verifiedFor(RekeyParameters memory parameters) private returns (VerifiedQuote memory) {

@@ -151,6 +151,11 @@ def test_serve__block_is_known__gives_quote_and_signature(
         pytest.param({**QUESTION, "blockNumber": -1}, "malformed blockNumber", id="negative"),
         pytest.param({**QUESTION, "blockNumber": True}, "malformed blockNumber", id="truth value"),
         pytest.param({**QUESTION, "blockHash": "0x12"}, "malformed blockHash", id="short hash"),
+        pytest.param(
+            {**QUESTION, "blockHash": "0x" + "12 " * 21 + " ", "hostSignature": "0x"},
+            "malformed blockHash",
+            id="hash with spaces, signed",
+        ),
         pytest.param({**QUESTION, "blockHash": "z" * 66}, "malformed blockHash", id="no hex"),
         pytest.param({**QUESTION, "endpoint": ""}, "malformed endpoint", id="no endpoint"),
         pytest.param({**QUESTION, "endpoint": "e" * 257}, "malformed endpoint", id="long endpoint"),
@@ -238,7 +243,7 @@ def test_m1__signature_is_not_the_hosts__counts_as_a_strangers(
     [
         ({"blockNumber": 10**300}, "malformed blockNumber"),
         ({"blockNumber": 1 << 64}, "malformed blockNumber"),
-        ({"endpoint": "\ud800"}, "malformed endpoint"),
+        ({"endpoint": "\ud800"}, "malformed blockNumber"),  # no JSON: it has no field
     ],
     ids=["block 10^300", "block 2^64", "lone surrogate"],
 )

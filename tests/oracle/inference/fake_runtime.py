@@ -47,6 +47,9 @@ class FakeEntry:
     def __init__(self) -> None:
         self.plan: list[Exception | None] = [None]
         self.runs: list[dict[str, Any]] = []
+        self.jobs: list[GenerationJob] = []
+        self.is_pathless_at_once = False
+        """Whether the time that a job waits for a path is over at once."""
         self.check_error: Exception | None = None
         self.earlier_shards: tuple[ShardId, ...] | None = None
         """None: those of the runs that broke."""
@@ -62,6 +65,7 @@ class FakeEntry:
         assert job.is_cancelled is not None
         assert job.on_failure is not None
         assert job.on_text is not None
+        self.jobs.append(job)
         failed: frozenset[ShardId] = frozenset()
         while True:
             path = self._next_path(job, failed)
@@ -84,6 +88,8 @@ class FakeEntry:
         except Retryable:
             # The runtime waits for a path until the caller gives up: here, at once.
             assert job.deadline == math.inf
+            if self.is_pathless_at_once:
+                raise
             raise RunCancelled from None
 
     def _generation(self, job: GenerationJob, failed: tuple[ShardId, ...]) -> Generation:

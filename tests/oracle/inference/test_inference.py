@@ -25,6 +25,7 @@ from oracle.inference.errors import (
     InferenceStopped,
     JobCancelled,
     NoPath,
+    NoPermittedPath,
     PromptRejected,
     PromptTooLong,
 )
@@ -221,3 +222,36 @@ def test_repr__of_a_job__shows_no_prompt() -> None:
     shown = repr(job(token_ids=(4_711,), sampling=Sampling(max_tokens=5, seed=815)))
     assert "4711" not in shown
     assert "815" not in shown
+
+
+def test_a3__few_seconds_are_left__runtime_is_asked_to_end_the_answer(desk: Desk) -> None:
+    left = 60.0
+    desk.run(seconds_left=lambda: left)
+    (run,) = desk.entry.jobs
+    assert run.is_time_to_end is not None
+    assert not run.is_time_to_end()
+    left = 2.0
+    assert run.is_time_to_end()
+
+
+def test_a4__own_choice_leaves_no_path__says_that_it_is_the_requesters(desk: Desk) -> None:
+    with pytest.raises(NoPermittedPath):
+        desk.run(permits=lambda shard_id: shard_id == 4_000_000)
+    desk.paths.has_path = False
+    with pytest.raises(NoPath) as caught:
+        desk.run(permits=lambda shard_id: shard_id == 4_000_000)
+    assert not isinstance(caught.value, NoPermittedPath)
+
+
+def test_a4__permitted_shard_fails_and_stays_away__slot_is_returned_and_its_run_is_named(
+    desk: Desk,
+) -> None:
+    silent = StageSilent((REPLICA,), 1.2)
+    desk.entry.plan = [silent, None]
+    desk.entry.is_pathless_at_once = True
+    with pytest.raises(NoPermittedPath):
+        desk.run(permits=lambda shard_id: shard_id == REPLICA)
+    (first,) = desk.entry.jobs
+    assert first.max_pathless_seconds < 10
+    desk.run()
+    assert REPLICA in desk.entry.jobs[-1].earlier_shards

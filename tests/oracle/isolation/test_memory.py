@@ -11,6 +11,7 @@ given a machine that swaps
 """
 
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -33,7 +34,9 @@ def _crash(folder: str, number: int, *, protect: bool) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     kept = bytearray(CANARY * 100)
     if protect:
+        faulthandler.enable()
         protect_memory()
+        assert not faulthandler.is_enabled()
         assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
         assert ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 0
     os.kill(os.getpid(), number)

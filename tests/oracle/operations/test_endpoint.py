@@ -8,8 +8,8 @@ given an endpoint
         they should be in Prometheus's format
     when anything else is asked, however long or broken
         it should answer 404 or close, log nothing of it, and serve the next client
-    when clients stay silent
-        it should serve others, up to its places, and be free again after a few seconds
+    when clients stay silent, or send a byte now and then
+        it should serve others, by closing the oldest, and end each after a few seconds in total
     when its port is taken
         it should refuse to start, and name the setting
 """
@@ -17,6 +17,7 @@ given an endpoint
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -128,12 +129,43 @@ def test_clients__stay_silent__are_dropped_and_leave_their_places(
 ) -> None:
     monkeypatch.setattr(oracle.operations.endpoint._Handler, "timeout", 0.5)
     silent = [operator.connect() for _ in range(oracle.operations.endpoint.MAX_CLIENTS)]
-    with operator.connect() as refused:
-        assert refused.recv(1) == b""
     assert all(client.recv(1) == b"" for client in silent)  # by the timeout
     for client in silent:
         client.close()
     assert operator.health_of()[0] == 503
+
+
+def test_a10__clients_that_drip_hold_all_places__others_are_served(operator: Operator) -> None:
+    dripping = [operator.connect() for _ in range(3 * oracle.operations.endpoint.MAX_CLIENTS)]
+    for client in dripping[-oracle.operations.endpoint.MAX_CLIENTS :]:
+        client.sendall(b"G")
+    for _ in range(3):
+        assert operator.health_of("/health/live") == (200, {"live": True})
+    assert dripping[0].recv(1) == b""  # the oldest made room
+    for client in dripping:
+        client.close()
+
+
+def test_a10__client_drips_without_end__is_closed_after_the_total_time(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracle.operations.endpoint, "TOTAL_SECONDS", 0.4)
+    with operator.connect() as client:
+        client.settimeout(0.05)
+        start = time.monotonic()
+        while not _is_closed_after_a_byte(client):
+            # The time-out of each read alone would never end it.
+            assert time.monotonic() - start < 10
+
+
+def _is_closed_after_a_byte(client: socket.socket) -> bool:
+    try:
+        client.sendall(b"G")
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def test_start__port_is_taken__refuses_and_names_the_setting(operator: Operator) -> None:

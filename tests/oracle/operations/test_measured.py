@@ -39,7 +39,7 @@ from teetee.chain.errors import RpcUnavailable
 from teetee.chain.types.requests import DeclineReason
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.prompt import Sampling
-from tests.oracle.fake_chain import SHARD, FakeChain
+from tests.oracle.fake_chain import FakeChain
 from tests.oracle.inference.fake_runtime import FakeEntry
 from tests.oracle.operations.test_metrics import value
 from tests.oracle.workbench import Bench
@@ -99,7 +99,7 @@ class SlowEntry(FakeEntry):
 def opening() -> Opening:
     chain = FakeChain()
     request_id = chain.open()
-    found = chain.requests(SHARD, after=RequestId(0), known=(), at=chain.head())[request_id]
+    found = chain.requests_by_id([request_id], at=chain.head())[request_id]
     (opened,) = chain.openings([found], first_block=0, at=chain.head())
     return opened
 
@@ -124,7 +124,13 @@ class Failing:
     def screen(self, opening: Opening) -> Refused | None:
         return Refused(DeclineReason.UNREADABLE)
 
-    def answer(self, opening: Opening, *, give_up: Callable[[], bool]) -> Outcome:
+    def answer(
+        self,
+        opening: Opening,
+        *,
+        give_up: Callable[[], bool],
+        seconds_left: Callable[[], float],
+    ) -> Outcome:
         if isinstance(self._result, BaseException):
             raise self._result
         return self._result
@@ -193,14 +199,18 @@ def test_answer__attempt_fails__is_counted_by_reason(
     meter: Meter, error: Exception, reason: str
 ) -> None:
     with pytest.raises(type(error)):
-        MeasuredAnswerer(Failing(error), meter.meter).answer(opening(), give_up=lambda: False)
+        MeasuredAnswerer(Failing(error), meter.meter).answer(
+            opening(), give_up=lambda: False, seconds_left=lambda: 60.0
+        )
     assert meter.value("answer_attempts_failed_total", reason=reason) == 1
     assert CANARY not in meter.metrics.expose().decode()
 
 
 def test_answer__stopped__is_no_failure(meter: Meter) -> None:
     with pytest.raises(Stopped):
-        MeasuredAnswerer(Failing(Stopped()), meter.meter).answer(opening(), give_up=lambda: False)
+        MeasuredAnswerer(Failing(Stopped()), meter.meter).answer(
+            opening(), give_up=lambda: False, seconds_left=lambda: 60.0
+        )
     assert meter.value("answer_attempts_failed_total", reason="unexpected") == 0
 
 

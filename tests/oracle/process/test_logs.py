@@ -9,11 +9,15 @@ given a library that logs
     its text and traceback should not be written, not even at debug level
 given our own packages, which log fixed texts
     the text should be written, with the listed facts: which shard, peer or request it is about
+given an error that no handler catches, in any thread
+    its class should be written, and no traceback
 """
 
 import io
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +26,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from oracle.errors import HeadIsStale
-from oracle.process.logs import WITHHELD, open_log
+from oracle.process.logs import WITHHELD, open_log, report_uncaught_errors
 
 CANARY = "the canary sings at midnight"
 
@@ -144,3 +148,27 @@ def test_own_package__logs_with_arguments__only_level_and_name_are_written(
     (line,) = lines(stream)
     line.pop("timestamp")
     assert line == {"event": "library message", "level": "warning", "logger": "teetee.chain"}
+
+
+def test_l2_uncaught__any_thread__only_its_class_is_written(
+    log: FilteringBoundLogger,
+    stream: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # restored after the test
+    report_uncaught_errors(log)
+
+    def fail() -> None:
+        raise ValueError(CANARY)
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    sys.excepthook(ValueError, ValueError(CANARY), None)
+    assert [(line["event"], line["error"]) for line in lines(stream)] == [
+        ("uncaught error", "ValueError")
+    ] * 2
+    assert CANARY not in stream.getvalue()
+    assert capsys.readouterr() == ("", "")

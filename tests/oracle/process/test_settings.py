@@ -13,6 +13,8 @@ given a measured file whose digest the compose document states
     it alone should set measured settings, and nothing else
     when its digest differs, or the environment or the host's file set a measured setting
         the start should be refused by name
+    when a disk answers otherwise a second time, or the file is no regular one
+        what was hashed should be used, or the start be refused
 given an unknown TEETEE_ variable
     it should be refused, with the nearest name
 given no measured file
@@ -21,7 +23,10 @@ given no measured file
 
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -113,6 +118,16 @@ def test_read_settings__several_are_wrong__reports_each_without_its_value(
         ),
     )
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["hunter2", "0-hunter2", "hunter2-3", "0-" + "7" * 5000])
+def test_read_settings__layers_that_are_no_numbers__are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    give(monkeypatch, TEETEE_LAYERS=value)
+    with pytest.raises(SettingsInvalid, match=r"TEETEE_LAYERS.*must be FIRST-END") as caught:
+        read_settings()
+    assert value not in str(caught.value)
 
 
 def test_read_settings__more_at_once_than_held__is_refused(
@@ -349,3 +364,49 @@ def test_m14_describe_measured__file__gives_the_digest_for_the_compose_document(
     file.write_text("layers = '0-3'")
     with pytest.raises(SettingsInvalid):
         describe_measured(file)
+
+
+# -- read once -----------------------------------------------------------------------------------
+
+
+def test_a2__disk_answers_differently_the_second_time__what_was_hashed_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, digest = write_measured(tmp_path)
+    opened = os.open
+
+    def open_and_replace(path: Any, *arguments: Any, **options: Any) -> int:
+        descriptor = opened(path, *arguments, **options)
+        if path == file:
+            file.unlink()
+            write_measured(tmp_path, model_id=2, simulated=True)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_replace)
+    settings = read_settings(measured=file, digest=digest, environment=HOSTS)
+    assert (settings.model_id, settings.simulated) == (1, False)
+    monkeypatch.undo()
+    assert "model_id = 2" in file.read_text()  # what a second reader would have found
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a2__measured_file_is_no_regular_file__is_refused_at_once(
+    tmp_path: Path, kind: str
+) -> None:
+    file = Path("/dev/zero") if kind == "device" else tmp_path / "measured.toml"
+    if kind == "pipe":
+        os.mkfifo(file)
+    if kind == "folder":
+        file.mkdir()
+    for problem in (
+        refusal(file, hashlib.sha256(b"").hexdigest()),
+        *_problems_of(lambda: describe_measured(file)),
+        *_problems_of(lambda: read_settings(file, environment=HOSTS)),
+    ):
+        assert problem in (f"{file}: must be a regular file", f"{file}: cannot be read")
+
+
+def _problems_of(action: Callable[[], object]) -> tuple[str, ...]:
+    with pytest.raises(SettingsInvalid) as caught:
+        action()
+    return caught.value.problems

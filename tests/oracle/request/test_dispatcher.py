@@ -126,7 +126,8 @@ def test_dispatcher__escrow_refuses_the_settlement__is_declined_when_time_runs_o
 ) -> None:
     chain.refuses = "StageInactive"
     number = chain.open(window=100)
-    bench.until(lambda: bench.answerer.attempts == [1], "the answer")
+    works = bench.dispatcher._works
+    bench.until(lambda: any(work.rejected for work in works.values()), "the refusal")
     chain.mine(1, seconds=86)
     bench.until_over(number)
     assert chain.sent == [("decline NO_PATH", 1)]

@@ -34,13 +34,16 @@ from oracle.records import Answered
 from oracle.request.endings import (
     AnswerEnding,
     DeclineEnding,
+    DeclineTooLate,
     Ending,
     Endings,
     RefundEnding,
     RequestReplaced,
+    choose_declines,
 )
 from teetee.chain.errors import RpcUnavailable
 from teetee.chain.types.requests import DeclineReason
+from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import RequestId
 from tests.oracle.fake_chain import CHAIN_ID, FakeChain
 from tests.oracle.workbench import answered
@@ -114,6 +117,16 @@ class Desk:
         self.results[int(ending.request_id)] = result
 
 
+def decline(
+    number: int,
+    reason: DeclineReason = DeclineReason.OVERLOADED,
+    *,
+    deadline: int = 5_000,
+    is_primary: bool = True,
+) -> DeclineEnding:
+    return DeclineEnding(RequestId(number), reason, deadline, is_primary)
+
+
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
@@ -181,7 +194,7 @@ def test_run_once__one_of_several_is_wrong__rejects_it_and_posts_the_others(desk
 def test_c2__one_decline_of_a_hundred_is_too_late__costs_few_transactions(desk: Desk) -> None:
     desk.writer.wrong = {77}
     for number in range(1, 101):
-        desk.endings.submit(DeclineEnding(RequestId(number), DeclineReason.OVERLOADED))
+        desk.endings.submit(decline(number))
     while len(desk.results) < 100:
         desk.run_once("decline")
     assert isinstance(desk.results.pop(77), Rejected)
@@ -216,12 +229,12 @@ def test_run_once__chain_cannot_be_reached__each_gets_the_error_and_may_try_agai
 
 
 def test_run_once__declines_for_two_reasons__one_transaction_each(desk: Desk) -> None:
-    for number in range(1, 103):
-        desk.endings.submit(DeclineEnding(RequestId(number), DeclineReason.OVERLOADED))
-    desk.endings.submit(DeclineEnding(RequestId(103), DeclineReason.INVALID))
+    for number in range(1, 203):
+        desk.endings.submit(decline(number))
+    desk.endings.submit(decline(203, DeclineReason.INVALID))
     for _ in range(3):
         desk.run_once("decline")
-    assert desk.writer.posted == [list(range(1, 101)), [101, 102], [103]]
+    assert desk.writer.posted == [list(range(1, 201)), [201, 202], [203]]
 
 
 def test_run_once__refunds__are_posted_one_by_one(desk: Desk) -> None:
@@ -277,3 +290,58 @@ def test_m6__a_batch_with_an_invalid_one_is_split__none_waits_for_another(desk: 
 
 def test_m6__all_kinds_together__stay_within_what_nodes_keep_of_an_account(desk: Desk) -> None:
     assert 3 < len(desk.endings.tasks()) < 16
+
+
+def test_a1__one_may_be_late__is_left_out_of_the_batch_of_the_others() -> None:
+    late, *others = (decline(number, deadline=1_100 if number else 1_003) for number in range(5))
+    assert choose_declines([*others, late], now=1_000) == [late]
+    assert choose_declines(others, now=1_000) == others
+    together = [decline(number, deadline=1_003) for number in range(5)]
+    assert choose_declines(together, now=1_000) == together, "all are in time, or none"
+
+
+def test_a1__reasons_alternate__most_urgent_and_its_like_go_first() -> None:
+    reasons = (DeclineReason.UNREADABLE, DeclineReason.OVERLOADED)
+    ready = [decline(number, reasons[number % 2], deadline=2_000 - number) for number in range(9)]
+    chosen = choose_declines(ready, now=1_000)
+    assert [int(one.request_id) for one in chosen] == [8, 6, 4, 2, 0]
+
+
+def test_a1__its_bond_does_not_answer__comes_after_those_for_which_it_does() -> None:
+    other, own = decline(1, deadline=1_010, is_primary=False), decline(2, deadline=1_900)
+    assert choose_declines([other, own], now=1_000)[0] == own
+
+
+def test_a1__deadline_has_passed__is_not_sent(desk: Desk) -> None:
+    desk.endings.submit(decline(1, deadline=5))
+    desk.run_once("decline")
+    assert isinstance(desk.results[1], DeclineTooLate)
+    assert desk.writer.posted == []
+
+
+def test_a11__one_answer_cannot_even_be_encoded__others_are_posted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle(answers: Sequence[Answered]) -> str:
+        if any(one.request_id == 2 for one in answers):
+            raise FieldInvalid("input_tokens", "is too large")
+        return desk.writer._post([int(one.request_id) for one in answers])
+
+    monkeypatch.setattr(desk.writer, "settle", settle)
+    desk.bring(1, 2, 3)
+    for _ in range(5):
+        desk.run_once()
+    assert isinstance(desk.results[2], FieldInvalid)
+    assert desk.writer.posted == [[1], [3]]
+
+
+def test_a14__one_of_a_batch_was_replaced__others_are_posted(desk: Desk) -> None:
+    desk.bring(1, 2, 3)
+    desk.chain.reorganise(1)
+    del desk.chain._versions[-2:]
+    desk.chain.open(nonce=(9).to_bytes(32))
+    desk.endings._heads.poll()
+    for _ in range(5):
+        desk.run_once()
+    assert isinstance(desk.results[3], RequestReplaced)
+    assert sorted(number for batch in desk.writer.posted for number in batch) == [1, 2]

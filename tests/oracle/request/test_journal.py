@@ -11,6 +11,7 @@ given its files
     they should hold ciphertext alone
 """
 
+import json
 import os
 import resource
 import sqlite3
@@ -25,11 +26,17 @@ from oracle.records import Opening
 from oracle.request.journal import FILE_NAME, Journal
 from teetee.protocol.identifiers import RequestId
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, FakeChain
-from tests.oracle.workbench import answered
+from tests.oracle.workbench import ACCOUNT, answered
 
 
 def open_journal(folder: Path, *, escrow: str = ESCROW) -> Journal:
-    return Journal(data_directory=folder, chain_id=CHAIN_ID, escrow=escrow, log=open_log())
+    return Journal(
+        data_directory=folder,
+        chain_id=CHAIN_ID,
+        escrow=escrow,
+        signer=ACCOUNT.address,
+        log=open_log(),
+    )
 
 
 @pytest.fixture
@@ -169,3 +176,17 @@ def test_save__file__is_synchronised_with_the_disk(journal: Journal, opening: Op
     assert journal._connection is not None
     full = 2
     assert journal._connection.execute("PRAGMA synchronous").fetchone() == (full,)
+
+
+@pytest.mark.parametrize(
+    "change", [{"inputTokens": 1 << 40}, {"inputTokens": 6}, {"answer": "00"}, {"r": "01" * 32}]
+)
+def test_a11__host_changes_an_answer__is_ignored(
+    journal: Journal, tmp_path: Path, opening: Opening, change: dict[str, object]
+) -> None:
+    """One whose numbers the ABI cannot encode used to be posted until the deadline, in vain."""
+    journal.save(opening, answered(RequestId(1)))
+    row = json.dumps(answered(RequestId(1)).to_json() | change)
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("UPDATE answers_v1 SET answer = ?", (row,))
+    assert journal.find(opening) is None

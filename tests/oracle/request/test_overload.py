@@ -20,12 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from oracle.records import Outcome, Refused
+import oracle.request.dispatcher
+from oracle.inference.errors import NoPermittedPath
+from oracle.records import Opening, Outcome, Refused
 from oracle.request.journal import FILE_NAME
 from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
 from tests.oracle.fake_chain import SHARD, FakeChain
-from tests.oracle.workbench import GARBAGE, Bench
+from tests.oracle.workbench import GARBAGE, Bench, answered
 
 OTHER = ShardId(2)
 
@@ -64,7 +66,7 @@ def test_c2__more_than_there_are_places__declines_the_rest_at_once_in_one_transa
     numbers = open_many(chain, 300, window=3_600)
     busy.until(lambda: len(chain.sent) == 298, "298 declines")
     assert {what for what, _ in chain.sent} == {"decline OVERLOADED"}
-    assert max(chain.declines) == 100
+    assert max(chain.declines) == 200
     busy.answerer.may_answer.set()
     for number in numbers[:2]:
         busy.until_over(number)
@@ -86,6 +88,7 @@ def test_c2__envelopes_that_do_not_open__take_no_place(busy: Bench, chain: FakeC
 
     def have_ended() -> bool:
         chain.mine(1)
+        busy.looks(2)
         return not any(map(chain.is_open, garbage))
 
     busy.until(have_ended, "their declines")
@@ -116,6 +119,60 @@ def test_c2__queue_takes_longer_than_a_request_has__is_declined_before_its_deadl
     bench.end()
 
 
+def test_a1__eight_hundred_with_one_deadline__all_are_declined_before_it(
+    bench: Bench, chain: FakeChain
+) -> None:
+    """They used to wait for their last 15 s, and 200 of them missed the deadline."""
+    numbers = []
+    for place in range(800):
+        window = 2_000 - 2 * place
+        numbers.append(
+            chain.open(
+                envelope=GARBAGE,
+                recipients=[SHARD, OTHER],
+                window=window,
+                nonce=place.to_bytes(32),
+            )
+        )
+    (deadline,) = {chain._versions[-1].requests[number].deadline for number in numbers}
+    chain.mine(1, seconds=deadline - 60 - chain.head().timestamp)
+    bench.until(lambda: len(chain.sent) > 200, "the first declines, without other recipients")
+    while any(map(chain.is_open, numbers)) and chain.head().timestamp < deadline - 10:
+        chain.mine()
+        bench.looks(2)
+    assert not any(map(chain.is_open, numbers))
+    assert max(chain.declines) > 100
+
+
+def test_a4__only_shards_that_give_no_path__hold_no_place_and_are_declined_after_a_grace(
+    tmp_path: Path, chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path / "data", chain, slots=1, places=4)
+
+    def answer(opening: Opening, **_: object) -> Outcome:
+        if opening.request_id <= 3:
+            raise NoPermittedPath(model_id=1, layers=4)
+        return answered(opening.request_id)
+
+    bench.answerer.answer = answer  # type: ignore[method-assign,assignment]
+    works = bench.dispatcher._works
+    pathless = open_many(chain, 3, window=3_600)
+    bench.until(
+        lambda: sum(work.pathless_since is not None for work in works.values()) == 3,
+        "their attempts",
+    )
+    honest = open_many(chain, 4, window=3_600)
+    for number in honest:
+        bench.until_over(number)
+        assert chain.status(number) is RequestStatus.SETTLED
+    assert all(map(chain.is_open, pathless)), "shards may come back"
+    monkeypatch.setattr(oracle.request.dispatcher, "PATHLESS_SECONDS", 0.0)
+    for number in pathless:
+        bench.until_over(number)
+    assert [what for what, _ in chain.sent].count("decline NO_PATH") == 3
+    bench.end()
+
+
 # -- requests that end elsewhere ---------------------------------------------------------------
 
 
@@ -133,7 +190,7 @@ def test_h5__request_ends_elsewhere__its_run_stops_at_once(busy: Bench, chain: F
 def test_dispatcher__run_hangs_beyond_its_time__is_declined_all_the_same(
     busy: Bench, chain: FakeChain
 ) -> None:
-    def hang(opening: object, *, give_up: object) -> Outcome:
+    def hang(opening: object, **_: object) -> Outcome:
         busy.answerer.may_answer.wait(20)
         return Refused(DeclineReason.OVERLOADED)
 

@@ -13,7 +13,7 @@ given no run yet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.request.queueing import RunTime, find_hopeless
+from oracle.request.queueing import RunTime, fair_ranks, find_hopeless
 from teetee.protocol.identifiers import RequestId
 
 
@@ -64,3 +64,19 @@ def test_run_time__measured__follows_the_latest() -> None:
     for _ in range(20):
         time.record(2.0)
     assert 2.0 <= time.expected([]) < 2.1
+
+
+def test_a4__one_run_of_an_hour__does_not_move_the_expected_run_time() -> None:
+    time = RunTime()
+    for _ in range(20):
+        time.record(8.0)
+    time.record(3_585.0)
+    assert time.expected([]) == 8.0
+    assert hopeless(*[280.0] * 8, slots=4, elapsed=[1.0] * 4, run=time.expected([])) == []
+
+
+def test_a4__one_requester_asks_much__others_come_before_its_second_request() -> None:
+    waiting = [(RequestId(number), "many") for number in range(8)]
+    ranks = fair_ranks([*waiting, (RequestId(8), "few")], ["many", "many"])
+    assert ranks[RequestId(8)] == 0
+    assert [ranks[RequestId(number)] for number in range(8)] == list(range(2, 10))

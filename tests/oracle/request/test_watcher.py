@@ -28,7 +28,7 @@ from teetee.chain.errors import RpcUnavailable
 from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
 from tests.oracle.fake_chain import CHAIN_ID, ESCROW, SAFE_DEPTH, SHARD, FakeChain
-from tests.oracle.workbench import answered
+from tests.oracle.workbench import ACCOUNT, answered
 
 OTHER = ShardId(2)
 
@@ -39,7 +39,11 @@ class Watching:
     def __init__(self, folder: Path, *, confirmations: int = 0) -> None:
         self.chain = FakeChain()
         self.journal = Journal(
-            data_directory=folder, chain_id=CHAIN_ID, escrow=ESCROW, log=open_log()
+            data_directory=folder,
+            chain_id=CHAIN_ID,
+            escrow=ESCROW,
+            signer=ACCOUNT.address,
+            log=open_log(),
         )
         self.heads = Heads(blocks=self.chain, chain_id=CHAIN_ID, stale_after=0, clock=lambda: 0.0)
         self.looks: list[Look] = []
@@ -168,3 +172,33 @@ def test_prune_finalised__safe_block_is_older_than_the_contracts__asks_them_noth
     watching.keep_answer(watching.chain.open())
     watching.watcher.prune_finalised()
     assert watching.journal.request_ids() == [1]
+
+
+def test_a1__five_hundred_are_open__a_look_reads_what_has_changed(watching: Watching) -> None:
+    for place in range(500):
+        watching.chain.open(nonce=place.to_bytes(32), window=3_600)
+    watching.poll()
+    assert watching.chain.records_read == 500
+    watching.chain.open()
+    watching.chain.decline([RequestId(7)], DeclineReason.NO_PATH)
+    calls = watching.chain.reads
+    shown = watching.poll()
+    assert watching.chain.records_read == 502
+    assert watching.chain.reads - calls == 2
+    assert (len(shown), shown[7]) == (501, RequestStatus.DECLINED)
+    watching.chain.mine()
+    assert len(watching.poll()) == 500
+    assert watching.chain.records_read == 502
+    assert watching.chain.reads - calls == 3
+
+
+def test_a1__reorganisation_gives_the_number_away__is_read_again(watching: Watching) -> None:
+    watching.chain.mine(3)
+    watching.chain.open(window=100)
+    watching.poll()
+    watching.chain.reorganise(1)
+    watching.chain.open(window=200)
+    watching.chain.mine()
+    watching.poll()
+    request = watching.looks[-1].requests[RequestId(1)]
+    assert request.deadline - request.opened_at == 200

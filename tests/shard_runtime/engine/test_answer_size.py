@@ -94,3 +94,25 @@ def test_h6__no_limit__ends_by_the_context() -> None:
     generated = answer(ids_of("word "), None)
     assert (generated.finish_reason, generated.output_tokens) == ("length", 30_000 - len(PROMPT))
     assert len(generated.to_json()) > MAX_PLAINTEXT_BYTES
+
+
+def test_a3__time_runs_out__answer_ends_at_its_next_token_with_length() -> None:
+    job = GenerationJob(
+        token_ids=PROMPT,
+        sampling=Sampling(max_tokens=100),
+        choose_path=lambda _: (ShardId(1),),
+        request_id=RequestId(1),
+        salt_of=lambda _: bytes(32),
+        earlier_shards=(ShardId(7),),
+    )
+    request = EntryRequest(job, tokenizer=TOKENIZER, context_length=30_000)
+    scores = torch.zeros(VOCABULARY)
+    scores[ids_of("a")[0]] = 1.0
+    for _ in range(3):
+        request.choose(scores)
+    assert not request.is_finishing
+    request.end_at_next_token()
+    request.choose(scores)
+    generated = request.generation(())
+    assert (generated.finish_reason, generated.text) == ("length", "aaaa")
+    assert generated.earlier_shards == (ShardId(7),)

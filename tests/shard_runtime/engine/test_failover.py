@@ -386,3 +386,16 @@ def test_h11__path_breaks__answer_names_the_shards_that_left(spoken: ModelSource
         generation = ring.ask(PROMPT, 24, choose_path=ring.choose)
         assert fault.struck.is_set()
         assert generation.earlier_shards == (ShardId(2),)
+
+
+def test_a4__no_path_for_longer_than_the_job_waits__raises_why_and_frees_its_caller(
+    spoken: ModelSource,
+) -> None:
+    """Its caller holds one of the entry's slots, and used to wait until the deadline."""
+    fault = Fault(3, len(PROMPT) + 5, kill)
+    with (
+        running(spoken, STAGES, entry_settings=SETTINGS, tamper=fault) as ring,
+        recovering(ring, fault),
+        pytest.raises((StageFailed, StageSilent)),
+    ):
+        ring.ask(PROMPT, TOKENS, deadline=time.monotonic() + 600, max_pathless_seconds=0.5)

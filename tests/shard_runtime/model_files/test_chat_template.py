@@ -26,7 +26,10 @@ from tokenizers.normalizers import NFKC
 
 from shard_runtime import ModelTokenizer, load_shard, load_tokenizer, open_model
 from shard_runtime.errors import ChatTemplateInvalid
-from shard_runtime.model_files.chat_template.template_process import EXCEEDED, TemplateProcess
+from shard_runtime.model_files.chat_template.template_process import (
+    EXCEEDED,
+    TemplateProcess,
+)
 from shard_runtime.model_files.chat_template.user_text import UserText
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.byte_tokenizer import BEGIN, END, byte_tokenizer, write_tokenizer
@@ -120,6 +123,20 @@ def test_l1_render__text_longer_than_allowed__is_refused(process: TemplateProces
         process.render("{{ 'a' * 9000000 }}", QUESTION, {})
 
 
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        ("{{ messages | pprint | length > 0 }}", "True"),
+        ("{{ lipsum(n=1, html=false) | wordwrap | length > 0 }}", "True"),
+        ("{% set é = 'ﬁ' %}{{ é }}", "ﬁ"),
+    ],
+)
+def test_l1_render__feature_that_python_imports_late__works_without_files(
+    process: TemplateProcess, template: str, rendered: str
+) -> None:
+    assert process.render(template, QUESTION, {}) == rendered
+
+
 def test_h12_render__child__knows_nothing_of_this_process(
     process: TemplateProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +149,7 @@ def test_h12_render__child__knows_nothing_of_this_process(
     limits = (folder / "limits").read_text()
     assert "Max core file size        0                    0" in limits
     assert "Max file size             0                    0" in limits
+    assert "Max open files            0                    0" in limits
     # Its pipes alone, whatever this process has open.
     opened = {os.readlink(each) for each in (folder / "fd").iterdir()}
     assert {name.split(":")[0] for name in opened} <= {"pipe", "/dev/null"}

@@ -13,6 +13,8 @@ given one that is not supported, or none
     it should be refused by name
 given a tokenizer.json beside a GGUF that splits text otherwise
     it should be refused
+given begin and end tokens that contain what templates of the tokenizers package are written with
+    they should stand around the text as any others
 """
 
 import json
@@ -32,12 +34,15 @@ from shard_runtime.model_files.gguf.pre_tokenizers import PRE_TOKENIZERS
 from shard_runtime.model_files.gguf.tokenizer_json import build_tokenizer, convert_tokenizer
 from shard_runtime.model_files.tokenizer.sample_text import sample_lines
 from tests.shard_runtime.gguf_tokenizers import (
+    CONTROL,
     FIRST_ROW,
+    NORMAL,
     SPECIAL,
     byte_level_gguf,
     byte_level_vocabulary,
     convert_in_this_process,
     tokenizer_of,
+    write_tokenizer_gguf,
 )
 
 LLAMA_3 = (
@@ -287,3 +292,21 @@ def test_encode__qwen_2__does_not_compose_characters(tmp_path: Path) -> None:
     assert tokenizer.encode_lines([parts]) != tokenizer.encode_lines(
         [unicodedata.normalize("NFC", parts)]
     )
+
+
+@pytest.mark.parametrize("text", ["<x:y>", ":", "<a b>", "$A", "bos"])
+def test_build_tokenizer__tokens_that_read_like_a_template__stand_around_the_text(
+    text: str, tmp_path: Path
+) -> None:
+    path = write_tokenizer_gguf(
+        tmp_path / "model.gguf",
+        tokens=["a", "b", "ab", text, "</x:y>"],
+        kinds=[NORMAL] * 3 + [CONTROL] * 2,
+        pre="llama-bpe",
+        merges=["a b"],
+        bos_token_id=3,
+        eos_token_id=4,
+        add_bos_token=True,
+        add_eos_token=True,
+    )
+    assert build_tokenizer(path).encode("ab").ids == [3, 2, 4]

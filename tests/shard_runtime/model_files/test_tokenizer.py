@@ -10,9 +10,12 @@ given a model without a tokenizer
     it should decode to an empty text, and raise TokenizerMissing for text
 given end tokens in several files
     it should find all of them
+given the longest prompt that an envelope holds, of the characters that tokenizers like least
+    it should be encoded within a second, to no more tokens than it has bytes
 """
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -183,3 +186,26 @@ def test_load_tokenizer__invalid_tokenizer_json__raises_tokenizer_invalid(
     (folder / "tokenizer.json").write_text(content)
     with pytest.raises(TokenizerInvalid):
         tokenizer_of(folder)
+
+
+LONGEST = 65_000
+HOSTILE = {
+    "spaces": " " * LONGEST,
+    "one letter": "a" * LONGEST,
+    "emoji": "\U0001f9d1\u200d\U0001f680" * (LONGEST // 11),
+    "combining marks": "Z\u0351\u036b\u0343" * (LONGEST // 7),
+    "special tokens": (BEGIN + END) * (LONGEST // len(BEGIN + END)),
+    "digits": "7" * LONGEST,
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_l4_encode_messages__longest_hostile_prompt__takes_little_time(
+    folder: Path, content: str
+) -> None:
+    tokenizer = tokenizer_of(folder)
+    tokenizer.encode_messages([{"role": "user", "content": "a"}])  # starts the template's process
+    start = time.process_time()
+    ids = tokenizer.encode_messages([{"role": "user", "content": content}])
+    assert time.process_time() - start < 1.0
+    assert len(ids) <= len(content.encode()) + 100

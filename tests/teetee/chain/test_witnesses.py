@@ -6,6 +6,8 @@ given three nodes
         it should be outvoted, and the alarm name it
     when one drips, floods, is silent, replays the past or is down
         the others should be believed, in time
+    when one lies that there is nothing, or inflates an estimate, and another is behind or slow
+        the honest one should not be outvoted
     when all but the liar are blocked
         nothing should be believed
 given two nodes
@@ -27,6 +29,7 @@ from typing import Any
 
 import pytest
 
+from teetee.chain.calldata import Call
 from teetee.chain.connection import Connection
 from teetee.chain.errors import (
     BlockUnknown,
@@ -346,3 +349,89 @@ def test_h4__proxy_in_the_environment__is_not_used(monkeypatch: pytest.MonkeyPat
         with chain_of(FakeNode(100)) as (chain, _, __):
             assert chain.head().number == 100
     assert asked == []
+
+
+# -- a liar beside an honest node that is behind or slow ------------------------------------------
+
+SOON = RetryPolicy(first_pause_seconds=0.02)
+SENDER = Call(ACCOUNT, b"\x01", "settle")
+
+
+def saying(number: int | None, *, seconds: float = 0.0) -> Any:
+    """A node that answers each question with the same number, and needs that long."""
+
+    def answer(method: str, _: list[Any]) -> Any:
+        if method == "eth_chainId":
+            return hex(CHAIN)
+        time.sleep(seconds)
+        return None if number is None else hex(number)
+
+    return answer
+
+
+class CatchesUp(FakeNode):
+    """A node that is behind until it was asked a few times."""
+
+    def __call__(self, method: str, parameters: list[Any]) -> Any:
+        answer = super().__call__(method, parameters)
+        self.head = 100 if len(self.asked) > 1 else self.head
+        return answer
+
+
+def test_a13__one_lies_that_there_is_nothing_and_one_is_behind__the_value_is_found() -> None:
+    with chain_of(FakeNode(50), CatchesUp(99), FakeNode(100), retry=SOON) as (chain, _, __):
+        assert chain.block(100).number == 100
+
+
+def test_a13__honest_node_is_slower_than_both__is_waited_for() -> None:
+    class Slow(FakeNode):
+        def __call__(self, method: str, parameters: list[Any]) -> Any:
+            time.sleep(0.2)
+            return super().__call__(method, parameters)
+
+    with chain_of(FakeNode(50), CatchesUp(99), Slow(100), retry=SOON) as (chain, _, __):
+        assert chain.block(100).number == 100
+
+
+def test_a13__one_invents_what_the_others_do_not_have__is_outvoted_in_the_end() -> None:
+    with (
+        chain_of(FakeNode(100, salt=1), FakeNode(99), FakeNode(99), retry=SOON) as (chain, _, __),
+        pytest.raises(BlockUnknown),
+    ):
+        chain.block(100)
+
+
+def test_a13__nodes_have_nothing__is_answered_without_a_repetition() -> None:
+    behind = FakeNode(99)
+    with (
+        chain_of(behind, FakeNode(99), CLOSED, retry=SOON) as (chain, _, __),
+        pytest.raises(BlockUnknown),
+    ):
+        chain.block(100)
+    assert [method for method, _ in behind.asked].count("eth_getBlockByNumber") == 1
+
+
+@pytest.mark.parametrize("lie", [1, 10**18])
+def test_estimate_gas__liar_beside_a_slow_node__the_middle_of_three_counts(lie: int) -> None:
+    nodes = saying(lie), saying(200_000), saying(210_000, seconds=1.5)
+    with chain_of(*nodes) as (chain, _, __):
+        assert chain.estimate_gas(SENDER, ACCOUNT) in (200_000, 210_000)
+
+
+@pytest.mark.parametrize("lie", [1, 10**18])
+def test_estimate_gas__liar_beside_one_that_is_down__nothing_is_believed(lie: int) -> None:
+    with (
+        chain_of(saying(lie), saying(200_000), CLOSED) as (chain, _, __),
+        pytest.raises(NodesDisagree, match="eth_estimateGas"),
+    ):
+        chain.estimate_gas(SENDER, ACCOUNT)
+
+
+def test_estimate_gas__two_nodes_differ_a_little__is_the_higher() -> None:
+    with chain_of(saying(200_000), saying(210_000)) as (chain, _, __):
+        assert chain.estimate_gas(SENDER, ACCOUNT) == 210_000
+
+
+def test_nonce__liar_beside_a_slow_node__the_middle_of_three_counts() -> None:
+    with chain_of(saying(900), saying(7), saying(7, seconds=1.5)) as (chain, _, __):
+        assert chain.transaction_count(ACCOUNT) == 7

@@ -81,8 +81,8 @@ def test_verify__eighty_columns__begins_with_the_verdict(lab: Lab, tmp_path: Pat
     report = teetee("verify", request, "--json", env=env).json
     result = on_terminal("verify", request, env=env)
     assert lines_of(result.out) == [
-        f"✓ request {request} is verified: 47 checks passed, 3 attested stages",
-        "✓ enclaves: 24 of 24 checks passed",
+        f"✓ request {request} is verified: 51 checks passed, 3 attested stages",
+        "✓ enclaves: 28 of 28 checks passed",
         "✓ path and receipts: 9 of 9 checks passed",
         "✓ answer: 4 of 4 checks passed",
         "✓ money: 7 of 7 checks passed",

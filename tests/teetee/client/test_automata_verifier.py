@@ -35,6 +35,7 @@ from oracle.process.collateral_updater import ChainCollateral
 from tee_simulator.guest.machine import FMSPC
 from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.verifiers import QuoteVerifier
+from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.shards import ShardStatus
 from teetee.client.client import Client
 from teetee.client.hosting.enclave_check import VerifiedEnclave
@@ -296,7 +297,7 @@ def test_bring__by_an_enclave__is_nothing(automatas: AutomatasLab) -> None:
     class Running:
         connection = automatas.contracts().connection
         deployment = automatas.chain.deployment
-        keys = enclave.keys
+        sender = TransactionSender(connection, enclave.keys.signer)
 
     collateral = ChainCollateral(automatas.pccs_url, Running())  # type: ignore[arg-type]
     assert list(collateral.upload_newer()) == []

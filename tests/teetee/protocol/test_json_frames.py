@@ -81,7 +81,11 @@ def test_parse__endpoint__reads_and_writes_the_same(text: str, endpoint: Endpoin
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host", ":1", "host:", "host:0", "host:65536", "host:-1", "host:７", "[]:1"]
+    "text",
+    [
+        *("", "host", ":1", "host:", "host:0", "host:65536", "host:-1", "host:７", "[]:1"),
+        *("host:" + "1" * 5000, "[[::1]]:1", "[host:1"),
+    ],
 )
 def test_parse__no_endpoint__says_how_to_write_one(text: str) -> None:
     with pytest.raises(MalformedEndpoint, match="host:port"):

@@ -5,7 +5,7 @@ given an identity
     when it is written as JSON and read back
         it should be the same identity, with the fields of docs/protocol.md section 7
 given JSON from an enclave
-    when a field is missing or of another type
+    when a field is missing, of another type, or no address where there must be one
         it should be malformed, and the message should name the field
     when layers or keys are outside their bounds
         it should be an invalid field
@@ -64,6 +64,23 @@ def test_from_json__beside_other_fields__ignores_them() -> None:
 def test_from_json__field_of_another_type__is_malformed(field: str, value: object) -> None:
     with pytest.raises(MalformedFrame, match=field):
         EnclaveIdentity.from_json(MESSAGE | {field: value})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"host": SIGNER[:-1] + "u"},
+        {"host": ""},
+        {"registry": SIGNER[:-1]},
+        {"sliceDigest": "0x01"},
+    ],
+    ids=["host that is not hex", "empty host", "short registry", "short digest"],
+)
+def test_from_json__text_that_is_no_address_or_digest__is_malformed(
+    changes: dict[str, object],
+) -> None:
+    with pytest.raises(MalformedFrame, match=next(iter(changes))):
+        EnclaveIdentity.from_json(MESSAGE | changes)
 
 
 @pytest.mark.parametrize("field", MESSAGE)

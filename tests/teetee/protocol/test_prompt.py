@@ -106,7 +106,7 @@ def test_from_json__good_prompt__is_read() -> None:
         ),
         pytest.param(
             with_messages([{"role": "user", "content": "\ud800"}]),
-            "messages.content",
+            "the text",
             id="lone surrogate",
         ),
         pytest.param(

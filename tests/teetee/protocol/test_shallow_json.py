@@ -9,6 +9,9 @@ given any text
 given text that is not JSON, not UTF-8, or has a number that Python does not read
     when it is loaded
         it should say which, and quote nothing
+given half of a surrogate pair as an escape, in a value or a name
+    when it is loaded
+        it should be refused: the first log that shows it would fail
 given a file with a byte order mark
     when the caller allows one
         it should be read
@@ -107,3 +110,19 @@ def test_members_of__spacing__is_kept_as_it_was_written() -> None:
 def test_members_of__no_such_object__is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any ValueError is the contract
         members_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r"\ud800", r"\uDfFf", r"\ud83d\ud83d\ude00", r"\ud83d\n\ude00", r"\ude00\ud83d", r"\\\ud800"],
+)
+@pytest.mark.parametrize("form", ['"{}"', '{{"{}": 1}}'], ids=["value", "name"])
+def test_load__half_a_surrogate_pair__is_refused(form: str, text: str) -> None:
+    with pytest.raises(NotJson, match=r"^contains half of a surrogate pair"):
+        load(form.format(text).encode())
+
+
+@given(st.text(st.characters() | st.sampled_from('\\u"dD\U0001f600')))
+def test_load__any_text_that_utf8_encodes__is_read(text: str) -> None:
+    assert load(json.dumps(text).encode()) == text
+    assert load(json.dumps(text, ensure_ascii=False).encode()) == text

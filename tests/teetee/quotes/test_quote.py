@@ -204,3 +204,23 @@ def test_core_of_argument__a_core_with_or_without_its_chain__is_the_core(name: s
 @given(st.binary(max_size=1240))
 def test_core_of__anything_shorter__is_all_of_it(argument: bytes) -> None:
     assert core_of_argument(argument) == argument
+
+
+def changed_leaf(old: bytes, new: bytes) -> tuple[bytes, bytes, bytes]:
+    leaf, authority, root = Quote.parse(recorded.quote(recorded.NEAR_MPC)).pck_chain_der()
+    assert old in leaf
+    return leaf.replace(old, new, 1), authority, root
+
+
+FIRST_SVN = bytes.fromhex("060b2a864886f84d010d010201")
+FMSPC = bytes.fromhex("060a2a864886f84d010d0104")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(FMSPC + b"\x04\x06", FMSPC + b"\x04\x05"), (FIRST_SVN, FIRST_SVN[:-1] + b"\x7f")],
+    ids=["field of another length", "field missing"],
+)
+def test_pck_record__field_that_no_contract_stores__is_refused(old: bytes, new: bytes) -> None:
+    with pytest.raises(CertificateMalformed, match="field"):
+        pck_record(*changed_leaf(old, new), index=1)

@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teetee.quotes.errors import QuoteUnreadable
+from teetee.quotes.quote import Quote
 from teetee.quotes.quote_encodings import NoQuoteFound, find_quote
 from teetee.quotes.quote_file import MAX_FILE_BYTES, read_quote
 from tests.teetee.quotes import recorded
@@ -126,6 +127,14 @@ def test_find_quote__every_kind__raw_hex_base64_and_json(name: str) -> None:
     forms = [raw, raw.hex().encode(), base64.b64encode(raw)]
     forms += [json.dumps({"quote": raw.hex()}).encode()]
     assert {find_quote(form).rstrip(b"\0") for form in forms} == {raw.rstrip(b"\0")}
+
+
+def test_find_quote__json_with_a_quote_that_ends_with_its_certificates__is_whole() -> None:
+    quote = Quote.parse(RAW)
+    assert quote.pck_chain.endswith(b"\0")  # which their length counts
+    whole = quote.encode()
+    forms = [{"quote": whole.hex()}, {"a": whole.hex(), "b": whole.rstrip(b"\0").hex()}]
+    assert [find_quote(json.dumps(form).encode()) for form in forms] == [whole, whole]
 
 
 UNKNOWN: dict[str, tuple[bytes, str]] = {

@@ -113,6 +113,7 @@ def mean_loss(model: NativeModel, tokens: tuple[int, ...]) -> float:
     return total / (len(tokens) - 1)
 
 
+@pytest.mark.timeout(600)  # 8,000 tokens twice, by one thread
 def test_perplexity__int8__is_within_one_percent_of_float32(
     loaded: tuple[ModelSource, ModelTokenizer],
 ) -> None:
