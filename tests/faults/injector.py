@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes faults and ends them. What takes long runs in threads; processes belong to the thread that
+made this object.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from demo.phases.enclaves import EnclaveProcess
+from demo.processes.process_group import signal_group
+from demo.processes.service_process import ServiceProcess
+from tests.faults.fault import Fault, Kind
+from tests.faults.misbehaviour import Failing, Lagging, Limiting, Lying, Misbehaviour
+from tests.faults.outages import Outages
+from tests.faults.reorganisation import reorganise
+from tests.faults.schedule import ENTRIES
+from tests.faults.shards import Shards
+from tests.faults.traffic import Traffic
+from tests.faults.world import FaultWorld
+
+READY_SECONDS = 90.0
+JOURNAL = "answers.sqlite"
+FULL_BYTES = 4096
+
+
+class Injector:
+    """`begin` and `end` each fault; `heal` after the last one."""
+
+    def __init__(
+        self, world: FaultWorld, traffic: Traffic, shards: Shards, outages: Outages
+    ) -> None:
+        self._world = world
+        self._traffic = traffic
+        self._shards = shards
+        self._outages = outages
+        self._threads = ThreadPoolExecutor(8)
+        self._begun: list[Future[None]] = []
+        self._starting: dict[str, float] = {}
+        self._rebooted: set[str] = set()
+        self._locks: dict[int, sqlite3.Connection] = {}
+        self.recoveries: list[tuple[str, float]] = []
+        """What started again, and the seconds until it was ready."""
+
+    # -- one fault -----------------------------------------------------------------------------
+
+    def begin(self, fault: Fault) -> None:
+        """Make it. Raises what says that the harness itself failed."""
+        match fault.kind:
+            case Kind.KILL | Kind.REBOOT:
+                self._kill(fault)
+            case Kind.FREEZE:
+                self._freeze(fault)
+            case Kind.CUT:
+                self._world.ports.before(self._enclave(fault).port).cut()
+            case Kind.DELAY:
+                port = self._world.ports.before(self._enclave(fault).port)
+                port.delay(fault.details["late"])
+            case Kind.RPC_ERROR | Kind.RPC_LIMIT | Kind.RPC_LAG | Kind.RPC_LIE:
+                self._outages.begin(fault.target)
+                self._world.nodes.misbehave(fault.target, _misbehaviour(fault))
+            case Kind.REORG:
+                depth, how = fault.details["depth"], fault.details["how"]
+                self._run(lambda: _reorganise(self._world, depth, how))
+            case Kind.EVICTION:
+                self._run(lambda: self._shards.evict(fault.target))
+            case Kind.DISK:
+                self._fill_disk(fault)
+            case Kind.CLOCK:
+                self._set_clock(fault.target, fault.details["shift"])
+            case Kind.BURST:
+                self._run(lambda: self._traffic.burst(fault.details["requests"]))
+
+    def end(self, fault: Fault) -> None:
+        """End it."""
+        match fault.kind:
+            case Kind.KILL | Kind.REBOOT:
+                self._start(fault.target)
+            case Kind.FREEZE:
+                self._thaw(fault)
+            case Kind.CUT | Kind.DELAY:
+                self._world.ports.before(self._enclave(fault).port).heal()
+            case Kind.RPC_ERROR | Kind.RPC_LIMIT | Kind.RPC_LAG | Kind.RPC_LIE:
+                self._world.nodes.heal(fault.target)
+                self._outages.end(fault.target)
+            case Kind.EVICTION:
+                self._run(lambda: self._readmit(fault.target))
+            case Kind.DISK:
+                self._free_disk(fault)
+            case Kind.CLOCK:
+                self._set_clock(fault.target, 0)
+            case Kind.REORG | Kind.BURST:
+                pass
+
+    # -- between and after faults --------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Notes which processes have become ready since their start; rekeys rebooted ones."""
+        for name, since in list(self._starting.items()):
+            enclave = self._world.enclave(name)
+            assert enclave.is_running, f"{name} ended by itself: {enclave.service}"
+            if name in self._rebooted and self._world.health(name) is not None:
+                with suppress(Exception):
+                    enclave_is_up(enclave)
+                    self._rebooted.discard(name)
+                    self._run(lambda name=name: self._rekey(name))  # type: ignore[misc]
+            elif name not in self._rebooted and self._world.is_ready(name):
+                del self._starting[name]
+                self._outages.end(name)
+                self.recoveries.append(("start", time.monotonic() - since))
+
+    def heal(self) -> None:
+        """Wait until everything that was begun has ended and every enclave serves."""
+        until = time.monotonic() + READY_SECONDS
+        while self._starting:
+            assert time.monotonic() < until, f"not ready: {sorted(self._starting)}"
+            self.watch()
+            time.sleep(0.2)
+        for future in self._begun:
+            future.result()
+        self._begun.clear()
+        for enclave in self._world.enclaves:
+            _retry(lambda name=enclave.plan.name: self._shards.restore(name))  # type: ignore[misc]
+        for name in ENTRIES:
+            _retry(lambda name=name: self._traffic.keys.refresh(name))  # type: ignore[misc]
+
+    def await_ready(self) -> None:
+        """Wait until every enclave says that it serves."""
+        until = time.monotonic() + READY_SECONDS
+        for enclave in self._world.enclaves:
+            name = enclave.plan.name
+            while not self._world.is_ready(name):
+                assert enclave.is_running, f"{name} ended by itself"
+                assert time.monotonic() < until, f"{name}: {self._world.health(name)}"
+                time.sleep(0.2)
+
+    # -- kinds ---------------------------------------------------------------------------------
+
+    def _kill(self, fault: Fault) -> None:
+        enclave = self._enclave(fault)
+        self._outages.begin(fault.target)
+        enclave.kill(self._world.supervisor)
+        self._starting.pop(fault.target, None)
+        if fault.kind is Kind.REBOOT:
+            shutil.rmtree(self._world.folders.keys / fault.target, ignore_errors=True)
+            self._rebooted.add(fault.target)
+
+    def _start(self, name: str) -> None:
+        self._world.enclave(name).start(self._world.supervisor)
+        self._starting[name] = time.monotonic()
+
+    def _rekey(self, name: str) -> None:
+        _retry(lambda: self._shards.renew(name))
+        if name in ENTRIES:
+            _retry(lambda: self._traffic.keys.refresh(name))
+
+    def _readmit(self, name: str) -> None:
+        with suppress(Exception):  # its process may be down: `heal` does it then
+            self._shards.readmit(name)
+
+    def _freeze(self, fault: Fault) -> None:
+        self._outages.begin(fault.target)
+        if (service := self._service(fault.target)) is not None:
+            signal_group(service.process, signal.SIGSTOP)
+
+    def _thaw(self, fault: Fault) -> None:
+        if (service := self._service(fault.target)) is not None:
+            signal_group(service.process, signal.SIGCONT)
+        self._outages.end(fault.target)
+
+    def _fill_disk(self, fault: Fault) -> None:
+        enclave = self._enclave(fault)
+        if fault.details["how"] == "locked":
+            file = self._world.folders.journals / fault.target / JOURNAL
+            with suppress(sqlite3.Error):  # there is none yet
+                lock = sqlite3.connect(
+                    f"file:{file}?mode=rw", uri=True, timeout=0.5, isolation_level=None,
+                    check_same_thread=False,
+                )
+                lock.execute("BEGIN EXCLUSIVE")
+                self._locks[fault.number] = lock
+        elif enclave.service is not None and enclave.is_running:
+            _limit_files(enclave.service.process.pid, FULL_BYTES)
+
+    def _free_disk(self, fault: Fault) -> None:
+        enclave = self._enclave(fault)
+        lock = self._locks.pop(fault.number, None)
+        if lock is not None:
+            lock.close()
+        elif enclave.service is not None and enclave.is_running:
+            _limit_files(enclave.service.process.pid, resource.RLIM_INFINITY)
+
+    def _set_clock(self, name: str, seconds: int) -> None:
+        if name in self._world.clocks:
+            self._world.clocks[name].set(seconds)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        self._begun.append(self._threads.submit(work))
+
+    def _enclave(self, fault: Fault) -> EnclaveProcess:
+        return self._world.enclave(fault.target)
+
+    def _service(self, target: str) -> ServiceProcess | None:
+        if target in ("chain", "collateral"):
+            name = {"chain": "chain", "collateral": "pccs"}[target]
+            return self._world.supervisor.find_service(name)
+        if target.startswith("machine:"):
+            return self._world.enclave(target.removeprefix("machine:")).machine.service
+        return self._world.enclave(target).service
+
+
+def enclave_is_up(enclave: EnclaveProcess) -> None:
+    """Reads its keys; a rebooted one has new ones. Raises before it is ready."""
+    assert enclave.service is not None
+    line = enclave.service.wait_for(lambda text: text.startswith('{"ready"'), 0.01, "readiness")
+    import json
+
+    enclave.keyset = json.loads(line)
+
+
+def _reorganise(world: FaultWorld, depth: int, how: str) -> None:
+    reorganise(world, depth, how)
+
+
+def _limit_files(process: int, size: int) -> None:
+    with suppress(ProcessLookupError):
+        limits = (size, resource.RLIM_INFINITY)
+        resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
+
+
+def _misbehaviour(fault: Fault) -> Misbehaviour:
+    match fault.kind:
+        case Kind.RPC_ERROR:
+            return Failing(fault.details["how"])
+        case Kind.RPC_LIMIT:
+            return Limiting(fault.details["how"])
+        case Kind.RPC_LAG:
+            return Lagging(fault.details["blocks"])
+        case _:
+            return Lying(fault.details["about"])
+
+
+def _retry(work: Callable[[], None], attempts: int = 8) -> None:
+    """Chain and enclaves may be in the middle of other faults."""
+    for attempt in range(attempts):
+        try:
+            work()
+            return
+        except Exception:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(1.0)
