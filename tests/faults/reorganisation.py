@@ -6,53 +6,41 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from tests.faults.traffic import batch_call
+from tests.faults.rpc import batch_call
 from tests.faults.world import FaultWorld
 
 
 def reorganise(world: FaultWorld, depth: int, how: str) -> int:
-    """Replace up to `depth` blocks; how many it were.
+    """Replace up to `depth` blocks by empty ones; how many it were.
 
-    The new blocks hold the same transactions in the same order, in another order, or none. In
-    another order, those of one sender stay in theirs, and all are in the first few blocks.
+    Their transactions wait at the node again and are in the next block, in the same order or with
+    the senders in another order; or they are dropped, and have to be sent again.
     """
     chain = world.chain
     head = chain.block_number()
     depth = min(depth, head - world.first_block)
     if depth < 1:
         return 0
-    blocks = batch_call(
-        world,
-        [("eth_getBlockByNumber", [hex(head - depth + 1 + place), True]) for place in range(depth)],
-    )
-    sent = [
-        (place, transaction)
-        for place, block in enumerate(blocks)
-        for transaction in (block or {}).get("transactions", [])
-    ]
-    raws = batch_call(
-        world, [("eth_getRawTransactionByHash", [one["hash"]]) for _, one in sent]
-    ) if sent else []
-    if how == "dropped":
-        chain.call("anvil_reorg", depth, [])
-        return depth
-    pairs = [
-        (raw, place, one["from"])
-        for raw, (place, one) in zip(raws, sent, strict=True)
-        if raw is not None
-    ]
-    placed = _shuffled(pairs, depth) if how == "shuffled" else [(raw, at) for raw, at, _ in pairs]
-    chain.call("anvil_reorg", depth, [[raw, at] for raw, at in placed])
+    sent = _transactions(world, range(head - depth + 1, head + 1)) if how != "dropped" else []
+    chain.call("anvil_reorg", depth, [])
+    if how == "shuffled":
+        sent = _shuffled(sent, f"{head}/{depth}")
+    batch_call(world, [("eth_sendRawTransaction", [raw]) for _, raw in sent])
     return depth
 
 
-def _shuffled(pairs: list[tuple[Any, int, str]], depth: int) -> list[tuple[Any, int]]:
+def _transactions(world: FaultWorld, numbers: range) -> list[tuple[str, Any]]:
+    """Sender and raw bytes of each, in order."""
+    blocks = batch_call(
+        world, [("eth_getBlockByNumber", [hex(number), True]) for number in numbers]
+    )
+    sent = [one for block in blocks if block for one in block["transactions"]]
+    raws = batch_call(world, [("eth_getRawTransactionByHash", [one["hash"]]) for one in sent])
+    return [(one["from"], raw) for one, raw in zip(sent, raws, strict=True) if raw is not None]
+
+
+def _shuffled(sent: list[tuple[str, Any]], seed: str) -> list[tuple[str, Any]]:
     """Senders in another order; each sender's transactions in their own."""
-    senders = sorted({sender for _, _, sender in pairs})
-    Random(f"{len(pairs)}").shuffle(senders)  # noqa: S311
-    return [
-        (raw, min(place, depth - 1))
-        for place, sender in enumerate(senders)
-        for raw, _, who in pairs
-        if who == sender
-    ]
+    senders = sorted({sender for sender, _ in sent})
+    Random(seed).shuffle(senders)  # noqa: S311
+    return sorted(sent, key=lambda one: senders.index(one[0]))

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from random import Random
 
+from demo.local_chain import ETHER
 from demo.wallets import Wallet
 from teetee.chain.calldata import Call
 from teetee.chain.transactions.sender import TransactionSender
@@ -26,6 +27,7 @@ PROMPTS = 24
 TOKENS = 10**18
 MAX_DEPOSIT = TOKENS
 GAS = 900_000
+ETHER_FOR_GAS = 10**6
 WORDS_OF_PROMPT = 12
 LENGTHS = (4, 16, 48, 160)
 
@@ -81,6 +83,7 @@ class Requester:
         treasury.send(contracts.token.transfer(self.wallet.address, amount))
         own = TransactionSender(contracts.connection, self.wallet.account, poll_seconds=0.05)
         own.send(contracts.token.approve(self._world.deployment.escrow, amount))
+        self._world.chain.set_ether(self.wallet.address, ETHER_FOR_GAS * ETHER)
         self._nonce = 1
 
     def ask(

@@ -80,7 +80,7 @@ class Shards:
             hosting.renew(shard, found)
         else:
             signer = found.statement.identity.keyset.signer
-            self._world.chain.set_ether(signer, GAS_ETHER * ETHER)
+            self._send("treasury", Call(signer, b"", "gas", GAS_ETHER * ETHER))
             hosting.rekey(shard, found)
 
     def restore(self, name: str) -> None:

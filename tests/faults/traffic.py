@@ -6,20 +6,18 @@ A wallet does what real ones do: it sends a transaction again that a reorganisat
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
-from typing import Any
 
 from demo.errors import ChainRefused
 from teetee.chain.types.requests import RequestStatus
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId
 from tests.faults.requests import PROMPTS, Asked, Requester, SealingKeys, make_prompts
+from tests.faults.rpc import batch_call
 from tests.faults.schedule import ENTRIES
 from tests.faults.world import FaultWorld
 
@@ -28,7 +26,6 @@ WINDOWS = (12, 20, 30, 30)
 """Seconds from a request to its deadline; the escrow's least is 10."""
 POLL_SECONDS = 0.25
 OPENING_SECONDS = 4.0
-BATCH_SECONDS = 30.0
 
 
 class Traffic:
@@ -160,16 +157,3 @@ class Traffic:
             if request.status is not RequestStatus.OPEN:
                 return
             time.sleep(POLL_SECONDS)
-
-
-def batch_call(world: FaultWorld, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
-    """Many JSON-RPC calls in one; their results, None for a refusal. Raises `OSError`."""
-    body = [
-        {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
-        for number, (method, parameters) in enumerate(calls)
-    ]
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(world.chain.url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=BATCH_SECONDS) as reply:
-        answers = {answer["id"]: answer.get("result") for answer in json.load(reply)}
-    return [answers.get(number) for number in range(len(calls))]

@@ -86,10 +86,14 @@ class FaultWorld(World):
         os.environ["TMPDIR"] = str(temporary)
 
     def start(self) -> None:
-        """Also opens the contracts, and mines blocks that may be replaced."""
+        """Also opens the contracts."""
         super().start()
         self.contracts = Contracts.connect(self.deployment, [self.chain.url])
         self.chain.call("evm_setBlockGasLimit", hex(BLOCK_GAS))
+        self.first_block = self.chain.block_number()
+
+    def end_setup(self) -> None:
+        """Mine blocks that may be replaced; a reorganisation also undoes balances that were set."""
         self.first_block = self.chain.block_number()
         self.chain.call("anvil_mine", hex(BLOCKS_BEFORE), "0x0")
 
