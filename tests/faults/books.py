@@ -11,9 +11,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from teetee.chain.types.requests import (
     RequestDeclined,
@@ -29,34 +27,8 @@ from teetee.protocol.identifiers import ShardId
 from tests.faults.ledger import Ledger, read_ledger
 from tests.faults.outages import Outages
 from tests.faults.requests import Asked
+from tests.faults.result import Findings
 from tests.faults.world import DECLINE_MARGIN_SECONDS, FaultWorld
-
-
-@dataclass
-class Findings:
-    """What was counted, and what was wrong. `problems` must stay empty."""
-
-    ends: Counter[str] = field(default_factory=Counter)
-    refunds_due: int = 0
-    """Token wei that were owed to requesters, by the ends of their requests."""
-    refunds_made: int = 0
-    """Token wei that the events say were returned."""
-    lost: int = 0
-    doubled: int = 0
-    answers_changed: int = 0
-    bonds_lost: int = 0
-    excused: int = 0
-    """Penalties of entries that could not act past the deadline."""
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, other: Findings) -> None:
-        """Sum up."""
-        self.ends += other.ends
-        for name in ("refunds_due", "refunds_made", "lost", "doubled"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("answers_changed", "bonds_lost", "excused"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.problems += other.problems
 
 
 class Books:

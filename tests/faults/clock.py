@@ -24,7 +24,7 @@ IS_SUPPORTED = sys.platform == "linux" and platform.machine() == "x86_64"
 _JUMP_BYTES = 12
 _READ_WRITE_EXECUTE = 7
 
-# Each makes the system call, and adds the shift if it is the wall clock's. {at}: the shift's address.
+# Each makes the system call, and adds the shift if the wall clock was asked for. {at}: where it is.
 _CLOCK_GETTIME = "b8e4000000 0f05 85c0 7519 85ff 7405 83ff05 7510 48b8{at} 488b00 480106 31c0 c3"
 _GETTIMEOFDAY = "b860000000 0f05 85c0 7515 4885ff 7410 48b9{at} 488b09 48010f 31c0 c3"
 _TIME = "57 31ff b8c9000000 0f05 5f 48b9{at} 480301 4885ff 7403 488907 c3"

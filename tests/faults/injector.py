@@ -5,6 +5,7 @@ made this object.
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
-from demo.phases.enclaves import EnclaveProcess
+from demo.phases.enclaves import EnclaveProcess, is_ready
 from demo.processes.process_group import signal_group
 from demo.processes.service_process import ServiceProcess
 from tests.faults.fault import Fault, Kind
@@ -31,6 +32,9 @@ JOURNAL = "answers.sqlite"
 FULL_BYTES = 4096
 
 
+Act = Callable[[Fault], None]
+
+
 class Injector:
     """`begin` and `end` each fault; `heal` after the last one."""
 
@@ -42,62 +46,40 @@ class Injector:
         self._shards = shards
         self._outages = outages
         self._threads = ThreadPoolExecutor(8)
-        self._begun: list[Future[None]] = []
+        self._begun: list[Future[object]] = []
         self._starting: dict[str, float] = {}
         self._rebooted: set[str] = set()
         self._locks: dict[int, sqlite3.Connection] = {}
-        self.recoveries: list[tuple[str, float]] = []
-        """What started again, and the seconds until it was ready."""
+        kill, misbehave = (self._kill, self._start), (self._misbehave, self._behave)
+        self._acts: dict[Kind, tuple[Act, Act]] = {
+            Kind.KILL: kill,
+            Kind.REBOOT: kill,
+            Kind.FREEZE: (self._freeze, self._thaw),
+            Kind.CUT: (self._cut, self._heal_port),
+            Kind.DELAY: (self._delay, self._heal_port),
+            Kind.RPC_ERROR: misbehave,
+            Kind.RPC_LIMIT: misbehave,
+            Kind.RPC_LAG: misbehave,
+            Kind.RPC_LIE: misbehave,
+            Kind.REORG: (self._reorganise, _nothing),
+            Kind.EVICTION: (self._evict, self._readmit),
+            Kind.DISK: (self._fill_disk, self._free_disk),
+            Kind.CLOCK: (self._set_clock, self._reset_clock),
+            Kind.BURST: (self._burst, _nothing),
+        }
+        """How each kind begins and ends."""
+        self.starts: list[float] = []
+        """Seconds from each start of a process until it served."""
 
     # -- one fault -----------------------------------------------------------------------------
 
     def begin(self, fault: Fault) -> None:
         """Make it. Raises what says that the harness itself failed."""
-        match fault.kind:
-            case Kind.KILL | Kind.REBOOT:
-                self._kill(fault)
-            case Kind.FREEZE:
-                self._freeze(fault)
-            case Kind.CUT:
-                self._world.ports.before(self._enclave(fault).port).cut()
-            case Kind.DELAY:
-                port = self._world.ports.before(self._enclave(fault).port)
-                port.delay(fault.details["late"])
-            case Kind.RPC_ERROR | Kind.RPC_LIMIT | Kind.RPC_LAG | Kind.RPC_LIE:
-                self._outages.begin(fault.target)
-                self._world.nodes.misbehave(fault.target, _misbehaviour(fault))
-            case Kind.REORG:
-                depth, how = fault.details["depth"], fault.details["how"]
-                self._run(lambda: _reorganise(self._world, depth, how))
-            case Kind.EVICTION:
-                self._run(lambda: self._shards.evict(fault.target))
-            case Kind.DISK:
-                self._fill_disk(fault)
-            case Kind.CLOCK:
-                self._set_clock(fault.target, fault.details["shift"])
-            case Kind.BURST:
-                self._run(lambda: self._traffic.burst(fault.details["requests"]))
+        self._acts[fault.kind][0](fault)
 
     def end(self, fault: Fault) -> None:
         """End it."""
-        match fault.kind:
-            case Kind.KILL | Kind.REBOOT:
-                self._start(fault.target)
-            case Kind.FREEZE:
-                self._thaw(fault)
-            case Kind.CUT | Kind.DELAY:
-                self._world.ports.before(self._enclave(fault).port).heal()
-            case Kind.RPC_ERROR | Kind.RPC_LIMIT | Kind.RPC_LAG | Kind.RPC_LIE:
-                self._world.nodes.heal(fault.target)
-                self._outages.end(fault.target)
-            case Kind.EVICTION:
-                self._run(lambda: self._readmit(fault.target))
-            case Kind.DISK:
-                self._free_disk(fault)
-            case Kind.CLOCK:
-                self._set_clock(fault.target, 0)
-            case Kind.REORG | Kind.BURST:
-                pass
+        self._acts[fault.kind][1](fault)
 
     # -- between and after faults --------------------------------------------------------------
 
@@ -108,13 +90,13 @@ class Injector:
             assert enclave.is_running, f"{name} ended by itself: {enclave.service}"
             if name in self._rebooted and self._world.health(name) is not None:
                 with suppress(Exception):
-                    enclave_is_up(enclave)
+                    _read_keys(enclave)
                     self._rebooted.discard(name)
                     self._run(lambda name=name: self._rekey(name))  # type: ignore[misc]
             elif name not in self._rebooted and self._world.is_ready(name):
                 del self._starting[name]
                 self._outages.end(name)
-                self.recoveries.append(("start", time.monotonic() - since))
+                self.starts.append(time.monotonic() - since)
 
     def heal(self) -> None:
         """Wait until everything that was begun has ended and every enclave serves."""
@@ -152,18 +134,48 @@ class Injector:
             shutil.rmtree(self._world.folders.keys / fault.target, ignore_errors=True)
             self._rebooted.add(fault.target)
 
-    def _start(self, name: str) -> None:
-        self._world.enclave(name).start(self._world.supervisor)
-        self._starting[name] = time.monotonic()
+    def _start(self, fault: Fault) -> None:
+        self._enclave(fault).start(self._world.supervisor)
+        self._starting[fault.target] = time.monotonic()
 
     def _rekey(self, name: str) -> None:
         _retry(lambda: self._shards.renew(name))
         if name in ENTRIES:
             _retry(lambda: self._traffic.keys.refresh(name))
 
-    def _readmit(self, name: str) -> None:
-        with suppress(Exception):  # its process may be down: `heal` does it then
-            self._shards.readmit(name)
+    def _evict(self, fault: Fault) -> None:
+        self._run(lambda: self._shards.evict(fault.target))
+
+    def _readmit(self, fault: Fault) -> None:
+        def readmit() -> None:
+            with suppress(Exception):  # its process may be down: `heal` does it then
+                self._shards.readmit(fault.target)
+
+        self._run(readmit)
+
+    def _cut(self, fault: Fault) -> None:
+        self._world.ports.before(self._enclave(fault).port).cut()
+
+    def _delay(self, fault: Fault) -> None:
+        self._world.ports.before(self._enclave(fault).port).delay(fault.details["late"])
+
+    def _heal_port(self, fault: Fault) -> None:
+        self._world.ports.before(self._enclave(fault).port).heal()
+
+    def _misbehave(self, fault: Fault) -> None:
+        self._outages.begin(fault.target)
+        self._world.nodes.misbehave(fault.target, _misbehaviour(fault))
+
+    def _behave(self, fault: Fault) -> None:
+        self._world.nodes.heal(fault.target)
+        self._outages.end(fault.target)
+
+    def _reorganise(self, fault: Fault) -> None:
+        depth, how = fault.details["depth"], fault.details["how"]
+        self._run(lambda: reorganise(self._world, depth, how))
+
+    def _burst(self, fault: Fault) -> None:
+        self._run(lambda: self._traffic.burst(fault.details["requests"]))
 
     def _freeze(self, fault: Fault) -> None:
         self._outages.begin(fault.target)
@@ -181,7 +193,10 @@ class Injector:
             file = self._world.folders.journals / fault.target / JOURNAL
             with suppress(sqlite3.Error):  # there is none yet
                 lock = sqlite3.connect(
-                    f"file:{file}?mode=rw", uri=True, timeout=0.5, isolation_level=None,
+                    f"file:{file}?mode=rw",
+                    uri=True,
+                    timeout=0.5,
+                    isolation_level=None,
                     check_same_thread=False,
                 )
                 lock.execute("BEGIN EXCLUSIVE")
@@ -197,11 +212,13 @@ class Injector:
         elif enclave.service is not None and enclave.is_running:
             _limit_files(enclave.service.process.pid, resource.RLIM_INFINITY)
 
-    def _set_clock(self, name: str, seconds: int) -> None:
-        if name in self._world.clocks:
-            self._world.clocks[name].set(seconds)
+    def _set_clock(self, fault: Fault) -> None:
+        self._world.clocks[fault.target].set(fault.details["shift"])
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _reset_clock(self, fault: Fault) -> None:
+        self._world.clocks[fault.target].set(0)
+
+    def _run(self, work: Callable[[], object]) -> None:
         self._begun.append(self._threads.submit(work))
 
     def _enclave(self, fault: Fault) -> EnclaveProcess:
@@ -216,17 +233,15 @@ class Injector:
         return self._world.enclave(target).service
 
 
-def enclave_is_up(enclave: EnclaveProcess) -> None:
+def _read_keys(enclave: EnclaveProcess) -> None:
     """Reads its keys; a rebooted one has new ones. Raises before it is ready."""
     assert enclave.service is not None
-    line = enclave.service.wait_for(lambda text: text.startswith('{"ready"'), 0.01, "readiness")
-    import json
-
+    line = enclave.service.wait_for(is_ready, 0.01, "readiness")
     enclave.keyset = json.loads(line)
 
 
-def _reorganise(world: FaultWorld, depth: int, how: str) -> None:
-    reorganise(world, depth, how)
+def _nothing(_fault: Fault) -> None:
+    """It has ended already."""
 
 
 def _limit_files(process: int, size: int) -> None:

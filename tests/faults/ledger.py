@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from teetee.chain.contracts.escrow_history import EscrowHistory
 from teetee.chain.logs import read_logs
 from teetee.chain.types.abi_fields import from_abi, from_event
 from teetee.chain.types.blocks import EventLog
@@ -24,12 +23,10 @@ from tests.faults.world import FaultWorld
 
 _EVENTS = ("StageSettled", "RequestSettled", "RequestDeclined", "RequestRefunded")
 
-__all__ = ["EscrowHistory", "Ledger", "read_ledger"]
-
 
 @dataclass
 class Ledger:
-    """Openings by client nonce, ends by request: more than one of either is a fault of the books."""
+    """Openings by client nonce, ends by request: there must be one of each."""
 
     opened: dict[bytes, list[RequestOpened]] = field(default_factory=lambda: defaultdict(list))
     ends: dict[RequestId, list[RequestEnd]] = field(default_factory=lambda: defaultdict(list))
@@ -40,9 +37,7 @@ def read_ledger(world: FaultWorld, first_block: int) -> Ledger:
     ledger, contracts = Ledger(), world.contracts
     head = world.chain.block_number()
     span = {"first_block": first_block, "last_block": head}
-    for log in read_logs(
-        contracts.connection, contracts.escrow.contract, "RequestOpened", **span
-    ):
+    for log in read_logs(contracts.connection, contracts.escrow.contract, "RequestOpened", **span):
         opened = from_event(RequestOpened, log)
         ledger.opened[opened.client_nonce].append(opened)
     stages: dict[tuple[RequestId, int], list[StageSettled]] = defaultdict(list)
@@ -61,8 +56,6 @@ def _end(log: EventLog, stages: tuple[StageSettled, ...]) -> RequestEnd:
         case "RequestSettled":
             return from_event(RequestSettled, log, stages=stages)
         case "RequestDeclined":
-            return from_event(
-                RequestDeclined, log, reason=DeclineReason(log.arguments["reason"])
-            )
+            return from_event(RequestDeclined, log, reason=DeclineReason(log.arguments["reason"]))
         case _:
             return from_event(RequestRefunded, log)

@@ -7,6 +7,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from demo.local_chain import ETHER
 from demo.wallets import Wallet
@@ -20,7 +21,7 @@ from teetee.protocol.identifiers import ShardId
 from teetee.protocol.prompt import Message, Prompt, Sampling
 from teetee.protocol.request_secret import RequestContext, RequestSecret
 from teetee.protocol.sealing.key import SealingPublicKey
-from tests.faults.tiny_model import word
+from tests.faults.tiny_model import VOCABULARY, word
 from tests.faults.world import FaultWorld
 
 PROMPTS = 24
@@ -34,10 +35,10 @@ LENGTHS = (4, 16, 48, 160)
 
 def make_prompts() -> list[Prompt]:
     """The questions of every run: short and long answers, greedy and sampled."""
-    chance = Random("prompts")  # noqa: S311
+    chance = Random("prompts")
     return [
         Prompt(
-            (Message("user", " ".join(word(chance.randrange(97)) for _ in range(WORDS_OF_PROMPT))),),
+            (Message("user", _words(chance)),),
             Sampling(
                 max_tokens=LENGTHS[number % len(LENGTHS)],
                 temperature=float(number % 2),
@@ -46,6 +47,10 @@ def make_prompts() -> list[Prompt]:
         )
         for number in range(PROMPTS)
     ]
+
+
+def _words(chance: Random) -> str:
+    return " ".join(word(chance.randrange(VOCABULARY)) for _ in range(WORDS_OF_PROMPT))
 
 
 @dataclass
@@ -133,7 +138,7 @@ class Requester:
         return taken
 
     def _sign(self, call: Call) -> tuple[str, str]:
-        transaction = {
+        transaction: Any = {
             "to": call.to,
             "data": call.data,
             "value": 0,

@@ -40,7 +40,6 @@ SHARES = {
 }
 """Faults of each kind among a hundred."""
 
-BURST_SIZES = (20, 40, 80, 300)
 PER_SECOND = 6.0
 """Mean rate at which faults begin."""
 RESTART_SECONDS = 8.0
@@ -60,7 +59,7 @@ def make_schedule(
     seed: int, batch: int, count: int = BATCH, kinds: Collection[Kind] = tuple(Kind)
 ) -> Schedule:
     """`count` faults of these kinds, in their usual shares."""
-    chance = Random(f"{seed}/{batch}")  # noqa: S311 - a schedule, no secret
+    chance = Random(f"{seed}/{batch}")
     kinds_drawn = _deck(chance, count, [kind for kind in Kind if kind in kinds])
     busy: dict[str, float] = {}
     faults, now = [], 0.0
@@ -89,7 +88,7 @@ def _fault(chance: Random, number: int, kind: Kind, at: float, busy: dict[str, f
     chance.shuffle(candidates)
     # One fault at a time for each process, port, node and disk; the one that is free first.
     place = _place(kind)
-    target = min(candidates, key=lambda name: busy.get(f"{place}/{name}", 0.0) > at)
+    target: str = min(candidates, key=lambda name: busy.get(f"{place}/{name}", 0.0) > at)
     key = f"{place}/{target}"
     begin = max(at, busy.get(key, 0.0))
     pause = RESTART_SECONDS if kind in (Kind.KILL, Kind.REBOOT, Kind.EVICTION) else 0.0
@@ -129,39 +128,42 @@ def _targets(kind: Kind) -> Iterator[str]:
             yield from ENCLAVES
 
 
+_SECONDS = {
+    Kind.KILL: (0.0, 0.5, 2.0, 2.0, 15.0),
+    Kind.REBOOT: (0.0, 0.5, 2.0),
+    Kind.FREEZE: (0.1, 0.5, 1.0, 2.0, 4.0),
+    Kind.CUT: (0.0, 0.3, 1.0, 3.0),
+    Kind.DELAY: (0.5, 1.0, 2.0),
+    Kind.RPC_ERROR: (0.3, 1.0, 3.0),
+    Kind.RPC_LIMIT: (0.3, 1.0, 3.0),
+    Kind.RPC_LAG: (0.5, 2.0, 4.0),
+    Kind.RPC_LIE: (0.5, 2.0, 4.0),
+    Kind.EVICTION: (6.0,),
+    Kind.DISK: (0.5, 2.0, 5.0),
+    Kind.CLOCK: (1.0, 3.0, 6.0),
+}
+"""How long faults of each kind last."""
+
+_DETAILS: dict[Kind, tuple[str, tuple[Any, ...]]] = {
+    Kind.DELAY: ("late", (0.02, 0.1, 0.4, None)),
+    Kind.RPC_ERROR: ("how", ("http", "json", "garbage", "empty", "silent", "closed", "slow")),
+    Kind.RPC_LIMIT: ("how", ("http", "json")),
+    Kind.RPC_LAG: ("blocks", (1, 2, 3, 8)),
+    Kind.RPC_LIE: ("about", ("state", "head", "logs", "receipt", "chain", "fees")),
+    Kind.DISK: ("how", ("full", "locked")),
+    Kind.CLOCK: ("shift", (YEAR, -YEAR, 3601, -3607, 20 * YEAR)),
+    Kind.BURST: ("requests", (20, 40, 80, 300)),
+}
+"""What else is chosen for a kind, and from what. None for a delay: until its end."""
+
+
 def _shape(chance: Random, kind: Kind) -> tuple[float, dict[str, Any]]:
     """How long it lasts, and its details."""
-    match kind:
-        case Kind.KILL | Kind.REBOOT:
-            return chance.choice((0.0, 0.5, 2.0, 2.0, 15.0)), {}
-        case Kind.FREEZE:
-            return chance.choice((0.1, 0.5, 1.0, 2.0, 4.0)), {}
-        case Kind.CUT:
-            return chance.choice((0.0, 0.3, 1.0, 3.0)), {}
-        case Kind.DELAY:
-            late = chance.choice((0.02, 0.1, 0.4, None))
-            return chance.choice((0.5, 1.0, 2.0)), {"late": late}
-        case Kind.RPC_ERROR:
-            how = chance.choice(("http", "json", "garbage", "empty", "silent", "closed", "slow"))
-            return chance.choice((0.3, 1.0, 3.0)), {"how": how}
-        case Kind.RPC_LIMIT:
-            return chance.choice((0.3, 1.0, 3.0)), {"how": chance.choice(("http", "json"))}
-        case Kind.RPC_LAG:
-            return chance.choice((0.5, 2.0, 4.0)), {"blocks": chance.choice((1, 2, 3, 8))}
-        case Kind.RPC_LIE:
-            about = chance.choice(("state", "head", "logs", "receipt", "chain", "fees"))
-            return chance.choice((0.5, 2.0, 4.0)), {"about": about}
-        case Kind.EVICTION:
-            return 6.0, {}
-        case Kind.DISK:
-            return chance.choice((0.5, 2.0, 5.0)), {"how": chance.choice(("full", "locked"))}
-        case Kind.CLOCK:
-            shift = chance.choice((YEAR, -YEAR, 3600, -3600, 20 * YEAR)) + chance.randrange(100)
-            return chance.choice((1.0, 3.0, 6.0)), {"shift": shift}
-        case Kind.REORG:
-            return 0.0, _reorg_shape(chance)
-        case Kind.BURST:
-            return 0.0, {"requests": chance.choice(BURST_SIZES)}
+    if kind is Kind.REORG:
+        return 0.0, _reorg_shape(chance)
+    seconds = chance.choice(_SECONDS.get(kind, (0.0,)))
+    name, choices = _DETAILS.get(kind, ("", ()))
+    return seconds, {name: chance.choice(choices)} if choices else {}
 
 
 def _reorg_shape(chance: Random) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import threading
 import time
 from typing import Any
 
-from demo.phases.enclaves import GAS_ETHER, EnclaveProcess
 from demo.local_chain import ETHER
+from demo.phases.enclaves import GAS_ETHER, EnclaveProcess
 from demo.processes.ports import LOOPBACK
 from demo.wallets import Wallet
 from teetee.chain.calldata import Call, encode_call
@@ -50,7 +50,6 @@ class Shards:
 
     def readmit(self, name: str) -> None:
         """Execute the readmission once its notice has passed, and renew."""
-        registry = self._world.contracts.registry
         platform_id = self.shard(name).platform_id
         if self._is_denied(platform_id):
             manager, readmission = self._readmission(platform_id)
@@ -103,13 +102,13 @@ class Shards:
     def _hosting(self, enclave: EnclaveProcess) -> Hosting:
         contracts = self._world.contracts
         sender = TransactionSender(contracts.connection, enclave.host.account, poll_seconds=0.2)
-        return Hosting(
-            contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None
-        )
+        return Hosting(contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None)
 
     def _is_denied(self, platform_id: bytes) -> bool:
         contract = self._world.contracts.registry.contract
-        return bool(self._world.contracts.connection.read(contract, "isPlatformDenied", platform_id))
+        return bool(
+            self._world.contracts.connection.read(contract, "isPlatformDenied", platform_id)
+        )
 
     def _readmission(self, platform_id: bytes) -> tuple[Any, Call]:
         world = self._world
@@ -132,9 +131,7 @@ class Shards:
 
     def _sender(self, role: str) -> TransactionSender:
         wallet: Wallet = self._world.wallet(role)
-        return TransactionSender(
-            self._world.contracts.connection, wallet.account, poll_seconds=0.2
-        )
+        return TransactionSender(self._world.contracts.connection, wallet.account, poll_seconds=0.2)
 
     def _lock(self, role: str) -> threading.Lock:
         return self._locks.setdefault(role, threading.Lock())

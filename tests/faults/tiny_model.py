@@ -17,7 +17,7 @@ from tests.oracle.tiny_llama import LAYERS, VOCABULARY, save_tiny_llama
 CANARY = "heliotropeqzjx"
 TEMPLATE = "{% for message in messages %}{{ message.content }} {% endfor %}"
 
-__all__ = ["CANARY", "LAYERS", "save_canary_model", "word"]
+__all__ = ["CANARY", "LAYERS", "VOCABULARY", "save_canary_model", "word"]
 
 
 def word(number: int) -> str:

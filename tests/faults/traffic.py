@@ -86,11 +86,9 @@ class Traffic:
     def burst(self, count: int) -> None:
         """`count` requests in as few blocks as possible."""
         with self._burst_lock:
-            chance = Random()  # noqa: S311 - which prompt is asked decides nothing
+            chance = Random()
             asked = [
-                self.crowd.ask(
-                    chance.randrange(PROMPTS), (chance.choice(ENTRIES),), 30, self.keys
-                )
+                self.crowd.ask(chance.randrange(PROMPTS), (chance.choice(ENTRIES),), 30, self.keys)
                 for _ in range(count)
             ]
             self.send(asked)
@@ -98,9 +96,7 @@ class Traffic:
     def send(self, asked: Sequence[Asked]) -> None:
         """Send or send again; what the chain has already is refused without effect."""
         with suppress(OSError, ValueError):
-            batch_call(
-                self._world, [("eth_sendRawTransaction", [one.raw]) for one in asked]
-            )
+            batch_call(self._world, [("eth_sendRawTransaction", [one.raw]) for one in asked])
 
     def resend_missing(self, asked: Sequence[Asked]) -> int:
         """Send those again that are in no block; how many they are."""
@@ -113,7 +109,7 @@ class Traffic:
         return len(missing)
 
     def _lane(self, number: int, requester: Requester) -> None:
-        chance = Random(f"{self._seed}/lane {number}")  # noqa: S311
+        chance = Random(f"{self._seed}/lane {number}")
         while not self._ends:
             if not self._flows.is_set():
                 self._idle[number].set()
