@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from tests.faults.event_loop import LIMIT_BYTES, EventLoop
 from tests.faults.misbehaviour import EVERYBODY, HttpReply, Misbehaviour, NoReply
-
-Upstream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Nodes:
@@ -60,30 +57,26 @@ class _Node:
             self._behaviours[caller] = behaviour
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream: Upstream | None = None
+        upstream = _Upstream(self._upstream_port)
         with suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-            upstream = await asyncio.open_connection(
-                "127.0.0.1", self._upstream_port, limit=LIMIT_BYTES
-            )
             while await self._serve_one(reader, writer, upstream):
                 pass
-        for end in (writer, upstream[1] if upstream else writer):
-            with suppress(OSError, RuntimeError):
-                end.transport.abort()
+        writer.transport.abort()
+        upstream.close()
 
     async def _serve_one(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: Upstream
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: _Upstream
     ) -> bool:
         """Whether the connection goes on."""
         path, body = await _read_request(reader)
         behaviour = self._behaviours.get(path) or self._behaviours.get(EVERYBODY)
 
         async def forward(call: dict[str, Any]) -> dict[str, Any]:
-            return dict(json.loads(await _exchange(upstream, json.dumps(call).encode())))
+            return dict(json.loads(await upstream.exchange(json.dumps(call).encode())))
 
         try:
             if behaviour is None:
-                reply = HttpReply(200, await _exchange(upstream, body))
+                reply = HttpReply(200, await upstream.exchange(body))
             else:
                 reply = await behaviour.answer(json.loads(body), forward)
         except NoReply:
@@ -93,23 +86,47 @@ class _Node:
         return True
 
 
+class _Upstream:
+    """A connection to the chain, opened when it is first needed, and again when it was closed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def exchange(self, body: bytes) -> bytes:
+        """The body of the reply. Raises `OSError`, `EOFError`, `ValueError`."""
+        if self._ends is not None:
+            try:
+                return await self._try(*self._ends, body)
+            except (OSError, EOFError):
+                self.close()
+        self._ends = await asyncio.open_connection("127.0.0.1", self._port, limit=LIMIT_BYTES)
+        return await self._try(*self._ends, body)
+
+    def close(self) -> None:
+        """It may be used again."""
+        if self._ends is not None:
+            self._ends[1].transport.abort()
+            self._ends = None
+
+    async def _try(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
+    ) -> bytes:
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: chain\r\nContent-Type: application/json\r\n"
+            + f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        await writer.drain()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        return await reader.readexactly(_length(head))
+
+
 async def _read_request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
     """The caller and the body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     path = head.split(" ", 2)[1].strip("/")
     return path, await reader.readexactly(_length(head))
-
-
-async def _exchange(upstream: Upstream, body: bytes) -> bytes:
-    reader, writer = upstream
-    writer.write(
-        b"POST / HTTP/1.1\r\nHost: chain\r\nContent-Type: application/json\r\n"
-        + f"Content-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-    await writer.drain()
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    return await reader.readexactly(_length(head))
 
 
 def _length(head: str) -> int:
@@ -125,6 +142,3 @@ def _head(reply: HttpReply) -> bytes:
     lines += [f"{name}: {value}" for name, value in reply.headers.items()]
     lines += [f"Content-Length: {len(reply.body)}", "", ""]
     return "\r\n".join(lines).encode()
-
-
-Forward = Callable[[dict[str, Any]], Any]

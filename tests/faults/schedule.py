@@ -106,7 +106,7 @@ def _place(kind: Kind) -> str:
         case Kind.RPC_ERROR | Kind.RPC_LIMIT | Kind.RPC_LAG | Kind.RPC_LIE:
             return "node"
         case _:
-            return kind.value
+            return str(kind.value)
 
 
 def _targets(kind: Kind) -> Iterator[str]:
