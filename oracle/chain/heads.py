@@ -27,7 +27,7 @@ class ChainBlocks:
 
     def chain_id(self) -> int:
         """Asks the node each time: the node behind a URL can change."""
-        return int(self._connection.web3.eth.chain_id)
+        return self._connection.served_chain_id()
 
     def head(self) -> Block:
         """The newest block."""

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import random
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _print(json.dumps({"batch": batch, **fault.to_json()}))
         return 0
     console = Console(words_to_stderr=True)
+    faulthandler.register(signal.SIGUSR1)  # shows where a run hangs
     try:
         with interruptible():
             result = run(options, console)
