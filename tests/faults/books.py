@@ -30,6 +30,9 @@ from tests.faults.requests import Asked
 from tests.faults.result import Findings
 from tests.faults.world import DECLINE_MARGIN_SECONDS, FaultWorld
 
+REACTION_SECONDS = 3
+"""From when an entry acts again until a block can include what it sends."""
+
 
 class Books:
     """Checks requests against the chain. `references`: the answer to each prompt."""
@@ -123,7 +126,8 @@ class Books:
         entry = self._entries[asked.primary]
         if end.penalty == 0:
             return ""
-        if self._outages.excuses(entry, asked.deadline, DECLINE_MARGIN_SECONDS):
+        margin = DECLINE_MARGIN_SECONDS + REACTION_SECONDS
+        if self._outages.excuses(entry, asked.deadline, margin):
             findings.excused += 1
             return ""
         findings.bonds_lost += 1

@@ -18,6 +18,7 @@ from demo.output.console import Console
 from demo.plan import BUILD
 from demo.processes.signals import interruptible
 from teetee.errors import TeeTeeError
+from tests.faults.clock import IS_SUPPORTED
 from tests.faults.fault import Kind
 from tests.faults.report import MEANINGS, to_json, write_results
 from tests.faults.result import BooksWrong, Result
@@ -47,6 +48,10 @@ A seed fixes which faults hit whom, and when in their batch. The operating syste
 instruction that interrupts: a replay meets the same situation often, not always.
 The logs of all processes stay in build/faults/logs. Exit status: 0, or 1 if the books are wrong.
 """
+
+
+KINDS = tuple(kind for kind in Kind if kind is not Kind.CLOCK or IS_SUPPORTED)
+"""All that this machine can make."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def read_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--seed", type=int, help="of the schedule; random by default")
     parser.add_argument("--faults", type=int, default=200, help="how many (default: %(default)s)")
     parser.add_argument("--batch", type=int, help="one hundred of them alone, counted from 0")
-    parser.add_argument("--kinds", type=_kinds, default=tuple(Kind), help="separated by commas")
+    parser.add_argument("--kinds", type=_kinds, default=KINDS, help="separated by commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart as SVG")
     parser.add_argument(
@@ -155,7 +160,7 @@ def _show_problems(error: BooksWrong, options: Options, console: Console) -> Non
     console.say(f"The books are wrong: {error}", "bold red")
     for problem in error.problems[1:20]:
         console.say(f"  {problem}")
-    kinds = "" if options.kinds == tuple(Kind) else f" --kinds {_names(options.kinds)}"
+    kinds = "" if options.kinds == KINDS else f" --kinds {_names(options.kinds)}"
     batch = "" if error.batch is None else f" --batch {error.batch}"
     faults = "" if batch and options.faults >= BATCH else f" --faults {options.faults}"
     console.say(f"Replay: python -m tests.faults --seed {error.seed}{batch}{faults}{kinds}", "bold")

@@ -28,6 +28,9 @@ from tests.faults.traffic import Traffic
 from tests.faults.world import FaultWorld
 
 READY_SECONDS = 90.0
+TICK_SECONDS = 0.2
+RESEND_SECONDS = 1.0
+"""After so long, wallets send again what a reorganisation dropped."""
 JOURNAL = "answers.sqlite"
 FULL_BYTES = 4096
 
@@ -36,7 +39,7 @@ Act = Callable[[Fault], None]
 
 
 class Injector:
-    """`begin` and `end` each fault; `heal` after the last one."""
+    """`begin` and `end` each fault; then wait and restore what is left of them."""
 
     def __init__(
         self, world: FaultWorld, traffic: Traffic, shards: Shards, outages: Outages
@@ -98,16 +101,22 @@ class Injector:
                 self._outages.end(name)
                 self.starts.append(time.monotonic() - since)
 
-    def heal(self) -> None:
-        """Wait until everything that was begun has ended and every enclave serves."""
+    def await_processes(self) -> None:
+        """Wait until every process that was started serves."""
         until = time.monotonic() + READY_SECONDS
         while self._starting:
             assert time.monotonic() < until, f"not ready: {sorted(self._starting)}"
             self.watch()
-            time.sleep(0.2)
+            time.sleep(TICK_SECONDS)
+
+    def await_work(self) -> None:
+        """Wait for what runs in threads: reorganisations, bursts, evictions, new keys."""
         for future in self._begun:
             future.result()
         self._begun.clear()
+
+    def restore_shards(self) -> None:
+        """Every shard active again, with its whole bond: later batches need them."""
         for enclave in self._world.enclaves:
             _retry(lambda name=enclave.plan.name: self._shards.restore(name))  # type: ignore[misc]
         for name in ENTRIES:
@@ -121,7 +130,7 @@ class Injector:
             while not self._world.is_ready(name):
                 assert enclave.is_running, f"{name} ended by itself"
                 assert time.monotonic() < until, f"{name}: {self._world.health(name)}"
-                time.sleep(0.2)
+                time.sleep(TICK_SECONDS)
 
     # -- kinds ---------------------------------------------------------------------------------
 
@@ -172,7 +181,13 @@ class Injector:
 
     def _reorganise(self, fault: Fault) -> None:
         depth, how = fault.details["depth"], fault.details["how"]
-        self._run(lambda: reorganise(self._world, depth, how))
+
+        def work() -> None:
+            reorganise(self._world, depth, how)
+            time.sleep(RESEND_SECONDS)
+            self._traffic.resend_recent()
+
+        self._run(work)
 
     def _burst(self, fault: Fault) -> None:
         self._run(lambda: self._traffic.burst(fault.details["requests"]))

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from tests.faults.misbehaviour import EVERYBODY
 from tests.faults.schedule import NODES
 
+STALL_SECONDS = 3.0
+"""Blocks take a second."""
+
 
 @dataclass
 class _Outage:
@@ -28,6 +31,7 @@ class Outages:
         self._down: list[_Outage] = []
         self._bad_nodes: list[_Outage] = []
         self._samples: list[tuple[float, int]] = []
+        self._changed_at = time.time()
         self._lock = threading.Lock()
 
     def begin(self, target: str) -> None:
@@ -49,9 +53,14 @@ class Outages:
                 outage.end = min(outage.end, time.time())
 
     def sample(self, chain_time: int) -> None:
-        """The newest block's time, now."""
+        """The newest block's time, now. A chain that made no block for long could not act."""
+        now = time.time()
         with self._lock:
-            self._samples.append((time.time(), chain_time))
+            if self._samples and chain_time != self._samples[-1][1]:
+                if now - self._changed_at > STALL_SECONDS:
+                    self._down.append(_Outage("chain", self._changed_at, now))
+                self._changed_at = now
+            self._samples.append((now, chain_time))
 
     def excuses(self, entry: str, deadline: int, margin: int) -> bool:
         """Whether the entry could not act within the margin before this deadline."""

@@ -137,6 +137,11 @@ class Requester:
             taken, self.asked = self.asked, []
         return taken
 
+    def see_asked(self) -> list[Asked]:
+        """The same, and they stay."""
+        with self._lock:
+            return [*self.asked]
+
     def _sign(self, call: Call) -> tuple[str, str]:
         transaction: Any = {
             "to": call.to,

@@ -71,11 +71,13 @@ class Run:
         self._traffic.resume()
         self._inject(schedule)
         healed_at = time.monotonic()
-        self._injector.heal()
+        self._injector.await_processes()
+        self._injector.await_work()
         self._outages.end_all()
         self._traffic.pause()
         asked = [one for each in self._traffic.requesters for one in each.take_asked()]
         self._await_ends(asked, first_block)
+        self._injector.restore_shards()
         self._injector.await_ready()
         recovery = time.monotonic() - healed_at
         self._all += asked

@@ -7,11 +7,14 @@ import threading
 import time
 from typing import Any
 
+from eth_account.signers.local import LocalAccount
+
 from demo.local_chain import ETHER
 from demo.phases.enclaves import GAS_ETHER, EnclaveProcess
 from demo.processes.ports import LOOPBACK
 from demo.wallets import Wallet
 from teetee.chain.calldata import Call, encode_call
+from teetee.chain.transactions.fee_policy import SendingPolicy
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.shards import Shard, ShardStatus
 from teetee.client.hosting.hosting import Hosting
@@ -21,6 +24,8 @@ from teetee.protocol.identifiers import ShardId
 from tests.faults.world import FaultWorld
 
 READMISSION_SECONDS = 20.0
+_POLICY = SendingPolicy(resend_after_seconds=2, give_up_after_seconds=12)
+"""A reorganisation may drop what was sent."""
 
 
 class Shards:
@@ -101,7 +106,7 @@ class Shards:
 
     def _hosting(self, enclave: EnclaveProcess) -> Hosting:
         contracts = self._world.contracts
-        sender = TransactionSender(contracts.connection, enclave.host.account, poll_seconds=0.2)
+        sender = self._sender_of(enclave.host.account)
         return Hosting(contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None)
 
     def _is_denied(self, platform_id: bytes) -> bool:
@@ -131,7 +136,11 @@ class Shards:
 
     def _sender(self, role: str) -> TransactionSender:
         wallet: Wallet = self._world.wallet(role)
-        return TransactionSender(self._world.contracts.connection, wallet.account, poll_seconds=0.2)
+        return self._sender_of(wallet.account)
+
+    def _sender_of(self, account: LocalAccount) -> TransactionSender:
+        connection = self._world.contracts.connection
+        return TransactionSender(connection, account, policy=_POLICY, poll_seconds=0.2)
 
     def _lock(self, role: str) -> threading.Lock:
         return self._locks.setdefault(role, threading.Lock())

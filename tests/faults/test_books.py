@@ -15,8 +15,7 @@ import pytest
 
 from demo.output.console import Console
 from demo.plan import BUILD
-from tests.faults.cli import Options, run
-from tests.faults.fault import Kind
+from tests.faults.cli import KINDS, Options, run
 
 SEED = 12
 
@@ -46,7 +45,7 @@ def assert_books_are_right(
         seed=seed,
         faults=faults,
         batch=None,
-        kinds=tuple(Kind),
+        kinds=KINDS,
         json=json,
         plot=plot,
         directory=BUILD / "faults",
@@ -54,6 +53,6 @@ def assert_books_are_right(
     )
     result = run(options, Console(words_to_stderr=True))  # raises `BooksWrong`
     assert result.faults.total() == faults
-    assert set(result.faults) == set(Kind)
+    assert set(result.faults) == set(KINDS)
     assert result.findings.ends["settled"] > faults / 10
     assert result.findings.refunds_made == result.findings.refunds_due

@@ -22,8 +22,9 @@ from tests.faults.schedule import ENTRIES
 from tests.faults.world import FaultWorld
 
 LANES = 6
-WINDOWS = (12, 20, 30, 30)
+WINDOWS = (15, 25, 40, 40)
 """Seconds from a request to its deadline; the escrow's least is 10."""
+BURST_WINDOW = 60
 POLL_SECONDS = 0.25
 OPENING_SECONDS = 4.0
 
@@ -88,7 +89,9 @@ class Traffic:
         with self._burst_lock:
             chance = Random()
             asked = [
-                self.crowd.ask(chance.randrange(PROMPTS), (chance.choice(ENTRIES),), 30, self.keys)
+                self.crowd.ask(
+                    chance.randrange(PROMPTS), (chance.choice(ENTRIES),), BURST_WINDOW, self.keys
+                )
                 for _ in range(count)
             ]
             self.send(asked)
@@ -107,6 +110,12 @@ class Traffic:
         if missing:
             self.send(missing)
         return len(missing)
+
+    def resend_recent(self) -> None:
+        """The same for all requests since `take_asked`."""
+        for requester in self.requesters:
+            with suppress(OSError, ValueError):  # the chain is suspended
+                self.resend_missing(requester.see_asked())
 
     def _lane(self, number: int, requester: Requester) -> None:
         chance = Random(f"{self._seed}/lane {number}")

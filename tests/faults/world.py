@@ -43,6 +43,9 @@ _SETTINGS = {
     "STOP_GRACE_SECONDS": "2",
     "REFUND_GRACE_SECONDS": "3",
     "SETTLE_TIMEOUT_SECONDS": "20",
+    # Six enclaves and three nodes share two cores.
+    "POLL_SECONDS": "1",
+    "PEER_POLL_SECONDS": "2",
 }
 
 
