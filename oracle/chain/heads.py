@@ -33,9 +33,9 @@ class ChainBlocks:
         """The newest block."""
         return self._connection.head()
 
-    def safe(self) -> Block:
-        """The newest block that the chain calls safe."""
-        return self._connection.safe_head()
+    def finalized(self) -> Block:
+        """The newest block that the chain calls finalized."""
+        return self._connection.finalized_head()
 
     def at(self, number: int) -> Block | None:
         """The block of that number, or None when the node has no such block."""

@@ -3,8 +3,8 @@
 
 It needs no events, so none can be missed. One call shows all open requests of this shard, whatever
 else is open, with the state of those that are held; another one is made when there are new ones.
-The sweep at the safe block advances the id at which the reads start, and deletes answers whose
-requests have ended for good.
+The sweep at the finalized block advances the id at which the reads start, and deletes answers whose
+requests have ended for good. At the safe block, a reorganisation could still open them again.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,19 +57,19 @@ class Watcher:
         self._on_look(self._last)
 
     def prune_finalised(self) -> None:
-        """Deletes answers whose requests' end is final at the safe block. Raises `Retryable`."""
-        safe = self._blocks.safe()
+        """Deletes answers whose requests had ended at the finalized block. Raises `Retryable`."""
+        finalized = self._blocks.finalized()
         try:
-            self._prune(safe)
+            self._prune(finalized)
         except NoContract:
-            # On a young chain the safe block is older than the contracts. If the address is wrong,
-            # `poll` reports it.
+            # On a young chain the finalized block is older than the contracts. If the address is
+            # wrong, `poll` reports it.
             return
 
-    def _prune(self, safe: Block) -> None:
+    def _prune(self, finalized: Block) -> None:
         answered = self._journal.request_ids()
         requests = self._reader.requests(
-            self._shard_id, after=self._pruned_up_to, known=answered, at=safe
+            self._shard_id, after=self._pruned_up_to, known=answered, at=finalized
         )
         still_open = [
             number for number, one in requests.items() if one.status is RequestStatus.OPEN
@@ -77,7 +77,7 @@ class Watcher:
         self._journal.delete(
             number for number in answered if number in requests and number not in still_open
         )
-        count = self._reader.request_count(at=safe)
+        count = self._reader.request_count(at=finalized)
         self._pruned_up_to = RequestId(min([count, *(number - 1 for number in still_open)]))
 
     def _open_before(self) -> list[RequestId]:

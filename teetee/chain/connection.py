@@ -126,9 +126,9 @@ class Connection:
         """The newest block."""
         return self.block("latest")
 
-    def safe_head(self) -> Block:
-        """The newest block that the chain considers safe from reorganizations."""
-        return self.block("safe")
+    def finalized_head(self) -> Block:
+        """The newest block behind which no reorganization reaches."""
+        return self.block("finalized")
 
     def block(self, identifier: int | str | bytes) -> Block:
         """By number, hash or name. Raises `BlockUnknown`."""
