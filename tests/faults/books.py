@@ -77,9 +77,9 @@ class Books:
             contracts.escrow.account_in(batch, wallet.address) for wallet in world.wallets.values()
         ]
         owed = sum(read().credit for read in reads)
-        held = contracts.token.balance_of(world.deployment.escrow)
-        if held != owed:
-            findings.problems.append(f"the escrow holds {held} and owes {owed}")
+        balance = contracts.token.balance_of(world.deployment.escrow)
+        if balance != owed:
+            findings.problems.append(f"the escrow holds {balance} and owes {owed}")
 
     # -- one request ---------------------------------------------------------------------------
 

@@ -134,8 +134,8 @@ class Requester:
     def take_asked(self) -> list[Asked]:
         """The requests since the last call."""
         with self._lock:
-            taken, self.asked = self.asked, []
-        return taken
+            asked, self.asked = self.asked, []
+        return asked
 
     def see_asked(self) -> list[Asked]:
         """The same, and they stay."""
