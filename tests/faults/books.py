@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from teetee.chain.types.requests import (
     RequestDeclined,
@@ -30,6 +30,7 @@ from tests.faults.requests import Asked
 from tests.faults.result import Findings
 from tests.faults.world import DECLINE_MARGIN_SECONDS, FaultWorld
 
+PAGE = 2_000
 REACTION_SECONDS = 3
 """From when an entry acts again until a block can include what it sends."""
 
@@ -43,15 +44,13 @@ class Books:
         self._entries = entries
         self.references: dict[int, Answer] = {}
 
-    def open_requests(self, asked: Sequence[Asked], first_block: int) -> list[int]:
-        """The ids of those that have not ended."""
-        ledger = read_ledger(self._world, first_block)
-        found = []
-        for one in asked:
-            for opened in ledger.opened.get(one.context.client_nonce, ()):
-                if not ledger.ends.get(opened.request_id):
-                    found.append(int(opened.request_id))
-        return found
+    def has_open_requests(self) -> bool:
+        """Whether any request of the world has not ended."""
+        cursor = 0
+        while True:
+            open_ids, cursor = self._world.contracts.escrow.open_page(cursor, PAGE)
+            if open_ids or not cursor:
+                return bool(open_ids)
 
     def learn(self, asked: Iterable[Asked], first_block: int) -> None:
         """Keep the answers of the run without faults."""

@@ -28,6 +28,7 @@ from tests.faults.traffic import Traffic
 from tests.faults.world import FaultWorld
 
 READY_SECONDS = 90.0
+HELP_SECONDS = 10.0
 TICK_SECONDS = 0.2
 RESEND_SECONDS = 1.0
 """After so long, wallets send again what a reorganisation dropped."""
@@ -107,7 +108,15 @@ class Injector:
         while self._starting:
             assert time.monotonic() < until, f"not ready: {sorted(self._starting)}"
             self.watch()
+            self._help_starting()
             time.sleep(TICK_SECONDS)
+
+    def _help_starting(self) -> None:
+        """An eviction, or a reorganisation of the new keys, keeps a process from being ready."""
+        for name, since in self._starting.items():
+            if name not in self._rebooted and time.monotonic() - since > HELP_SECONDS:
+                with suppress(Exception):  # tried again
+                    self._shards.restore(name)
 
     def await_work(self) -> None:
         """Wait for what runs in threads: reorganisations, bursts, evictions, new keys."""

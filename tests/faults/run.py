@@ -56,7 +56,7 @@ class Run:
         self._search = DiskSearch(world.folders.directory)
         threading.Thread(target=self._sample, daemon=True).start()
         asked = self._traffic.ask_all()
-        self._await_ends(asked, world.first_block)
+        self._await_ends(asked)
         self._books.learn(asked, world.first_block)
         for answer in self._books.references.values():
             self._search.add_answer(answer)
@@ -76,7 +76,7 @@ class Run:
         self._outages.end_all()
         self._traffic.pause()
         asked = [one for each in self._traffic.requesters for one in each.take_asked()]
-        self._await_ends(asked, first_block)
+        self._await_ends(asked)
         self._injector.restore_shards()
         self._injector.await_ready()
         recovery = time.monotonic() - healed_at
@@ -116,14 +116,14 @@ class Run:
             _, _, act, fault = heapq.heappop(events)
             act(fault)
 
-    def _await_ends(self, asked: list[Asked], first_block: int) -> None:
+    def _await_ends(self, asked: list[Asked]) -> None:
         """Until none is open, or the books have to say which are lost. What a reorganisation
         dropped is sent again.
         """
         until = time.monotonic() + QUIET_SECONDS
         while time.monotonic() < until:
             missing = self._traffic.resend_missing(asked)
-            if not missing and not self._books.open_requests(asked, first_block):
+            if not missing and not self._books.has_open_requests():
                 return
             time.sleep(0.5)
 
