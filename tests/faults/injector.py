@@ -162,7 +162,7 @@ class Injector:
             _retry(lambda: self._traffic.keys.refresh(name))
 
     def _evict(self, fault: Fault) -> None:
-        self._run(lambda: self._shards.evict(fault.target))
+        self._run(lambda: _retry(lambda: self._shards.evict(fault.target)))
 
     def _readmit(self, fault: Fault) -> None:
         def readmit() -> None:
@@ -192,14 +192,14 @@ class Injector:
         depth, how = fault.details["depth"], fault.details["how"]
 
         def work() -> None:
-            reorganise(self._world, depth, how)
+            _retry(lambda: reorganise(self._world, depth, how))
             time.sleep(RESEND_SECONDS)
             self._traffic.resend_recent()
 
         self._run(work)
 
     def _burst(self, fault: Fault) -> None:
-        self._run(lambda: self._traffic.burst(fault.details["requests"]))
+        self._run(lambda: _retry(lambda: self._traffic.burst(fault.details["requests"])))
 
     def _freeze(self, fault: Fault) -> None:
         self._outages.begin(fault.target)
@@ -286,7 +286,7 @@ def _misbehaviour(fault: Fault) -> Misbehaviour:
             return Lying(fault.details["about"])
 
 
-def _retry(work: Callable[[], None], attempts: int = 8) -> None:
+def _retry(work: Callable[[], object], attempts: int = 8) -> None:
     """Chain and enclaves may be in the middle of other faults."""
     for attempt in range(attempts):
         try:

@@ -45,11 +45,9 @@ class Shards:
         """Deny its platform, announce the readmission, and have it rechecked."""
         registry = self._world.contracts.registry
         platform_id = self.shard(name).platform_id
-        self._send("publisher", encode_call(registry.contract, "denyPlatform", platform_id))
-        manager, readmission = self._readmission(platform_id)
-        self._send(
-            "publisher", encode_call(manager, "schedule", readmission.to, readmission.data, 0)
-        )
+        if not self._is_denied(platform_id):
+            self._send("publisher", encode_call(registry.contract, "denyPlatform", platform_id))
+        self._try_schedule(*self._readmission(platform_id))
         with self._lock("caretaker"):
             recheck_shard(registry, self._sender("caretaker"), self.shard(name))
 
