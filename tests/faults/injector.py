@@ -27,7 +27,7 @@ from tests.faults.shards import Shards
 from tests.faults.traffic import Traffic
 from tests.faults.world import FaultWorld
 
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 HELP_SECONDS = 10.0
 TICK_SECONDS = 0.2
 RESEND_SECONDS = 1.0

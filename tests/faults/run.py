@@ -24,7 +24,7 @@ from tests.faults.shards import Shards
 from tests.faults.traffic import Traffic
 from tests.faults.world import FaultWorld
 
-QUIET_SECONDS = 60.0
+QUIET_SECONDS = 120.0
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 0.3
 REORG_BLOCKS = 70

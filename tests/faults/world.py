@@ -31,7 +31,8 @@ from tests.faults.tiny_model import LAYERS, save_canary_model
 
 MODEL = BUILD / "faults-model"
 """Outside the world's folder: it holds every word of every answer."""
-DECLINE_MARGIN_SECONDS = 3
+DECLINE_MARGIN_SECONDS = 6
+"""Six blocks, as the default is on Base."""
 BLOCK_GAS = 400_000_000
 """As much as Base's blocks have."""
 BLOCKS_BEFORE = 70
