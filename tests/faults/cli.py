@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: Options, console: Console) -> Result:
-    """The whole run. Raises `BooksWrong`; what was counted until then is written all the same."""
+    """The whole run. Raises `BooksWrong`."""
     with FaultWorld(options.directory, console) as world:
         world.start()
         run_ = Run(world, options.seed, options.kinds)
