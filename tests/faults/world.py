@@ -5,12 +5,11 @@ faults possible everywhere: a port before each enclave, three nodes, a clock for
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +107,15 @@ class FaultWorld(World):
 
     def health(self, name: str) -> dict[str, Any] | None:
         """What the enclave says of itself; None if it does not answer."""
-        url = f"http://{LOOPBACK}:{self.operations[name]}/health"
+        port = self.operations[name]
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HEALTH_SECONDS)
         try:
-            with urllib.request.urlopen(url, timeout=HEALTH_SECONDS) as reply:
-                return dict(json.load(reply))
-        except urllib.error.HTTPError as error:
-            return dict(json.load(error))
-        except (OSError, ValueError):
+            connection.request("GET", "/health")
+            return dict(json.loads(connection.getresponse().read()))
+        except (OSError, ValueError, http.client.HTTPException):
             return None
+        finally:
+            connection.close()
 
     def is_ready(self, name: str) -> bool:
         """Whether it says that it serves."""
