@@ -141,9 +141,10 @@ test-ape: venv-ape contracts ## test the contracts with ape, and check that the 
 	toolchain/ape test tests/contracts
 
 # Stages fail at every token, in every way, and under 100 seeds at once. FUZZ_ARGS: see `python -m tests.fuzzing --help`.
-test-deep: venv node native ## run deeper tests, about two hours: 100,000 mutated quotes and collateral, 4,000 changed configs, stages failing at every token, each reader of untrusted bytes fuzzed 1,000,000 times
+test-deep: venv venv-ape node native ## run deeper tests, about three hours: 5,000 faults in a running world, 100,000 mutated quotes and collateral, 4,000 changed configs, stages failing at every token, each reader of untrusted bytes fuzzed 1,000,000 times
 	MUTATIONS=100000 .venv/bin/python -m pytest tests/attestation/test_mutations.py
 	.venv/bin/python -m pytest tests/shard_runtime -m deep
+	.venv/bin/python -m pytest tests/faults -m deep
 	.venv/bin/python -m tests.fuzzing $(FUZZ_ARGS)
 
 lint: venv node ## run ruff and solhint, and check the format of both languages (`make format` fixes it)

@@ -42,6 +42,10 @@ class Supervisor:
             self._services.append(service)
         return service
 
+    def find_service(self, name: str) -> ServiceProcess:
+        """The service of that name that was started last."""
+        return next(service for service in self._services[::-1] if service.name == name)
+
     def begin(
         self,
         name: str,

@@ -27,15 +27,15 @@ class ChainBlocks:
 
     def chain_id(self) -> int:
         """Asks the node each time: the node behind a URL can change."""
-        return int(self._connection.web3.eth.chain_id)
+        return self._connection.served_chain_id()
 
     def head(self) -> Block:
         """The newest block."""
         return self._connection.head()
 
-    def safe(self) -> Block:
-        """The newest block that the chain calls safe."""
-        return self._connection.safe_head()
+    def finalized(self) -> Block:
+        """The newest block that the chain calls finalized."""
+        return self._connection.finalized_head()
 
     def at(self, number: int) -> Block | None:
         """The block of that number, or None when the node has no such block."""

@@ -26,8 +26,8 @@ class Blocks(Protocol):
     def head(self) -> Block:
         """The newest block."""
 
-    def safe(self) -> Block:
-        """The newest block that the chain calls safe."""
+    def finalized(self) -> Block:
+        """The newest block that the chain calls finalized."""
 
     def at(self, number: int) -> Block | None:
         """The block of that number, or None when the node has no such block."""

@@ -6,8 +6,8 @@ whatever else is open. Only ids that are new or have vanished from the list are 
 changes in nothing but its status. So a look costs what has changed, however many are open. After a
 reorganisation, which the hash of the last look's block reveals, all are read again.
 
-The sweep at the safe block advances the id at which the reads start, and deletes answers whose
-requests have ended for good.
+The sweep at the finalized block advances the id at which the reads start, and deletes answers whose
+requests have ended for good. At the safe block, a reorganisation could still open them again.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,23 +58,23 @@ class Watcher:
         self._on_look(self._last)
 
     def prune_finalised(self) -> None:
-        """Deletes answers whose requests' end is final at the safe block. Raises `Retryable`."""
-        safe = self._blocks.safe()
+        """Deletes answers whose requests had ended at the finalized block. Raises `Retryable`."""
+        finalized = self._blocks.finalized()
         try:
-            self._prune(safe)
+            self._prune(finalized)
         except NoContract:
-            # On a young chain the safe block is older than the contracts. If the address is wrong,
-            # `poll` reports it.
+            # On a young chain the finalized block is older than the contracts. If the address is
+            # wrong, `poll` reports it.
             return
 
-    def _prune(self, safe: Block) -> None:
+    def _prune(self, finalized: Block) -> None:
         answered = self._journal.request_ids()
-        open_ids = self._reader.open_ids(self._shard_id, after=self._pruned_up_to, at=safe)
-        found = self._reader.requests_by_id(answered, at=safe) if answered else {}
+        open_ids = self._reader.open_ids(self._shard_id, after=self._pruned_up_to, at=finalized)
+        found = self._reader.requests_by_id(answered, at=finalized) if answered else {}
         self._journal.delete(
             number for number, one in found.items() if one.status is not RequestStatus.OPEN
         )
-        count = self._reader.request_count(at=safe)
+        count = self._reader.request_count(at=finalized)
         self._pruned_up_to = RequestId(min([count, *(number - 1 for number in open_ids)]))
 
     def _read(self, head: Block) -> dict[RequestId, Request]:

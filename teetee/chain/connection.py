@@ -8,6 +8,7 @@ They import it when they first use it, because it takes most of a second.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ _FEW_CALLS = 2
 _SHORT_BYTES = 16_384
 """A node that cannot return this much from a program runs none. Longer answers may be above the
 24,576 bytes that code may have."""
+_PROGRAM_PAUSE_SECONDS = 60.0
+"""A node that ran no program is asked again after so long: perhaps it only failed that once."""
 _UNKNOWN_BLOCK_WORDS = (
     "header not found",
     "unknown block",
@@ -98,7 +101,8 @@ class Connection:
         self.web3 = Web3(self._provider, middleware=[(AttributeDictMiddleware, "attrdict")])
         self.max_log_blocks: int | None = None
         """The range that the node accepts in eth_getLogs; None: not known to be limited."""
-        self._runs_programs = True
+        self._no_programs_until = 0.0
+        """Until then (monotonic, in s), the nodes are not asked to run programs."""
 
     def require_nodes(self) -> None:
         """Check that enough nodes answer and serve the chain."""
@@ -113,13 +117,18 @@ class Connection:
         """In this block and thread, a node that fails is not asked again: for loops that poll."""
         return self._provider.single_attempts()
 
+    def served_chain_id(self) -> int:
+        """The id of the chain that the nodes serve now: what is behind a URL can change."""
+        with translate_errors("eth_chainId", "latest"):
+            return int(self.web3.eth.chain_id)
+
     def head(self) -> Block:
         """The newest block."""
         return self.block("latest")
 
-    def safe_head(self) -> Block:
-        """The newest block that the chain considers safe from reorganizations."""
-        return self.block("safe")
+    def finalized_head(self) -> Block:
+        """The newest block behind which no reorganization reaches."""
+        return self.block("finalized")
 
     def block(self, identifier: int | str | bytes) -> Block:
         """By number, hash or name. Raises `BlockUnknown`."""
@@ -229,7 +238,8 @@ class Connection:
 
     def _read_group(self, calls: Sequence[ViewCall], block: Any) -> Views:
         """In one call; in halves, if the node refuses it or the answer is too long for one."""
-        views = self._run_program(calls, block) if self._runs_programs else None
+        tries_program = time.monotonic() >= self._no_programs_until
+        views = self._run_program(calls, block) if tries_program else None
         if views is not None:
             return views
         if len(calls) > _FEW_CALLS:
@@ -238,7 +248,8 @@ class Connection:
             return Views([answer for views in halves for answer in views.answers])
         answers = [self._read_view(call, block) for call in calls]
         size = sum(len(answer) for answer in answers if isinstance(answer, bytes))
-        self._runs_programs = self._runs_programs and size > _SHORT_BYTES
+        if tries_program and size <= _SHORT_BYTES:
+            self._no_programs_until = time.monotonic() + _PROGRAM_PAUSE_SECONDS
         return Views(answers)
 
     def _run_program(self, calls: Sequence[ViewCall], block: Any) -> Views | None:

@@ -25,7 +25,7 @@ CHAIN_ID = 31_337
 ESCROW = "0x00000000000000000000000000000000000000E5"
 REQUESTER = "0x0000000000000000000000000000000000001234"
 SHARD = ShardId(1)
-SAFE_DEPTH = 4
+FINAL_DEPTH = 4
 BLOCK_SECONDS = 2
 
 
@@ -133,9 +133,9 @@ class FakeChain:
         self._answer()
         return self._versions[-1].block
 
-    def safe(self) -> Block:
+    def finalized(self) -> Block:
         self._answer()
-        return self._versions[max(0, len(self._versions) - 1 - SAFE_DEPTH)].block
+        return self._versions[max(0, len(self._versions) - 1 - FINAL_DEPTH)].block
 
     def at(self, number: int) -> Block | None:
         self._answer()

@@ -31,7 +31,7 @@ show the past, or hide it."""
 
 _GET_BLOCK: Final = "eth_getBlockByNumber"
 _SEND: Final = "eth_sendRawTransaction"
-_HEAD_NAMES: Final = ("latest", "safe")
+_HEAD_NAMES: Final = ("latest", "finalized")
 _LOW_ESTIMATES: Final = ("eth_gasPrice", "eth_maxPriorityFeePerGas")
 _HIGH_ESTIMATES: Final = ("eth_estimateGas",)
 _DISAGREEMENT_RETRIES: Final = 2

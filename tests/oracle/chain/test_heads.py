@@ -54,7 +54,7 @@ class OneHead:
     def head(self) -> Block:
         return self.block
 
-    def safe(self) -> Block:
+    def finalized(self) -> Block:
         return self.block
 
     def at(self, number: int) -> Block | None:

@@ -316,7 +316,7 @@ def test_prune_finalised__end_is_safe__is_forgotten(bench: Bench, chain: FakeCha
     number = chain.open()
     bench.until_over(number)
     bench.watcher.prune_finalised()
-    assert bench.is_answered(number), "its end is not safe yet"
+    assert bench.is_answered(number), "its end is not final yet"
     chain.mine(4)
     bench.watcher.prune_finalised()
     assert not bench.is_answered(number)

@@ -7,7 +7,7 @@ given the same block again
     it should show the same without asking the chain
 given requests without enough confirmations
     the look should say which time is confirmed
-given the safe block
+given the finalized block
     it should delete answers whose requests' end is final, and start later looks behind them
     before the contracts' first block
         it should not read the contracts
@@ -27,7 +27,7 @@ from oracle.request.watcher import Watcher
 from teetee.chain.errors import RpcUnavailable
 from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
-from tests.oracle.fake_chain import CHAIN_ID, ESCROW, SAFE_DEPTH, SHARD, FakeChain
+from tests.oracle.fake_chain import CHAIN_ID, ESCROW, FINAL_DEPTH, SHARD, FakeChain
 from tests.oracle.workbench import ACCOUNT, answered
 
 OTHER = ShardId(2)
@@ -151,13 +151,13 @@ def test_prune_finalised__ended_for_good__deletes_its_answer_and_starts_behind_i
         watching.keep_answer(number)
     watching.chain.decline([first], DeclineReason.NO_PATH)
     watching.watcher.prune_finalised()
-    assert watching.journal.request_ids() == [first, second], "its end is not safe yet"
-    watching.chain.mine(SAFE_DEPTH)
+    assert watching.journal.request_ids() == [first, second], "its end is not final yet"
+    watching.chain.mine(FINAL_DEPTH)
     watching.watcher.prune_finalised()
     assert watching.journal.request_ids() == [second]
     assert watching.watcher._pruned_up_to == second - 1
     watching.chain.decline([second], DeclineReason.NO_PATH)
-    watching.chain.mine(SAFE_DEPTH)
+    watching.chain.mine(FINAL_DEPTH)
     watching.watcher.prune_finalised()
     assert watching.journal.request_ids() == []
     assert watching.poll() == {}
@@ -165,7 +165,7 @@ def test_prune_finalised__ended_for_good__deletes_its_answer_and_starts_behind_i
     assert watching.poll() == {int(third): OPEN}
 
 
-def test_prune_finalised__safe_block_is_older_than_the_contracts__asks_them_nothing(
+def test_prune_finalised__finalized_block_is_older_than_the_contracts__asks_them_nothing(
     watching: Watching,
 ) -> None:
     watching.chain.deployed_at = 10

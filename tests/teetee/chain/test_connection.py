@@ -12,6 +12,7 @@ given a chain
         they should be found, even if the node accepts only small ranges
 """
 
+import time
 from typing import Any
 
 import pytest
@@ -150,3 +151,47 @@ def test_escrow_history__node_takes_single_blocks__still_finds_the_end(
 
 def test_head__real_chain__is_a_block(world: World) -> None:
     assert isinstance(world.connection.head(), Block)
+
+
+def test_batch__node_ran_no_program_once__is_asked_for_one_again(
+    world: World, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise one bad moment of a node makes every later read cost a call of its own."""
+    monkeypatch.setattr("teetee.chain.connection._PROGRAM_PAUSE_SECONDS", 0.3)
+    calls: list[bool] = []
+
+    def fail_once(method: str, parameters: list[Any]) -> Any:
+        if method == "eth_call":
+            calls.append("to" not in parameters[0])
+            if len(calls) == 1:
+                raise RpcError(-32603, "internal error")
+        return FORWARD
+
+    with node(fail_once, world.chain.url) as url:
+        connection = Connection([url], chain_id=CHAIN_ID)
+        registry = Registry(connection, world.chain.deployment)
+        for _ in range(2):
+            batch = connection.batch()
+            models, bond = registry.model_count_in(batch), registry.policy_in(batch, ModelId(1))
+            models(), bond()
+        assert calls == [True, False, False, False, False]
+        time.sleep(0.3)
+        batch = connection.batch()
+        models, bond = registry.model_count_in(batch), registry.policy_in(batch, ModelId(1))
+        models(), bond()
+    assert calls[5:] == [True]
+
+
+def test_served_chain_id__node_refuses__is_an_error_of_this_package(world: World) -> None:
+    def refuse(method: str, _: list[Any]) -> Any:
+        if method == "eth_chainId" and has_connected:
+            raise RpcError(-32603, "internal error")
+        return FORWARD
+
+    has_connected = False
+    with node(refuse, world.chain.url) as url:
+        connection = Connection([url], chain_id=CHAIN_ID)
+        assert connection.served_chain_id() == CHAIN_ID
+        has_connected = True
+        with pytest.raises(RpcRefused):
+            connection.served_chain_id()

@@ -75,7 +75,7 @@ class FakeNode:
         if method == "eth_chainId":
             return hex(CHAIN)
         if method == "eth_getBlockByNumber":
-            named = parameters[0] in ("latest", "safe")
+            named = parameters[0] in ("latest", "finalized")
             return self.block(self.head if named else int(parameters[0], 16))
         if method == "eth_getBalance":
             return hex(self.balance)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The books: what must be true of every request once no fault is left.
+
+1. Every request that the chain holds has exactly one end.
+2. A settled one cost what its tokens cost, split without a rest; the deposit's rest came back.
+3. A declined or expired one returned the whole deposit.
+4. Its answer is the one of the run without faults.
+5. The escrow holds exactly what it owes: every payment was made once.
+6. No bond lost anything to a request whose primary could act before the deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from teetee.chain.types.requests import (
+    RequestDeclined,
+    RequestEnd,
+    RequestOpened,
+    RequestRefunded,
+    RequestSettled,
+)
+from teetee.errors import TeeTeeError
+from teetee.protocol.answer import Answer
+from teetee.protocol.envelope import open_answer
+from teetee.protocol.identifiers import ShardId
+from tests.faults.ledger import Ledger, read_ledger
+from tests.faults.outages import Outages
+from tests.faults.requests import Asked
+from tests.faults.result import Findings
+from tests.faults.world import DECLINE_MARGIN_SECONDS, FaultWorld
+
+PAGE = 2_000
+REACTION_SECONDS = 3
+"""From when an entry acts again until a block can include what it sends."""
+
+
+class Books:
+    """Checks requests against the chain. `references`: the answer to each prompt."""
+
+    def __init__(self, world: FaultWorld, outages: Outages, entries: Mapping[ShardId, str]) -> None:
+        self._world = world
+        self._outages = outages
+        self._entries = entries
+        self.references: dict[int, Answer] = {}
+
+    def has_open_requests(self) -> bool:
+        """Whether any request of the world has not ended."""
+        cursor = 0
+        while True:
+            open_ids, cursor = self._world.contracts.escrow.open_page(cursor, PAGE)
+            if open_ids or not cursor:
+                return bool(open_ids)
+
+    def learn(self, asked: Iterable[Asked], first_block: int) -> None:
+        """Keep the answers of the run without faults."""
+        ledger = read_ledger(self._world, first_block)
+        for one in asked:
+            (opened,) = ledger.opened[one.context.client_nonce]
+            (end,) = ledger.ends[opened.request_id]
+            assert isinstance(end, RequestSettled), end
+            self.references[one.prompt] = self._answer(one, end)
+
+    def check(self, asked: Iterable[Asked], first_block: int) -> Findings:
+        """All requests of `asked`."""
+        findings, ledger = Findings(), read_ledger(self._world, first_block)
+        for one in asked:
+            self._check(one, ledger, findings)
+        return findings
+
+    def check_balance(self, findings: Findings) -> None:
+        """The escrow's tokens against its debts. Nothing may be open."""
+        world, contracts = self._world, self._world.contracts
+        batch = contracts.connection.batch()
+        reads = [
+            contracts.escrow.account_in(batch, wallet.address) for wallet in world.wallets.values()
+        ]
+        owed = sum(read().credit for read in reads)
+        balance = contracts.token.balance_of(world.deployment.escrow)
+        if balance != owed:
+            findings.problems.append(f"the escrow holds {balance} and owes {owed}")
+
+    # -- one request ---------------------------------------------------------------------------
+
+    def _check(self, asked: Asked, ledger: Ledger, findings: Findings) -> None:
+        opened = ledger.opened.get(asked.context.client_nonce, [])
+        if not opened:
+            findings.ends["never opened"] += 1  # refused, or its time was over: nothing was paid
+            return
+        ends = ledger.ends.get(opened[0].request_id, [])
+        name = f"request {opened[0].request_id} of {asked.wallet}"
+        if not ends:
+            findings.lost += 1
+            findings.problems.append(f"{name} has no end")
+        if len(opened) + len(ends) > 2:
+            findings.doubled += 1
+            findings.problems.append(f"{name}: opened {len(opened)} and ended {len(ends)} times")
+        for end in ends[:1]:
+            findings.ends[_name(end)] += 1
+            problem = self._check_end(asked, opened[0], end, findings)
+            if problem:
+                findings.problems.append(f"{name}: {problem}")
+
+    def _check_end(
+        self, asked: Asked, opened: RequestOpened, end: RequestEnd, findings: Findings
+    ) -> str:
+        findings.refunds_made += end.refund
+        match end:
+            case RequestSettled():
+                findings.refunds_due += opened.deposit - end.cost
+                paid = sum(stage.amount for stage in end.stages) + end.fee + end.royalty
+                if (end.cost + end.refund, paid) != (opened.deposit, end.cost):
+                    return f"cost {end.cost}, paid {paid}, refund {end.refund}"
+                if not self._is_right(asked, end):
+                    findings.answers_changed += 1
+                    return "its answer differs from that of the run without faults"
+            case RequestDeclined():
+                findings.refunds_due += opened.deposit
+            case RequestRefunded():
+                findings.refunds_due += opened.deposit
+                return self._check_penalty(asked, end, findings)
+        return "" if end.refund == opened.deposit or isinstance(end, RequestSettled) else "refund"
+
+    def _check_penalty(self, asked: Asked, end: RequestRefunded, findings: Findings) -> str:
+        entry = self._entries[asked.primary]
+        if end.penalty == 0:
+            return ""
+        margin = DECLINE_MARGIN_SECONDS + REACTION_SECONDS
+        if self._outages.excuses(entry, asked.deadline, margin):
+            findings.excused += 1
+            return ""
+        findings.bonds_lost += 1
+        return f"{entry} lost {end.penalty} of its bond, and could act before {asked.deadline}"
+
+    def _is_right(self, asked: Asked, end: RequestSettled) -> bool:
+        try:
+            answer = self._answer(asked, end)
+        except TeeTeeError:
+            return False
+        reference = self.references[asked.prompt]
+        return (
+            answer.token_ids == reference.token_ids
+            and answer.text == reference.text
+            and answer.finish_reason == reference.finish_reason
+            and (end.input_tokens, end.output_tokens)
+            == (reference.input_tokens, reference.output_tokens)
+        )
+
+    def _answer(self, asked: Asked, end: RequestSettled) -> Answer:
+        return open_answer(end.answer, asked.secret, asked.context, end.request_id)
+
+
+def _name(end: RequestEnd) -> str:
+    match end:
+        case RequestSettled():
+            return "settled"
+        case RequestDeclined():
+            return f"declined as {end.reason.name}"
+        case RequestRefunded():
+            return "refunded after the deadline"
