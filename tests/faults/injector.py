@@ -157,9 +157,10 @@ class Injector:
         self._starting[fault.target] = time.monotonic()
 
     def _rekey(self, name: str) -> None:
-        _retry(lambda: self._shards.renew(name))
-        if name in ENTRIES:
-            _retry(lambda: self._traffic.keys.refresh(name))
+        with suppress(Exception):  # it may be killed meanwhile: `restore` does it then
+            _retry(lambda: self._shards.renew(name))
+            if name in ENTRIES:
+                _retry(lambda: self._traffic.keys.refresh(name))
 
     def _evict(self, fault: Fault) -> None:
         self._run(lambda: _retry(lambda: self._shards.evict(fault.target)))
