@@ -4,7 +4,7 @@
 1. Every request that the chain holds has exactly one end.
 2. A settled one cost what its tokens cost, split without a rest; the deposit's rest came back.
 3. A declined or expired one returned the whole deposit.
-4. Its answer is the one of the run without faults.
+4. Its answer is the one of the run without faults; if its time ran out, that answer's beginning.
 5. The escrow holds exactly what it owes: every payment was made once.
 6. No bond lost anything to a request whose primary could act before the deadline.
 """
@@ -31,6 +31,8 @@ from tests.faults.result import Findings
 from tests.faults.world import DECLINE_MARGIN_SECONDS, FaultWorld
 
 PAGE = 2_000
+HURRY_SECONDS = 15
+"""How long before its last moment an entry may cut an answer: 2 s, and its longest gap thrice."""
 REACTION_SECONDS = 3
 """From when an entry acts again until a block can include what it sends."""
 
@@ -111,7 +113,9 @@ class Books:
                 paid = sum(stage.amount for stage in end.stages) + end.fee + end.royalty
                 if (end.cost + end.refund, paid) != (opened.deposit, end.cost):
                     return f"cost {end.cost}, paid {paid}, refund {end.refund}"
-                if not self._is_right(asked, end):
+                if self._is_cut(asked, end):
+                    findings.answers_cut += 1
+                elif not self._is_right(asked, end):
                     findings.answers_changed += 1
                     return "its answer differs from that of the run without faults"
             case RequestDeclined():
@@ -144,6 +148,23 @@ class Books:
             and answer.finish_reason == reference.finish_reason
             and (end.input_tokens, end.output_tokens)
             == (reference.input_tokens, reference.output_tokens)
+        )
+
+    def _is_cut(self, asked: Asked, end: RequestSettled) -> bool:
+        """Whether its time ran out, and it is the beginning of the right answer."""
+        try:
+            answer = self._answer(asked, end)
+        except TeeTeeError:
+            return False
+        reference, count = self.references[asked.prompt], len(answer.token_ids)
+        settled_at = self._world.contracts.connection.block(end.block_number).timestamp
+        return (
+            answer.finish_reason == "length"
+            and 0 < count < len(reference.token_ids)
+            and answer.token_ids == reference.token_ids[:count]
+            and reference.text.startswith(answer.text)
+            and (end.input_tokens, end.output_tokens) == (reference.input_tokens, count)
+            and settled_at >= asked.deadline - DECLINE_MARGIN_SECONDS - HURRY_SECONDS
         )
 
     def _answer(self, asked: Asked, end: RequestSettled) -> Answer:

@@ -37,6 +37,7 @@ def to_json(result: Result) -> dict[str, Any]:
             for kind in Kind
             if result.faults[kind]
         },
+        "answersCutForTime": findings.answers_cut,
         "ends": dict(sorted(findings.ends.items())),
         "refunds": {"due": findings.refunds_due, "made": findings.refunds_made},
         "penaltiesOfEntriesDownAtTheDeadline": findings.excused,

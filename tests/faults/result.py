@@ -23,6 +23,8 @@ class Findings:
     lost: int = 0
     doubled: int = 0
     answers_changed: int = 0
+    answers_cut: int = 0
+    """Those that ended with `length` because their time ran out: the right answer's beginning."""
     bonds_lost: int = 0
     excused: int = 0
     """Penalties of entries that could not act past the deadline."""
