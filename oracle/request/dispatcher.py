@@ -350,7 +350,7 @@ class Dispatcher:
         until it is overdue.
         """
         if work.is_alone or is_overdue:
-            self._post(work, self._decline(work, DeclineReason.OVERLOADED))
+            self._post(work, self._decline(work, work.last_failure))
         else:
             work.hand_on(no_work_before=self._looks + LOOKS_AFTER_HANDING_ON)
 

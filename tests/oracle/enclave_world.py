@@ -301,6 +301,7 @@ class LocalEnclave:
     def rekey(self, shard_id: ShardId) -> None:
         """After a reboot, as `teetee host rekey` does it."""
         world = self.world
+        world.chain.rpc("anvil_mine", hex(2))  # the quote is newer than the last attestation
         request, statement = self._statement()
         keyset = statement.identity.keyset
         call = world.registry.rekey(

@@ -41,7 +41,7 @@ def kill_before_settlement(world: World, followed: FollowedRequest, relays: Rela
     entry, rpc = world.enclave("entry"), relays.before(world.chain.port)
     since = entry.line_count
     rpc.shut()
-    entry.await_event("chain cannot be read", since=since)
+    entry.await_event("task failed", since=since)
     entry.kill(world.supervisor)
     rpc.restore()
 

@@ -188,10 +188,11 @@ def test_c1_rekey__machine_was_rebooted__keeps_shard_and_bond(lab: Lab, tmp_path
     renewed = teetee(*("host", "renew", shard, "--connect", rebooted.endpoint, "--json"), env=env)
     assert renewed.json["error"]["name"] == "OtherEnclave"
     assert f"teetee host rekey {shard}" in renewed.json["error"]["message"]
-    result = teetee(
-        *("host", "rekey", shard, "--endpoint", rebooted.endpoint, "--skip-quote-check", "--json"),
-        env=env,
-    )
+    arguments = ("rekey", shard, "--endpoint", rebooted.endpoint, "--skip-quote-check", "--json")
+    too_early = teetee("host", *arguments, env=env)
+    assert (too_early.status, too_early.json["error"]["name"]) == (1, "RekeyQuoteNotNewer")
+    lab.chain.rpc("anvil_mine", hex(2))
+    result = teetee("host", *arguments, env=env)
     assert result.status == 0
     assert result.json["signer"] == rebooted.keys.keyset.signer
     assert [sent["call"] for sent in result.json["transactions"]] == ["rekey"]
