@@ -93,7 +93,7 @@ class Books:
         name = f"request {opened[0].request_id} of {asked.wallet}"
         if not ends:
             findings.lost += 1
-            findings.problems.append(f"{name} has no end")
+            findings.problems.append(f"{name} has no end: {self._state_of(opened[0])}")
         if len(opened) + len(ends) > 2:
             findings.doubled += 1
             findings.problems.append(f"{name}: opened {len(opened)} and ended {len(ends)} times")
@@ -102,6 +102,14 @@ class Books:
             problem = self._check_end(asked, opened[0], end, findings)
             if problem:
                 findings.problems.append(f"{name}: {problem}")
+
+    def _state_of(self, opened: RequestOpened) -> str:
+        request = self._world.contracts.escrow.request_of(opened.request_id)
+        return (
+            f"{request.status.name}, opened in block {opened.block_number} at {request.opened_at},"
+            f" deadline {request.deadline}, for {request.recipients}; the head is"
+            f" {self._world.chain.block_number()} at {self._world.chain.now()}"
+        )
 
     def _check_end(
         self, asked: Asked, opened: RequestOpened, end: RequestEnd, findings: Findings

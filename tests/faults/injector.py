@@ -163,7 +163,11 @@ class Injector:
                 _retry(lambda: self._traffic.keys.refresh(name))
 
     def _evict(self, fault: Fault) -> None:
-        self._run(lambda: _retry(lambda: self._shards.evict(fault.target)))
+        def evict() -> None:
+            with suppress(Exception):  # reorganisations may undo parts of it each time
+                _retry(lambda: self._shards.evict(fault.target))
+
+        self._run(evict)
 
     def _readmit(self, fault: Fault) -> None:
         def readmit() -> None:

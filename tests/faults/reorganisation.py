@@ -22,7 +22,12 @@ def reorganise(world: FaultWorld, depth: int, how: str) -> int:
     if depth < 1:
         return 0
     sent = _transactions(world, range(head - depth + 1, head + 1)) if how != "dropped" else []
+    now = chain.now()
     chain.call("anvil_reorg", depth, [])
+    # anvil gives all new blocks the time of the last old one. Time does not go back: on Base, a
+    # block's time follows from its number.
+    chain.call("evm_setNextBlockTimestamp", now + 1)
+    chain.call("evm_mine")
     if how == "shuffled":
         sent = _shuffled(sent, f"{head}/{depth}")
     batch_call(world, [("eth_sendRawTransaction", [raw]) for _, raw in sent])
