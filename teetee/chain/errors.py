@@ -35,17 +35,18 @@ from teetee.errors import Fatal, Retryable
 class RpcUnavailable(Retryable):
     """Too few nodes answer. `reasons` says why, by public URL; `needed`: how many must agree."""
 
-    def __init__(
-        self, reasons: Mapping[str, str], needed: int = 1, message: str | None = None
-    ) -> None:
+    def __init__(self, reasons: Mapping[str, str], needed: int = 1) -> None:
         self.reasons = dict(reasons)
         self.needed = needed
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        needed = self.needed
         what = "No Ethereum node answers"
         if needed > 1:
             what = f"Fewer than the {needed} Ethereum nodes that must agree answer"
-        super().__init__(
-            message
-            or f"{what} ({_listed(reasons)}). Check the network and the RPC URL. The node of "
+        return (
+            f"{what} ({_listed(self.reasons)}). Check the network and the RPC URL. The node of "
             "`make world` runs until that ends; `source build/world.env` names its URL."
         )
 
@@ -58,12 +59,14 @@ class NodesDisagree(RpcUnavailable):
     def __init__(self, what: str, answers: Mapping[str, str], needed: int) -> None:
         self.what = what
         self.answers = dict(answers)
-        super().__init__(
-            answers,
-            needed,
-            f"The Ethereum nodes disagree on {what}, and {needed} must agree ({_listed(answers)}). "
-            "Nothing was believed or sent. Try again: after a reorganization they soon agree. If "
-            "they do not, one of them is broken or lies: replace it with --rpc or TEETEE_RPC_URL.",
+        super().__init__(answers, needed)
+
+    def _message(self) -> str:
+        return (
+            f"The Ethereum nodes disagree on {self.what}, and {self.needed} must agree "
+            f"({_listed(self.answers)}). Nothing was believed or sent. Try again: after a "
+            "reorganization they soon agree. If they do not, one of them is broken or lies: replace "
+            "it with --rpc or TEETEE_RPC_URL."
         )
 
 

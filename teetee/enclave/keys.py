@@ -67,7 +67,7 @@ class EnclaveKeys:
     def from_secrets(cls, secrets: KeySecrets) -> EnclaveKeys:
         """The keys, their public parts and the certificate. Raises `KeyInvalid`."""
         signer = _signer(secrets.signer)
-        kem = SealingPrivateKey.from_seed(_checked("sealing", secrets.kem))
+        kem = SealingPrivateKey.from_seed(_checked("mlkem768-x25519", secrets.kem))
         tls = Ed25519PrivateKey.from_private_bytes(_checked("ed25519", secrets.tls))
         keyset = Keyset(
             signer=str(signer.address),

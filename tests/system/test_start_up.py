@@ -68,6 +68,7 @@ def _refusal(world: World, folder: Path, model: Path) -> dict[str, str]:
     settings = {
         **world.enclave("middle").settings,
         "TEETEE_LISTEN_PORT": "0",
+        "TEETEE_KEYS_DIRECTORY": str(folder / "keys"),
         "TEETEE_DATA_DIRECTORY": str(folder / "journal"),
         "TEETEE_MODEL": str(model),
     }
