@@ -65,8 +65,8 @@ class NodesDisagree(RpcUnavailable):
         return (
             f"The Ethereum nodes disagree on {self.what}, and {self.needed} must agree "
             f"({_listed(self.answers)}). Nothing was believed or sent. Try again: after a "
-            "reorganization they soon agree. If they do not, one of them is broken or lies: replace "
-            "it with --rpc or TEETEE_RPC_URL."
+            "reorganization they soon agree. If they do not, one of them is broken or lies: "
+            "replace it with --rpc or TEETEE_RPC_URL."
         )
 
 
