@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from teetee.chain.types.requests import (
     RequestDeclined,
@@ -45,6 +46,7 @@ class Books:
         self._outages = outages
         self._entries = entries
         self.references: dict[int, Answer] = {}
+        self._known: list[Asked] = []
 
     def has_open_requests(self) -> bool:
         """Whether any request of the world has not ended."""
@@ -66,6 +68,8 @@ class Books:
     def check(self, asked: Iterable[Asked], first_block: int) -> Findings:
         """All requests of `asked`."""
         findings, ledger = Findings(), read_ledger(self._world, first_block)
+        asked = list(asked)
+        self._known += asked
         for one in asked:
             self._check(one, ledger, findings)
         return findings
@@ -125,7 +129,7 @@ class Books:
                     findings.answers_cut += 1
                 elif not self._is_right(asked, end):
                     findings.answers_changed += 1
-                    return "its answer differs from that of the run without faults"
+                    return f"its answer differs: {self._source_of(asked, end)}"
             case RequestDeclined():
                 findings.refunds_due += opened.deposit
             case RequestRefunded():
@@ -143,6 +147,19 @@ class Books:
             return ""
         findings.bonds_lost += 1
         return f"{entry} lost {end.penalty} of its bond, and could act before {asked.deadline}"
+
+    def _source_of(self, asked: Asked, end: RequestSettled) -> str:
+        """Whose answer it is instead."""
+        for other in self._known:
+            with suppress(TeeTeeError):
+                found = open_answer(end.answer, other.secret, other.context, end.request_id)
+                if other is asked:
+                    reference = self.references[asked.prompt]
+                    settled_at = self._world.contracts.connection.block(end.block_number).timestamp
+                    left = asked.deadline - settled_at
+                    return f"prompt {asked.prompt}, {_difference(reference, found)}, {left} s left"
+                return f"it was made for another request of {other.wallet}"
+        return "it was made for no request of this run"
 
     def _is_right(self, asked: Asked, end: RequestSettled) -> bool:
         try:
@@ -177,6 +194,17 @@ class Books:
 
     def _answer(self, asked: Asked, end: RequestSettled) -> Answer:
         return open_answer(end.answer, asked.secret, asked.context, end.request_id)
+
+
+def _difference(reference: Answer, found: Answer) -> str:
+    pairs = zip(reference.token_ids, found.token_ids, strict=False)
+    first = next((place for place, (one, other) in enumerate(pairs) if one != other), -1)
+    return (
+        f"{len(found.token_ids)} tokens instead of {len(reference.token_ids)}, first difference"
+        f" {first}, finish {found.finish_reason}, input {found.input_tokens}"
+        f" instead of {reference.input_tokens}"
+        f"{'' if found.token_ids == reference.token_ids[: len(found.token_ids)] else ', no prefix'}"
+    )
 
 
 def _name(end: RequestEnd) -> str:

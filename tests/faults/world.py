@@ -126,6 +126,13 @@ class FaultWorld(World):
         """The chain's time minus this machine's, in s."""
         return self.chain.now() - time.time()
 
+    def _free_operations_port(self) -> int:
+        """Not the port that another enclave of this world will listen on."""
+        others = {enclave.port for enclave in self.enclaves} | {*self.operations.values()}
+        while (port := free_port()) in others:
+            pass
+        return port
+
     def _start_chain(self) -> None:
         super()._start_chain()
         self.nodes = Nodes(self.loop, self.chain.port, NODES)
@@ -133,7 +140,9 @@ class FaultWorld(World):
     def _enclave(self, plan: ShardPlan, machine: MachineProcess) -> EnclaveProcess:
         self.enclaves_rpc = self.nodes.urls(plan.name)
         enclave = super()._enclave(plan, machine)
-        self.operations[plan.name] = free_port()
+        while enclave.port in self.operations.values():
+            enclave = super()._enclave(plan, machine)
+        self.operations[plan.name] = self._free_operations_port()
         enclave.settings = {
             **enclave.settings,
             "TEETEE_OPERATIONS_PORT": str(self.operations[plan.name]),
