@@ -40,6 +40,8 @@ UNMEASURED = (
 
 Values = dict[str, Any]
 """By variable: TEETEE_… → value."""
+_FIELDS = {variable_of(name): name for name in Settings.model_fields}
+"""Variable → the setting's name."""
 
 
 def read_settings(
@@ -105,23 +107,22 @@ def _read_measured(file: Path, digest: str | None) -> Values:
 
 
 def _unknown(values: Values) -> list[str]:
-    known = {variable_of(name) for name in Settings.model_fields}
     problems = []
-    for number, variable in enumerate(sorted(values.keys() - known)):
+    for number, variable in enumerate(sorted(values.keys() - _FIELDS.keys())):
         # A search takes a millisecond, and a file may have tens of thousands of names.
         is_searched = number < MAX_HINTS and len(variable) <= MAX_HINTED_CHARACTERS
-        near = get_close_matches(variable, known, n=1) if is_searched else []
+        near = get_close_matches(variable, _FIELDS, n=1) if is_searched else []
         hint = f"; did you mean {near[0]}?" if near else ""
         problems.append(f"{_named(variable)}: there is no such setting{hint}")
     return problems
 
 
 def _misplaced(values: Values, allowed: set[Kind], where: str) -> list[str]:
-    kinds = {variable_of(name): kind for name, kind in KINDS.items()}
+    kinds = {name: KINDS[_FIELDS[name]] for name in values if name in _FIELDS}
     return [
-        f"{_named(variable)}: is {_NOUNS[kinds[variable]]}; {where} must not set it"
-        for variable in values
-        if variable in kinds and kinds[variable] not in allowed
+        f"{_named(variable)}: is {_NOUNS[kind]}; {where} must not set it"
+        for variable, kind in kinds.items()
+        if kind not in allowed
     ]
 
 
@@ -133,10 +134,9 @@ def _named(variable: str) -> str:
 
 
 def _validate(values: Values) -> Settings:
-    names = {variable_of(name): name for name in Settings.model_fields}
     aliased = {name for name, field in Settings.model_fields.items() if field.validation_alias}
     arguments = {
-        variable if names[variable] in aliased else names[variable]: value
+        variable if _FIELDS[variable] in aliased else _FIELDS[variable]: value
         for variable, value in values.items()
     }
     try:
@@ -175,7 +175,6 @@ def _parse(file: Path, content: bytes) -> Values:
 
 def _problems(error: ValidationError) -> list[str]:
     """Each problem with the setting's name in a file, its variable and the command's option."""
-    fields = {variable_of(name): name for name in Settings.model_fields}
     problems = []
     for fault in error.errors(include_url=False, include_input=False):
         place = ".".join(str(part) for part in fault["loc"]).upper()
@@ -188,7 +187,7 @@ def _problems(error: ValidationError) -> list[str]:
             problems.append(text)
             continue
         variable = place if place.startswith(PREFIX) else PREFIX + place
-        option = OPTIONS.get(fields.get(variable, ""))
+        option = OPTIONS.get(_FIELDS.get(variable, ""))
         command = f", or `teetee host run {option}`" if option else ""
         name = variable.removeprefix(PREFIX).lower()
         problems.append(f"{name} ({variable}{command}): {text[0].lower()}{text[1:]}")

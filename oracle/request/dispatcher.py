@@ -373,8 +373,7 @@ class Dispatcher:
                 self._post(work, RefundEnding(work.request_id))
 
     def _continue(self, work: RequestWork) -> None:
-        if work.is_busy:
-            return
+        """Takes the next step of a request that no other thread has."""
         if work.opening is None:
             work.progress = Progress.RECEIVING
             self._intake.submit(work.request, work.seen_at)

@@ -20,11 +20,6 @@ given a reorganisation
     that puts another request under the number: the old answer should never be posted
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from oracle.records import Refused
 from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import ShardId
@@ -32,18 +27,6 @@ from tests.oracle.fake_chain import SHARD, FakeChain
 from tests.oracle.workbench import Bench
 
 OTHER = ShardId(2)
-
-
-@pytest.fixture
-def chain() -> FakeChain:
-    return FakeChain()
-
-
-@pytest.fixture
-def bench(tmp_path: Path, chain: FakeChain) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "data", chain)
-    yield bench
-    bench.end()
 
 
 def test_dispatcher__request_is_open__is_answered_and_settled_once(

@@ -32,18 +32,6 @@ from tests.oracle.workbench import GARBAGE, Bench, answered
 OTHER = ShardId(2)
 
 
-@pytest.fixture
-def chain() -> FakeChain:
-    return FakeChain()
-
-
-@pytest.fixture
-def bench(tmp_path: Path, chain: FakeChain) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "data", chain)
-    yield bench
-    bench.end()
-
-
 # -- more requests than can be answered --------------------------------------------------------
 
 

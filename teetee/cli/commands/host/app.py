@@ -49,6 +49,12 @@ ConnectOption = Annotated[
         help="Address to reach the enclave from this machine. Default: the public one.",
     ),
 ]
+NewEndpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint", metavar="HOST:PORT", help="New public address. Default: as enrolled."
+    ),
+]
 PayoutOption = Annotated[
     str | None,
     typer.Option(
@@ -220,10 +226,7 @@ def renew(
     session: Session,
     quotes: QuoteSettings,
     shard: ShardArgument,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="New public address. Default: as enrolled."),
-    ] = None,
+    endpoint: NewEndpointOption = None,
     connect: ConnectOption = None,
     keystore: KeystoreOption = None,
 ) -> None:
@@ -250,10 +253,7 @@ def rekey(
     session: Session,
     quotes: QuoteSettings,
     shard: ShardArgument,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="New public address. Default: as enrolled."),
-    ] = None,
+    endpoint: NewEndpointOption = None,
     connect: ConnectOption = None,
     keystore: KeystoreOption = None,
 ) -> None:

@@ -107,14 +107,21 @@ def renew_shard(
     """Show the registry a fresh quote of an enrolled enclave."""
     hosting, registry = open_hosting(session, keystore, quotes), session.contracts.registry
     enrolled = registry.shard(ShardId(shard))
-    public = str(Endpoint.parse(endpoint or enrolled.endpoint))
-    enclave = hosting.verify_enclave(
-        Endpoint.parse(connect or public), public, _payout(session, hosting, None)
-    )
+    enclave = _verify_enrolled(session, hosting, endpoint or enrolled.endpoint, connect)
     actions = hosting.renew(enrolled, enclave)
     attested_until = registry.shard(ShardId(shard)).attested_until
     session.printer.result(actions_json(actions) | {"attestedUntil": attested_until})
     session.printer.say(f"Shard {shard} is attested until {format_minute(attested_until)}.", "good")
+
+
+def _verify_enrolled(
+    session: Session, hosting: Hosting, endpoint: str, connect: str | None
+) -> VerifiedEnclave:
+    """The enclave behind a shard, reached at `connect` if that is given, for the payout address
+    that the host has."""
+    public = str(Endpoint.parse(endpoint))
+    receiver = _payout(session, hosting, None)
+    return hosting.verify_enclave(Endpoint.parse(connect or public), public, receiver)
 
 
 def rekey_shard(
@@ -128,10 +135,7 @@ def rekey_shard(
     """Show the registry a fresh quote of an enrolled enclave that has new keys."""
     hosting, registry = open_hosting(session, keystore, quotes), session.contracts.registry
     enrolled = registry.shard(ShardId(shard))
-    public = str(Endpoint.parse(endpoint or enrolled.endpoint))
-    enclave = hosting.verify_enclave(
-        Endpoint.parse(connect or public), public, _payout(session, hosting, None)
-    )
+    enclave = _verify_enrolled(session, hosting, endpoint or enrolled.endpoint, connect)
     actions = hosting.rekey(enrolled, enclave)
     rekeyed = registry.shard(ShardId(shard))
     facts = {"attestedUntil": rekeyed.attested_until, "signer": rekeyed.keyset.signer}
