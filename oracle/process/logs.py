@@ -5,8 +5,12 @@ A fact that is not listed is not written: no prompt, answer, key, envelope or ac
 through a careless call, a library's debug line or the text of an exception. Errors of our own tree
 are written with their text (its classes promise that it holds no secrets), others with their class
 name only. Records of libraries keep level and logger name only: web3 logs whole payloads.
+
+No call raises because a line cannot be written (a full disk, a closed pipe): every thread logs,
+also where it handles a failure, and a thread that dies of its log leaves requests silent.
 """
 
+import io
 import logging
 import re
 import sys
@@ -99,6 +103,33 @@ def keep_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return kept
 
 
+class _Lines(io.TextIOBase):
+    """Passes lines on to a stream. A failure of the stream is noted in the next lines, not raised.
+
+    What a buffered stream could not write is written later, as far as its buffer reaches; further
+    lines are lost whole.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._has_failed = False
+
+    def write(self, text: str) -> int:
+        """structlog calls it, then `flush`, under a lock of its own."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._has_failed = True
+        else:
+            self._has_failed = False
+        return len(text)
+
+    def note_failure(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """A processor: says in a line that lines before it may be missing."""
+        return {**event, "lines_may_be_missing": True} if self._has_failed else event
+
+
 class _LibraryRecords(logging.Handler):
     """Receives all records of the standard library's loggers, and writes none of their text.
 
@@ -122,16 +153,17 @@ class _LibraryRecords(logging.Handler):
 
 def open_log(stream: TextIO | None = None) -> FilteringBoundLogger:
     """Sets up logging for the whole process. Call it once, before anything else starts."""
-    stream = stream or sys.stderr
+    lines = _Lines(stream or sys.stderr)
     structlog.configure(
         processors=[
             keep_allowed,
+            lines.note_failure,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, lines)),
         cache_logger_on_first_use=False,
     )
     log = cast(FilteringBoundLogger, structlog.get_logger())

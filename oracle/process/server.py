@@ -115,7 +115,7 @@ class Server:
         for loop in self._loops:
             loop.start()
         self._view.health.start_up_ended()
-        _print_ready_line(enclave, self._listener.port, self._operations.port)
+        _print_ready_line(enclave, self._listener.port, self._operations.port, self._log)
 
     def _make_loops(self) -> list[Loop]:
         enclave, settings = self._enclave, self._settings
@@ -247,8 +247,12 @@ class Server:
         self._log.info("stopped")
 
 
-def _print_ready_line(enclave: PreparedEnclave, port: int, operations_port: int) -> None:
-    """One JSON line on stdout once the listener accepts enrolments. Public data only."""
+def _print_ready_line(
+    enclave: PreparedEnclave, port: int, operations_port: int, log: FilteringBoundLogger
+) -> None:
+    """One JSON line on stdout once the listener accepts enrolments. Public data only. The process
+    serves also if the line cannot be written.
+    """
     line = {
         "ready": True,
         "port": port,
@@ -256,5 +260,8 @@ def _print_ready_line(enclave: PreparedEnclave, port: int, operations_port: int)
         "simulated": enclave.settings.simulated,
     }
     line |= enclave.identity.to_json()
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        log.warning("the ready line cannot be written", error=error)

@@ -9,8 +9,8 @@ given a second recipient that cannot open the envelope
     the first should answer and be paid
 given a request that ends elsewhere
     computing and streaming should stop at once
-given a disk that is full in mid-answer
-    the request should be settled, and the next one too
+given a disk that is full in mid-answer, also for the log
+    the request should be settled, and the next one too; the log should go on when there is room
 given many requests that wait
     the node should be asked a few times for each block, whatever is open
 """
@@ -229,7 +229,8 @@ def test_h13__disk_is_full_in_mid_answer__is_settled_without_a_restart(world: En
         first = world.ask(shard_id)
         world.await_stream(enclave.port, shard_id, first)
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY))
+        # No file can grow, the log's neither.
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         assert world.await_end(first).status is RequestStatus.SETTLED
         second = world.ask(shard_id)
         assert world.await_end(second).status is RequestStatus.SETTLED
@@ -237,6 +238,8 @@ def test_h13__disk_is_full_in_mid_answer__is_settled_without_a_restart(world: En
         third = world.ask(shard_id)
         assert world.await_end(third).status is RequestStatus.SETTLED
         assert process.terminate() == 0
+        assert enclave.await_event("stopped")
+        assert "lines_may_be_missing" in enclave.log.read_text()
         assert journal_files(enclave)
 
 

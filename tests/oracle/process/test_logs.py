@@ -11,14 +11,22 @@ given our own packages, which log fixed texts
     the text should be written, with the listed facts: which shard, peer or request it is about
 given an error that no handler catches, in any thread
     its class should be written, and no traceback
+given a stream that cannot be written for a while (a full disk, a closed pipe)
+    no call should raise; the first line that is written again should say that lines may be missing
+given a stdout that cannot be written
+    the ready line should be missed in the log, and the start should go on
 """
 
+import errno
 import io
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +34,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from oracle.errors import HeadIsStale
+from oracle.process import server
 from oracle.process.logs import WITHHELD, open_log, report_uncaught_errors
 
 CANARY = "the canary sings at midnight"
@@ -172,3 +181,53 @@ def test_l2_uncaught__any_thread__only_its_class_is_written(
     ] * 2
     assert CANARY not in stream.getvalue()
     assert capsys.readouterr() == ("", "")
+
+
+class FullDisk(io.StringIO):
+    """Fails until it has room, as a file does: when it is flushed."""
+
+    has_room = False
+
+    def flush(self) -> None:
+        if not self.has_room:
+            self.seek(0)
+            self.truncate()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.usefixtures("stream")
+def test_h13_log__cannot_be_written_for_a_while__raises_nothing_and_says_so_later() -> None:
+    disk = FullDisk()
+    log = open_log(disk)
+    log.info("settled", request_id=7)
+    log.error("task failed", error=OSError())
+    logging.getLogger("web3").warning("payload")
+    disk.has_room = True
+    log.info("settled", request_id=8)
+    log.info("settled", request_id=9)
+    assert [(line["request_id"], line.get("lines_may_be_missing")) for line in lines(disk)] == [
+        (8, True),
+        (9, None),
+    ]
+
+
+@pytest.mark.usefixtures("stream")
+def test_h13_log__device_is_full__raises_nothing() -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closing it fails
+    log = open_log(full)
+    for number in range(1_000):  # more than a buffer holds
+        log.info("settled", request_id=number)
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
+
+
+def test_h13_ready_line__stdout_cannot_be_written__is_said_in_the_log(
+    log: FilteringBoundLogger, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enclave: Any = SimpleNamespace(
+        settings=SimpleNamespace(simulated=True), identity=SimpleNamespace(to_json=dict)
+    )
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    server._print_ready_line(enclave, 7443, 9443, log)
+    (line,) = lines(stream)
+    assert (line["event"], line["error"]) == ("the ready line cannot be written", "OSError")

@@ -5,9 +5,13 @@ given a task that succeeds
     it should be called again and again until the stop
 given a task that fails, for any reason
     it should be called again, with longer and longer pauses, and never end the process
+given a log that cannot be written
+    a task that fails should be called again all the same
 """
 
+import io
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +56,18 @@ def test_start__task_succeeds_or_fails__calls_it_until_the_stop(failure: Excepti
     stop.set()
     running.join(SECONDS)
     assert not running._thread.is_alive()
+
+
+def test_h13__task_fails_and_the_log_cannot_be_written__calls_it_again() -> None:
+    stop, task = threading.Event(), Task(4, ValueError("a fault"))
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        log = open_log(io.TextIOWrapper(full, encoding="utf-8", write_through=True))
+        running = Loop("test", task, seconds=0.001, stop=stop, log=log)
+        running.start()
+        assert task.enough.wait(SECONDS)
+        stop.set()
+        running.join(SECONDS)
+    open_log()
 
 
 def test_run_once__task_fails_again_and_again__pauses_double_up_to_a_minute() -> None:
