@@ -25,7 +25,7 @@ import {
     RequestRecord,
     RequestStatus
 } from "./types/Request.sol";
-import {Settlement, SettlementParameters, StageReceipt} from "./types/Settlement.sol";
+import {SettlementParameters} from "./types/Settlement.sol";
 import {Stage} from "./types/Shard.sol";
 
 /// @title InferenceEscrow
@@ -244,16 +244,5 @@ contract InferenceEscrow is
         returns (bytes32)
     {
         return ReceiptHash.hash(parameters, requester, address(this));
-    }
-
-    /// @inheritdoc IInferenceEscrow
-    /// @dev For enclaves and tests that want to compare; a settlement hashes for itself.
-    function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32) {
-        return _hashTypedDataV4(ReceiptHash.hash(receipt));
-    }
-
-    /// @inheritdoc IInferenceEscrow
-    function settlementDigest(Settlement calldata settlement) external view returns (bytes32) {
-        return _hashTypedDataV4(ReceiptHash.hash(settlement));
     }
 }

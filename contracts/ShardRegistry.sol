@@ -12,7 +12,7 @@ import {ShardSlots} from "./libraries/ShardSlots.sol";
 import {VerifierCalls} from "./libraries/VerifierCalls.sol";
 import {ShardAttestation} from "./registry/ShardAttestation.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
-import {ShardId} from "./types/Identifiers.sol";
+import {MAX_SHARD_ID, ShardId} from "./types/Identifiers.sol";
 import {
     Attestation,
     EnrolmentParameters,
@@ -70,6 +70,7 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         bytes calldata signerSignature
     ) external nonReentrant returns (ShardId shardId) {
         // Check:
+        if (_shardCount == MAX_SHARD_ID) revert TooManyShards(MAX_SHARD_ID);
         _checkEnrollable(parameters);
         Attestation memory attestation = _enrolmentAttestation(parameters);
         _checkEnrolmentSigned(parameters, attestation.identityDigest, signerSignature);

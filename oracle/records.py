@@ -16,7 +16,7 @@ from teetee.chain.types.requests import DeclineReason, Request
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId
 from teetee.protocol.receipts import Settlement, SignedReceipt, SignedSettlement
-from teetee.protocol.request_secret import RequestContext
+from teetee.protocol.request_secret import NONCE_PREFIX_BYTES, RequestContext
 from teetee.protocol.typed_data import Domain
 
 Record = TypeVar("Record")
@@ -80,6 +80,7 @@ class Answered:
         return {
             "requestId": str(settlement.request_id),
             "requester": settlement.requester,
+            "noncePrefix": settlement.nonce_prefix.hex(),
             "inputTokens": settlement.input_tokens,
             "outputTokens": settlement.output_tokens,
             "answerHash": settlement.answer_hash.hex(),
@@ -100,13 +101,14 @@ class Answered:
                     settlement=Settlement(
                         request_id=RequestId(int(value["requestId"])),
                         requester=str(value["requester"]),
+                        nonce_prefix=_fixed(value["noncePrefix"], NONCE_PREFIX_BYTES),
                         input_tokens=_uint32(value["inputTokens"]),
                         output_tokens=_uint32(value["outputTokens"]),
-                        answer_hash=_bytes32(value["answerHash"]),
-                        last_receipt=_bytes32(value["lastReceipt"]),
+                        answer_hash=_fixed(value["answerHash"]),
+                        last_receipt=_fixed(value["lastReceipt"]),
                     ),
-                    r=_bytes32(value["r"]),
-                    vs=_bytes32(value["vs"]),
+                    r=_fixed(value["r"]),
+                    vs=_fixed(value["vs"]),
                 ),
                 receipts=tuple(SignedReceipt.from_json(receipt) for receipt in value["receipts"]),
                 answer=bytes.fromhex(value["answer"]),
@@ -132,9 +134,9 @@ def _uint32(value: Any) -> int:
     return number
 
 
-def _bytes32(value: Any) -> bytes:
+def _fixed(value: Any, size: int = 32) -> bytes:
     data = bytes.fromhex(value)
-    if len(data) != 32:
+    if len(data) != size:
         raise ValueError
     return data
 

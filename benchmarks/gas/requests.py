@@ -67,9 +67,16 @@ class SignedPath:
             pair = (commitments[hop], commitments[hop + 1])
             receipts.append((shard.shard_id, *pair, signed.r, signed.vs))
         answer = _payload(answer_bytes)
-        requester = self._world.escrow.functions.requestOf(request_id).call()[0]
+        request = self._world.escrow.functions.requestOf(request_id).call()
+        requester, nonce_prefix = request[0], request[-1]
         settlement = Settlement(
-            request_id, requester, INPUT_TOKENS, OUTPUT_TOKENS, keccak(answer), previous
+            request_id,
+            requester,
+            nonce_prefix,
+            INPUT_TOKENS,
+            OUTPUT_TOKENS,
+            keccak(answer),
+            previous,
         )
         entry = settlement.sign(self._shards[0].signer, self._domain)
         return (request_id, INPUT_TOKENS, OUTPUT_TOKENS, receipts, answer, entry.r, entry.vs)

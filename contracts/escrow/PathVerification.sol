@@ -7,6 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {ReceiptHash} from "../libraries/ReceiptHash.sol";
 import {ModelId, RequestId} from "../types/Identifiers.sol";
+import {RequestRecord} from "../types/Request.sol";
 import {Settlement, SettlementParameters, StageReceipt, StageReceiptParameters} from "../types/Settlement.sol";
 import {PauseAndPlatform, Stage} from "../types/Shard.sol";
 
@@ -130,19 +131,21 @@ abstract contract PathVerification is EIP712, IInferenceEscrow {
         }
     }
 
-    /// @dev Reverts unless the entry has signed that these receipts and this answer belong to this requester's request.
+    /// @dev Reverts unless the entry has signed that these receipts and this answer belong to this request of this
+    /// requester.
     /// The hash of the last receipt stands for all of them.
     /// @param entry The signer of stage 0.
     /// @param lastReceipt See {_checkReceipts}.
     function _checkSettlement(
         SettlementParameters calldata parameters,
-        address requester,
+        RequestRecord memory record,
         address entry,
         bytes32 lastReceipt
     ) internal view {
         Settlement memory settlement = Settlement({
             requestId: parameters.requestId,
-            requester: requester,
+            requester: record.requester,
+            noncePrefix: record.noncePrefix,
             inputTokens: parameters.inputTokens,
             outputTokens: parameters.outputTokens,
             answerHash: keccak256(parameters.answer),

@@ -32,7 +32,8 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
     /* OPENING */
 
     /// @dev Checks a request, stores it and emits {RequestOpened}. The caller collects the deposit, which is in token
-    /// wei. The record is built in memory and written once, to two slots; envelope and nonce are only in the event.
+    /// wei. The record is built in memory and written once, to two slots; the envelope and the
+    /// rest of the nonce are only in the event.
     /// @param requester Pays the deposit and gets refunds. Not always the sender of the call.
     /// @param isPaid False: on a host's allowance, which the caller has reserved. Prices and deposit are then zero.
     function _openRequest(address requester, RequestParameters calldata parameters, bool isPaid)
@@ -53,6 +54,7 @@ abstract contract RequestAdmission is EscrowAccounts, RequestStorage {
         (record.inputPrice, record.outputPrice, contextLength) = REGISTRY.priceOf(parameters.modelId);
         if (!isPaid) (record.inputPrice, record.outputPrice) = (0, 0);
         _checkCaps(parameters, contextLength);
+        record.noncePrefix = bytes4(parameters.clientNonce);
         record.recipients = _packRecipients(parameters.modelId, parameters.recipients);
         deposit = _deposit(record); // caps × prices: RequestStorage
         if (deposit > parameters.maxDeposit) revert DepositAboveLimit(deposit, parameters.maxDeposit);

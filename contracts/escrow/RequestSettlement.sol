@@ -44,9 +44,7 @@ abstract contract RequestSettlement is EscrowAccounts, RequestStorage, PathVerif
         _checkTiling(parameters.requestId, stages, terms.layerCount);
         _checkPolicy(parameters.requestId, record.openedAt, stages, terms);
         bytes32 lastReceipt = _checkReceipts(parameters, stages);
-        _checkSettlement({
-            parameters: parameters, requester: record.requester, entry: stages[0].signer, lastReceipt: lastReceipt
-        });
+        _checkSettlement({parameters: parameters, record: record, entry: stages[0].signer, lastReceipt: lastReceipt});
         // Effect:
         _requests[parameters.requestId].status = RequestStatus.SETTLED;
         uint256 cost = _price(record, parameters.inputTokens, parameters.outputTokens);

@@ -49,6 +49,7 @@ abstract contract RequestStorage is ImmutableParameters {
         result.outputPrice = record.outputPrice;
         result.deposit = uint96(_deposit(record));
         result.recipients = record.recipients.toArray();
+        result.noncePrefix = record.noncePrefix;
     }
 
     /// @dev One page: ids in (cursor, cursor + limit] that are OPEN and for `recipient`, or for anyone if it is zero.

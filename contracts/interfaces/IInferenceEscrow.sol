@@ -3,7 +3,7 @@ pragma solidity >=0.8.37;
 
 import {ModelId, RequestId, ShardId} from "../types/Identifiers.sol";
 import {Authorization, DeclineReason, Permit, Request, RequestParameters, RequestStatus} from "../types/Request.sol";
-import {Settlement, SettlementParameters, StageReceipt} from "../types/Settlement.sol";
+import {SettlementParameters} from "../types/Settlement.sol";
 import {IEscrowAccounts} from "./IEscrowAccounts.sol";
 import {IEscrowParameters} from "./IEscrowParameters.sol";
 
@@ -338,10 +338,4 @@ interface IInferenceEscrow is IEscrowParameters, IEscrowAccounts {
         external
         view
         returns (bytes32);
-
-    /// @notice The EIP-712 digest that a stage's signer signs; docs/protocol.md, section 5.
-    function receiptDigest(StageReceipt calldata receipt) external view returns (bytes32);
-
-    /// @notice The EIP-712 digest that the entry's signer signs; docs/protocol.md, section 5.
-    function settlementDigest(Settlement calldata settlement) external view returns (bytes32);
 }

@@ -47,6 +47,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice The attestation period given to the constructor is zero.
     error NoAttestationPeriod();
 
+    /// @notice All shard ids are used up.
+    error TooManyShards(uint256 max);
+
     /// @notice An endpoint is `host:port` and has 1 to `max` bytes.
     error EndpointLengthInvalid(uint256 length, uint256 max);
 

@@ -18,8 +18,8 @@ library ReceiptHash {
     );
     /// @notice Of what the entry signs.
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
-        "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,bytes32 answerHash,"
-        "bytes32 lastReceipt)"
+        "Settlement(uint256 requestId,address requester,bytes4 noncePrefix,uint32 inputTokens,uint32 outputTokens,"
+        "bytes32 answerHash,bytes32 lastReceipt)"
     );
     /// @notice Of what an authorization's nonce binds.
     bytes32 internal constant REQUEST_TYPEHASH = keccak256(
@@ -43,7 +43,7 @@ library ReceiptHash {
         assembly {
             pointer := settlement
         }
-        return _hashInPlace(pointer, 6, SETTLEMENT_TYPEHASH);
+        return _hashInPlace(pointer, 7, SETTLEMENT_TYPEHASH);
     }
 
     /// @dev keccak256(abi.encode(typeHash, members)) without copying: a struct of value types lies in memory as

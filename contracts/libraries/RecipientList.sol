@@ -5,19 +5,20 @@ import {ShardId} from "../types/Identifiers.sol";
 import {Recipients} from "../types/Request.sol";
 
 /// @title RecipientList
-/// @notice Up to four shard ids of 32 bits each in one word, the primary in the lowest bits.
+/// @notice Up to four shard ids of 24 bits each in 96 bits, the primary in the lowest. The registry gives no id above
+/// `MAX_SHARD_ID`.
 library RecipientList {
     uint256 internal constant MAX_RECIPIENTS = 4;
 
     /// @notice The list with `shardId` at `index`. Nothing may be there yet: the id is OR-ed in.
     function set(Recipients recipients, uint256 index, ShardId shardId) internal pure returns (Recipients) {
         return
-            Recipients.wrap(Recipients.unwrap(recipients) | uint128(uint256(ShardId.unwrap(shardId)) << (32 * index)));
+            Recipients.wrap(Recipients.unwrap(recipients) | uint96(uint256(ShardId.unwrap(shardId)) << (24 * index)));
     }
 
     /// @notice The recipient at `index`; zero: there is none.
     function get(Recipients recipients, uint256 index) internal pure returns (ShardId) {
-        return ShardId.wrap(uint32(Recipients.unwrap(recipients) >> (32 * index)));
+        return ShardId.wrap(uint24(Recipients.unwrap(recipients) >> (24 * index)));
     }
 
     /// @notice How many recipients there are. They have no gaps.

@@ -15,7 +15,7 @@ import {ShardBonds} from "./ShardBonds.sol";
 /// block's timestamp. Views for single values return zero for an unknown shard where the escrow relies on it, and
 /// revert where a reader would mistake zero for a value.
 abstract contract ShardViews is ModelRegistry, ShardBonds, IShardRegistry {
-    /// @dev Also the id of the latest shard. 32 bits, as a ShardId has.
+    /// @dev Also the id of the latest shard; at most `MAX_SHARD_ID`.
     uint32 internal _shardCount;
 
     /* SHARDS */

@@ -7,6 +7,9 @@ type ModelId is uint32;
 /// @notice Id of a shard, one enclave with a layer range of one model, from 1; zero: no shard.
 type ShardId is uint32;
 
+/// @dev The registry gives no higher id, so that four ids fit 96 bits; see RecipientList.
+uint32 constant MAX_SHARD_ID = type(uint24).max;
+
 /// @notice Id of a request, one question to the network, from 1; zero: no request.
 type RequestId is uint256;
 

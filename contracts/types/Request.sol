@@ -64,8 +64,8 @@ struct Authorization {
     bytes32 s;
 }
 
-/// @notice Up to four shard ids of 32 bits each, the primary in the lowest; zero: no recipient. See RecipientList.
-type Recipients is uint128;
+/// @notice Up to four shard ids of 24 bits each, the primary in the lowest; zero: no recipient. See RecipientList.
+type Recipients is uint96;
 
 /// @notice A request as it is stored. Two slots. Both prices are zero on a host's allowance.
 struct RequestRecord {
@@ -82,6 +82,8 @@ struct RequestRecord {
     uint64 inputPrice;
     uint64 outputPrice;
     Recipients recipients;
+    // the first 32 bits of the client's nonce: tells apart two requests that a chain reorganisation gives one id
+    bytes4 noncePrefix;
 }
 
 /// @notice A request as it is returned to readers: the record, with what follows from it.
@@ -102,4 +104,6 @@ struct Request {
     uint96 deposit;
     // the primary first
     ShardId[] recipients;
+    // the first 32 bits of the client's nonce
+    bytes4 noncePrefix;
 }

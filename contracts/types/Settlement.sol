@@ -50,8 +50,10 @@ struct StageReceipt {
 /// @notice The entry's statement as it is signed; docs/protocol.md, section 5.
 struct Settlement {
     RequestId requestId;
-    // after a chain reorganisation another requester can have the same request id: their request must not be settled
+    // after a chain reorganisation another request can have the same id: it must not be settled
     address requester;
+    // the first 32 bits of the client's nonce
+    bytes4 noncePrefix;
     uint32 inputTokens;
     uint32 outputTokens;
     // keccak256 of the encrypted answer

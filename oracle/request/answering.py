@@ -154,6 +154,7 @@ class EnvelopeAnswerer:
         settlement = Settlement(
             request_id=request_id,
             requester=context.requester,
+            nonce_prefix=context.nonce_prefix,
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
             answer_hash=keccak(sealed),

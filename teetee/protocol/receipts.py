@@ -29,8 +29,8 @@ _RECEIPT = StructType(
     "inputCommitment,bytes32 outputCommitment,bytes32 previousReceipt)"
 )
 _SETTLEMENT = StructType(
-    "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,bytes32 "
-    "answerHash,bytes32 lastReceipt)"
+    "Settlement(uint256 requestId,address requester,bytes4 noncePrefix,uint32 inputTokens,uint32 "
+    "outputTokens,bytes32 answerHash,bytes32 lastReceipt)"
 )
 
 STAGE_RECEIPT_TYPEHASH = _RECEIPT.type_hash
@@ -133,7 +133,9 @@ class Settlement:
 
     request_id: RequestId
     requester: str
-    """Guards against a reorganization that gives the id to another requester."""
+    nonce_prefix: bytes
+    """The first 4 bytes of the client's nonce. With the requester, it guards against a
+    reorganization that gives the id to another request."""
     input_tokens: int
     output_tokens: int
     answer_hash: bytes
@@ -146,6 +148,7 @@ class Settlement:
         return _SETTLEMENT.hash(
             self.request_id,
             self.requester,
+            self.nonce_prefix,
             self.input_tokens,
             self.output_tokens,
             self.answer_hash,

@@ -17,6 +17,8 @@ from teetee.protocol.identifiers import ModelId, RequestId
 from teetee.protocol.typed_data import StructType
 
 SECRET_BYTES = 32
+NONCE_PREFIX_BYTES = 4
+"""How much of a request's nonce the escrow stores (contracts/types/Request.sol)."""
 SEED_BITS = 53
 """JSON represents integers up to this size exactly in every language."""
 
@@ -37,6 +39,11 @@ class RequestContext:
     model_id: ModelId
     client_nonce: bytes
     """32 bytes, fresh for every request."""
+
+    @property
+    def nonce_prefix(self) -> bytes:
+        """The part of the nonce that the escrow stores, and that a settlement is bound to."""
+        return self.client_nonce[:NONCE_PREFIX_BYTES]
 
     def digest(self) -> bytes:
         """32 bytes."""

@@ -49,13 +49,17 @@ class StructType:
         return keccak256(b"".join(encoded))
 
 
+_FIXED_BYTES = {"bytes4": 4, "bytes32": 32}
+
+
 def _encode_field(kind: str, name: str, value: object) -> bytes:
     if kind == "string":
         if not isinstance(value, str):
             raise FieldInvalid(name, "must be a string")
         return keccak256(value.encode())
-    if kind == "bytes32" and (not isinstance(value, bytes) or len(value) != 32):
-        raise FieldInvalid(name, "must be 32 bytes")  # eth_abi would pad a shorter value
+    if kind in _FIXED_BYTES and (not isinstance(value, bytes) or len(value) != _FIXED_BYTES[kind]):
+        # eth_abi would pad a shorter value.
+        raise FieldInvalid(name, f"must be {_FIXED_BYTES[kind]} bytes")
     try:
         return bytes(encode([kind], [value]))
     except (EncodingError, TypeError, ValueError):

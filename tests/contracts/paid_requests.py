@@ -60,9 +60,11 @@ def settlement_of(
     receipts, last_receipt = _receipts(
         domain, model_id, request_id, path, input_tokens + output_tokens - 1
     )
+    request = deployed.escrow.requestOf(request_id)
     settlement = Settlement(
         RequestId(request_id),
-        deployed.escrow.requestOf(request_id).requester,
+        request.requester,
+        bytes(request.noncePrefix),
         input_tokens,
         output_tokens,
         keccak256(answer),

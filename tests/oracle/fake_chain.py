@@ -93,6 +93,7 @@ class FakeChain:
                 output_price=2,
                 deposit=max_input_tokens + 2 * max_output_tokens,
                 recipients=tuple(recipients),
+                nonce_prefix=nonce[:4],
             )
             block = self._versions[-1].block.number + 1
             opening = Opening(request, CHAIN_ID, ESCROW, nonce, block, envelope)

@@ -51,7 +51,9 @@ def answered(number: RequestId) -> Answered:
         previous_receipt=bytes(32),
     )
     answer = b"ciphertext of %d" % number
-    settlement = Settlement(number, "0x" + "21" * 20, 5, 7, keccak(answer), receipt.struct_hash())
+    settlement = Settlement(
+        number, "0x" + "21" * 20, bytes(4), 5, 7, keccak(answer), receipt.struct_hash()
+    )
     return Answered(
         signed=settlement.sign(ACCOUNT, DOMAIN),
         receipts=(receipt.sign(ACCOUNT, DOMAIN),),

@@ -289,6 +289,7 @@ def settlement_vector(sealed_answer: bytes) -> Vector:
     settlement = Settlement(
         REQUEST,
         REQUESTER,
+        CONTEXT.nonce_prefix,
         ANSWER.input_tokens,
         ANSWER.output_tokens,
         keccak256(sealed_answer),
@@ -300,6 +301,7 @@ def settlement_vector(sealed_answer: bytes) -> Vector:
         "typeHash": _hex(SETTLEMENT_TYPEHASH),
         "requestId": str(REQUEST),
         "requester": REQUESTER,
+        "noncePrefix": _hex(settlement.nonce_prefix),
         "inputTokens": str(settlement.input_tokens),
         "outputTokens": str(settlement.output_tokens),
         "answerHash": _hex(settlement.answer_hash),

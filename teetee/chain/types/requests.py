@@ -7,6 +7,7 @@ from enum import Enum
 from teetee.errors import FieldInvalid
 from teetee.protocol.envelope import MAX_RECIPIENTS
 from teetee.protocol.identifiers import ModelId, RequestId, ShardId
+from teetee.protocol.request_secret import NONCE_PREFIX_BYTES
 
 _WIDTHS = {
     "model_id": 32,
@@ -87,6 +88,8 @@ class Request:
     output_price: int
     deposit: int
     recipients: tuple[ShardId, ...]
+    nonce_prefix: bytes
+    """The first 4 bytes of the client's nonce."""
 
     def takeover_at(self, index: int) -> int:
         """When recipient `index` may start or decline: docs/protocol.md section 6."""
@@ -110,6 +113,11 @@ class RequestOpened:
     envelope: bytes
     block_number: int
     transaction_hash: str
+
+    @property
+    def nonce_prefix(self) -> bytes:
+        """As the contract stores it."""
+        return self.client_nonce[:NONCE_PREFIX_BYTES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

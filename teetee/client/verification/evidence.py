@@ -30,6 +30,7 @@ class RequestEvidence:
     output_price: int
     deposit: int
     recipients: tuple[int, ...]
+    nonce_prefix: bytes
     event_differences: tuple[str, ...] = ()
     """The fields in which the event differs from contract state."""
 

@@ -53,6 +53,7 @@ class EvidenceReader:
             output_price=request.output_price,
             deposit=request.deposit,
             recipients=tuple(request.recipients),
+            nonce_prefix=request.nonce_prefix,
             event_differences=_differences(request, opened),
         )
 
@@ -144,6 +145,7 @@ def _differences(request: Request, opened: RequestOpened) -> tuple[str, ...]:
         "max_output_tokens",
         "deposit",
         "deadline",
+        "nonce_prefix",
     )
     return tuple(name for name in names if getattr(request, name) != getattr(opened, name))
 

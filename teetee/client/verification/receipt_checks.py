@@ -158,6 +158,7 @@ def check_settlement(
     statement = Settlement(
         request_id=RequestId(request.request_id),
         requester=request.requester,
+        nonce_prefix=request.nonce_prefix,
         input_tokens=settlement.input_tokens,
         output_tokens=settlement.output_tokens,
         answer_hash=answer_hash,

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {InferenceEscrow} from "../../../contracts/InferenceEscrow.sol";
 import {IInferenceEscrow} from "../../../contracts/interfaces/IInferenceEscrow.sol";
 import {ModelId, RequestId, ShardId} from "../../../contracts/types/Identifiers.sol";
+import {RequestParameters, RequestStatus} from "../../../contracts/types/Request.sol";
 import {SettlementParameters, StageReceiptParameters} from "../../../contracts/types/Settlement.sol";
 import {RequestFixture} from "../fixtures/RequestFixture.sol";
 import {Enclave} from "../fixtures/ShardFixture.sol";
@@ -228,6 +229,33 @@ contract SettlePathTest is RequestFixture {
         } catch (bytes memory reason) {
             vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
         }
+    }
+
+    function test_settle__number_is_the_requesters_next_request_after_a_reorganisation__reverts() external {
+        // As before, but the requester's own next request gets the id: same caps, same second, another nonce.
+        uint256 fork = vm.snapshotState();
+        RequestId before = _open();
+        SettlementParameters memory parameters = _settlement(before);
+        vm.revertToState(fork);
+        RequestParameters memory next = _parameters();
+        next.clientNonce = keccak256("next nonce");
+        RequestId replaced = _open(requester, next);
+        vm.assertEq(RequestId.unwrap(replaced), RequestId.unwrap(before));
+        try escrow.settle(parameters) {
+            revert("settled a request without an answer");
+        } catch (bytes memory reason) {
+            vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
+        }
+    }
+
+    function test_settle__the_same_request_after_a_reorganisation__is_settled() external {
+        uint256 fork = vm.snapshotState();
+        SettlementParameters memory parameters = _settlement(_open());
+        vm.revertToState(fork);
+        RequestId again = _open();
+        vm.assertEq(RequestId.unwrap(again), RequestId.unwrap(parameters.requestId));
+        escrow.settle(parameters);
+        vm.assertTrue(escrow.requestOf(again).status == RequestStatus.SETTLED);
     }
 
     function test_settle__other_token_counts_than_signed__reverts() external {

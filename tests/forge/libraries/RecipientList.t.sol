@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {RecipientList} from "../../../contracts/libraries/RecipientList.sol";
-import {ShardId} from "../../../contracts/types/Identifiers.sol";
+import {MAX_SHARD_ID, ShardId} from "../../../contracts/types/Identifiers.sol";
 import {Recipients} from "../../../contracts/types/Request.sol";
 import {ForgeTest} from "../fixtures/ForgeTest.sol";
 
@@ -15,7 +15,7 @@ contract RecipientListTest is ForgeTest {
         count = bounded(count, 0, 4);
         Recipients recipients;
         for (uint256 i = 0; i < count; ++i) {
-            ids[i] = uint32(bounded(ids[i], 1 + i * (1 << 30), (i + 1) * (1 << 30) - 1));
+            ids[i] = uint32(bounded(ids[i], 1 + i * (1 << 22), i == 3 ? MAX_SHARD_ID : (i + 1) * (1 << 22)));
             recipients = recipients.set(i, ShardId.wrap(ids[i]));
         }
         vm.assertEq(recipients.count(), count);

@@ -7,7 +7,7 @@ import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
 import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
 import {RejectingVerifier} from "../../../contracts/mocks/RejectingVerifier.sol";
-import {ModelId, ShardId} from "../../../contracts/types/Identifiers.sol";
+import {MAX_SHARD_ID, ModelId, ShardId} from "../../../contracts/types/Identifiers.sol";
 import {Attestation, EnrolmentParameters, Shard, ShardStatus, SignerRecord} from "../../../contracts/types/Shard.sol";
 import {TcbStatus, VerifiedQuote} from "../../../contracts/types/VerifiedQuote.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
@@ -92,6 +92,15 @@ contract EnrolTest is ShardFixture {
         verified.certifiedUntil = uint40(block.timestamp + 1 hours);
         ShardId shardId = _enrolWith(verified);
         vm.assertEq(registry.shard(shardId).attestedUntil, block.timestamp + 1 hours);
+    }
+
+    function test_enrol__all_ids_are_used_up__reverts() external {
+        _setShardCount(MAX_SHARD_ID - 1);
+        ShardId highest = _enrolWith(_verifiedNow());
+        vm.assertEq(ShardId.unwrap(highest), MAX_SHARD_ID);
+        _enclaveAtHand = _enclave("one too many", 0, 2, true);
+        _given = _enrolmentParameters(_enclaveAtHand);
+        _assertRefused(abi.encodeWithSelector(IShardRegistry.TooManyShards.selector, MAX_SHARD_ID));
     }
 
     function test_enrol__certificates_have_ended__reverts() external {
@@ -352,6 +361,16 @@ contract EnrolTest is ShardFixture {
 
     function _assertRefused(bytes memory expected) private {
         _assertRefusedWith(_verifiedNow(), expected);
+    }
+
+    /// @dev As if so many shards had enrolled: no test can wait for 2^24 of them. The count shares a slot with the
+    /// address of the escrow; see `forge inspect ShardRegistry storage-layout`.
+    function _setShardCount(uint32 count) private {
+        bytes32 slot = bytes32(uint256(10));
+        bytes32 escrowAlone = bytes32(uint256(uint160(address(escrow))));
+        vm.assertEq(vm.load(address(registry), slot), escrowAlone);
+        vm.store(address(registry), slot, bytes32(uint256(count) << 160) | escrowAlone);
+        vm.assertEq(registry.shardCount(), count);
     }
 
     function _assertRefusedWith(VerifiedQuote memory verified, bytes memory expected) private {

@@ -110,6 +110,7 @@ def opening(
         output_price=2,
         deposit=50,
         recipients=(SHARD,),
+        nonce_prefix=bytes(4),
     )
     return Opening(request, CHAIN_ID, ESCROW, bytes(32), 1, envelope or sealed)
 

@@ -58,6 +58,7 @@ def request(
         output_price=2,
         deposit=30,
         recipients=recipients,
+        nonce_prefix=bytes(4),
     )
 
 

@@ -263,9 +263,15 @@ class World:
             )
             receipts.append(receipt.sign(enclave.signer, self.receipt_domain))
             previous = receipt.struct_hash()
-        requester = self.escrow.request_of(request_id).requester
+        request = self.escrow.request_of(request_id)
         closing = Settlement(
-            request_id, requester, input_tokens, output_tokens, keccak256(answer), previous
+            request_id,
+            request.requester,
+            request.nonce_prefix,
+            input_tokens,
+            output_tokens,
+            keccak256(answer),
+            previous,
         )
         signed = closing.sign(path[0].signer, self.receipt_domain)
         return SettlementParameters.from_signed(signed, tuple(receipts), answer)

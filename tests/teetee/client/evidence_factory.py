@@ -145,6 +145,7 @@ def make_request() -> RequestEvidence:
         output_price=13,
         deposit=100 * 7 + 50 * 13,
         recipients=(10, 99),
+        nonce_prefix=b"\x01\x02\x03\x04",
     )
 
 
@@ -250,6 +251,7 @@ def sign(
     statement = Settlement(
         RequestId(request.request_id),
         request.requester,
+        request.nonce_prefix,
         settlement.input_tokens,
         settlement.output_tokens,
         keccak256(settlement.answer),

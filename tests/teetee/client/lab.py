@@ -330,8 +330,16 @@ class Lab:
             )
             receipts.append(receipt.sign(enclave.keys.signer, domain))
             previous = receipt.struct_hash()
-        requester = self.world.escrow.request_of(request_id).requester
-        closing = Settlement(request_id, requester, 20, 5, keccak256(sealed), previous)
+        request = self.world.escrow.request_of(request_id)
+        closing = Settlement(
+            request_id,
+            request.requester,
+            request.nonce_prefix,
+            20,
+            5,
+            keccak256(sealed),
+            previous,
+        )
         signed = closing.sign(path[0].keys.signer, domain)
         return SettlementParameters.from_signed(signed, tuple(receipts), sealed)
 

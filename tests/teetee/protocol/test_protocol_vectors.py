@@ -85,8 +85,8 @@ RECEIPT = (
     "bytes32 inputCommitment,bytes32 outputCommitment,bytes32 previousReceipt)"
 )
 SETTLEMENT = (
-    "Settlement(uint256 requestId,address requester,uint32 inputTokens,uint32 outputTokens,"
-    "bytes32 answerHash,bytes32 lastReceipt)"
+    "Settlement(uint256 requestId,address requester,bytes4 noncePrefix,uint32 inputTokens,"
+    "uint32 outputTokens,bytes32 answerHash,bytes32 lastReceipt)"
 )
 
 

@@ -55,7 +55,7 @@ def test_sign__receipt__recovers_to_its_signer() -> None:
 
 def test_sign__settlement__recovers_to_its_signer() -> None:
     settlement = Settlement(
-        RequestId(1), "0x" + "21" * 20, 5, 6, b"\x07" * 32, RECEIPT.struct_hash()
+        RequestId(1), "0x" + "21" * 20, b"\x09" * 4, 5, 6, b"\x07" * 32, RECEIPT.struct_hash()
     )
     assert settlement.sign(SIGNER, DOMAIN).recover(DOMAIN) == SIGNER.address
 
