@@ -113,6 +113,7 @@ NEXT_STEPS: Final = {
     "UnknownShard": "List the shards with `teetee shards`.",
     "LayerRangeInvalid": _LAYER_RANGE,
     "EntryMustStartAtLayerZero": _LAYER_RANGE,
+    "TooManyShards": "Enrol at another deployment: this registry's ids are used up.",
     "EndpointLengthInvalid": "Give the endpoint as host:port.",
     "SignerAlreadyEnrolled": "Renew that shard instead, or withdraw its bond first.",
     "RekeyQuoteNotNewer": "Wait for the next block, then ask the enclave for a fresh quote.",
