@@ -70,13 +70,13 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         bytes calldata signerSignature
     ) external nonReentrant returns (ShardId shardId) {
         // Check:
-        if (_shardCount == MAX_SHARD_ID) revert TooManyShards(MAX_SHARD_ID);
         _checkEnrollable(parameters);
         Attestation memory attestation = _enrolmentAttestation(parameters);
         _checkEnrolmentSigned(parameters, attestation.identityDigest, signerSignature);
         uint32 measurementIndex = _verifyQuote(attestation, parameters.modelId, quote, pckId);
         // Effect:
         shardId = ShardId.wrap(++_shardCount);
+        if (ShardId.unwrap(shardId) > MAX_SHARD_ID) revert TooManyShards(MAX_SHARD_ID);
         _storeShard(shardId, parameters, attestation, measurementIndex);
         _fixPayout(msg.sender, parameters.payout);
         emit ShardEnrolled({
