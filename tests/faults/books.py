@@ -6,7 +6,8 @@
 3. A declined or expired one returned the whole deposit.
 4. Its answer is the one of the run without faults; if its time ran out, that answer's beginning.
 5. The escrow holds exactly what it owes: every payment was made once.
-6. No bond lost anything to a request whose primary could act before the deadline.
+6. No bond lost anything to a request whose primary could act before the deadline, unless it had
+   acted and a reorganisation took that back.
 """
 
 from __future__ import annotations
@@ -134,15 +135,20 @@ class Books:
                 findings.refunds_due += opened.deposit
             case RequestRefunded():
                 findings.refunds_due += opened.deposit
-                return self._check_penalty(asked, end, findings)
+                return self._check_penalty(asked, opened, end, findings)
         return "" if end.refund == opened.deposit or isinstance(end, RequestSettled) else "refund"
 
-    def _check_penalty(self, asked: Asked, end: RequestRefunded, findings: Findings) -> str:
+    def _check_penalty(
+        self, asked: Asked, opened: RequestOpened, end: RequestRefunded, findings: Findings
+    ) -> str:
         entry = self._entries[asked.primary]
         if end.penalty == 0:
             return ""
         margin = DECLINE_MARGIN_SECONDS + REACTION_SECONDS
-        if self._outages.excuses(entry, asked.deadline, margin):
+        is_undone = self._outages.has_undone(
+            opened.request_id, opened.block_number, asked.deadline, margin
+        )
+        if is_undone or self._outages.excuses(entry, asked.deadline, margin):
             findings.excused += 1
             return ""
         findings.bonds_lost += 1

@@ -197,7 +197,7 @@ class Injector:
         depth, how = fault.details["depth"], fault.details["how"]
 
         def work() -> None:
-            _retry(lambda: reorganise(self._world, depth, how))
+            _retry(lambda: reorganise(self._world, depth, how, self._outages.undo))
             time.sleep(RESEND_SECONDS)
             self._traffic.resend_recent()
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from teetee.protocol.identifiers import RequestId
 from tests.faults.misbehaviour import EVERYBODY
 from tests.faults.schedule import NODES
 
@@ -24,12 +26,24 @@ class _Outage:
     end: float = math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class UndoneEnd:
+    """A request that was answered or declined in time, in a block that was then replaced."""
+
+    request_id: RequestId
+    fork: int
+    """Number of the last block that stayed."""
+    retried_at: int
+    """Time of the first block that can include the end again, on the chain's clock."""
+
+
 class Outages:
     """Times are this machine's, Unix seconds; deadlines are the chain's. Thread-safe."""
 
     def __init__(self) -> None:
         self._down: list[_Outage] = []
         self._bad_nodes: list[_Outage] = []
+        self._undone: list[UndoneEnd] = []
         self._samples: list[tuple[float, int]] = []
         self._changed_at = time.time()
         self._lock = threading.Lock()
@@ -72,6 +86,23 @@ class Outages:
             ]
             # Without a sample, no block was made: nothing could be included in it.
             return not moments or any(self._is_down(entry, moment) for moment in moments)
+
+    def undo(self, ends: Iterable[UndoneEnd]) -> None:
+        """A reorganisation takes these ends back."""
+        with self._lock:
+            self._undone += ends
+
+    def has_undone(self, request_id: RequestId, opened_in: int, deadline: int, margin: int) -> bool:
+        """Whether this request, opened in that block, had an end in time, and a reorganisation took
+        it back when the margin before the deadline had begun: too late for another one.
+        """
+        with self._lock:
+            return any(
+                one.request_id == request_id
+                and opened_in <= one.fork  # later ones may have got another number
+                and one.retried_at >= deadline - margin
+                for one in self._undone
+            )
 
     def _list(self, target: str) -> list[_Outage]:
         return self._bad_nodes if "@" in target else self._down

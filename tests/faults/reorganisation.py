@@ -3,35 +3,67 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+from demo.local_chain import LocalChain
+from demo.phases.chain import BLOCK_SECONDS
+from teetee.chain.types.requests import RequestRefunded
+from tests.faults.ledger import read_ledger
+from tests.faults.outages import UndoneEnd
 from tests.faults.rpc import batch_call
 from tests.faults.world import FaultWorld
 
+_ONE_AT_A_TIME = threading.Lock()
 
-def reorganise(world: FaultWorld, depth: int, how: str) -> int:
-    """Replace up to `depth` blocks by empty ones; how many it were.
+
+def reorganise(
+    world: FaultWorld, depth: int, how: str, on_undone: Callable[[Sequence[UndoneEnd]], None]
+) -> None:
+    """Replace up to `depth` blocks by empty ones. `on_undone` gets the ends in them beforehand.
 
     Their transactions wait at the node again and are in the next block, in the same order or with
     the senders in another order; or they are dropped, and have to be sent again.
     """
     chain = world.chain
-    head = chain.block_number()
-    depth = min(depth, head - world.first_block)
-    if depth < 1:
-        return 0
-    sent = _transactions(world, range(head - depth + 1, head + 1)) if how != "dropped" else []
-    now = chain.now()
-    chain.call("anvil_reorg", depth, [])
-    # anvil gives all new blocks the time of the last old one. Time does not go back: on Base, a
-    # block's time follows from its number.
-    chain.call("evm_setNextBlockTimestamp", now + 1)
-    chain.call("evm_mine")
-    if how == "shuffled":
-        sent = _shuffled(sent, f"{head}/{depth}")
-    batch_call(world, [("eth_sendRawTransaction", [raw]) for _, raw in sent])
-    return depth
+    # A block between reading and replacing would be lost unseen.
+    with _ONE_AT_A_TIME, _without_new_blocks(chain):
+        head = chain.block_number()
+        fork = max(head - depth, world.first_block)
+        if fork >= head:
+            return
+        sent = _transactions(world, range(fork + 1, head + 1)) if how != "dropped" else []
+        now = chain.now()
+        on_undone(_ends(world, fork, now + 1))
+        chain.call("anvil_reorg", head - fork, [])
+        # anvil gives all new blocks the time of the last old one. Time does not go back: on Base, a
+        # block's time follows from its number.
+        chain.call("evm_setNextBlockTimestamp", now + 1)
+        chain.call("evm_mine")
+        if how == "shuffled":
+            sent = _shuffled(sent, f"{head}/{depth}")
+        batch_call(world, [("eth_sendRawTransaction", [raw]) for _, raw in sent])
+
+
+@contextmanager
+def _without_new_blocks(chain: LocalChain) -> Iterator[None]:
+    chain.call("anvil_setIntervalMining", 0)
+    try:
+        yield
+    finally:
+        chain.call("anvil_setIntervalMining", BLOCK_SECONDS)
+
+
+def _ends(world: FaultWorld, fork: int, retried_at: int) -> list[UndoneEnd]:
+    """Of the blocks after `fork`. A refund comes after the deadline: it was no end in time."""
+    return [
+        UndoneEnd(request_id, fork, retried_at)
+        for request_id, ends in read_ledger(world, fork + 1).ends.items()
+        if not all(isinstance(end, RequestRefunded) for end in ends)
+    ]
 
 
 def _transactions(world: FaultWorld, numbers: range) -> list[tuple[str, Any]]:
