@@ -2,13 +2,15 @@
 """The nonces of one account that are in flight, and their transactions. No clock, no node.
 
 A transaction that its caller gave up keeps its nonce, since it may still be included. Until then,
-it would block all later ones: the next call therefore takes the lowest such nonce.
+it would block all later ones: the next call therefore takes the lowest nonce without a caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import count
 
 from teetee.chain.calldata import Call
 from teetee.chain.transactions.fee_policy import Fees
@@ -73,13 +75,11 @@ class NonceLedger:
         return next((sent for sent in self.given_up() if sent.call == call), None)
 
     def candidates(self, first: int) -> Iterator[int]:
-        """Nonces for the next call: those that were given up, then the free ones from `first`."""
-        yield from [sent.nonce for sent in self.given_up()]
-        nonce = first
-        while True:
-            if nonce not in self._sent:
-                yield nonce
-            nonce += 1
+        """Nonces for the next call, ascending: those that were given up, and the free ones from
+        `first`. After a reorganisation, a free one can be below one that was given up.
+        """
+        free = (nonce for nonce in count(first) if nonce not in self._sent)
+        return merge([sent.nonce for sent in self.given_up()], free)
 
     def after_highest(self) -> int:
         """The nonce after all that are waited for; 0 if none is."""

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 _MAX_GAS_PER_TRANSACTION = 1 << 24
 """EIP-7825: transactions with a higher limit are never included."""
+_EMPTY_GAS = 21_000
 _MAX_OFFERS = 24
 """For one call: nonces that turn out to be used, and offers too low to replace another's."""
 
@@ -287,6 +288,8 @@ class TransactionSender:
         `TransactionReplaced`.
         """
         with self._lock:
+            if self._is_sole_sender:
+                self._fill_gap(sent.nonce)
             for blocking in self._ledger.given_up(below=sent.nonce):
                 self._raise_given_up(blocking, fees)
             answer = self._send_version(sent, fees)
@@ -294,6 +297,20 @@ class TransactionSender:
         if answer is Answer.NONCE_USED and self._broadcaster.receipt(sent) is None:
             self._end(sent, SendingStep.REPLACED)
             raise TransactionReplaced(sent.hashes[-1], sent.nonce)
+
+    def _fill_gap(self, below: int) -> None:
+        """Give nonces that no transaction has to empty ones, which the next call may replace: a
+        reorganisation can drop transactions that had ended, and fewer are needed to repeat them.
+        The market's fees do not replace one that the node has kept.
+        """
+        for nonce in range(self._connection.included_count(self.address), below):
+            if self._ledger.at(nonce) is not None:
+                continue
+            now, call, fees = self._clock(), Call(self.address, b"", "fill"), self._first_fees()
+            empty = SentTransaction(call, nonce, _EMPTY_GAS, fees, now, now, is_given_up=True)
+            with suppress(RpcRefused, InsufficientFunds, FeeAboveLimit):
+                if self._broadcaster.send(empty) is Answer.ACCEPTED:
+                    self._ledger.record(empty)
 
     def _raise_given_up(self, sent: SentTransaction, market: Fees) -> None:
         """For the sake of later transactions, which the account's nonces hold back."""

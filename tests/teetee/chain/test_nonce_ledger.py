@@ -3,7 +3,7 @@
 
 given transactions in flight
     when a call needs a nonce
-        it should get the lowest one that was given up, then the free ones, never one waited for
+        it should get the lowest one that was given up or is free, never one waited for
     when one ends that was replaced
         the one that replaced it should keep the nonce
     when their costs are added
@@ -33,6 +33,11 @@ def ledger_of(*transactions: SentTransaction) -> NonceLedger:
 def test_candidates__some_were_given_up__come_first_and_none_waited_for_comes() -> None:
     ledger = ledger_of(sent(5), sent(6, is_given_up=True), sent(4, is_given_up=True), sent(8))
     assert list(islice(ledger.candidates(5), 4)) == [4, 6, 7, 9]
+
+
+def test_candidates__a_reorganisation_freed_a_lower_one__it_comes_first() -> None:
+    ledger = ledger_of(sent(5), sent(6, is_given_up=True))
+    assert list(islice(ledger.candidates(4), 3)) == [4, 6, 7]
 
 
 def test_given_up__below_a_nonce__are_those_that_block_it() -> None:

@@ -17,6 +17,8 @@ given a transaction that was sent
         the next process should replace it
     when another transaction of the account uses its nonce
         it should say so, not wait
+    when a reorganisation drops earlier ones that were included
+        it should be included all the same, whether or not they are sent again
 given several calls
     when the first of them is not included
         the others should not wait for it
@@ -329,3 +331,35 @@ def test_m6__first_of_several_is_not_included__others_do_not_wait(market: Market
         market.mine()
         clock.advance_until(lambda: all(each.done() for each in sending))
     assert sorted(market.fees_of(each.result())[0] for each in sending) == list(range(8))
+
+
+def test_reorganisation__drops_included_ones_before_one_in_flight__is_included_all_the_same(
+    market: Market,
+) -> None:
+    """Two declines were included and are dropped; one call would repeat both. So one nonce before
+    the third, which is in flight, would stay free.
+    """
+    clock = SharedClock()
+    sender = TransactionSender(
+        market.world.connection,
+        market.holder,
+        policy=POLICY,
+        is_sole_sender=True,
+        clock=clock.now,
+        wait=clock.wait,
+        on_event=market.events.append,
+    )
+    with ThreadPoolExecutor(3) as pool:
+        dropped = [pool.submit(sender.send, market.transfer(1)) for _ in range(2)]
+        clock.advance_until(lambda: market.steps().count(SendingStep.SENT) == 2)
+        market.mine()
+        clock.advance_until(lambda: all(each.done() for each in dropped))
+        third = pool.submit(sender.send, market.transfer(2))
+        clock.advance_until(lambda: market.steps().count(SendingStep.SENT) == 3)
+        market.world.chain.rpc("anvil_reorg", 1, [])
+        assert market.included() == 0
+        repeated = pool.submit(sender.send, market.transfer(3))
+        clock.advance_until(lambda: market.mine() or (third.done() and repeated.done()))
+    assert market.fees_of(repeated.result())[0] == 0
+    assert market.fees_of(third.result())[0] == 2
+    assert market.world.token.balance_of(str(market.holder.address)) == TEE - 5
