@@ -32,7 +32,7 @@ from oracle.operations.measured import (
 )
 from oracle.operations.operator_view import OperatorView
 from oracle.operations.standing import path_check
-from oracle.process.loops import Loop
+from oracle.process.loops import Loop, max_backoff_seconds
 from oracle.process.services import EntryService, ShardService, StageService
 from oracle.process.settings import Settings
 from oracle.process.startup import PreparedEnclave
@@ -312,7 +312,14 @@ def _polling_loops(context: _Context, watcher: Watcher, journal: Journal) -> lis
         ("journal", journal.flush, settings.poll_seconds),
     ]
     return [
-        Loop(task, watched(task, work), seconds=seconds, stop=context.abandon, log=context.log)
+        Loop(
+            task,
+            watched(task, work),
+            seconds=seconds,
+            stop=context.abandon,
+            log=context.log,
+            max_backoff_seconds=max_backoff_seconds(task, settings.decline_margin_seconds),
+        )
         for task, work, seconds in tasks
     ]
 

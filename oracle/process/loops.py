@@ -11,6 +11,19 @@ from structlog.typing import FilteringBoundLogger
 from teetee.errors import Retryable
 
 MAX_BACKOFF_SECONDS = 60.0
+_VIEWS = frozenset({"heads", "peers", "registry", "watch"})
+_MAX_VIEW_BACKOFF_SECONDS = 5.0
+_VIEW_SHARE = 0.25
+"""Of the decline margin."""
+
+
+def max_backoff_seconds(task: str, decline_margin_seconds: float) -> float:
+    """The longest pause after failures of that task. Views of the chain are read again soon: on an
+    old one nothing is served, and a request is not seen whose decline is due.
+    """
+    if task not in _VIEWS:
+        return MAX_BACKOFF_SECONDS
+    return min(_MAX_VIEW_BACKOFF_SECONDS, _VIEW_SHARE * decline_margin_seconds)
 
 
 class Loop:

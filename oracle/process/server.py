@@ -26,7 +26,7 @@ from oracle.process.assembly import (
 )
 from oracle.process.collateral_updater import ChainCollateral, CollateralUpdater
 from oracle.process.data_directory import DataDirectory
-from oracle.process.loops import MAX_BACKOFF_SECONDS, Loop
+from oracle.process.loops import Loop, max_backoff_seconds
 from oracle.process.renewal import RenewalWatch
 from oracle.process.services import ShardService
 from oracle.process.settings import Settings
@@ -38,9 +38,6 @@ from teetee.protocol.endpoint import ENROL_ALPN
 
 RENEWAL_CHECK_SECONDS = 600.0
 SIGNAL_SECONDS = 0.5
-VIEWS = ("heads", "peers")
-VIEW_BACKOFF_SECONDS = 5.0
-"""Nothing is served on a view that is too old, so it is read again soon after a failure."""
 FUNDS_CHECK_SECONDS = 5.0
 NODE_CHECK_SECONDS = 15.0
 
@@ -152,7 +149,7 @@ class Server:
                 seconds=seconds,
                 stop=self._end,
                 log=self._log,
-                max_backoff_seconds=VIEW_BACKOFF_SECONDS if task in VIEWS else MAX_BACKOFF_SECONDS,
+                max_backoff_seconds=max_backoff_seconds(task, settings.decline_margin_seconds),
             )
             for task, work, seconds in tasks
         ]
@@ -185,6 +182,9 @@ class Server:
             seconds=self._settings.peer_poll_seconds,
             stop=self._stop,
             log=self._log,
+            max_backoff_seconds=max_backoff_seconds(
+                "registry", self._settings.decline_margin_seconds
+            ),
         )
         follow.start()
         # In slices: a signal that the kernel hands to another thread, or that arrives just before

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from oracle.process.logs import open_log
-from oracle.process.loops import MAX_BACKOFF_SECONDS, Loop
+from oracle.process.loops import MAX_BACKOFF_SECONDS, Loop, max_backoff_seconds
 from teetee.chain.errors import RpcUnavailable
 
 SECONDS = 10.0
@@ -85,6 +85,15 @@ def test_run_once__task_fails_again_and_again__pauses_double_up_to_a_minute() ->
         MAX_BACKOFF_SECONDS,
         MAX_BACKOFF_SECONDS,
     ]
+
+
+@pytest.mark.parametrize("task", ["heads", "peers", "registry", "watch"])
+@pytest.mark.parametrize(("margin", "longest"), [(15, 3.75), (6, 1.5), (600, 5.0)])
+def test_max_backoff_seconds__view_of_the_chain__leaves_most_of_the_decline_margin(
+    task: str, margin: float, longest: float
+) -> None:
+    assert max_backoff_seconds(task, margin) == longest
+    assert max_backoff_seconds("prune", margin) == MAX_BACKOFF_SECONDS
 
 
 def test_run_once__task_succeeds_after_failures__goes_back_to_its_rhythm() -> None:
