@@ -54,6 +54,7 @@ from teetee.protocol.manifest import ModelManifest
 FIRST_RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 30.0
 MIN_NODE_SECONDS = 3.0
+MAX_NODE_SECONDS = 20.0
 # The loops ask again on their own; a thread that sleeps in a call would delay the stop.
 NODE_RETRY = RetryPolicy(busy_retries=2, max_asked_seconds=4.0, lost_retries=1)
 
@@ -189,7 +190,8 @@ def _connect(settings: Settings, log: FilteringBoundLogger) -> Connection:
 
 def _node_timeout(settings: Settings) -> float:
     """A call that no node answers must not outlast the decline margin, in which it is repeated."""
-    return max(MIN_NODE_SECONDS, settings.decline_margin_seconds / 2)
+    seconds = settings.decline_margin_seconds / 2
+    return min(max(seconds, MIN_NODE_SECONDS), MAX_NODE_SECONDS)
 
 
 def _open_heads(

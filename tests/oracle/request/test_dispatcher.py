@@ -17,6 +17,7 @@ given a stop in the middle
     the next start should continue, and settle once
 given a reorganisation
     that takes the settlement back: it should be posted again, without a new answer
+    that takes a decline back in the last seconds: it should be sent again at once
     that puts another request under the number: the old answer should never be posted
 """
 
@@ -267,6 +268,20 @@ def test_reorganisation__takes_the_settlement_back__posts_the_same_answer_again(
     bench.until(lambda: chain.status(number) is RequestStatus.SETTLED, "the second settlement")
     assert bench.answerer.attempts == [1]
     assert chain.sent == [("settle", 1), ("settle", 1)]
+
+
+def test_reorganisation__takes_a_decline_back_in_the_last_seconds__declines_again(
+    bench: Bench, chain: FakeChain
+) -> None:
+    bench.answerer.has_path = False
+    number = chain.open(window=100)
+    bench.until(lambda: bench.answerer.pathless > 0, "an attempt to find a path")
+    chain.mine(1, seconds=90)
+    bench.until_over(number)
+    chain.reorganise(1)
+    assert chain.status(number) is RequestStatus.OPEN
+    bench.until(lambda: chain.status(number) is RequestStatus.DECLINED, "the second decline")
+    assert len(chain.sent) == 2
 
 
 def test_reorganisation__another_request_takes_the_number__old_answer_is_never_posted(
