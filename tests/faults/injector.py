@@ -53,6 +53,7 @@ class Injector:
         self._begun: list[Future[object]] = []
         self._starting: dict[str, float] = {}
         self._rebooted: set[str] = set()
+        self._evictions: dict[str, Future[object]] = {}
         self._locks: dict[int, sqlite3.Connection] = {}
         kill, misbehave = (self._kill, self._start), (self._misbehave, self._behave)
         self._acts: dict[Kind, tuple[Act, Act]] = {
@@ -167,12 +168,15 @@ class Injector:
             with suppress(Exception):  # reorganisations may undo parts of it each time
                 _retry(lambda: self._shards.evict(fault.target))
 
-        self._run(evict)
+        self._evictions[fault.target] = self._run(evict)
 
     def _readmit(self, fault: Fault) -> None:
+        eviction = self._evictions[fault.target]
+
         def readmit() -> None:
-            with suppress(Exception):  # its process may be down: `heal` does it then
-                self._shards.readmit(fault.target)
+            eviction.result()  # else it could come last, and the shard stay evicted
+            with suppress(Exception):  # its process may be down: `restore` does it then
+                _retry(lambda: self._shards.readmit(fault.target))
 
         self._run(readmit)
 
@@ -247,8 +251,9 @@ class Injector:
     def _reset_clock(self, fault: Fault) -> None:
         self._world.clocks[fault.target].set(0)
 
-    def _run(self, work: Callable[[], object]) -> None:
+    def _run(self, work: Callable[[], object]) -> Future[object]:
         self._begun.append(self._threads.submit(work))
+        return self._begun[-1]
 
     def _enclave(self, fault: Fault) -> EnclaveProcess:
         return self._world.enclave(fault.target)

@@ -54,19 +54,17 @@ class Shards:
     def readmit(self, name: str) -> None:
         """Execute the readmission once its notice has passed, and renew."""
         platform_id = self.shard(name).platform_id
-        if self._is_denied(platform_id):
-            manager, readmission = self._readmission(platform_id)
-            until = time.monotonic() + READMISSION_SECONDS
-            while True:
-                try:
-                    call = encode_call(manager, "execute", readmission.to, readmission.data)
-                    self._send("publisher", call)
-                    break
-                except Exception:
-                    if time.monotonic() > until:
-                        raise
-                    time.sleep(1.0)  # the notice has not passed, or was reorganised away
-                    self._try_schedule(manager, readmission)
+        manager, readmission = self._readmission(platform_id)
+        until = time.monotonic() + READMISSION_SECONDS
+        while self._is_denied(platform_id):
+            try:
+                call = encode_call(manager, "execute", readmission.to, readmission.data)
+                self._send("publisher", call)
+            except Exception:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1.0)  # the notice has not passed, or was reorganised away
+                self._try_schedule(manager, readmission)
         if self.shard(name).status is not ShardStatus.ACTIVE:
             self.renew(name)
 
