@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -28,13 +29,15 @@ from teetee.protocol.envelope import open_answer
 from teetee.protocol.identifiers import ShardId
 from tests.faults.ledger import Ledger, read_ledger
 from tests.faults.outages import Outages
+from tests.faults.pace import Pace
 from tests.faults.requests import Asked
 from tests.faults.result import Findings
 from tests.faults.world import DECLINE_MARGIN_SECONDS, FaultWorld
 
 PAGE = 2_000
 HURRY_SECONDS = 15
-"""How long before its last moment an entry may cut an answer: 2 s, and its longest gap thrice."""
+"""How long before its last moment an entry may cut an answer: 2 s, and its longest gap thrice. This
+and the next are of a quiet machine."""
 REACTION_SECONDS = 3
 """From when an entry acts again until a block can include what it sends."""
 
@@ -42,8 +45,11 @@ REACTION_SECONDS = 3
 class Books:
     """Checks requests against the chain. `references`: the answer to each prompt."""
 
-    def __init__(self, world: FaultWorld, outages: Outages, entries: Mapping[ShardId, str]) -> None:
+    def __init__(
+        self, world: FaultWorld, outages: Outages, entries: Mapping[ShardId, str], pace: Pace
+    ) -> None:
         self._world = world
+        self._pace = pace
         self._outages = outages
         self._entries = entries
         self.references: dict[int, Answer] = {}
@@ -144,7 +150,7 @@ class Books:
         entry = self._entries[asked.primary]
         if end.penalty == 0:
             return ""
-        margin = DECLINE_MARGIN_SECONDS + REACTION_SECONDS
+        margin = DECLINE_MARGIN_SECONDS + math.ceil(REACTION_SECONDS * self._pace.longest)
         is_undone = self._outages.has_undone(
             opened.request_id, opened.block_number, asked.deadline, margin
         )
@@ -189,13 +195,14 @@ class Books:
             return False
         reference, count = self.references[asked.prompt], len(answer.token_ids)
         settled_at = self._world.contracts.connection.block(end.block_number).timestamp
+        hurry = DECLINE_MARGIN_SECONDS + HURRY_SECONDS * self._pace.longest
         return (
             answer.finish_reason == "length"
             and 0 < count < len(reference.token_ids)
             and answer.token_ids == reference.token_ids[:count]
             and reference.text.startswith(answer.text)
             and (end.input_tokens, end.output_tokens) == (reference.input_tokens, count)
-            and settled_at >= asked.deadline - DECLINE_MARGIN_SECONDS - HURRY_SECONDS
+            and settled_at >= asked.deadline - hurry
         )
 
     def _answer(self, asked: Asked, end: RequestSettled) -> Answer:

@@ -150,7 +150,9 @@ def run(options: Options, console: Console) -> Result:
             findings = run_.run_batch(batch, size)
             done += size
             ends = ", ".join(f"{number} {name}" for name, number in sorted(findings.ends.items()))
-            console.say(f"{done:6} of {options.faults} faults; batch {batch}: {ends}")
+            slowness = run_.pace.slowness
+            slow = f" ({slowness:.1f} times slower)" if slowness > 1 else ""
+            console.say(f"{done:6} of {options.faults} faults; batch {batch}{slow}: {ends}")
         result = run_.finish()
     write_results(result, options.json, options.plot)
     return result

@@ -17,6 +17,7 @@ from tests.faults.disk_search import DiskSearch
 from tests.faults.fault import Fault, Kind
 from tests.faults.injector import Injector
 from tests.faults.outages import Outages
+from tests.faults.pace import Pace
 from tests.faults.requests import Asked
 from tests.faults.result import BooksWrong, Findings, Result
 from tests.faults.schedule import BATCH, ENTRIES, Schedule, make_schedule
@@ -27,8 +28,6 @@ from tests.faults.world import FaultWorld
 QUIET_SECONDS = 120.0
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 0.3
-REORG_BLOCKS = 70
-"""No reorganisation reaches so far back."""
 
 
 class Run:
@@ -39,6 +38,7 @@ class Run:
         self._kinds = kinds
         self.result = Result(seed)
         self._outages = Outages()
+        self.pace = Pace()
         self._all: list[Asked] = []
         self._order = count()
         self._ends = threading.Event()
@@ -47,12 +47,12 @@ class Run:
     def start(self) -> None:
         """The run without faults, whose answers are the reference."""
         world = self._world
-        self._traffic = Traffic(world, self.result.seed)
+        self._traffic = Traffic(world, self.result.seed, self.pace)
         self._traffic.start()
         shards = Shards(world)
         self._injector = Injector(world, self._traffic, shards, self._outages)
         entries = {ShardId(world.enclave(name).shard_id): name for name in ENTRIES}
-        self._books = Books(world, self._outages, entries)
+        self._books = Books(world, self._outages, entries, self.pace)
         self._search = DiskSearch(world.folders.directory)
         threading.Thread(target=self._sample, daemon=True).start()
         asked = self._traffic.ask_all()
@@ -61,13 +61,14 @@ class Run:
         for answer in self._books.references.values():
             self._search.add_answer(answer)
         self._traffic.crowd.take_asked()
-        world.end_setup()
+        self._first_block = world.chain.block_number()
 
     def run_batch(self, batch: int, faults: int = BATCH) -> Findings:
         """Raises `BooksWrong`."""
         schedule = make_schedule(self.result.seed, batch, faults, self._kinds)
-        head = self._world.chain.block_number()
-        first_block = max(self._world.first_block, head - REORG_BLOCKS)
+        self._world.bury()
+        first_block = self._world.first_block
+        self.pace.measure()
         self._traffic.resume()
         self._inject(schedule)
         healed_at = time.monotonic()
@@ -92,7 +93,7 @@ class Run:
         """
         self._traffic.close()
         self._ends.set()
-        findings = self._books.check(self._all, self._world.first_block)
+        findings = self._books.check(self._all, self._first_block)
         self.result.findings = findings
         self._require_right(findings, None)
         self.result.searched_bytes = self._search.searched_bytes
@@ -105,8 +106,10 @@ class Run:
         begun_at = time.monotonic()
         events: list[tuple[float, int, Callable[[Fault], None], Fault]] = []
         for fault in schedule.faults:
-            heapq.heappush(events, (fault.at, next(self._order), self._injector.begin, fault))
-            heapq.heappush(events, (fault.end, next(self._order), self._injector.end, fault))
+            begin = self.pace.seconds(fault.at)
+            end = begin + fault.seconds
+            heapq.heappush(events, (begin, next(self._order), self._injector.begin, fault))
+            heapq.heappush(events, (end, next(self._order), self._injector.end, fault))
         while events:
             now = time.monotonic() - begun_at
             if events[0][0] > now:
@@ -120,7 +123,7 @@ class Run:
         """Until none is open, or the books have to say which are lost. What a reorganisation
         dropped is sent again.
         """
-        until = time.monotonic() + QUIET_SECONDS
+        until = time.monotonic() + self.pace.seconds(QUIET_SECONDS)
         while time.monotonic() < until:
             missing = self._traffic.resend_missing(asked)
             if not missing and not self._books.has_open_requests():

@@ -21,7 +21,7 @@ SEED = 12
 
 
 @pytest.mark.system
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_500)
 def test_faults__two_hundred_of_every_kind__the_books_are_right() -> None:
     assert_books_are_right(SEED, faults=200)
 

@@ -16,6 +16,7 @@ from demo.errors import ChainRefused
 from teetee.chain.types.requests import RequestStatus
 from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import RequestId
+from tests.faults.pace import Pace
 from tests.faults.requests import PROMPTS, Asked, Requester, SealingKeys, make_prompts
 from tests.faults.rpc import batch_call
 from tests.faults.schedule import ENTRIES
@@ -23,7 +24,7 @@ from tests.faults.world import FaultWorld
 
 LANES = 6
 WINDOWS = (15, 25, 40, 40)
-"""Seconds from a request to its deadline; the escrow's least is 10."""
+"""Seconds from a request to its deadline, on a quiet machine; the escrow's least is 10."""
 BURST_WINDOW = 60
 POLL_SECONDS = 0.25
 OPENING_SECONDS = 4.0
@@ -32,8 +33,9 @@ OPENING_SECONDS = 4.0
 class Traffic:
     """Lanes run from `resume` to `pause`; `burst` asks many at once."""
 
-    def __init__(self, world: FaultWorld, seed: int) -> None:
+    def __init__(self, world: FaultWorld, seed: int, pace: Pace) -> None:
         self._world = world
+        self._pace = pace
         prompts = make_prompts()
         self.keys = SealingKeys(world)
         self.lanes = [Requester(world, f"lane {number}", prompts) for number in range(LANES)]
@@ -90,7 +92,10 @@ class Traffic:
             chance = Random()
             asked = [
                 self.crowd.ask(
-                    chance.randrange(PROMPTS), (chance.choice(ENTRIES),), BURST_WINDOW, self.keys
+                    chance.randrange(PROMPTS),
+                    (chance.choice(ENTRIES),),
+                    int(self._pace.seconds(BURST_WINDOW)),
+                    self.keys,
                 )
                 for _ in range(count)
             ]
@@ -134,10 +139,9 @@ class Traffic:
 
     def _ask_one(self, requester: Requester, chance: Random) -> None:
         recipients = tuple(chance.sample(ENTRIES, chance.choice((1, 1, 2))))
-        asked = requester.ask(
-            chance.randrange(PROMPTS), recipients, chance.choice(WINDOWS), self.keys
-        )
-        until = time.monotonic() + OPENING_SECONDS
+        prompt, window = chance.randrange(PROMPTS), chance.choice(WINDOWS)
+        asked = requester.ask(prompt, recipients, int(self._pace.seconds(window)), self.keys)
+        until = time.monotonic() + self._pace.seconds(OPENING_SECONDS)
         while time.monotonic() < until:
             self.send([asked])
             time.sleep(POLL_SECONDS)

@@ -95,8 +95,10 @@ class FaultWorld(World):
         self.chain.call("evm_setBlockGasLimit", hex(BLOCK_GAS))
         self.first_block = self.chain.block_number()
 
-    def end_setup(self) -> None:
-        """Mine blocks that may be replaced; a reorganisation also undoes balances that were set."""
+    def bury(self) -> None:
+        """Mine blocks that may be replaced. What is before them stays: the setup, whose balances a
+        reorganisation would undo, and the ends of earlier batches, whose deadlines have passed.
+        """
         self.first_block = self.chain.block_number()
         self.chain.call("anvil_mine", hex(BLOCKS_BEFORE), "0x0")
 
