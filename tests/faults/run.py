@@ -28,6 +28,8 @@ from tests.faults.world import FaultWorld
 QUIET_SECONDS = 120.0
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 0.3
+BOND_SECONDS = 3.0
+"""An entry that lost part of its bond answers nothing before it is put back."""
 
 
 class Run:
@@ -49,12 +51,13 @@ class Run:
         world = self._world
         self._traffic = Traffic(world, self.result.seed, self.pace)
         self._traffic.start()
-        shards = Shards(world)
-        self._injector = Injector(world, self._traffic, shards, self._outages)
+        self._shards = Shards(world)
+        self._injector = Injector(world, self._traffic, self._shards, self._outages)
         entries = {ShardId(world.enclave(name).shard_id): name for name in ENTRIES}
         self._books = Books(world, self._outages, entries, self.pace)
         self._search = DiskSearch(world.folders.directory)
-        threading.Thread(target=self._sample, daemon=True).start()
+        for watch in (self._sample, self._keep_bonds):
+            threading.Thread(target=watch, daemon=True).start()
         asked = self._traffic.ask_all()
         self._await_ends(asked)
         self._books.learn(asked, world.first_block)
@@ -144,3 +147,9 @@ class Run:
         while not self._ends.wait(SAMPLE_SECONDS):
             with suppress(ChainRefused):  # it is suspended
                 self._outages.sample(self._world.chain.now())
+
+    def _keep_bonds(self) -> None:
+        while not self._ends.wait(BOND_SECONDS):
+            for name in ENTRIES:
+                with suppress(Exception):  # the chain is suspended: tried again
+                    self._shards.top_up(name)

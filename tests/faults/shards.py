@@ -71,7 +71,7 @@ class Shards:
     def renew(self, name: str) -> None:
         """By its host, with a fresh quote: after an eviction or, with new keys, a reboot."""
         enclave = self._world.enclave(name)
-        hosting = self._hosting(enclave)
+        hosting = self._hosting_of(enclave.host.account)
         found = hosting.verify_enclave(
             Endpoint(LOOPBACK, enclave.port), enclave.endpoint, enclave.host.address
         )
@@ -91,19 +91,23 @@ class Shards:
             self.readmit(name)
         elif shard.status is not ShardStatus.ACTIVE or self._has_other_keys(enclave, shard):
             self.renew(name)
-        missing = self.bond - self.shard(name).bond
+        self.top_up(name)
+
+    def top_up(self, name: str) -> None:
+        """Put back what penalties took: with less than its bond, a shard is not active."""
+        shard = self.shard(name)
+        missing = self.bond - shard.bond
         if missing > 0:
-            token = self._world.contracts.token
-            self._send("treasury", token.transfer(enclave.host.address, missing))
-            self._hosting(enclave).top_up(shard.shard_id, missing)
+            with self._lock("treasury"):
+                hosting = self._hosting_of(self._world.wallet("treasury").account)
+                hosting.top_up(shard.shard_id, missing)
 
     def _has_other_keys(self, enclave: EnclaveProcess, shard: Shard) -> bool:
         return str(enclave.keyset.get("signer", shard.keyset.signer)) != shard.keyset.signer
 
-    def _hosting(self, enclave: EnclaveProcess) -> Hosting:
-        contracts = self._world.contracts
-        sender = self._sender_of(enclave.host.account)
-        return Hosting(contracts, enclave.host.account, sender, quotes=None, notify=lambda _: None)
+    def _hosting_of(self, account: LocalAccount) -> Hosting:
+        contracts, sender = self._world.contracts, self._sender_of(account)
+        return Hosting(contracts, account, sender, quotes=None, notify=lambda _: None)
 
     def _is_denied(self, platform_id: bytes) -> bool:
         contract = self._world.contracts.registry.contract
