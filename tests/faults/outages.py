@@ -60,6 +60,16 @@ class Outages:
                 if outage.target == target and outage.end == math.inf:
                     outage.end = time.time()
 
+    def mark_keys(self, entry: str, are_other: bool) -> None:
+        """The registry has its keys, or others."""
+        target = _keys_of(entry)
+        with self._lock:
+            is_marked = any(one.target == target and one.end == math.inf for one in self._down)
+        if are_other and not is_marked:
+            self.begin(target)
+        elif not are_other:
+            self.end(target)
+
     def end_all(self) -> None:
         """All of them act again."""
         with self._lock:
@@ -109,7 +119,7 @@ class Outages:
 
     def _is_down(self, entry: str, moment: float) -> bool:
         down = {one.target for one in self._down if one.begin <= moment <= one.end}
-        if down & {entry, "chain"}:
+        if down & {entry, _keys_of(entry), "chain"}:
             return True
         bad = set()
         for one in self._bad_nodes:
@@ -117,3 +127,7 @@ class Outages:
             if one.begin <= moment <= one.end and caller in (entry, EVERYBODY):
                 bad |= set(range(NODES)) if node == EVERYBODY else {int(node)}
         return len(bad) > NODES // 2
+
+
+def _keys_of(entry: str) -> str:
+    return f"keys of {entry}"

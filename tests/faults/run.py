@@ -28,8 +28,7 @@ from tests.faults.world import FaultWorld
 QUIET_SECONDS = 120.0
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 0.3
-BOND_SECONDS = 3.0
-"""An entry that lost part of its bond answers nothing before it is put back."""
+WATCH_SECONDS = 1.0
 
 
 class Run:
@@ -56,7 +55,7 @@ class Run:
         entries = {ShardId(world.enclave(name).shard_id): name for name in ENTRIES}
         self._books = Books(world, self._outages, entries, self.pace)
         self._search = DiskSearch(world.folders.directory)
-        for watch in (self._sample, self._keep_bonds):
+        for watch in (self._sample, self._watch_shards):
             threading.Thread(target=watch, daemon=True).start()
         asked = self._traffic.ask_all()
         self._await_ends(asked)
@@ -77,6 +76,7 @@ class Run:
         healed_at = time.monotonic()
         self._injector.await_processes()
         self._injector.await_work()
+        self._injector.restore_shards()  # first the keys: an entry with others cannot act
         self._outages.end_all()
         self._traffic.pause()
         asked = [one for each in self._traffic.requesters for one in each.take_asked()]
@@ -148,8 +148,11 @@ class Run:
             with suppress(ChainRefused):  # it is suspended
                 self._outages.sample(self._world.chain.now())
 
-    def _keep_bonds(self) -> None:
-        while not self._ends.wait(BOND_SECONDS):
-            for name in ENTRIES:
-                with suppress(Exception):  # the chain is suspended: tried again
+    def _watch_shards(self) -> None:
+        """An entry that lost part of its bond answers nothing before its host puts it back."""
+        while not self._ends.wait(WATCH_SECONDS):
+            with suppress(Exception):  # the chain is suspended: tried again
+                for name in ENTRIES:
+                    self._outages.mark_keys(name, self._shards.has_other_keys(name))
+                for name in ENTRIES:
                     self._shards.top_up(name)

@@ -102,6 +102,12 @@ class Shards:
                 hosting = self._hosting_of(self._world.wallet("treasury").account)
                 hosting.top_up(shard.shard_id, missing)
 
+    def has_other_keys(self, name: str) -> bool:
+        """Whether the registry has keys that its enclave does not have: it cannot act then. A
+        reorganisation can undo that its host gave the shard the new ones.
+        """
+        return self._has_other_keys(self._world.enclave(name), self.shard(name))
+
     def _has_other_keys(self, enclave: EnclaveProcess, shard: Shard) -> bool:
         return str(enclave.keyset.get("signer", shard.keyset.signer)) != shard.keyset.signer
 

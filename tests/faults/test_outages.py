@@ -6,7 +6,7 @@ given an entry that acted in time
         its penalty should be excused
     when it leaves time, or the request was opened after the fork, or is another one
         it should not be
-given an entry that was down, or whose nodes were bad
+given an entry that was down, whose nodes were bad, or whose keys were not the registry's
     when that lasted until the margin before the deadline began
         its penalty should be excused, and that of an entry that was up should not be
 """
@@ -81,3 +81,16 @@ def test_excuses__was_down_until_so_long_before_the_deadline__only_within_the_ma
             outages.end(target)
         outages.sample(chain_time)
     assert outages.excuses("second", DEADLINE, MARGIN) is is_excused
+
+
+def test_mark_keys__registry_has_other_ones_at_the_deadline__is_excused(clock: Clock) -> None:
+    outages = Outages()
+    for chain_time in range(DEADLINE - 40, DEADLINE + 3):
+        clock.now += 1
+        outages.mark_keys("second", chain_time > DEADLINE - 20)
+        outages.sample(chain_time)
+    clock.now += 1
+    outages.mark_keys("second", are_other=False)
+    assert outages.excuses("second", DEADLINE, MARGIN)
+    assert not outages.excuses("second", DEADLINE - 25, MARGIN)
+    assert not outages.excuses("entry", DEADLINE, MARGIN)
