@@ -6,7 +6,8 @@
 3. A declined or expired one returned the whole deposit.
 4. Its answer is the one of the run without faults; if its time ran out, that answer's beginning.
 5. The escrow holds exactly what it owes: every payment was made once.
-6. No bond lost anything to a request whose primary could act before the deadline, unless it had
+6. An end stays: the books of the whole run find what those of each batch found.
+7. No bond lost anything to a request whose primary could act before the deadline, unless it had
    acted and a reorganisation took that back.
 """
 
@@ -41,6 +42,8 @@ and the next are of a quiet machine."""
 REACTION_SECONDS = 3
 """From when an entry acts again until a block can include what it sends."""
 
+_NEVER_OPENED = "never opened"
+
 
 class Books:
     """Checks requests against the chain. `references`: the answer to each prompt."""
@@ -54,6 +57,7 @@ class Books:
         self._entries = entries
         self.references: dict[int, Answer] = {}
         self._known: list[Asked] = []
+        self._ends_before: dict[bytes, str] = {}
 
     def has_open_requests(self) -> bool:
         """Whether any request of the world has not ended."""
@@ -78,7 +82,11 @@ class Books:
         asked = list(asked)
         self._known += asked
         for one in asked:
-            self._check(one, ledger, findings)
+            end = self._check(one, ledger, findings)
+            before = self._ends_before.setdefault(one.context.client_nonce, end)
+            if end != before:
+                findings.lost += 1
+                findings.problems.append(f"a request of {one.wallet} was {before}, and is {end}")
         return findings
 
     def check_balance(self, findings: Findings) -> None:
@@ -95,11 +103,12 @@ class Books:
 
     # -- one request ---------------------------------------------------------------------------
 
-    def _check(self, asked: Asked, ledger: Ledger, findings: Findings) -> None:
+    def _check(self, asked: Asked, ledger: Ledger, findings: Findings) -> str:
+        """Its end by name."""
         opened = ledger.opened.get(asked.context.client_nonce, [])
         if not opened:
-            findings.ends["never opened"] += 1  # refused, or its time was over: nothing was paid
-            return
+            findings.ends[_NEVER_OPENED] += 1  # refused, or its time was over: nothing was paid
+            return _NEVER_OPENED
         ends = ledger.ends.get(opened[0].request_id, [])
         name = f"request {opened[0].request_id} of {asked.wallet}"
         if not ends:
@@ -113,6 +122,7 @@ class Books:
             problem = self._check_end(asked, opened[0], end, findings)
             if problem:
                 findings.problems.append(f"{name}: {problem}")
+        return _name(ends[0]) if ends else "open"
 
     def _state_of(self, opened: RequestOpened) -> str:
         request = self._world.contracts.escrow.request_of(opened.request_id)

@@ -98,6 +98,8 @@ class Run:
         self._ends.set()
         findings = self._books.check(self._all, self._first_block)
         self.result.findings = findings
+        if not findings.ends["settled"]:
+            findings.problems.append("no request was settled, so the faults met no work")
         self._require_right(findings, None)
         self.result.searched_bytes = self._search.searched_bytes
         self.result.seconds = time.monotonic() - self._begun_at
