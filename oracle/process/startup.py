@@ -40,6 +40,7 @@ from teetee.chain.contract_errors import UnknownModel
 from teetee.chain.contracts.escrow import Escrow
 from teetee.chain.contracts.registry import Registry
 from teetee.chain.deployment import LOCAL_NETWORK, Deployment
+from teetee.chain.errors import RpcRefused
 from teetee.chain.nodes.node_failures import RetryPolicy
 from teetee.chain.transactions.sender import TransactionSender
 from teetee.chain.types.models import Model
@@ -327,7 +328,10 @@ def _identity(
 
 
 class _Retry:
-    """Retries with backoff: the node or the guest agent may come up after this process."""
+    """Retries with backoff: the node or the guest agent may come up after this process. What a node
+    refuses is repeated, too: some answer with an error of their own while something behind them
+    fails, and this process must not end for that.
+    """
 
     def __init__(self, stop: threading.Event, log: FilteringBoundLogger) -> None:
         self._stop = stop
@@ -338,7 +342,7 @@ class _Retry:
         while True:
             try:
                 return work()
-            except Retryable as error:
+            except (Retryable, RpcRefused) as error:
                 self._log.warning("start-up waits", task=task, error=error, seconds=pause)
             if self._stop.wait(pause):
                 raise Stopped

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The enclave's connection to its nodes.
+"""The enclave's connection to its nodes, and its start while they fail.
 
 given a decline margin
     when no node answers a call
         the call should end in time for another one within the margin
+given nodes that refuse the first calls with an error of their own
+    the start should repeat them, and not end the process
 """
 
+import threading
 from typing import Any, cast
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from oracle.process import startup
 from oracle.process.logs import open_log
 from oracle.process.settings import Settings
+from teetee.chain.errors import RpcRefused, RpcUnavailable
 
 
 class GivenSettings:
@@ -36,3 +40,20 @@ def test_connect__no_node_answers__call_ends_within_half_of_the_decline_margin(
     monkeypatch.setattr(startup, "Connection", lambda _, **options: given.update(options))
     startup._connect(cast(Settings, GivenSettings(margin)), open_log())
     assert given["timeout_seconds"] == seconds
+
+
+def test_retry__nodes_fail_and_refuse_first__repeats_until_they_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(startup, "FIRST_RETRY_SECONDS", 0.0)
+    failures: list[Exception] = [
+        RpcRefused("eth_call", -32603, "internal error"),
+        RpcUnavailable({"https://node.invalid": "no connection"}),
+    ]
+
+    def read() -> str:
+        if failures:
+            raise failures.pop()
+        return "the head"
+
+    assert startup._Retry(threading.Event(), open_log())("chain", read) == "the head"
