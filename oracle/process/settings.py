@@ -3,7 +3,8 @@
 
 `settings_sources` reads them. Measured settings decide where plaintext goes and what is believed;
 they come from one file, whose digest stands in the compose document that the enclave's measurement
-covers. The host's settings can cost availability alone. Docs: docs/operations.md.
+covers. The host's settings can cost availability alone; those that shift when this enclave declines
+or settles have bounds, because a host can be a requester's accomplice. Docs: docs/operations.md.
 """
 
 import re
@@ -28,6 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from oracle.request.decision import MAX_LEAD_SECONDS
 from shard_runtime.backends.kv_cache import DEFAULT_CACHE_BYTES
 from shard_runtime.engine.loop import DEFAULT_BUSY_WAIT_SECONDS
 from teetee.errors import FieldInvalid
@@ -176,6 +178,9 @@ Layers = Annotated[LayerRange, NoDecode, BeforeValidator(_layers)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 30)]
 WholeSeconds = Annotated[int, Field(ge=1, le=86_400 * 30)]
+MIN_DECLINE_MARGIN_SECONDS = 10
+"""On all machines but simulated ones, whose chains and deadlines may be faster."""
+MAX_DECLINE_MARGIN_SECONDS = MAX_LEAD_SECONDS
 
 
 class Settings(BaseSettings):
@@ -318,11 +323,17 @@ class Settings(BaseSettings):
         description="Maximum busy wait between two tokens, on a core that no other thread needs; 0"
         " saves power.",
     )
-    batch_window_seconds: Seconds = Field(
-        0.5, description="Settlements that are ready within this time share a transaction."
+    batch_window_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=2,
+        description="Settlements that are ready within this time share a transaction.",
     )
-    settle_timeout_seconds: Seconds = Field(
-        60.0, description="Wait for a transaction before the request's state is read again."
+    settle_timeout_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=600,
+        description="Wait for a transaction before the request's state is read again.",
     )
     max_fee_gwei: float = Field(
         50.0,
@@ -334,11 +345,18 @@ class Settings(BaseSettings):
     warn_below_ether: float = Field(
         0.005, ge=0, description="The signer's balance below which the log and /metrics warn."
     )
-    decline_margin_seconds: WholeSeconds = Field(
-        15, description="Time before the deadline at which a request without an answer is declined."
+    decline_margin_seconds: int = Field(
+        15,
+        ge=1,
+        le=MAX_DECLINE_MARGIN_SECONDS,
+        description="Time before the deadline at which a request without an answer is declined; at"
+        f" least {MIN_DECLINE_MARGIN_SECONDS}, but on a simulated machine.",
     )
-    refund_grace_seconds: WholeSeconds = Field(
-        30, description="Time after the deadline that is left to the requester to claim the refund."
+    refund_grace_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Time after the deadline that is left to the requester to claim the refund.",
     )
 
     max_streams: int = Field(
@@ -377,6 +395,14 @@ class Settings(BaseSettings):
     def _limits_fit(self) -> Self:
         if self.max_concurrent_requests > self.max_active_requests:
             raise ValueError("TEETEE_REQUESTS_AT_ONCE must not exceed TEETEE_REQUESTS_HELD")
+        return self
+
+    @model_validator(mode="after")
+    def _margin_is_no_lever(self) -> Self:
+        if not self.simulated and self.decline_margin_seconds < MIN_DECLINE_MARGIN_SECONDS:
+            raise ValueError(
+                f"TEETEE_DECLINE_MARGIN_SECONDS must be at least {MIN_DECLINE_MARGIN_SECONDS}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,13 +11,21 @@ A decline ends a request for all of its recipients: the escrow keeps no answer o
 recipient among several declines only when the others cannot be disturbed any more: a fault of its
 own must not end a request that another answers, and a requester must not get an answer for nothing
 by sealing rubbish to a second recipient. How many declines are due at about the same time moves
-that moment forward: see `oracle.request.decline_pace`.
+that moment forward (`oracle.request.decline_pace`), but never into the time in which a later
+recipient may still be at work: that one ends its answer and settles it before.
 """
 
 from dataclasses import dataclass
 
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.protocol.identifiers import ShardId
+
+MAX_LEAD_SECONDS = 30
+"""A request with other recipients is declined no earlier before its deadline, once a later
+recipient may have begun. All machines but simulated ones have this limit, whatever their margins.
+"""
+LAST_WORD_SECONDS = 5
+"""Later recipients decline no earlier before the deadline: the primary has settled by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,17 @@ class Timing:
 
     decline_margin: int  # before the deadline: time for a transaction to be included
     refund_grace: int  # after the deadline: time for the requester to act first
+
+    @property
+    def max_lead(self) -> int:
+        """`MAX_LEAD_SECONDS`, less on a simulated machine with a margin below 10."""
+        return min(MAX_LEAD_SECONDS, 3 * self.decline_margin)
+
+    def give_up_at(self, request: Request, place: int) -> int:
+        """When the recipient at `place` gives up: a later one so early that its answer, which ends
+        with `length` shortly before, is settled before the primary may decline.
+        """
+        return request.deadline - (2 * self.max_lead if place else self.decline_margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,7 @@ def decide(request: Request, facts: Facts, timing: Timing) -> Step:
     place = request.recipients.index(facts.shard_id)
     if facts.now > request.deadline:
         return _after_deadline(request, facts, timing, place)
-    give_up_at = request.deadline - timing.decline_margin
+    give_up_at = timing.give_up_at(request, place)
     turn = request.takeover_at(place)
     decline_at = max(turn, _last_call(request, facts, timing, place))
     if facts.answered:
@@ -102,7 +121,7 @@ def decide(request: Request, facts: Facts, timing: Timing) -> Step:
         is_late = facts.rejected and facts.now >= decline_at
         return Decline(DeclineReason.NO_PATH) if is_late else Settle()
     if facts.refused is not None:
-        ends_all = _ends_for_all(request, facts.refused, place)
+        ends_all = _ends_for_all(request, facts, place)
         return _decline(facts, facts.refused, turn if ends_all else decline_at)
     if turn <= facts.now < give_up_at:
         return Work(give_up_at=give_up_at)
@@ -114,16 +133,18 @@ def _last_call(request: Request, facts: Facts, timing: Timing, place: int) -> in
     comes first, and earlier if many requests are due; the others leave it time to post an answer.
     """
     if place:
-        return request.deadline - timing.decline_margin // 2
+        return request.deadline - min(timing.decline_margin // 2, LAST_WORD_SECONDS)
     latest = request.deadline - timing.decline_margin
     return latest if facts.last_call is None else min(latest, facts.last_call)
 
 
-def _ends_for_all(request: Request, reason: DeclineReason, place: int) -> bool:
+def _ends_for_all(request: Request, facts: Facts, place: int) -> bool:
     """Whether a refusal may end the request at once."""
-    # The primary's work comes first, so it disturbs no other by saying that there is no prompt.
-    is_first_word = place == 0 and reason is DeclineReason.INVALID
-    return len(request.recipients) == 1 or is_first_word
+    if len(request.recipients) == 1:
+        return True
+    # Until the second one's turn, the primary disturbs no other by saying that there is no prompt.
+    is_first_word = place == 0 and facts.now < request.takeover_at(1)
+    return is_first_word and facts.refused is DeclineReason.INVALID
 
 
 def _decline(facts: Facts, reason: DeclineReason, earliest: int) -> Step:

@@ -4,10 +4,16 @@
 Anyone can open many requests with one deadline. A transaction ends some of them, and only a few are
 pending at once. So the primary's last moment for each request comes earlier, the more others are
 due by then: the backlog divided by the throughput, which follows from how long declines take.
+
+A decline ends a request for all of its recipients. So where others may answer, the last moment
+comes at most `Timing.max_lead` before the deadline. What does not fit into that time is declined
+before the second recipient's turn, so that none of them works for nothing.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from oracle.request.decision import Timing
 from oracle.request.endings import DECLINES_IN_FLIGHT, MAX_DECLINES
 from teetee.protocol.identifiers import RequestId
 
@@ -16,10 +22,23 @@ SAFE_SHARE = 0.25
 ASSUMED_SECONDS = 20.0
 """From the decision to the confirmation, until it is measured."""
 MIN_SECONDS = 4.0
+MAX_SECONDS = 60.0
+"""More is not believed: a host can hold back confirmations for as long as it likes."""
 MANY = 50
 """So many may be due while the last of them still waits for the margin: a flood slows the machine
 that must end it, so its declines all come earlier by the time that two of them take."""
 _DECAY = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A request that this shard, its primary, must end. All times are chain time."""
+
+    request_id: RequestId
+    opened_at: int
+    deadline: int
+    second_turn: int | None = None
+    """From when on another recipient may be at work; None: there is none."""
 
 
 class DeclinePace:
@@ -48,29 +67,36 @@ class DeclinePace:
         sent_at = self._sent.pop(request_id, None)
         if sent_at is not None:
             measured = self._clock() - sent_at
-            self._seconds = max(measured, self._seconds * _DECAY, MIN_SECONDS)
+            self._seconds = min(max(measured, self._seconds * _DECAY, MIN_SECONDS), MAX_SECONDS)
 
     def forget(self, request_id: RequestId) -> None:
         """The request has ended."""
         self._sent.pop(request_id, None)
 
-    def last_calls(
-        self, deadlines: Iterable[tuple[RequestId, int]], margin: int
-    ) -> dict[RequestId, int]:
-        """When each request must be declined at the latest, in chain time: `margin` seconds before
-        its deadline, and early enough for all that follow.
+    def last_calls(self, requests: Iterable[Due], timing: Timing, now: int) -> dict[RequestId, int]:
+        """When each request must be declined at the latest, in chain time: a margin before its
+        deadline, and early enough for all that follow.
         """
-        last_first = sorted(deadlines, key=lambda one: one[1], reverse=True)
-        lead = margin + (2 * self._present_seconds() if len(last_first) > MANY else 0.0)
+        last_first = sorted(requests, key=lambda one: one.deadline, reverse=True)
+        hurry = 2 * self._present_seconds() if len(last_first) > MANY else 0.0
+        lead = timing.decline_margin + hurry
         step = 1 / self.per_second
-        latest = float("inf")
+        latest = latest_shared = float("inf")
         calls: dict[RequestId, int] = {}
-        for request_id, deadline in last_first:
-            latest = min(deadline - lead, latest)
-            calls[request_id] = int(latest)
-            latest -= step
+        for due in last_first:
+            earliest = due.deadline - timing.max_lead
+            call = min(due.deadline - lead, latest)
+            shared_call = min(max(due.deadline - lead, earliest), latest_shared)
+            if due.second_turn is None:
+                calls[due.request_id] = int(call)
+            elif shared_call >= earliest:
+                calls[due.request_id] = int(shared_call)
+            else:  # no room: at once, or, if another may have begun, as early as that one allows
+                calls[due.request_id] = due.opened_at if now < due.second_turn else earliest
+                continue
+            latest, latest_shared = call - step, shared_call - step
         return calls
 
     def _present_seconds(self) -> float:
         oldest = next(iter(self._sent.values()), self._clock())
-        return max(self._seconds, self._clock() - oldest)
+        return min(max(self._seconds, self._clock() - oldest), MAX_SECONDS)

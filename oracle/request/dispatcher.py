@@ -258,7 +258,7 @@ class Dispatcher:
 
     def _advance(self, look: Look) -> None:
         now = look.at.timestamp
-        last_calls = self._last_calls()
+        last_calls = self._last_calls(now)
         steps: dict[RequestId, Step] = {}
         for work in self._works.values():
             if work.request.opened_at > look.confirmed_time or self._looks < work.not_before:
@@ -275,16 +275,16 @@ class Dispatcher:
             if not isinstance(step, Work) and work.progress is not Progress.POSTING:
                 self._take_step(work, step)
 
-    def _last_calls(self) -> dict[RequestId, int]:
+    def _last_calls(self, now: int) -> dict[RequestId, int]:
         """When this shard must decline, if it is to decline, what its bond answers for."""
-        deadlines = (
-            (work.request_id, work.request.deadline)
+        requests = (
+            work.due()
             for work in self._works.values()
             if work.is_primary(self._shard_id)
             and work.answered is None
             and work.progress is not Progress.POSTED
         )
-        return self._pace.last_calls(deadlines, self._timing.decline_margin)
+        return self._pace.last_calls(requests, self._timing, now)
 
     def _refuse_if_pathless(self, work: RequestWork) -> None:
         since = work.pathless_since
@@ -332,11 +332,10 @@ class Dispatcher:
         return [work for work in due if work.request_id not in hopeless | unplaced]
 
     def _find_hopeless(self, due: Sequence[RequestWork], now: int) -> set[RequestId]:
-        until = now + self._timing.decline_margin
         elapsed = [self._clock() - started for started in self._running.values()]
         return find_hopeless(
             [
-                (work.request_id, work.request.deadline - until)
+                (work.request_id, self._give_up_at(work) - now)
                 for work in due
                 if work.progress is Progress.WAITING
             ],
@@ -344,6 +343,10 @@ class Dispatcher:
             elapsed=elapsed,
             run_seconds=self._run_time.expected(elapsed),
         )
+
+    def _give_up_at(self, work: RequestWork) -> int:
+        place = work.request.recipients.index(self._shard_id)
+        return self._timing.give_up_at(work.request, place)
 
     def _turn_away(self, work: RequestWork, *, is_overdue: bool) -> None:
         """Declines a request that cannot be answered in time; its other recipients may keep it
@@ -380,8 +383,7 @@ class Dispatcher:
         elif len(self._running) < self._pool.slots and not self._stop.is_set():
             self._log.info("request started", request_id=int(work.request_id))
             self._observer.on_started(self._clock() - work.received_at)
-            give_up_at = work.request.deadline - self._timing.decline_margin
-            work.task = AnswerTask(work.opening, give_up_at)
+            work.task = AnswerTask(work.opening, self._give_up_at(work))
             work.progress = Progress.RUNNING
             self._running[work.task] = self._clock()
             self._pool.submit(work.task)

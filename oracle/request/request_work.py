@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from oracle.records import Answered, Opening, Outcome, Refused
 from oracle.request.answer_pool import AnswerTask
 from oracle.request.decision import Facts
+from oracle.request.decline_pace import Due
 from teetee.chain.types.requests import DeclineReason, Request
 from teetee.protocol.identifiers import RequestId, ShardId
 
@@ -78,6 +79,12 @@ class RequestWork:
         return (
             present is self.request or replace(present, status=self.request.status) == self.request
         )
+
+    def due(self) -> Due:
+        """For `DeclinePace`."""
+        request = self.request
+        second_turn = None if self.is_alone else request.takeover_at(1)
+        return Due(request.request_id, request.opened_at, request.deadline, second_turn)
 
     def facts(self, now: int, shard_id: ShardId, last_call: int | None) -> Facts:
         """For `decide`."""

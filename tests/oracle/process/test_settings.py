@@ -103,6 +103,32 @@ def test_read_settings__bound_of_the_runtime_is_out_of_bounds__is_refused(
         read_settings()
 
 
+HOSTS_LEVERS = {
+    "DECLINE_MARGIN_SECONDS": ("9", "31", "100000"),
+    "BATCH_WINDOW_SECONDS": ("0", "2.1"),
+    "SETTLE_TIMEOUT_SECONDS": ("0", "601"),
+    "REFUND_GRACE_SECONDS": ("0", "3601"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in HOSTS_LEVERS.items() for value in values]
+)
+def test_b2__host_shifts_when_its_enclave_declines_or_settles__start_is_refused(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    """With a margin of a day, a host's entry ended at once what other entries streamed."""
+    file, digest = write_measured(tmp_path)
+    assert f"TEETEE_{name}" in refusal(file, digest, **{f"TEETEE_{name}": value})
+
+
+def test_b2__simulated_machine_with_short_deadlines__may_have_a_short_margin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    give(monkeypatch, TEETEE_DECLINE_MARGIN_SECONDS="3")
+    assert read_settings().decline_margin_seconds == 3
+
+
 def test_read_settings__several_are_wrong__reports_each_without_its_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

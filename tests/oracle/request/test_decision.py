@@ -10,10 +10,11 @@ given an open request for this shard
 given an answer
     it should be settled until the deadline; if the escrow refuses it, declined when time runs out
 given a refusal
-    by the only recipient, or by the primary for the prompt's own fault: it should be declined at
-    once
+    by the only recipient, or by the primary for the prompt's own fault before the second one's
+    turn: it should be declined at once
     by one of several: it should be left to the others until time runs out, and by all but the
     primary until the primary's last moment has passed as well
+    by any host's settings: no decline should come while another recipient may still be at work
 given the deadline has passed
     it should be refunded, but the requester first, and the recipients one after the other
 """
@@ -24,7 +25,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.process.settings import MAX_DECLINE_MARGIN_SECONDS, MIN_DECLINE_MARGIN_SECONDS
 from oracle.request.decision import (
+    MAX_LEAD_SECONDS,
     Decline,
     Done,
     Facts,
@@ -40,6 +43,9 @@ from teetee.protocol.identifiers import ModelId, RequestId, ShardId
 
 PRIMARY, SECOND, STRANGER = ShardId(7), ShardId(8), ShardId(9)
 TIMING = Timing(decline_margin=15, refund_grace=30)
+GENUINE_MARGINS = range(MIN_DECLINE_MARGIN_SECONDS, MAX_DECLINE_MARGIN_SECONDS + 1)
+SETTLING_SECONDS = 20
+"""From an answer's end to the block that holds its settlement."""
 
 
 def request(
@@ -83,7 +89,7 @@ def test_decide__request_is_for_others__is_done() -> None:
     [
         pytest.param(PRIMARY, 1_000, Work(give_up_at=1_085), id="primary, at once"),
         pytest.param(SECOND, 1_049, Wait(until=1_050), id="second, one second early"),
-        pytest.param(SECOND, 1_050, Work(give_up_at=1_085), id="second, in its second"),
+        pytest.param(SECOND, 1_050, Wait(until=1_095), id="second, too late to begin"),
         pytest.param(PRIMARY, 1_084, Work(give_up_at=1_085), id="last second for work"),
         pytest.param(PRIMARY, 1_085, Decline(DeclineReason.OVERLOADED), id="too little time"),
         pytest.param(PRIMARY, 1_100, Decline(DeclineReason.OVERLOADED), id="last second"),
@@ -121,6 +127,43 @@ def test_decide__prompt_is_at_fault__declines_at_once_for_all() -> None:
     assert decide(request(), known, TIMING) == Decline(DeclineReason.INVALID)
 
 
+def test_b3__prompt_is_at_fault_but_the_second_may_have_begun__waits_for_the_last_moment() -> None:
+    """It used to end the second one's stream, also where the requester had made it invalid for the
+    primary alone.
+    """
+    before = facts(1_049, refused=DeclineReason.INVALID)
+    at_turn = facts(1_050, refused=DeclineReason.INVALID)
+    assert decide(request(), before, TIMING) == Decline(DeclineReason.INVALID)
+    assert decide(request(), at_turn, TIMING) == Wait(until=1_085)
+
+
+def long_request() -> Request:
+    return replace(request(), deadline=4_600)
+
+
+def test_b1__second_recipient__begins_in_its_second_and_gives_up_before_any_decline() -> None:
+    assert decide(long_request(), facts(2_799, SECOND), TIMING) == Wait(until=2_800)
+    assert decide(long_request(), facts(2_800, SECOND), TIMING) == Work(give_up_at=4_540)
+
+
+@pytest.mark.parametrize("others", GENUINE_MARGINS)
+@pytest.mark.parametrize("margin", GENUINE_MARGINS)
+def test_b2__any_margins_of_two_hosts__neither_declines_while_the_other_may_be_at_work(
+    margin: int, others: int
+) -> None:
+    """A margin of a day used to end the other one's stream in the middle."""
+    one, other = Timing(margin, refund_grace=30), Timing(others, refund_grace=30)
+    subject = long_request()
+    earliest = replace(facts(4_000, refused=DeclineReason.OVERLOADED), last_call=0)
+    late = decide(subject, replace(earliest, last_call=subject.deadline - one.max_lead), one)
+    assert isinstance(late, Wait)
+    assert late.until - other.give_up_at(subject, 1) >= SETTLING_SECONDS
+    last_word = decide(subject, facts(4_000, SECOND, refused=DeclineReason.UNREADABLE), one)
+    assert isinstance(last_word, Wait)
+    assert last_word.until - other.give_up_at(subject, 0) >= 5
+    assert one.max_lead == MAX_LEAD_SECONDS
+
+
 NOT_INVALID = [reason for reason in DeclineReason if reason is not DeclineReason.INVALID]
 
 
@@ -135,15 +178,15 @@ def test_h5__primary_cannot_answer_and_others_follow__waits_for_them(reason: Dec
 def test_h5__second_cannot_open_it__leaves_the_first_its_whole_time(reason: DeclineReason) -> None:
     """It used to decline at its turn, while the first one was streaming."""
     in_turn, last = facts(1_050, SECOND, refused=reason), facts(1_085, SECOND, refused=reason)
-    late = facts(1_093, SECOND, refused=reason)
-    assert decide(request(), in_turn, TIMING) == Wait(until=1_093)
-    assert decide(request(), last, TIMING) == Wait(until=1_093)
+    late = facts(1_095, SECOND, refused=reason)
+    assert decide(request(), in_turn, TIMING) == Wait(until=1_095)
+    assert decide(request(), last, TIMING) == Wait(until=1_095)
     assert decide(request(), late, TIMING) == Decline(reason)
 
 
 def test_h5__second_runs_out_of_time__leaves_the_first_its_whole_time() -> None:
-    assert decide(request(), facts(1_085, SECOND), TIMING) == Wait(until=1_093)
-    rejected = facts(1_092, SECOND, answered=True, rejected=True)
+    assert decide(request(), facts(1_085, SECOND), TIMING) == Wait(until=1_095)
+    rejected = facts(1_094, SECOND, answered=True, rejected=True)
     assert decide(request(), rejected, TIMING) == Settle()
 
 

@@ -6,14 +6,18 @@ given few requests
 given many with one deadline
     their last calls should spread backwards, no more per second than can be sent
 given declines that take longer, or do not come back
-    fewer per second should be expected
+    fewer per second should be expected, but no host should make that any number
+given requests with other recipients
+    none should be declined while another one may be at work: what has no room after that should be
+    declined before the second one's turn
 """
 
 from itertools import pairwise
 
 import pytest
 
-from oracle.request.decline_pace import DeclinePace
+from oracle.request.decision import Timing
+from oracle.request.decline_pace import MAX_SECONDS, DeclinePace, Due
 from teetee.protocol.identifiers import RequestId
 
 
@@ -35,9 +39,18 @@ def pace(clock: Clock) -> DeclinePace:
     return DeclinePace(clock)
 
 
-def calls(pace: DeclinePace, *deadlines: int) -> list[int]:
-    numbered = [(RequestId(number), deadline) for number, deadline in enumerate(deadlines)]
-    found = pace.last_calls(numbered, margin=15)
+TIMING = Timing(decline_margin=15, refund_grace=30)
+OPENED, TURN = 100, 2_000
+
+
+def calls(
+    pace: DeclinePace, *deadlines: int, second_turn: int | None = None, now: int = 0
+) -> list[int]:
+    due = [
+        Due(RequestId(number), OPENED, deadline, second_turn)
+        for number, deadline in enumerate(deadlines)
+    ]
+    found = pace.last_calls(due, TIMING, now)
     return [found[RequestId(number)] for number in range(len(deadlines))]
 
 
@@ -71,3 +84,35 @@ def test_a1__declines_take_longer__fewer_are_expected(pace: DeclinePace, clock: 
         pace.on_sent(RequestId(number))
         pace.on_confirmed(RequestId(number))
     assert pace.per_second > before
+
+
+@pytest.mark.parametrize("count", [1, 50, 51, 64, 2_500])
+def test_b1__others_may_answer__is_declined_late_or_before_the_second_ones_turn(
+    pace: DeclinePace, count: int
+) -> None:
+    """Sixty requests that the primary could not open used to end, 55 s before the deadline, what
+    the second one streamed.
+    """
+    found = calls(pace, *[4_000] * count, second_turn=TURN, now=TURN - 1)
+    assert all(call == OPENED or call >= 4_000 - TIMING.max_lead for call in found)
+    late = [call for call in found if call != OPENED]
+    assert late
+    assert len(late) <= 1 + pace.per_second * TIMING.max_lead
+
+
+def test_b1__second_one_may_have_begun__none_comes_earlier_than_it_ends(pace: DeclinePace) -> None:
+    found = calls(pace, *[4_000] * 2_500, second_turn=TURN, now=TURN)
+    assert min(found) == 4_000 - TIMING.max_lead
+
+
+def test_b2__confirmations_are_held_back__are_believed_up_to_a_limit(
+    pace: DeclinePace, clock: Clock
+) -> None:
+    pace.on_sent(RequestId(1))
+    clock.now = MAX_SECONDS
+    limited = pace.per_second
+    clock.now = 86_400.0
+    assert pace.per_second == limited
+    pace.on_confirmed(RequestId(1))
+    assert pace.per_second == limited
+    assert calls(pace, *[90_000] * 51)[0] >= 90_000 - 15 - 2 * MAX_SECONDS - 51 / limited

@@ -83,10 +83,10 @@ def test_dispatcher__deadline_passed_in_silence__is_refunded_after_the_grace(
 def test_dispatcher__not_its_turn__is_left_to_the_primary_until_then(
     bench: Bench, chain: FakeChain
 ) -> None:
-    number = chain.open(recipients=[OTHER, SHARD], window=100)
+    number = chain.open(recipients=[OTHER, SHARD], window=200)
     bench.looks()
     assert bench.answerer.attempts == []
-    chain.mine(1, seconds=50)
+    chain.mine(1, seconds=100)
     bench.until_over(number)
     assert chain.status(number) is RequestStatus.SETTLED
 

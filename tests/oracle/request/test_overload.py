@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 import oracle.request.dispatcher
+import tests.oracle.workbench
 from oracle.inference.errors import NoPermittedPath
 from oracle.records import Opening, Outcome, Refused
 from oracle.request.journal import FILE_NAME
@@ -107,11 +108,40 @@ def test_c2__queue_takes_longer_than_a_request_has__is_declined_before_its_deadl
     bench.end()
 
 
+def test_b1__sixty_that_the_primary_cannot_open__second_keeps_its_time(
+    bench: Bench, chain: FakeChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their paced declines used to end what the second one had streamed for half of the window."""
+    both = [SHARD, OTHER]
+    monkeypatch.setattr(bench.answerer, "screen", lambda _: Refused(DeclineReason.UNREADABLE))
+    streamed = open_many(chain, 4, recipients=both, window=3_600)
+    monkeypatch.setattr(tests.oracle.workbench, "SHARD", OTHER)
+    second = Bench(tmp_path / "second", chain)
+    second.answerer.may_answer.clear()
+    chain.mine(1, seconds=1_830)
+    second.until(lambda: len(second.answerer.attempts) == 4, "the second one's runs")
+    open_many(chain, 60, recipients=both, window=2_000)
+    bench.until(lambda: len(bench.dispatcher._works) == 64, "all of them")
+    (deadline, *_) = sorted(chain._versions[-1].requests[number].deadline for number in streamed)
+    for left in (120, 62):
+        chain.mine(1, seconds=deadline - left - chain.head().timestamp)
+        bench.looks()
+        second.looks()
+        assert second.answerer.cancelled == []
+    chain.mine(1, seconds=12)
+    second.until(lambda: len(second.answerer.cancelled) == 4, "its own end of time")
+    bench.looks()
+    assert all(map(chain.is_open, streamed)), "there is time to settle what was streamed"
+    second.end()
+
+
+@pytest.mark.parametrize("is_seen_late", [False, True], ids=["seen at once", "seen late"])
 def test_a1__eight_hundred_with_one_deadline__all_are_declined_before_it(
-    bench: Bench, chain: FakeChain
+    bench: Bench, chain: FakeChain, is_seen_late: bool
 ) -> None:
     """They used to wait for their last 15 s, and 200 of them missed the deadline."""
     numbers = []
+    chain.is_down = True  # its blocks are this test's alone
     for place in range(800):
         window = 2_000 - 2 * place
         numbers.append(
@@ -123,8 +153,17 @@ def test_a1__eight_hundred_with_one_deadline__all_are_declined_before_it(
             )
         )
     (deadline,) = {chain._versions[-1].requests[number].deadline for number in numbers}
-    chain.mine(1, seconds=deadline - 60 - chain.head().timestamp)
-    bench.until(lambda: len(chain.sent) > 200, "the first declines, without other recipients")
+    now = chain._versions[-1].block.timestamp
+    if is_seen_late:
+        chain.mine(1, seconds=deadline - 60 - now)
+    chain.is_down = False
+    if is_seen_late:
+        bench.looks(2)
+        assert chain.sent == [], "the second one may be at work"
+    else:
+        bench.until(lambda: len(chain.sent) > 100, "the declines of those without room")
+        assert chain.head().timestamp < deadline - 200, "before the second one's turn"
+    chain.mine(1, seconds=deadline - 40 - chain.head().timestamp)
     while any(map(chain.is_open, numbers)) and chain.head().timestamp < deadline - 10:
         chain.mine()
         bench.looks(2)
