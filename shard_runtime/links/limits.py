@@ -15,7 +15,8 @@ class LinkLimits:
     pending: int = 64
     """Connections whose handshake is not done; a further one replaces another."""
     strangers: int = 128
-    """Connections for purposes without client certificates."""
+    """Connections for purposes without client certificates; a further one replaces one that has
+    said nothing. As many again may linger after their reply."""
     connections_per_address: int = 64
     """Of those. Behind a gateway, all clients have its address."""
     links_per_peer: int = 4

@@ -4,8 +4,9 @@ certificate with a pinned key.
 
     start     binds the port, or raises why it cannot
     accept    one thread; each connection gets a thread for its handshake and its handler
-    watch     one thread; ends handshakes that take too long, and links of peers that are no longer
-              accepted; starts the accepting thread again, should it ever end
+    watch     one thread; ends handshakes and messages of strangers that take too long, and links of
+              peers that are no longer accepted; starts the accepting thread again, should it ever
+              end
     close     closes all
 """
 
@@ -44,6 +45,10 @@ class _Connection:
     purpose: str | None = None
     """The ALPN; None until the handshake is done."""
 
+    def is_silent(self) -> bool:
+        """Whether its handler still waits for its first message."""
+        return self.stream is not None and self.stream.awaits_first_message
+
 
 class Listener:
     """`handlers` maps ALPN names to handlers; `handle` adds more, also after `start`."""
@@ -64,7 +69,9 @@ class Listener:
         self._accepts: Accepts = lambda _: False
         self._context = server_context(identity, self._purposes, self._accepts_peer)
         self._socket: socket.socket | None = None
-        self._places: ConnectionPlaces[_Connection] = ConnectionPlaces(self._limits)
+        self._places: ConnectionPlaces[_Connection] = ConnectionPlaces(
+            self._limits, _Connection.is_silent
+        )
         self._accepting: threading.Thread | None = None
         self._has_dropped = False
         """A connection was dropped for lack of a thread since the last look."""
@@ -165,6 +172,8 @@ class Listener:
         except Exception as error:  # noqa: BLE001 - a thread's boundary; the message may hold content
             _log.error("a handler failed", extra=_facts(connection, error))
         finally:
+            if (replaced := self._places.let_linger(connection)) is not None:
+                self._disconnect(replaced)
             if connection.stream is not None:
                 connection.stream.finish()
             connection.socket.close()
@@ -191,11 +200,14 @@ class Listener:
 
     def _hold(self, connection: _Connection, tls: bytes | None) -> None:
         """Give an identified connection a place. Raises `HandshakeFailed` if there is none."""
-        if tls is not None:
-            for replaced in self._places.hold_link(connection, tls):
-                self._disconnect(replaced)
-        elif not self._places.hold_stranger(connection):
+        places = self._places
+        replaced = (
+            places.hold_stranger(connection) if tls is None else places.hold_link(connection, tls)
+        )
+        if replaced is None:
             raise HandshakeFailed(connection.address, "there are too many connections")
+        for each in replaced:
+            self._disconnect(each)
 
     def _watch(self) -> None:
         while not self._closed.wait(self._limits.watch_seconds):
@@ -210,15 +222,18 @@ class Listener:
             _log.error("connections were dropped: no thread could be started")
         if not self.is_accepting:
             self._start_accepting()
-        oldest = time.monotonic() - self._limits.accept_seconds
         for connection in self._places.all():
-            if connection.stream is None:
-                must_end = connection.accepted_at < oldest
-            else:
-                tls = connection.stream.peer_tls
-                must_end = tls is not None and not self._accepts(tls)
-            if must_end:
+            if self._must_end(connection, time.monotonic()):
                 self._disconnect(connection)
+
+    def _must_end(self, connection: _Connection, now: float) -> bool:
+        stream = connection.stream
+        if stream is None:
+            return connection.accepted_at < now - self._limits.accept_seconds
+        if stream.peer_tls is None:
+            # The kernel's timeout begins again with each byte, also within a record of TLS.
+            return stream.receives_until < now
+        return not self._accepts(stream.peer_tls)
 
     @staticmethod
     def _disconnect(connection: _Connection) -> None:

@@ -2,6 +2,7 @@
 """A connection after its handshake: whole messages of `u32 length ‖ body`, each with a deadline."""
 
 import contextlib
+import math
 import select
 import socket
 import struct
@@ -50,7 +51,7 @@ class Stream(Protocol):
 
 class TlsStream:
     """A `Stream` over TLS on a blocking socket. The kernel keeps the timeouts, so no thread wakes
-    for them.
+    for them; the listener's watch ends a message that comes byte by byte.
     """
 
     def __init__(
@@ -60,19 +61,33 @@ class TlsStream:
         self._socket = connected
         self._peer_tls = peer_tls
         self._seconds = 0.0
+        self._is_fresh = True
+        """Nothing was sent or received yet."""
+        self.receives_until = math.inf
+        """When the present `receive` must end, on the monotonic clock; infinite outside of it."""
 
     @property
     def peer_tls(self) -> bytes | None:
         return self._peer_tls
 
+    @property
+    def awaits_first_message(self) -> bool:
+        """Whether a thread is in `receive`, and nothing was sent or received before."""
+        return self._is_fresh and self.receives_until < math.inf
+
     def receive(self, limit: int) -> bytes:
-        deadline = time.monotonic() + self._seconds
-        length = int.from_bytes(self._read(_LENGTH_BYTES, deadline))
-        if length > limit:
-            raise FrameInvalid(f"announces {length} bytes, and the limit is {limit}")
-        return self._read(length, deadline)
+        deadline = time.monotonic() + self._seconds if self._seconds else math.inf
+        self.receives_until = deadline
+        try:
+            length = int.from_bytes(self._read(_LENGTH_BYTES, deadline))
+            if length > limit:
+                raise FrameInvalid(f"announces {length} bytes, and the limit is {limit}")
+            return self._read(length, deadline)
+        finally:
+            self._is_fresh, self.receives_until = False, math.inf
 
     def send(self, body: bytes) -> None:
+        self._is_fresh = False
         try:
             self._connection.sendall(_framed(body))
         except (SSL.Error, OSError) as error:
@@ -105,7 +120,7 @@ class TlsStream:
     def _read(self, length: int, deadline: float) -> bytes:
         pieces = bytearray()
         while len(pieces) < length:
-            if self._seconds and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise LinkClosed("the peer took too long")
             try:
                 pieces += self._connection.recv(min(length - len(pieces), _RECORD_BYTES))

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A listener that strangers crowd, and one that cannot start threads: review findings M2 and M5.
+"""A listener that strangers crowd, and one that cannot start threads: review findings M2, M5, B6.
 
 given more silent connections than it holds
     a peer should open a link, and a client be served, at once
     the silent ones should be gone after `accept_seconds`
 given strangers that hold all their places
     a peer should open a link
+    a client should replace one that says nothing, and none that is served or has its reply
+given a stranger whose message comes byte by byte, within one record of TLS too
+    it should be gone when its time is up
 given a peer that opens many links
     its newest should stay
 given a thread that cannot start, or an accepting thread that ended
@@ -13,9 +16,11 @@ given a thread that cannot start, or an accepting thread that ended
 """
 
 import contextlib
+import os
 import queue
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,6 +31,8 @@ from shard_runtime import LinkLimits, Stream
 from shard_runtime.engine.entry.heartbeat_sender import HeartbeatSender
 from shard_runtime.engine.entry.heartbeats import HeartbeatSettings
 from shard_runtime.engine.entry.shard_performance import ShardPerformance
+from shard_runtime.errors import LinkClosed
+from shard_runtime.links.listener import Handler
 from shard_runtime.links.places import ConnectionPlaces
 from shard_runtime.links.port import Links
 from teetee.protocol.identifiers import ShardId
@@ -101,6 +108,94 @@ def test_m2__strangers_hold_all_their_places__peer_opens_its_link() -> None:
             each.close()
 
 
+def echo_within(seconds: float) -> Handler:
+    def handler(stream: Stream) -> None:
+        stream.set_timeout(seconds)
+        echo(stream)
+
+    return handler
+
+
+def reply_at_once(stream: Stream) -> None:
+    stream.send(b"reply")
+
+
+def test_b6__strangers_that_say_nothing_hold_all_places__each_wallet_gets_its_reply() -> None:
+    with pair_with(FEW) as pair:
+        listener = pair.end(2).listener
+        listener.handle("echo/1", echo_within(60.0))
+        listener.handle("info/1", reply_at_once)
+        silent = [client(listener.port, "echo/1") for _ in range(3 * FEW.strangers)]
+        for _ in range(3 * FEW.strangers):
+            with client(listener.port, "info/1") as wallet:
+                assert message(wallet) == b"reply"
+        with client(listener.port, "echo/1") as wallet:
+            wallet.sendall((2).to_bytes(4) + b"hi")
+            assert message(wallet) == b"hi"
+        for each in silent:
+            each.close()
+
+
+def test_b6__strangers_stay_after_their_reply__keep_no_other_out() -> None:
+    with pair_with(FEW) as pair:
+        listener = pair.end(2).listener
+        listener.handle("info/1", reply_at_once)
+        wallets = [client(listener.port, "info/1") for _ in range(5 * FEW.strangers)]
+        assert [message(each) for each in wallets] == [b"reply"] * len(wallets)
+        for each in wallets:
+            each.close()
+
+
+def test_b6__stranger_that_is_served__is_not_replaced() -> None:
+    places: ConnectionPlaces[str] = ConnectionPlaces(FEW, lambda each: each.startswith("silent"))
+    for number, name in enumerate(["served 0", "silent 1", "silent 2", "served 3"]):
+        places.add(name, f"10.0.{number}.1")
+        assert places.hold_stranger(name) == []
+    gone = []
+    for number in range(2):
+        places.add(f"served new {number}", "10.0.9.1")
+        gone += places.hold_stranger(f"served new {number}") or []
+    assert sorted(gone) == ["silent 1", "silent 2"]
+    places.add("one more", "10.0.9.1")
+    assert places.hold_stranger("one more") is None
+    assert places.let_linger("served 0") is None
+    places.add("the next", "10.0.9.1")
+    assert places.hold_stranger("the next") == []
+
+
+@pytest.mark.parametrize("drips", ["bytes of the message", "bytes of one TLS record"])
+def test_b6__message_comes_byte_by_byte__is_cut_off_when_its_time_is_up(
+    pair: Pair, drips: str
+) -> None:
+    """Each byte used to begin the kernel's timeout again: a record of TLS could take hours."""
+    listener = pair.end(1).listener
+    ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def handler(stream: Stream) -> None:
+        stream.set_timeout(0.3)
+        try:
+            stream.receive(64)
+        except LinkClosed as error:
+            ended.put(str(error))
+
+    listener.handle("echo/1", handler)
+    with client(listener.port, "echo/1") as connected:
+        started_at = time.monotonic()
+        raw = socket.socket(fileno=os.dup(connected.fileno()))
+        header = bytes((0x17, 3, 3, 1, 0))  # application data of 256 bytes
+        with raw, contextlib.suppress(OSError):
+            for place in range(100):
+                if not ended.empty():
+                    break
+                if drips == "bytes of the message":
+                    connected.sendall(b"\0" if place < 3 else b"")
+                else:
+                    raw.sendall(header[place : place + 1] or b"x")
+                time.sleep(0.1)
+        ended.get(timeout=PATIENCE)
+        assert time.monotonic() - started_at < 3.0
+
+
 def test_m2__pending_places_are_used_up__the_crowded_address_gives_its_oldest() -> None:
     places: ConnectionPlaces[str] = ConnectionPlaces(LinkLimits(pending=4))
     assert [places.add(f"crowd {number}", "10.0.0.9") for number in range(3)] == [None] * 3
@@ -108,7 +203,7 @@ def test_m2__pending_places_are_used_up__the_crowded_address_gives_its_oldest() 
     assert places.add("client", "10.0.0.2") == "crowd 0"
     assert places.add("crowd 3", "10.0.0.9") == "crowd 1"
     assert places.hold_link("peer", b"key") == []
-    assert not places.hold_stranger("crowd 0")
+    assert places.hold_stranger("crowd 0") is None
 
 
 def test_pending_places__crowd_of_one_network__gives_its_own() -> None:
