@@ -10,7 +10,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -108,6 +107,16 @@ class Inference:
             raise PromptRejected(str(error)) from None
         return token_ids
 
+    def require_permitted_path(self, permits: Callable[[ShardId], bool], until: int) -> None:
+        """Raises `NoPermittedPath` if there is a path, and none over shards that `permits` accepts.
+        `until`: when the job expires (Unix seconds).
+        """
+        try:
+            self._paths.choose(avoiding=frozenset(), permits=permits, until=until)
+        except NoPath as error:
+            if _has_path(self._paths, frozenset(), until):
+                raise NoPermittedPath(model_id=error.model_id, layers=error.layers) from None
+
     def run(self, job: InferenceJob, on_text: Callable[[str], None]) -> Completion:
         """Runs a job to its end. `on_text` receives pieces of the answer, each once.
 
@@ -175,6 +184,15 @@ class Inference:
         )
 
 
+def _has_path(paths: PathSource, avoiding: frozenset[ShardId], until: int) -> bool:
+    """Whether there is one over any shards."""
+    try:
+        paths.choose(avoiding=avoiding, permits=lambda _: True, until=until)
+    except NoPath:
+        return False
+    return True
+
+
 class _TextPace:
     """How long a text needs to end: its next token, and a round for the receipts."""
 
@@ -239,10 +257,7 @@ class _PathChoice:
         missing = self._missing
         if missing is None or self.blocker is not Blocker.PATH:
             return error
-        with suppress(NoPath):
-            self._paths.choose(
-                avoiding=self._avoiding, permits=lambda _: True, until=self._job.expires_at
-            )
+        if _has_path(self._paths, self._avoiding, self._job.expires_at):
             return NoPermittedPath(model_id=missing.model_id, layers=missing.layers)
         return missing
 

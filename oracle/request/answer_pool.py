@@ -23,7 +23,9 @@ class Answerer(Protocol):
     """Opens envelopes, runs the path and seals the answer; only it handles plaintext."""
 
     def screen(self, opening: Opening) -> Outcome | None:
-        """The refusal of an envelope that does not open, or holds no prompt; None: it does."""
+        """The refusal of an envelope that does not open, or holds no prompt; None: it does. Raises
+        `NoPermittedPath` if the shards that its requester permits give no path now.
+        """
 
     def answer(
         self,

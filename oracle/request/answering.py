@@ -59,9 +59,17 @@ class EnvelopeAnswerer:
         self._signer = signer
 
     def screen(self, opening: Opening) -> Refused | None:
-        """The refusal of an envelope that does not open, or holds no prompt; None: it does."""
+        """The refusal of an envelope that does not open, or holds no prompt; None: it does. Raises
+        `NoPermittedPath`.
+        """
         opened = self._open(opening)
-        return opened if isinstance(opened, Refused) else None
+        if isinstance(opened, Refused):
+            return opened
+        _, prompt = opened
+        if _names_shards(prompt):
+            deadline = opening.request.deadline
+            self._inference.require_permitted_path(prompt.shards.permits, until=deadline)
+        return None
 
     def answer(
         self,
@@ -122,7 +130,7 @@ class EnvelopeAnswerer:
             max_answer_bytes=MAX_PLAINTEXT_BYTES,
             expires_at=request.deadline,
             permits=prompt.shards.permits,
-            names_shards=bool(prompt.shards.only or prompt.shards.avoid),
+            names_shards=_names_shards(prompt),
             is_cancelled=lambda: False,
         )
 
@@ -166,3 +174,8 @@ class EnvelopeAnswerer:
             receipts=tuple(completion.receipts),
             answer=sealed,
         )
+
+
+def _names_shards(prompt: Prompt) -> bool:
+    """Whether its requester chose the shards that may compute."""
+    return bool(prompt.shards.only or prompt.shards.avoid)

@@ -9,11 +9,11 @@ nothing that a process forgets is lost. Two limits apply, both settings:
 2. `TEETEE_REQUESTS_HELD` requests have a place: they wait or are computed. An envelope that does
    not open, and a request that is refused, has none.
 
-A request that finds no place, or whose turn comes too late (queue length times measured run time),
-is declined as overloaded at once, or left to its other recipients if it has some, until
-`DeclinePace` says that no more time may pass. Requesters take turns: see `fair_ranks`. A request
-whose requester permits only shards that give no path has no place, and is declined after a short
-grace.
+Requesters take turns, in places as in slots: see `fair_ranks`. A request that finds no place before
+its turn, that must give its place to one whose turn comes earlier, or whose turn comes too late
+(queue length times measured run time), is declined as overloaded at once, or left to its other
+recipients if it has some, until `DeclinePace` says that no more time may pass. A request whose
+requester permits only shards that give no path has no place, and is declined after a short grace.
 
 Behind these limits the runtime counts nothing: a run waits in FIFO order until its worst-case KV
 cache fits into `TEETEE_CACHE_BYTES`, and then the scheduler shares each step among the runs.
@@ -44,7 +44,7 @@ from oracle.request.endings import (
     RequestReplaced,
 )
 from oracle.request.intake import Intake, Received
-from oracle.request.queueing import RunTime, fair_ranks, find_hopeless
+from oracle.request.queueing import RunTime, fair_ranks, find_hopeless, share_places
 from oracle.request.request_work import Progress, RequestWork
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
@@ -206,6 +206,8 @@ class Dispatcher:
         work.opening, work.received_at = received.opening, self._clock()
         work.take_outcome(received.outcome)
         work.is_restored = work.answered is not None
+        if received.is_pathless:
+            self._note_pathless(work)
         work.start_over(not_before=0)
 
     def _take_result(self, task: AnswerTask, result: Outcome | Exception | None) -> None:
@@ -228,12 +230,17 @@ class Dispatcher:
         if not isinstance(error, NoPermittedPath):
             work.start_over(not_before=self._looks + 1)
             return
+        self._note_pathless(work)
+        work.start_over(not_before=self._looks + LOOKS_AFTER_NO_PATH)
+
+    def _note_pathless(self, work: RequestWork) -> None:
+        work.last_failure = DeclineReason.NO_PATH
         if work.pathless_since is None:
             work.pathless_since = self._clock()
-        pathless = sum(one.pathless_since is not None for one in self._works.values())
-        if pathless > self._places:  # each keeps an envelope in memory
-            work.refused = DeclineReason.NO_PATH
-        work.start_over(not_before=self._looks + LOOKS_AFTER_NO_PATH)
+        pathless = [one for one in self._works.values() if one.pathless_since is not None]
+        # Each keeps an envelope in memory.
+        if sum(one.opening is not None for one in pathless) > self._places:
+            work.refuse(DeclineReason.NO_PATH)
 
     def _take_posted(self, ending: Ending, result: str | Exception) -> None:
         work = self._works.get(ending.request_id)
@@ -289,7 +296,7 @@ class Dispatcher:
     def _refuse_if_pathless(self, work: RequestWork) -> None:
         since = work.pathless_since
         if since is not None and not work.is_busy and self._clock() - since >= PATHLESS_SECONDS:
-            work.refused = work.refused or DeclineReason.NO_PATH
+            work.refuse(DeclineReason.NO_PATH)
 
     def _in_turn(self, due: Iterable[RequestId]) -> list[RequestWork]:
         """Those that no other thread has, in the order in which they are served; last, those that
@@ -320,16 +327,24 @@ class Dispatcher:
         others = {work.request_id for work in due if self._looks < work.no_work_before}
         due = [work for work in due if work.request_id not in others]
         hopeless = self._find_hopeless(due, now)
-        occupied = sum(work.has_place for work in self._works.values()) - len(hopeless)
+        # Of requests that another thread has, or that wait for a later look.
+        kept = sum(work.has_place for work in self._works.values())
+        kept -= sum(work.has_place for work in due)
+        rivals = [
+            (work.request_id, work.has_place)
+            for work in due
+            if work.request_id not in hopeless and (work.has_place or work.opening is None)
+        ]
         receiving = sum(work.progress is Progress.RECEIVING for work in self._works.values())
-        unreceived = [work for work in due if work.opening is None]
-        room = max(0, self._places - occupied - receiving)
+        free = self._places - kept
+        unplaced, displaced = share_places(rivals, free=free, receiving=receiving)
+        refused = hopeless | displaced
         # While envelopes are being fetched, the others wait a moment: perhaps not all of them open.
-        unplaced = {work.request_id for work in unreceived[room:]}
-        refused = hopeless | unplaced if occupied >= self._places else hopeless
+        if sum(has_place for _, has_place in rivals) >= free:
+            refused |= unplaced
         for number in refused | (overdue & (unplaced | others)):
             self._turn_away(self._works[number], is_overdue=number in overdue)
-        return [work for work in due if work.request_id not in hopeless | unplaced]
+        return [work for work in due if work.request_id not in refused | unplaced]
 
     def _find_hopeless(self, due: Sequence[RequestWork], now: int) -> set[RequestId]:
         elapsed = [self._clock() - started for started in self._running.values()]
@@ -353,6 +368,7 @@ class Dispatcher:
         until it is overdue.
         """
         if work.is_alone or is_overdue:
+            work.opening = None  # its place is free at once
             self._post(work, self._decline(work, work.last_failure))
         else:
             work.hand_on(no_work_before=self._looks + LOOKS_AFTER_HANDING_ON)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetches the envelopes of due requests, several in one call, and looks whether they open.
 
-An envelope that does not open is found here, before it takes a place in the queue.
+An envelope that does not open, or permits only shards that give no path, is found here, before it
+takes a place in the queue.
 """
 
 import queue
@@ -12,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from oracle.chain.heads import Heads
 from oracle.chain.ports import EscrowReader
+from oracle.inference.errors import NoPermittedPath
 from oracle.records import Opening, Outcome
 from oracle.request.answer_pool import Answerer
 from oracle.request.journal import Journal
@@ -31,6 +33,8 @@ class Received:
 
     opening: Opening
     outcome: Outcome | None
+    is_pathless: bool = False
+    """The shards that its requester permits give no path now."""
 
 
 Done = Callable[[RequestId, Received | None], None]
@@ -93,4 +97,7 @@ class Intake:
 
     def _screen(self, opening: Opening) -> Received:
         answered = self._journal.find(opening)
-        return Received(opening, answered or self._answerer.screen(opening))
+        try:
+            return Received(opening, answered or self._answerer.screen(opening))
+        except NoPermittedPath:
+            return Received(opening, None, is_pathless=True)

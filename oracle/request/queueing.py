@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which order requests are computed, and which cannot be answered in time: queue length times
-measured run time.
+"""In which order requests are computed, which of them have a place, and which cannot be answered in
+time: queue length times measured run time.
 
 Pure. A request that finds a free slot is always tried, so a forecast that has become too gloomy is
 measured again.
@@ -29,7 +29,9 @@ class RunTime:
         self._seconds.append(seconds)
 
     def expected(self, elapsed: Iterable[float]) -> float:
-        """In s, given how long the present runs have taken already; 0 while nothing is known."""
+        """In s, of a run that is yet to begin. While nothing is known, as long as the present runs
+        have taken already.
+        """
         return median(self._seconds) if self._seconds else max(elapsed, default=0.0)
 
 
@@ -49,6 +51,22 @@ def fair_ranks(
     return ranks
 
 
+def share_places(
+    in_turn: Sequence[tuple[RequestId, bool]], *, free: int, receiving: int
+) -> tuple[set[RequestId], set[RequestId]]:
+    """The requests for which there is no place, and those that must give theirs to one before them.
+
+    `in_turn`: the waiting requests in the order of their turns, each with whether it has a place;
+    `free`: places beside those of requests that run or end; `receiving`: envelopes that are being
+    fetched. A request gets the place of one behind it only once its envelope was found to open.
+    """
+    unplaced = {
+        number for number, has_place in in_turn[max(0, free - receiving) :] if not has_place
+    }
+    placed = [number for number, has_place in in_turn if has_place]
+    return unplaced, set(placed[max(0, free) :])
+
+
 def find_hopeless(
     waiting: Sequence[tuple[RequestId, float]],
     *,
@@ -60,9 +78,9 @@ def find_hopeless(
 
     `waiting`: in the order of their turns, each with the seconds that are left for its answer;
     `slots`: how many run at once; `elapsed`: for how long each of the present runs has taken
-    already.
+    already. One that takes longer than usual is expected to take as long beyond that again.
     """
-    free_in = [max(0.0, run_seconds - seconds) for seconds in elapsed[:slots]]
+    free_in = [abs(run_seconds - seconds) for seconds in elapsed[:slots]]
     idle = slots - len(free_in)
     heapq.heapify(free_in)
     hopeless: set[RequestId] = set()

@@ -104,7 +104,14 @@ class RequestWork:
             case Answered():
                 self.answered = outcome
             case Refused(reason):
-                self.refused = reason
+                self.refuse(reason)
+
+    def refuse(self, reason: DeclineReason) -> None:
+        """This enclave will not answer it, so the envelope is dropped. The first reason counts."""
+        self.refused = self.refused or reason
+        self.opening = None
+        if self.progress is Progress.WAITING:
+            self.progress = Progress.SEEN
 
     def hand_on(self, no_work_before: int) -> None:
         """Give its place away."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which connections a listener holds: those whose handshake is pending, those of strangers, those of
+"""Which connections a listener holds: those whose handshake is pending, strangers', those of
 strangers whose handler is done, and links of pinned peers. Each kind has places of its own, so that
 strangers cannot occupy those of peers.
 

@@ -75,6 +75,7 @@ class FakeChain:
         nonce: bytes = bytes(32),
         max_input_tokens: int = 100,
         max_output_tokens: int = 100,
+        requester: str = REQUESTER,
     ) -> RequestId:
         """A request, in a block of its own."""
         with self._lock:
@@ -83,7 +84,7 @@ class FakeChain:
             request = Request(
                 request_id=number,
                 status=RequestStatus.OPEN,
-                requester=REQUESTER,
+                requester=requester,
                 model_id=ModelId(1),
                 opened_at=at,
                 deadline=at + window,

@@ -24,7 +24,7 @@ import pytest
 from eth_utils.crypto import keccak
 
 from oracle.errors import Stopped
-from oracle.inference.errors import NoPath
+from oracle.inference.errors import NoPath, NoPermittedPath
 from oracle.inference.inference import Inference
 from oracle.inference.live_text import LiveTexts
 from oracle.process.logs import open_log
@@ -208,6 +208,15 @@ def test_h11__path_breaks__sealed_answer_names_its_shards(desk: Desk) -> None:
 def test_h11__runs_broke_over_more_shards_than_an_answer_names__refuses(desk: Desk) -> None:
     desk.entry.earlier_shards = tuple(ShardId(each) for each in range(100, 200))
     assert desk.answer(opening()) == Refused(DeclineReason.NO_PATH)
+
+
+def test_b4__own_choice_of_shards_gives_no_path__is_found_before_a_run(desk: Desk) -> None:
+    nowhere = opening(shards=ShardChoice(only=(ShardId(4_000_000),)))
+    with pytest.raises(NoPermittedPath):
+        desk.answerer.screen(nowhere)
+    assert desk.answerer.screen(opening(shards=ShardChoice(avoid=(REPLICA,)))) is None
+    desk.paths.has_path = False
+    assert desk.answerer.screen(nowhere) is None, "the fault is not the requester's"
 
 
 def test_m11__requester_avoids_a_shard__its_path_does_without(desk: Desk) -> None:

@@ -5,6 +5,8 @@ the real journal and a chain in memory. The same with real processes: tests/orac
 given more requests than there are places, or than the time allows
     those beyond should be declined at once, many in a transaction, or left to other recipients
     envelopes that do not open should take no place
+given a requester with all places
+    another one's first request should get one of them, unless it does not open or has no path
 given a request that ends elsewhere
     its run should stop at once
 given a disk that fails, or a step that raises
@@ -24,6 +26,7 @@ import oracle.request.dispatcher
 import tests.oracle.workbench
 from oracle.inference.errors import NoPermittedPath
 from oracle.records import Opening, Outcome, Refused
+from oracle.request.dispatcher import LOOKS_AFTER_HANDING_ON
 from oracle.request.journal import FILE_NAME
 from teetee.chain.types.requests import DeclineReason, RequestStatus
 from teetee.protocol.identifiers import RequestId, ShardId
@@ -31,6 +34,7 @@ from tests.oracle.fake_chain import SHARD, FakeChain
 from tests.oracle.workbench import GARBAGE, Bench, answered
 
 OTHER = ShardId(2)
+WALLET = "0x0000000000000000000000000000000000005678"
 
 
 # -- more requests than can be answered --------------------------------------------------------
@@ -198,6 +202,78 @@ def test_a4__only_shards_that_give_no_path__hold_no_place_and_are_declined_after
         bench.until_over(number)
     assert [what for what, _ in chain.sent].count("decline NO_PATH") == 3
     bench.end()
+
+
+@pytest.mark.parametrize("others", [(), (OTHER,)], ids=["alone", "with another recipient"])
+def test_b4__one_wallet_has_all_places__first_request_of_another_gets_one(
+    tmp_path: Path, chain: FakeChain, others: tuple[ShardId, ...]
+) -> None:
+    """It used to be turned away: turns held for slots, not for places."""
+    bench = Bench(tmp_path / "data", chain, slots=2, places=8)
+    for _ in range(31):
+        bench.dispatcher._run_time.record(1.0)
+    bench.answerer.may_answer.clear()
+    many = open_many(chain, 8, window=3_600, recipients=(SHARD, *others))
+    works = bench.dispatcher._works
+    bench.until(lambda: sum(work.has_place for work in works.values()) == 8, "8 places")
+    honest = chain.open(window=3_600, nonce=b"h" * 32, requester=WALLET)
+    bench.until(lambda: honest in works and works[honest].has_place, "a place")
+    bench.looks(6)
+    assert all(works[number].has_place for number in many[:-1])
+    if others:
+        assert not works[many[-1]].has_place
+        assert chain.sent == [], "the last one is left to the other"
+    else:
+        assert chain.sent == [("decline OVERLOADED", int(many[-1]))]
+    bench.answerer.may_answer.set()
+    bench.until_over(honest)
+    assert chain.status(honest) is RequestStatus.SETTLED
+    bench.end()
+
+
+def test_b4__envelope_of_a_newcomer_does_not_open__takes_no_place_from_others(
+    busy: Bench, chain: FakeChain
+) -> None:
+    numbers = open_many(chain, 2, window=3_600)
+    works = busy.dispatcher._works
+    busy.until(lambda: sum(work.has_place for work in works.values()) == 2, "2 places")
+    garbage = chain.open(envelope=GARBAGE, window=3_600, nonce=b"g" * 32, requester=WALLET)
+    busy.until(lambda: not chain.is_open(garbage), "its decline")
+    assert chain.sent == [("decline UNREADABLE", int(garbage))]
+    assert all(works[number].has_place for number in numbers)
+
+
+def test_b4__own_choice_of_shards_gives_no_path_while_all_slots_are_busy__has_no_place(
+    busy: Bench, chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to be found at its first attempt, for which it had to get a slot."""
+    running = chain.open(window=3_600)
+    busy.until(lambda: busy.answerer.attempts == [running], "the run")
+
+    def screen(opening: Opening) -> Refused | None:
+        raise NoPermittedPath(model_id=1, layers=4)
+
+    monkeypatch.setattr(busy.answerer, "screen", screen)
+    pathless = chain.open(window=3_600, nonce=b"p" * 32)
+    works = busy.dispatcher._works
+    busy.until(lambda: pathless in works and works[pathless].opening is not None, "its envelope")
+    assert not works[pathless].has_place
+    assert chain.is_open(pathless), "shards may come back"
+    monkeypatch.setattr(oracle.request.dispatcher, "PATHLESS_SECONDS", 0.0)
+    busy.until(lambda: not chain.is_open(pathless), "its decline")
+    assert chain.sent == [("decline NO_PATH", int(pathless))]
+
+
+def test_b4__envelope_that_does_not_open__is_not_kept_in_memory(
+    busy: Bench, chain: FakeChain
+) -> None:
+    number = chain.open(envelope=GARBAGE, recipients=[SHARD, OTHER], window=3_600)
+    works = busy.dispatcher._works
+    busy.until(lambda: number in works and works[number].refused is not None, "its refusal")
+    busy.looks(LOOKS_AFTER_HANDING_ON + 2)
+    assert works[number].opening is None
+    assert works[number].refused is DeclineReason.UNREADABLE
+    assert chain.is_open(number)
 
 
 # -- requests that end elsewhere ---------------------------------------------------------------

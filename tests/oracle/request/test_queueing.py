@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which waiting requests cannot be answered in time.
+"""Which waiting requests have a place, and which cannot be answered in time.
+
+given more requests than places
+    those whose turns come last should have none; one that has a place should keep it until a
+    request before it was found to open
 
 given a free slot
     the first in the queue should be tried, whatever runs took before
@@ -13,7 +17,7 @@ given no run yet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.request.queueing import RunTime, fair_ranks, find_hopeless
+from oracle.request.queueing import RunTime, fair_ranks, find_hopeless, share_places
 from teetee.protocol.identifiers import RequestId
 
 
@@ -32,8 +36,31 @@ def test_c2__queue_is_longer_than_the_time__only_the_last_are_hopeless() -> None
     assert hopeless(*[60.0] * 300, slots=4, elapsed=[0.0] * 4) == list(range(20, 300))
 
 
-def test_find_hopeless__run_takes_longer_than_usual__is_expected_to_end_now() -> None:
-    assert hopeless(10.0, elapsed=[500.0]) == []
+def test_find_hopeless__run_takes_as_long_as_usual__is_expected_to_end_now() -> None:
+    assert hopeless(10.0, elapsed=[10.0]) == []
+
+
+def test_b4__present_runs_take_far_longer_than_usual__are_not_expected_to_end_now() -> None:
+    assert hopeless(280.0, slots=4, elapsed=[40.0] * 4) == []
+    assert hopeless(280.0, slots=4, elapsed=[500.0] * 4) == [0]
+    assert hopeless(280.0, slots=4, elapsed=[500.0] * 3 + [2.0]) == []
+
+
+def shares(*in_turn: bool, free: int, receiving: int = 0) -> tuple[set[int], set[int]]:
+    numbered = [(RequestId(number), has_place) for number, has_place in enumerate(in_turn)]
+    unplaced, displaced = share_places(numbered, free=free, receiving=receiving)
+    return set(unplaced), set(displaced)
+
+
+def test_b4__turn_of_a_newcomer_comes_first__the_last_gives_its_place_once_it_opens() -> None:
+    assert shares(False, True, True, free=2) == (set(), set()), "it is fetched first"
+    assert shares(True, True, True, free=2) == (set(), {2})
+
+
+def test_share_places__turn_of_a_newcomer_comes_last__has_no_place() -> None:
+    assert shares(True, True, False, free=2) == ({2}, set())
+    assert shares(False, False, True, free=2, receiving=1) == ({1}, set())
+    assert shares(False, True, free=-1) == ({0}, {1})
 
 
 @given(
