@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from teetee.chain.calldata import Call
@@ -54,6 +55,9 @@ _MAX_GAS_PER_TRANSACTION = 1 << 24
 _EMPTY_GAS = 21_000
 _MAX_OFFERS = 24
 """For one call: nonces that turn out to be used, and offers too low to replace another's."""
+
+_MAX_FILLED = 8
+"""Free nonces that get an empty transaction with one raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +293,7 @@ class TransactionSender:
         """
         with self._lock:
             if self._is_sole_sender:
-                self._fill_gap(sent.nonce)
+                self._fill_gaps(sent.nonce)
             for blocking in self._ledger.given_up(below=sent.nonce):
                 self._raise_given_up(blocking, fees)
             answer = self._send_version(sent, fees)
@@ -298,19 +302,28 @@ class TransactionSender:
             self._end(sent, SendingStep.REPLACED)
             raise TransactionReplaced(sent.hashes[-1], sent.nonce)
 
-    def _fill_gap(self, below: int) -> None:
+    def _fill_gaps(self, below: int) -> None:
         """Give nonces that no transaction has to empty ones, which the next call may replace: a
         reorganisation can drop transactions that had ended, and fewer are needed to repeat them.
         The market's fees do not replace one that the node has kept.
+
+        Fills a few, those that block first, so that the lock is not held for long. A failure is
+        tried again with the next raise, and delays none.
         """
-        for nonce in range(self._connection.included_count(self.address), below):
-            if self._ledger.at(nonce) is not None:
-                continue
-            now, call, fees = self._clock(), Call(self.address, b"", "fill"), self._first_fees()
-            empty = SentTransaction(call, nonce, _EMPTY_GAS, fees, now, now, is_given_up=True)
-            with suppress(RpcRefused, InsufficientFunds, FeeAboveLimit):
-                if self._broadcaster.send(empty) is Answer.ACCEPTED:
-                    self._ledger.record(empty)
+        with suppress(RpcUnavailable, FeeAboveLimit):
+            first = self._connection.included_count(self.address)
+            free = (nonce for nonce in range(first, below) if self._ledger.at(nonce) is None)
+            if filled := list(islice(free, _MAX_FILLED)):
+                fees = self._first_fees()
+                for nonce in filled:
+                    self._fill_gap(nonce, fees)
+
+    def _fill_gap(self, nonce: int, fees: Fees) -> None:
+        now, call = self._clock(), Call(self.address, b"", "fill")
+        empty = SentTransaction(call, nonce, _EMPTY_GAS, fees, now, now, is_given_up=True)
+        with suppress(RpcRefused, InsufficientFunds, FeeAboveLimit):
+            if self._broadcaster.send(empty) is Answer.ACCEPTED:
+                self._ledger.record(empty)
 
     def _raise_given_up(self, sent: SentTransaction, market: Fees) -> None:
         """For the sake of later transactions, which the account's nonces hold back."""

@@ -32,7 +32,12 @@ from typing import Any
 import pytest
 
 from teetee.chain.calldata import Call
-from teetee.chain.errors import FeeAboveLimit, TransactionReplaced, TransactionUnconfirmed
+from teetee.chain.errors import (
+    FeeAboveLimit,
+    RpcUnavailable,
+    TransactionReplaced,
+    TransactionUnconfirmed,
+)
 from teetee.chain.transactions.events import SendingEvent, SendingStep
 from teetee.chain.transactions.fee_policy import SendingPolicy
 from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
@@ -363,3 +368,26 @@ def test_reorganisation__drops_included_ones_before_one_in_flight__is_included_a
     assert market.fees_of(repeated.result())[0] == 0
     assert market.fees_of(third.result())[0] == 2
     assert market.world.token.balance_of(str(market.holder.address)) == TEE - 5
+
+
+def test_m6__free_nonces_before_it_cannot_be_read__is_raised_all_the_same(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> int:
+        raise RpcUnavailable({"node": "no answer"})
+
+    def wait(_: int) -> None:
+        monkeypatch.setattr(market.world.connection, "included_count", fail)
+        market.block_at(40 * GWEI)
+
+    sent = market.sender(wait).send(market.transfer(1))
+    assert market.fees_of(sent)[:2] == (0, LIMIT)
+
+
+def test_m6__many_free_nonces__fills_a_few_at_once_those_that_block_first(market: Market) -> None:
+    sender = market.sender()
+    for expected in (8, 16, 20, 20):
+        sender._fill_gaps(20)
+        assert sender.in_flight == expected
+    market.mine()
+    assert market.included() == 20
