@@ -151,11 +151,11 @@ def test_b6__stranger_that_is_served__is_not_replaced() -> None:
     for number, name in enumerate(["served 0", "silent 1", "silent 2", "served 3"]):
         places.add(name, f"10.0.{number}.1")
         assert places.hold_stranger(name) == []
-    gone = []
+    replaced = []
     for number in range(2):
         places.add(f"served new {number}", "10.0.9.1")
-        gone += places.hold_stranger(f"served new {number}") or []
-    assert sorted(gone) == ["silent 1", "silent 2"]
+        replaced += places.hold_stranger(f"served new {number}") or []
+    assert sorted(replaced) == ["silent 1", "silent 2"]
     places.add("one more", "10.0.9.1")
     assert places.hold_stranger("one more") is None
     assert places.let_linger("served 0") is None
