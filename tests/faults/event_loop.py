@@ -18,6 +18,7 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._serving: set[asyncio.Task[Any] | None] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
@@ -31,7 +32,19 @@ class EventLoop:
 
     def listen(self, serve: Serve) -> int:
         """Serve connections on a free port of loopback; the port."""
-        server = self.run(asyncio.start_server(serve, "127.0.0.1", 0, limit=LIMIT_BYTES))
+
+        async def keep_and_serve(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            # asyncio keeps no reference to the tasks of connections: one that waits may be freed.
+            task = asyncio.current_task()
+            self._serving.add(task)
+            try:
+                await serve(reader, writer)
+            finally:
+                self._serving.discard(task)
+
+        server = self.run(asyncio.start_server(keep_and_serve, "127.0.0.1", 0, limit=LIMIT_BYTES))
         return int(server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
