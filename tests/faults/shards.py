@@ -80,18 +80,24 @@ class Shards:
             hosting.renew(shard, found)
         else:
             signer = found.statement.identity.keyset.signer
-            self._send("treasury", Call(signer, b"", "gas", GAS_ETHER * ETHER))
+            self._give_gas(signer)
             hosting.rekey(shard, found)
 
     def restore(self, name: str) -> None:
-        """Active, with its whole bond and its present keys."""
+        """Active, with its whole bond and its present keys, and ether for its transactions."""
         shard = self.shard(name)
         enclave = self._world.enclave(name)
         if self._is_denied(shard.platform_id):
             self.readmit(name)
         elif shard.status is not ShardStatus.ACTIVE or self._has_other_keys(enclave, shard):
             self.renew(name)
+        self._give_gas(self.shard(name).keyset.signer)
         self.top_up(name)
+
+    def _give_gas(self, signer: str) -> None:
+        """To a new signer, and again where a reorganisation dropped that."""
+        if self._world.contracts.connection.ether_of(signer) < GAS_ETHER * ETHER // 2:
+            self._send("treasury", Call(signer, b"", "gas", GAS_ETHER * ETHER))
 
     def top_up(self, name: str) -> None:
         """Put back what penalties took: with less than its bond, a shard is not active."""
