@@ -37,6 +37,7 @@ teetee.errors.Fatal
 │   ├── ContextOverflow     more tokens than the model's context
 │   ├── TokenUnknown        a token id outside the vocabulary
 │   └── ChatTemplateInvalid missing, or it fails on these messages
+│       └── ChatTemplateExceeded    it takes too long; so does any on a machine that stands still
 ├── PeerUnknown             not an active shard
 ├── PathInvalid             gap, overlap, repetition, or another first shard
 ├── IdentityDisputed        entry and stage know different enclaves as one shard
@@ -210,6 +211,15 @@ class ChatTemplateInvalid(PromptError):
             f"The model's chat template cannot render the messages: {rule}. "
             "Use the roles that the model knows, or give plain text or token ids."
         )
+
+
+class ChatTemplateExceeded(ChatTemplateInvalid):
+    """The process that renders ended or was ended: by the template, or because the machine stood
+    still, which its host can cause. So it says nothing about the messages.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("it exceeds its limits of time, memory or recursion")
 
 
 class PeerUnknown(Fatal):

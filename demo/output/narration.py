@@ -28,7 +28,7 @@ def print_introduction(console: Console) -> None:
 
 def print_usage(console: Console, asked: AskResult) -> None:
     """One line below the answer."""
-    ended = "" if asked.finish_reason == "stop" else ", cut at --max-tokens"
+    ended = "" if asked.finish_reason == "stop" else ", cut at --max-tokens or for time"
     stream = "equals" if asked.stream_agrees else "differs from"
     console.say(
         f"Request {asked.request_id}: {asked.input_tokens} tokens in, {asked.output_tokens} out"

@@ -11,6 +11,7 @@
         └── OracleFatal
             ├── PromptRejected     the model cannot read this prompt
             │   └── PromptTooLong  more tokens than the caller allows
+            ├── PromptNotRendered  the chat template took too long; the prompt may be good
             └── JobCancelled       the caller cancelled the job; says what it lacked
 
 The runtime's own `Retryable` errors (its cache is too small, for example) pass through unchanged.
@@ -64,6 +65,13 @@ class PromptTooLong(PromptRejected):
     def __init__(self, *, tokens: int, limit: int) -> None:
         self.tokens, self.limit = tokens, limit
         super().__init__(f"it has {tokens} tokens, and the limit is {limit}.")
+
+
+class PromptNotRendered(OracleFatal):
+    """The chat template took too long, perhaps because the machine stood still."""
+
+    def __init__(self) -> None:
+        super().__init__("the chat template was ended; ask another entry, or this one later.")
 
 
 class JobCancelled(OracleFatal):

@@ -21,6 +21,7 @@ from oracle.inference.errors import (
     JobCancelled,
     NoPath,
     NoPermittedPath,
+    PromptNotRendered,
     PromptRejected,
     PromptTooLong,
 )
@@ -33,7 +34,7 @@ from shard_runtime.engine.entry.path_search import (
     is_full,
     suspects_of,
 )
-from shard_runtime.errors import EntryClosed, PromptError, RunCancelled
+from shard_runtime.errors import ChatTemplateExceeded, EntryClosed, PromptError, RunCancelled
 from teetee.protocol.identifiers import RequestId, ShardId
 from teetee.protocol.path import ShardPair
 from teetee.protocol.prompt import Message
@@ -73,6 +74,10 @@ PATH_WAIT_SECONDS = 5.0
 CLOSING_SECONDS = 2.0
 """An answer that runs out of time ends so long before, and by a few of its longest gaps."""
 _CLOSING_GAPS = 3.0
+MIN_TOKENS = 16
+"""Or a quarter of those that were asked for: so many make an answer that is worth its prompt. A run
+that has fewer when its time is over is cancelled, and costs nothing.
+"""
 _MAX_INVOLVED = 4096
 
 
@@ -97,12 +102,14 @@ class Inference:
         self._lock = threading.Lock()
 
     def encode(self, messages: Sequence[Message]) -> Sequence[int]:
-        """Token ids by the model's chat template. Raises `PromptRejected`."""
+        """Token ids by the model's chat template. Raises `PromptRejected`, `PromptNotRendered`."""
         try:
             token_ids = self._entry.encode(
                 [{"role": message.role, "content": message.content} for message in messages]
             )
             self._entry.check(token_ids)
+        except ChatTemplateExceeded:
+            raise PromptNotRendered from None
         except PromptError as error:
             raise PromptRejected(str(error)) from None
         return token_ids
@@ -177,6 +184,7 @@ class Inference:
                 on_failure=choice.on_failure,
                 is_cancelled=lambda: self._abandon.is_set() or job.is_cancelled(),
                 is_time_to_end=lambda: job.seconds_left() <= pace.closing_seconds,
+                min_tokens=min(MIN_TOKENS, math.ceil(max_tokens / 4)),
                 deadline=math.inf,  # `is_cancelled` ends the job
                 max_pathless_seconds=PATH_WAIT_SECONDS,
                 earlier_shards=tuple(choice.involved),

@@ -13,7 +13,13 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from oracle.errors import Stopped
-from oracle.inference.errors import Blocker, InferenceStopped, JobCancelled, PromptRejected
+from oracle.inference.errors import (
+    Blocker,
+    InferenceStopped,
+    JobCancelled,
+    PromptNotRendered,
+    PromptRejected,
+)
 from oracle.inference.inference import Inference
 from oracle.inference.job import Completion, InferenceJob
 from oracle.inference.live_text import Finished, Interrupted, LiveTexts
@@ -90,6 +96,9 @@ class EnvelopeAnswerer:
             raise Stopped from None
         except JobCancelled as error:
             return Refused(_REASONS[error.blocker])
+        except PromptNotRendered:
+            # INVALID would say that no recipient can answer it.
+            return Refused(DeclineReason.OVERLOADED)
         except PromptRejected:
             return Refused(DeclineReason.INVALID)
 

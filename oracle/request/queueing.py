@@ -2,8 +2,9 @@
 """In which order requests are computed, which of them have a place, and which cannot be answered in
 time: queue length times measured run time.
 
-Pure. A request that finds a free slot is always tried, so a forecast that has become too gloomy is
-measured again.
+Pure. A request that finds a free slot is tried, unless it has so little time that its prompt would
+be paid for next to nothing. A forecast that has become too gloomy is measured again by those that
+have more.
 """
 
 import heapq
@@ -14,6 +15,10 @@ from statistics import median
 from teetee.protocol.identifiers import RequestId
 
 _RUNS_REMEMBERED = 31
+MIN_SHARE = 0.5
+"""Of the expected time of a run must be left at its start."""
+ENOUGH_SECONDS = 30.0
+"""So much is always enough to start."""
 
 
 class RunTime:
@@ -85,7 +90,9 @@ def find_hopeless(
     heapq.heapify(free_in)
     hopeless: set[RequestId] = set()
     for request_id, seconds_left in waiting:
-        if idle:
+        if seconds_left < min(MIN_SHARE * run_seconds, ENOUGH_SECONDS):
+            hopeless.add(request_id)
+        elif idle:
             idle -= 1
             heapq.heappush(free_in, run_seconds)
         elif free_in[0] + run_seconds > seconds_left:

@@ -5,6 +5,7 @@
 unexpired). Plaintext leaves these functions only as `Prompt` and `Answer`; errors never contain it.
 """
 
+import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,8 +30,8 @@ from teetee.protocol.request_secret import SECRET_BYTES, RequestContext, Request
 from teetee.protocol.sealing.key import ENCAPSULATION_BYTES, SealingPrivateKey, SealingPublicKey
 from teetee.protocol.sealing.padding import BUCKETS, pad, unpad
 
-VERSION = 2
-"""Of envelopes: 1 was sealed to X25519 alone."""
+VERSION = 3
+"""Of envelopes: 1 was sealed to X25519 alone; 2 could hold two prompts, for two recipients."""
 ANSWER_VERSION = 2
 MAX_RECIPIENTS = 4
 
@@ -38,7 +39,9 @@ _TAG_BYTES = 16
 # HPKE: encapsulated key ‖ ciphertext of the secret
 _SEALED_BYTES = ENCAPSULATION_BYTES + SECRET_BYTES + _TAG_BYTES
 _RECIPIENT_BYTES = 4 + _SEALED_BYTES
-MAX_ENVELOPE_BYTES = 2 + MAX_RECIPIENTS * _RECIPIENT_BYTES + BUCKETS[-1] + _TAG_BYTES
+_COMMITMENT_BYTES = 32
+_HEADER_BYTES = 2 + _COMMITMENT_BYTES
+MAX_ENVELOPE_BYTES = _HEADER_BYTES + MAX_RECIPIENTS * _RECIPIENT_BYTES + BUCKETS[-1] + _TAG_BYTES
 
 _NONCE = bytes(12)  # for prompts: each prompt key seals one message
 _NONCE_BYTES = 12
@@ -63,7 +66,8 @@ def seal_prompt(
     body = AESGCM(secret.prompt_key(context)).encrypt(
         _NONCE, pad(prompt.to_json()), context.digest()
     )
-    return bytes([VERSION, len(recipients)]) + sealed + body
+    header = bytes([VERSION, len(recipients)]) + secret.key_commitment(context)
+    return header + sealed + body
 
 
 def open_prompt(
@@ -74,12 +78,15 @@ def open_prompt(
     Raises `EnvelopeMalformed`, `NotARecipient`, `EnvelopeUndecryptable`, `PromptInvalid`, all of
     them permanent.
     """
-    recipients, body = _split(envelope)
+    commitment, recipients, body = _split(envelope)
     sealed = dict(recipients).get(shard_id)
     if sealed is None:
         raise NotARecipient(shard_id, tuple(recipient for recipient, _ in recipients))
     try:
         secret = RequestSecret(key.open(sealed, _info(context, shard_id)))
+        # All recipients have the same secret, so all open the same prompt.
+        if not hmac.compare_digest(secret.key_commitment(context), commitment):
+            raise EnvelopeUndecryptable
         padded = AESGCM(secret.prompt_key(context)).decrypt(_NONCE, body, context.digest())
     except (InvalidTag, ValueError):
         raise EnvelopeUndecryptable from None
@@ -158,25 +165,26 @@ def _seal_secret(
 
 
 def _info(context: RequestContext, shard_id: ShardId) -> bytes:
-    return b"teetee/envelope/v2" + context.digest() + shard_id.to_bytes(4)
+    return b"teetee/envelope/v3" + context.digest() + shard_id.to_bytes(4)
 
 
 def _answer_data(context: RequestContext, request_id: RequestId) -> bytes:
     return context.digest() + request_id.to_bytes(32)
 
 
-def _split(envelope: bytes) -> tuple[list[tuple[ShardId, bytes]], bytes]:
-    """The recipients with the secret sealed to each, and the body."""
+def _split(envelope: bytes) -> tuple[bytes, list[tuple[ShardId, bytes]], bytes]:
+    """The commitment, the recipients with the secret sealed to each, and the body."""
     if len(envelope) < 2 or envelope[0] != VERSION:
         raise EnvelopeMalformed(f"it must be of version {VERSION}")
     count = envelope[1]
     if not 1 <= count <= MAX_RECIPIENTS:
         raise EnvelopeMalformed(f"it must have 1 to {MAX_RECIPIENTS} recipients, not {count}")
-    start = 2 + count * _RECIPIENT_BYTES
+    start = _HEADER_BYTES + count * _RECIPIENT_BYTES
     if len(envelope) - start - _TAG_BYTES not in BUCKETS:
         raise EnvelopeMalformed(f"its {len(envelope)} bytes do not fill a bucket")
-    parts = (envelope[at : at + _RECIPIENT_BYTES] for at in range(2, start, _RECIPIENT_BYTES))
+    starts = range(_HEADER_BYTES, start, _RECIPIENT_BYTES)
+    parts = (envelope[at : at + _RECIPIENT_BYTES] for at in starts)
     recipients = [(ShardId(int.from_bytes(part[:4])), part[4:]) for part in parts]
     if len({shard_id for shard_id, _ in recipients}) != count:
         raise EnvelopeMalformed("a recipient appears twice")
-    return recipients, envelope[start:]
+    return envelope[2:_HEADER_BYTES], recipients, envelope[start:]

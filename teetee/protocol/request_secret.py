@@ -71,6 +71,10 @@ class RequestSecret:
         """AES-256 key for the prompt."""
         return self._derive(b"teetee/prompt/v1" + context.digest())
 
+    def key_commitment(self, context: RequestContext) -> bytes:
+        """32 public bytes that no other secret has: AES-GCM alone opens one text by two keys."""
+        return self._derive(b"teetee/key-commitment/v1" + context.digest())
+
     def answer_key(self, context: RequestContext, request_id: RequestId) -> bytes:
         """AES-256 key for the answer."""
         return self._derive(b"teetee/answer/v1" + context.digest() + request_id.to_bytes(32))

@@ -213,6 +213,7 @@ def envelope_vectors(sealed: bytes, answer: bytes) -> dict[str, Vector]:
             "context": _hex(CONTEXT.digest()),
             "requestId": str(REQUEST),
             "promptKey": _hex(SECRET.prompt_key(CONTEXT)),
+            "keyCommitment": _hex(SECRET.key_commitment(CONTEXT)),
             "answerKey": _hex(SECRET.answer_key(CONTEXT, REQUEST)),
             "streamProof": _hex(SECRET.stream_proof(CONTEXT, REQUEST)),
             "seed": str(SECRET.seed(CONTEXT)),

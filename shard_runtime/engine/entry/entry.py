@@ -152,7 +152,7 @@ class Entry:
                     update = ""
                 job.check_ended("its answer")
                 if not is_ending and job.is_time_to_end is not None and job.is_time_to_end():
-                    run.request.end_at_next_token()
+                    run.request.end_for_time()
                     is_ending = True
                 if isinstance(update, Generation):
                     if pending:

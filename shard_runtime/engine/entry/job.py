@@ -37,8 +37,10 @@ class GenerationJob:
     is_cancelled: Callable[[], bool] | None = None
     """Called about ten times a second."""
     is_time_to_end: Callable[[], bool] | None = None
-    """Called as often. Once true, the answer ends with `length` at its next token; the stages sign
-    their receipts as for any other."""
+    """Called as often. Once true, the answer ends with `length` at its next token, if it has
+    `min_tokens` then; the stages sign their receipts as for any other."""
+    min_tokens: int = 1
+    """Fewer do not end the answer for lack of time."""
     deadline: float | None = None
     """On the clock of `time.monotonic`. With one, the job waits for a path while there is none;
     without one, it fails."""

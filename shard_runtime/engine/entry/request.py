@@ -67,7 +67,8 @@ class EntryRequest:
         self._path: tuple[ShardId, ...] = ()
         self._involved: dict[ShardId, None] = dict.fromkeys(job.earlier_shards)
         """The shards of all runs, in order."""
-        self._ends_at_next_token = False
+        self._is_time_over = False
+        self._min_tokens = job.min_tokens
         self._sampler = Sampler(job.sampling)
         self._text = AnswerText(tokenizer, job.sampling.stop)
         self._ends = tokenizer.eos_token_ids
@@ -91,9 +92,11 @@ class EntryRequest:
         """How many of the known positions have to complete the ring."""
         return len(self.history) - (1 if self.is_finishing else 0)
 
-    def end_at_next_token(self) -> None:
-        """Let the answer end with `length` although more would fit. Any thread may call it."""
-        self._ends_at_next_token = True
+    def end_for_time(self) -> None:
+        """Let the answer end with `length` although more would fit, once it has the least tokens
+        that its job asks for. Any thread may call it.
+        """
+        self._is_time_over = True
 
     def set_path(self, path: tuple[ShardId, ...]) -> None:
         """Note that `path` computes it from now on."""
@@ -121,7 +124,7 @@ class EntryRequest:
                 self.finish_reason = "stop"
             elif (
                 index + 1 == self.output_limit
-                or self._ends_at_next_token
+                or (self._is_time_over and index + 1 >= self._min_tokens)
                 or self._is_full(token, piece)
             ):
                 self.finish_reason = "length"

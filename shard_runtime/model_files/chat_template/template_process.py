@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from shard_runtime.errors import ChatTemplateInvalid
+from shard_runtime.errors import ChatTemplateExceeded, ChatTemplateInvalid
 from shard_runtime.model_files.chat_template.renderer import (
     pack_request,
     read_message,
@@ -27,7 +27,6 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC0", "MALLOC_ARENA_MAX": "1"}
 """With it, the C library reads no file for the time of day or for another arena of memory."""
 MAX_SECONDS = 20.0
 """Wall clock of one request, for a child that neither computes nor answers."""
-EXCEEDED = "it exceeds its limits of time, memory or recursion"
 
 
 class TemplateProcess:
@@ -44,7 +43,8 @@ class TemplateProcess:
         messages: Sequence[Mapping[str, str]],
         named_tokens: Mapping[str, str],
     ) -> str:
-        """The prompt, up to the start of the model's turn. Raises `ChatTemplateInvalid`.
+        """The prompt, up to the start of the model's turn. Raises `ChatTemplateInvalid`, and
+        `ChatTemplateExceeded` if the child ends.
 
         named_tokens: the special tokens that the template can print, by name.
         """
@@ -75,7 +75,7 @@ class TemplateProcess:
             timer.cancel()
         if len(answer) != 2:
             _stop_all(self._children)
-            return ["error", EXCEEDED]
+            raise ChatTemplateExceeded
         return answer
 
     def _child(self) -> subprocess.Popen[bytes]:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from tokenizers import Tokenizer
 
-from shard_runtime.errors import ChatTemplateInvalid, TokenizerMissing
+from shard_runtime.errors import ChatTemplateExceeded, ChatTemplateInvalid, TokenizerMissing
 from shard_runtime.model_files.chat_template.template_process import TemplateProcess
 from shard_runtime.model_files.chat_template.user_text import UserText
 from shard_runtime.model_files.tokenizer.definition import build_tokenizer
@@ -97,6 +97,8 @@ class ModelTokenizer:
         for roles in _CONVERSATIONS:
             try:
                 rendered = self.render_messages([{"role": each, "content": "a"} for each in roles])
+            except ChatTemplateExceeded:
+                raise  # a machine that stands still must not hide what the template prints
             except ChatTemplateInvalid:
                 continue  # not every template takes a system message, or more than one turn
             printed.update(tokenizer.encode(rendered, add_special_tokens=False).ids)

@@ -102,11 +102,15 @@ def ask_question(context: AskContext, spec: RequestSpec) -> None:
         opened = context.client.open_request(offer, printer.warn)
     gas_used = opened.sent.gas_used if opened.sent else None
     printer.say(f"request {opened.request_id} is on the chain", "dim")
-    follow_request(context, opened, gas_used)
+    follow_request(context, opened, gas_used, spec.max_tokens)
 
 
-def follow_request(context: AskContext, opened: OpenRequest, gas_used: int | None) -> None:
-    """Wait for the end, print it, verify it, and forget the secret."""
+def follow_request(
+    context: AskContext, opened: OpenRequest, gas_used: int | None, max_tokens: int | None = None
+) -> None:
+    """Wait for the end, print it, verify it, and forget the secret. `max_tokens`: None: the chain
+    alone is known, and its limit is rounded up.
+    """
     printer, number = context.session.printer, int(opened.request_id)
     progress = AnswerProgress(opened.pending.deadline)
     try:
@@ -124,7 +128,7 @@ def follow_request(context: AskContext, opened: OpenRequest, gas_used: int | Non
         error.add_note(f"Request {number} is on the chain: `teetee resume {number}` continues it.")
         raise
     _forget(context, opened)
-    _print_end(context, outcome, report)
+    _print_end(context, outcome, report, max_tokens)
     if code := _exit_code(context, outcome, report):
         raise typer.Exit(code)
 
@@ -186,15 +190,20 @@ def _verify(context: AskContext, request_id: int) -> VerificationReport | None:
         return context.client.verify(request_id)
 
 
-def _print_end(context: AskContext, outcome: Outcome, report: VerificationReport | None) -> None:
+def _print_end(
+    context: AskContext,
+    outcome: Outcome,
+    report: VerificationReport | None,
+    max_tokens: int | None,
+) -> None:
     """The last line says what matters most: the verdict on an answer, or why there is none."""
     printer = context.session.printer
     if not isinstance(outcome, Answered):
         if report is not None and not printer.as_json:
             _print_verdict(context, report, "dim")
-        print_outcome(printer, outcome)
+        print_outcome(printer, outcome, max_tokens)
         return
-    print_outcome(printer, outcome)
+    print_outcome(printer, outcome, max_tokens)
     if report is not None and not printer.as_json:
         _print_verdict(context, report, "good")
 

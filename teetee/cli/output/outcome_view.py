@@ -11,6 +11,7 @@ from teetee.cli.output.printer import Printer
 from teetee.client.amounts import round_amount
 from teetee.client.requests.await_answer import Answered, Outcome, Unanswered
 from teetee.client.verification.report import VerificationReport
+from teetee.protocol.answer import Answer
 
 WHY_DECLINED = {
     DeclineReason.UNREADABLE: "the entry could not decrypt the prompt",
@@ -30,14 +31,13 @@ RETRY_MAY_HELP = {DeclineReason.NO_PATH, DeclineReason.OVERLOADED, DeclineReason
 CREDIT = ", which pays for your next request (`teetee wallet withdraw` returns it)"
 
 
-def print_outcome(printer: Printer, outcome: Outcome) -> None:
-    """Usage and cost; or why there is no answer, and what to do."""
+def print_outcome(printer: Printer, outcome: Outcome, max_tokens: int | None) -> None:
+    """Usage and cost; or why there is no answer, and what to do. `max_tokens`: if it is known."""
     if isinstance(outcome, Unanswered):
         printer.fail(_why(outcome))
         return
     answer = outcome.answer
-    cut = "" if answer.finish_reason == "stop" else " (cut at --max-tokens)"
-    usage = f"{answer.input_tokens} tokens in, {answer.output_tokens} out{cut}"
+    usage = f"{answer.input_tokens} tokens in, {answer.output_tokens} out{_cut(answer, max_tokens)}"
     printer.say(f"request {outcome.request_id}: {usage}; {_cost(outcome)}", "dim")
     if answer.earlier_shards:
         printer.say(
@@ -49,6 +49,17 @@ def print_outcome(printer: Printer, outcome: Outcome) -> None:
         printer.warn("The answer names other token counts than the settlement that was paid.")
     if outcome.stream_agrees is False:
         printer.warn("The streamed text differs from the chain's answer; the chain's is printed.")
+
+
+def _cut(answer: Answer, max_tokens: int | None) -> str:
+    if answer.finish_reason == "stop":
+        return ""
+    if max_tokens is None:
+        return " (cut at --max-tokens, or for time)"
+    if answer.output_tokens < max_tokens:
+        # Or its context or its 64 KiB are full, which few answers reach.
+        return " (cut for time: a later --deadline gives more)"
+    return " (cut at --max-tokens)"
 
 
 def _cost(outcome: Answered) -> str:

@@ -234,6 +234,18 @@ def test_a3__few_seconds_are_left__runtime_is_asked_to_end_the_answer(desk: Desk
     assert run.is_time_to_end()
 
 
+@pytest.mark.parametrize(
+    ("asked", "paid", "least"),
+    [(400, 400, 16), (64, 400, 16), (63, 400, 16), (5, 400, 2), (9, 2, 1)],
+)
+def test_b5__time_is_over_soon__answer_is_worth_its_prompt_or_there_is_none(
+    desk: Desk, asked: int, paid: int, least: int
+) -> None:
+    desk.run(sampling=Sampling(max_tokens=asked, seed=1), max_output_tokens=paid)
+    (run,) = desk.entry.jobs
+    assert run.min_tokens == least
+
+
 def test_a4__own_choice_leaves_no_path__says_that_it_is_the_requesters(desk: Desk) -> None:
     with pytest.raises(NoPermittedPath):
         desk.run(permits=lambda shard_id: shard_id == 4_000_000)

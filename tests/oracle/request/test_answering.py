@@ -33,6 +33,7 @@ from oracle.request.answering import EnvelopeAnswerer
 from shard_runtime.abort_reason import AbortReason
 from shard_runtime.errors import (
     CacheFull,
+    ChatTemplateExceeded,
     ContextOverflow,
     EntryClosed,
     PeerUnknown,
@@ -171,6 +172,13 @@ def test_answer__envelope_was_copied_from_another_requester__refuses(desk: Desk)
     )
     stolen = Opening(request, CHAIN_ID, ESCROW, bytes(32), 1, copied.envelope)
     assert desk.answer(stolen) == Refused(DeclineReason.UNREADABLE)
+
+
+def test_b3__template_takes_too_long_on_a_machine_that_stood_still__is_not_invalid(
+    desk: Desk,
+) -> None:
+    desk.entry.check_error = ChatTemplateExceeded()
+    assert desk.answer(opening()) == Refused(DeclineReason.OVERLOADED)
 
 
 def test_answer__model_cannot_read_so_much__refuses(desk: Desk) -> None:

@@ -6,7 +6,7 @@ given more requests than places
     request before it was found to open
 
 given a free slot
-    the first in the queue should be tried, whatever runs took before
+    the first in the queue should be tried, unless it has less than half of a run's time
 given no free slot
     a request should be hopeless if its turn and its run end after its time
     one that is hopeless should not delay those behind it
@@ -27,8 +27,18 @@ def hopeless(*left: float, slots: int = 1, elapsed: list[float], run: float = 10
 
 
 def test_find_hopeless__slot_is_free__is_tried() -> None:
-    assert hopeless(1.0, elapsed=[]) == []
-    assert hopeless(1.0, 1.0, elapsed=[]) == [1]
+    assert hopeless(6.0, elapsed=[]) == []
+    assert hopeless(6.0, 6.0, elapsed=[]) == [1]
+
+
+def test_b5__slot_is_free_and_the_time_is_nearly_over__is_not_started() -> None:
+    """It used to be, and paid its whole prompt for a token or two."""
+    assert hopeless(0.5, elapsed=[1.0] * 3, slots=4, run=30.0) == [0]
+    assert hopeless(14.9, 15.1, elapsed=[], slots=4, run=30.0) == [0]
+
+
+def test_b5__runs_are_believed_to_take_long__is_measured_again() -> None:
+    assert hopeless(30.0, elapsed=[], run=86_400.0) == []
 
 
 def test_c2__queue_is_longer_than_the_time__only_the_last_are_hopeless() -> None:

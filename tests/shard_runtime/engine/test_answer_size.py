@@ -111,8 +111,31 @@ def test_a3__time_runs_out__answer_ends_at_its_next_token_with_length() -> None:
     for _ in range(3):
         request.choose(scores)
     assert not request.is_finishing
-    request.end_at_next_token()
+    request.end_for_time()
     request.choose(scores)
     generated = request.generation(())
     assert (generated.finish_reason, generated.text) == ("length", "aaaa")
     assert generated.earlier_shards == (ShardId(7),)
+
+
+@pytest.mark.parametrize(("min_tokens", "tokens"), [(1, 3), (3, 3), (16, 16), (100, 50)])
+def test_b5__time_is_over_after_two_tokens__answer_has_at_least_the_least(
+    min_tokens: int, tokens: int
+) -> None:
+    job = GenerationJob(
+        token_ids=PROMPT,
+        sampling=Sampling(max_tokens=50),
+        choose_path=lambda _: (ShardId(1),),
+        request_id=RequestId(1),
+        salt_of=lambda _: bytes(32),
+        min_tokens=min_tokens,
+    )
+    request = EntryRequest(job, tokenizer=TOKENIZER, context_length=30_000)
+    scores = torch.zeros(VOCABULARY)
+    scores[ids_of("a")[0]] = 1.0
+    request.choose(scores)
+    request.choose(scores)
+    request.end_for_time()
+    while not request.is_finishing:
+        request.choose(scores)
+    assert request.generation(()).output_tokens == tokens

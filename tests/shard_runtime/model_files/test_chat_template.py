@@ -15,6 +15,7 @@ given a model's files that change after they were read
 
 import json
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -25,11 +26,9 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import NFKC
 
 from shard_runtime import ModelTokenizer, load_shard, load_tokenizer, open_model
-from shard_runtime.errors import ChatTemplateInvalid
-from shard_runtime.model_files.chat_template.template_process import (
-    EXCEEDED,
-    TemplateProcess,
-)
+from shard_runtime.errors import ChatTemplateExceeded, ChatTemplateInvalid
+from shard_runtime.model_files.chat_template import template_process
+from shard_runtime.model_files.chat_template.template_process import TemplateProcess
 from shard_runtime.model_files.chat_template.user_text import UserText
 from teetee.protocol.layers import LayerRange
 from tests.shard_runtime.byte_tokenizer import BEGIN, END, byte_tokenizer, write_tokenizer
@@ -118,8 +117,22 @@ def test_l1_render__child_killed__next_request_gets_another(process: TemplatePro
     assert child.poll() is not None
 
 
+def test_b3_render__machine_stands_still__says_nothing_about_the_messages(
+    process: TemplateProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host pauses its machine until the time is over: that used to make the prompt invalid."""
+    process.render(PLAIN, QUESTION, {})
+    (child,) = process._children
+    monkeypatch.setattr(template_process, "MAX_SECONDS", 0.2)
+    child.send_signal(signal.SIGSTOP)
+    with pytest.raises(ChatTemplateExceeded):
+        process.render(PLAIN, QUESTION, {})
+    monkeypatch.undo()
+    assert process.render(PLAIN, QUESTION, {}) == "duck"
+
+
 def test_l1_render__text_longer_than_allowed__is_refused(process: TemplateProcess) -> None:
-    with pytest.raises(ChatTemplateInvalid, match=EXCEEDED):
+    with pytest.raises(ChatTemplateInvalid, match="it exceeds its limits"):
         process.render("{{ 'a' * 9000000 }}", QUESTION, {})
 
 

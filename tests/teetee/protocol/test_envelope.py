@@ -58,6 +58,7 @@ from tests.teetee.requests import CANARY, ENTRY, REQUEST, context, kem, prompt, 
 
 ANSWER = Answer(CANARY, (1, 2, 3), "stop", input_tokens=9, output_tokens=3)
 RECIPIENT_BYTES = 4 + 1088 + 32 + 32 + 16
+HEADER_BYTES = 2 + 32
 
 LOW_ORDER = SealingPublicKey.from_bytes(public(kem()).data[:-32] + bytes(32))
 
@@ -102,7 +103,7 @@ def test_open_prompt__any_prompt__is_what_was_sealed(
 
 @given(length=st.integers(1, 65_000))
 def test_seal_prompt__any_length__shows_only_its_bucket(length: int) -> None:
-    body = len(seal("x" * length)) - 2 - RECIPIENT_BYTES - 16
+    body = len(seal("x" * length)) - HEADER_BYTES - RECIPIENT_BYTES - 16
     assert body in BUCKETS
     smaller = [bucket for bucket in BUCKETS if bucket < body]
     assert len(prompt("x" * length).to_json()) + 4 > max(smaller, default=0)
@@ -176,7 +177,7 @@ def test_open_prompt__no_recipient__names_the_recipients() -> None:
 
 def test_open_prompt__anothers_sealed_secret_under_our_number__does_not_open() -> None:
     sealed = bytearray(seal())
-    sealed[2:6] = (9).to_bytes(4)
+    sealed[HEADER_BYTES : HEADER_BYTES + 4] = (9).to_bytes(4)
     with pytest.raises(EnvelopeUndecryptable):
         open_prompt(bytes(sealed), context(), ShardId(9), kem())
 
@@ -192,14 +193,17 @@ def test_open_prompt__any_byte_changed__does_not_open(position: int, change: int
 @pytest.mark.parametrize(
     ("sealed", "rule"),
     [
-        pytest.param(b"", "it must be of version 2", id="empty"),
-        pytest.param(b"\x01" + seal()[1:], "it must be of version 2", id="version"),
-        pytest.param(b"\x02\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="none"),
-        pytest.param(b"\x02\x05" + seal()[2:], "it must have 1 to 4 recipients, not 5", id="five"),
-        pytest.param(seal()[:-1], "its 1701 bytes do not fill a bucket", id="cut"),
-        pytest.param(seal() + b"\0", "its 1703 bytes do not fill a bucket", id="lengthened"),
+        pytest.param(b"", "it must be of version 3", id="empty"),
+        pytest.param(b"\x01" + seal()[1:], "it must be of version 3", id="version"),
+        pytest.param(b"\x03\x00" + seal()[2:], "it must have 1 to 4 recipients, not 0", id="none"),
+        pytest.param(b"\x03\x05" + seal()[2:], "it must have 1 to 4 recipients, not 5", id="five"),
+        pytest.param(seal()[:-1], "its 1733 bytes do not fill a bucket", id="cut"),
+        pytest.param(seal() + b"\0", "its 1735 bytes do not fill a bucket", id="lengthened"),
         pytest.param(
-            b"\x02\x02" + seal()[2 : 2 + RECIPIENT_BYTES] * 2 + seal()[2 + RECIPIENT_BYTES :],
+            b"\x03\x02"
+            + seal()[2:HEADER_BYTES]
+            + seal()[HEADER_BYTES : HEADER_BYTES + RECIPIENT_BYTES] * 2
+            + seal()[HEADER_BYTES + RECIPIENT_BYTES :],
             "a recipient appears twice",
             id="twice",
         ),
@@ -219,11 +223,40 @@ def test_open_prompt__malformed__names_the_rule(sealed: bytes, rule: str) -> Non
     ],
 )
 def test_open_prompt__sealed_by_a_careless_wallet__is_an_invalid_prompt(padded: bytes) -> None:
-    head = seal()[: 2 + RECIPIENT_BYTES]
+    head = seal()[: HEADER_BYTES + RECIPIENT_BYTES]
     body = AESGCM(secret().prompt_key(context())).encrypt(bytes(12), padded, context().digest())
     with pytest.raises(PromptInvalid) as refused:
         open_prompt(head + body, context(), ENTRY, kem())
     assert refused.value.field == "padding"
+
+
+def test_b3__one_text_under_two_secrets__opens_for_none_but_the_committed_one() -> None:
+    """AES-GCM does not commit to its key: a requester could make a prompt invalid for the primary
+    alone, whose decline then ended what the second recipient streamed.
+    """
+    first, second = ShardId(10), ShardId(11)
+    one, two = (
+        seal_prompt(
+            prompt(),
+            RequestSecret(bytes([number]) * 32),
+            context(),
+            [(first, public(kem(10))), (second, public(kem(11)))],
+        )
+        for number in (7, 8)
+    )
+    # The second recipient's part of the one, with the other's secret.
+    at = HEADER_BYTES + RECIPIENT_BYTES
+    mixed = one[:at] + two[at : at + RECIPIENT_BYTES] + one[at + RECIPIENT_BYTES :]
+    assert open_prompt(mixed, context(), first, kem(10))[1] == prompt()
+    with pytest.raises(EnvelopeUndecryptable):
+        open_prompt(mixed, context(), second, kem(11))
+
+
+def test_b3__secret_was_not_committed_to__does_not_open_although_its_text_would() -> None:
+    sealed = seal()
+    other = RequestSecret(bytes([8]) * 32).key_commitment(context())
+    with pytest.raises(EnvelopeUndecryptable):
+        open_prompt(sealed[:2] + other + sealed[HEADER_BYTES:], context(), ENTRY, kem())
 
 
 def test_open_answer__by_the_requester__is_what_was_sealed() -> None:

@@ -49,6 +49,9 @@ def test_keys__for_each_purpose__differ() -> None:
         secret().commitment_salt(context(), 1),
         secret().stream_proof(context(), REQUEST),
         secret(8).prompt_key(context()),
+        secret().key_commitment(context()),
+        secret(8).key_commitment(context()),
+        secret().key_commitment(context(chain_id=1)),
     ]
     assert len(set(keys)) == len(keys)
     assert secret().prompt_key(context()) == keys[0]
