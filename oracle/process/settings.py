@@ -29,7 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from oracle.request.decision import MAX_LEAD_SECONDS
+from oracle.request.decision import MAX_LEAD_SECONDS, MIN_DECLINE_MARGIN_SECONDS
 from shard_runtime.backends.kv_cache import DEFAULT_CACHE_BYTES
 from shard_runtime.engine.loop import DEFAULT_BUSY_WAIT_SECONDS
 from teetee.errors import FieldInvalid
@@ -178,8 +178,6 @@ Layers = Annotated[LayerRange, NoDecode, BeforeValidator(_layers)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 30)]
 WholeSeconds = Annotated[int, Field(ge=1, le=86_400 * 30)]
-MIN_DECLINE_MARGIN_SECONDS = 10
-"""On all machines but simulated ones, whose chains and deadlines may be faster."""
 MAX_DECLINE_MARGIN_SECONDS = MAX_LEAD_SECONDS
 
 

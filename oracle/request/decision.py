@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from teetee.chain.types.requests import DeclineReason, Request, RequestStatus
 from teetee.protocol.identifiers import ShardId
 
+MIN_DECLINE_MARGIN_SECONDS = 10
+"""On all machines but simulated ones, whose chains and deadlines may be faster."""
 MAX_LEAD_SECONDS = 30
 """A request with other recipients is declined no earlier before its deadline, once a later
 recipient may have begun. All machines but simulated ones have this limit, whatever their margins.
@@ -37,8 +39,9 @@ class Timing:
 
     @property
     def max_lead(self) -> int:
-        """`MAX_LEAD_SECONDS`, less on a simulated machine with a margin below 10."""
-        return min(MAX_LEAD_SECONDS, 3 * self.decline_margin)
+        """`MAX_LEAD_SECONDS`, less where a simulated machine has a shorter margin than others."""
+        is_usual = self.decline_margin >= MIN_DECLINE_MARGIN_SECONDS
+        return MAX_LEAD_SECONDS if is_usual else self.decline_margin
 
     def give_up_at(self, request: Request, place: int) -> int:
         """When the recipient at `place` gives up: a later one so early that its answer, which ends

@@ -25,9 +25,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.process.settings import MAX_DECLINE_MARGIN_SECONDS, MIN_DECLINE_MARGIN_SECONDS
+from oracle.process.settings import MAX_DECLINE_MARGIN_SECONDS
 from oracle.request.decision import (
     MAX_LEAD_SECONDS,
+    MIN_DECLINE_MARGIN_SECONDS,
     Decline,
     Done,
     Facts,
