@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
@@ -78,7 +78,16 @@ MIN_TOKENS = 16
 """Or a quarter of those that were asked for: so many make an answer that is worth its prompt. A run
 that has fewer when its time is over is cancelled, and costs nothing.
 """
-_MAX_INVOLVED = 4096
+_MAX_ATTEMPTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What the next attempt at a request has to know of one that failed."""
+
+    involved: tuple[ShardId, ...] = ()
+    """The shards of its runs."""
+    blocker: Blocker = Blocker.CAPACITY
 
 
 class Inference:
@@ -97,7 +106,7 @@ class Inference:
         self._paths = paths
         self._abandon = abandon
         self._log = log
-        self._involved: dict[RequestId, tuple[ShardId, ...]] = {}
+        self._attempts: dict[RequestId, _Attempt] = {}
         """The shards of the runs of requests that wait for a path, the oldest request first."""
         self._lock = threading.Lock()
 
@@ -137,7 +146,7 @@ class Inference:
         if len(job.token_ids) > job.max_input_tokens:
             raise PromptTooLong(tokens=len(job.token_ids), limit=job.max_input_tokens)
         with self._lock:
-            earlier = self._involved.pop(job.request_id, ())
+            earlier = self._attempts.pop(job.request_id, _Attempt())
         choice = _PathChoice(self._paths, job, earlier, self._log)
         # The caller can wait for a path better than the runtime could.
         try:
@@ -157,9 +166,9 @@ class Inference:
 
     def _remember(self, request_id: RequestId, choice: "_PathChoice") -> None:
         with self._lock:
-            self._involved[request_id] = tuple(choice.involved)
-            while len(self._involved) > _MAX_INVOLVED:
-                del self._involved[next(iter(self._involved))]
+            self._attempts[request_id] = _Attempt(tuple(choice.involved), choice.blocker)
+            while len(self._attempts) > _MAX_ATTEMPTS:
+                del self._attempts[next(iter(self._attempts))]
 
     def _generate(
         self, job: InferenceJob, choice: "_PathChoice", on_text: Callable[[str], None]
@@ -228,12 +237,12 @@ class _PathChoice:
         self,
         paths: PathSource,
         job: InferenceJob,
-        earlier: Iterable[ShardId],
+        earlier: _Attempt,
         log: FilteringBoundLogger,
     ) -> None:
-        self.blocker = Blocker.CAPACITY
-        """What the job lacks at present."""
-        self.involved = dict.fromkeys(earlier)
+        self.blocker = earlier.blocker
+        """What the job lacks at present; until its path works, what it lacked before."""
+        self.involved = dict.fromkeys(earlier.involved)
         """The shards of this request's runs, those of earlier attempts first."""
         self._chosen: Sequence[ShardId] = ()
         self._avoiding = frozenset[ShardId]()

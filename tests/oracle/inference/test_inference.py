@@ -194,6 +194,18 @@ def test_run__job_is_cancelled__says_what_it_lacked(
     assert caught.value.blocker is blocker
 
 
+def test_run__next_attempt_is_cancelled_before_its_path_works__still_lacks_a_path(
+    desk: Desk,
+) -> None:
+    desk.entry.plan = [StageSilent((REPLICA,), 1.2), RunCancelled()]
+    desk.entry.is_pathless_at_once = True
+    with pytest.raises(NoPermittedPath):
+        desk.run(permits=lambda shard_id: shard_id == REPLICA)
+    with pytest.raises(JobCancelled) as caught:
+        desk.run()
+    assert caught.value.blocker is Blocker.PATH
+
+
 def test_run__caller_cancels__ends_the_run(desk: Desk) -> None:
     with pytest.raises(JobCancelled):
         desk.run(is_cancelled=lambda: True)
