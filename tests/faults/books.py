@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from teetee.chain.contract_errors import UnknownRequest
 from teetee.chain.types.requests import (
     RequestDeclined,
     RequestEnd,
@@ -125,12 +126,14 @@ class Books:
         return _name(ends[0]) if ends else "open"
 
     def _state_of(self, opened: RequestOpened) -> str:
-        request = self._world.contracts.escrow.request_of(opened.request_id)
-        return (
-            f"{request.status.name}, opened in block {opened.block_number} at {request.opened_at},"
-            f" deadline {request.deadline}, for {request.recipients}; the head is"
-            f" {self._world.chain.block_number()} at {self._world.chain.now()}"
-        )
+        chain = self._world.chain
+        head = f"the head is {chain.block_number()} at {chain.now()}"
+        where = f"opened in block {opened.block_number}, deadline {opened.deadline}"
+        try:
+            status = self._world.contracts.escrow.request_of(opened.request_id).status.name
+        except UnknownRequest:
+            status = "unknown to the escrow"
+        return f"{status}, {where}, for {opened.recipients}; {head}"
 
     def _check_end(
         self, asked: Asked, opened: RequestOpened, end: RequestEnd, findings: Findings
