@@ -132,7 +132,9 @@ class Books:
         try:
             status = self._world.contracts.escrow.request_of(opened.request_id).status.name
         except UnknownRequest:
-            status = "unknown to the escrow"
+            receipt = chain.call("eth_getTransactionReceipt", opened.transaction_hash)
+            found = receipt["blockNumber"] if receipt else "none"
+            status = f"unknown to the escrow, block by its receipt {found}"
         return f"{status}, {where}, for {opened.recipients}; {head}"
 
     def _check_end(
