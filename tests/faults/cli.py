@@ -50,6 +50,8 @@ The logs of all processes stay in build/faults/logs. Exit status: 0, or 1 if the
 """
 
 
+BATCHES_IN_A_WORLD = 10
+"""A chain that has seen many reorganisations takes gigabytes."""
 KINDS = tuple(kind for kind in Kind if kind is not Kind.CLOCK or IS_SUPPORTED)
 """All that this machine can make."""
 
@@ -138,24 +140,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: Options, console: Console) -> Result:
-    """The whole run. Raises `BooksWrong`."""
+    """The whole run, in as many worlds as it takes. Raises `BooksWrong`."""
+    result = Result(options.seed)
+    for first in range(0, len(options.batches), BATCHES_IN_A_WORLD):
+        batches = options.batches[first : first + BATCHES_IN_A_WORLD]
+        result.add(_run_in_a_world(options, batches, result.fault_count, console))
+        write_results(result, options.json, options.plot)  # a later failure loses nothing of it
+    return result
+
+
+def _run_in_a_world(
+    options: Options, batches: Sequence[tuple[int, int]], done: int, console: Console
+) -> Result:
     with FaultWorld(options.directory, console) as world:
         world.start()
         run_ = Run(world, options.seed, options.kinds)
         with console.phase("reference", "Reference: every prompt once, without faults"):
             run_.start()
         console.say(f"seed {options.seed}")
-        done = 0
-        for batch, size in options.batches:
+        for batch, size in batches:
             findings = run_.run_batch(batch, size)
             done += size
             ends = ", ".join(f"{number} {name}" for name, number in sorted(findings.ends.items()))
             slowness = run_.pace.slowness
             slow = f" ({slowness:.1f} times slower)" if slowness > 1 else ""
             console.say(f"{done:6} of {options.faults} faults; batch {batch}{slow}: {ends}")
-        result = run_.finish()
-    write_results(result, options.json, options.plot)
-    return result
+        return run_.finish()
 
 
 def _show_problems(error: BooksWrong, options: Options, console: Console) -> None:

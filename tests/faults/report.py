@@ -20,7 +20,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "machine": {"cores": result.cores, "system": platform.system()},
         "total": {
-            "faults": sum(result.faults.values()),
+            "faults": result.fault_count,
             "requests": result.requests,
             "lost": findings.lost,
             "doubled": findings.doubled,

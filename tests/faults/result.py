@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from tests.faults.fault import Kind
 from tests.faults.schedule import Schedule
@@ -31,6 +31,11 @@ class Findings:
     plain_on_disk: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def add(self, other: Findings) -> None:
+        """All of them together."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
 
 @dataclass
 class Result:
@@ -48,6 +53,23 @@ class Result:
     searched_bytes: int = 0
     seconds: float = 0.0
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    @property
+    def fault_count(self) -> int:
+        """Of all kinds."""
+        return sum(self.faults.values())
+
+    def add(self, other: Result) -> None:
+        """What a run in another world found, with the same seed."""
+        self.faults += other.faults
+        for kind, seconds in other.fault_seconds.items():
+            self.fault_seconds[kind] += seconds
+        self.requests += other.requests
+        self.findings.add(other.findings)
+        self.longest_recovery = max(self.longest_recovery, other.longest_recovery)
+        self.longest_start = max(self.longest_start, other.longest_start)
+        self.searched_bytes += other.searched_bytes
+        self.seconds += other.seconds
 
     def count(self, schedule: Schedule, requests: int, recovery: float, start: float) -> None:
         """One batch."""
