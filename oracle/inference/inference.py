@@ -107,7 +107,7 @@ class Inference:
         self._abandon = abandon
         self._log = log
         self._attempts: dict[RequestId, _Attempt] = {}
-        """The shards of the runs of requests that wait for a path, the oldest request first."""
+        """The last attempts at requests that wait for a path, the oldest request first."""
         self._lock = threading.Lock()
 
     def encode(self, messages: Sequence[Message]) -> Sequence[int]:

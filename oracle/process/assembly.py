@@ -32,7 +32,7 @@ from oracle.operations.measured import (
 )
 from oracle.operations.operator_view import OperatorView
 from oracle.operations.standing import path_check
-from oracle.process.loops import Loop, max_backoff_seconds
+from oracle.process.loops import Loop, Task, make_loops
 from oracle.process.services import EntryService, ShardService, StageService
 from oracle.process.settings import Settings
 from oracle.process.startup import PreparedEnclave
@@ -305,23 +305,19 @@ def _watcher(
 
 
 def _polling_loops(context: _Context, watcher: Watcher, journal: Journal) -> list[Loop]:
-    settings, watched = context.settings, context.view.tasks.watched
-    tasks = [
+    settings = context.settings
+    tasks: list[Task] = [
         ("watch", watcher.poll, settings.poll_seconds),
         ("prune", watcher.prune_finalised, settings.prune_seconds),
         ("journal", journal.flush, settings.poll_seconds),
     ]
-    return [
-        Loop(
-            task,
-            watched(task, work),
-            seconds=seconds,
-            stop=context.abandon,
-            log=context.log,
-            max_backoff_seconds=max_backoff_seconds(task, settings.decline_margin_seconds),
-        )
-        for task, work, seconds in tasks
-    ]
+    return make_loops(
+        tasks,
+        watched=context.view.tasks.watched,
+        stop=context.abandon,
+        log=context.log,
+        decline_margin_seconds=settings.decline_margin_seconds,
+    )
 
 
 def _working_loops(

@@ -4,13 +4,15 @@ ends the process.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from structlog.typing import FilteringBoundLogger
 
 from teetee.errors import Retryable
 
 MAX_BACKOFF_SECONDS = 60.0
+Task = tuple[str, Callable[[], object], float]
+"""Name, work, and the seconds between two calls."""
 _VIEWS = frozenset({"heads", "peers", "registry", "watch"})
 _MAX_VIEW_BACKOFF_SECONDS = 5.0
 _VIEW_SHARE = 0.25
@@ -75,3 +77,25 @@ class Loop:
         else:
             return self._seconds
         return backoff
+
+
+def make_loops(
+    tasks: Iterable[Task],
+    *,
+    watched: Callable[[str, Callable[[], object]], Callable[[], object]],
+    stop: threading.Event,
+    log: FilteringBoundLogger,
+    decline_margin_seconds: float,
+) -> list[Loop]:
+    """One loop for each task, with the pause after failures that its kind of task has."""
+    return [
+        Loop(
+            task,
+            watched(task, work),
+            seconds=seconds,
+            stop=stop,
+            log=log,
+            max_backoff_seconds=max_backoff_seconds(task, decline_margin_seconds),
+        )
+        for task, work, seconds in tasks
+    ]

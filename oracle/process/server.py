@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from structlog.typing import FilteringBoundLogger
@@ -26,7 +26,7 @@ from oracle.process.assembly import (
 )
 from oracle.process.collateral_updater import ChainCollateral, CollateralUpdater
 from oracle.process.data_directory import DataDirectory
-from oracle.process.loops import Loop, max_backoff_seconds
+from oracle.process.loops import Loop, Task, make_loops
 from oracle.process.renewal import RenewalWatch
 from oracle.process.services import ShardService
 from oracle.process.settings import Settings
@@ -130,7 +130,7 @@ class Server:
             metrics=self._view.metrics,
             log=self._log,
         )
-        tasks = [
+        tasks: list[Task] = [
             ("heads", enclave.heads.poll, settings.poll_seconds),
             ("peers", self._peers.poll, settings.peer_poll_seconds),
             ("renewal", renewal.check, RENEWAL_CHECK_SECONDS),
@@ -141,18 +141,16 @@ class Server:
             collateral = ChainCollateral(settings.pccs.get_secret_value(), enclave)
             updater = CollateralUpdater(collateral, self._log)
             tasks.append(("collateral", updater.update, settings.collateral_seconds))
-        watched = self._view.tasks.watched
-        return [
-            Loop(
-                task,
-                watched(task, work),
-                seconds=seconds,
-                stop=self._end,
-                log=self._log,
-                max_backoff_seconds=max_backoff_seconds(task, settings.decline_margin_seconds),
-            )
-            for task, work, seconds in tasks
-        ]
+        return self._loops_of(tasks, self._end)
+
+    def _loops_of(self, tasks: Sequence[Task], stop: threading.Event) -> list[Loop]:
+        return make_loops(
+            tasks,
+            watched=self._view.tasks.watched,
+            stop=stop,
+            log=self._log,
+            decline_margin_seconds=self._settings.decline_margin_seconds,
+        )
 
     def _watch_funds(self) -> Funds:
         enclave, health = self._enclave, self._view.health
@@ -176,16 +174,8 @@ class Server:
     # -- main loop -----------------------------------------------------------------------------
 
     def _main_loop(self) -> None:
-        follow = Loop(
-            "registry",
-            self._view.tasks.watched("registry", self._follow_registry),
-            seconds=self._settings.peer_poll_seconds,
-            stop=self._stop,
-            log=self._log,
-            max_backoff_seconds=max_backoff_seconds(
-                "registry", self._settings.decline_margin_seconds
-            ),
-        )
+        seconds = self._settings.peer_poll_seconds
+        (follow,) = self._loops_of([("registry", self._follow_registry, seconds)], self._stop)
         follow.start()
         # In slices: a signal that the kernel hands to another thread, or that arrives just before
         # the wait, does not interrupt it. Its handler runs in this thread, between two slices.

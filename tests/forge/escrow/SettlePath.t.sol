@@ -224,11 +224,7 @@ contract SettlePathTest is RequestFixture {
         _fund(other, REQUESTER_FUNDS);
         RequestId replaced = _open(other, _parameters());
         vm.assertEq(RequestId.unwrap(replaced), RequestId.unwrap(before));
-        try escrow.settle(parameters) {
-            revert("settled a request without an answer");
-        } catch (bytes memory reason) {
-            vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
-        }
+        _assertNotSigned(parameters);
     }
 
     function test_settle__number_is_the_requesters_next_request_after_a_reorganisation__reverts() external {
@@ -241,11 +237,7 @@ contract SettlePathTest is RequestFixture {
         next.clientNonce = keccak256("next nonce");
         RequestId replaced = _open(requester, next);
         vm.assertEq(RequestId.unwrap(replaced), RequestId.unwrap(before));
-        try escrow.settle(parameters) {
-            revert("settled a request without an answer");
-        } catch (bytes memory reason) {
-            vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
-        }
+        _assertNotSigned(parameters);
     }
 
     function test_settle__the_same_request_after_a_reorganisation__is_settled() external {
@@ -269,11 +261,7 @@ contract SettlePathTest is RequestFixture {
         SettlementParameters memory parameters = _settlement(_requestId);
         parameters.inputTokens -= 1;
         parameters.outputTokens += 1;
-        try escrow.settle(parameters) {
-            revert("settled other counts than the entry signed");
-        } catch (bytes memory reason) {
-            vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
-        }
+        _assertNotSigned(parameters);
     }
 
     function test_settle__last_output_changed__names_the_stage() external {
@@ -307,6 +295,14 @@ contract SettlePathTest is RequestFixture {
     }
 
     /// @dev The address that a signature over other data recovers to is not known beforehand.
+    function _assertNotSigned(SettlementParameters memory parameters) private {
+        try escrow.settle(parameters) {
+            revert("settled what the entry did not sign");
+        } catch (bytes memory reason) {
+            vm.assertEq(bytes32(bytes4(reason)), bytes32(IInferenceEscrow.SettlementNotSigned.selector));
+        }
+    }
+
     function _assertWrongSigner(SettlementParameters memory parameters, uint256 stage) private {
         try escrow.settle(parameters) {
             revert("settled what was not signed");

@@ -314,10 +314,9 @@ def test_m7__another_sender_takes_its_nonce__says_so_and_does_not_wait(market: M
     assert market.steps()[-1] is SendingStep.REPLACED
 
 
-def test_m6__first_of_several_is_not_included__others_do_not_wait(market: Market) -> None:
-    """Each has its own nonce at once; the chain includes them in order when it can."""
-    clock = SharedClock()
-    sender = TransactionSender(
+def clocked_sender(market: Market, clock: SharedClock) -> TransactionSender:
+    """The account's only sender, which waits by that clock."""
+    return TransactionSender(
         market.world.connection,
         market.holder,
         policy=POLICY,
@@ -326,6 +325,12 @@ def test_m6__first_of_several_is_not_included__others_do_not_wait(market: Market
         wait=clock.wait,
         on_event=market.events.append,
     )
+
+
+def test_m6__first_of_several_is_not_included__others_do_not_wait(market: Market) -> None:
+    """Each has its own nonce at once; the chain includes them in order when it can."""
+    clock = SharedClock()
+    sender = clocked_sender(market, clock)
     with ThreadPoolExecutor(8) as pool:
         sending: list[Future[ConfirmedTransaction]] = [
             pool.submit(sender.send, market.transfer(amount)) for amount in range(1, 9)
@@ -345,15 +350,7 @@ def test_reorganisation__drops_included_ones_before_one_in_flight__is_included_a
     the third, which is in flight, would stay free.
     """
     clock = SharedClock()
-    sender = TransactionSender(
-        market.world.connection,
-        market.holder,
-        policy=POLICY,
-        is_sole_sender=True,
-        clock=clock.now,
-        wait=clock.wait,
-        on_event=market.events.append,
-    )
+    sender = clocked_sender(market, clock)
     with ThreadPoolExecutor(3) as pool:
         dropped = [pool.submit(sender.send, market.transfer(1)) for _ in range(2)]
         clock.advance_until(lambda: market.steps().count(SendingStep.SENT) == 2)
