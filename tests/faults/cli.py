@@ -20,7 +20,7 @@ from demo.processes.signals import interruptible
 from teetee.errors import TeeTeeError
 from tests.faults.clock import IS_SUPPORTED
 from tests.faults.fault import Kind
-from tests.faults.report import MEANINGS, to_json, write_results
+from tests.faults.report import MEANINGS, from_json, to_json, write_results
 from tests.faults.result import BooksWrong, Result
 from tests.faults.run import Run
 from tests.faults.schedule import BATCH, make_schedule
@@ -40,6 +40,8 @@ kinds of faults:
 examples:
   python -m tests.faults                                  200 faults of a random seed
   python -m tests.faults --seed 7 --faults 5000           a long run
+  python -m tests.faults --seed 7 --faults 5000 --json faults.json --resume
+                                                          continue it after a failure
   python -m tests.faults --seed 7 --batch 12              the 13th hundred of that run, alone
   python -m tests.faults --seed 7 --batch 12 --list       what they are; nothing is started
   python -m tests.faults --kinds kill,reorg               these kinds alone
@@ -68,6 +70,7 @@ class Options:
     plot: Path | None
     directory: Path
     only_list: bool
+    resumes: bool = False
 
     @property
     def batches(self) -> list[tuple[int, int]]:
@@ -92,6 +95,11 @@ def read_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--batch", type=int, help="one hundred of them alone, counted from 0")
     parser.add_argument("--kinds", type=_kinds, default=KINDS, help="separated by commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the faults in the result at --json, which is written after each thousand",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart as SVG")
     parser.add_argument(
         "--directory",
@@ -101,6 +109,8 @@ def read_options(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--list", action="store_true", help="print the schedule and end")
     given = parser.parse_args(arguments)
+    if given.resume and (given.json is None or given.seed is None):
+        parser.error("--resume needs --json and --seed of the run that it continues")
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     return Options(
         seed=seed,
@@ -111,7 +121,17 @@ def read_options(arguments: Sequence[str]) -> Options:
         plot=given.plot,
         directory=given.directory,
         only_list=given.list,
+        resumes=given.resume,
     )
+
+
+class NotThisRun(TeeTeeError):
+    """The result is of another seed, or of a run that ended within a hundred."""
+
+    def __init__(self, file: Path, seed: int, faults: int) -> None:
+        super().__init__(
+            f"{file} is of seed {seed} and {faults} faults: give that seed, or no --resume"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,12 +160,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: Options, console: Console) -> Result:
-    """The whole run, in as many worlds as it takes. Raises `BooksWrong`."""
-    result = Result(options.seed)
-    for first in range(0, len(options.batches), BATCHES_IN_A_WORLD):
+    """The whole run, in as many worlds as it takes. Raises `BooksWrong`, `NotThisRun`."""
+    result = _resumed(options) if options.resumes else Result(options.seed)
+    for first in range(result.fault_count // BATCH, len(options.batches), BATCHES_IN_A_WORLD):
         batches = options.batches[first : first + BATCHES_IN_A_WORLD]
         result.add(_run_in_a_world(options, batches, result.fault_count, console))
         write_results(result, options.json, options.plot)  # a later failure loses nothing of it
+    return result
+
+
+def _resumed(options: Options) -> Result:
+    """What the run has found so far. It was written after whole batches, unless it was complete."""
+    assert options.json is not None
+    if not options.json.exists():
+        return Result(options.seed)
+    result = from_json(json.loads(options.json.read_text()))
+    if result.seed != options.seed or result.fault_count % BATCH:
+        raise NotThisRun(options.json, result.seed, result.fault_count)
     return result
 
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+from demo.errors import ChainRefused
 from demo.local_chain import LocalChain
 from demo.phases.chain import BLOCK_SECONDS
 from teetee.chain.types.requests import RequestRefunded
@@ -18,6 +20,7 @@ from tests.faults.rpc import batch_call
 from tests.faults.world import FaultWorld
 
 _ONE_AT_A_TIME = threading.Lock()
+_STILL_SECONDS = 0.2
 
 
 def reorganise(
@@ -39,6 +42,7 @@ def reorganise(
         now = chain.now()
         on_undone(_ends(world, fork, now + 1))
         chain.call("anvil_reorg", head - fork, [])
+        _check_whole(world, range(fork, head + 1))
         # anvil gives all new blocks the time of the last old one. Time does not go back: on Base, a
         # block's time follows from its number.
         chain.call("evm_setNextBlockTimestamp", now + 1)
@@ -52,9 +56,34 @@ def reorganise(
 def _without_new_blocks(chain: LocalChain) -> Iterator[None]:
     chain.call("anvil_setIntervalMining", 0)
     try:
+        _await_block_in_progress(chain)
         yield
     finally:
         chain.call("anvil_setIntervalMining", BLOCK_SECONDS)
+
+
+def _await_block_in_progress(chain: LocalChain) -> None:
+    """anvil 1.7 stops its timer, but not the block that it is making, and does not keep it apart
+    from a reorganisation: that left numbers without a block (foundry-rs/foundry#16711).
+    """
+    chain.call("evm_mine")  # one at a time: this comes after it
+    head = chain.block_number()
+    while True:
+        time.sleep(_STILL_SECONDS)
+        now = chain.block_number()
+        if now == head:
+            return
+        head = now
+
+
+def _check_whole(world: FaultWorld, numbers: range) -> None:
+    """Raises `ChainRefused` if the chain itself is broken, so that nobody looks elsewhere."""
+    blocks = batch_call(
+        world, [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+    )
+    missing = [number for number, block in zip(numbers, blocks, strict=True) if block is None]
+    if missing:
+        raise ChainRefused("anvil_reorg", f"it left no blocks {missing}")
 
 
 def _ends(world: FaultWorld, fork: int, retried_at: int) -> list[UndoneEnd]:

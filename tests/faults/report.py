@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from benchmarks.runtime.report.chart import Chart
 from tests.faults.fault import Kind
-from tests.faults.result import Result
+from tests.faults.result import Findings, Result
 
 
 def to_json(result: Result) -> dict[str, Any]:
@@ -48,6 +49,37 @@ def to_json(result: Result) -> dict[str, Any]:
         },
         "searchedMegabytes": round(result.searched_bytes / 1e6, 1),
     }
+
+
+def from_json(value: dict[str, Any]) -> Result:
+    """The inverse, as exact as the file is."""
+    total, refunds, seconds = value["total"], value["refunds"], value["seconds"]
+    findings = Findings(
+        ends=Counter(value["ends"]),
+        refunds_due=refunds["due"],
+        refunds_made=refunds["made"],
+        lost=total["lost"],
+        doubled=total["doubled"],
+        answers_changed=total["answersChanged"],
+        answers_cut=value["answersCutForTime"],
+        bonds_lost=total["bondsLost"],
+        excused=value["penaltiesOfEntriesDownAtTheDeadline"],
+        plain_on_disk=total["plainOnDisk"],
+    )
+    result = Result(
+        value["seed"],
+        requests=total["requests"],
+        findings=findings,
+        longest_recovery=seconds["longestRecovery"],
+        longest_start=seconds["longestStart"],
+        searched_bytes=round(value["searchedMegabytes"] * 1e6),
+        seconds=seconds["run"],
+        cores=value["machine"]["cores"],
+    )
+    for name, kind in value["byKind"].items():
+        result.faults[Kind(name)] = kind["faults"]
+        result.fault_seconds[Kind(name)] = kind["seconds"]
+    return result
 
 
 MEANINGS = {

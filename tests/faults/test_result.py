@@ -3,11 +3,15 @@
 
 given the results of two worlds
     their sum should have the counts of both, and the longer times
+given a result in a file
+    the run that goes on from it should have all of it
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from tests.faults.fault import Kind
+from tests.faults.report import from_json, to_json
 from tests.faults.result import Findings, Result
 
 
@@ -31,3 +35,11 @@ def test_add__two_worlds__has_the_counts_of_both_and_the_longer_times() -> None:
     found = total.findings
     assert (found.ends["settled"], found.lost, found.problems) == (50, 2, ["one", "one"])
     assert (found.refunds_due, found.refunds_made) == (10, 10)
+
+
+def test_from_json__a_written_result__has_all_that_was_written() -> None:
+    written = world(kill=3, settled=20, recovery=9.0)
+    written.findings.excused, written.findings.answers_cut, written.searched_bytes = 2, 4, 1_500_000
+    assert from_json(to_json(written)) == replace(
+        written, findings=replace(written.findings, problems=[])
+    )
