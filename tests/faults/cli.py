@@ -83,6 +83,25 @@ class Options:
 
 def read_options(arguments: Sequence[str]) -> Options:
     """Exits with status 2 and a reason if they are invalid."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.resume and (given.json is None or given.seed is None):
+        parser.error("--resume needs --json and --seed of the run that it continues")
+    seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
+    return Options(
+        seed=seed,
+        faults=given.faults,
+        batch=given.batch,
+        kinds=given.kinds,
+        json=given.json,
+        plot=given.plot,
+        directory=given.directory,
+        only_list=given.list,
+        resumes=given.resume,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
     kinds = "\n".join(f"  {kind.value:10} {MEANINGS[kind]}" for kind in Kind)
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults",
@@ -108,21 +127,7 @@ def read_options(arguments: Sequence[str]) -> Options:
         help="of the world (build/faults)",
     )
     parser.add_argument("--list", action="store_true", help="print the schedule and end")
-    given = parser.parse_args(arguments)
-    if given.resume and (given.json is None or given.seed is None):
-        parser.error("--resume needs --json and --seed of the run that it continues")
-    seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
-    return Options(
-        seed=seed,
-        faults=given.faults,
-        batch=given.batch,
-        kinds=given.kinds,
-        json=given.json,
-        plot=given.plot,
-        directory=given.directory,
-        only_list=given.list,
-        resumes=given.resume,
-    )
+    return parser
 
 
 class NotThisRun(TeeTeeError):

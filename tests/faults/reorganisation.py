@@ -77,7 +77,7 @@ def _await_block_in_progress(chain: LocalChain) -> None:
 
 
 def _check_whole(world: FaultWorld, numbers: range) -> None:
-    """Raises `ChainRefused` if the chain itself is broken, so that nobody looks elsewhere."""
+    """Raises `ChainRefused` if the chain itself is broken, and not what is tested on it."""
     blocks = batch_call(
         world, [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
     )
