@@ -131,9 +131,8 @@ def _refuse_overwriting(network: Network, path: Path, replace: bool) -> None:
 def _report(
     console: Console, deployed: Deployed, root_ca: RootCa, choice: VerifierChoice, path: Path | None
 ) -> None:
-    shown = {**deployed.publishable, "AccessManager": deployed.access_manager}
-    for name, contract in shown.items():
-        console.print(f"{name:<16} {contract.address}", highlight=False)
+    for name, contract in deployed.publishable.items():
+        console.print(f"{name:<20} {contract.address}", highlight=False)
     if path is not None:
         console.print(f"Written to {path}", soft_wrap=True, highlight=False)
     else:

@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "forge"
 TARGET = ROOT / "teetee" / "abi"
 CONTRACTS = (
-    "AccessManager",
     "AutomataVerifier",
     "DcapVerifier",
+    "GuardedAccessManager",
     "IAutomataDcap",
     "IAutomataRouter",
     "InferenceEscrow",

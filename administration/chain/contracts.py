@@ -21,7 +21,7 @@ NAMES = {
     "token": "UsageToken",
     "certificates": "PckCertificates",
     "verifier": "DcapVerifier",
-    "access_manager": "AccessManager",
+    "access_manager": "GuardedAccessManager",
     "registry": "ShardRegistry",
     "escrow": "InferenceEscrow",
 }

@@ -47,7 +47,7 @@ def revoke_role(administrator: Administrator, role: str, holder: str, wait: bool
 
 @change(ROLES, click.argument("operation", type=BYTES32))
 def cancel(administrator: Administrator, operation: bytes) -> Outcome:
-    """Cancel an announcement: one's own, a NOTICE_GIVER's (GUARDIAN), or any (ADMIN)."""
+    """Cancel an announcement: one's own, or any (GUARDIAN, ADMIN)."""
     found = announcement(administrator.provider, administrator.contracts, operation)
     arguments = (found.caller, found.target, found.data)
     return Outcome(send(administrator.account, administrator.manager, "cancel", *arguments))

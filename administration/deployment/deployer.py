@@ -8,7 +8,6 @@ from ape.api import AccountAPI
 from ape.contracts import ContractInstance
 from ape.managers.project import ProjectManager
 
-from administration.chain.contracts import contract_at
 from administration.chain.networks import Network
 from administration.chain.transactions import deploy, send
 from administration.deployment.holders import Holders
@@ -37,12 +36,13 @@ class Deployed:
 
     @property
     def publishable(self) -> dict[str, ContractInstance]:
-        """By name. AccessSetup creates the AccessManager, which is OpenZeppelin's, unmodified."""
+        """By name."""
         return {
             "UsageToken": self.token,
             "PckCertificates": self.certificates,
             self.verifier.contract_type.name: self.verifier,
             "AccessSetup": self.access_setup,
+            "GuardedAccessManager": self.access_manager,
             "ShardRegistry": self.registry,
             "InferenceEscrow": self.escrow,
         }
@@ -83,7 +83,7 @@ class Deployer:
         choice = self.verifier
         verifier = self._deploy(choice.contract, *choice.arguments(certificates))
         setup = self._deploy("AccessSetup")
-        manager = contract_at("AccessManager", setup.MANAGER())
+        manager = self.project.contracts["GuardedAccessManager"].at(setup.MANAGER())
         registry = self._registry(manager, token, verifier)
         escrow = self._escrow(manager, token, registry)
         self.say("Binding the escrow, granting the roles, giving up the setup's own")

@@ -105,8 +105,7 @@ def _holder_facts(deployed: Deployed, terms: Terms, holders: Holders) -> Iterato
         membership = tuple(manager.hasRole(role, holder))
         yield f"whether {holder} is {ROLE_NAMES[role]}", (True, delays.get(role, 0)), membership
         yield f"the role that grants {ROLE_NAMES[role]}", ADMIN, manager.getRoleAdmin(role)
-    canceller = manager.getRoleGuardian(NOTICE_GIVER)
-    yield "the role that cancels a NOTICE_GIVER's announcement", GUARDIAN, canceller
+    yield "the role that cancels announcements", GUARDIAN, manager.CANCELLER()
 
 
 def _leftover_facts(deployed: Deployed, holders: Holders, deployer: str) -> Iterator[Fact]:

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
-
 import {IInferenceEscrow} from "../interfaces/IInferenceEscrow.sol";
 import {IModelAdministration} from "../interfaces/IModelAdministration.sol";
 import {IShardBonds} from "../interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
 import {AccessRoles} from "../libraries/AccessRoles.sol";
+import {GuardedAccessManager} from "./GuardedAccessManager.sol";
 
 /// @notice Who gets which role; see AccessRoles. None may be zero.
 struct RoleHolders {
@@ -26,8 +25,8 @@ struct RoleDelays {
 }
 
 /// @title AccessSetup
-/// @notice Deploys the AccessManager and configures it: the single definition of who may call what, for deployments and
-/// for tests.
+/// @notice Deploys the access manager and configures it: the single definition of who may call what, for deployments
+/// and for tests.
 /// @dev This contract is the manager's first admin, without delay, and renounces that in {configure}. Registry and
 /// escrow are deployed in between, with `MANAGER` as their authority.
 contract AccessSetup {
@@ -41,14 +40,14 @@ contract AccessSetup {
     event AccessConfigured(address indexed registry, address indexed escrow);
 
     /// @notice The authority of registry and escrow.
-    AccessManager public immutable MANAGER;
+    GuardedAccessManager public immutable MANAGER;
 
     /// @notice The account that may call {configure}.
     address public immutable DEPLOYER;
 
     constructor() {
         DEPLOYER = msg.sender;
-        MANAGER = new AccessManager(address(this));
+        MANAGER = new GuardedAccessManager(address(this));
     }
 
     /// @notice Binds the escrow to the registry, admits requests, maps every restricted function to its role, grants
@@ -122,12 +121,10 @@ contract AccessSetup {
         }
     }
 
-    /// @dev The guardian of NOTICE_GIVER can cancel what a holder of it has scheduled.
     function _grantRoles(RoleHolders calldata holders, RoleDelays calldata delays) private {
         MANAGER.labelRole(AccessRoles.PUBLISHER, "PUBLISHER");
         MANAGER.labelRole(AccessRoles.NOTICE_GIVER, "NOTICE_GIVER");
         MANAGER.labelRole(AccessRoles.GUARDIAN, "GUARDIAN");
-        MANAGER.setRoleGuardian(AccessRoles.NOTICE_GIVER, AccessRoles.GUARDIAN);
         MANAGER.grantRole(AccessRoles.PUBLISHER, holders.publisher, 0);
         MANAGER.grantRole(AccessRoles.NOTICE_GIVER, holders.noticeGiver, delays.notice);
         MANAGER.grantRole(AccessRoles.GUARDIAN, holders.guardian, 0);

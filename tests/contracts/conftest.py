@@ -68,7 +68,7 @@ def deployed(
 ) -> DeployedContracts:
     scripts.succeed(*deploy_arguments, account=roles.named("deployer"))
     deployment = Deployment.load(scripts.deployment)
-    abi = Path(__file__).parents[2] / "teetee" / "abi" / "AccessManager.json"
+    abi = Path(__file__).parents[2] / "teetee" / "abi" / "GuardedAccessManager.json"
     return DeployedContracts(
         deployment,
         token=project.UsageToken.at(deployment.token),

@@ -8,7 +8,7 @@ given a change that needs notice
         it should say from which time on it can be done
     when it is called after the notice
         it should be done
-    when the guardian cancels it
+    when the guardian cancels it, the admin's acts included
         it should not be possible at its time
 given a change that needs none
     it should be done
@@ -135,6 +135,18 @@ def test_grant_role__after_the_notice__gives_it_with_the_usual_delay(
     scripts.succeed(*act, account=Roles.named("admin"))
     assert tuple(deployed.manager.hasRole(3, roles.stranger)) == (True, 0)
     assert roles.stranger.address in scripts.succeed("admin", "roles")
+
+
+def test_m9_grant_role__cancelled_by_the_guardian__is_not_given(
+    scripts: Scripts, deployed: DeployedContracts, roles: Roles, chain: ChainManager
+) -> None:
+    act = ["admin", "grant-role", "notice_giver", roles.stranger.address]
+    scripts.succeed(*act, account=Roles.named("admin"))
+    (operation,) = re.findall(r"operation +(0x[0-9a-f]{64})", scripts.succeed("admin", "pending"))
+    scripts.succeed("admin", "cancel", operation, account=GUARDIAN)
+    wait_for_notice(chain)
+    scripts.succeed(*act, account=Roles.named("admin"))  # announces it again, and no more
+    assert not deployed.manager.hasRole(2, roles.stranger)[0]
 
 
 @pytest.mark.parametrize(

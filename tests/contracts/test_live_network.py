@@ -182,7 +182,7 @@ def test_deploy__funded_key__uses_intels_root_and_two_days_of_notice(
     assert (deployment.network, deployment.chain_id) == ("base-sepolia", 84532)
 
     chain = Web3(HTTPProvider(anvils["BASE_SEPOLIA_RPC"]))
-    abi = (ROOT / "teetee" / "abi" / "AccessManager.json").read_text()
+    abi = (ROOT / "teetee" / "abi" / "GuardedAccessManager.json").read_text()
     manager = chain.eth.contract(to_checksum_address(deployment.access_manager), abi=abi)
     holder = Account.from_key(funded_key).address
     for role in (ADMIN, NOTICE_GIVER):

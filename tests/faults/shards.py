@@ -130,7 +130,7 @@ class Shards:
     def _readmission(self, platform_id: bytes) -> tuple[Any, Call]:
         world = self._world
         manager = world.contracts.connection.contract(
-            "AccessManager", world.deployment.access_manager
+            "GuardedAccessManager", world.deployment.access_manager
         )
         return manager, encode_call(
             world.contracts.registry.contract, "readmitPlatform", platform_id

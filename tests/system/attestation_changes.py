@@ -95,7 +95,9 @@ class AttestationChanges:
     def change_with_notice(self, function: str, *arguments: Any) -> None:
         """A notice giver's call: announced, then done after the notice."""
         call = encode_call(self.registry.contract, function, *arguments)
-        manager = self.connection.contract("AccessManager", self.world.deployment.access_manager)
+        manager = self.connection.contract(
+            "GuardedAccessManager", self.world.deployment.access_manager
+        )
         self._sender().send(encode_call(manager, "schedule", call.to, call.data, 0))
         self.world.chain.advance(10)
         self._sender().send(Call(manager.address, _execute(manager, call), "execute"))
