@@ -8,8 +8,8 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IQuoteVerifier} from "./interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "./interfaces/IShardRegistry.sol";
+import {ClaimsHash} from "./libraries/ClaimsHash.sol";
 import {ShardSlots} from "./libraries/ShardSlots.sol";
-import {VerifierCalls} from "./libraries/VerifierCalls.sol";
 import {ShardAttestation} from "./registry/ShardAttestation.sol";
 import {ShardBonds} from "./registry/ShardBonds.sol";
 import {MAX_SHARD_ID, ShardId} from "./types/Identifiers.sol";
@@ -79,15 +79,7 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         if (ShardId.unwrap(shardId) > MAX_SHARD_ID) revert TooManyShards(MAX_SHARD_ID);
         _storeShard(shardId, parameters, attestation, measurementIndex);
         _fixPayout(msg.sender, parameters.payout);
-        emit ShardEnrolled({
-            shardId: shardId,
-            modelId: parameters.modelId,
-            host: msg.sender,
-            firstLayer: parameters.firstLayer,
-            endLayer: parameters.endLayer,
-            isEntry: parameters.isEntry,
-            attestation: attestation
-        });
+        _announce(shardId, parameters, attestation, quote);
         // Interaction:
         _collectBond();
     }
@@ -128,7 +120,26 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
             record: _signers[parameters.signer],
             shardId: shardId,
             measurementIndex: measurementIndex,
-            platformTag: bytes8(attestation.platformId)
+            platformTag: bytes8(attestation.claims.platformId)
+        });
+    }
+
+    /// @dev The quote comes from calldata, so that a host that calls through a contract of its own hides nothing.
+    function _announce(
+        ShardId shardId,
+        EnrolmentParameters calldata parameters,
+        Attestation memory attestation,
+        bytes calldata quote
+    ) private {
+        emit ShardEnrolled({
+            shardId: shardId,
+            modelId: parameters.modelId,
+            host: msg.sender,
+            firstLayer: parameters.firstLayer,
+            endLayer: parameters.endLayer,
+            isEntry: parameters.isEntry,
+            attestation: attestation,
+            quote: quote
         });
     }
 
@@ -148,8 +159,10 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         record.attestedAtBlock = uint40(block.number);
         record.leftAt = 0;
         record.measurementIndex = measurementIndex;
-        record.platformTag = bytes8(attestation.platformId);
-        emit ShardRenewed(shardId, renewed.modelId, msg.sender, attestation);
+        record.platformTag = bytes8(attestation.claims.platformId);
+        emit ShardRenewed({
+            shardId: shardId, modelId: renewed.modelId, host: msg.sender, attestation: attestation, quote: quote
+        });
     }
 
     /// @dev Common to {renew} and {rekey}.
@@ -183,12 +196,14 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
             attestedAtBlock: uint40(block.number),
             leftAt: 0,
             measurementIndex: measurementIndex,
-            platformTag: bytes8(attestation.platformId)
+            platformTag: bytes8(attestation.claims.platformId)
         });
         _storeQuote(rekeyed, attestation);
         rekeyed.signer = parameters.signer;
         rekeyed.identityDigest = attestation.identityDigest;
-        emit ShardRekeyed(shardId, rekeyed.modelId, msg.sender, attestation);
+        emit ShardRekeyed({
+            shardId: shardId, modelId: rekeyed.modelId, host: msg.sender, attestation: attestation, quote: quote
+        });
     }
 
     /* RETIREMENT AND EVICTION */
@@ -235,7 +250,7 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
         status = ShardSlots.statusIn(slot0);
         if (status == ShardStatus.NONE) revert UnknownShard(shardId);
         if (!_isEnrolled(status)) revert ShardNotActive(shardId, status);
-        bytes32 claimed = VerifierCalls.hashClaims(claims);
+        bytes32 claimed = ClaimsHash.hashGiven(claims);
         if (claimed != rechecked.quoteHash) revert ClaimsMismatch(shardId, rechecked.quoteHash, claimed);
         (Fitness fitness, EvictionReason reason) = _assessFitness(slot0, claims);
         if (fitness == Fitness.UNFIT) {
@@ -262,7 +277,9 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
     }
 
     /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless
-    /// its signer has enrolled another, which now owns the record.
+    /// its signer has enrolled another, which now owns the record. It comes back with a whole bond or not at all: its
+    /// bond may have been withdrawn, and a settlement does not look at bonds. One that is enrolled is renewed whatever a
+    /// penalty has left of its bond: it serves nobody new, and requests opened before can be settled.
     function _requireRenewable(ShardId shardId)
         private
         view
@@ -270,8 +287,9 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
     {
         renewable = _requireOwnShard(shardId);
         record = _signers[renewable.signer];
-        if (renewable.status == ShardStatus.RETIRED || record.shardId != shardId) {
-            revert ShardNotRenewable(shardId, renewable.status);
+        if (!_canComeBack(shardId, renewable)) revert ShardNotRenewable(shardId, renewable.status);
+        if (!_isEnrolled(renewable.status) && renewable.bond < BOND) {
+            revert BondNotWhole(shardId, renewable.bond, BOND);
         }
     }
 

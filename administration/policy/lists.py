@@ -58,11 +58,14 @@ def _platforms_of_shards(
     registry, topics = contracts.registry, (None, number_topic(model_id))
     newest: dict[int, tuple[int, int, bytes]] = {}
     for event in (registry.ShardEnrolled, registry.ShardRenewed, registry.ShardRekeyed):
-        # ape decodes a struct in an event as a list
+        # ape decodes structs in an event as lists
         (attestation,) = (each for each in event.abi.inputs if each.name == "attestation")
-        member = [each.name for each in attestation.components].index("platformId")
+        claims = [each.name for each in attestation.components].index("claims")
+        members = attestation.components[claims].components
+        platform = [each.name for each in members].index("platformId")
         for log in event_logs(provider, contracts, registry, event, topics):
-            place = (int(log.block_number), int(log.log_index), bytes(log.attestation[member]))
+            found = bytes(log.attestation[claims][platform])
+            place = (int(log.block_number), int(log.log_index), found)
             shard_id = int(log.shardId)
             newest[shard_id] = max(newest.get(shard_id, place), place)
     for shard_id, (_, _, platform) in newest.items():

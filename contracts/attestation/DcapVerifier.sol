@@ -34,7 +34,11 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         QuoteRules.fillVerified({verified: verified, core: quote, report: report, claims: claims});
         _completeVerdict({verified: verified, claims: claims, pckId: pckId, policy: policy});
         assembly ("memory-safe") {
-            return(verified, 0x1c0)
+            // as the ABI encodes it: the claims in place of the pointer to them
+            let answer := mload(0x40)
+            mcopy(answer, claims, 0x100)
+            mcopy(add(answer, 0x100), add(verified, 0x20), 0xc0)
+            return(answer, 0x1c0)
         }
     }
 
@@ -77,7 +81,7 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         if (assessment.isRevoked) revert PckRevoked(pckId);
         TcbStatus status = assessment.tcbStatus;
         if (status == TcbStatus.UNCHECKED) {
-            revert CollateralMissing(verified.fmspc, policy.minimumEvaluationNumber);
+            revert CollateralMissing(bytes6(claims.pck << 160), policy.minimumEvaluationNumber);
         }
         if (findings.quotingEnclave == TcbStatus.NOT_SUPPORTED) {
             revert QeIdentityUnknown(claims.qeSigner, claims.qeAndEnd);
@@ -87,7 +91,6 @@ contract DcapVerifier is IDcapVerifier, Collateral {
         verified.evaluationNumber = assessment.evaluationNumber;
         verified.tcbDate = findings.date;
         verified.validUntil = assessment.validUntil;
-        verified.certifiedUntil = assessment.certifiedUntil;
     }
 
     /// @dev Everything that needs no signature. Does not revert: what is missing leaves the status UNCHECKED.

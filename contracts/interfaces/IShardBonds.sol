@@ -11,7 +11,8 @@ import {ShardStatus} from "../types/Shard.sol";
 /// earnings.
 /// @dev A bond leaves in two ways only: as a penalty, to the requester that the escrow names, or to the host's payout
 /// address, once the shard has been gone for `UNBONDING_PERIOD`. A bond that a penalty has reduced is not refilled by
-/// itself: the shard gets no new requests until {topUpBond} makes it whole.
+/// itself: the shard gets no new requests until {topUpBond} makes it whole, and one that was evicted does not come back
+/// before.
 interface IShardBonds {
     /* SHARDS */
 
@@ -26,6 +27,9 @@ interface IShardBonds {
     /// @notice A payout address cannot be zero.
     error ZeroPayout();
 
+    /// @notice The registry, its escrow and its token cannot be payout addresses: tokens sent there would be lost.
+    error PayoutRefused(address payout);
+
     /// @notice The host's earnings go to `payout`, which alone can change that, by {setPayout}.
     error PayoutFixed(address host, address payout, address given);
 
@@ -37,7 +41,7 @@ interface IShardBonds {
 
     /// @notice Names another address for the earnings of `host`. Only the current payout address.
     /// @dev So a stolen host key diverts nothing. Credit that the host already has is paid to the new address too.
-    /// Reverts with {NotThePayout} or {ZeroPayout}.
+    /// Reverts with {NotThePayout}, {ZeroPayout} or {PayoutRefused}.
     function setPayout(address host, address payout) external;
 
     /// @notice Where the earnings of `host` go; zero: it never enrolled a shard.
@@ -57,6 +61,9 @@ interface IShardBonds {
     /// @notice The bond can be withdrawn from `releasedAt` (Unix seconds) on.
     error BondStillLocked(ShardId shardId, uint256 releasedAt);
 
+    /// @notice The shard has left, and its bond is not whole: it was withdrawn, or reduced by penalties.
+    error BondNotWhole(ShardId shardId, uint256 bond, uint256 needed);
+
     /// @notice The shard has no bond: it was withdrawn, or penalties used it up.
     error NothingBonded(ShardId shardId);
 
@@ -67,8 +74,10 @@ interface IShardBonds {
     /// @param amount Token wei.
     event BondWithdrawn(ShardId indexed shardId, address indexed payout, uint256 amount);
 
-    /// @notice Adds `amount` token wei to the bond of a shard that has not left. Anyone may call, and pays.
-    /// @dev Reverts with {ZeroAmount}, {UnknownShard} or {ShardNotActive}, or as the token reverts.
+    /// @notice Adds `amount` token wei to the bond of a shard that is enrolled, or was evicted and may come back. Anyone
+    /// may call, and pays. Until the shard comes back, its bond can be withdrawn again.
+    /// @dev Reverts with {ZeroAmount}, {UnknownShard}, {ShardNotActive} if the shard was retired or its signer has
+    /// enrolled another, or as the token reverts.
     function topUpBond(ShardId shardId, uint80 amount) external;
 
     /// @notice Pays the whole bond of a shard that left at least `UNBONDING_PERIOD` ago to its host's payout address.

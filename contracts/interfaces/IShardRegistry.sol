@@ -53,6 +53,10 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice An endpoint is `host:port` and has 1 to `max` bytes.
     error EndpointLengthInvalid(uint256 length, uint256 max);
 
+    /// @notice A byte of the endpoint is none of the printable ASCII characters 0x21 to 0x7e: one of the 32 from `offset`
+    /// on.
+    error EndpointNotPrintable(uint256 offset);
+
     /// @notice An entry embeds the prompt, so its layers start with the first.
     error EntryMustStartAtLayerZero(uint256 firstLayer);
 
@@ -82,6 +86,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @param endLayer First layer that the shard does not serve.
     /// @param attestation What a reader needs to verify the shard again. It is only here, in {ShardRenewed} and in
     /// {ShardRekeyed}.
+    /// @param quote The argument of the same name. No reader needs the transaction's calldata, which has it only if the
+    /// host called without another contract between.
     event ShardEnrolled(
         ShardId indexed shardId,
         ModelId indexed modelId,
@@ -89,7 +95,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
         uint16 firstLayer,
         uint16 endLayer,
         bool isEntry,
-        Attestation attestation
+        Attestation attestation,
+        bytes quote
     );
 
     /// @notice Enrols a shard of the caller and collects its bond. Anyone may call.
@@ -99,8 +106,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// - holds the private keys of these public ones, and has loaded exactly these layers,
     /// - requested the quote at one of the last 8191 blocks, for this host, registry and chain.
     ///
-    /// Reverts with one of the errors above, with those of {IModelRegistry}, with {ZeroPayout} or {PayoutFixed}, or as
-    /// verifier and token revert.
+    /// Reverts with one of the errors above, with those of {IModelRegistry}, with {ZeroPayout}, {PayoutRefused} or
+    /// {PayoutFixed}, or as verifier and token revert.
     /// @param parameters What the host states; everything but `endpoint` and `payout` is in the quote.
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.
@@ -139,14 +146,16 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     /// @notice A shard's attestation was extended; it is ACTIVE.
     /// @param attestation Replaces that of the events before.
+    /// @param quote The argument of the same name.
     event ShardRenewed(
-        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
+        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation, bytes quote
     );
 
     /// @notice Extends the attestation of the caller's shard with a fresh quote of the same enclave. A paused or
     /// evicted shard becomes active again. Only the shard's host.
-    /// @dev The bond is not touched: a shard whose bond is not whole is renewed, but gets no requests. Reverts with
-    /// {UnknownShard}, one of the errors above, or for the reasons that {enrol} has about endpoint and quote.
+    /// @dev The bond is not touched: an enrolled shard whose bond is not whole is renewed, but gets no requests. One that
+    /// was evicted is renewed with a whole bond only. Reverts with {UnknownShard}, {BondNotWhole}, one of the errors
+    /// above, or for the reasons that {enrol} has about endpoint and quote.
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.
     function renew(RenewalParameters calldata parameters, bytes calldata quote, bytes32 pckId) external;
@@ -155,8 +164,9 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     /// @notice A shard has new keys and is ACTIVE. Its id, bond, host and layers are the same.
     /// @param attestation Replaces that of the events before; it has the new keys and identity.
+    /// @param quote The argument of the same name.
     event ShardRekeyed(
-        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation
+        ShardId indexed shardId, ModelId indexed modelId, address indexed host, Attestation attestation, bytes quote
     );
 
     /// @notice Replaces the keys of the caller's shard by those of an enclave after a reboot, with a fresh quote
@@ -209,7 +219,7 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// resumes it. EVICTED: the attestation has expired, the measurement was withdrawn, the platform is denied, not
     /// listed or revoked, or the policy refuses its TCB status or features. Reverts with {UnknownShard},
     /// {ShardNotActive} or {ClaimsMismatch}, or as the verifier reverts.
-    /// @param claims Of the quote that the shard was last attested by; anyone can compute them from its calldata.
+    /// @param claims Of the quote that the shard was last attested by, as in the event of that attestation.
     /// @return status ACTIVE, PAUSED or EVICTED.
     function recheck(ShardId shardId, QuoteClaims calldata claims) external returns (ShardStatus status);
 

@@ -7,27 +7,19 @@ import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from 
 /// @title VerifierCalls
 /// @notice Calls a quote verifier as `verifier.verifyQuote(quote, pckId, policy)` and
 /// `verifier.assessQuote(claims, policy)` would, for a fraction of the gas of encoding and decoding.
-/// @dev All structs here consist of one-word members, so they lie in memory as the ABI encodes them. What decoding
-/// would check and later code relies on is checked here: the size of the answer and the range of its enum.
+/// @dev All structs here consist of one-word members, so they lie in memory as the ABI encodes them; but the claims of a
+/// VerifiedQuote, which are encoded in its place, lie behind a pointer. What decoding would check and later code relies
+/// on is checked here: the size of the answer and the range of its enum.
 library VerifierCalls {
     /// @notice The verifier's answer has the wrong size or an unknown TCB status.
     error VerdictMalformed(uint256 size, uint256 tcbStatus);
 
-    // bytes of the structs QuoteClaims, TcbPolicy, QuoteAssessment and VerifiedQuote
+    // bytes of the structs QuoteClaims, TcbPolicy, QuoteAssessment and VerifiedQuote, and of the last without claims
     uint256 private constant CLAIMS = 0x100;
     uint256 private constant POLICY = 0x40;
     uint256 private constant ASSESSMENT = 0xe0;
     uint256 private constant VERIFIED = 0x1c0;
-
-    /// @notice The quote's name on chain: keccak256(abi.encode(claims)).
-    function hashClaims(QuoteClaims calldata claims) internal pure returns (bytes32 quoteHash) {
-        assembly ("memory-safe") {
-            // past the free memory pointer, which stays
-            let copy := mload(0x40)
-            calldatacopy(copy, claims, CLAIMS)
-            quoteHash := keccak256(copy, CLAIMS)
-        }
-    }
+    uint256 private constant VERDICT = 0xc0;
 
     /// @notice Calls {IQuoteVerifier.assessQuote}. Reverts as the verifier reverts.
     function assessQuote(IQuoteVerifier verifier, QuoteClaims calldata claims, TcbPolicy memory policy)
@@ -75,13 +67,18 @@ library VerifierCalls {
             let end := add(add(copy, 0xa4), quote.length)
             mstore(end, 0)
             let length := add(0xa4, and(add(quote.length, 0x1f), not(0x1f)))
-            let success := call(gas(), verifier, 0, copy, length, verified, VERIFIED)
+            let success := call(gas(), verifier, 0, copy, length, 0, 0)
             size := returndatasize()
             if iszero(success) {
                 returndatacopy(copy, 0, size)
                 revert(copy, size)
             }
-            status := mload(add(verified, 0xa0))
+            // an answer of another size is refused below
+            if eq(size, VERIFIED) {
+                returndatacopy(mload(verified), 0, CLAIMS)
+                returndatacopy(add(verified, 0x20), CLAIMS, VERDICT)
+            }
+            status := mload(add(verified, 0x60))
         }
         if (size != VERIFIED || status > uint8(type(TcbStatus).max)) revert VerdictMalformed(size, status);
     }

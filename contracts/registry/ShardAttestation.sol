@@ -6,6 +6,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IQuoteVerifier} from "../interfaces/IQuoteVerifier.sol";
 import {IShardRegistry} from "../interfaces/IShardRegistry.sol";
+import {ClaimsHash} from "../libraries/ClaimsHash.sol";
 import {EnclaveIdentity} from "../libraries/EnclaveIdentity.sol";
 import {PolicyWord} from "../libraries/PolicyWord.sol";
 import {RecentBlocks} from "../libraries/RecentBlocks.sol";
@@ -42,6 +43,11 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
     /// @notice Maximum size of an endpoint, `host:port`, in bytes.
     uint256 public constant MAX_ENDPOINT_BYTES = 255;
 
+    /// @dev One value in each byte of a word: 0x01; the top bit; 0x21, the lowest printable character but for a space.
+    uint256 private constant _ONES = type(uint256).max / 0xff;
+    uint256 private constant _TOP_BITS = _ONES << 7;
+    uint256 private constant _LOWEST = _ONES * 0x21;
+
     /// @notice The contract that verifies quotes. It can never be replaced.
     IQuoteVerifier public immutable VERIFIER;
 
@@ -74,10 +80,28 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
         if (_isEnrolled(last.status) || last.bond != 0) revert SignerAlreadyEnrolled(signer, latest);
     }
 
-    /// @dev The endpoint is only in events, so its size costs the caller alone; the bound protects readers.
+    /// @dev The endpoint is only in events, so its size costs the caller alone; the bounds protect readers. One that is
+    /// no text would make the event unreadable, and one with control characters would write on a reader's terminal.
+    /// Whether it is `host:port` is for readers to check, who have to connect.
     function _checkEndpoint(string calldata endpoint) internal pure {
         uint256 length = bytes(endpoint).length;
         if (length == 0 || length > MAX_ENDPOINT_BYTES) revert EndpointLengthInvalid(length, MAX_ENDPOINT_BYTES);
+        for (uint256 i = 0; i < length; i += 32) {
+            uint256 word;
+            assembly ("memory-safe") {
+                word := calldataload(add(endpoint.offset, i))
+            }
+            // bytes behind the end count as 0x21
+            if (length - i < 32) {
+                uint256 unused = type(uint256).max >> (8 * (length - i));
+                word = (word & ~unused) | (_LOWEST & unused);
+            }
+            // A byte above 0x7e has or gets the top bit, one below 0x21 loses it. No byte affects another: with all
+            // bytes below 0x80, the sum carries nothing over, and with all from 0x80 on, the difference borrows nothing.
+            bool isPrintable = word & _TOP_BITS == 0 && (word + _ONES) & _TOP_BITS == 0
+                && ((word | _TOP_BITS) - _LOWEST) & _TOP_BITS == _TOP_BITS;
+            if (!isPrintable) revert EndpointNotPrintable(i);
+        }
     }
 
     /// @dev The enclave's signature over its enrolment. Without it, anyone could enrol another host's enclave first,
@@ -207,27 +231,30 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
             EnclaveIdentity.reportData(attestation.identityDigest, attestation.blockNumber, attestation.blockHash);
         if (verified.reportDataLow != expected) revert ReportDataMismatch(expected, verified.reportDataLow);
         if (verified.reportDataHigh != bytes32(0)) revert ReportDataUpperHalfNotZero(verified.reportDataHigh);
-        _checkPlatform(policy, modelId, verified);
-        measurementIndex = _allowedMeasurementIndex(modelId, verified.measurement);
-        attestation.attestedUntil = _attestedUntil(verified.certifiedUntil);
-        attestation.quoteHash = verified.quoteHash;
-        attestation.measurement = verified.measurement;
+        QuoteClaims memory claims = verified.claims;
+        _checkPlatform(policy, modelId, claims, verified.tcbStatus);
+        measurementIndex = _allowedMeasurementIndex(modelId, claims.measurement);
+        attestation.attestedUntil = _attestedUntil(uint40(uint256(claims.qeAndEnd)));
+        attestation.quoteHash = ClaimsHash.hash(claims);
+        attestation.claims = claims;
         attestation.pckId = pckId;
-        attestation.platformId = verified.platformId;
         attestation.tcbStatus = verified.tcbStatus;
         attestation.evaluationNumber = verified.evaluationNumber;
         attestation.collateralUntil = verified.validUntil;
     }
 
     /// @dev What the policy demands of the platform. {_assessFitness} demands the same of an enrolled shard.
-    function _checkPlatform(uint256 policy, ModelId modelId, VerifiedQuote memory verified) private view {
-        if (!_isPlatformAdmitted(policy, modelId, verified.platformId)) revert PlatformIsDenied(verified.platformId);
-        if (!policy.acceptsStatus(verified.tcbStatus)) {
-            revert TcbStatusRefused(verified.platformId, verified.tcbStatus);
-        }
-        if (!policy.allowsFeatures(verified.tdAttributes, verified.xfam)) {
-            revert TdFeaturesRefused(verified.tdAttributes, verified.xfam);
-        }
+    function _checkPlatform(uint256 policy, ModelId modelId, QuoteClaims memory claims, TcbStatus status) private view {
+        bytes32 platformId = claims.platformId;
+        if (!_isPlatformAdmitted(policy, modelId, platformId)) revert PlatformIsDenied(platformId);
+        if (!policy.acceptsStatus(status)) revert TcbStatusRefused(platformId, status);
+        (bytes8 tdAttributes, bytes8 xfam) = _features(claims.td);
+        if (!policy.allowsFeatures(tdAttributes, xfam)) revert TdFeaturesRefused(tdAttributes, xfam);
+    }
+
+    /// @dev TD attributes and XFAM, in the `td` of claims.
+    function _features(bytes32 td) private pure returns (bytes8 tdAttributes, bytes8 xfam) {
+        return (bytes8(td << 128), bytes8(td << 192));
     }
 
     /// @dev One period from now, or the end of the platform's certificates, whichever is earlier. The end of the
@@ -262,9 +289,8 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
         if (!isMeasurementAllowed(modelId, claims.measurement)) {
             return (Fitness.UNFIT, EvictionReason.MEASUREMENT_WITHDRAWN);
         }
-        if (!policy.allowsFeatures(bytes8(claims.td << 128), bytes8(claims.td << 192))) {
-            return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
-        }
+        (bytes8 tdAttributes, bytes8 xfam) = _features(claims.td);
+        if (!policy.allowsFeatures(tdAttributes, xfam)) return (Fitness.UNFIT, EvictionReason.FEATURES_REFUSED);
         QuoteAssessment memory assessment = VerifierCalls.assessQuote(VERIFIER, claims, policy.tcbPolicy());
         if (!_isPlatformAdmitted(policy, modelId, assessment.platformId)) {
             return (Fitness.UNFIT, EvictionReason.PLATFORM_UNWANTED);

@@ -52,7 +52,7 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     function setPayout(address host, address payout) external {
         address current = _payouts[host];
         if (msg.sender != current) revert NotThePayout(host, current, msg.sender);
-        if (payout == address(0)) revert ZeroPayout();
+        _checkPayout(payout);
         _payouts[host] = payout;
         emit PayoutSet(host, payout);
     }
@@ -64,12 +64,18 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
 
     /// @dev The first enrolment of a host fixes its payout address; later ones must repeat it.
     function _fixPayout(address host, address payout) internal {
-        if (payout == address(0)) revert ZeroPayout();
         address current = _payouts[host];
-        if (current == payout) return;
+        if (current == payout && current != address(0)) return;
+        _checkPayout(payout);
         if (current != address(0)) revert PayoutFixed(host, current, payout);
         _payouts[host] = payout;
         emit PayoutSet(host, payout);
+    }
+
+    /// @dev What these addresses received, nobody could ever take out.
+    function _checkPayout(address payout) private view {
+        if (payout == address(0)) revert ZeroPayout();
+        if (payout == address(this) || payout == _escrow || payout == address(TOKEN)) revert PayoutRefused(payout);
     }
 
     /* BONDS */
@@ -86,7 +92,7 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
         // Check:
         if (amount == 0) revert ZeroAmount();
         Shard storage bonded = _requireShard(shardId);
-        if (!_isEnrolled(bonded.status)) revert ShardNotActive(shardId, bonded.status);
+        if (!_canComeBack(shardId, bonded)) revert ShardNotActive(shardId, bonded.status);
         // Effect:
         uint80 bond = bonded.bond + amount;
         bonded.bond = bond;
@@ -152,6 +158,12 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
     function _requireShard(ShardId shardId) internal view returns (Shard storage existing) {
         existing = _shards[shardId];
         if (existing.status == ShardStatus.NONE) revert UnknownShard(shardId);
+    }
+
+    /// @dev Whether the shard is enrolled or can be again: it was not retired, and its signer has not enrolled another,
+    /// which would own the record.
+    function _canComeBack(ShardId shardId, Shard storage existing) internal view returns (bool) {
+        return existing.status != ShardStatus.RETIRED && _signers[existing.signer].shardId == shardId;
     }
 
     /// @dev Whether a shard of that status has not left.

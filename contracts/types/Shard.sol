@@ -2,7 +2,7 @@
 pragma solidity >=0.8.37;
 
 import {ModelId, ShardId} from "./Identifiers.sol";
-import {TcbStatus} from "./VerifiedQuote.sol";
+import {QuoteClaims, TcbStatus} from "./VerifiedQuote.sol";
 
 /// @notice Where a shard is in its life.
 enum ShardStatus {
@@ -128,7 +128,7 @@ struct Identity {
     bytes32 tls;
 }
 
-/// @notice Everything that a reader needs to verify a shard again. Only in events, never stored.
+/// @notice Everything that a reader needs to verify a shard again, beside its quote. Only in events, never stored.
 struct Attestation {
     // the keyset, as in EnrolmentParameters
     address signer;
@@ -136,13 +136,12 @@ struct Attestation {
     bytes32 tls;
     bytes32 sliceDigest;
     bytes32 identityDigest;
-    // keccak256(abi.encode(QuoteClaims))
+    // keccak256(abi.encode(claims)), which is stored
     bytes32 quoteHash;
-    // which image runs
-    bytes32 measurement;
+    // what a recheck takes; image and platform among them
+    QuoteClaims claims;
     // the PCK certificate, by the hash of its tbsCertificate
     bytes32 pckId;
-    bytes32 platformId;
     TcbStatus tcbStatus;
     // of the TCB info that the status is from; zero: the verifier used none
     uint16 evaluationNumber;

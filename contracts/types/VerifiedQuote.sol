@@ -28,30 +28,17 @@ struct TcbPolicy {
 
 /// @notice What a quote says whose signatures were verified up to the trusted root. In memory only, never stored.
 struct VerifiedQuote {
-    // keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID)
-    bytes32 measurement;
+    // what the quote states, apart from its report data
+    QuoteClaims claims;
     // the two halves of the report data, which the enclave chose
     bytes32 reportDataLow;
     bytes32 reportDataHigh;
-    // identifies the physical platform: the same in all quotes of one machine
-    bytes32 platformId;
-    // keccak256(abi.encode(QuoteClaims))
-    bytes32 quoteHash;
     TcbStatus tcbStatus;
     // evaluation number of the TCB info that was used, and Unix seconds of the date of its level; zero: none was used
     uint16 evaluationNumber;
     uint40 tcbDate;
     // Unix seconds at which the first item expires that the status relies on; zero: the verifier knows no such time
     uint40 validUntil;
-    // Unix seconds at which the platform's certificates expire, which no new collateral changes; zero as above
-    uint40 certifiedUntil;
-    // which TCB info applies to the platform
-    bytes6 fmspc;
-    // security versions of the TDX module
-    bytes16 teeTcbSvn;
-    // attributes and CPU features of the TD, in the byte order of the quote
-    bytes8 tdAttributes;
-    bytes8 xfam;
 }
 
 /// @notice What an assessment needs to know of a quote that was verified before: everything that can turn from good to
@@ -61,12 +48,14 @@ struct VerifiedQuote {
 struct QuoteClaims {
     // keccak256(quote core)
     bytes32 coreHash;
+    // keccak256(MRTD ‖ RTMR0 ‖ RTMR1 ‖ RTMR2 ‖ MRCONFIGID): which image runs
     bytes32 measurement;
+    // identifies the physical platform: the same in all quotes of one machine
     bytes32 platformId;
     // MRSIGNER of the quoting enclave
     bytes32 qeSigner;
     // of the quoting enclave: ATTRIBUTES 16 ‖ MISCSELECT 4 ‖ ISVPRODID 2 ‖ ISVSVN 2 (both big-endian) ‖ zeros 3; and
-    // the Unix second at which the platform's certificates expire 5
+    // the Unix second at which the platform's certificates expire 5 (zero: the verifier knows no such time)
     bytes32 qeAndEnd;
     // component SVNs of the PCK certificate 16 ‖ TEE_TCB_SVN 16
     bytes32 svns;
@@ -89,5 +78,6 @@ struct QuoteAssessment {
     bool isRevoked;
     // see VerifiedQuote
     uint40 validUntil;
+    // Unix seconds at which the platform's certificates expire, which no new collateral changes; zero as above
     uint40 certifiedUntil;
 }

@@ -399,4 +399,6 @@ def _links(context: _Context) -> TlsLinks:
         identity=link_identity(context.enclave),
         directory=context.peers,
         listener=context.listener,
+        # simulated machines are all this one
+        is_directory_of_hosts=not context.settings.simulated,
     )

@@ -74,12 +74,11 @@ class ChainCollateral:
     def __init__(self, pccs: str, enclave: PreparedEnclave) -> None:
         connection, deployment = enclave.connection, enclave.deployment
         self._registry = Registry(connection, deployment)
-        self._certificates = Certificates(connection, deployment)
         self._sender = enclave.sender
         self._synchronization = Synchronization(
             PccsReader(pccs),
             CollateralStore(connection, deployment),
-            self._certificates,
+            Certificates(connection, deployment),
             self._sender,
             root_fingerprint=deployment.root_ca_fingerprint,
         )
@@ -90,9 +89,7 @@ class ChainCollateral:
         """
         if self._registry.verifier.is_adapter:
             return
-        kinds: Collection[PlatformKind] = platform_kinds_of_shards(
-            self._registry, self._certificates
-        )
+        kinds: Collection[PlatformKind] = platform_kinds_of_shards(self._registry)
         if kinds:
             yield from self._synchronization.run(
                 kinds, highest_minimum_evaluation_number(self._registry)

@@ -6,6 +6,7 @@ hop. What would block (connecting, or a peer that reads slowly) goes through a q
 own thread.
 """
 
+import errno
 import logging
 import queue
 import select
@@ -25,7 +26,7 @@ from shard_runtime.links.peers import Peer, PeerDirectory
 from shard_runtime.links.port import OnPeerLost
 from shard_runtime.links.stream import FrameWriter, TlsStream, describe, set_kernel_timeouts
 from shard_runtime.links.tls_context import client_context
-from teetee.protocol.endpoint import server_name_of
+from teetee.protocol.endpoint import can_be_peer, server_name_of
 from teetee.protocol.identifiers import ShardId
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ class OutgoingLink:
         directory: PeerDirectory,
         limits: LinkLimits,
         on_lost: OnPeerLost,
+        is_directory_of_hosts: bool = False,
     ) -> None:
+        """`is_directory_of_hosts`: other hosts wrote the addresses; see `can_be_peer`."""
         self.tls = tls
         """The key that the peer must have."""
         self._shard_id = shard_id
@@ -71,6 +74,7 @@ class OutgoingLink:
         self._directory = directory
         self._limits = limits
         self._on_lost = on_lost
+        self._may_connect = can_be_peer if is_directory_of_hosts else _any_address
         self._queue: queue.SimpleQueue[_QueuedFrame | None] = queue.SimpleQueue()
         self._queued_bytes = 0
         self._queue_lock = threading.Lock()
@@ -217,9 +221,9 @@ class OutgoingLink:
         """Raises `PeerUnreachable`, and `HandshakeFailed` if trying again would not help."""
         if peer.tls != self.tls:
             raise HandshakeFailed(f"shard {peer.shard_id}", "it has another key than before")
-        address, seconds = (peer.host, peer.port), self._limits.handshake_seconds
+        seconds = self._limits.handshake_seconds
         try:
-            connected = socket.create_connection(address, timeout=seconds)
+            connected = _open_socket(peer.host, peer.port, self._may_connect, timeout=seconds)
         except OSError as error:
             reason = error.strerror or "it does not answer"
             raise PeerUnreachable(peer.shard_id, peer.host, peer.port, reason) from None
@@ -262,3 +266,31 @@ class OutgoingLink:
         if self._stream is not None:
             self._stream.finish()
             self._stream = self._writer = None
+
+
+def _any_address(_: str) -> bool:
+    """For directories whose addresses no other host wrote."""
+    return True
+
+
+def _open_socket(
+    host: str, port: int, may_connect: Callable[[str], bool], *, timeout: float
+) -> socket.socket:
+    """A connection to the first address of `host` that takes it. Addresses are checked after the
+    name is resolved: who owns the name decides what it means at this moment. Raises `OSError`.
+    """
+    failure = OSError(errno.EHOSTUNREACH, "it has no address")
+    for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not may_connect(str(place[0])):
+            failure = OSError(errno.EACCES, "its address is none of another machine")
+            continue
+        connecting = socket.socket(family, kind, protocol)
+        try:
+            connecting.settimeout(timeout)
+            connecting.connect(place)
+        except OSError as error:
+            connecting.close()
+            failure = error
+            continue
+        return connecting
+    raise failure

@@ -29,11 +29,16 @@ class TlsLinks:
         directory: PeerDirectory,
         listener: Listener,
         limits: LinkLimits | None = None,
+        is_directory_of_hosts: bool = False,
     ) -> None:
+        """`is_directory_of_hosts`: other hosts wrote the addresses in the directory, so they must
+        be of other machines (`teetee.protocol.endpoint.can_be_peer`).
+        """
         self._identity = identity
         self._directory = directory
         self._listener = listener
         self._limits = limits or LinkLimits()
+        self._is_directory_of_hosts = is_directory_of_hosts
         self._refused = RefusedPeers(time.monotonic)
         self._outgoing: dict[ShardId, OutgoingLink] = {}
         self._lock = threading.Lock()
@@ -101,6 +106,7 @@ class TlsLinks:
             directory=self._directory,
             limits=self._limits,
             on_lost=self._on_peer_lost,
+            is_directory_of_hosts=self._is_directory_of_hosts,
         )
 
     def _read_frames(self, stream: Stream) -> None:

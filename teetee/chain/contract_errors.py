@@ -38,9 +38,10 @@ _AMOUNTS: Final = frozenset(
         "TokenAllowanceTooLow",
         "AuthorizationTooLow",
         "DepositAboveLimit",
+        "BondNotWhole",
     }
 )
-"""Errors whose numbers are token wei."""
+"""Errors whose numbers are token wei, but for ids."""
 _WEI: Final = 10**18
 
 # For the errors that people meet; the others are shown as the contract names them.
@@ -64,6 +65,8 @@ SENTENCES: Final = {
     "BondInUse": "Shard {shardId} is still enrolled",
     "BondStillLocked": "The bond of shard {shardId} is locked until {releasedAt}",
     "NothingBonded": "Shard {shardId} has no bond",
+    "BondNotWhole": "The bond of shard {shardId} has {bond} of {needed}",
+    "PayoutRefused": "Tokens that are paid out to {payout} would be lost",
     "SignerAlreadyEnrolled": "This enclave is already enrolled, as shard {shardId}",
     "MeasurementNotAllowed": "Model {modelId} does not allow the image with measurement "
     "{measurement}",
@@ -176,7 +179,7 @@ def show_argument(error: str, argument: str, value: object) -> str:
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, int) and argument == "status":
         return _show_status(error, value)
-    if isinstance(value, int) and error in _AMOUNTS:
+    if isinstance(value, int) and error in _AMOUNTS and not argument.endswith("Id"):
         whole, fraction = divmod(value, _WEI)
         return f"{whole}.{fraction:018d}".rstrip("0").rstrip(".") + " TEE"
     return str(value) if not is_address(value) else to_checksum_address(str(value))

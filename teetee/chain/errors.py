@@ -24,7 +24,8 @@
         ├── InsufficientFunds       not enough ETH for gas
         └── ContractRejected        see `teetee.chain.contract_errors`
 
-URLs appear as `urls.public_url` shows them.
+URLs appear as `urls.public_url` shows them. `OF_THE_WHOLE_CHAIN` has those that say nothing of the
+one thing that was read or sent.
 """
 
 from collections.abc import Mapping
@@ -255,3 +256,16 @@ class InsufficientFunds(Fatal):
             f"{address} has {balance / 1e18:.6f} ETH, and the transaction needs up "
             f"to {needed / 1e18:.6f} ETH. Send ETH to that address on this chain, or send less."
         )
+
+
+OF_THE_WHOLE_CHAIN = (
+    RpcUnavailable,
+    FeeAboveLimit,
+    TransactionUnconfirmed,
+    TransactionReplaced,
+    WrongChain,
+    InsufficientFunds,
+)
+"""What the next call would meet, too, whatever it reads or sends. A loop over shards ends with
+them, and goes on after all others.
+"""

@@ -163,13 +163,16 @@ def _topic(abi_type: str, value: Any) -> list[str]:
 
 
 def _decode(contract: Contract, events: Sequence[str], entry: LogReceipt) -> EventLog | None:
-    """None: an event of another kind."""
+    """None: an event of another kind, or one that the contract cannot have emitted: the node has
+    made it up.
+    """
+    from eth_abi.exceptions import DecodingError
     from web3.exceptions import LogTopicError, MismatchedABI
 
     for name in events:
         try:
             return _event_log(contract.events[name]().process_log(entry), entry)
-        except (MismatchedABI, LogTopicError):
+        except (MismatchedABI, LogTopicError, DecodingError, UnicodeDecodeError):
             continue
     return None
 

@@ -115,6 +115,7 @@ NEXT_STEPS: Final = {
     "EntryMustStartAtLayerZero": _LAYER_RANGE,
     "TooManyShards": "Enrol at another deployment: this registry's ids are used up.",
     "EndpointLengthInvalid": "Give the endpoint as host:port.",
+    "EndpointNotPrintable": "Give the endpoint as host:port, in ASCII without spaces.",
     "SignerAlreadyEnrolled": "Renew that shard instead, or withdraw its bond first.",
     "RekeyQuoteNotNewer": "Wait for the next block, then ask the enclave for a fresh quote.",
     "BlockHashUnknown": "Ask the enclave for a fresh quote over a recent block.",
@@ -140,6 +141,8 @@ NEXT_STEPS: Final = {
     "ClaimsMismatch": "Read the shard again: it was renewed.",
     # Bonds and payouts
     "ZeroPayout": "Name a payout address.",
+    "PayoutRefused": "Name an address that can send tokens on.",
+    "BondNotWhole": "Add what is missing with `teetee host top-up`; then renew it.",
     "ZeroAmount": "Name an amount above zero.",
     "PayoutFixed": "Use the payout address on record; only it can name another.",
     "NotThePayout": "Send from the payout address.",

@@ -9,11 +9,12 @@
     │   ├── StreamRefused           the entry answered with an error code
     │   ├── NotIncluded             the chain does not show the request yet
     │   ├── WalletBusy              another process pays from the wallet for too long
-    │   └── ShardUncheckable        a shard of the path cannot be checked, so nothing is sent
+    │   ├── ShardUncheckable        a shard cannot be checked now, so it gets no part of a prompt
+    │   └── PathUncheckable         without such shards no path is left, so nothing is sent
     └── Fatal
         ├── enclaves    PeerKeyMismatch, WrongPeerPurpose, SealingKeyRefused, StatementRefused
         ├── trust       AttestationMissing, CertificateMissing, CollateralMissing,
-        │               CollateralKeptElsewhere, NoCollateralSource, ShardRefused
+        │               CollateralKeptElsewhere, NoCollateralSource, PathRefused, ShardRefused
         ├── network     NoNetwork, NetworkUnknown, LocalNetworkMissing, MalformedNodeUrl
         ├── question    NoModel, ModelNotChosen, ModelUnknown, TooFewEntries, InvalidQuestion,
         │               PromptTooLong, MalformedAmount, PriceAboveLimit, InsufficientTokens,
@@ -30,7 +31,7 @@ The classes of keys and files are in `teetee.client.wallet_file_errors`, those o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from teetee.client.times import format_time
 from teetee.errors import Fatal, Retryable
@@ -187,10 +188,7 @@ class ShardRefused(Fatal):
 
     def __init__(self, shard_id: int, reason: str) -> None:
         self.shard_id = shard_id
-        super().__init__(
-            f"Shard {shard_id} could serve this request, and failed a check: {reason} Nothing was "
-            "sent or paid."
-        )
+        super().__init__(f"It gets no part of the prompt, because it failed a check: {reason}")
 
 
 class ShardUncheckable(Retryable):
@@ -198,10 +196,28 @@ class ShardUncheckable(Retryable):
 
     def __init__(self, shard_id: int, reason: str) -> None:
         self.shard_id = shard_id
-        super().__init__(
-            f"Shard {shard_id} could serve this request, and cannot be checked now: {reason} "
-            "Nothing was sent or paid."
-        )
+        super().__init__(f"It gets no part of the prompt: it cannot be checked now: {reason}")
+
+
+def _without(missing: str, problems: Mapping[int, str]) -> str:
+    reasons = " ".join(f"Shard {number}: {reason}" for number, reason in problems.items())
+    return f"{missing} Some shards were left out. {reasons} Nothing was sent or paid."
+
+
+class PathRefused(Fatal):
+    """Without the shards that failed a check, no path is left. `missing` says what is."""
+
+    def __init__(self, missing: str, problems: Mapping[int, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__(_without(missing, problems))
+
+
+class PathUncheckable(Retryable):
+    """The same, and some of these shards could only not be checked now."""
+
+    def __init__(self, missing: str, problems: Mapping[int, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__(_without(missing, problems))
 
 
 class TooFewEntries(Fatal):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.contracts.registry import Registry
 from teetee.collateral.rechecks import enlisted_shards
@@ -22,9 +21,10 @@ def parse_platform_kind(fmspc: str, pce_id: bytes = bytes(2)) -> PlatformKind:
     return PlatformKind(digits, pce_id)
 
 
-def platform_kinds_of_shards(registry: Registry, certificates: Certificates) -> set[PlatformKind]:
-    """The platform kinds of all shards that have not left."""
-    return {certificates.platform_kind(shard.pck_id) for shard in enlisted_shards(registry)}
+def platform_kinds_of_shards(registry: Registry) -> set[PlatformKind]:
+    """The platform kinds of all shards that have not left and can be read."""
+    claims = [registry.claims(shard) for shard in enlisted_shards(registry)]
+    return {PlatformKind(each.fmspc, each.pce_id) for each in claims}
 
 
 def highest_minimum_evaluation_number(registry: Registry) -> int:

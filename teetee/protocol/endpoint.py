@@ -8,6 +8,7 @@ is attached to it.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -30,6 +31,12 @@ DEFAULT_PORT = 7443
 """Where an enclave listens unless its operator says otherwise."""
 MAX_PORT = 65_535
 
+_CLOUD_SERVICES = frozenset(
+    ipaddress.ip_address(each) for each in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+)
+"""Where clouds tell a machine its own secrets, outside the link-local range: AWS over IPv6,
+Alibaba, Azure."""
+
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?!\d+$){_LABEL}")
 
@@ -43,7 +50,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """From `host:port`. Raises `MalformedEndpoint`: the registry does not check the form."""
+        """From `host:port`. Raises `MalformedEndpoint`: the registry checks only characters."""
         host, separator, port = text.rpartition(":")
         host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if not separator or not host or "[" in host or "]" in host:
@@ -68,3 +75,15 @@ def server_name_of(host: str) -> str | None:
     an address. A gateway before the enclave routes by it; the enclave itself ignores it.
     """
     return host if _DNS_NAME.fullmatch(host) else None
+
+
+def can_be_peer(address: str) -> bool:
+    """Whether an endpoint that a host wrote on the chain may lead to this IP address: neither to
+    the machine that connects nor to its link, nor to a cloud's service for its own machines.
+    Private networks may be meant: hosts can share one.
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    is_own = found.is_loopback or found.is_link_local or found.is_unspecified
+    return not (is_own or found.is_multicast or found in _CLOUD_SERVICES)

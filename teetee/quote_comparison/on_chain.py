@@ -181,7 +181,14 @@ def _field(contract: Contract, function: str, field: str, answer: bytes) -> Any:
     """One field of the struct that the function returns."""
     abi = contract.get_function_by_name(function).abi
     (output,) = abi["outputs"]
-    components = output["components"]
-    types = [component["type"] for component in components]
-    (values,) = decode([f"({','.join(types)})"], answer)
-    return values[[component["name"] for component in components].index(field)]
+    (values,) = decode([_tuple_type(output)], answer)
+    return values[[component["name"] for component in output["components"]].index(field)]
+
+
+def _tuple_type(output: Any) -> str:
+    """A struct's type as the ABI names it, with structs inside it."""
+    members = (
+        _tuple_type(each) if each["type"] == "tuple" else each["type"]
+        for each in output["components"]
+    )
+    return f"({','.join(members)})"

@@ -86,6 +86,16 @@ class QuoteClaims:
             td=report.tee_tcb_svn_2 + report.td_attributes + report.xfam,
         )
 
+    @property
+    def fmspc(self) -> bytes:
+        """Which TCB info applies to the platform, 6 bytes."""
+        return self.pck[20:26]
+
+    @property
+    def pce_id(self) -> bytes:
+        """Of the platform, 2 bytes."""
+        return self.pck[26:28]
+
     def to_abi(self) -> tuple[bytes, ...]:
         """As the contracts take it: the words, in order."""
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)

@@ -33,10 +33,8 @@ PANIC = bytes.fromhex("4e487b71")
 
 _EVIDENCE = "(" + ",".join(["bytes"] * 10) + ")"
 _POLICY = "(uint16,uint32)"
-_VERIFIED = (
-    "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint16,uint40,uint40,uint40,bytes6,bytes16,"
-    "bytes8,bytes8)"
-)
+_CLAIMS = "(" + ",".join(["bytes32"] * 8) + ")"
+_VERIFIED = f"({_CLAIMS},bytes32,bytes32,uint8,uint16,uint40,uint40)"
 _SELECTOR = Web3.keccak(text=f"verify({_EVIDENCE},{_POLICY})")[:4]
 
 
@@ -104,7 +102,7 @@ class ChainVerifier:
         if "error" in answer:
             return Verdict(False, None, self._error_name(answer["error"]))
         (facts,) = decode([_VERIFIED], bytes.fromhex(answer["result"][2:]))
-        return Verdict(True, STATUSES[facts[5]], None, facts)
+        return Verdict(True, STATUSES[facts[3]], None, facts)
 
     def _error_name(self, error: Any) -> str:
         data = bytes.fromhex(str(error.get("data") or "0x")[2:])

@@ -19,8 +19,6 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
-from eth_abi.abi import encode
-
 # A server process which has imported everything once; its children start in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["oracle.process.server", "tests.oracle.oracle_process"])
@@ -49,17 +47,9 @@ class FakeGuest:
 
     def get_quote(self, report_data: bytes) -> bytes:
         """An ABI-encoded VerifiedQuote."""
-        from eth_utils.crypto import keccak
+        from tests.teetee.chain.world import accepted_quote
 
-        kinds = (
-            "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint16,uint40,uint40,uint40,bytes6,"
-            "bytes16,bytes8,bytes8)"
-        )
-        halves = (report_data[:32], report_data[32:])
-        up_to_date = (1, 17, 0, 0, 0)
-        features = (bytes(6), bytes(16), bytes(8), bytes(8))
-        rest = (bytes(32), keccak(report_data), *up_to_date, *features)
-        return encode([kinds], [(self._measurement, *halves, *rest)])
+        return accepted_quote(report_data, self._measurement)
 
 
 class OracleProcess:

@@ -7,6 +7,7 @@ import {IAutomataRouter} from "../../interfaces/attestation/IAutomataRouter.sol"
 import {IAutomataVerifier} from "../../interfaces/attestation/IAutomataVerifier.sol";
 import {IDcapVerifier} from "../../interfaces/attestation/IDcapVerifier.sol";
 import {IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
+import {ClaimsHash} from "../../libraries/ClaimsHash.sol";
 import {P256Verification} from "../../libraries/P256Verification.sol";
 import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from "../../types/VerifiedQuote.sol";
 import {QuoteRules} from "../quote/QuoteRules.sol";
@@ -77,15 +78,15 @@ contract AutomataVerifier is IAutomataVerifier {
         verified.tcbStatus = _statusIn({output: output, quote: quote, report: report, claims: claims});
         if (verified.tcbStatus >= TcbStatus.REVOKED) revert IDcapVerifier.TcbRefused(verified.tcbStatus);
         verified.evaluationNumber = policy.minimumEvaluationNumber;
-        verified.certifiedUntil = QuoteRules.certifiedUntil(claims);
-        _acceptedQuotes[verified.quoteHash] = true;
-        _storeStatus(verified.quoteHash, policy.minimumEvaluationNumber, verified.tcbStatus);
+        bytes32 quoteHash = ClaimsHash.hash(claims);
+        _acceptedQuotes[quoteHash] = true;
+        _storeStatus(quoteHash, policy.minimumEvaluationNumber, verified.tcbStatus);
     }
 
     /// @inheritdoc IAutomataVerifier
     function judge(bytes calldata quote, bytes32 pckId, uint16 evaluationNumber) external returns (TcbStatus status) {
         (QuoteClaims memory claims, uint256 report) = _requireValid(quote, pckId);
-        bytes32 quoteHash = QuoteRules.hashClaims(claims);
+        bytes32 quoteHash = ClaimsHash.hash(claims);
         if (!_acceptedQuotes[quoteHash]) revert QuoteUnknown(quoteHash);
         (bool isAccepted, bytes memory output) = _callAutomata(quote, evaluationNumber);
         if (isAccepted) {
@@ -107,7 +108,7 @@ contract AutomataVerifier is IAutomataVerifier {
     {
         if (policy.maxCollateralAge != 0) revert CollateralAgeUnknown(policy.maxCollateralAge);
         QuoteClaims memory copy = claims;
-        bytes32 quoteHash = QuoteRules.hashClaims(copy);
+        bytes32 quoteHash = ClaimsHash.hash(copy);
         if (!_acceptedQuotes[quoteHash]) revert QuoteUnknown(quoteHash);
         assessment.platformId = copy.platformId;
         // UNCHECKED if there is no verdict by that set yet

@@ -50,7 +50,7 @@ library QuoteRules {
         _requireSigned({core: core, signedEnd: signedEnd, native: native});
     }
 
-    /// @notice Copies what a valid quote says into `verified`, all but what depends on collateral.
+    /// @notice Puts what a valid quote says into `verified`, all but what depends on collateral.
     function fillVerified(
         VerifiedQuote memory verified,
         bytes calldata core,
@@ -58,21 +58,7 @@ library QuoteRules {
         QuoteClaims memory claims
     ) internal pure {
         (verified.reportDataLow, verified.reportDataHigh) = core.reportData(report);
-        verified.measurement = claims.measurement;
-        verified.platformId = claims.platformId;
-        verified.teeTcbSvn = bytes16(claims.svns << 128);
-        verified.tdAttributes = bytes8(claims.td << 128);
-        verified.xfam = bytes8(claims.td << 192);
-        verified.fmspc = bytes6(claims.pck << 160);
-        verified.quoteHash = hashClaims(claims);
-    }
-
-    /// @notice The quote's name on chain: keccak256(abi.encode(claims)).
-    function hashClaims(QuoteClaims memory claims) internal pure returns (bytes32 quoteHash) {
-        // a struct of one-word members lies in memory as abi.encode writes it
-        assembly ("memory-safe") {
-            quoteHash := keccak256(claims, 0x100)
-        }
+        verified.claims = claims;
     }
 
     /// @notice The Unix second at which the first of leaf, authority and root expires.

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attestation history of shards, from the registry's events; includes shards that have left.
 
-Events are only as trustworthy as the node. Two of their fields can be verified: `identity_digest`
-can be computed again, and `quote_hash` is also in settlements and in calldata.
+Events are only as trustworthy as the node. Some of their fields can be verified: `identity_digest`
+can be computed again, and `quote_hash`, which is computed from the claims, is also in contract
+state and in settlements. A host that calls through a contract of its own hides nothing: no reader
+needs a transaction's calldata.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from teetee.chain.calldata import decode_call
 from teetee.chain.connection import Connection
 from teetee.chain.deployment import Deployment
-from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import WHOLE_CHAIN, read_logs, read_logs_in_blocks
-from teetee.chain.types.abi_fields import from_event
+from teetee.chain.types.abi_fields import from_abi, from_event
 from teetee.chain.types.blocks import EventLog
+from teetee.errors import FieldInvalid
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import Keyset
+from teetee.quotes.claims import QuoteClaims
 from teetee.quotes.quote import core_of_argument
 from teetee.quotes.tcb_status import TcbStatus
 
@@ -37,9 +40,11 @@ class Attestation:
     slice_digest: bytes
     identity_digest: bytes
     quote_hash: bytes
-    measurement: bytes
+    """By the claims: what the event says beside them is not believed."""
+    claims: QuoteClaims
+    quote: bytes = field(repr=False)
+    """The `quote` argument: the core, followed by the PEM chain if the verifier takes one."""
     pck_id: bytes
-    platform_id: bytes
     tcb_status: TcbStatus
     evaluation_number: int
     """The number of the TCB info that gave the status; 0 if the verifier uses none."""
@@ -56,6 +61,16 @@ class Attestation:
     block_time: int | None
     """Its time, Unix seconds; None: the node did not say."""
     transaction_hash: str
+
+    @property
+    def quote_core(self) -> bytes:
+        """The core alone. Checked against nothing: its hash is in the claims."""
+        return core_of_argument(self.quote)
+
+    @property
+    def measurement(self) -> bytes:
+        """Of the image."""
+        return self.claims.measurement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +94,7 @@ class AttestationHistory:
         self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
     ) -> tuple[Attestation, ...]:
         """All attestations from first to last block, inclusive, oldest first."""
-        logs = self._logs(_ATTESTATIONS, first_block, last_block, shardId=shard_id)
-        return tuple(_attestation(log) for log in logs)
+        return _attestations(self._logs(_ATTESTATIONS, first_block, last_block, shardId=shard_id))
 
     def in_blocks(self, blocks: Mapping[ShardId, int]) -> tuple[Attestation, ...]:
         """The attestations of several shards in known blocks, oldest first."""
@@ -91,7 +105,7 @@ class AttestationHistory:
             blocks.values(),
             shardId=list(blocks),
         )
-        return tuple(_attestation(log) for log in logs)
+        return _attestations(logs)
 
     def departures(
         self, shard_id: ShardId, *, first_block: int | None = None, last_block: int | None = None
@@ -112,22 +126,6 @@ class AttestationHistory:
         changes = self._logs(_PERMISSIONS, None, block, **indexed)
         return bool(changes) and changes[-1].event == "MeasurementAllowed"
 
-    def quote(self, transaction_hash: str) -> tuple[bytes, bytes]:
-        """Quote core and pckId, from the calldata of an enrolment, renewal or rekeying.
-
-        Checks nothing: compare their `teetee.quotes.claims.quote_hash` with `quote_hash`. Raises
-        `CalldataUnreadable` if the call went through another contract.
-        """
-        argument, pck_id = self.quote_argument(transaction_hash)
-        return core_of_argument(argument), pck_id
-
-    def quote_argument(self, transaction_hash: str) -> tuple[bytes, bytes]:
-        """The same, but the core is followed by the PEM chain if the verifier takes one."""
-        called = decode_call(self._contract, *self._connection.transaction_input(transaction_hash))
-        if called is not None and called[0] in ("enrol", "renew", "rekey"):
-            return called[1]["quote"], called[1]["pckId"]
-        raise CalldataUnreadable(transaction_hash)
-
     def _logs(
         self, events: tuple[str, ...], first: int | None, last: int | None, **indexed: Any
     ) -> list[EventLog]:
@@ -144,11 +142,26 @@ class AttestationHistory:
         )
 
 
+def _attestations(logs: Iterable[EventLog]) -> tuple[Attestation, ...]:
+    """Without those that no registry emits, such as one with an unknown status: the node has made
+    them up, and their shards' events are missing.
+    """
+    found = []
+    for log in logs:
+        with suppress(ValueError, FieldInvalid):
+            found.append(_attestation(log))
+    return tuple(found)
+
+
 def _attestation(log: EventLog) -> Attestation:
+    """Raises `ValueError`, `FieldInvalid`."""
     value = log.arguments["attestation"]
+    claims = from_abi(QuoteClaims, value["claims"])
     return from_event(
         Attestation,
         replace(log, arguments={**value, **log.arguments}),
+        claims=claims,
+        quote_hash=claims.quote_hash(),
         keyset=Keyset(value["signer"], value["kem"], value["tls"]),
         tcb_status=TcbStatus(value["tcbStatus"]),
         quoted_block_number=value["blockNumber"],

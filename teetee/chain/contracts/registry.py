@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """ShardRegistry: models, and the shards that serve their layers. Reads, and calls to be sent.
 
-Only events contain a shard's keys and endpoint. The keys are verified: the identity digest computed
-from them must equal the one in contract state. `Shard` says what contract state does not cover.
+Only events contain a shard's keys, endpoint, quote and claims. The keys are verified: the identity
+digest computed from them must equal the one in contract state. So must the hash of the claims.
+`Shard` says what contract state does not cover.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Connection
 from teetee.chain.contract_errors import ShardReplaced
 from teetee.chain.contracts.attestation_history import Attestation, AttestationHistory
-from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.verifiers import QuoteVerifier
 from teetee.chain.deployment import Deployment
 from teetee.chain.errors import LogMissing, ShardIdentityMismatch
@@ -25,6 +25,7 @@ from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
 from teetee.chain.types.policies import AttestationPolicy
 from teetee.chain.types.shards import Shard, ShardStatus
+from teetee.errors import TeeTeeError
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.keyset import EnclaveIdentity, Keyset
 from teetee.protocol.layers import LayerRange
@@ -32,6 +33,7 @@ from teetee.protocol.signatures import CompactSignature
 from teetee.quotes.claims import QuoteClaims
 
 PAGE = 200
+_EVENTS = "ShardEnrolled, ShardRenewed or ShardRekeyed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,6 @@ class Registry:
         self.contract = connection.contract("ShardRegistry", deployment.registry)
         self.history = AttestationHistory(connection, deployment)
         self.verifier = QuoteVerifier(connection, deployment)
-        self._certificates = Certificates(connection, deployment)
         # The latest attestation of each shard, so that polling reads its events once per quote.
         self._attestations: dict[ShardId, Attestation] = {}
 
@@ -140,6 +141,10 @@ class Registry:
         """The number of shards, which is also the highest id."""
         return int(self._read("shardCount", at=at))
 
+    def status(self, shard_id: ShardId) -> ShardStatus:
+        """A shard's status, from contract state alone. Raises `UnknownShard`."""
+        return ShardStatus(int(self._read("shard", shard_id).status))
+
     def shard_of(self, signer: str) -> ShardId | None:
         """An enclave's latest shard, by its signer's address; None if it has none."""
         return ShardId(int(self._read("shardOf", signer))) or None
@@ -154,11 +159,29 @@ class Registry:
 
     def shards(self, shard_ids: Sequence[ShardId], at: Block | None = None) -> list[Shard]:
         """Several shards in that order, read together at one block. Raises the same."""
+        found, problems = self.readable_shards(shard_ids, at)
+        for problem in problems.values():
+            raise problem
+        return list(found)
+
+    def readable_shards(
+        self, shard_ids: Sequence[ShardId], at: Block | None = None
+    ) -> tuple[tuple[Shard, ...], dict[ShardId, TeeTeeError]]:
+        """The same, without those whose events are missing or wrong; and the reasons, which are
+        those of `shard`. Raises `UnknownShard`, and errors that concern the whole chain.
+        """
         batch = self._connection.batch(at)
         reads = [self._shard_reads(batch, shard_id) for shard_id in shard_ids]
         states = [read() for read in reads]
         self._find_attestations(states, at)
-        return [self._verified(state, self._attestations[state.shard_id]) for state in states]
+        found: list[Shard] = []
+        problems: dict[ShardId, TeeTeeError] = {}
+        for state in states:
+            try:
+                found.append(self._verified(state))
+            except (LogMissing, ShardIdentityMismatch) as problem:
+                problems[state.shard_id] = problem
+        return tuple(found), problems
 
     def active_shards(self, model_id: ModelId, at: Block | None = None) -> tuple[Shard, ...]:
         """All shards of a model that may serve, ascending by id, read at one block."""
@@ -192,8 +215,16 @@ class Registry:
         return found
 
     def attestation(self, shard: Shard) -> Attestation:
-        """The attestation that `shard` was read with."""
-        return self._attestations[shard.shard_id]
+        """The attestation that `shard` was read with. It is read again only if another `Registry`
+        read the shard, or if this one has read a newer attestation since; raises `LogMissing`.
+        """
+        known = self._attestations.get(shard.shard_id)
+        if known is not None and known.quote_hash == shard.quote_hash:
+            return known
+        for found in self.history.of_shard(shard.shard_id):
+            if found.quote_hash == shard.quote_hash:
+                return found
+        raise LogMissing(_EVENTS, self._deployment.deployed_at_block)
 
     def identity(self, shard: Shard) -> EnclaveIdentity:
         """The identity that the shard's quote must contain."""
@@ -209,17 +240,22 @@ class Registry:
         )
 
     def quote(self, shard: Shard) -> tuple[bytes, bytes]:
-        """Core and pckId of the current quote. Raises like `AttestationHistory.quote`."""
-        return self.history.quote(shard.enrolment_transaction)
+        """Core and pckId of the quote that `shard` was read with. Only as trustworthy as the node:
+        compare their `teetee.quotes.claims.quote_hash` with `quote_hash`. Raises `LogMissing`.
+        """
+        attestation = self.attestation(shard)
+        return attestation.quote_core, attestation.pck_id
 
     def quote_argument(self, shard: Shard) -> tuple[bytes, bytes]:
         """The same, but the core is followed by the PEM chain if the verifier takes one."""
-        return self.history.quote_argument(shard.enrolment_transaction)
+        attestation = self.attestation(shard)
+        return attestation.quote, attestation.pck_id
 
     def claims(self, shard: Shard) -> QuoteClaims:
-        """The claims that a recheck takes. Raises like `quote`, and `QuoteMalformed`."""
-        core, pck_id = self.quote(shard)
-        return QuoteClaims.from_core(core, self._certificates.record(pck_id))
+        """The claims that a recheck takes; their hash is the one in contract state. Raises
+        `LogMissing`.
+        """
+        return self.attestation(shard).claims
 
     def status_after_recheck(self, shard: Shard, claims: QuoteClaims) -> ShardStatus:
         """The shard's status after a recheck in the next block. Raises `ContractRejected`."""
@@ -345,7 +381,7 @@ class Registry:
         return state
 
     def _find_attestations(self, states: Sequence[_ShardState], at: Block | None) -> None:
-        """Reads the events of those current quotes that are not known yet. Raises `LogMissing`."""
+        """Reads the events of those current quotes that are not known yet."""
         missing = [state for state in states if not self._is_known(state)]
         blocks = {
             state.shard_id: state.attested_in for state in missing if state.attested_in is not None
@@ -357,9 +393,6 @@ class Registry:
                 last = at.number if at else None
                 for found in self.history.of_shard(state.shard_id, last_block=last):
                     self._keep(found, [state])
-            if not self._is_known(state):
-                first = state.attested_in or self._deployment.deployed_at_block
-                raise LogMissing("ShardEnrolled, ShardRenewed or ShardRekeyed", first)
 
     def _keep(self, found: Attestation, states: Sequence[_ShardState]) -> None:
         if any((s.shard_id, s.quote_hash) == (found.shard_id, found.quote_hash) for s in states):
@@ -374,9 +407,12 @@ class Registry:
             and state.attested_in in (None, known.block_number)
         )
 
-    def _verified(self, state: _ShardState, attestation: Attestation) -> Shard:
-        """Raises `ShardIdentityMismatch`."""
-        stored = state.stored
+    def _verified(self, state: _ShardState) -> Shard:
+        """Raises `LogMissing`, `ShardIdentityMismatch`."""
+        if not self._is_known(state):
+            first = state.attested_in or self._deployment.deployed_at_block
+            raise LogMissing(_EVENTS, first)
+        attestation, stored = self._attestations[state.shard_id], state.stored
         shard = Shard(
             shard_id=state.shard_id,
             model_id=ModelId(stored.modelId),
@@ -390,7 +426,7 @@ class Registry:
             quote_hash=state.quote_hash,
             measurement=attestation.measurement,
             pck_id=attestation.pck_id,
-            platform_id=attestation.platform_id,
+            platform_id=attestation.claims.platform_id,
             tcb_status=attestation.tcb_status,
             evaluation_number=attestation.evaluation_number,
             collateral_until=attestation.collateral_until,
@@ -402,13 +438,10 @@ class Registry:
             quoted_block_number=attestation.quoted_block_number,
             quoted_block_hash=attestation.quoted_block_hash,
         )
-        self._verify_identity(shard)
-        return shard
-
-    def _verify_identity(self, shard: Shard) -> None:
         computed = self.identity(shard).identity_digest()
         if computed != shard.identity_digest:
             raise ShardIdentityMismatch(shard.shard_id, shard.identity_digest, computed)
+        return shard
 
 
 def _active_ids(page: Any) -> ActiveIds:

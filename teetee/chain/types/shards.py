@@ -33,8 +33,9 @@ class Shard:
     """One enclave's layer range of one model.
 
     Verified against contract state by the identity digest: chain, registry, host, model, layers,
-    slice digest and keys. Only as trustworthy as the node's event: endpoint, measurement, platform,
-    PCK certificate, and the collateral of the last attestation.
+    slice digest and keys; and by the hash of the quote's claims: measurement and platform. Only as
+    trustworthy as the node's event: endpoint, PCK certificate, and the collateral of the last
+    attestation.
     """
 
     shard_id: ShardId
@@ -48,7 +49,7 @@ class Shard:
     slice_digest: bytes
     identity_digest: bytes
     quote_hash: bytes
-    """keccak256 of the quote core."""
+    """Of the quote's claims."""
     measurement: bytes
     pck_id: bytes
     platform_id: bytes
@@ -65,7 +66,7 @@ class Shard:
     bond: int
     """Token wei."""
     enrolment_transaction: str
-    """The enrolment or latest renewal; its calldata contains the current quote."""
+    """The enrolment or latest renewal; its event contains the current quote."""
     quoted_block_number: int
     """The block that the current quote is bound to, so the quote is newer."""
     quoted_block_hash: bytes

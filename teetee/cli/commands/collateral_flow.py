@@ -89,7 +89,7 @@ def _address(session: Session, pccs: str | None) -> str:
 
 def _kinds(contracts: Contracts, fmspc: Sequence[str] | None) -> set[PlatformKind]:
     named = {parse_platform_kind(each) for each in fmspc or ()}
-    return named | platform_kinds_of_shards(contracts.registry, contracts.certificates)
+    return named | platform_kinds_of_shards(contracts.registry)
 
 
 def _kept(contracts: Contracts, kinds: set[PlatformKind]) -> Iterator[tuple[str, StoredCollateral]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from teetee.chain.contracts.escrow import EscrowTerms
 from teetee.chain.deployment import LOCAL_NETWORK
@@ -27,8 +27,9 @@ from teetee.client.errors import (
     NoModel,
     ShardOfAnother,
 )
+from teetee.client.requests.checked_paths import CheckedPaths, find_checked_paths, named_shards
 from teetee.client.requests.entry_info import SealingKeys
-from teetee.client.requests.recipients import rank_recipients, spread_recipients
+from teetee.client.requests.recipients import rank_recipients
 from teetee.client.requests.request_spec import RequestSpec
 from teetee.client.requests.request_terms import (
     USUAL_TEMPLATE,
@@ -37,13 +38,11 @@ from teetee.client.requests.request_terms import (
     terms_of,
     window_of,
 )
-from teetee.client.serving_paths import shards_on_paths
 from teetee.client.shard_listing import find_model, model_number
 from teetee.client.verification.shard_check import OnShard, ShardCheck
 from teetee.errors import NoEntryShard
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.path import Spread
-from teetee.protocol.prompt import ShardChoice
 
 Notify = Callable[[str], None]
 
@@ -57,6 +56,7 @@ class Offer:
     """Everything that is decided before the prompt is sealed. Amounts in wei."""
 
     spec: RequestSpec = field(repr=False)
+    """If shards were left out, it names those that may compute."""
     terms: RequestTerms
     model: Model
     recipients: tuple[Shard, ...]
@@ -84,32 +84,32 @@ def prepare_offer(
     """Choose and check the shards, price the request, and check that `requester` can pay.
 
     Raises what `terms_of` raises, `ModelUnknown` and its like, `AllowanceTooSmall`,
-    `ShardOfAnother`, `InsufficientTokens`, `NoEntryShard`, `PathIncomplete`, `SpreadUnmet`,
-    `TooFewEntries`, `ShardRefused`, `ShardUncheckable`, and the chain's errors; and what
-    `fetch_sealing_key` raises if no entry can be asked for the key to seal to.
+    `ShardOfAnother`, `InsufficientTokens`, `TooFewEntries`, what `find_checked_paths` raises, and
+    the chain's errors; and what `fetch_sealing_key` raises if no entry can be asked for the key to
+    seal to.
     """
     basis = _read_basis(spec, contracts, requester)
     model, at = basis.model, basis.at
     require_valid(spec, model, basis.escrow)
-    on_paths = _serving_shards(contracts, basis, spec.shard_choice())
+    permitted = _permitted(basis, spec)
+    paths = find_checked_paths(
+        contracts, shard_check, model, basis.spread, permitted, at, on_warning, on_shard
+    )
+    ends_at = at.timestamp + window_of(spec, basis.escrow)
     ranked = rank_recipients(
-        spread_recipients(on_paths, model.layer_count, basis.spread),
-        spec.recipients,
-        deadline=at.timestamp + window_of(spec, basis.escrow),
-        random_source=random_source,
+        paths.shards, spec.recipients, deadline=ends_at, random_source=random_source
     )
     recipients = sealing_keys.choose_reachable(
         ranked, spec.recipients, on_warning, are_named=bool(spec.only_shards)
     )
-    stated = spec.template or sealing_keys.template_of(recipients, on_warning)
-    template = stated or USUAL_TEMPLATE
+    spec = _limited(spec, paths, recipients, basis)
+    template = spec.template or sealing_keys.template_of(recipients, on_warning) or USUAL_TEMPLATE
     terms = terms_of(spec, model, basis.escrow, template)
     _require_funds(spec, terms, contracts, requester, basis)
     if not terms.caps.certain:
         on_warning(_describe_risk(terms, model.context_length))
     deadline = _chain_time(contracts, at) + terms.window_seconds
-    statuses = shard_check.require_fit(on_paths, model, at, on_shard)
-    return Offer(spec, terms, model, recipients, statuses, basis.credit, at, deadline)
+    return Offer(spec, terms, model, recipients, paths.tcb_statuses, basis.credit, at, deadline)
 
 
 @dataclass(frozen=True)
@@ -186,12 +186,23 @@ def _chain_time(contracts: Contracts, at: Block) -> int:
     return max(at.timestamp, int(time.time()))
 
 
-def _serving_shards(contracts: Contracts, basis: _Basis, choice: ShardChoice) -> tuple[Shard, ...]:
+def _permitted(basis: _Basis, spec: RequestSpec) -> list[ShardId]:
+    """The active shards that the user permits. Raises `NoEntryShard`."""
+    choice = spec.shard_choice()
     permitted = [shard_id for shard_id in basis.shard_ids if choice.permits(shard_id)]
     if not permitted:
         raise NoEntryShard(basis.model.model_id)
-    active = contracts.registry.shards(permitted, basis.at)
-    return shards_on_paths(active, basis.model.layer_count)
+    return permitted
+
+
+def _limited(
+    spec: RequestSpec, paths: CheckedPaths, recipients: Sequence[Shard], basis: _Basis
+) -> RequestSpec:
+    """The spec, limited to the checked shards if others were left out: those must not compute."""
+    if not paths.left_out:
+        return spec
+    names = named_shards(paths.shards, recipients, basis.model.layer_count, basis.spread)
+    return replace(spec, only_shards=names)
 
 
 def _require_funds(

@@ -14,6 +14,7 @@ from typing import Any
 
 from teetee.chain.contract_errors import ContractRejected
 from teetee.chain.contracts.attestation_history import Attestation, AttestationHistory
+from teetee.chain.errors import OF_THE_WHOLE_CHAIN
 from teetee.chain.read_batch import ReadBatch, ViewCall
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.shards import Shard, ShardStatus
@@ -66,28 +67,34 @@ class AttestationLookup:
         self._registry = contracts.registry
         self._certificates = contracts.certificates
         self._history = AttestationHistory(contracts.connection, contracts.deployment)
-        self._quotes: dict[str, bytes] = {}
         self._blocks: dict[int, Block] = {}
-        self._facts: dict[str, _Facts] = {}
+        self._facts: dict[tuple[ShardId, str], _Facts] = {}
 
     def current_enrolments(
         self, shards: Sequence[Shard], at: Block
-    ) -> dict[ShardId, EnrolmentEvidence]:
-        """The attestations of active shards that were read at block `at`. Searches no history.
+    ) -> tuple[dict[ShardId, EnrolmentEvidence], dict[ShardId, TeeTeeError]]:
+        """The attestations of active shards that were read at block `at`; and the reasons where
+        one cannot be read. Searches no history.
 
-        An image counts as allowed if it is at that block. Raises the chain's errors.
+        An image counts as allowed if it is at that block. Raises errors of the whole chain.
         """
         attested = [self._attested(shard) for shard in shards]
         batch = self._connection.batch(at)
         self._facts.clear()  # whether an image is allowed can change
         reads = [(each, self._facts_in(batch, each)) for each in attested]
+        found: dict[ShardId, EnrolmentEvidence] = {}
+        missing: dict[ShardId, TeeTeeError] = {}
         for each, facts in reads:
-            if facts().is_measurement_allowed:
-                self._facts[each.attestation.transaction_hash] = facts()
-        return {
-            each.shard_id: self._evidence(each, facts(), facts().is_measurement_allowed, 0)
-            for each, facts in reads
-        }
+            try:
+                is_allowed = facts().is_measurement_allowed
+                if is_allowed:
+                    self._facts[_key(each)] = facts()
+                found[each.shard_id] = self._evidence(each, facts(), is_allowed, 0)
+            except OF_THE_WHOLE_CHAIN:
+                raise
+            except TeeTeeError as error:
+                missing[each.shard_id] = error
+        return found, missing
 
     def settled_enrolments(
         self, quotes: Mapping[ShardId, bytes], *, settled_in: int, settled_at: int
@@ -190,7 +197,7 @@ class AttestationLookup:
 
     def _facts_in(self, batch: ReadBatch, attested: _Attested) -> Callable[[], _Facts]:
         attestation = attested.attestation
-        known = self._facts.get(attestation.transaction_hash)
+        known = self._facts.get(_key(attested))
         if known is not None and attested.is_current and not attested.has_left:
             return lambda: known
         pck = self._certificates.record_in(batch, attestation.pck_id)
@@ -235,18 +242,13 @@ class AttestationLookup:
             block_hash=found.quoted_block_hash,
             chain_block_hash=facts.quoted_block_hash or self._block(found.quoted_block_number).hash,
             endpoint=found.endpoint,
-            quote_core=self._quote(found.transaction_hash),
+            quote_core=found.quote_core,
             pck_id=found.pck_id,
             pck=facts.pck,
             tcb_status=found.tcb_status,
             evaluation_number=found.evaluation_number,
             collateral_until=found.collateral_until,
         )
-
-    def _quote(self, transaction_hash: str) -> bytes:
-        if transaction_hash not in self._quotes:
-            self._quotes[transaction_hash] = self._history.quote(transaction_hash)[0]
-        return self._quotes[transaction_hash]
 
     def _block(self, number: int) -> Block:
         if number not in self._blocks:
@@ -291,6 +293,11 @@ class AttestationLookup:
 
     def _view(self, name: str, *arguments: Any) -> Any:
         return self._connection.read(self._registry.contract, name, *arguments)
+
+
+def _key(attested: _Attested) -> tuple[ShardId, str]:
+    """One transaction may attest several shards, if their host is a contract."""
+    return attested.shard_id, attested.attestation.transaction_hash
 
 
 def _is_of(attestation: Attestation, quote_hash: bytes, settled_in: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from teetee.chain.types.blocks import Block
 from teetee.chain.types.models import Model
@@ -26,9 +27,20 @@ from teetee.client.verification.enrolment_checks import (
 from teetee.client.verification.evidence import EnrolmentEvidence
 from teetee.client.verification.evidence_reader import model_evidence
 from teetee.errors import TeeTeeError
+from teetee.protocol.identifiers import ShardId
 
 OnShard = Callable[[int, int, int], None]
 """Called before a shard is checked, with its id, its position from 1, and the number of shards."""
+
+
+@dataclass(frozen=True)
+class CheckedShards:
+    """Which of several shards passed, and why the others did not."""
+
+    fit: tuple[Shard, ...]
+    tcb_statuses: dict[int, str]
+    """Of those, by id; empty ones if quotes are not checked."""
+    problems: dict[ShardId, TeeTeeError]
 
 
 class ShardCheck:
@@ -41,23 +53,30 @@ class ShardCheck:
         self._quotes = quotes
         self._attestations = attestations
 
-    def require_fit(
+    def check_shards(
         self, shards: Sequence[Shard], model: Model, at: Block, on_shard: OnShard
-    ) -> dict[int, str]:
-        """Check active shards that were read at block `at`. Return their TCB statuses by id;
-        empty ones if quotes are not checked.
+    ) -> CheckedShards:
+        """Check active shards that were read at block `at`, each by itself.
 
-        Raises `ShardRefused`, `ShardUncheckable`, and the chain's errors.
+        Raises errors of the whole chain.
         """
-        enrolments = self._attestations.current_enrolments(shards, at)
+        enrolments, problems = self._attestations.current_enrolments(shards, at)
         if self._quotes is not None:
             self._read_certificates(shards)
-        statuses = {}
+        fit: list[Shard] = []
+        statuses: dict[int, str] = {}
         for position, shard in enumerate(shards, start=1):
+            if shard.shard_id in problems:
+                continue
             on_shard(int(shard.shard_id), position, len(shards))
-            enrolment = enrolments[shard.shard_id]
-            statuses[int(shard.shard_id)] = self._check(shard, enrolment, model, at)
-        return statuses
+            try:
+                status = self._check(shard, enrolments[shard.shard_id], model, at)
+            except (ShardRefused, ShardUncheckable) as refusal:
+                problems[shard.shard_id] = refusal
+                continue
+            fit.append(shard)
+            statuses[int(shard.shard_id)] = status
+        return CheckedShards(tuple(fit), statuses, problems)
 
     def _read_certificates(self, shards: Sequence[Shard]) -> None:
         """Together; a chain that cannot be read is reported by the check that needs it."""
@@ -65,6 +84,7 @@ class ShardCheck:
             self._contracts.certificates.read_chains([shard.pck_id for shard in shards])
 
     def _check(self, shard: Shard, enrolment: EnrolmentEvidence, model: Model, at: Block) -> str:
+        """Raises `ShardRefused`, `ShardUncheckable`."""
         deployment = self._contracts.deployment
         checks, evidence = Checklist(), model_evidence(model)
         trusted = deployment.trusted_model(model.model_id)

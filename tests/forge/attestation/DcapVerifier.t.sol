@@ -41,11 +41,10 @@ contract DcapVerifierTest is CollateralFixture {
         vm.assertEq(verified.evaluationNumber, 20);
         vm.assertEq(verified.tcbDate, 1768348800); // 2026-01-14
         vm.assertEq(verified.validUntil, 1770983999); // the PCK CRL ends before 2026-02-13T12:00:00Z
-        vm.assertEq(verified.certifiedUntil, store.pckCertificate(firstPck).expiresAt);
-        vm.assertEq(bytes32(verified.fmspc), bytes32("SIMTDX"));
-        vm.assertEq(bytes32(verified.teeTcbSvn), bytes32(hex"05030400000000000000000000000000"));
-        vm.assertEq(bytes32(verified.tdAttributes), bytes32(hex"0000001000000000"));
-        vm.assertEq(bytes32(verified.xfam), bytes32(hex"e702060000000000"));
+        vm.assertEq(uint40(uint256(verified.claims.qeAndEnd)), store.pckCertificate(firstPck).expiresAt);
+        vm.assertEq(bytes32(bytes6(verified.claims.pck << 160)), bytes32("SIMTDX"));
+        vm.assertEq(verified.claims.svns << 128, bytes32(hex"05030400000000000000000000000000"));
+        vm.assertEq(verified.claims.td << 128, bytes32(hex"0000001000000000e702060000000000"));
     }
 
     function test_verifyQuote__without_the_precompile__the_same_verdict() external {
@@ -64,8 +63,11 @@ contract DcapVerifierTest is CollateralFixture {
     function test_verifyQuote__signatures_turned__accepted() external view {
         bytes memory turned = _withNegatedS(_withNegatedS(firstCore, 632), 1144);
         VerifiedQuote memory verified = dcap.verifyQuote(turned, firstPck, _anyPolicy());
-        vm.assertEq(verified.measurement, _word(FIRST, "measurement"));
-        vm.assertTrue(verified.quoteHash != _word(FIRST, "quoteHash"), "a signature isn't a name, but the bytes are");
+        vm.assertEq(verified.claims.measurement, _word(FIRST, "measurement"));
+        vm.assertTrue(
+            keccak256(abi.encode(verified.claims)) != _word(FIRST, "quoteHash"),
+            "a signature isn't a name, but the bytes are"
+        );
     }
 
     /* CHANGED */
@@ -265,9 +267,9 @@ contract DcapVerifierTest is CollateralFixture {
     }
 
     function _checkVerdict(VerifiedQuote memory verified, string memory path) private view {
-        vm.assertEq(verified.measurement, _word(path, "measurement"), path);
-        vm.assertEq(verified.quoteHash, _word(path, "quoteHash"), path);
-        vm.assertEq(verified.platformId, _word(path, "platformId"), path);
+        vm.assertEq(verified.claims.measurement, _word(path, "measurement"), path);
+        vm.assertEq(keccak256(abi.encode(verified.claims)), _word(path, "quoteHash"), path);
+        vm.assertEq(verified.claims.platformId, _word(path, "platformId"), path);
         vm.assertEq(abi.encodePacked(verified.reportDataLow, verified.reportDataHigh), _bytes(path, "reportData"));
     }
 

@@ -223,7 +223,8 @@ contract KnownBugsTest is CollateralFixture {
     }
 
     function _assertEndsShortly(DcapVerifier verifier, bytes32 pckId) private {
-        vm.assertEq(verifier.verifyQuote(firstCore, pckId, _anyPolicy()).certifiedUntil, SHORT_END);
+        bytes32 qeAndEnd = verifier.verifyQuote(firstCore, pckId, _anyPolicy()).claims.qeAndEnd;
+        vm.assertEq(uint40(uint256(qeAndEnd)), SHORT_END);
         vm.warp(SHORT_END);
         verifier.verifyQuote(firstCore, pckId, _anyPolicy());
         vm.warp(SHORT_END + 1);

@@ -142,7 +142,7 @@ contract SettleDiversityTest is RequestFixture {
         RenewalParameters memory parameters = _renewalParameters(enclave);
         VerifiedQuote memory verified =
             _verified(registry.shard(enclave.shardId).identityDigest, parameters.blockNumber);
-        verified.platformId = platformId;
+        verified.claims.platformId = platformId;
         vm.prank(enclave.host);
         registry.renew(parameters, abi.encode(verified), PCK_ID);
     }

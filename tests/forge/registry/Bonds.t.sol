@@ -6,7 +6,7 @@ import {IShardBonds} from "../../../contracts/interfaces/IShardBonds.sol";
 import {IShardRegistry} from "../../../contracts/interfaces/IShardRegistry.sol";
 import {AcceptingVerifier} from "../../../contracts/mocks/AcceptingVerifier.sol";
 import {ShardId} from "../../../contracts/types/Identifiers.sol";
-import {ShardStatus} from "../../../contracts/types/Shard.sol";
+import {EnrolmentParameters, ShardStatus} from "../../../contracts/types/Shard.sol";
 import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given an active shard with its bond when a penalty is due: it should go to the address that the escrow names, up to
@@ -125,6 +125,30 @@ contract BondsTest is ShardFixture {
         registry.topUpBond(_shardId, 1);
     }
 
+    /// @dev Evicted shards come back with a whole bond; tests/forge/registry/Renew.t.sol.
+    function test_L19_topUpBond__evicted__adds_to_what_is_there_and_can_be_withdrawn_again() external {
+        _evict();
+        vm.warp(block.timestamp + UNBONDING_PERIOD);
+        registry.withdrawBond(_shardId);
+        vm.prank(_enclaveAtHand.host);
+        registry.topUpBond(_shardId, BOND);
+        vm.assertEq(registry.shard(_shardId).bond, BOND);
+        vm.assertFalse(registry.isActive(_shardId));
+        registry.withdrawBond(_shardId);
+        vm.assertEq(token.balanceOf(_payout), 2 * uint256(BOND));
+        vm.assertEq(token.balanceOf(address(registry)), 0);
+    }
+
+    function test_L19_topUpBond__evicted_and_replaced_by_its_signers_next_shard__reverts() external {
+        _evict();
+        vm.warp(block.timestamp + UNBONDING_PERIOD);
+        registry.withdrawBond(_shardId);
+        Enclave memory second = _enclaveAtHand;
+        _enrol(second);
+        vm.expectRevert(abi.encodeWithSelector(IShardBonds.ShardNotActive.selector, _shardId, ShardStatus.EVICTED));
+        registry.topUpBond(_shardId, 1);
+    }
+
     /* LEAVING WITH IT */
 
     function test_withdrawBond__after_the_unbonding_period__pays_the_payout_address() external {
@@ -186,6 +210,35 @@ contract BondsTest is ShardFixture {
         vm.prank(_payout);
         vm.expectRevert(abi.encodeWithSelector(IShardBonds.ZeroPayout.selector));
         registry.setPayout(_enclaveAtHand.host, address(0));
+    }
+
+    function test_L27_setPayout__contracts_that_would_keep_the_tokens__reverts() external {
+        address[3] memory keepers = [address(registry), address(escrow), address(token)];
+        for (uint256 i = 0; i < keepers.length; ++i) {
+            vm.prank(_payout);
+            vm.expectRevert(abi.encodeWithSelector(IShardBonds.PayoutRefused.selector, keepers[i]));
+            registry.setPayout(_enclaveAtHand.host, keepers[i]);
+        }
+        vm.assertEq(registry.payoutOf(_enclaveAtHand.host), _payout);
+    }
+
+    function test_L27_enrol__first_payout_address_would_keep_the_tokens__reverts() external {
+        Enclave memory enclave = _enclave("newcomer", 2, LAYERS, false);
+        EnrolmentParameters memory parameters = _enrolmentParameters(enclave);
+        bytes memory quote = _quote(parameters, enclave.host);
+        address[3] memory keepers = [address(registry), address(escrow), address(token)];
+        for (uint256 i = 0; i < keepers.length; ++i) {
+            parameters.payout = keepers[i];
+            bytes memory signature = _signedEnrolment(enclave, parameters);
+            vm.prank(enclave.host);
+            vm.expectRevert(abi.encodeWithSelector(IShardBonds.PayoutRefused.selector, keepers[i]));
+            registry.enrol(parameters, quote, PCK_ID, signature);
+        }
+    }
+
+    function _evict() private {
+        vm.warp(block.timestamp + ATTESTATION_PERIOD + 1);
+        registry.evict(_shardId);
     }
 
     function _retire() private {

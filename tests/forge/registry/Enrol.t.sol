@@ -39,7 +39,7 @@ contract EnrolTest is ShardFixture {
         vm.assertTrue(shard.status == ShardStatus.ACTIVE);
         vm.assertEq(shard.bond, BOND);
         vm.assertEq(shard.identityDigest, _identityDigest(_given, _enclaveAtHand.host));
-        vm.assertEq(shard.quoteHash, verified.quoteHash);
+        vm.assertEq(shard.quoteHash, _nameOf(verified));
         vm.assertEq(token.balanceOf(_enclaveAtHand.host), funds - BOND);
         vm.assertEq(token.balanceOf(address(registry)), BOND);
         vm.assertTrue(registry.isActive(shardId));
@@ -68,10 +68,9 @@ contract EnrolTest is ShardFixture {
             tls: _given.tls,
             sliceDigest: registry.sliceDigest(modelId, 0, 2, true),
             identityDigest: _identityDigest(_given, _enclaveAtHand.host),
-            quoteHash: verified.quoteHash,
-            measurement: MEASUREMENT,
+            quoteHash: _nameOf(verified),
+            claims: verified.claims,
             pckId: PCK_ID,
-            platformId: PLATFORM,
             tcbStatus: TcbStatus.UP_TO_DATE,
             evaluationNumber: 20,
             collateralUntil: 0,
@@ -83,13 +82,22 @@ contract EnrolTest is ShardFixture {
         vm.expectEmit(address(registry));
         emit IShardBonds.PayoutSet(_enclaveAtHand.host, _given.payout);
         vm.expectEmit(address(registry));
-        emit IShardRegistry.ShardEnrolled(ShardId.wrap(1), modelId, _enclaveAtHand.host, 0, 2, true, attestation);
+        emit IShardRegistry.ShardEnrolled({
+            shardId: ShardId.wrap(1),
+            modelId: modelId,
+            host: _enclaveAtHand.host,
+            firstLayer: 0,
+            endLayer: 2,
+            isEntry: true,
+            attestation: attestation,
+            quote: abi.encode(verified)
+        });
         _enrolWith(verified);
     }
 
     function test_enrol__certificates_end_before_the_period__is_attested_until_then() external {
         VerifiedQuote memory verified = _verifiedNow();
-        verified.certifiedUntil = uint40(block.timestamp + 1 hours);
+        verified.claims.qeAndEnd = bytes32(block.timestamp + 1 hours);
         ShardId shardId = _enrolWith(verified);
         vm.assertEq(registry.shard(shardId).attestedUntil, block.timestamp + 1 hours);
     }
@@ -105,7 +113,7 @@ contract EnrolTest is ShardFixture {
 
     function test_enrol__certificates_have_ended__reverts() external {
         VerifiedQuote memory verified = _verifiedNow();
-        verified.certifiedUntil = uint40(block.timestamp - 1);
+        verified.claims.qeAndEnd = bytes32(block.timestamp - 1);
         _assertRefusedWith(
             verified, abi.encodeWithSelector(IShardRegistry.PlatformNoLongerCertified.selector, block.timestamp - 1)
         );
@@ -285,10 +293,12 @@ contract EnrolTest is ShardFixture {
 
     function test_enrol__measurement_not_allowed__reverts() external {
         VerifiedQuote memory verified = _verifiedNow();
-        verified.measurement = keccak256("another image");
+        verified.claims.measurement = keccak256("another image");
         _assertRefusedWith(
             verified,
-            abi.encodeWithSelector(IModelAdministration.MeasurementNotAllowed.selector, modelId, verified.measurement)
+            abi.encodeWithSelector(
+                IModelAdministration.MeasurementNotAllowed.selector, modelId, keccak256("another image")
+            )
         );
     }
 

@@ -91,10 +91,10 @@ contract EnrolUnderPolicyTest is ShardFixture {
         RenewalParameters memory parameters = _renewalParameters(_enclaveAtHand);
         VerifiedQuote memory verified =
             _verified(registry.shard(parameters.shardId).identityDigest, parameters.blockNumber);
-        verified.xfam = hex"e700060000000000";
+        verified.claims.td = _tdClaim(0, hex"e700060000000000");
         vm.prank(_enclaveAtHand.host);
         vm.expectRevert(
-            abi.encodeWithSelector(IModelRegistry.TdFeaturesRefused.selector, verified.tdAttributes, verified.xfam)
+            abi.encodeWithSelector(IModelRegistry.TdFeaturesRefused.selector, bytes8(0), bytes8(hex"e700060000000000"))
         );
         registry.renew(parameters, abi.encode(verified), PCK_ID);
         verified.tcbStatus = TcbStatus.OUT_OF_DATE;
@@ -113,7 +113,7 @@ contract EnrolUnderPolicyTest is ShardFixture {
         returns (VerifiedQuote memory verified)
     {
         verified = _verified(_identityDigest(_given, _enclaveAtHand.host), _given.blockNumber);
-        (verified.tcbStatus, verified.tdAttributes, verified.xfam) = (status, tdAttributes, xfam);
+        (verified.tcbStatus, verified.claims.td) = (status, _tdClaim(tdAttributes, xfam));
     }
 
     function _enrolWith(TcbStatus status, bytes8 tdAttributes, bytes8 xfam) private {

@@ -231,9 +231,8 @@ contract RecheckTest is RecheckFixture {
     function _renewWithFeatures(bytes8 tdAttributes, bytes8 xfam) private {
         RenewalParameters memory parameters = _renewalParameters(enclaveAtHand);
         VerifiedQuote memory verified = _verified(registry.shard(shardId).identityDigest, parameters.blockNumber);
-        claims.td = bytes32((uint256(uint64(tdAttributes)) << 64) | uint64(xfam));
-        (verified.tdAttributes, verified.xfam) = (tdAttributes, xfam);
-        verified.quoteHash = keccak256(abi.encode(claims));
+        claims.td = _tdClaim(tdAttributes, xfam);
+        verified.claims = claims;
         vm.prank(enclaveAtHand.host);
         registry.renew(parameters, abi.encode(verified), PCK_ID);
     }

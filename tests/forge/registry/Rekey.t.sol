@@ -34,13 +34,15 @@ contract RekeyTest is ShardFixture {
         Shard memory before = registry.shard(_old.shardId);
         uint256 bonds = token.balanceOf(address(registry));
         vm.expectEmit(address(registry));
-        emit IShardRegistry.ShardRekeyed(_old.shardId, modelId, _old.host, _attestation(parameters, verified));
+        emit IShardRegistry.ShardRekeyed(
+            _old.shardId, modelId, _old.host, _attestation(parameters, verified), abi.encode(verified)
+        );
         _rekeyWith(parameters, verified);
         Shard memory rekeyed = registry.shard(_old.shardId);
         vm.assertEq(rekeyed.signer, _new.signer);
         vm.assertEq(rekeyed.identityDigest, _newIdentity());
         vm.assertTrue(rekeyed.identityDigest != before.identityDigest);
-        vm.assertEq(rekeyed.quoteHash, verified.quoteHash);
+        vm.assertEq(rekeyed.quoteHash, _nameOf(verified));
         vm.assertEq(rekeyed.attestedUntil, block.timestamp + ATTESTATION_PERIOD);
         vm.assertTrue(registry.isActive(_old.shardId));
         // what stays
@@ -89,15 +91,20 @@ contract RekeyTest is ShardFixture {
         vm.assertEq(registry.signerRecord(_new.signer).leftAt, 0);
     }
 
-    function test_rekey__evicted_and_bond_withdrawn__waits_for_a_bond() external {
+    function test_L19_rekey__evicted_and_bond_withdrawn__reverts_until_it_is_whole_again() external {
         vm.warp(block.timestamp + ATTESTATION_PERIOD);
         registry.evict(_old.shardId);
         vm.warp(block.timestamp + UNBONDING_PERIOD);
         registry.withdrawBond(_old.shardId);
-        _rekey(_new);
-        vm.assertFalse(registry.isActive(_old.shardId));
+        RekeyParameters memory parameters = _rekeyParameters(_new);
+        _assertRefused(
+            parameters,
+            _verifiedFor(parameters),
+            abi.encodeWithSelector(IShardBonds.BondNotWhole.selector, _old.shardId, 0, BOND)
+        );
         vm.prank(_old.host);
         registry.topUpBond(_old.shardId, BOND);
+        _rekey(_new);
         vm.assertTrue(registry.isActive(_old.shardId));
     }
 
@@ -295,10 +302,9 @@ contract RekeyTest is ShardFixture {
             tls: _new.tls,
             sliceDigest: registry.sliceDigest(modelId, 0, 2, true),
             identityDigest: _newIdentity(),
-            quoteHash: verified.quoteHash,
-            measurement: MEASUREMENT,
+            quoteHash: _nameOf(verified),
+            claims: verified.claims,
             pckId: PCK_ID,
-            platformId: PLATFORM,
             tcbStatus: TcbStatus.UP_TO_DATE,
             evaluationNumber: 20,
             collateralUntil: 0,

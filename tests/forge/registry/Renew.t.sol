@@ -11,7 +11,7 @@ import {Enclave, ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given an enrolled shard
 ///   when its host shows a fresh quote of the same enclave: it should be attested for another period
-///   when the shard was evicted: it should be active again
+///   when the shard was evicted: it should be active again, with a whole bond only
 ///   when another account calls, the keys differ, the quote is of another identity, or the shard has retired or was
 ///   replaced: it should be refused by name
 contract RenewTest is ShardFixture {
@@ -32,12 +32,16 @@ contract RenewTest is ShardFixture {
         Shard memory enrolled = registry.shard(_enclaveAtHand.shardId);
         vm.expectEmit(address(registry));
         emit IShardRegistry.ShardRenewed(
-            _enclaveAtHand.shardId, modelId, _enclaveAtHand.host, _attestation(parameters, verified)
+            _enclaveAtHand.shardId,
+            modelId,
+            _enclaveAtHand.host,
+            _attestation(parameters, verified),
+            abi.encode(verified)
         );
         _renewWith(parameters, verified);
         Shard memory renewed = registry.shard(_enclaveAtHand.shardId);
         vm.assertEq(renewed.attestedUntil, block.timestamp + ATTESTATION_PERIOD);
-        vm.assertEq(renewed.quoteHash, verified.quoteHash);
+        vm.assertEq(renewed.quoteHash, _nameOf(verified));
         vm.assertTrue(renewed.quoteHash != enrolled.quoteHash);
         vm.assertEq(renewed.identityDigest, enrolled.identityDigest);
         vm.assertEq(registry.enrolmentBlock(_enclaveAtHand.shardId), _enrolledAtBlock);
@@ -55,10 +59,9 @@ contract RenewTest is ShardFixture {
             tls: _enclaveAtHand.tls,
             sliceDigest: registry.sliceDigest(modelId, 0, 2, true),
             identityDigest: registry.shard(_enclaveAtHand.shardId).identityDigest,
-            quoteHash: verified.quoteHash,
-            measurement: MEASUREMENT,
+            quoteHash: _nameOf(verified),
+            claims: verified.claims,
             pckId: PCK_ID,
-            platformId: PLATFORM,
             tcbStatus: TcbStatus.UP_TO_DATE,
             evaluationNumber: 20,
             collateralUntil: 0,
@@ -84,17 +87,45 @@ contract RenewTest is ShardFixture {
         vm.assertEq(registry.signerRecord(_enclaveAtHand.signer).leftAt, 0);
     }
 
-    function test_renew__evicted_and_bond_withdrawn__waits_for_a_bond() external {
+    function test_L19_renew__evicted_and_bond_withdrawn__reverts_until_it_is_whole_again() external {
         ShardId shardId = _enclaveAtHand.shardId;
         vm.warp(block.timestamp + ATTESTATION_PERIOD);
         registry.evict(shardId);
         vm.warp(block.timestamp + UNBONDING_PERIOD);
         registry.withdrawBond(shardId);
-        _renew(_enclaveAtHand);
-        vm.assertFalse(registry.isActive(shardId));
+        _assertBondNotWhole(0);
         vm.prank(_enclaveAtHand.host);
-        registry.topUpBond(shardId, BOND);
+        registry.topUpBond(shardId, BOND - 1);
+        _assertBondNotWhole(BOND - 1);
+        vm.prank(_enclaveAtHand.host);
+        registry.topUpBond(shardId, 1);
+        _renew(_enclaveAtHand);
         vm.assertTrue(registry.isActive(shardId));
+        vm.assertEq(token.balanceOf(address(registry)), BOND);
+    }
+
+    function test_L19_renew__evicted_after_a_penalty__reverts_until_it_is_topped_up() external {
+        ShardId shardId = _enclaveAtHand.shardId;
+        vm.prank(address(escrow));
+        registry.payPenalty(shardId, 1, stranger);
+        vm.warp(block.timestamp + ATTESTATION_PERIOD);
+        registry.evict(shardId);
+        _assertBondNotWhole(BOND - 1);
+        vm.prank(_enclaveAtHand.host);
+        registry.topUpBond(shardId, 1);
+        _renew(_enclaveAtHand);
+        vm.assertTrue(registry.isActive(shardId));
+    }
+
+    /// @dev Otherwise one penalty would end an attestation for which other requests are open.
+    function test_L19_renew__enrolled_with_a_bond_that_a_penalty_reduced__extends_the_attestation() external {
+        ShardId shardId = _enclaveAtHand.shardId;
+        vm.prank(address(escrow));
+        registry.payPenalty(shardId, BOND, stranger);
+        vm.warp(block.timestamp + ATTESTATION_PERIOD); // expired, not evicted
+        _renew(_enclaveAtHand);
+        vm.assertTrue(registry.stage(shardId).isAttested);
+        vm.assertFalse(registry.isActive(shardId));
     }
 
     function test_renew__another_allowed_measurement__is_remembered() external {
@@ -102,7 +133,7 @@ contract RenewTest is ShardFixture {
         _afterNotice(noticeGiver, address(registry), abi.encodeCall(registry.allowMeasurement, (modelId, newer)));
         RenewalParameters memory parameters = _renewalParameters(_enclaveAtHand);
         VerifiedQuote memory verified = _verifiedFor(parameters);
-        verified.measurement = newer;
+        verified.claims.measurement = newer;
         _renewWith(parameters, verified);
         vm.assertEq(registry.measurementOf(_enclaveAtHand.shardId), newer);
     }
@@ -193,6 +224,15 @@ contract RenewTest is ShardFixture {
         Enclave memory second = _enclaveAtHand;
         _enrol(second);
         _assertNotRenewable(parameters, verified, ShardStatus.EVICTED);
+    }
+
+    function _assertBondNotWhole(uint256 bond) private {
+        RenewalParameters memory parameters = _renewalParameters(_enclaveAtHand);
+        _assertRefused(
+            parameters,
+            _verifiedFor(parameters),
+            abi.encodeWithSelector(IShardBonds.BondNotWhole.selector, _enclaveAtHand.shardId, bond, BOND)
+        );
     }
 
     function _assertNotRenewable(

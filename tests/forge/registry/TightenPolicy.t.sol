@@ -153,7 +153,7 @@ contract TightenPolicyTest is ShardFixture {
         Enclave memory enclave = _enclave("entry", 0, 2, true);
         EnrolmentParameters memory parameters = _enrolmentParameters(enclave);
         VerifiedQuote memory verified = _verified(_identityDigest(parameters, enclave.host), parameters.blockNumber);
-        (verified.tcbStatus, verified.tdAttributes, verified.xfam) = (status, features[0], features[1]);
+        (verified.tcbStatus, verified.claims.td) = (status, _tdClaim(features[0], features[1]));
         bytes memory signature = _signedEnrolment(enclave, parameters);
         vm.prank(enclave.host);
         try registry.enrol(parameters, abi.encode(verified), PCK_ID, signature) returns (ShardId) {

@@ -11,7 +11,9 @@ given enrolled shards
     when the node withholds the event
         it should be retryable
 given a shard's attestation
-    its quote should be found in calldata, unless the call went through another contract
+    its quote and claims should be in the event, also if its host is a contract
+given a node that says nonsense about one shard
+    the others should be read, and the reason be given
 """
 
 from typing import Any
@@ -25,7 +27,7 @@ from teetee.chain.contract_errors import (
     UnknownShard,
 )
 from teetee.chain.contracts.registry import Registry
-from teetee.chain.errors import CalldataUnreadable, LogMissing, ShardIdentityMismatch
+from teetee.chain.errors import LogMissing, ShardIdentityMismatch
 from teetee.chain.types.shards import ShardStatus
 from teetee.protocol.identifiers import ModelId, ShardId
 from teetee.protocol.path import choose_path
@@ -130,17 +132,39 @@ def test_shard__read_at_an_earlier_block__is_as_it_was_then(world: World, networ
     assert world.registry.shard(network.entry.shard_id, then).endpoint == "127.0.0.1:7700"
 
 
-def test_quote__of_an_enrolment__is_in_its_calldata(world: World, network: Network) -> None:
+def test_h6_quote__of_an_enrolment__is_in_its_event(world: World, network: Network) -> None:
     shard = world.registry.shard(network.entry.shard_id)
     assert world.registry.quote(shard) == (network.entry.quote_core, PCK_ID)
+    assert world.registry.quote_argument(shard) == (network.entry.quote_core, PCK_ID)
+    claims = world.registry.claims(shard)
+    assert (claims.measurement, claims.platform_id) == (MEASUREMENT, PLATFORM)
+    assert claims.quote_hash() == shard.quote_hash
 
 
-def test_quote__of_another_transaction__is_not_readable(world: World, network: Network) -> None:
-    holder = world.account("holder", tokens=1)
-    sent = world.sender(holder).send(world.token.transfer(world.deployment.escrow, 1))
-    with pytest.raises(CalldataUnreadable) as refused:
-        world.registry.history.quote(sent.transaction_hash)
-    assert refused.value.transaction_hash == sent.transaction_hash
+def test_h6_quote__shard_was_read_by_another_registry__is_found(
+    world: World, network: Network
+) -> None:
+    before = world.registry.shard(network.entry.shard_id)
+    quote = renew(world, network.entry)
+    fresh = Registry(world.connection, world.deployment)
+    assert fresh.quote(before) == (network.entry.quote_core, PCK_ID)
+    assert fresh.quote(fresh.shard(before.shard_id)) == (quote, PCK_ID)
+
+
+def test_h6_shards__node_changes_ones_claims__the_others_are_read(
+    world: World, network: Network
+) -> None:
+    core_hash = world.registry.claims(world.registry.shard(network.tail.shard_id)).core_hash
+    with node(changing(world, core_hash.hex(), bytes(32).hex())) as url:
+        registry = Registry(Connection([url], chain_id=CHAIN_ID), world.deployment)
+        ids = [network.entry.shard_id, network.tail.shard_id]
+        found, problems = registry.readable_shards(ids)
+        assert [shard.shard_id for shard in found] == [network.entry.shard_id]
+        assert {shard_id: type(each) for shard_id, each in problems.items()} == {
+            network.tail.shard_id: LogMissing
+        }
+        with pytest.raises(LogMissing):
+            registry.shards(ids)
 
 
 def test_active_shards__one_retired__leaves_the_others(world: World, network: Network) -> None:

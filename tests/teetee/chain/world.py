@@ -52,6 +52,16 @@ MANIFEST = ModelManifest(
 _numbers = count(1)
 
 
+def accepted_quote(data: bytes, measurement: bytes, *, platform: bytes = bytes(32)) -> bytes:
+    """A "quote" with that report data, of 64 bytes: the ABI-encoded VerifiedQuote that
+    AcceptingVerifier believes.
+    """
+    claims = (keccak256(data), measurement, platform, *(bytes(32),) * 5)
+    kinds = f"(({','.join(['bytes32'] * 8)}),bytes32,bytes32,uint8,uint16,uint40,uint40)"
+    verdict = (TcbStatus.UP_TO_DATE.value, EVALUATION_NUMBER, 0, 0)
+    return encode([kinds], [(claims, data[:32], data[32:], *verdict)])
+
+
 @dataclass(frozen=True)
 class Enclave:
     """An enrolled shard with its private keys."""
@@ -134,15 +144,7 @@ class World:
     def quote_of(self, identity: EnclaveIdentity, block: Block) -> bytes:
         """The encoding that AcceptingVerifier accepts as a quote."""
         data = report_data(identity.identity_digest(), block.number, block.hash)
-        kinds = (
-            "(bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint16,uint40,uint40,uint40,bytes6,"
-            "bytes16,bytes8,bytes8)"
-        )
-        quote_hash = keccak256(data)
-        halves = (data[:32], data[32:])
-        status = TcbStatus.UP_TO_DATE.value
-        rest = (status, EVALUATION_NUMBER, 0, 0, 0, bytes(6), bytes(16), bytes(8), bytes(8))
-        return encode([kinds], [(MEASUREMENT, *halves, PLATFORM, quote_hash, *rest)])
+        return accepted_quote(data, MEASUREMENT, platform=PLATFORM)
 
     def enrol(
         self,

@@ -111,7 +111,7 @@ def test_ask__collateral_away__sends_nothing(lab: Lab, tmp_path: Path) -> None:
     env["TEETEE_PCCS"] = f"http://127.0.0.1:{free_port()}"
     before = lab.world.escrow.request_count()
     result = teetee("ask", CANARY, "--json", *QUICK, env=env)
-    assert (result.status, result.json["error"]["name"]) == (75, "ShardUncheckable")
+    assert (result.status, result.json["error"]["name"]) == (75, "PathUncheckable")
     assert lab.world.escrow.request_count() == before
 
 

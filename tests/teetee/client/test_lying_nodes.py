@@ -29,7 +29,7 @@ from teetee.chain.errors import NodesDisagree, RpcUnavailable
 from teetee.chain.nodes.node_failures import NO_RETRY
 from teetee.client.client import Client
 from teetee.client.contracts import Contracts
-from teetee.client.errors import ShardRefused
+from teetee.client.errors import PathRefused
 from teetee.client.requests.await_answer import Answered
 from teetee.client.requests.pending_requests import PendingRequests
 from teetee.client.requests.request_spec import RequestSpec
@@ -192,7 +192,7 @@ def test_h8__nodes_allow_what_the_deployment_file_does_not_name__is_refused(
     wire = Wire()
     with (
         wallet_over(lab, tmp_path, [wire], changed(lab, **changes)) as client,
-        pytest.raises(ShardRefused, match=reason),
+        pytest.raises(PathRefused, match=reason),
     ):
         client.ask(SPEC)
     assert wire.methods[SENDING] == 0
@@ -205,6 +205,6 @@ def test_h8__image_was_withdrawn__gets_no_prompt(lab: Lab, tmp_path: Path) -> No
     deployment = lab.chain.deployment.with_model(withdrawn)
     with (
         wallet_over(lab, tmp_path, [Wire()], deployment) as client,
-        pytest.raises(ShardRefused, match="image of shard"),
+        pytest.raises(PathRefused, match="image of shard"),
     ):
         client.ask(SPEC)

@@ -58,7 +58,7 @@ class Intel:
 
     def synchronize(self) -> list[SynchronizedItem]:
         contracts = self.lab.contracts()
-        kinds = platform_kinds_of_shards(contracts.registry, contracts.certificates)
+        kinds = platform_kinds_of_shards(contracts.registry)
         return list(self.lab.synchronization(self.account).run(kinds))
 
     def recheck(self) -> dict[int, ShardStatus]:

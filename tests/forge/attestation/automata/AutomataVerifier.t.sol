@@ -122,13 +122,13 @@ contract AutomataVerifierTest is AutomataFixture {
     function test_verifyQuote__its_verdict__carries_what_a_policy_needs() external {
         _recordAnswer(0);
         VerifiedQuote memory verified = adapter.verifyQuote(quote, pckId, _policy(0));
-        vm.assertEq(verified.measurement, _word(FIRST, "measurement"));
-        vm.assertEq(verified.quoteHash, _word(FIRST, "quoteHash"));
-        vm.assertEq(verified.platformId, _word(FIRST, "platformId"));
+        vm.assertEq(verified.claims.measurement, _word(FIRST, "measurement"));
+        vm.assertEq(keccak256(abi.encode(verified.claims)), _word(FIRST, "quoteHash"));
+        vm.assertEq(verified.claims.platformId, _word(FIRST, "platformId"));
         vm.assertEq(abi.encodePacked(verified.reportDataLow, verified.reportDataHigh), _bytes(FIRST, "reportData"));
-        vm.assertEq(verified.certifiedUntil, store.pckCertificate(pckId).expiresAt);
-        vm.assertEq(bytes32(verified.fmspc), bytes32("SIMTDX"));
-        vm.assertEq(bytes32(verified.tdAttributes), bytes32(hex"0000001000000000"));
+        vm.assertEq(uint40(uint256(verified.claims.qeAndEnd)), store.pckCertificate(pckId).expiresAt);
+        vm.assertEq(bytes32(bytes6(verified.claims.pck << 160)), bytes32("SIMTDX"));
+        vm.assertEq(bytes32(bytes8(verified.claims.td << 128)), bytes32(hex"0000001000000000"));
         vm.assertEq(uint256(verified.evaluationNumber) + verified.tcbDate + verified.validUntil, 0);
     }
 

@@ -49,7 +49,7 @@ contract CollateralRevocationTest is CollateralFixture {
         _assertRevoked();
         // no other certificate
         bytes32 second = _word(SECOND, "pckId");
-        vm.assertTrue(dcap.verifyQuote(_bytes(SECOND, "core"), second, _anyPolicy()).quoteHash != 0);
+        vm.assertTrue(dcap.verifyQuote(_bytes(SECOND, "core"), second, _anyPolicy()).claims.coreHash != 0);
     }
 
     function test_verifyQuote__its_certificate_among_others_on_the_list__reverts() external {

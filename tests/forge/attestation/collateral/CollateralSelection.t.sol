@@ -204,13 +204,13 @@ contract CollateralSelectionTest is CollateralFixture {
 
     function test_assessQuote__of_a_verified_quote__says_the_same() external view {
         VerifiedQuote memory verified = _verify(firstCore);
-        vm.assertEq(keccak256(abi.encode(_claimsOf(firstCore, firstPck))), verified.quoteHash);
+        vm.assertEq(abi.encode(_claimsOf(firstCore, firstPck)), abi.encode(verified.claims));
         QuoteAssessment memory assessed = dcap.assessQuote(_claimsOf(firstCore, firstPck), _anyPolicy());
-        vm.assertEq(assessed.platformId, verified.platformId);
+        vm.assertEq(assessed.platformId, verified.claims.platformId);
         vm.assertTrue(assessed.tcbStatus == verified.tcbStatus);
         vm.assertEq(assessed.evaluationNumber, verified.evaluationNumber);
         vm.assertEq(assessed.validUntil, verified.validUntil);
-        vm.assertEq(assessed.certifiedUntil, verified.certifiedUntil);
+        vm.assertEq(assessed.certifiedUntil, uint40(uint256(verified.claims.qeAndEnd)));
         vm.assertFalse(assessed.isRevoked);
     }
 
