@@ -278,8 +278,8 @@ contract ShardRegistry is ShardAttestation, ReentrancyGuardTransient {
 
     /// @dev A shard of the caller that a fresh quote can keep or bring back. An evicted shard can be renewed, unless
     /// its signer has enrolled another, which now owns the record. It comes back with a whole bond or not at all: its
-    /// bond may have been withdrawn, and a settlement does not look at bonds. One that is enrolled is renewed whatever a
-    /// penalty has left of its bond: it serves nobody new, and requests opened before can be settled.
+    /// bond may have been withdrawn, and a settlement does not look at bonds. One that is enrolled is renewed with what
+    /// penalties have left of its bond: it gets no new requests, and those opened before can be settled.
     function _requireRenewable(ShardId shardId)
         private
         view

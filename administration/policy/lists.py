@@ -62,9 +62,9 @@ def _platforms_of_shards(
         (attestation,) = (each for each in event.abi.inputs if each.name == "attestation")
         claims = [each.name for each in attestation.components].index("claims")
         members = attestation.components[claims].components
-        platform = [each.name for each in members].index("platformId")
+        member = [each.name for each in members].index("platformId")
         for log in event_logs(provider, contracts, registry, event, topics):
-            found = bytes(log.attestation[claims][platform])
+            found = bytes(log.attestation[claims][member])
             place = (int(log.block_number), int(log.log_index), found)
             shard_id = int(log.shardId)
             newest[shard_id] = max(newest.get(shard_id, place), place)

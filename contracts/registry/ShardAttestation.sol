@@ -86,21 +86,23 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
     function _checkEndpoint(string calldata endpoint) internal pure {
         uint256 length = bytes(endpoint).length;
         if (length == 0 || length > MAX_ENDPOINT_BYTES) revert EndpointLengthInvalid(length, MAX_ENDPOINT_BYTES);
-        for (uint256 i = 0; i < length; i += 32) {
+        for (uint256 offset = 0; offset < length; offset += 32) {
             uint256 word;
             assembly ("memory-safe") {
-                word := calldataload(add(endpoint.offset, i))
+                word := calldataload(add(endpoint.offset, offset))
             }
-            // bytes behind the end count as 0x21
-            if (length - i < 32) {
-                uint256 unused = type(uint256).max >> (8 * (length - i));
-                word = (word & ~unused) | (_LOWEST & unused);
+            // all offsets are below 256, and the arithmetic on bytes is explained below
+            unchecked {
+                // bytes behind the end count as 0x21
+                uint256 left = length - offset;
+                if (left < 32) word = (word >> (256 - 8 * left) << (256 - 8 * left)) | (_LOWEST >> (8 * left));
+                // A byte above 0x7e has the top bit in the word or in the sum, and one below 0x21 lacks it in the
+                // difference. Where the word has no top bits, no byte of the sum carries over; where all bytes are
+                // made 0x80 or more, none of the difference borrows.
+                uint256 above = (word | (word + _ONES)) & _TOP_BITS;
+                uint256 below = ~((word | _TOP_BITS) - _LOWEST) & _TOP_BITS;
+                if (above | below != 0) revert EndpointNotPrintable(offset);
             }
-            // A byte above 0x7e has or gets the top bit, one below 0x21 loses it. No byte affects another: with all
-            // bytes below 0x80, the sum carries nothing over, and with all from 0x80 on, the difference borrows nothing.
-            bool isPrintable = word & _TOP_BITS == 0 && (word + _ONES) & _TOP_BITS == 0
-                && ((word | _TOP_BITS) - _LOWEST) & _TOP_BITS == _TOP_BITS;
-            if (!isPrintable) revert EndpointNotPrintable(i);
         }
     }
 

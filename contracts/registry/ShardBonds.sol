@@ -72,7 +72,7 @@ abstract contract ShardBonds is AccessManaged, IShardBonds {
         emit PayoutSet(host, payout);
     }
 
-    /// @dev What these addresses received, nobody could ever take out.
+    /// @dev No function of these contracts sends on what they would receive.
     function _checkPayout(address payout) private view {
         if (payout == address(0)) revert ZeroPayout();
         if (payout == address(this) || payout == _escrow || payout == address(TOKEN)) revert PayoutRefused(payout);

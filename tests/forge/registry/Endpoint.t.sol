@@ -41,7 +41,7 @@ contract EndpointTest is ShardFixture {
     }
 
     function test_L27_renew__endpoint_that_is_no_text__reverts() external {
-        _enrol(_enclaveAtHand);
+        _enclaveAtHand.shardId = _enrol(_enclaveAtHand);
         RenewalParameters memory parameters = _renewalParameters(_enclaveAtHand);
         parameters.endpoint = string(bytes.concat(hex"ff", ":1"));
         vm.prank(_enclaveAtHand.host);
@@ -50,7 +50,7 @@ contract EndpointTest is ShardFixture {
     }
 
     function test_L27_rekey__endpoint_with_an_escape_sequence__reverts() external {
-        _enrol(_enclaveAtHand);
+        _enclaveAtHand.shardId = _enrol(_enclaveAtHand);
         RekeyParameters memory parameters = _rekeyParameters(_rebooted(_enclaveAtHand, "rebooted"));
         parameters.endpoint = "a-host-with-a-very-long-name.example.org\x1b[2J:443";
         vm.prank(_enclaveAtHand.host);

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from oracle.process import assembly
-from tests.teetee.enclave_keys import enclave_keys
+from tests.teetee.enclave_keys import keys_of
 
 
 @pytest.mark.parametrize("is_simulated", [False, True])
@@ -21,7 +21,7 @@ def test_l27_links__of_a_process__lead_to_other_machines_unless_it_is_simulated(
     is_simulated: bool,
 ) -> None:
     context: Any = SimpleNamespace(
-        enclave=SimpleNamespace(keys=enclave_keys()),
+        enclave=SimpleNamespace(keys=keys_of("enclave")),
         peers=None,
         listener=None,
         settings=SimpleNamespace(simulated=is_simulated),

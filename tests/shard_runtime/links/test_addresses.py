@@ -44,9 +44,9 @@ def test_l27_can_be_peer__another_machine__is_permitted(address: str) -> None:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    made = Pair()
-    yield made
-    made.close()
+    both = Pair()
+    yield both
+    both.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])

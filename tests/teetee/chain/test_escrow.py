@@ -17,6 +17,7 @@ given credits
     they should be paid out, and a second withdrawal refused
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from teetee.chain.contract_errors import (
     RequestNotOpen,
     UnknownRequest,
 )
+from teetee.chain.errors import CalldataUnreadable
 from teetee.chain.logs import logs_of_receipt
 from teetee.chain.types.requests import (
     DeclineReason,
@@ -214,6 +216,10 @@ def test_settle__whole_path__pays_it_and_shows_the_answer(world: World, network:
     for stage in ended.stages:
         assert stage.quote_hash == world.registry.shard(stage.shard_id).quote_hash
     assert world.history.settlement(ended) == settlement
+    enrolled = world.registry.shard(network.entry.shard_id).enrolment_transaction
+    elsewhere = replace(ended, transaction_hash=enrolled)
+    with pytest.raises(CalldataUnreadable):
+        world.history.settlement(elsewhere)
     served = world.escrow.account_of(str(network.entry.host.address))
     assert served.credit == ended.stages[0].amount
     assert served.served_layer_tokens > 0

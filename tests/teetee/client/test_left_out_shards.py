@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shards that a wallet or a recheck cannot judge stop nobody else.
+"""Shards that a wallet or a recheck cannot check stop no others.
 
 given a host that is a contract
     when it enrols, renews and rekeys a shard
