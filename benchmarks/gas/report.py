@@ -34,7 +34,7 @@ ROWS = (
     Row(
         "enrolKnownPlatform",
         "enrol another shard of a host on a known platform, quote verified in full",
-        260_000,
+        275_000,
     ),
     Row("enrolFirstOfHost", "the same for the host's first shard"),
     Row("request", "open a paid request", 130_000),

@@ -74,8 +74,8 @@ interface IShardBonds {
     /// @param amount Token wei.
     event BondWithdrawn(ShardId indexed shardId, address indexed payout, uint256 amount);
 
-    /// @notice Adds `amount` token wei to the bond of a shard that is enrolled, or was evicted and may come back. Anyone
-    /// may call, and pays. Until the shard comes back, its bond can be withdrawn again.
+    /// @notice Adds `amount` token wei to the bond of a shard that is enrolled, or was evicted and may come back.
+    /// Anyone may call, and pays. Until the shard comes back, its bond can be withdrawn again.
     /// @dev Reverts with {ZeroAmount}, {UnknownShard}, {ShardNotActive} if the shard was retired or its signer has
     /// enrolled another, or as the token reverts.
     function topUpBond(ShardId shardId, uint80 amount) external;

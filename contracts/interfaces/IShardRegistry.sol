@@ -53,8 +53,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
     /// @notice An endpoint is `host:port` and has 1 to `max` bytes.
     error EndpointLengthInvalid(uint256 length, uint256 max);
 
-    /// @notice A byte of the endpoint is none of the printable ASCII characters 0x21 to 0x7e: one of the 32 from `offset`
-    /// on.
+    /// @notice A byte of the endpoint, one of the 32 from `offset` on, is no printable ASCII character: not in 0x21 to
+    /// 0x7e.
     error EndpointNotPrintable(uint256 offset);
 
     /// @notice An entry embeds the prompt, so its layers start with the first.
@@ -153,8 +153,8 @@ interface IShardRegistry is IModelRegistry, IShardBonds {
 
     /// @notice Extends the attestation of the caller's shard with a fresh quote of the same enclave. A paused or
     /// evicted shard becomes active again. Only the shard's host.
-    /// @dev The bond is not touched: an enrolled shard whose bond is not whole is renewed, but gets no requests. One that
-    /// was evicted is renewed with a whole bond only. Reverts with {UnknownShard}, {BondNotWhole}, one of the errors
+    /// @dev The bond is not touched: an enrolled shard whose bond is not whole is renewed, but gets no requests. An
+    /// evicted one is renewed with a whole bond only. Reverts with {UnknownShard}, {BondNotWhole}, one of the errors
     /// above, or for the reasons that {enrol} has about endpoint and quote.
     /// @param quote The quote core; docs/protocol.md, section 3.
     /// @param pckId Names the platform's certificate to the verifier.

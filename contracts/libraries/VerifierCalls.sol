@@ -7,8 +7,8 @@ import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from 
 /// @title VerifierCalls
 /// @notice Calls a quote verifier as `verifier.verifyQuote(quote, pckId, policy)` and
 /// `verifier.assessQuote(claims, policy)` would, for a fraction of the gas of encoding and decoding.
-/// @dev All structs here consist of one-word members, so they lie in memory as the ABI encodes them; but the claims of a
-/// VerifiedQuote, which are encoded in its place, lie behind a pointer. What decoding would check and later code relies
+/// @dev All structs here consist of one-word members, so they lie in memory as the ABI encodes them. Only the claims in
+/// a VerifiedQuote lie behind a pointer, and are encoded in its place. What decoding would check and later code relies
 /// on is checked here: the size of the answer and the range of its enum.
 library VerifierCalls {
     /// @notice The verifier's answer has the wrong size or an unknown TCB status.

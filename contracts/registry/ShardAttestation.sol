@@ -246,7 +246,10 @@ abstract contract ShardAttestation is ShardViews, EIP712 {
     }
 
     /// @dev What the policy demands of the platform. {_assessFitness} demands the same of an enrolled shard.
-    function _checkPlatform(uint256 policy, ModelId modelId, QuoteClaims memory claims, TcbStatus status) private view {
+    function _checkPlatform(uint256 policy, ModelId modelId, QuoteClaims memory claims, TcbStatus status)
+        private
+        view
+    {
         bytes32 platformId = claims.platformId;
         if (!_isPlatformAdmitted(policy, modelId, platformId)) revert PlatformIsDenied(platformId);
         if (!policy.acceptsStatus(status)) revert TcbStatusRefused(platformId, status);

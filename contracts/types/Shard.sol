@@ -9,7 +9,7 @@ enum ShardStatus {
     NONE, // there is no such shard
     ACTIVE, // enrolled; it gets requests while its attestation has not expired and its bond is whole
     RETIRED, // its host retired it, for good
-    EVICTED, // found unfit; a renewal brings it back
+    EVICTED, // found unfit; a renewal brings it back if its bond is whole
     PAUSED // no collateral was in force at its last recheck; it gets no new requests, older ones can be settled
 }
 

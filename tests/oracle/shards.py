@@ -38,7 +38,6 @@ def shard(number: int, first: int = 0, end: int = 4, **changes: Any) -> Shard:
         "status": ShardStatus.ACTIVE,
         "is_active": True,
         "bond": 1,
-        "enrolment_transaction": "0x" + "e" * 64,
         "quoted_block_number": 1,
         "quoted_block_hash": b"b" * 32,
     }

@@ -434,7 +434,6 @@ class Registry:
             status=ShardStatus(stored.status),
             is_active=state.is_active,
             bond=stored.bond,
-            enrolment_transaction=attestation.transaction_hash,
             quoted_block_number=attestation.quoted_block_number,
             quoted_block_hash=attestation.quoted_block_hash,
         )

@@ -18,7 +18,7 @@ class ShardStatus(Enum):
     """Enrolled; serves only with an unexpired attestation and its full bond."""
     RETIRED = 2
     EVICTED = 3
-    """Removed as unfit; a renewal reactivates it."""
+    """Removed as unfit; a renewal reactivates it if its bond is whole."""
     PAUSED = 4
     """Its collateral expired; fresh collateral and a recheck reactivate it."""
 
@@ -65,8 +65,6 @@ class Shard:
     """Whether it may serve, at the block of the read."""
     bond: int
     """Token wei."""
-    enrolment_transaction: str
-    """The enrolment or latest renewal; its event contains the current quote."""
     quoted_block_number: int
     """The block that the current quote is bound to, so the quote is newer."""
     quoted_block_hash: bytes

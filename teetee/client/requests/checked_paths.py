@@ -18,8 +18,8 @@ from teetee.client.contracts import Contracts
 from teetee.client.errors import PathRefused, PathUncheckable
 from teetee.client.requests.recipients import spread_recipients
 from teetee.client.serving_paths import shards_on_paths
-from teetee.client.verification.shard_check import CheckedShards, OnShard, ShardCheck
-from teetee.errors import PathError, Retryable, TeeTeeError
+from teetee.client.verification.shard_check import OnShard, ShardCheck
+from teetee.errors import NoEntryShard, PathError, Retryable, TeeTeeError
 from teetee.protocol.identifiers import ShardId
 from teetee.protocol.path import Spread, choose_path
 from teetee.protocol.prompt import MAX_NAMED_SHARDS
@@ -55,10 +55,10 @@ def find_checked_paths(
     """
     readable, problems = contracts.registry.readable_shards(shard_ids, at)
     try:
-        on_paths = shards_on_paths(readable, model.layer_count)
+        on_paths = _on_paths(readable, model)
         checked = shard_check.check_shards(on_paths, model, at, on_shard)
         problems |= checked.problems
-        found = _paths_of(checked, model, spread)
+        found = spread_recipients(_on_paths(checked.fit, model), model.layer_count, spread)
     except PathError as error:
         if problems:
             raise _refusal(error, problems) from None
@@ -82,10 +82,11 @@ def named_shards(
     return tuple(ids)[:MAX_NAMED_SHARDS]
 
 
-def _paths_of(checked: CheckedShards, model: Model, spread: Spread) -> tuple[Shard, ...]:
-    """Raises `PathError`."""
-    on_paths = shards_on_paths(checked.fit, model.layer_count)
-    return spread_recipients(on_paths, model.layer_count, spread)
+def _on_paths(shards: Sequence[Shard], model: Model) -> tuple[Shard, ...]:
+    """Raises `NoEntryShard`, `PathIncomplete`."""
+    if not shards:
+        raise NoEntryShard(model.model_id)
+    return shards_on_paths(shards, model.layer_count)
 
 
 def _refusal(error: PathError, problems: Mapping[ShardId, TeeTeeError]) -> TeeTeeError:

@@ -216,8 +216,8 @@ def test_settle__whole_path__pays_it_and_shows_the_answer(world: World, network:
     for stage in ended.stages:
         assert stage.quote_hash == world.registry.shard(stage.shard_id).quote_hash
     assert world.history.settlement(ended) == settlement
-    enrolled = world.registry.shard(network.entry.shard_id).enrolment_transaction
-    elsewhere = replace(ended, transaction_hash=enrolled)
+    enrolled = world.registry.attestation(world.registry.shard(network.entry.shard_id))
+    elsewhere = replace(ended, transaction_hash=enrolled.transaction_hash)
     with pytest.raises(CalldataUnreadable):
         world.history.settlement(elsewhere)
     served = world.escrow.account_of(str(network.entry.host.address))

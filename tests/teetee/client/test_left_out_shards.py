@@ -142,9 +142,10 @@ def assert_checked(lab: Lab, folder: Path, enclave: LabEnclave) -> None:
     assert offer.tcb_statuses[int(enclave.shard_id)] == "UpToDate"
     outcome = rechecked(lab)[int(enclave.shard_id)]
     assert (outcome.after, outcome.error) == (ShardStatus.ACTIVE, None)
-    shard = lab.contracts().registry.shard(enclave.shard_id)
+    shard = lab.world.registry.shard(enclave.shard_id)
     assert shard.keyset == enclave.keys.keyset
-    called, _ = lab.world.connection.transaction_input(shard.enrolment_transaction)
+    attested_in = lab.world.registry.attestation(shard).transaction_hash
+    called, _ = lab.world.connection.transaction_input(attested_in)
     assert called != lab.chain.deployment.registry
 
 
@@ -182,6 +183,14 @@ def test_h6__no_path_is_left__names_each_shard_and_sends_nothing(lab: Lab, tmp_p
     assert all("quote" in reason for reason in refused.value.problems.values())
     assert "no active shard continues a path at layer 2" in str(refused.value)
     assert lab.world.escrow.request_count() == before
+
+
+def test_h6__no_shard_passes__names_the_model_and_each_shard(lab: Lab, tmp_path: Path) -> None:
+    lie = lying_about(lab, *(signature_of(lab, each) for each in lab.enclaves[:3]))
+    with wallet_behind(lab, tmp_path, lie) as client, pytest.raises(PathRefused) as refused:
+        client.ask(SPEC)
+    assert set(refused.value.problems) == {each.shard_id for each in lab.enclaves[:3]}
+    assert f"Model {lab.model_id} has no active entry shard" in str(refused.value)
 
 
 def test_h6__event_of_the_only_shard_is_missing__may_pass_later(lab: Lab, tmp_path: Path) -> None:

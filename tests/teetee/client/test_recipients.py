@@ -57,7 +57,6 @@ def make_shard(number: int, first: int, end: int, *, is_entry: bool = False) -> 
         status=ShardStatus.ACTIVE,
         is_active=True,
         bond=0,
-        enrolment_transaction="0x",
         quoted_block_number=0,
         quoted_block_hash=bytes(32),
     )
