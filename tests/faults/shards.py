@@ -69,7 +69,10 @@ class Shards:
             self.renew(name)
 
     def renew(self, name: str) -> None:
-        """By its host, with a fresh quote: after an eviction or, with new keys, a reboot."""
+        """By its host, with a fresh quote: after an eviction, for which the bond must be whole, or,
+        with new keys, a reboot.
+        """
+        self.top_up(name)
         enclave = self._world.enclave(name)
         hosting = self._hosting_of(enclave.host.account)
         found = hosting.verify_enclave(

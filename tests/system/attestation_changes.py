@@ -112,6 +112,8 @@ class AttestationChanges:
         """Make every shard serve again."""
         self.set_collateral()
         self.upload_and_recheck()
+        for enclave in self.world.enclaves:
+            self._top_up(enclave)  # an evicted shard comes back with a whole bond only
         evicted = [e for e in self.world.enclaves if self.status(e) is ShardStatus.EVICTED]
         # The first one uploads the kind's TCB info, which the others would race to do.
         for enclaves in (evicted[:1], evicted[1:]):
