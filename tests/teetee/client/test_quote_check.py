@@ -45,6 +45,7 @@ from tests.teetee.chain.local_chain import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 AT = int(NOW.timestamp())
+FRESH = NOW - timedelta(hours=1)
 PKI = SimulatedPki.from_seed(b"quote check" + bytes(21))
 OTHER_PKI = SimulatedPki.from_seed(b"another root" + bytes(20))
 MACHINE = Machine.from_seed(b"machine" + bytes(25), PKI, NOW - timedelta(days=9))
@@ -93,14 +94,14 @@ def check_of(collateral: Collateral, store: Store | None = None, **changes: obje
 
 @pytest.fixture(scope="module")
 def fresh() -> Collateral:
-    return collateral_of(NOW - timedelta(hours=1))
+    return collateral_of(FRESH)
 
 
 def test_check__all_fits__is_accepted_as_of_then(fresh: Collateral) -> None:
     accepted = check_of(fresh).check(CORE, PCK_ID, AT)
     assert accepted.tcb_status == "UpToDate"
     assert accepted.report_data == bytes(range(64))
-    issued = f"{NOW - AGE:%Y-%m-%d}"
+    issued = f"{FRESH - AGE:%Y-%m-%d}"
     assert accepted.basis == (
         f"by TCB info 20 of 53494D544458 issued {issued}, as of {NOW:%Y-%m-%d %H:%M:%S} UTC"
     )
