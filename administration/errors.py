@@ -18,7 +18,8 @@
         ├── RoleMissing            the account does not hold the required role
         ├── OperationUnknown       no such operation is scheduled
         ├── PolicyLoosened         an immediate change may only tighten a policy
-        └── CollateralAgeUnknown   a policy that the deployed verifier cannot check
+        ├── CollateralAgeUnknown   a policy that the deployed verifier cannot check
+        └── EvaluationNumberUnknown  no collateral tells which number a new model should demand
 
 `friendly_errors` prints any of them as one message and ends with status 1.
 """
@@ -202,4 +203,15 @@ class CollateralAgeUnknown(Fatal):
             f"Quotes are verified by Automata's contract {automata}, which does not say how old "
             "collateral is: with a maximum age, no quote would be accepted. Leave it at 0. Nothing "
             "was sent."
+        )
+
+
+class EvaluationNumberUnknown(Fatal):
+    """No collateral tells which number a new model should demand."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"There is no minimum evaluation number to propose: {reason}. Upload collateral first "
+            "(`teetee collateral sync`), or state the number with --minimum-evaluation-number; 0 "
+            "accepts every set that Intel keeps in force. Nothing was sent."
         )

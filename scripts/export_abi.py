@@ -24,6 +24,7 @@ CONTRACTS = (
     "IAutomataDcap",
     "IAutomataRouter",
     "InferenceEscrow",
+    "LongCrls",
     "PckCertificates",
     "ShardRegistry",
     "UsageToken",

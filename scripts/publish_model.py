@@ -15,6 +15,10 @@ from administration.deployment.trust import trust_model
 from administration.errors import friendly_errors
 from administration.option_types import ADDRESS, AMOUNT, BASIS_POINTS, BYTES32
 from administration.output.json_output import json_option, print_result
+from administration.policy.evaluation_number import (
+    MAX_EVALUATION_NUMBER,
+    proposed_evaluation_number,
+)
 from teetee.protocol.manifest import ModelManifest
 
 HELP = """Publish a model: its digests, its prices, and the images that may run it.
@@ -26,9 +30,10 @@ The model and its images are added to the deployment file, which tells wallets w
     ape run publish_model --manifest manifest.json --input-price 0.0001 --output-price 0.0003 \\
         --royalty-bps 500 --royalty-recipient 0x… --entry-layer-equivalents 8 --measurement 0x…
 
-Its attestation policy has no option: the registry gives each new model the same one, from
-INITIAL_STATUSES in contracts/registry/ModelAdministration.sol. It accepts the TCB status UpToDate
-alone; ShardRegistry enforces it at enrolment, renewal and recheck. `ape run admin policy` shows it.
+Its attestation policy accepts the TCB status UpToDate alone, as every new model's does
+(INITIAL_STATUSES in contracts/registry/ModelAdministration.sol). Up to date by which of Intel's
+recoveries, --minimum-evaluation-number says. ShardRegistry enforces both at enrolment, renewal and
+recheck; `ape run admin policy` shows them.
 
 Needs the role PUBLISHER. Only prices, measurements and policy can be changed later: `ape run
 admin`.
@@ -78,6 +83,13 @@ admin`.
     help="Measurement of an image that may run the model; repeatable. Without one, no shard can "
     "enrol yet.",
 )
+@click.option(
+    "--minimum-evaluation-number",
+    type=click.IntRange(0, MAX_EVALUATION_NUMBER),
+    help="The oldest of Intel's sets of collateral that counts; 0: every one that Intel keeps in "
+    "force, for up to fifteen months.  [default: the highest number of which the chain has "
+    "collateral in force]",
+)
 @friendly_errors
 def cli(
     provider: ProviderAPI,
@@ -92,12 +104,16 @@ def cli(
     royalty_bps: int,
     royalty_recipient: str | None,
     measurements: tuple[bytes, ...],
+    minimum_evaluation_number: int | None,
 ) -> None:
     """See HELP."""
     manifest = ModelManifest.from_json(manifest_path.read_text())
     network = connected_network(provider)
     contracts = open_contracts(network, deployment_path)
     account = find_account(account_name, network)
+    if minimum_evaluation_number is None:
+        now = int(provider.get_block("pending").timestamp)
+        minimum_evaluation_number = proposed_evaluation_number(contracts, now)
     parameters = {
         "name": manifest.name,
         "layerDigests": list(manifest.layer_digests),
@@ -109,6 +125,7 @@ def cli(
         "outputPrice": output_price,
         "royaltyBps": royalty_bps,
         "royaltyRecipient": royalty_recipient or account.address,
+        "minimumEvaluationNumber": minimum_evaluation_number,
         "manifestURI": manifest_uri,
     }
     receipt = send(account, contracts.registry, "publishModel", parameters, list(measurements))
@@ -119,6 +136,7 @@ def cli(
             "modelId": int(published.modelId),
             "name": manifest.name,
             "layerCount": manifest.layer_count,
+            "minimumEvaluationNumber": minimum_evaluation_number,
             "measurements": ["0x" + measurement.hex() for measurement in measurements],
             "transaction": receipt.txn_hash,
             "gasUsed": int(receipt.gas_used),

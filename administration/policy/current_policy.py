@@ -2,8 +2,9 @@
 """A model's policy as the registry has it now, and the check that the model exists.
 
 Much of what the registry returns by model id does not check the id, and is zero for an unknown one.
-A new model's policy comes from constants of contracts/registry/ModelAdministration.sol:
-INITIAL_STATUSES, which is UpToDate alone, and the masks beside it.
+A new model's policy comes from constants of contracts/registry/ModelAdministration.sol
+(INITIAL_STATUSES, which is UpToDate alone, and the masks beside it) and the minimum evaluation
+number that its publisher states.
 """
 
 from ape.contracts import ContractInstance

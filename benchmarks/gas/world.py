@@ -123,14 +123,11 @@ class GasWorld:
             OUTPUT_PRICE,
             500,
             account("royalty recipient").address,
+            EVALUATION_NUMBER,
             "ipfs://manifest",
         )
         publish = self.registry.functions.publishModel(parameters, [self._measurement])
         self.publication_gas = self.chain.gas(self.deployer, "publishing", publish)
-        policy = list(self.registry.functions.policyOf(1).call())
-        policy[1] = EVALUATION_NUMBER  # like a public model: rejects older collateral
-        tighten = self.registry.functions.tightenPolicy(1, tuple(policy))
-        self.chain.send(self.deployer, "tightening the policy", tighten)
         return ModelId(1)
 
     # ------------------------------------------------------------ accounts and shards

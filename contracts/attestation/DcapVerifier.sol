@@ -8,6 +8,7 @@ import {QuoteAssessment, QuoteClaims, TcbPolicy, TcbStatus, VerifiedQuote} from 
 import {Collateral} from "./collateral/Collateral.sol";
 import {CollateralReader} from "./collateral/CollateralReader.sol";
 import {CrlReader} from "./collateral/CrlReader.sol";
+import {LongCrls} from "./collateral/LongCrls.sol";
 import {QeIdentityItem} from "./collateral/QeIdentityItem.sol";
 import {TcbEvaluation} from "./collateral/TcbEvaluation.sol";
 import {QuoteRules} from "./quote/QuoteRules.sol";
@@ -21,7 +22,9 @@ contract DcapVerifier is IDcapVerifier, Collateral {
     using TcbEvaluation for TcbEvaluation.Findings;
 
     /// @param certificates_ The store of PCK certificates, which pins the root.
-    constructor(IPckCertificates certificates_) Collateral(certificates_, new CollateralReader(), new CrlReader()) {}
+    constructor(IPckCertificates certificates_)
+        Collateral(certificates_, new CollateralReader(), new CrlReader(), new LongCrls())
+    {}
 
     /// @inheritdoc IQuoteVerifier
     function verifyQuote(bytes calldata quote, bytes32 pckId, TcbPolicy calldata policy)

@@ -51,9 +51,10 @@ interface IModelAdministration {
     event PricesSet(ModelId indexed modelId, uint256 inputPrice, uint256 outputPrice);
 
     /// @notice Publishes a model, with the measurements of the images that may run it. Only PUBLISHER.
-    /// @dev Its policy is the initial one of all models: UP_TO_DATE platforms with common features only. Everything but
-    /// prices, measurements and policy is fixed from now on. Reverts with one of the errors above that concern
-    /// parameters, or with {ZeroMeasurement} or {MeasurementAlreadyAllowed}.
+    /// @dev Its policy is that of all new models: UP_TO_DATE platforms with common features only; by which of Intel's
+    /// sets, the minimum evaluation number says. Everything but prices, measurements and policy is fixed from now on.
+    /// Reverts with one of the errors above that concern parameters, or with {ZeroMeasurement},
+    /// {MeasurementAlreadyAllowed}, or {PolicyInvalid} for an evaluation number that no collateral can have.
     function publishModel(ModelParameters calldata parameters, bytes32[] calldata measurements)
         external
         returns (ModelId modelId);

@@ -71,7 +71,7 @@ contract ModelAdministration is ModelStorage {
             manifestURI: parameters.manifestURI
         });
         emit PricesSet(modelId, parameters.inputPrice, parameters.outputPrice);
-        _setInitialPolicy(modelId);
+        _setInitialPolicy(modelId, parameters.minimumEvaluationNumber);
         for (uint256 i = 0; i < measurements.length; ++i) {
             _allowMeasurement(modelId, measurements[i]);
         }
@@ -204,10 +204,12 @@ contract ModelAdministration is ModelStorage {
         emit MeasurementAllowed(modelId, measurement);
     }
 
-    /// @dev The policy of every new model: strict, because loosening it requires notice.
-    function _setInitialPolicy(ModelId modelId) private {
+    /// @dev The policy of a new model: strict, because loosening it requires notice. What is up to date depends on the
+    /// evaluation number, which rises with each of Intel's recoveries, so the publisher states it.
+    function _setInitialPolicy(ModelId modelId, uint16 minimumEvaluationNumber) private {
         AttestationPolicy memory policy;
         policy.acceptedStatuses = INITIAL_STATUSES;
+        policy.minimumEvaluationNumber = minimumEvaluationNumber;
         policy.allowedTdAttributes = _INITIAL_TD_ATTRIBUTES;
         policy.allowedXfam = _INITIAL_XFAM;
         _setPolicy(modelId, policy);

@@ -19,6 +19,8 @@ struct ModelParameters {
     uint16 royaltyBps;
     // zero only without a royalty
     address royaltyRecipient;
+    // of the model's first policy, at most 255; see TcbPolicy. Zero: any set that Intel still keeps in force.
+    uint16 minimumEvaluationNumber;
     // where the manifest is, the JSON of all digests
     string manifestURI;
 }

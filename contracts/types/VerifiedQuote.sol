@@ -16,8 +16,8 @@ enum TcbStatus {
     NOT_SUPPORTED // below every level that Intel lists, or of a module or quoting enclave that it does not list
 }
 
-/// @notice Which of Intel's collateral an assessment relies on. Two sets are in force at the same time, the newest
-/// ("early") and the one before ("standard"). Their evaluation numbers tell them apart.
+/// @notice Which of Intel's collateral an assessment relies on. Several sets are in force at the same time: the newest
+/// ("early"), the one before, and older ones for up to fifteen months. Their evaluation numbers tell them apart.
 struct TcbPolicy {
     // The lowest number that is allowed. Of the allowed sets, the lowest in force counts: uploading a newer set cannot
     // evict a shard, and raising this number retires the older set.
@@ -72,7 +72,7 @@ struct QuoteAssessment {
     TcbStatus tcbStatus;
     uint16 evaluationNumber;
     // Whether a bad status is final: it is from the lowest set that the policy allows, and not from a stricter one that
-    // counts only because the lowest was not refreshed.
+    // counts only because the lowest was not refreshed. A set that expired more than 60 days ago is forgotten.
     bool isConclusive;
     // whether a CRL lists the platform's certificate or its authority; permanent, even when the CRL has expired
     bool isRevoked;

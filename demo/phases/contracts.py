@@ -15,16 +15,19 @@ from demo.processes.process_group import Argument
 from demo.processes.run_process import RunningProcess
 from demo.processes.supervisor import Supervisor
 from demo.wallets import Wallet
+from tee_simulator.collateral.conditions import STANDARD_NUMBER
 
 APE = ROOT / "toolchain" / "ape"
 # The first deployment compiles the contracts.
 SECONDS = 600.0
 
 # A publisher's terms. SmolLM2-135M's embedding and head have as many weights as eight layers;
-# prices are in TEE per LLM token.
+# prices are in TEE per LLM token. The evaluation number is that of the simulated collateral, which
+# is uploaded meanwhile.
 MODEL_TERMS = (
     *("--input-price", "0.0001", "--output-price", "0.0003"),
     *("--royalty-bps", "500", "--entry-layer-equivalents", "8"),
+    *("--minimum-evaluation-number", str(STANDARD_NUMBER)),
 )
 
 

@@ -60,8 +60,8 @@ _NODE = Label(numbers=True)
 """A node's place in TEETEE_RPC_URL, counted from 1: host names can hold keys."""
 _FUNCTION = _listed(
     "settle", "settleBatch", "decline", "refund", "recheck", "judge",
-    "updateRootCrl", "updatePckCrl", "updateTcbInfo", "updateQeIdentity", "addAuthority",
-    "addPckCertificate", "addCollateralSigner",
+    "updateRootCrl", "updatePckCrl", "updateLongPckCrl", "updateTcbInfo", "updateQeIdentity",
+    "addAuthority", "addPckCertificate", "addCollateralSigner", "addPart", "addPage",
 )  # fmt: skip
 _TASK = _listed(
     "heads", "peers", "renewal", "collateral", "registry", "funds", "nodes", "watch", "prune",

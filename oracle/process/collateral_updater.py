@@ -53,7 +53,7 @@ class CollateralUpdater:
                         "collateral uploaded",
                         kind=item.what.replace(" ", "-"),
                         transaction=item.sent.transaction_hash,
-                        gas=item.sent.gas_used,
+                        gas=item.gas_used,
                     )
         finally:
             # Even if the PCCS fails: another uploader's collateral may affect a shard.

@@ -21,7 +21,8 @@ from teetee.chain.urls import is_web_address, public_url
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable, PccsAddressInvalid
 
 TIMEOUT_SECONDS: Final = 20.0
-MAX_RESPONSE_BYTES: Final = 1 << 20
+MAX_RESPONSE_BYTES: Final = 1 << 23
+"""The longest CRL that the contracts can take has 2 MiB, which some services write as hex."""
 MAX_WAIT_SECONDS: Final = 60.0
 """The longest Retry-After that is waited for."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.protocol.json import shallow as shallow_json
@@ -66,6 +67,20 @@ class PublishedCrl:
     issued_at: int
     next_update: int
     """Unix seconds."""
+
+    def require_signed(self) -> None:
+        """Raises `CollateralInvalid` unless its issuer's key signed it. For what costs gas before
+        the contracts can tell.
+        """
+        try:
+            key = x509.load_der_x509_certificate(self.issuer).public_key()
+            is_signed = isinstance(
+                key, ec.EllipticCurvePublicKey
+            ) and x509.load_der_x509_crl(self.der).is_signature_valid(key)
+        except ValueError:
+            is_signed = False
+        if not is_signed:
+            raise CollateralInvalid("has a CRL that its issuer did not sign")
 
     @classmethod
     def parse(cls, der: bytes, issuer: bytes, root: bytes) -> Self:

@@ -2,14 +2,15 @@
 """Uploads collateral of a PCCS that is newer than the chain's.
 
 Uses the order in which the contracts can verify it: root CRL, certificates, PCK CRL, QE identity,
-TCB infos. If someone else uploads the same collateral first, that is not an error.
+TCB infos. If someone else uploads the same collateral first, that is not an error. A long PCK CRL
+takes several transactions; an interrupted upload goes on where it ended.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from teetee.chain.calldata import Call
@@ -17,6 +18,7 @@ from teetee.chain.contract_errors import CollateralNotNewer
 from teetee.chain.contracts.certificates import Certificates
 from teetee.chain.contracts.collateral import CollateralStore, PlatformKind, StoredCollateral
 from teetee.chain.transactions.sender import ConfirmedTransaction, TransactionSender
+from teetee.collateral.long_crl import MAX_SHORT_BYTES, LongCrl, upload_entries
 from teetee.collateral.pccs import PccsReader
 from teetee.collateral.published import PublishedCrl, PublishedJson
 from teetee.quotes.certificates.pck_chain import certificate_id
@@ -35,6 +37,15 @@ class SynchronizedItem:
     """As published by the PCCS, Unix seconds."""
     sent: ConfirmedTransaction | None = None
     """The upload; None if the chain has it already."""
+    sent_before: tuple[ConfirmedTransaction, ...] = ()
+    """The parts of a long CRL, which were uploaded first."""
+
+    @property
+    def gas_used(self) -> int | None:
+        """Of all transactions of the upload."""
+        if self.sent is None:
+            return None
+        return self.sent.gas_used + sum(each.gas_used for each in self.sent_before)
 
     def to_json(self) -> dict[str, Any]:
         """Times in Unix seconds."""
@@ -47,7 +58,7 @@ class SynchronizedItem:
             "keptIssuedAt": self.stored.issued_at or None,
             "keptNextUpdate": self.stored.next_update or None,
             "transaction": sent.transaction_hash if sent else None,
-            "gasUsed": sent.gas_used if sent else None,
+            "gasUsed": self.gas_used,
         }
 
 
@@ -101,8 +112,22 @@ class Synchronization:
         authority_id = certificate_id(crl.issuer)
         if not self._certificates.has_authority(authority_id):
             self._sender.send(self._certificates.add_authority(crl.issuer))
+        stored = self._store.pck_crl(authority_id)
+        if len(crl.der) > MAX_SHORT_BYTES and crl.issued_at > stored.issued_at:
+            return self._long_pck_crl(crl, authority_id, stored)
         call = self._store.update_pck_crl(crl.der, authority_id)
-        return self._upload("platform CRL", self._store.pck_crl(authority_id), crl, call)
+        return self._upload("platform CRL", stored, crl, call)
+
+    def _long_pck_crl(
+        self, crl: PublishedCrl, authority_id: bytes, stored: StoredCollateral
+    ) -> SynchronizedItem:
+        """Its entries first, in parts; only the last call compares them with the signature."""
+        crl.require_signed()
+        long_crl = LongCrl.parse(crl.der)
+        parts, sent = upload_entries(self._store.long_crls, self._sender, long_crl)
+        call = self._store.update_long_pck_crl(long_crl.to_abi(parts), authority_id)
+        item = self._upload("platform CRL", stored, crl, call)
+        return replace(item, sent_before=tuple(sent))
 
     def _qe_identity(self, published: PublishedJson) -> SynchronizedItem:
         signer_id = self._signer(published)

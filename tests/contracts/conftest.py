@@ -27,6 +27,8 @@ DELAY = 3600
 BOND = 100 * 10**18
 INPUT_PRICE, OUTPUT_PRICE = 10**14, 3 * 10**14
 ROYALTY_BPS, ENTRY_LAYER_EQUIVALENTS = 500, 2
+# as if there were no collateral to propose a number by
+ANY_EVALUATION_NUMBER = ("--minimum-evaluation-number", "0")
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +106,7 @@ def publish(
             *("--input-price", f"{INPUT_PRICE} wei", "--output-price", f"{OUTPUT_PRICE} wei"),
             *("--royalty-bps", str(ROYALTY_BPS)),
             *("--entry-layer-equivalents", str(ENTRY_LAYER_EQUIVALENTS)),
+            *(() if "--minimum-evaluation-number" in more else ANY_EVALUATION_NUMBER),
             *("--measurement", "0x" + entry.measurement.hex(), *more),
             account=Roles.named(by),
         )

@@ -35,6 +35,7 @@ MODEL = {
     "outputPrice": 1,
     "royaltyBps": 0,
     "royaltyRecipient": "0x" + "00" * 20,
+    "minimumEvaluationNumber": 20,
     "manifestURI": "",
 }
 # in the order of AttestationPolicy

@@ -106,6 +106,7 @@ class EnclaveWorld:
             TEE // 500,
             300,
             self.chain.treasury.address,
+            0,  # minimum evaluation number
             "ipfs://tiny",
         )
         self.chain.act(

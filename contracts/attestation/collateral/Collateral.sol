@@ -6,11 +6,13 @@ import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {CollateralItem, ICollateral} from "../../interfaces/attestation/ICollateral.sol";
 import {CollateralHeader, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
 import {Crl, ICrlReader} from "../../interfaces/attestation/ICrlReader.sol";
+import {ILongCrls, LongCrl} from "../../interfaces/attestation/ILongCrls.sol";
 import {Authority, CollateralSigner, IPckCertificates} from "../../interfaces/attestation/IPckCertificates.sol";
 import {P256Key, P256Signature, P256Verification} from "../../libraries/P256Verification.sol";
 import {TcbPolicy} from "../../types/VerifiedQuote.sol";
 import {CodeBlob} from "./CodeBlob.sol";
 import {QeIdentityItem} from "./QeIdentityItem.sol";
+import {RevokedSerials} from "./RevokedSerials.sol";
 
 /// @title Collateral
 /// @notice See {ICollateral}.
@@ -21,6 +23,7 @@ abstract contract Collateral is ICollateral {
     IPckCertificates internal immutable _CERTIFICATES;
     ICollateralReader private immutable _COLLATERAL_READER;
     ICrlReader private immutable _CRL_READER;
+    ILongCrls private immutable _LONG_CRLS;
     bool internal immutable _NATIVE_P256;
     uint256 private immutable _ROOT_X;
     uint256 private immutable _ROOT_Y;
@@ -40,16 +43,27 @@ abstract contract Collateral is ICollateral {
     // The same for the root CRL, without signer, and in force until before the second date.
     uint256 private _rootCrl;
     // An authority's CRL: pointer 160, end 32 (exclusive; of this or the root CRL, whichever is first), size 16,
-    // isRevoked 16, mask of revoked signers of collateral 32. Its content starts with issued at 5 ‖ next update 5.
+    // isRevoked 16, mask of revoked signers of collateral 32. Its content starts with issued at 5 ‖ next update 5. The
+    // highest bit of its size, which needs 15 bits, is set if what follows is the directory of a long CRL's pages.
     mapping(uint256 authorityIndex => uint256 item) private _pckCrls;
 
     uint256 private constant _CRL_HEADER_BYTES = 10;
-    uint256 private constant _SERIAL_BYTES = 20;
+    uint256 private constant _HAS_PAGES = 1 << 207;
 
-    constructor(IPckCertificates certificates_, ICollateralReader collateralReader, ICrlReader crlReader) {
+    // How long an expired item still makes the verdict of a higher number inconclusive: long enough for anyone to
+    // upload its successor if there is one. Intel does not reissue a retired set.
+    uint256 private constant _REMEMBERED = 60 days;
+
+    constructor(
+        IPckCertificates certificates_,
+        ICollateralReader collateralReader,
+        ICrlReader crlReader,
+        ILongCrls longCrls_
+    ) {
         _CERTIFICATES = certificates_;
         _COLLATERAL_READER = collateralReader;
         _CRL_READER = crlReader;
+        _LONG_CRLS = longCrls_;
         _NATIVE_P256 = P256Verification.detect();
         (, _ROOT_X, _ROOT_Y, _ROOT_EXPIRES_AT) = certificates_.root();
         (_ROOT_SUBJECT, _ROOT_SERIAL) = certificates_.rootName();
@@ -71,9 +85,18 @@ abstract contract Collateral is ICollateral {
 
     /// @inheritdoc ICollateral
     function updatePckCrl(bytes calldata der, bytes32 authorityId) external {
+        _storePckCrl({crl: _CRL_READER.read(der), flags: 0, authorityId: authorityId, der: der});
+    }
+
+    /// @inheritdoc ICollateral
+    function updateLongPckCrl(LongCrl calldata list, bytes32 authorityId) external {
+        _storePckCrl({crl: _LONG_CRLS.read(list), flags: _HAS_PAGES, authorityId: authorityId, der: ""});
+    }
+
+    /// @dev Stores a CRL, if its authority signed it, and it is in force and newer.
+    function _storePckCrl(Crl memory crl, uint256 flags, bytes32 authorityId, bytes memory der) private {
         Authority memory authority = _CERTIFICATES.authority(authorityId);
         (, uint256 rootNextUpdate, bytes memory rootSerials) = _requireRootCrl();
-        Crl memory crl = _CRL_READER.read(der);
         _requireSigned(crl, authority.subject, P256Key({x: authority.x, y: authority.y}), authority.expiresAt);
         uint256 stored = _pckCrls[authority.index];
         if (stored != 0) {
@@ -82,7 +105,7 @@ abstract contract Collateral is ICollateral {
         }
         bytes memory content = abi.encodePacked(crl.thisUpdate, crl.nextUpdate, crl.serials);
         _pckCrls[authority.index] = _pckCrlItem({
-            pointerAndSize: uint256(uint160(SSTORE2.write(content))) | (content.length << 192),
+            pointerAndSize: uint256(uint160(SSTORE2.write(content))) | (content.length << 192) | flags,
             usableUntil: _earlier(crl.nextUpdate, rootNextUpdate),
             authoritySerial: authority.serial,
             rootSerials: rootSerials
@@ -117,12 +140,13 @@ abstract contract Collateral is ICollateral {
         item = pointerAndSize | (usableUntil << 160);
         if (rootSerials.length == 0) return item;
         // a revoked root revokes everything below it
-        bool isRevoked = _contains(rootSerials, 0, authoritySerial) || _contains(rootSerials, 0, _ROOT_SERIAL);
+        bool isRevoked = RevokedSerials.contains(rootSerials, 0, authoritySerial)
+            || RevokedSerials.contains(rootSerials, 0, _ROOT_SERIAL);
         if (isRevoked) item |= 1 << 208;
         for (uint256 index = 1;; ++index) {
             bytes32 signerId = _CERTIFICATES.collateralSignerIdAt(index);
             if (signerId == bytes32(0)) return item;
-            if (_contains(rootSerials, 0, _CERTIFICATES.collateralSigner(signerId).serial)) {
+            if (RevokedSerials.contains(rootSerials, 0, _CERTIFICATES.collateralSigner(signerId).serial)) {
                 item |= 1 << (223 + index);
             }
         }
@@ -200,7 +224,8 @@ abstract contract Collateral is ICollateral {
         signer = _CERTIFICATES.collateralSigner(signerId);
         if (block.timestamp > signer.expiresAt) revert CollateralIssuerExpired(signer.expiresAt);
         (,, bytes memory rootSerials) = _requireRootCrl();
-        bool isRevoked = _contains(rootSerials, 0, signer.serial) || _contains(rootSerials, 0, _ROOT_SERIAL);
+        bool isRevoked = RevokedSerials.contains(rootSerials, 0, signer.serial)
+            || RevokedSerials.contains(rootSerials, 0, _ROOT_SERIAL);
         if (isRevoked) revert CollateralIssuerRevoked(signer.serial);
         bool signed = P256Verification.verify({
             native: _NATIVE_P256,
@@ -254,8 +279,11 @@ abstract contract Collateral is ICollateral {
     {
         uint256 item = _pckCrls[authorityIndex];
         if (item == 0) return (false, 0, 0);
-        bytes memory crl = CodeBlob.read(address(uint160(item)), uint16(item >> 192));
-        isRevoked = uint16(item >> 208) != 0 || _contains(crl, _CRL_HEADER_BYTES, serial);
+        bytes memory crl = CodeBlob.read(address(uint160(item)), (item >> 192) & 0x7fff);
+        isRevoked = uint16(item >> 208) != 0
+            || (item & _HAS_PAGES == 0
+                    ? RevokedSerials.contains(crl, _CRL_HEADER_BYTES, serial)
+                    : RevokedSerials.containsInPages(crl, _CRL_HEADER_BYTES, serial));
         usableUntil = uint32(item >> 160);
         if (block.timestamp >= usableUntil || !_isRecent(uint40(bytes5(crl)), maxAge)) usableUntil = 0;
         revokedSigners = item >> 224;
@@ -265,7 +293,8 @@ abstract contract Collateral is ICollateral {
     /// anyone can upload, thus changes nothing while the older one is in force.
     /// @return item See {_items}; zero: there is none.
     /// @return number Its evaluation number.
-    /// @return isLowest Whether no stored item of a lower allowed number was skipped because it has expired.
+    /// @return isLowest Whether no stored item of a lower allowed number was skipped because it is not in force any
+    /// more, unless it expired more than 60 days ago.
     function _selectItem(bytes32 subject, TcbPolicy memory policy, uint256 revokedSigners)
         internal
         view
@@ -305,7 +334,7 @@ abstract contract Collateral is ICollateral {
             if (mask & 1 == 0) continue;
             item = _items[subject | bytes32(number)];
             if (_isInForce(item, policy.maxCollateralAge, revokedSigners)) return (item, number, isLowest);
-            isLowest = false;
+            if (block.timestamp <= _validUntil(item) + _REMEMBERED) isLowest = false;
         }
         return (0, 0, false);
     }
@@ -326,25 +355,6 @@ abstract contract Collateral is ICollateral {
         return bytes32(fmspc) | (bytes32(pceId) >> 48);
     }
 
-    /// @dev Binary search among the serial numbers from `offset` on, for the first that is not below `serial`.
-    function _contains(bytes memory serials, uint256 offset, uint160 serial) private pure returns (bool isContained) {
-        if (serials.length <= offset) return false;
-        // a code blob has at most 24,575 bytes; what a word contains beyond the last serial number is shifted out
-        assembly ("memory-safe") {
-            let first := add(add(serials, 0x20), offset)
-            let low := 0
-            let high := div(sub(mload(serials), offset), _SERIAL_BYTES)
-            let count := high
-            for {} lt(low, high) {} {
-                let middle := shr(1, add(low, high))
-                switch lt(shr(96, mload(add(first, mul(middle, _SERIAL_BYTES)))), serial)
-                case 0 { high := middle }
-                default { low := add(middle, 1) }
-            }
-            isContained := and(lt(low, count), eq(shr(96, mload(add(first, mul(low, _SERIAL_BYTES)))), serial))
-        }
-    }
-
     /* READING */
 
     /// @inheritdoc ICollateral
@@ -362,8 +372,15 @@ abstract contract Collateral is ICollateral {
         uint256 item = _pckCrls[_CERTIFICATES.authority(authorityId).index];
         if (item == 0) return (crl, 0, false);
         (crl.issuedAt, crl.nextUpdate) = _crlWindow(item);
-        crl.packed = SSTORE2.read(address(uint160(item)), _CRL_HEADER_BYTES);
+        crl.packed = item & _HAS_PAGES == 0
+            ? SSTORE2.read(address(uint160(item)), _CRL_HEADER_BYTES)
+            : RevokedSerials.readPages(SSTORE2.read(address(uint160(item))), _CRL_HEADER_BYTES);
         (usableUntil, isRevoked) = (uint32(item >> 160), uint16(item >> 208) != 0);
+    }
+
+    /// @inheritdoc ICollateral
+    function longCrls() external view returns (ILongCrls) {
+        return _LONG_CRLS;
     }
 
     /// @inheritdoc ICollateral

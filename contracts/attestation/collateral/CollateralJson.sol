@@ -8,8 +8,8 @@ import {TcbStatus} from "../../types/VerifiedQuote.sol";
 import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 
 /// @title CollateralJson
-/// @notice A strict parser for the JSON of Intel's collateral, which reads it in calldata: keys in Intel's order, no
-/// white space, no escapes, no unknown keys, every value in its form.
+/// @notice A strict parser for the JSON of Intel's collateral, which reads it in calldata: no white space, no escapes,
+/// every value in its form. {JsonMembers} adds the names of members, in Intel's order.
 /// @dev All functions take the calldata offset of what they read and the `end` of the text, and return the offset after
 /// it. A word that is read may extend past `end`; the excess is checked against `end` before it is used.
 library CollateralJson {
@@ -166,18 +166,6 @@ library CollateralJson {
         (status, next) = readTcbStatus(offset, end);
         bool isOne = status == TcbStatus.UP_TO_DATE || status == TcbStatus.OUT_OF_DATE || status == TcbStatus.REVOKED;
         if (!isOne) _revertAt(offset, end);
-    }
-
-    /// @notice Skips `,"advisoryIDs":["…","…"]` if it is there.
-    function skipAdvisories(uint256 offset, uint256 end) internal pure returns (uint256 next) {
-        if (!startsWith(offset, ',"advisoryIDs":[', 16)) return offset;
-        bool hasMore;
-        (hasMore, next) = accept(offset + 16, "]");
-        while (!hasMore) {
-            (, next) = skipString(next, end);
-            (hasMore, next) = accept(next, "]");
-            if (!hasMore) next = expect(next, end, ",", 1);
-        }
     }
 
     /// @dev Reverts with the position as seen from the end, because calldata offsets mean nothing to a reader.

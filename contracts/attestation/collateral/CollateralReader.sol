@@ -7,6 +7,7 @@ pragma solidity 0.8.37;
 import {CollateralHeader, ICollateralReader} from "../../interfaces/attestation/ICollateralReader.sol";
 import {TcbStatus} from "../../types/VerifiedQuote.sol";
 import {CollateralJson} from "./CollateralJson.sol";
+import {JsonMembers} from "./JsonMembers.sol";
 import {PackedBytes} from "./PackedBytes.sol";
 
 /// @title CollateralReader
@@ -14,6 +15,7 @@ import {PackedBytes} from "./PackedBytes.sol";
 /// @dev Source: Intel's PCS API version 4, "Get TDX TCB Info" and "Get TD QE Identity".
 contract CollateralReader is ICollateralReader {
     using CollateralJson for uint256;
+    using JsonMembers for uint256;
     using PackedBytes for bytes;
 
     /// @dev Intel's have at most 7,000. What is packed is shorter than the text, so offsets in it fit into 16 bits.
@@ -30,27 +32,27 @@ contract CollateralReader is ICollateralReader {
     {
         (uint256 offset, uint256 end) = _bounds(json);
         packed = PackedBytes.reserve(json.length);
-        offset = offset.expect(end, '{"id":"TDX","version":3,', 24);
+        offset = offset.enter(end, '{"id":"TDX"', 11).member(end, ',"version":3', 12);
         offset = _readWindow({offset: offset, end: end, header: header});
         uint256 value;
-        (value, offset) = offset.expect(end, ',"fmspc":', 9).readHexadecimal(end, 12);
+        (value, offset) = offset.member(end, ',"fmspc":', 9).readHexadecimal(end, 12);
         // FMSPC zero stands for QE identities in the store
         if (value == 0) revert CollateralJson.JsonUnexpected(end - offset);
         header.fmspc = bytes6(uint48(value));
-        (value, offset) = offset.expect(end, ',"pceId":', 9).readHexadecimal(end, 4);
+        (value, offset) = offset.member(end, ',"pceId":', 9).readHexadecimal(end, 4);
         header.pceId = bytes2(uint16(value));
-        offset = offset.expect(end, ',"tcbType":0', 12);
+        offset = offset.member(end, ',"tcbType":0', 12);
         offset = _readEvaluationNumber({offset: offset, end: end, header: header});
 
         bool isIntel;
-        offset = offset.expect(end, ',"tdxModule":{', 14);
+        offset = offset.member(end, ',"tdxModule":', 13).enter(end, '{"mrsigner":', 12);
         (isIntel, offset) = _readModuleSigner(offset, end);
         uint256 levels = packed.append(0, 2);
         packed.append(isIntel ? 1 : 0, 1);
-        offset = _readModules({offset: offset.expect(end, "}", 1), end: end, packed: packed});
+        offset = _readModules({offset: offset.close(end), end: end, packed: packed});
         packed.overwriteUint16(levels, packed.length);
         offset = _readLevels({offset: offset, end: end, packed: packed});
-        if (offset.expect(end, "}", 1) != end) revert CollateralJson.JsonUnexpected(end - offset);
+        if (offset.close(end) != end) revert CollateralJson.JsonUnexpected(end - offset);
     }
 
     /// @inheritdoc ICollateralReader
@@ -63,24 +65,25 @@ contract CollateralReader is ICollateralReader {
         packed = PackedBytes.reserve(json.length);
         uint256 value;
         // versions 2 and 3 have the same members with the same meaning
-        (value, offset) = offset.expect(end, '{"id":"TD_QE","version":', 24).readNumber(end, _LAST_IDENTITY_VERSION);
+        (value, offset) = offset.enter(end, '{"id":"TD_QE"', 13).member(end, ',"version":', 11)
+            .readNumber(end, _LAST_IDENTITY_VERSION);
         if (value < _FIRST_IDENTITY_VERSION) revert CollateralJson.JsonUnexpected(end - offset);
-        offset = _readWindow({offset: offset.expect(end, ",", 1), end: end, header: header});
+        offset = _readWindow({offset: offset, end: end, header: header});
         offset = _readEvaluationNumber({offset: offset, end: end, header: header});
-        (value, offset) = offset.expect(end, ',"miscselect":', 14).readHexadecimal(end, 8);
+        (value, offset) = offset.member(end, ',"miscselect":', 14).readHexadecimal(end, 8);
         packed.append(value, 4);
-        (value, offset) = offset.expect(end, ',"miscselectMask":', 18).readHexadecimal(end, 8);
+        (value, offset) = offset.member(end, ',"miscselectMask":', 18).readHexadecimal(end, 8);
         packed.append(value, 4);
-        (value, offset) = offset.expect(end, ',"attributes":', 14).readHexadecimal(end, 32);
+        (value, offset) = offset.member(end, ',"attributes":', 14).readHexadecimal(end, 32);
         packed.append(value, 16);
-        (value, offset) = offset.expect(end, ',"attributesMask":', 18).readHexadecimal(end, 32);
+        (value, offset) = offset.member(end, ',"attributesMask":', 18).readHexadecimal(end, 32);
         packed.append(value, 16);
-        (value, offset) = offset.expect(end, ',"mrsigner":', 12).readHexadecimalWord(end);
+        (value, offset) = offset.member(end, ',"mrsigner":', 12).readHexadecimalWord(end);
         packed.append(value, 32);
-        (value, offset) = offset.expect(end, ',"isvprodid":', 13).readNumber(end, type(uint16).max);
+        (value, offset) = offset.member(end, ',"isvprodid":', 13).readNumber(end, type(uint16).max);
         packed.append(value, 2);
         offset = _readEnclaveLevels({offset: offset, end: end, packed: packed, maxSvn: type(uint16).max});
-        if (offset.expect(end, "}", 1) != end) revert CollateralJson.JsonUnexpected(end - offset);
+        if (offset.close(end) != end) revert CollateralJson.JsonUnexpected(end - offset);
     }
 
     /* SHARED */
@@ -94,16 +97,16 @@ contract CollateralReader is ICollateralReader {
         end = offset + json.length;
     }
 
-    /// @dev `"issueDate":"…","nextUpdate":"…"`.
+    /// @dev `,"issueDate":"…","nextUpdate":"…"`.
     function _readWindow(uint256 offset, uint256 end, CollateralHeader memory header)
         private
         pure
         returns (uint256 next)
     {
         uint256 value;
-        (value, offset) = offset.expect(end, '"issueDate":', 12).readTime(end);
+        (value, offset) = offset.member(end, ',"issueDate":', 13).readTime(end);
         header.issuedAt = uint40(value);
-        (value, next) = offset.expect(end, ',"nextUpdate":', 14).readTime(end);
+        (value, next) = offset.member(end, ',"nextUpdate":', 14).readTime(end);
         header.nextUpdate = uint40(value);
     }
 
@@ -113,7 +116,7 @@ contract CollateralReader is ICollateralReader {
         returns (uint256 next)
     {
         uint256 value;
-        (value, next) = offset.expect(end, ',"tcbEvaluationDataNumber":', 27).readNumber(end, type(uint16).max);
+        (value, next) = offset.member(end, ',"tcbEvaluationDataNumber":', 27).readNumber(end, type(uint16).max);
         header.evaluationNumber = uint16(value);
     }
 
@@ -127,16 +130,17 @@ contract CollateralReader is ICollateralReader {
         uint256 counter = packed.append(0, 2);
         uint256 count = 0;
         uint256 previous = maxSvn + 1;
-        next = offset.expect(end, ',"tcbLevels":[', 14);
+        next = offset.member(end, ',"tcbLevels":', 13).expect(end, "[", 1);
         while (true) {
             uint256 svn;
             TcbStatus status;
-            (svn, next) = next.expect(end, '{"tcb":{"isvsvn":', 17).readNumber(end, maxSvn);
+            next = next.enter(end, '{"tcb":', 7);
+            (svn, next) = next.enter(end, '{"isvsvn":', 10).readNumber(end, maxSvn);
             if (svn >= previous) revert LevelsOutOfOrder();
             previous = svn;
-            (, next) = next.expect(end, '},"tcbDate":', 12).readTime(end);
-            (status, next) = next.expect(end, ',"tcbStatus":', 13).readEnclaveStatus(end);
-            next = next.skipAdvisories(end).expect(end, "}", 1);
+            (, next) = next.close(end).member(end, ',"tcbDate":', 11).readTime(end);
+            (status, next) = next.member(end, ',"tcbStatus":', 13).readEnclaveStatus(end);
+            next = _skipAdvisories(next, end).close(end);
             packed.append((svn << 8) | uint8(status), maxSvn > type(uint8).max ? 3 : 2);
             ++count;
             bool hasMore;
@@ -147,27 +151,41 @@ contract CollateralReader is ICollateralReader {
         next = next.expect(end, "]", 1);
     }
 
+    /// @dev `,"advisoryIDs":["…","…"]`, if it is there.
+    function _skipAdvisories(uint256 offset, uint256 end) private pure returns (uint256 next) {
+        bool hasMore;
+        (hasMore, next) = offset.optional(end, ',"advisoryIDs":', 15);
+        if (!hasMore) return next;
+        (hasMore, next) = next.expect(end, "[", 1).accept("]");
+        while (!hasMore) {
+            (, next) = next.skipString(end);
+            (hasMore, next) = next.accept("]");
+            if (!hasMore) next = next.expect(end, ",", 1);
+        }
+    }
+
     /* TCB INFO */
 
-    /// @dev Whether the signer is Intel (zero) and no attribute under the mask is set: QuoteRules accepts only such
-    /// modules.
+    /// @dev From the value of `mrsigner` on: whether the signer is Intel (zero) and no attribute under the mask is set.
+    /// QuoteRules accepts only such modules.
     function _readModuleSigner(uint256 offset, uint256 end) private pure returns (bool isIntel, uint256 next) {
         uint256 attributes;
         uint256 mask;
-        (isIntel, offset) = offset.expect(end, '"mrsigner":', 11).isHexadecimalZero(end);
-        (attributes, offset) = offset.expect(end, ',"attributes":', 14).readHexadecimal(end, 16);
-        (mask, next) = offset.expect(end, ',"attributesMask":', 18).readHexadecimal(end, 16);
+        (isIntel, offset) = offset.isHexadecimalZero(end);
+        (attributes, offset) = offset.member(end, ',"attributes":', 14).readHexadecimal(end, 16);
+        (mask, next) = offset.member(end, ',"attributesMask":', 18).readHexadecimal(end, 16);
         isIntel = isIntel && attributes & mask == 0;
     }
 
     /// @dev Two bytes with the count, then per module its version, whether it is Intel's, and its levels.
     function _readModules(uint256 offset, uint256 end, bytes memory packed) private pure returns (uint256 next) {
         uint256 counter = packed.append(0, 2);
-        if (!offset.startsWith(',"tdxModuleIdentities":[', 24)) return offset;
+        bool hasMore;
+        (hasMore, next) = offset.optional(end, ',"tdxModuleIdentities":', 23);
+        if (!hasMore) return next;
         uint256 seen = 0;
         uint256 count = 0;
-        bool hasMore;
-        (hasMore, next) = (offset + 24).accept("]");
+        (hasMore, next) = next.expect(end, "[", 1).accept("]");
         while (!hasMore) {
             uint256 version;
             (version, next) = _readModule({offset: next, end: end, packed: packed});
@@ -186,18 +204,18 @@ contract CollateralReader is ICollateralReader {
         returns (uint256 version, uint256 next)
     {
         bool isIntel;
-        offset = offset.expect(end, '{"id":"TDX_', 11);
-        // the version's two digits, the closing quotation mark and a comma
+        offset = offset.enter(end, '{"id":"TDX_', 11);
+        // the version's two digits and the closing quotation mark
         version = _moduleVersion(offset, end);
-        (isIntel, next) = _readModuleSigner(offset + 4, end);
+        (isIntel, next) = _readModuleSigner((offset + 3).member(end, ',"mrsigner":', 12), end);
         packed.append((version << 8) | (isIntel ? 1 : 0), 2);
         next = _readEnclaveLevels({offset: next, end: end, packed: packed, maxSvn: type(uint8).max});
-        next = next.expect(end, "}", 1);
+        next = next.close(end);
     }
 
-    /// @dev `03",`: two hexadecimal digits in upper case, which is how Intel compares them.
+    /// @dev `03"`: two hexadecimal digits in upper case, which is how Intel compares them.
     function _moduleVersion(uint256 offset, uint256 end) private pure returns (uint256 version) {
-        (offset + 2).expect(end, '",', 2);
+        (offset + 2).expect(end, '"', 1);
         uint256 characters;
         assembly ("memory-safe") {
             characters := shr(240, calldataload(offset))
@@ -218,7 +236,7 @@ contract CollateralReader is ICollateralReader {
         uint256 count = 0;
         uint256 previous = type(uint256).max;
         uint256 previousPceSvn = type(uint256).max;
-        next = offset.expect(end, ',"tcbLevels":[', 14);
+        next = offset.member(end, ',"tcbLevels":', 13).expect(end, "[", 1);
         while (true) {
             uint256 components;
             uint256 tail;
@@ -251,13 +269,14 @@ contract CollateralReader is ICollateralReader {
     {
         uint256 value;
         TcbStatus status;
-        (components, next) = _readComponents(offset.expect(end, '{"tcb":{"sgxtcbcomponents":', 27), end);
-        (tail, next) = next.expect(end, ',"pcesvn":', 10).readNumber(end, type(uint16).max);
-        (value, next) = _readComponents(next.expect(end, ',"tdxtcbcomponents":', 20), end);
+        next = offset.enter(end, '{"tcb":', 7).enter(end, '{"sgxtcbcomponents":', 20);
+        (components, next) = _readComponents(next, end);
+        (tail, next) = next.member(end, ',"pcesvn":', 10).readNumber(end, type(uint16).max);
+        (value, next) = _readComponents(next.member(end, ',"tdxtcbcomponents":', 20), end);
         components = (components << 128) | value;
-        (value, next) = next.expect(end, '},"tcbDate":', 12).readTime(end);
-        (status, next) = next.expect(end, ',"tcbStatus":', 13).readTcbStatus(end);
-        next = next.skipAdvisories(end).expect(end, "}", 1);
+        (value, next) = next.close(end).member(end, ',"tcbDate":', 11).readTime(end);
+        (status, next) = next.member(end, ',"tcbStatus":', 13).readTcbStatus(end);
+        next = _skipAdvisories(next, end).close(end);
         tail = (tail << 48) | (uint256(uint8(status)) << 40) | value;
     }
 
@@ -265,13 +284,25 @@ contract CollateralReader is ICollateralReader {
     function _readComponents(uint256 offset, uint256 end) private pure returns (uint256 components, uint256 next) {
         next = offset;
         for (uint256 i = 0; i < _COMPONENTS; ++i) {
+            bytes32 text = i == 0 ? bytes32('[{"svn":') : bytes32(',{"svn":');
             uint256 svn;
-            (svn, next) = next.expect(end, i == 0 ? bytes32('[{"svn":') : bytes32(',{"svn":'), 8).readNumber(end, 255);
+            next = next.startsWith(text, 8) ? next + 8 : next.expect(end, text, 1).enter(end, '{"svn":', 7);
+            (svn, next) = next.readNumber(end, 255);
             components = (components << 8) | svn;
-            if (next.startsWith(',"category":', 12)) (, next) = (next + 12).skipString(end);
-            if (next.startsWith(',"type":', 8)) (, next) = (next + 8).skipString(end);
-            next = next.expect(end, "}", 1);
+            bool isClosed;
+            (isClosed, next) = next.accept("}");
+            if (!isClosed) next = _closeComponent(next, end);
         }
         next = next.expect(end, "]", 1);
+    }
+
+    /// @dev Category and type of a component, then its end.
+    function _closeComponent(uint256 offset, uint256 end) private pure returns (uint256 next) {
+        bool isThere;
+        (isThere, next) = offset.optional(end, ',"category":', 12);
+        if (isThere) (, next) = next.skipString(end);
+        (isThere, next) = next.optional(end, ',"type":', 8);
+        if (isThere) (, next) = next.skipString(end);
+        next = next.close(end);
     }
 }

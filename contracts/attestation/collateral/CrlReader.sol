@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {Crl, ICrlReader} from "../../interfaces/attestation/ICrlReader.sol";
 import {CertificateTime} from "../certificates/CertificateTime.sol";
 import {Der} from "../certificates/Der.sol";
+import {CrlProfile} from "./CrlProfile.sol";
+import {RevokedSerials} from "./RevokedSerials.sol";
 import {LibSort} from "solady/utils/LibSort.sol";
 
 /// @title CrlReader
@@ -13,20 +15,8 @@ import {LibSort} from "solady/utils/LibSort.sol";
 contract CrlReader is ICrlReader {
     using Der for bytes;
 
-    /// @dev The longest that {Der} can read, some 1,200 entries. Intel's have 60.
+    /// @dev The longest that {Der} can read, some 1,200 entries. Intel's have 60; a longer one is for {LongCrls}.
     uint256 private constant _MAX_BYTES = 65_535;
-
-    uint8 private constant _EXPLICIT_EXTENSIONS = 0xa0;
-
-    // INTEGER 1, version 2; SEQUENCE { OID ecdsa-with-SHA256 }
-    bytes3 private constant _VERSION_2 = hex"020101";
-    bytes12 private constant _ECDSA_WITH_SHA256 = hex"300a06082a8648ce3d040302";
-    // SEQUENCE { SEQUENCE { OID reason code, OCTET STRING { ENUMERATED, one byte } } }
-    bytes13 private constant _REASON = hex"300c300a0603551d1504030a01";
-    // OID CRL number
-    bytes5 private constant _CRL_NUMBER = hex"0603551d14";
-    // SEQUENCE { OID authority key identifier, OCTET STRING { SEQUENCE { [0] 20 bytes } } }
-    bytes13 private constant _KEY_IDENTIFIER = hex"301f0603551d23041830168014";
 
     /// @inheritdoc ICrlReader
     function read(bytes calldata encoded) external pure returns (Crl memory crl) {
@@ -36,8 +26,8 @@ contract CrlReader is ICrlReader {
         (uint256 position, uint256 end) = der.enter({offset: start, end: der.length, tag: Der.SEQUENCE});
         crl.digest = sha256(encoded[start:end]);
         _readSignature({der: der, offset: end, crl: crl});
-        position = der.skip({offset: position, end: end, expected: _VERSION_2, size: 3});
-        position = der.skip({offset: position, end: end, expected: _ECDSA_WITH_SHA256, size: 12});
+        position = der.skip({offset: position, end: end, expected: CrlProfile.VERSION_2, size: 3});
+        position = der.skip({offset: position, end: end, expected: CrlProfile.ECDSA_WITH_SHA256, size: 12});
         uint256 next;
         (, next) = der.enter({offset: position, end: end, tag: Der.SEQUENCE});
         crl.issuer = der.keccak({start: position, end: next});
@@ -50,13 +40,13 @@ contract CrlReader is ICrlReader {
             if (position == next) revert Der.DerValueUnexpected(position);
             crl.serials = _readRevoked({der: der, offset: position, end: next});
         }
-        _readExtensions({der: der, offset: next, end: end});
+        CrlProfile.requireExtensions({der: der, offset: next, end: end});
     }
 
     /// @dev signatureAlgorithm, then BIT STRING (no unused bits) { SEQUENCE { INTEGER r, INTEGER s } }.
     function _readSignature(bytes memory der, uint256 offset, Crl memory crl) private pure {
         uint256 end = der.length;
-        offset = der.skip({offset: offset, end: end, expected: _ECDSA_WITH_SHA256, size: 12});
+        offset = der.skip({offset: offset, end: end, expected: CrlProfile.ECDSA_WITH_SHA256, size: 12});
         offset = der.enterLast({offset: offset, end: end, tag: Der.BIT_STRING});
         offset = der.skip({offset: offset, end: end, expected: 0, size: 1});
         offset = der.enterLast({offset: offset, end: end, tag: Der.SEQUENCE});
@@ -88,52 +78,13 @@ contract CrlReader is ICrlReader {
                 (, position) = CertificateTime.read({der: der, offset: position, end: next});
                 lastDate = date;
             }
-            if (position != next) _readReason({der: der, offset: position, end: next});
+            if (position != next) CrlProfile.requireReason({der: der, offset: position, end: next});
             offset = next;
         }
-        return _ascending(serials, count);
-    }
-
-    /// @dev The one extension that an entry may have.
-    function _readReason(bytes memory der, uint256 offset, uint256 end) private pure {
-        uint256 position = der.skip({offset: offset, end: end, expected: _REASON, size: 13});
-        uint256 reason = der.word(position) >> 248;
-        // RFC 5280 section 5.3.1: 7 is unused, and 8 is only for delta lists
-        if (reason > 10 || reason == 7 || reason == 8) revert RevocationReasonInvalid(position);
-        Der.requireEnd(position + 1, end);
-    }
-
-    /// @dev Sorts the serial numbers for binary search and packs them, 20 bytes each.
-    function _ascending(uint256[] memory serials, uint256 count) private pure returns (bytes memory packed) {
         assembly ("memory-safe") {
             mstore(serials, count)
         }
         LibSort.sort(serials);
-        packed = new bytes(20 * count);
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 serial = serials[i];
-            assembly ("memory-safe") {
-                // aligned to the end of its 20 bytes, so 12 bytes of the word before are preserved
-                let slot_ := add(packed, add(0x14, mul(i, 20)))
-                mstore(slot_, or(shl(160, shr(160, mload(slot_))), serial))
-            }
-        }
-    }
-
-    /// @dev [0] { SEQUENCE { CRL number, authority key identifier } }, as in all CRLs of Intel.
-    function _readExtensions(bytes memory der, uint256 offset, uint256 end) private pure {
-        offset = der.enterLast({offset: offset, end: end, tag: _EXPLICIT_EXTENSIONS});
-        offset = der.enterLast({offset: offset, end: end, tag: Der.SEQUENCE});
-        uint256 next;
-        (offset, next) = der.enter({offset: offset, end: end, tag: Der.SEQUENCE});
-        offset = der.skip({offset: offset, end: next, expected: _CRL_NUMBER, size: 5});
-        offset = der.enterLast({offset: offset, end: next, tag: Der.OCTET_STRING});
-        uint256 number;
-        (number, offset) = der.readInteger({offset: offset, end: next});
-        // RFC 5280 section 5.2.3: at most 20 octets
-        if (number > uint160(type(int160).max)) revert Der.DerValueUnexpected(offset);
-        Der.requireEnd(offset, next);
-        offset = der.skip({offset: next, end: end, expected: _KEY_IDENTIFIER, size: 13}) + 20;
-        Der.requireEnd(offset, end);
+        return RevokedSerials.pack(serials);
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity >=0.8.37;
 
+import {ILongCrls, LongCrl} from "./ILongCrls.sol";
+
 /// @notice A TCB info, a QE identity or a CRL as it is stored.
 struct CollateralItem {
     // Unix seconds; zero: there is no such item
@@ -21,7 +23,7 @@ struct CollateralItem {
 interface ICollateral {
     /// @notice A newer root CRL was stored. Unix seconds, here and below.
     event RootCrlUpdated(uint256 thisUpdate, uint256 nextUpdate, bytes der);
-    /// @notice A newer CRL of a PCK authority was stored.
+    /// @notice A newer CRL of a PCK authority was stored. `der` is empty of a long one; its parts are code.
     event PckCrlUpdated(bytes32 indexed authorityId, uint256 thisUpdate, uint256 nextUpdate, bytes der);
     /// @notice A newer TCB info was stored. `signature` is over `json`.
     event TcbInfoUpdated(
@@ -67,9 +69,14 @@ interface ICollateral {
     function updateRootCrl(bytes calldata der) external;
 
     /// @notice Stores a newer CRL of a PCK authority. Anyone may call.
-    /// @param der The CRL in DER.
+    /// @param der The CRL in DER, of at most 1,228 entries. {updateLongPckCrl} is for longer ones.
     /// @param authorityId An authority that {IPckCertificates} has stored.
     function updatePckCrl(bytes calldata der, bytes32 authorityId) external;
+
+    /// @notice Stores a newer CRL of a PCK authority that was uploaded in parts. Anyone may call.
+    /// @param list The CRL; all of its entries are in {longCrls}, and sorted.
+    /// @param authorityId As in {updatePckCrl}.
+    function updateLongPckCrl(LongCrl calldata list, bytes32 authorityId) external;
 
     /// @notice Stores a newer TCB info for its FMSPC, PCE id and evaluation number. Anyone may call.
     /// @param json The text of the inner object, as it was signed.
@@ -91,6 +98,9 @@ interface ICollateral {
         external
         view
         returns (CollateralItem memory crl, uint256 usableUntil, bool isRevoked);
+
+    /// @notice Where the parts of long CRLs are uploaded.
+    function longCrls() external view returns (ILongCrls);
 
     /// @notice A TCB info as it is stored.
     function tcbInfo(bytes6 fmspc, bytes2 pceId, uint256 evaluationNumber)

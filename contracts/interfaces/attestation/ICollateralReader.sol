@@ -14,8 +14,9 @@ struct CollateralHeader {
 
 /// @title ICollateralReader
 /// @notice Reads TCB info and QE identities from the JSON that Intel signs, and packs what an assessment needs.
-/// @dev Checks neither signatures nor dates. Rejects everything that deviates from Intel's form by a single character:
-/// unknown, repeated, missing and reordered keys, unknown statuses, levels out of order.
+/// @dev Checks neither signatures nor dates. Ignores members of names that have no meaning here, as Intel's own library
+/// does. Rejects everything else that deviates from Intel's form by a single character: repeated, missing and reordered
+/// keys, unknown statuses, levels out of order.
 interface ICollateralReader {
     /// @notice The text has more than 40,000 characters.
     error CollateralTooLong(uint256 length);

@@ -20,7 +20,7 @@ struct Crl {
 /// @title ICrlReader
 /// @notice Reads X.509 certificate revocation lists, version 2, in Intel's profile.
 interface ICrlReader {
-    /// @notice The list has more than 65,535 bytes.
+    /// @notice The list has more than 65,535 bytes. See {ILongCrls}.
     error CrlTooLong(uint256 length);
     /// @notice The reason code at `offset` is not possible in a full list.
     error RevocationReasonInvalid(uint256 offset);

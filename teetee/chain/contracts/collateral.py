@@ -7,10 +7,12 @@ contracts) refuses these reads.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Connection
+from teetee.chain.contracts.long_crls import LongCrls
 from teetee.chain.deployment import Deployment
 from teetee.chain.types.blocks import Block
 
@@ -47,6 +49,11 @@ class CollateralStore:
     def __init__(self, connection: Connection, deployment: Deployment) -> None:
         self._connection = connection
         self.contract = connection.contract("DcapVerifier", deployment.verifier)
+
+    @cached_property
+    def long_crls(self) -> LongCrls:
+        """Where revocation lists are uploaded in parts. The verifier created it."""
+        return LongCrls(self._connection, str(self._read("longCrls", at=None)))
 
     def root_crl(self, at: Block | None = None) -> StoredCollateral:
         """The root's revocation list."""
@@ -85,6 +92,10 @@ class CollateralStore:
     def update_pck_crl(self, der: bytes, authority_id: bytes) -> Call:
         """Upload a newer one; the root's must be in force."""
         return encode_call(self.contract, "updatePckCrl", der, authority_id)
+
+    def update_long_pck_crl(self, crl: dict[str, Any], authority_id: bytes) -> Call:
+        """Upload a newer one whose entries `long_crls` has, sorted; the fields of LongCrl."""
+        return encode_call(self.contract, "updateLongPckCrl", crl, authority_id)
 
     def update_tcb_info(self, text: str, signature: bytes, signer_id: bytes) -> Call:
         """Upload a newer one; its signer must be stored, the root's list in force."""

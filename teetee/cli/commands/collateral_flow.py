@@ -60,7 +60,7 @@ def sync_collateral(
         for item in synchronization.run(_kinds(contracts, fmspc), minimum):
             items.append(item)
             if item.sent is not None:
-                printer.say(f"{item.what} uploaded, {item.sent.gas_used:,} gas", "dim")
+                printer.say(f"{item.what} uploaded, {item.gas_used:,} gas", "dim")
         progress("Rechecking the shards…")
         rechecks = list(recheck_shards(contracts.registry, sender)) if recheck else []
     printer.result(
@@ -125,7 +125,7 @@ def _print_sync(
             (
                 item.what,
                 *_times(item),
-                f"✓ uploaded, {item.sent.gas_used:,} gas" if item.sent else "✓ was there",
+                f"✓ uploaded, {item.gas_used:,} gas" if item.sent else "✓ was there",
             )
             for item in items
         ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subset of DER that Intel's extension of PCK certificates uses."""
+"""The subset of DER that Intel's extension of PCK certificates and its CRLs use."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,26 +11,31 @@ OBJECT_IDENTIFIER: Final = 0x06
 def der_items(der: bytes) -> Iterator[tuple[int, bytes]]:
     """Tag and content of each item in `der`, a concatenation of items.
 
-    Lengths up to 65,535 bytes. Raises ValueError for truncated items and for lengths in a longer
-    form than needed.
+    Lengths below 2^24 bytes. Raises ValueError for truncated items and for lengths in a longer form
+    than needed.
     """
+    for whole, start in whole_items(der):
+        yield whole[0], whole[start:]
+
+
+def whole_items(der: bytes) -> Iterator[tuple[bytes, int]]:
+    """Each item with its header, and where its content starts in it. Otherwise as `der_items`."""
     position = 0
     while position < len(der):
         if len(der) - position < 2:
             raise ValueError("cut off")
-        tag, size, start = der[position], der[position + 1], position + 2
+        size, start = der[position + 1], position + 2
         if size >= 0x80:
             count = size - 0x80
             digits = der[start : start + count]
-            if count not in (1, 2) or len(digits) != count or digits[0] == 0:
+            if count not in (1, 2, 3) or len(digits) != count or digits[0] == 0:
                 raise ValueError("length of a form that is not DER, or too large")
             size, start = int.from_bytes(digits, "big"), start + count
             if size < 0x80:
                 raise ValueError("length of a longer form than needed")
-        content = der[start : start + size]
-        if len(content) != size:
+        if len(der) - start < size:
             raise ValueError("cut off")
-        yield tag, content
+        yield der[position : start + size], start - position
         position = start + size
 
 

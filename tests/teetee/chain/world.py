@@ -135,6 +135,7 @@ class World:
             OUTPUT_PRICE,
             300,  # royalty, in 1/10000
             self.chain.treasury.address,
+            0,  # minimum evaluation number
             "ipfs://test-model",
         )
         publish = registry.functions.publishModel(parameters, [MEASUREMENT])

@@ -208,6 +208,7 @@ class Lab:
             OUTPUT_PRICE,
             300,
             self.chain.treasury.address,
+            0,  # minimum evaluation number
             "ipfs://test-model",
         )
         publish = registry.functions.publishModel(parameters, [image])
