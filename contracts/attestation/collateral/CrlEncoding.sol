@@ -132,6 +132,8 @@ library CrlEncoding {
         if (size < 0x80) return abi.encodePacked(bytes1(0x30), uint8(size));
         if (size < 0x100) return abi.encodePacked(bytes2(0x3081), uint8(size));
         if (size < 0x10000) return abi.encodePacked(bytes2(0x3082), uint16(size));
+        // more would need more gas than a transaction may use
+        assert(size < 1 << 24);
         return abi.encodePacked(bytes2(0x3083), uint24(size));
     }
 }

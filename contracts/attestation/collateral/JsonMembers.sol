@@ -25,14 +25,10 @@ library JsonMembers {
 
     /// @notice Enters an object up to its first known member: `text` is the brace and the member's beginning.
     function enter(uint256 offset, uint256 end, bytes32 text, uint256 size) internal pure returns (uint256 next) {
-        if (!offset.startsWith(text, size)) {
-            next = offset.expect(end, "{", 1);
-            bool isUnknown = true;
-            while (isUnknown) {
-                (isUnknown, next) = _skipUnknown(next, end);
-                if (isUnknown) next = next.expect(end, ",", 1);
-            }
-            return next.expect(end, text << 8, size - 1);
+        if (offset.startsWith("{", 1) && !offset.startsWith(text, size)) {
+            // to the comma in front of it
+            (bool isUnknown, uint256 comma) = _skipUnknown(offset + 1, end);
+            if (isUnknown) return _skipAllUnknown(comma, end).expect(end, ",", 1).expect(end, text << 8, size - 1);
         }
         next = offset.expect(end, text, size);
     }

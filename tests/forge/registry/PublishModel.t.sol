@@ -5,6 +5,7 @@ import {IModelAdministration} from "../../../contracts/interfaces/IModelAdminist
 import {IModelRegistry} from "../../../contracts/interfaces/IModelRegistry.sol";
 import {ModelId} from "../../../contracts/types/Identifiers.sol";
 import {Model, ModelParameters, ModelTerms} from "../../../contracts/types/Model.sol";
+import {TcbStatus} from "../../../contracts/types/VerifiedQuote.sol";
 import {ShardFixture} from "../fixtures/ShardFixture.sol";
 
 /// Given a publisher
@@ -57,6 +58,25 @@ contract PublishModelTest is ShardFixture {
         vm.assertEq(
             registry.sliceDigest(largest, 766, 767, false), keccak256(abi.encodePacked(parameters.layerDigests[766]))
         );
+    }
+
+    function test_L24_publishModel__evaluation_number__is_the_minimum_of_the_first_policy() external {
+        ModelParameters memory parameters = _modelParameters();
+        uint16[3] memory numbers = [uint16(0), 19, 255];
+        for (uint256 i = 0; i < numbers.length; ++i) {
+            parameters.minimumEvaluationNumber = numbers[i];
+            vm.prank(publisher);
+            ModelId published = registry.publishModel(parameters, _one(MEASUREMENT));
+            vm.assertEq(registry.policyOf(published).minimumEvaluationNumber, numbers[i]);
+            vm.assertEq(registry.policyOf(published).acceptedStatuses, 1 << uint8(TcbStatus.UP_TO_DATE));
+        }
+    }
+
+    function test_L24_publishModel__evaluation_number_that_no_collateral_can_have__reverts() external {
+        ModelParameters memory parameters = _modelParameters();
+        parameters.minimumEvaluationNumber = 256;
+        uint16 statuses = uint16(1 << uint8(TcbStatus.UP_TO_DATE));
+        _assertRefused(parameters, abi.encodeWithSelector(IModelAdministration.PolicyInvalid.selector, statuses, 256));
     }
 
     function test_publishModel__too_many_layers__reverts() external {

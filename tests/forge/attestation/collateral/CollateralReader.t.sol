@@ -11,8 +11,12 @@ import {AttestationVectors} from "../AttestationVectors.sol";
 ///         it should be read
 ///     when what may be left out or written otherwise is: modules, advisories, categories, the case of digits
 ///         it should be read
-///     when a key is unknown, missing, repeated or misplaced
+///     when a key is missing, repeated or misplaced
 ///         it should revert, with the number of characters left
+///     when a member is unknown
+///         it should be read as without that member, wherever that stands and whatever its value
+///     when an unknown member's name or value is not plain JSON
+///         it should revert
 ///     when a character stands before, within or behind it, or it is cut off
 ///         it should revert
 ///     when a number, date, status or name has another form
@@ -22,6 +26,7 @@ import {AttestationVectors} from "../AttestationVectors.sol";
 /// given a QE identity
 ///     the same should hold
 contract CollateralReaderTest is AttestationVectors {
+    bytes private constant LEVEL = '},"tcbDate":"2026-01-14T00:00:00Z","tcbStatus":"UpToDate"';
     bytes private constant LEVEL_END = '},"tcbDate":"2026-01-14T00:00:00Z","tcbStatus":"UpToDate"}]}';
 
     CollateralReader private _reader;
@@ -130,23 +135,137 @@ contract CollateralReaderTest is AttestationVectors {
 
     /* KEYS */
 
-    function test_readTcbInfo__a_key_unknown_missing_repeated_or_elsewhere__reverts() external {
-        _refuse(_edited('{"id":"TDX",', '{"id":"TDX","new":0,'), '{"id":"TDX","new"');
-        _refuse(_edited(',"tcbType":0', ',"tcbType":0,"new":0'), ',"new":0');
-        _refuse(_edited('"pcesvn":11', '"pcesvn":11,"new":0'), ',"new":0');
-        _refuse(_edited('{"isvsvn":5}', '{"isvsvn":5,"new":0}'), ',"new":0');
-        _refuse(_edited('"issueDate":"2026-01-14T12:00:00Z",', ""), '"nextUpdate"');
+    function test_readTcbInfo__a_key_missing_repeated_or_elsewhere__reverts() external {
+        _refuse(_edited('"issueDate":"2026-01-14T12:00:00Z",', ""), ',"nextUpdate"');
         _refuse(_edited(',"tcbType":0', ""), ',"tcbEvaluationDataNumber"');
         _refuse(_edited(',"tcbType":0', ',"tcbType":0,"tcbType":0'), ',"tcbType":0,"tcbEval');
         bytes memory swapped = ',"pceId":"0000","fmspc":"53494D544458"';
         _refuse(_edited(',"fmspc":"53494D544458","pceId":"0000"', swapped), swapped);
         _refuse(_edited(',"pcesvn":11', ',"pcesvn":11,"pcesvn":99'), ',"pcesvn":99');
-        _refuse(_endingIn(bytes.concat(_slice(LEVEL_END, 0, 59), ',"new":0}')), ',"new":0}');
+        // also behind an unknown one, and in an object that does not have it
+        _refuse(_edited(',"tcbType":0', ',"tcbType":0,"new":0,"tcbType":0'), ',"tcbType":0,"tcbEval');
+        _refuse(_edited('"pcesvn":11', '"pcesvn":11,"new":0,"isvsvn":5'), ',"isvsvn":5,"tdx');
+        _refuse(_edited('{"id":"TDX",', '{"new":0,"version":3,"id":"TDX",'), '"version":3,"id"');
+        _refuse(_endingIn(bytes.concat(LEVEL, ',"new":0,"tcbStatus":"Revoked"}]}')), ',"tcbStatus":"Revoked"');
+        _refuse(_edited('[{"svn":4}', '[{"svn":4,"type":"","type":""}'), ',"type":""}');
+        _refuse(_edited('[{"svn":4}', '[{"svn":4,"type":"","category":""}'), ',"category":""}');
+    }
+
+    /// @dev A new member in each object, at each place where one can be.
+    function test_M15_readTcbInfo__a_new_member_anywhere__reads_as_without_it() external view {
+        (, bytes memory packed) = _reader.readTcbInfo(_info);
+        bytes[9] memory places = [
+            bytes('"id":"TDX",'),
+            ',"version":3',
+            ',"fmspc":"53494D544458"',
+            ',"tcbEvaluationDataNumber":20',
+            '"id":"TDX_03",',
+            '"isvsvn":5',
+            ',"pcesvn":11',
+            '[{"svn":4',
+            ',"tdxModuleIdentities":'
+        ];
+        for (uint256 i = 0; i < places.length; ++i) {
+            bytes memory place = places[i];
+            bytes memory text = place[place.length - 1] == ","
+                ? bytes.concat('"new":{"svn":[1,{}]},', place)
+                : place[place.length - 1] == ":"
+                    ? bytes.concat(',"new":"TDX"', place)
+                    : bytes.concat(place, ',"new":[],"newer":"a"');
+            _assertReadsAs(_edited(place, text), packed);
+        }
+        _assertReadsAs(_endingIn(bytes.concat(LEVEL, ',"new":0}]}')), packed);
+        _assertReadsAs(_endingIn(bytes.concat(LEVEL, '}],"new":0}')), packed);
+        _assertReadsAs(_endingIn(bytes.concat(LEVEL, ',"new":0,"advisoryIDs":["A"],"newer":0}]}')), packed);
+        _assertReadsAs(_edited('[{"svn":4}', '[{"svn":4,"a":1,"category":"","b":1,"type":"","c":1}'), packed);
+        _assertReadsAs(_edited('[{"svn":4}', '[{"new":1,"svn":4}'), packed);
+    }
+
+    function test_M15_readTcbInfo__a_new_member_of_any_value__reads_as_without_it() external view {
+        (, bytes memory packed) = _reader.readTcbInfo(_info);
+        bytes[14] memory values = [
+            bytes("0"),
+            "-12.50",
+            "true",
+            "false",
+            "null",
+            '""',
+            '"}],tcbLevels:["',
+            "[]",
+            "{}",
+            '["a",{"tcbType":1},[[0]]]',
+            '{"fmspc":"000000000000","tcbLevels":[]}',
+            "18446744073709551616",
+            '{"":{"":{"":{"":{"":{"":{"":{"":0}}}}}}}}',
+            "0.001"
+        ];
+        for (uint256 i = 0; i < values.length; ++i) {
+            _assertReadsAs(_edited(',"tcbType":0', bytes.concat(',"tcbType":0,"new":', values[i])), packed);
+        }
+        // names that resemble known ones, and one of more characters than any of these
+        bytes[4] memory names =
+            [bytes("ID"), "tcb_type", "tcbEvaluationDataNumbers", "aNameThatIsLongerThanAnyOtherOne"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            _assertReadsAs(_edited(',"tcbType":0', bytes.concat(',"tcbType":0,"', names[i], '":0')), packed);
+        }
+    }
+
+    function test_M15_readTcbInfo__a_new_member_that_is_not_plain_json__reverts() external {
+        bytes[20] memory values = [
+            bytes(""),
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e5",
+            "+1",
+            "tru",
+            "True",
+            "[0,]",
+            "[,0]",
+            "[0",
+            "[0}",
+            "{0}",
+            '{"a"}',
+            '{"a":0,}',
+            "{a:0}",
+            '"a\\u0041"',
+            '"',
+            '{"":{"":{"":{"":{"":{"":{"":{"":{"":0}}}}}}}}}'
+        ];
+        for (uint256 i = 0; i < values.length; ++i) {
+            _assertUnexpected(_edited(',"tcbType":0', bytes.concat(',"tcbType":0,"new":', values[i])));
+        }
+        // an escape could spell a known name
+        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,"\\u0074cbType":1'));
+        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,new:0'));
+        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,"new" :0'));
+        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,,"new":0'));
+        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,'));
+        _assertUnexpected(_endingIn(bytes.concat(LEVEL, '}],"new":0')));
+    }
+
+    function test_M15_readQeIdentity__a_new_member_anywhere__reads_as_without_it() external view {
+        (, bytes memory packed) = _reader.readQeIdentity(_identity);
+        bytes[7] memory places = [
+            bytes('"id":"TD_QE"'),
+            ',"version":2',
+            ',"isvprodid":2',
+            '"isvsvn":6',
+            '"UpToDate"',
+            ',"miscselect":"00000000"',
+            "]"
+        ];
+        for (uint256 i = 0; i < places.length; ++i) {
+            bytes memory text = bytes.concat(places[i], ',"new":{"isvsvn":7}');
+            (, bytes memory found) = _reader.readQeIdentity(_replace(_identity, places[i], text));
+            vm.assertEq(found, packed);
+        }
     }
 
     function test_readTcbInfo__another_kind__reverts() external {
         _refuse(_edited('"id":"TDX"', '"id":"SGX"'), '{"id":"SGX"');
-        _refuse(_edited('"version":3', '"version":2'), '{"id":"TDX","version":2');
+        _refuse(_edited('"version":3', '"version":2'), ',"version":2');
         _refuse(_edited('"tcbType":0', '"tcbType":1'), ',"tcbType":1');
         _refuse(_identity, _identity);
     }
@@ -166,10 +285,12 @@ contract CollateralReaderTest is AttestationVectors {
     function testFuzz_readTcbInfo__a_character_more__reverts(uint256 place, bytes1 character) external view {
         place = bounded(place, 0, _info.length);
         bytes memory more = bytes.concat(_slice(_info, 0, place), character, _slice(_info, place, _info.length));
-        // with one more digit it is another number, and nothing else can follow
+        // with one more digit it is another number, and nothing else can follow; without that name, it has no modules
         bool isDigit = character >= "0" && character <= "9";
+        uint256 name = _find(_info, "tdxModuleIdentities");
+        bool isName = place >= name && place <= name + 19;
         try _reader.readTcbInfo(more) {
-            vm.assertTrue(isDigit, "a character more was read");
+            vm.assertTrue(isDigit || isName, "a character more was read");
         } catch {}
     }
 
@@ -346,7 +467,7 @@ contract CollateralReaderTest is AttestationVectors {
             [bytes('"version":2'), '"version":4'],
             [bytes(',"isvprodid":2'), ""],
             [bytes(',"isvprodid":2'), ',"isvprodid":2,"isvprodid":3'],
-            [bytes(',"isvprodid":2'), ',"isvprodid":2,"new":0'],
+            [bytes(',"isvprodid":2'), ',"isvprodid":2,"new":'],
             [bytes('"isvprodid":2'), '"isvprodid":65536'],
             [bytes('"isvsvn":6'), '"isvsvn":65536'],
             [bytes('"UpToDate"'), '"ConfigurationNeeded"'],

@@ -5,6 +5,7 @@ import {DcapVerifier} from "../../../../contracts/attestation/DcapVerifier.sol";
 import {IDcapVerifier} from "../../../../contracts/interfaces/attestation/IDcapVerifier.sol";
 import {QuoteAssessment, TcbPolicy, TcbStatus, VerifiedQuote} from "../../../../contracts/types/VerifiedQuote.sol";
 import {CollateralFixture} from "./CollateralFixture.sol";
+import {DateTimeLib} from "solady/utils/DateTimeLib.sol";
 
 /// @dev given a standard set (20) by which a platform is up to date, and an early one (21) by which it isn't
 ///     when both are in force
@@ -13,6 +14,8 @@ import {CollateralFixture} from "./CollateralFixture.sol";
 ///         the early one should count, conclusively
 ///     when the standard one has expired
 ///         the early one should count instead, but inconclusively
+///     when the standard one expired more than 60 days ago
+///         the early one should count conclusively, until the standard one is refreshed
 ///     when the policy's minimum is above both
 ///         it should be missing
 /// given a policy that limits the age of collateral
@@ -58,6 +61,52 @@ contract CollateralSelectionTest is CollateralFixture {
         _assertConclusive(_policy(20, 0), false);
         // the standard one is not allowed: the early one is the lowest
         _assertConclusive(_policy(21, 0), true);
+    }
+
+    function test_L25_assessQuote__standard_set_ended_60_days_ago__is_forgotten() external {
+        _refreshEarly(ENDS_AT + 59 days);
+        vm.warp(ENDS_AT + 60 days);
+        _assertVerdict(_anyPolicy(), TcbStatus.OUT_OF_DATE, 21);
+        _assertConclusive(_anyPolicy(), false);
+        vm.warp(ENDS_AT + 60 days + 1);
+        _assertVerdict(_anyPolicy(), TcbStatus.OUT_OF_DATE, 21);
+        _assertConclusive(_anyPolicy(), true);
+        // so a machine that the early set revokes is evicted, not only paused
+        bytes memory revoked = _edited(_early(tcbInfo, ENDS_AT + 60 days), '"OutOfDate"', '"Revoked"');
+        dcap.updateTcbInfo(revoked, _signed(revoked), signerId);
+        QuoteAssessment memory assessed = dcap.assessQuote(_claimsOf(firstCore, firstPck), _anyPolicy());
+        vm.assertTrue(assessed.tcbStatus == TcbStatus.REVOKED && assessed.isConclusive);
+    }
+
+    function test_L25_assessQuote__standard_qe_identity_alone_not_forgotten__is_inconclusive() external {
+        bytes memory identity =
+            _edited(_issued(qeIdentity, _dateOf(ENDS_AT - 1)), bytes(ENDS), bytes(_dateOf(ENDS_AT + 1)));
+        vm.warp(ENDS_AT);
+        dcap.updateRootCrl(_crl(true, ENDS_AT, ENDS_AT + 365 days, _noSerials()));
+        dcap.updateQeIdentity(identity, _signed(identity), signerId);
+        _refreshEarly(ENDS_AT + 59 days);
+        vm.warp(ENDS_AT + 60 days + 1);
+        _assertConclusive(_anyPolicy(), false);
+        vm.warp(ENDS_AT + 60 days + 2);
+        _assertConclusive(_anyPolicy(), true);
+    }
+
+    function test_L25_assessQuote__standard_set_refreshed_after_it_was_forgotten__counts_again() external {
+        _refreshEarly(ENDS_AT + 61 days);
+        vm.warp(ENDS_AT + 61 days);
+        _assertConclusive(_anyPolicy(), true);
+        string memory issued = _dateOf(ENDS_AT + 61 days);
+        string memory ends = _dateOf(ENDS_AT + 91 days);
+        bytes memory info = _edited(_issued(tcbInfo, issued), bytes(ENDS), bytes(ends));
+        dcap.updateTcbInfo(info, _signed(info), signerId);
+        bytes memory identity = _edited(_issued(qeIdentity, issued), bytes(ENDS), bytes(ends));
+        dcap.updateQeIdentity(identity, _signed(identity), signerId);
+        _assertVerdict(_anyPolicy(), TcbStatus.UP_TO_DATE, 20);
+        // and protects again: its next lapse has 60 days of its own
+        vm.warp(ENDS_AT + 92 days);
+        _refreshEarly(ENDS_AT + 92 days);
+        _assertVerdict(_anyPolicy(), TcbStatus.OUT_OF_DATE, 21);
+        _assertConclusive(_anyPolicy(), false);
     }
 
     function test_verifyQuote__standard_set_refreshed__counts_again() external {
@@ -218,18 +267,43 @@ contract CollateralSelectionTest is CollateralFixture {
 
     /// @dev PCESVN 12 is up to date, and 11, which the simulated machines have, is not.
     function _uploadEarly(bytes memory info, bytes memory identity) private {
+        bytes memory early = _early(info, EARLY_ISSUED_AT);
+        dcap.updateTcbInfo(early, _signed(early), signerId);
+        early = _ofNumber(_dated(identity, EARLY_ISSUED_AT), "21");
+        dcap.updateQeIdentity(early, _signed(early), signerId);
+        vm.assertEq(dcap.qeIdentity(21).nextUpdate, EARLY_ENDS_AT);
+    }
+
+    function _early(bytes memory info, uint256 issuedAt) private pure returns (bytes memory) {
         uint256 place = _find(info, '{"tcb":{"sgxtcbcomponents"');
         bytes memory level = _slice(info, place, info.length - 2);
         bytes memory levels = bytes.concat(
             _edited(level, '"pcesvn":11', '"pcesvn":12'), ",", _edited(level, '"UpToDate"', '"OutOfDate"')
         );
-        bytes memory early = _ofNumber(_edited(info, level, levels), "21");
-        early = _edited(_issued(early, "2026-01-15T00:00:00Z"), bytes(ENDS), "2026-02-14T00:00:00Z");
+        return _ofNumber(_dated(_edited(info, level, levels), issuedAt), "21");
+    }
+
+    /// @dev In force for 30 days.
+    function _dated(bytes memory json, uint256 issuedAt) private pure returns (bytes memory) {
+        return _edited(_issued(json, _dateOf(issuedAt)), bytes(ENDS), bytes(_dateOf(issuedAt + 30 days)));
+    }
+
+    function _dateOf(uint256 time) private pure returns (string memory) {
+        (uint256 year, uint256 month, uint256 day, uint256 hour, uint256 minute, uint256 second) =
+            DateTimeLib.timestampToDateTime(time);
+        bytes memory date = bytes.concat("20", _two(year % 100), "-", _two(month), "-", _two(day));
+        return string(bytes.concat(date, "T", _two(hour), ":", _two(minute), ":", _two(second), "Z"));
+    }
+
+    /// @dev The early set and the CRLs, issued again at that time.
+    function _refreshEarly(uint256 issuedAt) private {
+        vm.warp(issuedAt);
+        dcap.updateRootCrl(_crl(true, issuedAt, issuedAt + 365 days, _noSerials()));
+        dcap.updatePckCrl(_crl(false, issuedAt, issuedAt + 30 days, _noSerials()), authorityId);
+        bytes memory early = _early(tcbInfo, issuedAt);
         dcap.updateTcbInfo(early, _signed(early), signerId);
-        early = _edited(_issued(identity, "2026-01-15T00:00:00Z"), bytes(ENDS), "2026-02-14T00:00:00Z");
-        early = _ofNumber(early, "21");
+        early = _ofNumber(_dated(qeIdentity, issuedAt), "21");
         dcap.updateQeIdentity(early, _signed(early), signerId);
-        vm.assertEq(dcap.qeIdentity(21).nextUpdate, EARLY_ENDS_AT);
     }
 
     function _refreshCrls() private {

@@ -226,7 +226,7 @@ contract CollateralTcbInfoTest is CollateralFixture {
 
     function test_updateTcbInfo__not_of_intels_form__is_refused_for_its_signature_first() external {
         vm.warp(simulatedAt);
-        bytes memory garbage = '{"id":"TDX","version":3,"unknown":0}';
+        bytes memory garbage = '{"id":"TDX","version":3,"fmspc":""}';
         bytes memory signature = _signed(tcbInfo);
         vm.expectRevert(ICollateral.CollateralSignatureInvalid.selector);
         dcap.updateTcbInfo(garbage, signature, signerId);
