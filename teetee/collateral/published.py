@@ -74,9 +74,8 @@ class PublishedCrl:
         """
         try:
             key = x509.load_der_x509_certificate(self.issuer).public_key()
-            is_signed = isinstance(
-                key, ec.EllipticCurvePublicKey
-            ) and x509.load_der_x509_crl(self.der).is_signature_valid(key)
+            crl = x509.load_der_x509_crl(self.der)
+            is_signed = isinstance(key, ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
         except ValueError:
             is_signed = False
         if not is_signed:

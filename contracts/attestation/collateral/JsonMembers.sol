@@ -19,9 +19,9 @@ library JsonMembers {
     /// @dev The longest known name has 23 characters; with its quotation marks it fits into a word.
     uint256 private constant MAX_NAME = 30;
     /// @dev All names that have a meaning, each in quotation marks.
-    bytes private constant NAMES = '"id"version"issueDate"nextUpdate"fmspc"pceId"tcbType"tcbEvaluationDataNumber"tdxModule'
-        '"mrsigner"attributes"attributesMask"tdxModuleIdentities"tcbLevels"tcb"isvsvn"tcbDate"tcbStatus"advisoryIDs'
-        '"sgxtcbcomponents"pcesvn"tdxtcbcomponents"svn"category"type"miscselect"miscselectMask"isvprodid"';
+    bytes private constant NAMES = '"id"version"issueDate"nextUpdate"fmspc"pceId"tcbType"tcbEvaluationDataNumber'
+        '"tdxModule"mrsigner"attributes"attributesMask"tdxModuleIdentities"tcbLevels"tcb"isvsvn"tcbDate"tcbStatus'
+        '"advisoryIDs"sgxtcbcomponents"pcesvn"tdxtcbcomponents"svn"category"type"miscselect"miscselectMask"isvprodid"';
 
     /// @notice Enters an object up to its first known member: `text` is the brace and the member's beginning.
     function enter(uint256 offset, uint256 end, bytes32 text, uint256 size) internal pure returns (uint256 next) {

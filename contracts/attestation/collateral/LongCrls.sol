@@ -115,7 +115,7 @@ contract LongCrls is ILongCrls {
         bytes memory extensions = list.extensions;
         CrlProfile.requireExtensions({der: extensions, offset: 0, end: extensions.length});
         uint256[] memory endings = CrlEncoding.packEndings(list.endings);
-        bytes memory fields = bytes.concat(
+        bytes memory fields = abi.encodePacked(
             CrlProfile.VERSION_2, CrlProfile.ECDSA_WITH_SHA256, list.issuer, list.thisUpdate, list.nextUpdate
         );
         bytes memory part = _partBuffer();

@@ -2,9 +2,8 @@
 pragma solidity 0.8.37;
 
 import {CollateralJson} from "../../../../contracts/attestation/collateral/CollateralJson.sol";
-import {CollateralReader} from "../../../../contracts/attestation/collateral/CollateralReader.sol";
 import {CollateralHeader, ICollateralReader} from "../../../../contracts/interfaces/attestation/ICollateralReader.sol";
-import {AttestationVectors} from "../AttestationVectors.sol";
+import {CollateralReaderFixture} from "./CollateralReaderFixture.sol";
 
 /// @dev given TCB info in Intel's form
 ///     when it is Intel's of any year
@@ -13,10 +12,6 @@ import {AttestationVectors} from "../AttestationVectors.sol";
 ///         it should be read
 ///     when a key is missing, repeated or misplaced
 ///         it should revert, with the number of characters left
-///     when a member is unknown
-///         it should be read as without that member, wherever that stands and whatever its value
-///     when an unknown member's name or value is not plain JSON
-///         it should revert
 ///     when a character stands before, within or behind it, or it is cut off
 ///         it should revert
 ///     when a number, date, status or name has another form
@@ -25,20 +20,7 @@ import {AttestationVectors} from "../AttestationVectors.sol";
 ///         it should revert
 /// given a QE identity
 ///     the same should hold
-contract CollateralReaderTest is AttestationVectors {
-    bytes private constant LEVEL = '},"tcbDate":"2026-01-14T00:00:00Z","tcbStatus":"UpToDate"';
-    bytes private constant LEVEL_END = '},"tcbDate":"2026-01-14T00:00:00Z","tcbStatus":"UpToDate"}]}';
-
-    CollateralReader private _reader;
-    bytes private _info;
-    bytes private _identity;
-
-    function setUp() external {
-        _reader = new CollateralReader();
-        _info = _bytes(SIMULATED, "tcbInfo");
-        _identity = _bytes(SIMULATED, "qeIdentity");
-    }
-
+contract CollateralReaderTest is CollateralReaderFixture {
     /* INTEL'S */
 
     function test_readTcbInfo__intels_of_all_years__read() external view {
@@ -59,17 +41,17 @@ contract CollateralReaderTest is AttestationVectors {
             hex"b0c06f000000"
         ];
         for (uint256 i = 0; i < sets.length; ++i) {
-            (CollateralHeader memory header,) = _reader.readTcbInfo(_recorded(sets[i], "tcb_info", '{"tcbInfo":'));
+            (CollateralHeader memory header,) = reader.readTcbInfo(_recorded(sets[i], "tcb_info", '{"tcbInfo":'));
             vm.assertEq(bytes32(header.fmspc), bytes32(fmspcs[i]));
             vm.assertEq(header.nextUpdate - header.issuedAt, 30 days);
-            (header,) = _reader.readQeIdentity(_recorded(sets[i], "qe_identity", '{"enclaveIdentity":'));
+            (header,) = reader.readQeIdentity(_recorded(sets[i], "qe_identity", '{"enclaveIdentity":'));
             vm.assertEq(header.nextUpdate - header.issuedAt, 30 days);
             vm.assertEq(bytes32(header.fmspc), 0);
         }
     }
 
     function test_readTcbInfo__simulated__says_what_names_it() external view {
-        (CollateralHeader memory header, bytes memory packed) = _reader.readTcbInfo(_info);
+        (CollateralHeader memory header, bytes memory packed) = reader.readTcbInfo(info);
         vm.assertEq(header.issuedAt, 1_768_392_000);
         vm.assertEq(header.nextUpdate, 1_770_984_000);
         vm.assertEq(header.evaluationNumber, 20);
@@ -84,7 +66,7 @@ contract CollateralReaderTest is AttestationVectors {
     }
 
     function test_readQeIdentity__simulated__says_what_it_says() external view {
-        (CollateralHeader memory header, bytes memory packed) = _reader.readQeIdentity(_identity);
+        (CollateralHeader memory header, bytes memory packed) = reader.readQeIdentity(identity);
         vm.assertEq(header.issuedAt, 1_768_392_000);
         vm.assertEq(header.nextUpdate, 1_770_984_000);
         vm.assertEq(header.evaluationNumber, 20);
@@ -96,7 +78,7 @@ contract CollateralReaderTest is AttestationVectors {
     /* WHAT MAY BE OTHERWISE */
 
     function test_readTcbInfo__other_forms_of_intels__read() external view {
-        (, bytes memory packed) = _reader.readTcbInfo(_info);
+        (, bytes memory packed) = reader.readTcbInfo(info);
         _assertReadsAs(_edited('"53494D544458"', '"53494d544458"'), packed);
         _assertReadsAs(_edited('[{"svn":4}', '[{"svn":4,"category":"BIOS","type":"Early ucode"}'), packed);
         _assertReadsAs(_edited('[{"svn":4}', '[{"svn":4,"type":""}'), packed);
@@ -109,9 +91,9 @@ contract CollateralReaderTest is AttestationVectors {
 
     function test_readTcbInfo__without_modules__reads_none() external view {
         bytes memory modules =
-            _slice(_info, _find(_info, ',"tdxModuleIdentities"'), _find(_info, '],"tcbLevels":[{"tcb":{"sgx') + 1);
-        (, bytes memory missing) = _reader.readTcbInfo(_edited(modules, ""));
-        (, bytes memory empty) = _reader.readTcbInfo(_edited(modules, ',"tdxModuleIdentities":[]'));
+            _slice(info, _find(info, ',"tdxModuleIdentities"'), _find(info, '],"tcbLevels":[{"tcb":{"sgx') + 1);
+        (, bytes memory missing) = reader.readTcbInfo(_edited(modules, ""));
+        (, bytes memory empty) = reader.readTcbInfo(_edited(modules, ',"tdxModuleIdentities":[]'));
         vm.assertEq(missing, empty);
         vm.assertEq(_slice(missing, 0, 7), hex"00050100000001");
     }
@@ -128,7 +110,7 @@ contract CollateralReaderTest is AttestationVectors {
         ];
         uint8[7] memory numbers = [1, 2, 3, 4, 7, 8, 9];
         for (uint256 i = 0; i < names.length; ++i) {
-            (, bytes memory packed) = _reader.readTcbInfo(_withStatus(bytes(names[i])));
+            (, bytes memory packed) = reader.readTcbInfo(_withStatus(bytes(names[i])));
             vm.assertEq(uint8(packed[packed.length - 6]), numbers[i]);
         }
     }
@@ -151,130 +133,18 @@ contract CollateralReaderTest is AttestationVectors {
         _refuse(_edited('[{"svn":4}', '[{"svn":4,"type":"","category":""}'), ',"category":""}');
     }
 
-    /// @dev A new member in each object, at each place where one can be.
-    function test_M15_readTcbInfo__a_new_member_anywhere__reads_as_without_it() external view {
-        (, bytes memory packed) = _reader.readTcbInfo(_info);
-        bytes[9] memory places = [
-            bytes('"id":"TDX",'),
-            ',"version":3',
-            ',"fmspc":"53494D544458"',
-            ',"tcbEvaluationDataNumber":20',
-            '"id":"TDX_03",',
-            '"isvsvn":5',
-            ',"pcesvn":11',
-            '[{"svn":4',
-            ',"tdxModuleIdentities":'
-        ];
-        for (uint256 i = 0; i < places.length; ++i) {
-            bytes memory place = places[i];
-            bytes memory text = place[place.length - 1] == ","
-                ? bytes.concat('"new":{"svn":[1,{}]},', place)
-                : place[place.length - 1] == ":"
-                    ? bytes.concat(',"new":"TDX"', place)
-                    : bytes.concat(place, ',"new":[],"newer":"a"');
-            _assertReadsAs(_edited(place, text), packed);
-        }
-        _assertReadsAs(_endingIn(bytes.concat(LEVEL, ',"new":0}]}')), packed);
-        _assertReadsAs(_endingIn(bytes.concat(LEVEL, '}],"new":0}')), packed);
-        _assertReadsAs(_endingIn(bytes.concat(LEVEL, ',"new":0,"advisoryIDs":["A"],"newer":0}]}')), packed);
-        _assertReadsAs(_edited('[{"svn":4}', '[{"svn":4,"a":1,"category":"","b":1,"type":"","c":1}'), packed);
-        _assertReadsAs(_edited('[{"svn":4}', '[{"new":1,"svn":4}'), packed);
-    }
-
-    function test_M15_readTcbInfo__a_new_member_of_any_value__reads_as_without_it() external view {
-        (, bytes memory packed) = _reader.readTcbInfo(_info);
-        bytes[14] memory values = [
-            bytes("0"),
-            "-12.50",
-            "true",
-            "false",
-            "null",
-            '""',
-            '"}],tcbLevels:["',
-            "[]",
-            "{}",
-            '["a",{"tcbType":1},[[0]]]',
-            '{"fmspc":"000000000000","tcbLevels":[]}',
-            "18446744073709551616",
-            '{"":{"":{"":{"":{"":{"":{"":{"":0}}}}}}}}',
-            "0.001"
-        ];
-        for (uint256 i = 0; i < values.length; ++i) {
-            _assertReadsAs(_edited(',"tcbType":0', bytes.concat(',"tcbType":0,"new":', values[i])), packed);
-        }
-        // names that resemble known ones, and one of more characters than any of these
-        bytes[4] memory names =
-            [bytes("ID"), "tcb_type", "tcbEvaluationDataNumbers", "aNameThatIsLongerThanAnyOtherOne"];
-        for (uint256 i = 0; i < names.length; ++i) {
-            _assertReadsAs(_edited(',"tcbType":0', bytes.concat(',"tcbType":0,"', names[i], '":0')), packed);
-        }
-    }
-
-    function test_M15_readTcbInfo__a_new_member_that_is_not_plain_json__reverts() external {
-        bytes[20] memory values = [
-            bytes(""),
-            "01",
-            "-",
-            "1.",
-            ".5",
-            "1e5",
-            "+1",
-            "tru",
-            "True",
-            "[0,]",
-            "[,0]",
-            "[0",
-            "[0}",
-            "{0}",
-            '{"a"}',
-            '{"a":0,}',
-            "{a:0}",
-            '"a\\u0041"',
-            '"',
-            '{"":{"":{"":{"":{"":{"":{"":{"":{"":0}}}}}}}}}'
-        ];
-        for (uint256 i = 0; i < values.length; ++i) {
-            _assertUnexpected(_edited(',"tcbType":0', bytes.concat(',"tcbType":0,"new":', values[i])));
-        }
-        // an escape could spell a known name
-        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,"\\u0074cbType":1'));
-        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,new:0'));
-        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,"new" :0'));
-        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,,"new":0'));
-        _assertUnexpected(_edited(',"tcbType":0', ',"tcbType":0,'));
-        _assertUnexpected(_endingIn(bytes.concat(LEVEL, '}],"new":0')));
-    }
-
-    function test_M15_readQeIdentity__a_new_member_anywhere__reads_as_without_it() external view {
-        (, bytes memory packed) = _reader.readQeIdentity(_identity);
-        bytes[7] memory places = [
-            bytes('"id":"TD_QE"'),
-            ',"version":2',
-            ',"isvprodid":2',
-            '"isvsvn":6',
-            '"UpToDate"',
-            ',"miscselect":"00000000"',
-            "]"
-        ];
-        for (uint256 i = 0; i < places.length; ++i) {
-            bytes memory text = bytes.concat(places[i], ',"new":{"isvsvn":7}');
-            (, bytes memory found) = _reader.readQeIdentity(_replace(_identity, places[i], text));
-            vm.assertEq(found, packed);
-        }
-    }
-
     function test_readTcbInfo__another_kind__reverts() external {
         _refuse(_edited('"id":"TDX"', '"id":"SGX"'), '{"id":"SGX"');
         _refuse(_edited('"version":3', '"version":2'), ',"version":2');
         _refuse(_edited('"tcbType":0', '"tcbType":1'), ',"tcbType":1');
-        _refuse(_identity, _identity);
+        _refuse(identity, identity);
     }
 
     /* CHARACTERS */
 
     function test_readTcbInfo__cut_off_anywhere__reverts() external view {
-        for (uint256 length = 0; length < _info.length; length += 3) {
-            try _reader.readTcbInfo(_slice(_info, 0, length)) {
+        for (uint256 length = 0; length < info.length; length += 3) {
+            try reader.readTcbInfo(_slice(info, 0, length)) {
                 revert("a part was read");
             } catch (bytes memory reason) {
                 vm.assertEq(bytes32(bytes4(reason)), bytes32(CollateralJson.JsonUnexpected.selector));
@@ -283,13 +153,13 @@ contract CollateralReaderTest is AttestationVectors {
     }
 
     function testFuzz_readTcbInfo__a_character_more__reverts(uint256 place, bytes1 character) external view {
-        place = bounded(place, 0, _info.length);
-        bytes memory more = bytes.concat(_slice(_info, 0, place), character, _slice(_info, place, _info.length));
+        place = bounded(place, 0, info.length);
+        bytes memory more = bytes.concat(_slice(info, 0, place), character, _slice(info, place, info.length));
         // with one more digit it is another number, and nothing else can follow; without that name, it has no modules
         bool isDigit = character >= "0" && character <= "9";
-        uint256 name = _find(_info, "tdxModuleIdentities");
+        uint256 name = _find(info, "tdxModuleIdentities");
         bool isName = place >= name && place <= name + 19;
-        try _reader.readTcbInfo(more) {
+        try reader.readTcbInfo(more) {
             vm.assertTrue(isDigit || isName, "a character more was read");
         } catch {}
     }
@@ -298,11 +168,11 @@ contract CollateralReaderTest is AttestationVectors {
         external
     {
         // control characters, and all beyond ASCII
-        bytes memory changed = bytes.concat(_info);
+        bytes memory changed = bytes.concat(info);
         uint256 odd = bounded(character, 0, 160);
         changed[bounded(place, 0, changed.length - 1)] = bytes1(uint8(odd < 32 ? odd : odd - 32 + 127));
         cheats.expectPartialRevert(CollateralJson.JsonUnexpected.selector);
-        _reader.readTcbInfo(changed);
+        reader.readTcbInfo(changed);
     }
 
     function test_readTcbInfo__a_character_behind_it__reverts() external {
@@ -310,9 +180,9 @@ contract CollateralReaderTest is AttestationVectors {
         for (uint256 i = 0; i < additions.length; ++i) {
             // the brace that should have been last counts as well
             _expect(2);
-            _reader.readTcbInfo(bytes.concat(_info, additions[i]));
+            reader.readTcbInfo(bytes.concat(info, additions[i]));
             _expect(2);
-            _reader.readQeIdentity(bytes.concat(_identity, additions[i]));
+            reader.readQeIdentity(bytes.concat(identity, additions[i]));
         }
     }
 
@@ -322,17 +192,17 @@ contract CollateralReaderTest is AttestationVectors {
             bytes memory string_ = bytes.concat('[{"svn":4,"category":"a', odd[i], '"}');
             bytes memory changed = _edited('[{"svn":4}', string_);
             cheats.expectPartialRevert(CollateralJson.JsonUnexpected.selector);
-            _reader.readTcbInfo(changed);
+            reader.readTcbInfo(changed);
         }
     }
 
     function test_readTcbInfo__longer_than_40000_characters__reverts() external {
         vm.expectRevert(abi.encodeWithSelector(ICollateralReader.CollateralTooLong.selector, 40_001));
-        _reader.readTcbInfo(new bytes(40_001));
+        reader.readTcbInfo(new bytes(40_001));
         vm.expectRevert(abi.encodeWithSelector(ICollateralReader.CollateralTooLong.selector, 40_001));
-        _reader.readQeIdentity(new bytes(40_001));
+        reader.readQeIdentity(new bytes(40_001));
         _expect(40_000);
-        _reader.readTcbInfo(new bytes(40_000));
+        reader.readTcbInfo(new bytes(40_000));
     }
 
     /* VALUES */
@@ -347,8 +217,8 @@ contract CollateralReaderTest is AttestationVectors {
             _assertUnexpected(_edited('"pcesvn":11', bytes.concat('"pcesvn":', tooLarge[i])));
             _assertUnexpected(_edited('Number":20', bytes.concat('Number":', tooLarge[i])));
         }
-        _reader.readTcbInfo(_edited('"pcesvn":11', '"pcesvn":65535'));
-        _reader.readTcbInfo(_edited('[{"svn":4}', '[{"svn":255}'));
+        reader.readTcbInfo(_edited('"pcesvn":11', '"pcesvn":65535'));
+        reader.readTcbInfo(_edited('[{"svn":4}', '[{"svn":255}'));
     }
 
     function test_readTcbInfo__a_date_that_does_not_exist__reverts() external {
@@ -373,7 +243,7 @@ contract CollateralReaderTest is AttestationVectors {
             _assertUnexpected(_edited('"issueDate":"2026-01-14T12:00:00Z', date));
         }
         (CollateralHeader memory header,) =
-            _reader.readTcbInfo(_edited('"issueDate":"2026-01-14T12:00:00Z', '"issueDate":"2024-02-29T23:59:59Z'));
+            reader.readTcbInfo(_edited('"issueDate":"2026-01-14T12:00:00Z', '"issueDate":"2024-02-29T23:59:59Z'));
         vm.assertEq(header.issuedAt, 1_709_251_199);
     }
 
@@ -421,7 +291,7 @@ contract CollateralReaderTest is AttestationVectors {
         for (uint256 i = 0; i < wrong.length; ++i) {
             _assertUnexpected(_edited("TDX_03", wrong[i]));
         }
-        _reader.readTcbInfo(_edited("TDX_03", "TDX_FF"));
+        reader.readTcbInfo(_edited("TDX_03", "TDX_FF"));
     }
 
     function test_readTcbInfo__fifteen_or_seventeen_components__reverts() external {
@@ -432,7 +302,7 @@ contract CollateralReaderTest is AttestationVectors {
     /* ORDER */
 
     function test_readTcbInfo__levels_that_do_not_descend__reverts() external {
-        bytes memory level = _slice(_info, _find(_info, '{"tcb":{"sgx'), _info.length - 2);
+        bytes memory level = _slice(info, _find(info, '{"tcb":{"sgx'), info.length - 2);
         bytes memory higher = _replace(level, '"pcesvn":11', '"pcesvn":12');
         bytes memory higherSgx = _replace(level, '[{"svn":4},{"svn":4},{"svn":2}', '[{"svn":4},{"svn":4},{"svn":3}');
         bytes memory higherTdx = _replace(level, '[{"svn":0},{"svn":0},{"svn":4}', '[{"svn":0},{"svn":0},{"svn":5}');
@@ -443,20 +313,19 @@ contract CollateralReaderTest is AttestationVectors {
         _assertOutOfOrder(bytes.concat(higherTdx, ",", higher));
         // SGX components decide before PCESVN, and that before TDX components
         bytes memory descending = bytes.concat(higherSgx, ",", higher, ",", higherTdx, ",", level);
-        (, bytes memory packed) = _reader.readTcbInfo(_replace(_info, level, descending));
+        (, bytes memory packed) = reader.readTcbInfo(_replace(info, level, descending));
         vm.assertEq(_slice(packed, 11, 13), hex"0004");
     }
 
     function test_readTcbInfo__a_module_twice_or_its_levels_ascending__reverts() external {
-        bytes memory module =
-            _slice(_info, _find(_info, '{"id":"TDX_03"'), _find(_info, '],"tcbLevels":[{"tcb":{"sgx'));
-        _assertOutOfOrderIn(_replace(_info, module, bytes.concat(module, ",", module)));
+        bytes memory module = _slice(info, _find(info, '{"id":"TDX_03"'), _find(info, '],"tcbLevels":[{"tcb":{"sgx'));
+        _assertOutOfOrderIn(_replace(info, module, bytes.concat(module, ",", module)));
         bytes memory other = _replace(module, "TDX_03", "TDX_01");
-        _reader.readTcbInfo(_replace(_info, module, bytes.concat(module, ",", other)));
+        reader.readTcbInfo(_replace(info, module, bytes.concat(module, ",", other)));
         bytes memory one = '{"tcb":{"isvsvn":5},"tcbDate":"2026-01-14T00:00:00Z","tcbStatus":"UpToDate"}';
         _assertOutOfOrderIn(_edited(one, bytes.concat(one, ",", one)));
         _assertOutOfOrderIn(_edited(one, bytes.concat(one, ",", _replace(one, ":5}", ":6}"))));
-        _reader.readTcbInfo(_edited(one, bytes.concat(one, ",", _replace(one, ":5}", ":4}"))));
+        reader.readTcbInfo(_edited(one, bytes.concat(one, ",", _replace(one, ":5}", ":4}"))));
     }
 
     /* QE IDENTITY */
@@ -475,82 +344,21 @@ contract CollateralReaderTest is AttestationVectors {
             [bytes('"TD_QE",'), '"TD_QE", ']
         ];
         for (uint256 i = 0; i < edits.length; ++i) {
-            bytes memory changed = _replace(_identity, edits[i][0], edits[i][1]);
+            bytes memory changed = _replace(identity, edits[i][0], edits[i][1]);
             cheats.expectPartialRevert(CollateralJson.JsonUnexpected.selector);
-            _reader.readQeIdentity(changed);
+            reader.readQeIdentity(changed);
         }
         bytes memory one = '{"tcb":{"isvsvn":6},"tcbDate":"2026-01-14T00:00:00Z","tcbStatus":"UpToDate"}';
-        bytes memory twice = _replace(_identity, one, bytes.concat(one, ",", one));
+        bytes memory twice = _replace(identity, one, bytes.concat(one, ",", one));
         vm.expectRevert(ICollateralReader.LevelsOutOfOrder.selector);
-        _reader.readQeIdentity(twice);
+        reader.readQeIdentity(twice);
     }
 
     function test_readQeIdentity__cut_off_anywhere__reverts() external view {
-        for (uint256 length = 0; length < _identity.length; ++length) {
-            try _reader.readQeIdentity(_slice(_identity, 0, length)) {
+        for (uint256 length = 0; length < identity.length; ++length) {
+            try reader.readQeIdentity(_slice(identity, 0, length)) {
                 revert("a part was read");
             } catch {}
         }
-    }
-
-    /* HELP */
-
-    /// @dev The inner object of a recorded file: between the name of its member and the signature's.
-    function _recorded(string memory set, string memory file, bytes memory opening)
-        private
-        view
-        returns (bytes memory)
-    {
-        string memory path = string.concat("tests/vectors/attestation/collateral/", set, "/", file, ".json");
-        bytes memory text = bytes(vm.readFile(path));
-        return _slice(text, opening.length, _find(text, ',"signature":"'));
-    }
-
-    function _edited(bytes memory from, bytes memory to) private view returns (bytes memory) {
-        return _replace(_info, from, to);
-    }
-
-    function _replace(bytes memory source, bytes memory from, bytes memory to) private pure returns (bytes memory) {
-        uint256 place = _find(source, from);
-        return bytes.concat(_slice(source, 0, place), to, _slice(source, place + from.length, source.length));
-    }
-
-    /// @dev With another end than {LEVEL_END}.
-    function _endingIn(bytes memory end) private view returns (bytes memory) {
-        return bytes.concat(_slice(_info, 0, _info.length - LEVEL_END.length), end);
-    }
-
-    function _withStatus(bytes memory status) private view returns (bytes memory) {
-        return bytes.concat(_slice(_info, 0, _info.length - 12), status, '"}]}');
-    }
-
-    function _assertReadsAs(bytes memory json, bytes memory expected) private view {
-        (, bytes memory packed) = _reader.readTcbInfo(json);
-        vm.assertEq(packed, expected);
-    }
-
-    /// @dev Refused at the only occurrence of that text.
-    function _refuse(bytes memory json, bytes memory beginning) private {
-        _expect(json.length - _find(json, beginning));
-        _reader.readTcbInfo(json);
-    }
-
-    function _expect(uint256 charactersLeft) private {
-        vm.expectRevert(abi.encodeWithSelector(CollateralJson.JsonUnexpected.selector, charactersLeft));
-    }
-
-    function _assertUnexpected(bytes memory json) private {
-        cheats.expectPartialRevert(CollateralJson.JsonUnexpected.selector);
-        _reader.readTcbInfo(json);
-    }
-
-    function _assertOutOfOrder(bytes memory levels) private {
-        bytes memory level = _slice(_info, _find(_info, '{"tcb":{"sgx'), _info.length - 2);
-        _assertOutOfOrderIn(_replace(_info, level, levels));
-    }
-
-    function _assertOutOfOrderIn(bytes memory json) private {
-        vm.expectRevert(ICollateralReader.LevelsOutOfOrder.selector);
-        _reader.readTcbInfo(json);
     }
 }
