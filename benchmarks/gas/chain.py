@@ -122,8 +122,12 @@ class Chain:
             abi=compiled["abi"], bytecode=compiled["bytecode"]["object"]
         )
         receipt = self.send(deployer, f"deploying {name}", factory.constructor(*arguments))
-        address = Web3.to_checksum_address(str(receipt["contractAddress"]))
-        return self.web3.eth.contract(address=address, abi=compiled["abi"])
+        return self.at(name, str(receipt["contractAddress"]))
+
+    def at(self, name: str, address: str) -> Contract:
+        """A contract that another one created."""
+        checksummed = Web3.to_checksum_address(address)
+        return self.web3.eth.contract(address=checksummed, abi=_artefact(name)["abi"])
 
 
 def _artefact(name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 
 from benchmarks.gas.chain import compile_contracts, running_chain
 from benchmarks.gas.collateral import IN_FORCE, measure_collateral
+from benchmarks.gas.long_crl import measure_long_crl
 from benchmarks.gas.requests import SignedPath
 from benchmarks.gas.world import LAYERS, SPLIT, GasWorld
 from teetee.protocol.layers import LayerRange
@@ -20,6 +21,7 @@ from teetee.protocol.layers import LayerRange
 SMALL, LARGE = 512, 2048
 """Payload sizes in bytes: two of the buckets to which prompts and answers are padded."""
 BATCH = 20
+LONG_CRL_ENTRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class GasFigures:
     qeIdentity: int  # noqa: N815
     platformCrl: int  # noqa: N815
     rootCrl: int  # noqa: N815
+    longCrlPart: int  # noqa: N815
+    longCrlPage: int  # noqa: N815
+    longCrlLast: int  # noqa: N815
+    longCrlTotal: int  # noqa: N815
     publishModel: int  # noqa: N815
     request: int
     requestPerPayloadByte: float  # noqa: N815
@@ -51,8 +57,7 @@ class GasFigures:
 def measure() -> GasFigures:
     """Measures everything on fresh chains; takes a few seconds. Raises `BenchmarkError`."""
     compile_contracts()
-    with running_chain(IN_FORCE) as chain:
-        collateral = measure_collateral(chain)
+    uploads = _measure_uploads()
     with running_chain() as chain:
         world = GasWorld(chain)
         host, other = world.funded("host"), world.funded("other host")
@@ -72,11 +77,6 @@ def measure() -> GasFigures:
             enrolKnownPlatform=enrol,
             enrolFirstOfHost=first,
             recheck=chain.gas(world.deployer, "rechecking", world.recheck(last)),
-            pckCertificate=collateral.pck_certificate,
-            tcbInfo=collateral.tcb_info,
-            qeIdentity=collateral.qe_identity,
-            platformCrl=collateral.platform_crl,
-            rootCrl=collateral.root_crl,
             publishModel=world.publication_gas,
             request=request,
             requestPerPayloadByte=per_envelope_byte,
@@ -85,7 +85,26 @@ def measure() -> GasFigures:
             settleBatchMarginal=_batch_marginal(world, path),
             refund=_refund(world, path, requester),
             withdraw=_withdraw(world, host),
+            **uploads,
         )
+
+
+def _measure_uploads() -> dict[str, int]:
+    with running_chain(IN_FORCE) as chain:
+        collateral = measure_collateral(chain)
+    with running_chain() as chain:
+        long_crl = measure_long_crl(chain, LONG_CRL_ENTRIES)
+    return {
+        "pckCertificate": collateral.pck_certificate,
+        "tcbInfo": collateral.tcb_info,
+        "qeIdentity": collateral.qe_identity,
+        "platformCrl": collateral.platform_crl,
+        "rootCrl": collateral.root_crl,
+        "longCrlPart": long_crl.part,
+        "longCrlPage": long_crl.page,
+        "longCrlLast": long_crl.last,
+        "longCrlTotal": long_crl.total,
+    }
 
 
 def _without_payload(gas_with: Callable[[int], int]) -> tuple[int, float]:

@@ -26,8 +26,8 @@ transaction is measured with payloads of 512 and 2,048 bytes and extrapolated to
 are simulated, their verification is not: `DcapVerifier` checks everything, from the attestation
 key's signature to the platform's TCB level; the platform's certificate was verified before
 (`pckCertificate`). Collateral and that certificate are Intel's own, of August 2026, each the first
-of its kind. The figures of other projects were measured or published elsewhere; `gas.json` names
-the sources under `peers`.
+of its kind; a PCK CRL of 10,000 serial numbers is simulated. The figures of other projects were
+measured or published elsewhere; `gas.json` names the sources under `peers`.
 """
 
 ROWS = (
@@ -49,6 +49,10 @@ ROWS = (
     Row("qeIdentity", "upload a QE identity (461 bytes)"),
     Row("platformCrl", "upload a PCK CRL (3,355 bytes, 57 serial numbers)", 900_000),
     Row("rootCrl", "upload a root CRL (294 bytes)"),
+    Row("longCrlPart", "upload a part of a PCK CRL of 10,000 serial numbers, one of 9", 1 << 24),
+    Row("longCrlPage", "sort a page of it, one of 9", 1 << 24),
+    Row("longCrlLast", "take it into force; with no new serial numbers, this alone", 1 << 24),
+    Row("longCrlTotal", "all of these transactions together"),
 )
 
 

@@ -28,18 +28,24 @@ library RevokedSerials {
     }
 
     /// @notice Whether the serial numbers from `offset` on include this one.
-    function contains(bytes memory serials, uint256 offset, uint160 serial) internal pure returns (bool) {
-        uint256 index = _firstNotBelow({list: serials, offset: offset, size: SERIAL_BYTES, serial: serial});
-        uint256 position = offset + SERIAL_BYTES * index;
-        return position < serials.length && _serialAt(serials, position) == serial;
+    function contains(bytes memory serials, uint256 offset, uint160 serial) internal pure returns (bool isContained) {
+        if (serials.length <= offset) return false;
+        uint256 position = _firstNotBelow({list: serials, offset: offset, size: SERIAL_BYTES, serial: serial});
+        assembly ("memory-safe") {
+            let end := add(add(serials, 0x20), mload(serials))
+            isContained := and(lt(position, end), eq(shr(96, mload(position)), serial))
+        }
     }
 
     /// @notice The same for a list in pages, whose directory begins at `offset`.
     function containsInPages(bytes memory directory, uint256 offset, uint160 serial) internal view returns (bool) {
         // the last page that begins at or below it; the first one begins at zero
-        uint256 index =
-            _firstNotBelow({list: directory, offset: offset, size: PAGE_BYTES, serial: uint256(serial) + 1}) - 1;
-        address page = _pageAt(directory, offset + PAGE_BYTES * index);
+        uint256 position =
+            _firstNotBelow({list: directory, offset: offset, size: PAGE_BYTES, serial: uint256(serial) + 1});
+        address page;
+        assembly ("memory-safe") {
+            page := shr(96, mload(sub(position, SERIAL_BYTES)))
+        }
         return contains(CodeBlob.read(page, page.code.length - 1), 0, serial);
     }
 
@@ -51,8 +57,8 @@ library RevokedSerials {
             end := add(serials, 0x20)
         }
         for (uint256 position = offset; position < directory.length; position += PAGE_BYTES) {
-            address page = _pageAt(directory, position);
             assembly ("memory-safe") {
+                let page := shr(96, mload(add(add(directory, add(0x20, SERIAL_BYTES)), position)))
                 let size := sub(extcodesize(page), 1)
                 extcodecopy(page, end, 1, size)
                 end := add(end, size)
@@ -66,14 +72,13 @@ library RevokedSerials {
         }
     }
 
-    /// @dev Binary search among elements of `size` bytes, which start with a serial number: the index of the first that
-    /// is not below `serial`, or their number.
+    /// @dev Binary search among elements of `size` bytes, which start with a serial number.
+    /// @return low The place in memory of the first that is not below `serial`, or the end of the list.
     function _firstNotBelow(bytes memory list, uint256 offset, uint256 size, uint256 serial)
         private
         pure
         returns (uint256 low)
     {
-        if (list.length <= offset) return 0;
         // a code blob has at most 24,575 bytes; what a word contains beyond the serial number is shifted out
         assembly ("memory-safe") {
             let first := add(add(list, 0x20), offset)
@@ -84,16 +89,7 @@ library RevokedSerials {
                 case 0 { high := middle }
                 default { low := add(middle, 1) }
             }
+            low := add(first, mul(low, size))
         }
-    }
-
-    function _serialAt(bytes memory list, uint256 position) private pure returns (uint256 serial) {
-        assembly ("memory-safe") {
-            serial := shr(96, mload(add(add(list, 0x20), position)))
-        }
-    }
-
-    function _pageAt(bytes memory directory, uint256 position) private pure returns (address) {
-        return address(uint160(_serialAt(directory, position + SERIAL_BYTES)));
     }
 }

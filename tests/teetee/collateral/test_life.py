@@ -19,12 +19,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from tee_simulator.collateral.pccs import CONDITIONS_PATH, Pccs
+from tee_simulator.collateral.pccs import Pccs
 from tee_simulator.guest.enclave import utc_now
 from tee_simulator.guest.machine import FMSPC
 from tee_simulator.http_server import HttpServer, Response
@@ -32,43 +30,17 @@ from tee_simulator.pki.simulated_pki import SimulatedPki
 from teetee.chain.contracts.collateral import PlatformKind
 from teetee.chain.types.shards import ShardStatus
 from teetee.collateral.pccs import PccsReader
-from teetee.collateral.platform_kinds import parse_platform_kind, platform_kinds_of_shards
-from teetee.collateral.rechecks import recheck_shards
-from teetee.collateral.synchronization import Synchronization, SynchronizedItem
+from teetee.collateral.platform_kinds import parse_platform_kind
+from teetee.collateral.synchronization import Synchronization
 from teetee.errors import FieldInvalid
 from teetee.quotes.errors import CollateralInvalid, CollateralUnavailable
 from teetee.quotes.tcb_status import TcbStatus
 from tests.teetee.cli.terminal import at_lab, teetee
 from tests.teetee.client.lab import Lab, borrowed, running_lab
+from tests.teetee.collateral.intel import Intel, leaf_serial
 
 KIND = PlatformKind(FMSPC, bytes(2))
 EVERYTHING = ["root CRL", "platform CRL", "QE identity 20", f"TCB info {KIND} 20"]
-
-
-class Intel:
-    """The lab's PCCS and its conditions, restored after the test."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.account = lab.world.account("caretaker", tokens=0)
-
-    def says(self, **conditions: Any) -> None:
-        answer = requests.put(self.lab.pccs_url + CONDITIONS_PATH, json=conditions, timeout=10)
-        assert answer.status_code == 200, answer.text
-
-    def synchronize(self) -> list[SynchronizedItem]:
-        contracts = self.lab.contracts()
-        kinds = platform_kinds_of_shards(contracts.registry)
-        return list(self.lab.synchronization(self.account).run(kinds))
-
-    def recheck(self) -> dict[int, ShardStatus]:
-        found = recheck_shards(self.lab.contracts().registry, self.lab.world.sender(self.account))
-        outcomes = list(found)
-        assert [each.error for each in outcomes] == [None] * len(outcomes)
-        return {int(each.shard_id): each.after for each in outcomes}
-
-    def status(self, shard_id: int) -> ShardStatus:
-        return self.lab.world.registry.shard(shard_id).status  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +55,6 @@ def intel(_lab: Lab) -> Iterator[Intel]:
         service = Intel(_lab)
         yield service
         service.says()
-
-
-def leaf_serial(lab: Lab, index: int) -> str:
-    return f"{lab.enclaves[index].guest.machine.pck.serial_number:x}"
 
 
 # ---------------------------------------------------------------- bringing
@@ -159,7 +127,7 @@ class Babbling:
         (b"{}", {"TCB-Info-Issuer-Chain": "nothing"}, "has 0 certificates"),
         (b"{" * 2000, {"TCB-Info-Issuer-Chain": "nothing"}, "has 0 certificates"),
         (b"\xff", {}, "has a tcbInfo that is not text"),
-        (b"0" * (2 << 20), {}, "has more than 1048576 bytes"),
+        (b"0" * (9 << 20), {}, "has more than 8388608 bytes"),
     ],
 )
 def test_pccs__babbles__refused(body: bytes, headers: dict[str, str], rule: str) -> None:
