@@ -32,10 +32,14 @@ DEFAULT_PORT = 7443
 MAX_PORT = 65_535
 
 _CLOUD_SERVICES = frozenset(
-    ipaddress.ip_address(each) for each in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+    ipaddress.ip_address(each)
+    for each in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
 )
 """Where clouds tell a machine its own secrets, outside the link-local range: AWS over IPv6,
-Alibaba, Azure."""
+Alibaba, Azure, Oracle."""
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are the IPv4 address that a translator connects to."""
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?!\d+$){_LABEL}")
@@ -83,7 +87,16 @@ def can_be_peer(address: str) -> bool:
     Private networks may be meant: hosts can share one.
     """
     found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv6Address):
+        found = _reached_by_ipv4(found) or found
     is_own = found.is_loopback or found.is_link_local or found.is_unspecified
-    return not (is_own or found.is_multicast or found in _CLOUD_SERVICES)
+    is_another = not (found.is_multicast or found.is_reserved or found in _CLOUD_SERVICES)
+    return is_another and not is_own
+
+
+def _reached_by_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address inside a mapped, translated (NAT64), 6to4 or Teredo one."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
