@@ -31,12 +31,21 @@ DEFAULT_PORT = 7443
 """Where an enclave listens unless its operator says otherwise."""
 MAX_PORT = 65_535
 
-_CLOUD_SERVICES = frozenset(
-    ipaddress.ip_address(each)
-    for each in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
+_CLOUD_SERVICES = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+    )
 )
-"""Where clouds tell a machine its own secrets, outside the link-local range: AWS over IPv6,
-Alibaba, Azure, Oracle."""
+"""Where clouds tell a machine its own secrets, outside the link-local range: Alibaba, Azure,
+Oracle; over IPv6 AWS, Google, Oracle, Scaleway."""
+
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+"""RFC 1122: never another machine."""
+
+_SITE_LOCAL = ipaddress.ip_network("fec0::/10")
+"""RFC 3879: no longer in use."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are the IPv4 address that a translator connects to."""
@@ -90,8 +99,9 @@ def can_be_peer(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         found = _reached_by_ipv4(found) or found
     is_own = found.is_loopback or found.is_link_local or found.is_unspecified
-    is_another = not (found.is_multicast or found.is_reserved or found in _CLOUD_SERVICES)
-    return is_another and not is_own
+    is_own = is_own or found in _THIS_NETWORK or found in _SITE_LOCAL
+    is_service = any(found in each for each in _CLOUD_SERVICES)
+    return not (is_own or is_service or found.is_multicast or found.is_reserved)
 
 
 def _reached_by_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
