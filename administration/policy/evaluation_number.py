@@ -11,9 +11,9 @@ from typing import Final
 from administration.chain.contracts import Contracts
 from administration.chain.verifier import automata_behind
 from administration.errors import EvaluationNumberUnknown
+from teetee.chain.contracts.collateral import QE_IDENTITIES, numbers_in
 
 MAX_EVALUATION_NUMBER: Final = 255
-_QE_IDENTITIES: Final = (bytes(6), bytes(2))
 
 
 def proposed_evaluation_number(contracts: Contracts, now: int) -> int:
@@ -21,8 +21,7 @@ def proposed_evaluation_number(contracts: Contracts, now: int) -> int:
     verifier = contracts.verifier
     if automata_behind(verifier.address) is not None:
         raise EvaluationNumberUnknown("Automata's contracts keep the collateral")
-    mask = int(verifier.evaluationNumbers(*_QE_IDENTITIES))
-    stored = (number for number in range(MAX_EVALUATION_NUMBER + 1) if mask >> number & 1)
+    stored = numbers_in(int(verifier.evaluationNumbers(*QE_IDENTITIES)))
     in_force = [number for number in stored if verifier.qeIdentity(number).nextUpdate >= now]
     if not in_force:
         raise EvaluationNumberUnknown("the chain has no QE identity in force")

@@ -31,21 +31,17 @@ DEFAULT_PORT = 7443
 """Where an enclave listens unless its operator says otherwise."""
 MAX_PORT = 65_535
 
-_CLOUD_SERVICES = tuple(
+_NO_PEERS = tuple(
     ipaddress.ip_network(each)
     for each in (
+        *("0.0.0.0/8", "fec0::/10"),
         *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
         *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
     )
 )
-"""Where clouds tell a machine its own secrets, outside the link-local range: Alibaba, Azure,
-Oracle; over IPv6 AWS, Google, Oracle, Scaleway."""
-
-_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
-"""RFC 1122: never another machine."""
-
-_SITE_LOCAL = ipaddress.ip_network("fec0::/10")
-"""RFC 3879: no longer in use."""
+"""Addresses that `ipaddress` does not tell from another machine's: this network (RFC 1122), the
+retired site-local range (RFC 3879), and where clouds tell a machine its own secrets outside the
+link-local range: Alibaba, Azure, Oracle; over IPv6 AWS, Google, Oracle, Scaleway."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are the IPv4 address that a translator connects to."""
@@ -99,9 +95,8 @@ def can_be_peer(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         found = _reached_by_ipv4(found) or found
     is_own = found.is_loopback or found.is_link_local or found.is_unspecified
-    is_own = is_own or found in _THIS_NETWORK or found in _SITE_LOCAL
-    is_service = any(found in each for each in _CLOUD_SERVICES)
-    return not (is_own or is_service or found.is_multicast or found.is_reserved)
+    is_special = is_own or found.is_multicast or found.is_reserved
+    return not is_special and not any(found in each for each in _NO_PEERS)
 
 
 def _reached_by_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

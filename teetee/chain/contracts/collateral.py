@@ -8,13 +8,16 @@ contracts) refuses these reads.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from teetee.chain.calldata import Call, encode_call
 from teetee.chain.connection import Connection
 from teetee.chain.contracts.long_crls import LongCrls
 from teetee.chain.deployment import Deployment
 from teetee.chain.types.blocks import Block
+
+QE_IDENTITIES: Final = (bytes(6), bytes(2))
+"""What `evaluationNumbers` takes in place of a platform's FMSPC and PCE id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class CollateralStore:
 
     def qe_identity_numbers(self, at: Block | None = None) -> tuple[int, ...]:
         """The stored evaluation numbers, ascending."""
-        return self._numbers(bytes(6), bytes(2), at)
+        return self._numbers(*QE_IDENTITIES, at)
 
     # ------------------------------------------------------------ calls
 
@@ -108,11 +111,15 @@ class CollateralStore:
     # ------------------------------------------------------------ private
 
     def _numbers(self, fmspc: bytes, pce_id: bytes, at: Block | None) -> tuple[int, ...]:
-        mask = int(self._read("evaluationNumbers", fmspc, pce_id, at=at))
-        return tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
+        return numbers_in(int(self._read("evaluationNumbers", fmspc, pce_id, at=at)))
 
     def _read(self, function: str, *arguments: Any, at: Block | None) -> Any:
         return self._connection.read(self.contract, function, *arguments, at=at)
+
+
+def numbers_in(mask: int) -> tuple[int, ...]:
+    """The evaluation numbers in a mask of `evaluationNumbers`, ascending."""
+    return tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
 
 
 def _stored_collateral(item: Any) -> StoredCollateral:

@@ -71,9 +71,7 @@ contract CollateralLongPckCrlTest is LongCrlFixture {
     function test_M15_verifyQuote__neighbours_of_its_certificate_in_a_long_list__accepted() external {
         uint256[] memory serials = _many(3000, 1);
         (serials[17], serials[2900]) = (_leaf - 1, _leaf + 1);
-        LongCrl memory list = _longCrl(ISSUED_AT + 1, ENDS_AT, serials);
-        _addPages(list.parts, serials);
-        dcap.updateLongPckCrl(list, authorityId);
+        _upload(serials);
         _verify(firstCore);
     }
 
@@ -160,9 +158,7 @@ contract CollateralLongPckCrlTest is LongCrlFixture {
     function test_M15_updateLongPckCrl__issued_before_the_kept_one__reverts() external {
         uint256[] memory serials = _many(3000, 1);
         LongCrl memory older = _longCrl(ISSUED_AT, ENDS_AT, serials);
-        LongCrl memory list = _longCrl(ISSUED_AT + 1, ENDS_AT, serials);
-        _addPages(list.parts, serials);
-        dcap.updateLongPckCrl(list, authorityId);
+        LongCrl memory list = _upload(serials);
         _assertRefused(list, authorityId, ICollateral.CollateralNotNewer.selector);
         _assertRefused(older, authorityId, ICollateral.CollateralNotNewer.selector);
         bytes memory short = _crl(false, ISSUED_AT + 1, ENDS_AT, _noSerials());
@@ -195,9 +191,7 @@ contract CollateralLongPckCrlTest is LongCrlFixture {
 
     function test_M15_updateLongPckCrl__same_entries_a_month_later__needs_the_last_call_only() external {
         uint256[] memory serials = _many(3000, 1);
-        LongCrl memory list = _longCrl(ISSUED_AT + 1, ENDS_AT, serials);
-        _addPages(list.parts, serials);
-        dcap.updateLongPckCrl(list, authorityId);
+        LongCrl memory list = _upload(serials);
         vm.warp(ENDS_AT);
         LongCrl memory next = _unsigned(ENDS_AT, ENDS_AT + 30 days);
         next.parts = list.parts;
@@ -211,9 +205,7 @@ contract CollateralLongPckCrlTest is LongCrlFixture {
     function test_M15_updatePckCrl__short_after_a_long_one__replaces_it() external {
         uint256[] memory serials = _many(3000, 1);
         serials[1] = _leaf;
-        LongCrl memory list = _longCrl(ISSUED_AT + 1, ENDS_AT, serials);
-        _addPages(list.parts, serials);
-        dcap.updateLongPckCrl(list, authorityId);
+        _upload(serials);
         _assertRevoked();
         dcap.updatePckCrl(_crl(false, ISSUED_AT + 2, ENDS_AT, _serials(7)), authorityId);
         _verify(firstCore);
@@ -222,9 +214,7 @@ contract CollateralLongPckCrlTest is LongCrlFixture {
     function test_M15_updateRootCrl__after_a_long_list__keeps_its_pages() external {
         uint256[] memory serials = _many(3000, 1);
         serials[1] = _leaf;
-        LongCrl memory list = _longCrl(ISSUED_AT + 1, ENDS_AT, serials);
-        _addPages(list.parts, serials);
-        dcap.updateLongPckCrl(list, authorityId);
+        _upload(serials);
         dcap.updateRootCrl(_crl(true, ISSUED_AT + 1, ROOT_CRL_ENDS_AT, _serials(7)));
         _assertRevoked();
         (CollateralItem memory kept,,) = dcap.pckCrl(authorityId);
@@ -232,6 +222,13 @@ contract CollateralLongPckCrlTest is LongCrlFixture {
     }
 
     /* HELP */
+
+    /// @dev A list of these entries that is newer than the first one: its parts, its pages, its last call.
+    function _upload(uint256[] memory serials) private returns (LongCrl memory list) {
+        list = _longCrl(ISSUED_AT + 1, ENDS_AT, serials);
+        _addPages(list.parts, serials);
+        dcap.updateLongPckCrl(list, authorityId);
+    }
 
     function _assertUnsigned(LongCrl memory list) private {
         _addPages(list.parts, _serialsOf(list.parts));
